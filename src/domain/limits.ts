@@ -1,0 +1,51 @@
+/** The numbers of the system. Each name carries its unit; each is a duration on the clock of whoever waits. */
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+export const webhookAttemptTimeoutMs = 10 * second;
+export const spawnRedeliveryDelaysMs = [1, 2, 4, 8, 16, 32].map((s) => s * second);
+export const redeliveryJitter = 0.2;
+export const terminateRedeliveryFirstMs = 1 * second;
+export const terminateRedeliveryLongestMs = 5 * minute;
+export const terminateRedeliveryForMs = 24 * hour;
+/** Best effort: an `image.pinned` that has not arrived by then is of no use any more. */
+export const pinnedRedeliveryForMs = 2 * minute;
+
+export const startupTimeoutSeconds = 300;
+export const maxIdleSeconds = 300;
+export const softTerminationGraceSeconds = 30;
+/** How long past its grace a cluster may take to report an end that it has acknowledged. */
+export const terminationReportSlackMs = 30 * second;
+/** How long past its lifetime the cluster may take to sweep a backend before Slipway asks for its end. */
+export const lifetimeSlackMs = 30 * second;
+
+export const heartbeatEveryMs = 10 * second;
+export const leaseSeconds = 45;
+export const clusterLostAfterMs = 60 * second;
+/** A backend younger than this may not have reached the cluster's own list when it sent its heartbeat. */
+export const heartbeatMissingAfterMs = 30 * second;
+
+export const keyTerminatingWaitMs = 10 * second;
+export const keyMaxCharacters = 128;
+
+export const apiBodyMaxBytes = 64 * 1024;
+export const webhookAnswerMaxBytes = 64 * 1024;
+export const spawnEnvMaxVariables = 64;
+export const spawnEnvMaxBytes = 32 * 1024;
+
+export const tokenCacheMs = 10 * second;
+export const secretRotationOverlapMs = 24 * hour;
+export const connectionTokenSeconds = 24 * 3600;
+export const idempotencyKeyMaxCharacters = 255;
+export const idempotencyKeptMs = 24 * hour;
+
+export const listLimitDefault = 50;
+export const listLimitMax = 200;
+export const recentImages = 50;
+export const resolvedRevisionsProtected = 20;
+/** Ended backends stay readable by id for this long. */
+export const endedBackendsKeptMs = 30 * 24 * hour;
+
+/** Fencing tokens are reserved in blocks, so that a spawn does not write a counter row. */
+export const fencingTokenBlock = 1000;

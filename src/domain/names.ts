@@ -1,0 +1,39 @@
+/** Names of accounts, services, environments and clusters: DNS labels of at most 40 characters. */
+export const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
+export const nameRule = "1 to 40 characters of a-z, 0-9 and -, beginning and ending with a letter or digit";
+
+/** Account names that would make image paths (`/v2/<account>/…`) clash with API paths. */
+export const reservedAccountNames: readonly string[] = ["service", "account", "backend"];
+
+export function isName(text: string): boolean {
+  return namePattern.test(text);
+}
+
+/** Levenshtein distance, for suggestions in error messages. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
+
+/** The `limit` candidates that look most like `wanted`, nearest first; ties keep the given order. */
+export function nearest(wanted: string, candidates: readonly string[], limit = 5): string[] {
+  return [...new Set(candidates)]
+    .map((candidate, order) => ({ candidate, order, distance: editDistance(wanted, candidate) }))
+    .sort((a, b) => a.distance - b.distance || a.order - b.order)
+    .slice(0, limit)
+    .map(({ candidate }) => candidate);
+}
+
+/** "`a`, `b`" or "none", for messages that say what there is. */
+export function listOf(names: readonly string[]): string {
+  return names.length === 0 ? "none" : names.map((name) => `\`${name}\``).join(", ");
+}

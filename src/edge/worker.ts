@@ -1,0 +1,9 @@
+export { Account } from "../objects/account/account.ts";
+export { Backends } from "../objects/backends/backends.ts";
+export { Cluster } from "../objects/cluster/cluster.ts";
+export { Directory } from "../objects/directory/directory.ts";
+export { Service } from "../objects/service/service.ts";
+
+export default {
+  fetch: () => new Response("not built yet", { status: 501 }),
+};

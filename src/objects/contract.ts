@@ -1,0 +1,316 @@
+import type { Scope } from "../domain/access.ts";
+import type { BackendStatus, StatusEntry, StatusReport } from "../domain/backend-status.ts";
+import type { HeartbeatVerdict, ReportedBackend } from "../domain/lease.ts";
+import type { Result } from "../domain/result.ts";
+import type { CreateTokenBody, Token } from "../protocol/v3/accounts.ts";
+import type {
+  HeartbeatAnswer,
+  HeartbeatBody,
+  StatusReportAnswer,
+  StatusReportBody,
+} from "../protocol/v3/agent.ts";
+import type { Backend, BackendQuery } from "../protocol/v3/backends.ts";
+import type { Cluster, CreateClusterBody, PatchClusterBody, TestedCluster } from "../protocol/v3/clusters.ts";
+import type { Image, ImageDetail, RecordImageBody } from "../protocol/v3/images.ts";
+import type { ListQuery, Page } from "../protocol/v3/list.ts";
+import type {
+  CreateEnvironmentBody,
+  Environment,
+  PatchEnvironmentBody,
+  PinAnswer,
+  ResolveAnswer,
+  Revision,
+} from "../protocol/v3/services.ts";
+import type { ResourceLimits } from "../protocol/webhook.ts";
+
+/*
+ * What the objects take and give over RPC: plain data, expected failures as values. Each class implements the
+ * interface of its name. Every method but `create` and `initialise` answers a not-found failure, and creates no
+ * storage, on an object that was never set up.
+ */
+
+/** Who does something, for histories and for scopes that only the object can check. */
+export interface Actor {
+  tokenId: string;
+  tokenName: string;
+  /** The environments that the token is narrowed to; undefined means all. */
+  environments?: readonly string[];
+}
+
+/** A retry's name. The same key with another body is `idempotency_mismatch`. */
+export interface Idempotency {
+  key: string;
+  /** SHA-256 of method, path and body. */
+  requestHash: string;
+}
+
+/** A new secret as it is stored: the edge made it, and shows it once. */
+export interface NewSecret {
+  id: string;
+  secretHash: string;
+}
+
+/** Who a token belongs to and what it may do. */
+export interface Identity extends Scope {
+  account: string;
+  tokenId: string;
+  tokenName: string;
+  /** Milliseconds since the epoch; absent for tokens that do not expire. */
+  expiresAt?: number;
+}
+
+/** All that a service needs to know of its account's clusters, kept as one versioned document. */
+export interface AccountConfig {
+  version: number;
+  defaultCluster: string | null;
+  clusters: ClusterConfig[];
+}
+
+export interface ClusterConfig {
+  name: string;
+  webhookUrl: string;
+  backendUrlTemplate: string | null;
+  ack: "sync" | "async";
+  /** The secrets that sign now, newest first. `validUntil` in milliseconds since the epoch, null for good. */
+  secrets: { secret: string; validUntil: number | null }[];
+}
+
+export interface AccountRpc {
+  /** Sets the account up with a first admin token; `already_exists` if there is one of this name. */
+  create(
+    name: string,
+    admin: NewSecret,
+    idempotency?: Idempotency,
+  ): Promise<Result<{ name: string; token: Token }>>;
+  /** `unauthorized` for an unknown, wrong, revoked or expired token. */
+  authenticate(tokenId: string, secretHash: string): Promise<Result<Identity>>;
+
+  createToken(body: CreateTokenBody, secret: NewSecret, idempotency?: Idempotency): Promise<Result<Token>>;
+  listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
+  /** `token_not_found`, or `last_admin_token` where nobody could administer the account any more. */
+  deleteToken(id: string): Promise<Result<null>>;
+
+  createCluster(
+    body: CreateClusterBody,
+    agent: NewSecret,
+    signingSecret: string,
+    idempotency?: Idempotency,
+  ): Promise<Result<Cluster>>;
+  listClusters(query: ListQuery): Promise<Result<Page<Cluster>>>;
+  getCluster(name: string): Promise<Result<Cluster>>;
+  patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>>;
+  /** `cluster_in_use` while an environment names it or a live backend runs there. */
+  deleteCluster(name: string): Promise<Result<null>>;
+  /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
+  testCluster(name: string): Promise<Result<TestedCluster>>;
+
+  createService(
+    body: { name: string; default_environment?: string },
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<ServiceDescription>>;
+  /** Newest first. */
+  listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
+  /** All of them, by name. */
+  serviceNames(): Promise<Result<string[]>>;
+  /** Ends the service's backends and takes it out of the directory. */
+  deleteService(name: string, actor: Actor): Promise<Result<null>>;
+
+  config(): Promise<Result<AccountConfig>>;
+}
+
+export interface ServiceDescription {
+  account: string;
+  name: string;
+  /** Times in milliseconds since the epoch. */
+  createdAt: number;
+  defaultEnvironment: string | null;
+  lastSpawnedAt: number | null;
+  lastImageUploadedAt: number | null;
+  lastImageDigest: string | null;
+  liveBackends: number;
+  /** Oldest first. */
+  environments: Environment[];
+}
+
+export interface ConnectCall {
+  environment?: string;
+  key?: string;
+  /** Null: do not start a backend. */
+  spawn: SpawnWish | null;
+  actor: Actor;
+  /** host[:port] of the deployment's own registry, for images recorded without a repository. */
+  registryHost: string;
+  idempotency?: Idempotency;
+}
+
+export interface SpawnWish {
+  tag?: string;
+  cluster?: string;
+  lifetimeLimitSeconds?: number;
+  maxIdleSeconds?: number;
+  mount?: string | boolean;
+  env?: Record<string, string>;
+  resources?: ResourceLimits;
+  port?: number;
+  requireBearerToken?: boolean;
+}
+
+export interface Connection {
+  backendId: string;
+  spawned: boolean;
+  status: BackendStatus;
+  statusAt: number;
+  environment: string;
+  cluster: string;
+  /** Where the cluster serves the backend, without the connection token. */
+  baseUrl: string;
+  secretToken: string;
+  requireBearerToken: boolean;
+  /** When this was decided, in milliseconds since the epoch: a replay grants the same token again. */
+  grantedAt: number;
+}
+
+/** What is fixed about a backend from its decision on. */
+export interface BackendInfo {
+  id: string;
+  account: string;
+  service: string;
+  environment: string;
+  cluster: string;
+  digest: string;
+  key: string | null;
+  fencingToken: number;
+  createdAt: number;
+}
+
+export interface BackendRecord {
+  info: BackendInfo;
+  /** Oldest first, never empty. */
+  history: StatusEntry[];
+  baseUrl: string | null;
+}
+
+export interface LiveBackend {
+  info: BackendInfo;
+  status: StatusEntry;
+}
+
+export interface RecentImage {
+  repository: string;
+  digest: string;
+  tag: string | null;
+  uploadedAt: number;
+}
+
+export interface ServiceRpc {
+  /** Sets the service up, with the environment `default`. Doing it again changes nothing. */
+  initialise(
+    service: {
+      account: string;
+      name: string;
+      code: string;
+      defaultEnvironment?: string;
+      config: AccountConfig;
+    },
+    actor: Actor,
+  ): Promise<Result<ServiceDescription>>;
+  /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
+  applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
+  describe(): Promise<Result<ServiceDescription>>;
+  patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>>;
+  /** Ends every backend and forgets environments and images. */
+  remove(actor: Actor): Promise<Result<null>>;
+
+  connectBackend(call: ConnectCall): Promise<Result<Connection>>;
+  resolve(
+    environment: string,
+    query: { tag?: string; key?: string },
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<ResolveAnswer>>;
+
+  createEnvironment(
+    body: CreateEnvironmentBody,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Environment>>;
+  /** Newest first. */
+  listEnvironments(query: ListQuery): Promise<Result<Page<Environment>>>;
+  getEnvironment(name: string): Promise<Result<Environment>>;
+  patchEnvironment(name: string, patch: PatchEnvironmentBody): Promise<Result<Environment>>;
+  /** `environment_in_use` while it has live backends. */
+  deleteEnvironment(name: string): Promise<Result<null>>;
+  /**
+   * Pins an environment. `environment` undefined means the one that a request without a name would use.
+   * `ifMatch` is the revision that the caller expects to replace (`revision_conflict` otherwise).
+   */
+  pin(
+    environment: string | undefined,
+    pin: { image: string; note?: string },
+    actor: Actor,
+    ifMatch?: number,
+  ): Promise<Result<PinAnswer>>;
+  history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
+
+  recordImage(body: RecordImageBody, registryHost: string, idempotency?: Idempotency): Promise<Result<Image>>;
+  listImages(query: ListQuery, registryHost: string): Promise<Result<Page<Image>>>;
+  getImage(digest: string, registryHost: string): Promise<Result<ImageDetail>>;
+  /** `image_in_use` while an environment, one of its recent revisions or a live backend needs it. */
+  deleteImage(digest: string): Promise<Result<null>>;
+  /** The most recent pushes, newest first, one entry for each push. */
+  recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
+
+  listBackends(query: BackendQuery): Promise<Result<Page<Backend>>>;
+  liveBackends(): Promise<Result<LiveBackend[]>>;
+  /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
+  terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
+  terminateAll(
+    wish: { before: number | null; hard: boolean; dryRun: boolean },
+    actor: Actor,
+  ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
+
+  /** For Backends shards: what was decided about a backend. */
+  learn(backendId: string): Promise<Result<BackendRecord>>;
+  /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
+  statusReached(
+    backendId: string,
+    fencingToken: number,
+    entry: StatusEntry,
+    baseUrl: string | null,
+  ): Promise<Result<null>>;
+  /** From the Cluster object: judges the backends of this service that an agent says it runs. */
+  reconcile(
+    cluster: string,
+    reported: ReportedBackend[],
+  ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown">>>;
+  /** From the Cluster object: the cluster's lease has run out. */
+  clusterLost(cluster: string): Promise<Result<null>>;
+}
+
+/**
+ * One shard of a service's backends. Beside these methods it serves `GET /follow/<backend id>` with a WebSocket
+ * upgrade: each message is one `StatusEntry` as JSON, the history first; it closes after `terminated`.
+ */
+export interface BackendsRpc {
+  describe(account: string, service: string, backendId: string): Promise<Result<BackendRecord>>;
+  /** An agent's report. `backend_not_found` if the backend is not one of `cluster`. */
+  report(
+    account: string,
+    service: string,
+    cluster: string,
+    backendId: string,
+    report: StatusReportBody,
+  ): Promise<Result<StatusReportAnswer>>;
+  /** From the Service object: a step that it took itself. */
+  record(backend: BackendRecord, report: StatusReport): Promise<Result<null>>;
+}
+
+export interface ClusterRpc {
+  heartbeat(account: string, cluster: string, body: HeartbeatBody): Promise<Result<HeartbeatAnswer>>;
+}
+
+export interface DirectoryRpc {
+  /** Gives the code to the service if nobody else has it. Asking again for the same service is harmless. */
+  claim(code: string, account: string, service: string): Promise<boolean>;
+  lookup(code: string): Promise<{ account: string; service: string } | null>;
+}

@@ -1,0 +1,27 @@
+import { idAlphabet, parseBackendId } from "../domain/ids.ts";
+import type { Env } from "./env.ts";
+
+type Namespaces = Pick<Env, "ACCOUNT" | "SERVICE" | "BACKENDS" | "CLUSTER" | "DIRECTORY">;
+
+/** How each object is named. Names hold no `/` themselves, so that no two objects share one. */
+export function accountStub(env: Namespaces, account: string) {
+  return env.ACCOUNT.getByName(account);
+}
+
+export function serviceStub(env: Namespaces, account: string, service: string) {
+  return env.SERVICE.getByName(`${account}/${service}`);
+}
+
+/** The shard that holds a backend's history: one for each first random character of an id. */
+export function backendsStub(env: Namespaces, account: string, service: string, backendId: string) {
+  const shard = parseBackendId(backendId)?.shard ?? idAlphabet.charAt(0);
+  return env.BACKENDS.getByName(`${account}/${service}/${shard}`);
+}
+
+export function clusterStub(env: Namespaces, account: string, cluster: string) {
+  return env.CLUSTER.getByName(`${account}/${cluster}`);
+}
+
+export function directoryStub(env: Namespaces, serviceCode: string) {
+  return env.DIRECTORY.getByName(serviceCode.charAt(0));
+}

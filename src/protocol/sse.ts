@@ -1,0 +1,14 @@
+/**
+ * One event of a stream that the Jamsocket clients read: `data:` and a blank line, nothing else. Their parsers
+ * neither join chunks nor know comments, ids or event names, so an event must be written in one piece.
+ */
+export function sseEvent(data: unknown): string {
+  return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
+}
+
+/** `no-transform` and `x-accel-buffering` keep proxies from holding events back. */
+export const sseHeaders = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store, no-transform",
+  "x-accel-buffering": "no",
+} as const;

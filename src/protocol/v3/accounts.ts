@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { tokenRoles } from "../../domain/access.ts";
+import { reservedAccountNames } from "../../domain/names.ts";
+import { name, seconds, timestamp } from "../primitives.ts";
+import { listAnswer } from "./list.ts";
+
+export const createAccountBody = z.strictObject({
+  name: name.refine(
+    (text) => !reservedAccountNames.includes(text),
+    `${reservedAccountNames.join(", ")} are reserved`,
+  ),
+});
+
+export const createTokenBody = z
+  .strictObject({
+    name: z.string().min(1).max(100).describe("For people: who or what holds it"),
+    role: z.enum(tokenRoles),
+    service: name.optional(),
+    environments: z.array(name).min(1).max(50).optional(),
+    expires_in_seconds: seconds.optional(),
+  })
+  .refine((body) => body.environments === undefined || body.service !== undefined, {
+    path: ["environments"],
+    message: "a token narrowed to environments names their `service`",
+  });
+export type CreateTokenBody = z.infer<typeof createTokenBody>;
+
+export const token = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum([...tokenRoles, "agent"]),
+    service: z.string().optional(),
+    environments: z.array(z.string()).optional(),
+    cluster: z.string().optional(),
+    created_at: timestamp,
+    expires_at: timestamp.optional(),
+  })
+  .meta({ id: "Token" });
+export type Token = z.infer<typeof token>;
+
+export const createdToken = token
+  .extend({ secret_token: z.string().describe("The whole access token. It is shown this once.") })
+  .meta({ id: "CreatedToken" });
+export type CreatedToken = z.infer<typeof createdToken>;
+
+export const createdAccount = z.object({ name: z.string(), token: createdToken });
+export const tokenList = listAnswer("tokens", token);

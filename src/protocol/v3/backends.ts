@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { backendStatuses } from "../../domain/backend-status.ts";
+import { digest, key, name, timestamp } from "../primitives.ts";
+import { listAnswer, listQuery } from "./list.ts";
+
+export const backendQuery = listQuery.extend({
+  environment: name.optional(),
+  status: z.enum(backendStatuses).optional().describe("All but terminated when left out"),
+  digest: digest.optional(),
+  key: key.optional(),
+});
+export type BackendQuery = z.infer<typeof backendQuery>;
+
+export const backend = z
+  .object({
+    id: z.string(),
+    account: z.string(),
+    service: z.string(),
+    environment: z.string(),
+    cluster: z.string(),
+    status: z.enum(backendStatuses),
+    status_at: timestamp,
+    image: z.object({ image: z.string(), digest, revision: z.int() }),
+    key: z.string().optional(),
+    fencing_token: z.int(),
+    created_at: timestamp,
+  })
+  .meta({ id: "Backend" });
+export type Backend = z.infer<typeof backend>;
+
+export const backendList = listAnswer("backends", backend);

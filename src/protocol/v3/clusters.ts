@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { name, timestamp } from "../primitives.ts";
+import { expandBackendUrlTemplate } from "../webhook.ts";
+import { listAnswer } from "./list.ts";
+
+const webhookUrl = z.string().max(2000).describe("https, and not a private address");
+
+const backendUrlTemplate = z
+  .string()
+  .max(1000)
+  .refine((text) => text.includes("{backend_id}"), "a template holds {backend_id}")
+  .refine(
+    (text) => /^https?:$/.test(URL.parse(expandBackendUrlTemplate(text, "0"))?.protocol ?? ""),
+    "a template is an http or https URL",
+  )
+  .describe("For example https://{backend_id}.prod.example.com");
+
+const ack = z
+  .enum(["sync", "async"])
+  .describe("sync: a spawn is answered after the cluster has answered; async: right after the decision");
+
+export const createClusterBody = z
+  .strictObject({
+    name,
+    webhook_url: webhookUrl,
+    backend_url_template: backendUrlTemplate.optional(),
+    ack: ack.optional(),
+  })
+  .refine((body) => body.ack !== "async" || body.backend_url_template !== undefined, {
+    path: ["ack"],
+    message: "an async cluster needs a backend_url_template, since its answer is not waited for",
+  });
+export type CreateClusterBody = z.infer<typeof createClusterBody>;
+
+export const patchClusterBody = z.strictObject({
+  webhook_url: webhookUrl.optional(),
+  backend_url_template: backendUrlTemplate.nullable().optional(),
+  ack: ack.optional(),
+  default: z.literal(true).optional().describe("Makes it the account's default cluster"),
+});
+export type PatchClusterBody = z.infer<typeof patchClusterBody>;
+
+export const cluster = z
+  .object({
+    name: z.string(),
+    webhook_url: z.string(),
+    backend_url_template: z.string().nullable(),
+    ack,
+    default: z.boolean(),
+    created_at: timestamp,
+  })
+  .meta({ id: "Cluster" });
+export type Cluster = z.infer<typeof cluster>;
+
+export const createdCluster = cluster
+  .extend({
+    signing_secret: z.string().describe("Signs the webhooks (Standard Webhooks). It is shown this once."),
+    agent_token: z.string().describe("What the cluster calls back with. It is shown this once."),
+  })
+  .meta({ id: "CreatedCluster" });
+export type CreatedCluster = z.infer<typeof createdCluster>;
+
+export const clusterList = listAnswer("clusters", cluster);
+
+export const rotatedSecret = z.object({
+  signing_secret: z.string(),
+  previous_valid_until: timestamp,
+});
+
+export const testedCluster = z
+  .object({
+    delivered: z.boolean(),
+    status: z.int().optional(),
+    duration_ms: z.number(),
+    error: z.string().optional(),
+  })
+  .meta({ id: "ClusterTest" });
+export type TestedCluster = z.infer<typeof testedCluster>;

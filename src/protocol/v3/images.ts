@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { digest, tag, timestamp } from "../primitives.ts";
+import { listAnswer } from "./list.ts";
+
+/** The grammar of a repository as OCI Distribution 1.1 gives it, with an optional host and port before it. */
+const repository = z
+  .string()
+  .max(255)
+  .regex(
+    /^([a-zA-Z0-9.-]+(:[0-9]{1,5})?\/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(\/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$/,
+    "a repository is host/path without a tag, for example registry.example.com/acme/hello",
+  );
+
+export const recordImageBody = z.strictObject({
+  digest,
+  tag: tag.optional(),
+  repository: repository
+    .optional()
+    .describe("Where the image is kept; this service's own repository when left out"),
+  media_type: z.string().max(200).optional(),
+  pushed_at: z.iso.datetime({ offset: true }).optional(),
+});
+export type RecordImageBody = z.infer<typeof recordImageBody>;
+
+export const image = z
+  .object({
+    digest,
+    tags: z.array(z.string()).describe("The tags whose most recent image this is"),
+    repository: z.string(),
+    media_type: z.string().optional(),
+    pushed_at: timestamp,
+  })
+  .meta({ id: "ImageRecord" });
+export type Image = z.infer<typeof image>;
+
+export const imageList = listAnswer("images", image);
+
+export const imageDetail = image
+  .extend({
+    environments: z.array(z.string()).describe("Environments that resolve to it now"),
+    live_backends: z.array(z.string()),
+  })
+  .meta({ id: "ImageDetail" });
+export type ImageDetail = z.infer<typeof imageDetail>;
