@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { type CryptoKey, createLocalJWKSet, errors, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { connectionTokenSeconds } from "../domain/limits.ts";
 import { jsonObject } from "./primitives.ts";
@@ -52,7 +52,7 @@ export async function importSigningKey(keys: SigningKeys): Promise<{ key: Crypto
   const [first] = keys;
   if (!first) throw new Error("SIGNING_KEYS is empty");
   const key = await importJWK({ ...first, alg: "EdDSA" } satisfies JWK, "EdDSA");
-  if (!(key instanceof CryptoKey)) throw new Error("SIGNING_KEYS holds a symmetric key");
+  if (key instanceof Uint8Array) throw new Error("SIGNING_KEYS holds a symmetric key");
   return { key, kid: first.kid };
 }
 

@@ -1,3 +1,4 @@
+import type { CryptoKey } from "jose";
 import { z } from "zod";
 
 /** Standard Webhooks 1.0: a symmetric secret is `whsec_` and the base64 of 24 to 64 bytes. */
