@@ -35,7 +35,13 @@ export interface StatusEntry {
   last_status?: BackendStatus;
 }
 
-export type StatusReport = Omit<StatusEntry, "time" | "last_status">;
+/** What somebody says about a backend; the history decides what it adds. */
+export interface StatusReport {
+  status: BackendStatus;
+  termination_reason?: TerminationReason | undefined;
+  termination_kind?: TerminationKind | undefined;
+  exit_code?: number | undefined;
+}
 
 export function statusRank(status: BackendStatus): number {
   return backendStatuses.indexOf(status);

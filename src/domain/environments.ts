@@ -29,11 +29,9 @@ export function chooseEnvironment(
   if (serviceDefault !== null && existing.includes(serviceDefault)) return ok(serviceDefault);
   const [only] = existing;
   if (existing.length === 1 && only === defaultEnvironmentName) return ok(only);
-  return fail(
-    "environment_required",
-    `this service has several environments: name one of ${listOf(existing)}`,
-    { details: { environments: [...existing] } },
-  );
+  return fail("environment_required", `name the environment: this service has ${listOf(existing)}`, {
+    details: { environments: [...existing] },
+  });
 }
 
 export function environmentNotFound(named: string, existing: readonly string[]) {

@@ -179,6 +179,8 @@ export interface BackendInfo {
   environment: string;
   cluster: string;
   digest: string;
+  /** The pin that it was spawned through. */
+  pin: { image: string; revision: number };
   key: string | null;
   fencingToken: number;
   createdAt: number;
@@ -191,7 +193,8 @@ export interface BackendRecord {
   baseUrl: string | null;
 }
 
-export interface LiveBackend {
+/** A backend with its present status. */
+export interface BackendWithStatus {
   info: BackendInfo;
   status: StatusEntry;
 }
@@ -232,6 +235,7 @@ export interface ServiceRpc {
   createEnvironment(
     body: CreateEnvironmentBody,
     actor: Actor,
+    registryHost: string,
     idempotency?: Idempotency,
   ): Promise<Result<Environment>>;
   /** Newest first. */
@@ -248,6 +252,7 @@ export interface ServiceRpc {
     environment: string | undefined,
     pin: { image: string; note?: string },
     actor: Actor,
+    registryHost: string,
     ifMatch?: number,
   ): Promise<Result<PinAnswer>>;
   history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
@@ -261,7 +266,7 @@ export interface ServiceRpc {
   recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
 
   listBackends(query: BackendQuery): Promise<Result<Page<Backend>>>;
-  liveBackends(): Promise<Result<LiveBackend[]>>;
+  liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
   terminateAll(
@@ -269,8 +274,11 @@ export interface ServiceRpc {
     actor: Actor,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 
-  /** For Backends shards: what was decided about a backend. */
-  learn(backendId: string): Promise<Result<BackendRecord>>;
+  /**
+   * For Backends shards: what was decided about a backend.
+   * @param heard whether the cluster has spoken of it, which acknowledges the spawn
+   */
+  learn(backendId: string, heard: boolean): Promise<Result<BackendRecord>>;
   /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
   statusReached(
     backendId: string,
@@ -301,6 +309,8 @@ export interface BackendsRpc {
     backendId: string,
     report: StatusReportBody,
   ): Promise<Result<StatusReportAnswer>>;
+  /** Ended backends of this shard with a fencing token below `before`, newest first. */
+  ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]>;
   /** From the Service object: a step that it took itself. */
   record(backend: BackendRecord, report: StatusReport): Promise<Result<null>>;
 }

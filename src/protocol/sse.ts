@@ -1,9 +1,11 @@
 /**
  * One event of a stream that the Jamsocket clients read: `data:` and a blank line, nothing else. Their parsers
- * neither join chunks nor know comments, ids or event names, so an event must be written in one piece.
+ * neither join chunks nor know comments, ids or event names, so an event must be written in one piece. A text of
+ * several lines is several `data:` lines, since a bare line end would begin another field or event.
  */
 export function sseEvent(data: unknown): string {
-  return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
+  const lines = (typeof data === "string" ? data : JSON.stringify(data)).split(/\r\n|\r|\n/);
+  return `${lines.map((line) => `data: ${line}\n`).join("")}\n`;
 }
 
 /** `no-transform` and `x-accel-buffering` keep proxies from holding events back. */

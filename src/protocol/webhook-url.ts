@@ -1,5 +1,9 @@
 import ipaddr from "ipaddr.js";
 
+/** Azure's metadata and platform service answers on a public address. */
+const metadataAddresses = ["168.63.129.16"];
+/** RFC 4291 2.4 and IANA: all global unicast addresses there are. Older embeddings of IPv4 lie outside. */
+const globalUnicast = ipaddr.parseCIDR("2000::/3");
 const privateSuffixes = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
 
 /**
@@ -20,7 +24,11 @@ export function webhookUrlProblem(text: string, allowPrivate: boolean): string |
 }
 
 function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (ipaddr.isValid(host)) return ipaddr.process(host).range() !== "unicast";
+  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
+  if (ipaddr.isValid(host)) {
+    const address = ipaddr.process(host);
+    if (address.range() !== "unicast" || metadataAddresses.includes(host)) return true;
+    return address.kind() === "ipv6" && !address.match(globalUnicast);
+  }
   return !host.includes(".") || privateSuffixes.some((suffix) => host.endsWith(suffix));
 }

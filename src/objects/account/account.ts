@@ -1,54 +1,415 @@
 import { DurableObject } from "cloudflare:workers";
-import type { AccountRpc } from "../contract.ts";
+import { judgeAttempt } from "../../domain/delivery.ts";
+import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
+import { listOf, nearest } from "../../domain/names.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import { constantTimeEqual } from "../../protocol/access-token.ts";
+import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type {
+  Cluster,
+  CreateClusterBody,
+  PatchClusterBody,
+  TestedCluster,
+} from "../../protocol/v3/clusters.ts";
+import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import { webhookUrlProblem } from "../../protocol/webhook-url.ts";
+import type {
+  AccountConfig,
+  AccountRpc,
+  Actor,
+  Idempotency,
+  Identity,
+  NewSecret,
+  ServiceDescription,
+} from "../contract.ts";
+import { Alarm, Database } from "../database.ts";
 import type { Env } from "../env.ts";
+import { idempotencySql } from "../idempotency.sql.ts";
+import { pageStart, toPage } from "../page.ts";
+import { directoryStub, serviceStub } from "../stubs.ts";
+import { sendWebhook } from "../webhook-sender.ts";
+import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
+import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
+import { accountConfig, clusterConfig, clusterView, identityOf, tokenView } from "./views.ts";
 
+const syncRetryMs = 2_000;
+
+/** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends DurableObject<Env> implements AccountRpc {
-  create: AccountRpc["create"] = () => {
-    throw new Error("not built yet");
-  };
-  authenticate: AccountRpc["authenticate"] = () => {
-    throw new Error("not built yet");
-  };
-  createToken: AccountRpc["createToken"] = () => {
-    throw new Error("not built yet");
-  };
-  listTokens: AccountRpc["listTokens"] = () => {
-    throw new Error("not built yet");
-  };
-  deleteToken: AccountRpc["deleteToken"] = () => {
-    throw new Error("not built yet");
-  };
-  createCluster: AccountRpc["createCluster"] = () => {
-    throw new Error("not built yet");
-  };
-  listClusters: AccountRpc["listClusters"] = () => {
-    throw new Error("not built yet");
-  };
-  getCluster: AccountRpc["getCluster"] = () => {
-    throw new Error("not built yet");
-  };
-  patchCluster: AccountRpc["patchCluster"] = () => {
-    throw new Error("not built yet");
-  };
-  deleteCluster: AccountRpc["deleteCluster"] = () => {
-    throw new Error("not built yet");
-  };
-  testCluster: AccountRpc["testCluster"] = () => {
-    throw new Error("not built yet");
-  };
-  createService: AccountRpc["createService"] = () => {
-    throw new Error("not built yet");
-  };
-  listServices: AccountRpc["listServices"] = () => {
-    throw new Error("not built yet");
-  };
-  serviceNames: AccountRpc["serviceNames"] = () => {
-    throw new Error("not built yet");
-  };
-  deleteService: AccountRpc["deleteService"] = () => {
-    throw new Error("not built yet");
-  };
-  config: AccountRpc["config"] = () => {
-    throw new Error("not built yet");
-  };
+  readonly #db = new Database(this.ctx.storage, accountMigrations);
+  readonly #sql = accountSql(this.#db);
+  readonly #idempotency = idempotencySql(this.#db);
+  readonly #alarm = new Alarm(this.ctx.storage);
+  readonly #creating = new Set<string>();
+
+  async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
+    if (!this.#db.ready) this.#db.migrate();
+    const now = Date.now();
+    return this.#idempotency.once(idempotency, now, () => {
+      if (this.#sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
+      this.#sql.insertAccount(name, now);
+      return ok({ name, token: this.#addToken({ name: "first admin", role: "admin" }, admin, now) });
+    });
+  }
+
+  async authenticate(tokenId: string, secretHash: string): Promise<Result<Identity>> {
+    const refused = fail("unauthorized", "the access token is not valid");
+    if (!this.#db.ready) return refused;
+    const account = this.#sql.account();
+    const row = this.#sql.token(tokenId);
+    if (!account || !row || !constantTimeEqual(row.secret_hash, secretHash)) return refused;
+    if (row.expires_at !== null && row.expires_at <= Date.now()) {
+      return fail("unauthorized", "the access token has expired");
+    }
+    return ok(identityOf(account.name, row));
+  }
+
+  async createToken(
+    body: CreateTokenBody,
+    secret: NewSecret,
+    idempotency?: Idempotency,
+  ): Promise<Result<Token>> {
+    return this.#once(idempotency, () => {
+      if (body.service !== undefined && this.#sql.service(body.service)?.state !== "live") {
+        return this.#serviceNotFound(body.service);
+      }
+      return ok(this.#addToken(body, secret, Date.now()));
+    });
+  }
+
+  async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
+    return this.#page(query, (start, limit) =>
+      toPage(this.#sql.tokensBefore(start, limit + 1), limit, ({ seq }) => seq, tokenView),
+    );
+  }
+
+  async deleteToken(id: string): Promise<Result<null>> {
+    return this.#once(undefined, () => {
+      const token = this.#sql.token(id);
+      if (!token) return fail("token_not_found", `token \`${id}\` not found`);
+      if (token.role === "agent") {
+        return fail(
+          "bad_request",
+          `token \`${id}\` belongs to cluster \`${token.cluster}\` and goes with it`,
+        );
+      }
+      const lasting = this.#sql.lastingAdmins();
+      if (lasting.length === 1 && lasting[0]?.id === id) {
+        return fail(
+          "last_admin_token",
+          "this is the account's last lasting admin token; create another one first",
+        );
+      }
+      this.#sql.deleteToken(id);
+      return ok(null);
+    });
+  }
+
+  async createCluster(
+    body: CreateClusterBody,
+    agent: NewSecret,
+    signingSecret: string,
+    idempotency?: Idempotency,
+  ): Promise<Result<Cluster>> {
+    const created = this.#once(idempotency, (account) => {
+      const problem = this.#urlProblem(body.webhook_url);
+      if (problem) return problem;
+      if (this.#sql.cluster(body.name))
+        return fail("already_exists", `cluster \`${body.name}\` exists already`);
+      const now = Date.now();
+      this.#sql.insertCluster({
+        name: body.name,
+        webhook_url: body.webhook_url,
+        backend_url_template: body.backend_url_template ?? null,
+        ack: body.ack ?? "sync",
+        secrets: JSON.stringify([{ secret: signingSecret, validUntil: null }]),
+        created_at: now,
+      });
+      this.#addToken({ name: `agent of ${body.name}`, role: "agent", cluster: body.name }, agent, now);
+      if (account.default_cluster === null) this.#sql.setDefaultCluster(body.name);
+      this.#sql.bumpConfigVersion();
+      return this.#cluster(body.name);
+    });
+    if (created.ok) await this.#sync();
+    return created;
+  }
+
+  async listClusters(query: ListQuery): Promise<Result<Page<Cluster>>> {
+    return this.#page(query, (start, limit, account) =>
+      toPage(
+        this.#sql.clustersBefore(start, limit + 1),
+        limit,
+        ({ seq }) => seq,
+        (row) => clusterView(row, account),
+      ),
+    );
+  }
+
+  async getCluster(name: string): Promise<Result<Cluster>> {
+    return this.#once(undefined, () => this.#cluster(name));
+  }
+
+  async patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>> {
+    const patched = this.#once(undefined, () => {
+      const row = this.#sql.cluster(name);
+      if (!row || row.deleting) return this.#clusterNotFound(name);
+      const problem = patch.webhook_url === undefined ? null : this.#urlProblem(patch.webhook_url);
+      if (problem) return problem;
+      const next = {
+        name,
+        webhook_url: patch.webhook_url ?? row.webhook_url,
+        backend_url_template:
+          patch.backend_url_template === undefined ? row.backend_url_template : patch.backend_url_template,
+        ack: patch.ack ?? row.ack,
+      };
+      if (next.ack === "async" && next.backend_url_template === null) {
+        return fail(
+          "bad_request",
+          "an async cluster needs a `backend_url_template`, since its answer is not waited for",
+        );
+      }
+      this.#sql.updateCluster(next);
+      if (patch.default) this.#sql.setDefaultCluster(name);
+      this.#sql.bumpConfigVersion();
+      return this.#cluster(name);
+    });
+    if (patched.ok) await this.#sync();
+    return patched;
+  }
+
+  async deleteCluster(name: string): Promise<Result<null>> {
+    const marked = this.#once(undefined, () => {
+      if (!this.#sql.cluster(name)) return this.#clusterNotFound(name);
+      this.#sql.setDeleting(name, true);
+      this.#sql.bumpConfigVersion();
+      this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+      return ok(null);
+    });
+    if (!marked.ok) return marked;
+    const outcome = await finishDeletion(this.#syncPorts(), name);
+    if (outcome.state !== "kept") return ok(null);
+    return fail(
+      "cluster_in_use",
+      `cluster \`${name}\` is needed by ${listOf(outcome.neededBy)}: move their environments and end their backends there first`,
+      { details: { services: outcome.neededBy } },
+    );
+  }
+
+  async testCluster(name: string): Promise<Result<TestedCluster>> {
+    const row = this.#db.ready ? this.#sql.cluster(name) : undefined;
+    if (!row || row.deleting) return this.#clusterNotFound(name);
+    const started = Date.now();
+    const result = await sendWebhook(
+      clusterConfig(row),
+      { id: `ping_${crypto.randomUUID()}`, type: "cluster.ping", data: { cluster: name } },
+      started,
+    );
+    const verdict = judgeAttempt(result);
+    return ok({
+      delivered: verdict.verdict === "delivered",
+      ...(result.met === "answer" ? { status: result.status } : {}),
+      duration_ms: Date.now() - started,
+      ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
+    });
+  }
+
+  async createService(
+    body: { name: string; default_environment?: string },
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<ServiceDescription>> {
+    const { name } = body;
+    const exists = fail("already_exists", `service \`${name}\` exists already`);
+    if (this.#creating.has(name)) return idempotency ? inProgress : exists;
+    const begun = this.#once(undefined, (): Result<{ replay: Result<ServiceDescription> | null }> => {
+      if (idempotency) {
+        const found = this.#idempotency.find<ServiceDescription>(idempotency, Date.now());
+        if (!found.ok) return found;
+        if (found.value?.result) return ok({ replay: found.value.result });
+      }
+      const row = this.#sql.service(name);
+      if (row?.state === "live") return exists;
+      if (!row) this.#sql.insertService(name, randomServiceCode(), Date.now());
+      else if (row.state === "removed") this.#sql.reviveService(name, Date.now());
+      return ok({ replay: null });
+    });
+    if (!begun.ok) return begun;
+    if (begun.value.replay) return begun.value.replay;
+    this.#creating.add(name);
+    try {
+      return await this.#setServiceUp(body, actor, idempotency);
+    } finally {
+      this.#creating.delete(name);
+    }
+  }
+
+  async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
+    return this.#page(query, (start, limit) =>
+      toPage(
+        this.#sql.servicesBefore(start, limit + 1),
+        limit,
+        ({ seq }) => seq,
+        (row) => ({ name: row.name, created_at: new Date(row.created_at).toISOString() }),
+      ),
+    );
+  }
+
+  async serviceNames(): Promise<Result<string[]>> {
+    return this.#once(undefined, () => ok(this.#sql.serviceNames().map(({ name }) => name)));
+  }
+
+  async deleteService(name: string, actor: Actor): Promise<Result<null>> {
+    const row = this.#db.ready ? this.#sql.service(name) : undefined;
+    const account = this.#db.ready ? this.#sql.account() : undefined;
+    if (!account || row?.state !== "live") return this.#serviceNotFound(name);
+    const removed = await serviceStub(this.env, account.name, name).remove(actor);
+    if (removed.ok) this.#sql.setServiceState(name, "removed");
+    return removed;
+  }
+
+  async config(): Promise<Result<AccountConfig>> {
+    return this.#once(undefined, (account) => ok(accountConfig(account, this.#sql.clusters())));
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm.fired();
+    for (const { name, deleting } of this.#sql.clusters()) {
+      if (deleting) await finishDeletion(this.#syncPorts(), name);
+    }
+    await this.#sync();
+    if (this.#sql.clusters().some(({ deleting }) => deleting))
+      this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+  }
+
+  /** Everything after the first transaction can be repeated: a crash is mended by creating the service again. */
+  async #setServiceUp(
+    body: { name: string; default_environment?: string },
+    actor: Actor,
+    idempotency: Idempotency | undefined,
+  ): Promise<Result<ServiceDescription>> {
+    const { name } = body;
+    const account = this.#sql.account();
+    if (!account) throw new Error("the account was never set up");
+    const code = await this.#claimCode(account.name, name);
+    const config = accountConfig(account, this.#sql.clusters());
+    const initialised = await serviceStub(this.env, account.name, name).initialise(
+      {
+        account: account.name,
+        name,
+        code,
+        config,
+        ...(body.default_environment === undefined ? {} : { defaultEnvironment: body.default_environment }),
+      },
+      actor,
+    );
+    if (!initialised.ok) return initialised;
+    this.#db.transaction(() => {
+      this.#sql.setServiceState(name, "live");
+      this.#sql.setServiceConfigVersion(name, config.version);
+      if (idempotency)
+        this.#idempotency.keep(idempotency, { result: initialised, subject: null }, Date.now());
+    });
+    await this.#sync();
+    return initialised;
+  }
+
+  async #claimCode(account: string, name: string): Promise<string> {
+    for (;;) {
+      const code = this.#sql.service(name)?.code ?? randomServiceCode();
+      if (await directoryStub(this.env, code).claim(code, account, name)) return code;
+      this.#sql.setServiceCode(name, randomServiceCode());
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const { unreached } = await syncConfig(this.#syncPorts());
+    if (unreached.length > 0) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+  }
+
+  #syncPorts(): ConfigSyncPorts {
+    const account = this.#sql.account()?.name ?? "";
+    return {
+      db: this.#db,
+      sql: this.#sql,
+      apply: (service, config) => serviceStub(this.env, account, service).applyAccountConfig(config),
+    };
+  }
+
+  /** A transaction on an account that exists, run once for each idempotency key. */
+  #once<T>(idempotency: Idempotency | undefined, action: (account: AccountRow) => Result<T>): Result<T> {
+    const account = this.#db.ready ? this.#sql.account() : undefined;
+    if (!account) return fail("account_not_found", "account not found");
+    return this.#idempotency.once(idempotency, Date.now(), () => action(account));
+  }
+
+  #page<T>(
+    query: ListQuery,
+    read: (start: number, limit: number, account: AccountRow) => Page<T>,
+  ): Result<Page<T>> {
+    return this.#once(undefined, (account) => {
+      const start = pageStart(query);
+      return start.ok ? ok(read(start.value, query.limit, account)) : start;
+    });
+  }
+
+  #addToken(
+    token: Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string },
+    secret: NewSecret,
+    now: number,
+  ): Token {
+    const row = {
+      id: secret.id,
+      secret_hash: secret.secretHash,
+      name: token.name,
+      role: token.role,
+      service: token.service ?? null,
+      environments: token.environments === undefined ? null : JSON.stringify(token.environments),
+      cluster: token.cluster ?? null,
+      created_at: now,
+      expires_at: token.expires_in_seconds === undefined ? null : now + token.expires_in_seconds * 1000,
+    };
+    this.#sql.insertToken(row);
+    return tokenView({ seq: 0, ...row });
+  }
+
+  #cluster(name: string): Result<Cluster> {
+    const account = this.#sql.account();
+    const row = this.#sql.cluster(name);
+    return account && row && !row.deleting ? ok(clusterView(row, account)) : this.#clusterNotFound(name);
+  }
+
+  #clusterNotFound(name: string) {
+    const names = this.#db.ready
+      ? this.#sql.clusters().flatMap((row) => (row.deleting ? [] : [row.name]))
+      : [];
+    return fail(
+      "cluster_not_found",
+      `cluster \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
+    );
+  }
+
+  #serviceNotFound(name: string) {
+    const names = this.#db.ready ? this.#sql.serviceNames().map((row) => row.name) : [];
+    return fail(
+      "service_not_found",
+      `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
+    );
+  }
+
+  #urlProblem(url: string) {
+    const problem = webhookUrlProblem(url, this.env.ALLOW_PRIVATE_CLUSTERS === "true");
+    return problem === null ? null : fail("bad_request", `webhook_url: ${problem}`);
+  }
+}
+
+const inProgress = fail(
+  "idempotency_in_progress",
+  "the first request with this Idempotency-Key is still running",
+  {
+    retryAfterSeconds: 1,
+  },
+);
+
+function randomServiceCode(): string {
+  return serviceCode(crypto.getRandomValues(new Uint8Array(serviceCodeLength)));
 }

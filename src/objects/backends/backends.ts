@@ -1,15 +1,184 @@
 import { DurableObject } from "cloudflare:workers";
-import type { BackendsRpc } from "../contract.ts";
+import {
+  isConnectable,
+  nextEntry,
+  type StatusEntry,
+  type StatusReport,
+  statusRank,
+} from "../../domain/backend-status.ts";
+import { endedBackendsKeptMs } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
+import type { BackendQuery } from "../../protocol/v3/backends.ts";
+import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
+import { Alarm, Database } from "../database.ts";
 import type { Env } from "../env.ts";
+import { matches } from "../service/backend-list.ts";
+import { serviceStub } from "../stubs.ts";
+import { backendsMigrations, backendsSql } from "./backends.sql.ts";
 
+/**
+ * Status histories of one shard of a service's backends. A report that keys or deadlines depend on is told to the
+ * Service object before it is written here: it is acknowledged when both know it, and an agent repeats what was
+ * not acknowledged. What this object believes to be alive it checks once after each awakening, for reports that
+ * nobody repeated.
+ */
 export class Backends extends DurableObject<Env> implements BackendsRpc {
-  describe: BackendsRpc["describe"] = () => {
-    throw new Error("not built yet");
-  };
-  report: BackendsRpc["report"] = () => {
-    throw new Error("not built yet");
-  };
-  record: BackendsRpc["record"] = () => {
-    throw new Error("not built yet");
-  };
+  readonly #db = new Database(this.ctx.storage, backendsMigrations);
+  readonly #sql = backendsSql(this.#db);
+  readonly #alarm = new Alarm(this.ctx.storage);
+  /** Backends that the Service object was seen to know since this object awoke. */
+  readonly #checked = new Set<string>();
+
+  async describe(account: string, service: string, backendId: string): Promise<Result<BackendRecord>> {
+    const stored = this.#stored(backendId);
+    if (stored && (hasEnded(stored) || this.#checked.has(backendId))) return ok(stored);
+    const learned = await serviceStub(this.env, account, service).learn(backendId, false);
+    if (learned.ok) this.#checked.add(backendId);
+    const present = this.#stored(backendId);
+    if (!present) return learned;
+    if (!learned.ok && !hasEnded(present)) {
+      return ok(
+        this.#append(present, { status: "terminated", termination_reason: "lost" }, null)?.record ?? present,
+      );
+    }
+    return ok(present);
+  }
+
+  async report(
+    account: string,
+    service: string,
+    cluster: string,
+    backendId: string,
+    body: StatusReportBody,
+  ): Promise<Result<StatusReportAnswer>> {
+    const owner = serviceStub(this.env, account, service);
+    let record = this.#stored(backendId);
+    if (!record) {
+      const learned = await owner.learn(backendId, true);
+      if (!learned.ok) return learned;
+      record = this.#stored(backendId) ?? learned.value;
+      this.#checked.add(backendId);
+    }
+    if (record.info.cluster !== cluster)
+      return fail("backend_not_found", `backend \`${backendId}\` not found`);
+    const entry = nextEntry(record.history, body, Date.now());
+    if (!entry || body.fencing_token !== record.info.fencingToken) return ok(refusal(record));
+
+    const url = body.url?.replace(/\/+$/, "") ?? null;
+    if (concernsService(entry) || url !== null) {
+      await owner.statusReached(backendId, record.info.fencingToken, entry, url);
+    }
+    const present = this.#stored(backendId) ?? record;
+    const appended = this.#append(present, body, url);
+    return ok(appended ? { accepted: true, current: appended.entry.status } : refusal(present));
+  }
+
+  async record(backend: BackendRecord, report: StatusReport): Promise<Result<null>> {
+    this.#append(this.#stored(backend.info.id) ?? backend, report, backend.baseUrl, backend);
+    return ok(null);
+  }
+
+  async ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]> {
+    if (!this.#db.ready) return [];
+    return this.#sql
+      .endedBackends()
+      .flatMap((row) => {
+        const { info, history } = toRecord(row);
+        const status = history.at(-1);
+        return status ? [{ info, status }] : [];
+      })
+      .filter((backend) => backend.info.fencingToken < before && matches(query, backend))
+      .sort((a, b) => b.info.fencingToken - a.info.fencingToken)
+      .slice(0, query.limit + 1);
+  }
+
+  /** `GET /follow/<backend id>?account=…&service=…` as a WebSocket: the history, then each new entry. */
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const backendId = url.pathname.slice("/follow/".length);
+    const record = await this.describe(
+      url.searchParams.get("account") ?? "",
+      url.searchParams.get("service") ?? "",
+      backendId,
+    );
+    if (!record.ok) return new Response(null, { status: 404 });
+    const [client, server] = Object.values(new WebSocketPair());
+    if (!client || !server) throw new Error("no WebSocket pair");
+    this.ctx.acceptWebSocket(server, [backendId]);
+    const { history } = this.#stored(backendId) ?? record.value;
+    for (const entry of history) server.send(JSON.stringify(entry));
+    if (history.at(-1)?.status === "terminated") server.close(1000, "terminated");
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    socket.close();
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm.fired();
+    this.#sql.deleteEndedBefore(Date.now() - endedBackendsKeptMs);
+    const firstEnd = this.#sql.firstEnd();
+    this.#alarm.noLaterThan(firstEnd === null ? null : firstEnd + endedBackendsKeptMs);
+  }
+
+  #stored(backendId: string): BackendRecord | undefined {
+    const row = this.#db.ready ? this.#sql.backend(backendId) : undefined;
+    return row && toRecord(row);
+  }
+
+  /** Writes the entry that a report adds, if it adds one, and tells the followers. */
+  #append(
+    record: BackendRecord,
+    report: StatusReport,
+    baseUrl: string | null,
+    stepsOf: BackendRecord = record,
+  ): { record: BackendRecord; entry: StatusEntry } | null {
+    // A step that was missed here (its report was told to the Service object and then lost) comes before this one.
+    const missed = stepsOf.history.filter(
+      ({ status }) =>
+        statusRank(status) > statusRank(record.history.at(-1)?.status ?? "scheduled") &&
+        statusRank(status) < statusRank(report.status),
+    );
+    const history = [...record.history, ...missed];
+    const entry = nextEntry(history, report, Date.now());
+    if (!entry) return null;
+    history.push(entry);
+    const written: BackendRecord = { info: record.info, history, baseUrl: baseUrl ?? record.baseUrl };
+    if (!this.#db.ready) this.#db.migrate();
+    this.#sql.putBackend({
+      id: record.info.id,
+      info: JSON.stringify(record.info),
+      history: JSON.stringify(history),
+      base_url: written.baseUrl,
+      ended_at: entry.status === "terminated" ? entry.time : null,
+    });
+    for (const socket of this.ctx.getWebSockets(record.info.id)) {
+      for (const told of [...missed, entry]) socket.send(JSON.stringify(told));
+      if (entry.status === "terminated") socket.close(1000, "terminated");
+    }
+    if (entry.status === "terminated") {
+      this.#checked.delete(record.info.id);
+      this.#alarm.noLaterThan(entry.time + endedBackendsKeptMs);
+    }
+    return { record: written, entry };
+  }
+}
+
+function toRecord(row: { info: string; history: string; base_url: string | null }): BackendRecord {
+  return { info: JSON.parse(row.info), history: JSON.parse(row.history), baseUrl: row.base_url };
+}
+
+function hasEnded(record: BackendRecord): boolean {
+  return record.history.at(-1)?.status === "terminated";
+}
+
+/** Keys and deadlines depend on these; the steps up to `ready` matter to nobody but those who watch. */
+function concernsService({ status }: StatusEntry): boolean {
+  return status === "ready" || !isConnectable(status);
+}
+
+function refusal(record: BackendRecord): StatusReportAnswer {
+  return { accepted: false, current: record.history.at(-1)?.status ?? "scheduled" };
 }

@@ -1,0 +1,194 @@
+import type { TokenRole } from "../../domain/access.ts";
+import type { Database, Migration } from "../database.ts";
+import { idempotencyMigration } from "../idempotency.sql.ts";
+
+export const accountMigrations: readonly Migration[] = [
+  {
+    name: "account, tokens, clusters and the directory of services",
+    sql: `
+      CREATE TABLE account (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        name TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        default_cluster TEXT,
+        config_version INTEGER NOT NULL DEFAULT 1
+      );
+      CREATE TABLE tokens (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        secret_hash TEXT NOT NULL,
+        name TEXT NOT NULL,
+        role TEXT NOT NULL,
+        service TEXT,
+        environments TEXT, -- JSON list
+        cluster TEXT,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER
+      );
+      CREATE TABLE clusters (
+        seq INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        webhook_url TEXT NOT NULL,
+        backend_url_template TEXT,
+        ack TEXT NOT NULL,
+        secrets TEXT NOT NULL, -- JSON: ClusterConfig["secrets"]
+        created_at INTEGER NOT NULL,
+        deleting INTEGER NOT NULL DEFAULT 0
+      );
+      CREATE TABLE services (
+        seq INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        code TEXT NOT NULL,
+        state TEXT NOT NULL, -- creating, live, removed
+        created_at INTEGER NOT NULL,
+        config_version INTEGER NOT NULL DEFAULT 0 -- what the service has taken over
+      );
+    `,
+  },
+  idempotencyMigration,
+];
+
+export type TokenRow = {
+  seq: number;
+  id: string;
+  secret_hash: string;
+  name: string;
+  role: TokenRole;
+  service: string | null;
+  environments: string | null;
+  cluster: string | null;
+  created_at: number;
+  expires_at: number | null;
+};
+
+export type ClusterRow = {
+  seq: number;
+  name: string;
+  webhook_url: string;
+  backend_url_template: string | null;
+  ack: "sync" | "async";
+  secrets: string;
+  created_at: number;
+  deleting: number;
+};
+
+export type ServiceRow = {
+  seq: number;
+  name: string;
+  code: string;
+  state: "creating" | "live" | "removed";
+  created_at: number;
+  config_version: number;
+};
+
+export type AccountRow = {
+  name: string;
+  created_at: number;
+  default_cluster: string | null;
+  config_version: number;
+};
+
+export function accountSql(db: Database) {
+  return {
+    account: () =>
+      db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
+    insertAccount: (name: string, now: number) =>
+      db.run("INSERT INTO account (id, name, created_at) VALUES (1, ?, ?)", name, now),
+    setDefaultCluster: (name: string | null) => db.run("UPDATE account SET default_cluster = ?", name),
+    bumpConfigVersion: () => db.run("UPDATE account SET config_version = config_version + 1"),
+
+    token: (id: string) => db.first<TokenRow>("SELECT * FROM tokens WHERE id = ?", id),
+    tokensBefore: (seq: number, limit: number) =>
+      db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
+    insertToken: (row: Omit<TokenRow, "seq">) =>
+      db.run(
+        `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.id,
+        row.secret_hash,
+        row.name,
+        row.role,
+        row.service,
+        row.environments,
+        row.cluster,
+        row.created_at,
+        row.expires_at,
+      ),
+    deleteToken: (id: string) => db.run("DELETE FROM tokens WHERE id = ?", id),
+    deleteTokensOfCluster: (cluster: string) => db.run("DELETE FROM tokens WHERE cluster = ?", cluster),
+    /** Tokens with which the account can be administered for good. */
+    lastingAdmins: () =>
+      db.all<{ id: string }>(
+        "SELECT id FROM tokens WHERE role = 'admin' AND service IS NULL AND expires_at IS NULL",
+      ),
+
+    cluster: (name: string) => db.first<ClusterRow>("SELECT * FROM clusters WHERE name = ?", name),
+    clusters: () => db.all<ClusterRow>("SELECT * FROM clusters ORDER BY seq"),
+    clustersBefore: (seq: number, limit: number) =>
+      db.all<ClusterRow>(
+        "SELECT * FROM clusters WHERE deleting = 0 AND seq < ? ORDER BY seq DESC LIMIT ?",
+        seq,
+        limit,
+      ),
+    insertCluster: (row: Omit<ClusterRow, "seq" | "deleting">) =>
+      db.run(
+        `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+        row.name,
+        row.webhook_url,
+        row.backend_url_template,
+        row.ack,
+        row.secrets,
+        row.created_at,
+      ),
+    updateCluster: (row: Pick<ClusterRow, "name" | "webhook_url" | "backend_url_template" | "ack">) =>
+      db.run(
+        "UPDATE clusters SET webhook_url = ?, backend_url_template = ?, ack = ? WHERE name = ?",
+        row.webhook_url,
+        row.backend_url_template,
+        row.ack,
+        row.name,
+      ),
+    setDeleting: (name: string, deleting: boolean) =>
+      db.run("UPDATE clusters SET deleting = ? WHERE name = ?", deleting ? 1 : 0, name),
+    deleteCluster: (name: string) => db.run("DELETE FROM clusters WHERE name = ?", name),
+
+    service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
+    serviceNames: () =>
+      db.all<{ name: string }>("SELECT name FROM services WHERE state = 'live' ORDER BY name"),
+    servicesBefore: (seq: number, limit: number) =>
+      db.all<ServiceRow>(
+        "SELECT * FROM services WHERE state = 'live' AND seq < ? ORDER BY seq DESC LIMIT ?",
+        seq,
+        limit,
+      ),
+    /** Services that run with an older configuration than the account's. */
+    servicesBehind: () =>
+      db.all<ServiceRow>(
+        `SELECT * FROM services
+         WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
+      ),
+    insertService: (name: string, code: string, now: number) =>
+      db.run(
+        "INSERT INTO services (name, code, state, created_at) VALUES (?, ?, 'creating', ?)",
+        name,
+        code,
+        now,
+      ),
+    /** Creates a removed service anew: it keeps its code, and moves to the top of the list. */
+    reviveService: (name: string, now: number) =>
+      db.run(
+        `UPDATE services SET state = 'creating', created_at = ?, seq = (SELECT max(seq) + 1 FROM services)
+         WHERE name = ?`,
+        now,
+        name,
+      ),
+    setServiceCode: (name: string, code: string) =>
+      db.run("UPDATE services SET code = ? WHERE name = ?", code, name),
+    setServiceState: (name: string, state: ServiceRow["state"]) =>
+      db.run("UPDATE services SET state = ? WHERE name = ?", state, name),
+    setServiceConfigVersion: (name: string, version: number) =>
+      db.run("UPDATE services SET config_version = max(config_version, ?) WHERE name = ?", version, name),
+  };
+}
+export type AccountSql = ReturnType<typeof accountSql>;

@@ -1,0 +1,89 @@
+/** One step of an object's schema. Steps are only ever appended; an applied one is never edited. */
+export interface Migration {
+  name: string;
+  sql: string;
+}
+
+type Value = string | number | null;
+
+/**
+ * Named access to an object's SQLite. Each call consumes its cursor, since an unread `… RETURNING` loses its
+ * write at commit.
+ */
+export class Database {
+  readonly #storage: DurableObjectStorage;
+  readonly #migrations: readonly Migration[];
+  #ready: boolean;
+
+  constructor(storage: DurableObjectStorage, migrations: readonly Migration[]) {
+    this.#storage = storage;
+    this.#migrations = migrations;
+    this.#ready = this.first("SELECT 1 FROM sqlite_master WHERE name = 'migrations'") !== undefined;
+    if (this.#ready) this.migrate();
+  }
+
+  /** Whether the object was ever set up. Until then nothing may be written, so that a question creates nothing. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Brings the schema up to date. Throws if what was applied is not a prefix of what is known. */
+  migrate(): void {
+    this.transaction(() => {
+      this.run("CREATE TABLE IF NOT EXISTS migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL)");
+      const applied = this.all<{ name: string }>("SELECT name FROM migrations ORDER BY id");
+      applied.forEach(({ name }, i) => {
+        if (this.#migrations[i]?.name !== name) {
+          throw new Error(`migration ${i + 1} was applied as "${name}", which this version does not know`);
+        }
+      });
+      for (const migration of this.#migrations.slice(applied.length)) {
+        this.run(migration.sql);
+        this.run("INSERT INTO migrations (name) VALUES (?)", migration.name);
+      }
+    });
+    this.#ready = true;
+  }
+
+  /** Runs `action` atomically: it is rolled back when it throws. It must not be async. */
+  transaction<T>(action: () => T): T {
+    return this.#storage.transactionSync(action);
+  }
+
+  all<Row extends Record<string, Value>>(sql: string, ...values: Value[]): Row[] {
+    return this.#storage.sql.exec<Row>(sql, ...values).toArray();
+  }
+
+  first<Row extends Record<string, Value>>(sql: string, ...values: Value[]): Row | undefined {
+    return this.all<Row>(sql, ...values)[0];
+  }
+
+  /** @returns whether any row was changed */
+  run(sql: string, ...values: Value[]): boolean {
+    const cursor = this.#storage.sql.exec(sql, ...values);
+    cursor.toArray();
+    return cursor.rowsWritten > 0;
+  }
+}
+
+/** The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. */
+export class Alarm {
+  readonly #storage: DurableObjectStorage;
+  #at: number | null = null;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+  }
+
+  /** Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. */
+  noLaterThan(at: number | null): void {
+    if (at === null || (this.#at !== null && this.#at <= at)) return;
+    this.#at = at;
+    void this.#storage.setAlarm(at);
+  }
+
+  /** To be called when the alarm has fired: the platform has taken it off. */
+  fired(): void {
+    this.#at = null;
+  }
+}

@@ -1,0 +1,73 @@
+import { idempotencyKeptMs } from "../domain/limits.ts";
+import { fail, ok, type Result } from "../domain/result.ts";
+import type { Idempotency } from "./contract.ts";
+import type { Database, Migration } from "./database.ts";
+
+export const idempotencyMigration: Migration = {
+  name: "idempotency",
+  sql: `
+    CREATE TABLE idempotency (
+      key TEXT PRIMARY KEY,
+      request_hash TEXT NOT NULL,
+      result TEXT, -- JSON of a Result; null while the answer is not known yet
+      subject TEXT, -- what the request made, for answers that come later
+      at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX idempotency_at ON idempotency (at);
+  `,
+};
+
+export interface IdempotencyRecord<T> {
+  result: Result<T> | null;
+  subject: string | null;
+}
+
+/** Answers to requests that named themselves, kept for a day. */
+export function idempotencySql(db: Database) {
+  function find<T>({ key, requestHash }: Idempotency, now: number): Result<IdempotencyRecord<T> | null> {
+    const row = db.first<{ request_hash: string; result: string | null; subject: string | null; at: number }>(
+      "SELECT request_hash, result, subject, at FROM idempotency WHERE key = ?",
+      key,
+    );
+    if (!row || row.at <= now - idempotencyKeptMs) return ok(null);
+    if (row.request_hash !== requestHash) {
+      return fail("idempotency_mismatch", `the Idempotency-Key \`${key}\` was used with another request`);
+    }
+    const result: Result<T> | null = row.result === null ? null : JSON.parse(row.result);
+    return ok({ result, subject: row.subject });
+  }
+
+  function keep<T>(idempotency: Idempotency, record: IdempotencyRecord<T>, now: number): void {
+    db.run("DELETE FROM idempotency WHERE at <= ?", now - idempotencyKeptMs);
+    db.run(
+      `INSERT INTO idempotency (key, request_hash, result, subject, at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET result = excluded.result, subject = excluded.subject`,
+      idempotency.key,
+      idempotency.requestHash,
+      record.result === null ? null : JSON.stringify(record.result),
+      record.subject,
+      now,
+    );
+  }
+
+  return {
+    find,
+    keep,
+    /**
+     * Runs `action` once for each idempotency key, in the same transaction as the record of its result. Failures
+     * change nothing and are not kept: a retry may then succeed.
+     */
+    once<T>(idempotency: Idempotency | undefined, now: number, action: () => Result<T>): Result<T> {
+      return db.transaction(() => {
+        if (!idempotency) return action();
+        const found = find<T>(idempotency, now);
+        if (!found.ok) return found;
+        if (found.value?.result) return found.value.result;
+        const result = action();
+        if (result.ok) keep(idempotency, { result, subject: null }, now);
+        return result;
+      });
+    },
+  };
+}
+export type IdempotencySql = ReturnType<typeof idempotencySql>;

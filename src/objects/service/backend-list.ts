@@ -1,0 +1,53 @@
+import type { StatusEntry } from "../../domain/backend-status.ts";
+import { ok, type Result } from "../../domain/result.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
+import type { Page } from "../../protocol/v3/list.ts";
+import type { BackendInfo, BackendWithStatus } from "../contract.ts";
+import { pageStart, toPage } from "../page.ts";
+
+/** Whether a backend is one that a list asks for. */
+export function matches(query: BackendQuery, { info, status }: BackendWithStatus): boolean {
+  return (
+    (query.environment === undefined || info.environment === query.environment) &&
+    (query.digest === undefined || info.digest === query.digest) &&
+    (query.key === undefined || info.key === query.key) &&
+    (query.status === undefined ? status.status !== "terminated" : status.status === query.status)
+  );
+}
+
+/** A page of backends, newest first; the fencing token orders them. */
+export async function pageOfBackends(
+  query: BackendQuery,
+  candidates: (before: number) => Promise<BackendWithStatus[]>,
+): Promise<Result<Page<Backend>>> {
+  const start = pageStart(query);
+  if (!start.ok) return start;
+  const found = (await candidates(start.value))
+    .filter((backend) => backend.info.fencingToken < start.value && matches(query, backend))
+    .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
+  return ok(
+    toPage(
+      found,
+      query.limit,
+      ({ info }) => info.fencingToken,
+      ({ info, status }) => backendView(info, status),
+    ),
+  );
+}
+
+function backendView(info: BackendInfo, status: StatusEntry): Backend {
+  return {
+    id: info.id,
+    account: info.account,
+    service: info.service,
+    environment: info.environment,
+    cluster: info.cluster,
+    status: status.status,
+    status_at: isoTime(status.time),
+    image: { image: info.pin.image, digest: info.digest, revision: info.pin.revision },
+    ...(info.key === null ? {} : { key: info.key }),
+    fencing_token: info.fencingToken,
+    created_at: isoTime(info.createdAt),
+  };
+}

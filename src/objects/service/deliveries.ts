@@ -1,0 +1,214 @@
+import type { AttemptResult } from "../../domain/delivery.ts";
+import { type DeliveryVerdict, judgeAttempt } from "../../domain/delivery.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import { redeliveryDelayMs, spawnRedeliveryDelayMs } from "../../domain/retry.ts";
+import type { ClusterConfig } from "../contract.ts";
+import type { OutgoingWebhook } from "../webhook-sender.ts";
+import { beginTermination, endBackend, enqueueTermination, terminationDelivered } from "./lifecycle.ts";
+import type { BackendRow, DeliveryRow } from "./service.sql.ts";
+import type { ServiceState } from "./state.ts";
+import { answeredUrl, spawnWebhookData } from "./webhooks.ts";
+
+export interface DeliveryPorts {
+  send(cluster: ClusterConfig, webhook: OutgoingWebhook, now: number): Promise<AttemptResult>;
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Called after a settled attempt has left something to do: rows that are due, or a shard to be told. */
+  leftWork(): void;
+}
+
+/** The webhooks of one service: what is under way, what was acknowledged, and what becomes of each attempt. */
+export class Deliveries {
+  readonly #state: ServiceState;
+  readonly #ports: DeliveryPorts;
+  readonly #spawning = new Map<string, Promise<Result<string>>>();
+  readonly #sending = new Set<string>();
+  /** Spawns that were acknowledged and are not written down yet. Losing them causes a redelivery, no more. */
+  readonly #acknowledged = new Set<string>();
+
+  constructor(state: ServiceState, ports: DeliveryPorts) {
+    this.#state = state;
+    this.#ports = ports;
+  }
+
+  isSpawning(backendId: string): boolean {
+    return this.#spawning.has(backendId);
+  }
+
+  isAcknowledged(backendId: string): boolean {
+    return this.#acknowledged.has(backendId);
+  }
+
+  isSending(deliveryId: string): boolean {
+    return this.#sending.has(deliveryId);
+  }
+
+  /** The cluster has shown that it has the spawn: by an answer, a status or a heartbeat. */
+  acknowledge(backendId: string): void {
+    this.#acknowledged.add(backendId);
+  }
+
+  /** Writes the acknowledgements down. */
+  flush(): void {
+    if (this.#acknowledged.size === 0) return;
+    this.#state.sql.markDelivered([...this.#acknowledged]);
+    this.#acknowledged.clear();
+  }
+
+  /**
+   * Makes one attempt to deliver a spawn, or joins the one under way.
+   * @returns the backend's URL; `cluster_refused` or `cluster_bad_answer` when it is over, `cluster_unavailable`
+   *   while it goes on without a URL to tell
+   */
+  spawn(backendId: string): Promise<Result<string>> {
+    const running = this.#spawning.get(backendId);
+    if (running) return running;
+    const attempt = this.#attemptSpawn(backendId).finally(() => {
+      this.#spawning.delete(backendId);
+      // A termination waits for the attempt, so that it cannot overtake the spawn on its way.
+      if (this.#state.sql.deliveriesOf(backendId).length > 0) this.#ports.leftWork();
+    });
+    this.#spawning.set(backendId, attempt);
+    return attempt;
+  }
+
+  async #attemptSpawn(backendId: string): Promise<Result<string>> {
+    const row = this.#state.sql.backend(backendId);
+    if (!row || row.next_attempt_at === null) return this.#settled(backendId);
+    const cluster = this.#state.cluster(row.cluster);
+    const verdict: DeliveryVerdict = cluster
+      ? judgeAttempt(
+          await this.#ports.send(
+            cluster,
+            { id: `${row.id}_spawn`, type: "backend.spawn", data: spawnWebhookData(this.#state.row(), row) },
+            this.#ports.now(),
+          ),
+        )
+      : { verdict: "refused", status: 404, message: `cluster \`${row.cluster}\` does not exist any more` };
+    const outcome = this.#state.db.transaction(() => this.#settleSpawn(backendId, verdict));
+    if (!outcome.ok) this.#ports.leftWork();
+    return outcome;
+  }
+
+  #settleSpawn(backendId: string, verdict: DeliveryVerdict): Result<string> {
+    const row = this.#state.sql.backend(backendId);
+    // Ended, or asked to end, while the attempt was under way: nothing depends on its answer any more.
+    if (row?.status !== "scheduled") return this.#settled(backendId);
+    const now = this.#ports.now();
+    switch (verdict.verdict) {
+      case "delivered":
+        return this.#spawnAccepted(row, verdict.body, now);
+      case "refused":
+        endBackend(this.#state, row, "internalerror", now);
+        if (row.attempts > 0) this.#stopThere(row, "internalerror", now);
+        return fail("cluster_refused", `cluster \`${row.cluster}\` refused the backend: ${verdict.message}`, {
+          details: { backend_id: row.id, cluster_status: verdict.status },
+        });
+      case "retry":
+        return this.#spawnFailed(row, verdict, now);
+    }
+  }
+
+  #spawnAccepted(row: BackendRow, body: string, now: number): Result<string> {
+    const url = answeredUrl(body);
+    if (url !== null && url !== row.base_url) this.#state.sql.setBaseUrl(row.id, url);
+    else this.acknowledge(row.id);
+    const known = url ?? row.base_url;
+    if (known !== null) return ok(known);
+    beginTermination(this.#state, row, { hard: true, reason: "internalerror" }, now);
+    return fail(
+      "cluster_bad_answer",
+      `cluster \`${row.cluster}\` has no backend_url_template and answered without a usable \`url\`; the backend is being terminated`,
+      { details: { backend_id: row.id } },
+    );
+  }
+
+  #spawnFailed(
+    row: BackendRow,
+    verdict: Extract<DeliveryVerdict, { verdict: "retry" }>,
+    now: number,
+  ): Result<string> {
+    // A status report can be quicker than the answer that was lost.
+    if (this.#acknowledged.has(row.id) && row.base_url !== null) return ok(row.base_url);
+    const attempts = row.attempts + 1;
+    const delay = spawnRedeliveryDelayMs(attempts, this.#ports.random(), verdict.retryAfterMs);
+    if (delay === null) {
+      endBackend(this.#state, row, "startuptimeout", now);
+      this.#stopThere(row, "startuptimeout", now);
+      return clusterUnavailable(row, `${verdict.message}; given up after ${attempts} attempts`);
+    }
+    this.#state.sql.setNextAttempt(row.id, attempts, now + delay);
+    if (row.base_url !== null) {
+      this.#ports.leftWork();
+      return ok(row.base_url);
+    }
+    return clusterUnavailable(row, `${verdict.message}; it is asked again`);
+  }
+
+  /** An earlier attempt may have started the backend although its answer was lost. */
+  #stopThere(row: BackendRow, reason: "internalerror" | "startuptimeout", now: number): void {
+    enqueueTermination(this.#state, row, { backend_id: row.id, hard: true, reason }, now);
+  }
+
+  #settled(backendId: string): Result<string> {
+    const row = this.#state.sql.backend(backendId);
+    if (row?.base_url != null && row.status !== "terminated") return ok(row.base_url);
+    return fail("cluster_unavailable", `backend \`${backendId}\` has no URL`, {
+      details: { backend_id: backendId },
+    });
+  }
+
+  /**
+   * Makes one attempt at a delivery that is not a spawn, unless one is under way.
+   * @returns the backend that ended with it, if one did
+   */
+  async send(delivery: DeliveryRow): Promise<string | null> {
+    if (this.#sending.has(delivery.id)) return null;
+    if (delivery.backend !== null && this.#spawning.has(delivery.backend)) return null;
+    this.#sending.add(delivery.id);
+    try {
+      const cluster = this.#state.cluster(delivery.cluster);
+      const webhook: OutgoingWebhook = {
+        id: delivery.id,
+        type: delivery.type,
+        data: JSON.parse(delivery.data),
+      };
+      const verdict: DeliveryVerdict = cluster
+        ? judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now()))
+        : { verdict: "refused", status: 404, message: "the cluster does not exist any more" };
+      return this.#state.db.transaction(() => this.#settleDelivery(delivery, verdict));
+    } finally {
+      this.#sending.delete(delivery.id);
+    }
+  }
+
+  #settleDelivery(delivery: DeliveryRow, verdict: DeliveryVerdict): string | null {
+    const current = this.#state.sql.delivery(delivery.id);
+    if (!current) return null;
+    const now = this.#ports.now();
+    const done = (answer: "accepted" | "unknown_there" | "expired") => {
+      this.#state.sql.deleteDelivery(current.id);
+      const { backend } = current;
+      if (backend === null || !terminationDelivered(this.#state, backend, answer, now)) return null;
+      return backend;
+    };
+    if (verdict.verdict === "delivered") return done("accepted");
+    if (verdict.verdict === "refused" && verdict.status === 404) return done("unknown_there");
+    // Best effort: a cluster that does not want to hear of pins is not asked again.
+    if (verdict.verdict === "refused" && current.type === "image.pinned") return done("accepted");
+    const attempts = current.attempts + 1;
+    const retryAfterMs = verdict.verdict === "retry" ? verdict.retryAfterMs : 0;
+    const next = now + redeliveryDelayMs(attempts, this.#ports.random(), retryAfterMs);
+    if (next > current.expires_at) return done("expired");
+    this.#state.sql.retryDelivery(current.id, attempts, next);
+    return null;
+  }
+}
+
+function clusterUnavailable(row: BackendRow, why: string) {
+  return fail("cluster_unavailable", `cluster \`${row.cluster}\`: ${why}`, {
+    details: { backend_id: row.id },
+    retryAfterSeconds: 2,
+  });
+}

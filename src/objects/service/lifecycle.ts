@@ -1,0 +1,162 @@
+import {
+  type BackendStatus,
+  isConnectable,
+  type StatusEntry,
+  statusRank,
+  type TerminationReason,
+} from "../../domain/backend-status.ts";
+import { nextDeadline } from "../../domain/lifecycle.ts";
+import { terminateRedeliveryForMs, terminationReportSlackMs } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { TerminateWebhookData } from "../../protocol/webhook.ts";
+import { deadlineOf } from "./connect.ts";
+import type { BackendRow } from "./service.sql.ts";
+import { type ServiceState, specOf } from "./state.ts";
+
+/*
+ * The steps of a backend's end as the Service object takes them. Each is to be run inside a transaction; what must
+ * then be sent or told lies in the rows.
+ */
+
+/** Asks for the end of a backend: records the step and the webhook that carries it. */
+export function beginTermination(
+  state: ServiceState,
+  row: BackendRow,
+  wish: { hard: boolean; reason: TerminationReason },
+  now: number,
+): void {
+  const status: BackendStatus = wish.hard ? "hard-terminating" : "terminating";
+  if (statusRank(row.status) >= statusRank(status)) return;
+  const reason = row.reason ?? wish.reason;
+  enter(state, row, status, reason, now, true);
+  enqueueTermination(state, row, { backend_id: row.id, hard: wish.hard, reason }, now);
+  // A hard end is waited for from when the cluster has acknowledged it.
+  if (wish.hard) state.sql.setDeadline(row.id, null);
+}
+
+/** Ends a backend by Slipway's own decision. Its row stays until its shard knows. */
+export function endBackend(
+  state: ServiceState,
+  row: BackendRow,
+  reason: TerminationReason,
+  now: number,
+): void {
+  enter(state, row, "terminated", row.reason ?? reason, now, true);
+}
+
+/** Makes sure that a cluster which may have started a backend after all stops it. */
+export function enqueueTermination(
+  state: ServiceState,
+  row: Pick<BackendRow, "id" | "cluster">,
+  data: TerminateWebhookData,
+  now: number,
+): void {
+  state.sql.insertDelivery({
+    id: `${row.id}_terminate_${data.hard ? "hard" : "soft"}`,
+    type: "backend.terminate",
+    cluster: row.cluster,
+    backend: row.id,
+    data: JSON.stringify(data),
+    next_attempt_at: now,
+    expires_at: now + terminateRedeliveryForMs,
+  });
+}
+
+/** A status that the cluster has reported, told by the shard. @returns whether the backend ended with it */
+export function applyReportedStatus(
+  state: ServiceState,
+  row: BackendRow,
+  entry: StatusEntry,
+  baseUrl: string | null,
+): boolean {
+  if (entry.status === "terminated") {
+    state.sql.deleteBackend(row.id);
+    state.sql.deleteDeliveriesOf(row.id);
+    return true;
+  }
+  if (baseUrl !== null && baseUrl !== row.base_url) state.sql.setBaseUrl(row.id, baseUrl);
+  if (statusRank(entry.status) > statusRank(row.status)) {
+    enter(state, row, entry.status, entry.termination_reason ?? row.reason, entry.time, false);
+  }
+  return false;
+}
+
+/** The cluster has acknowledged, or does not know, a backend that it was told to end. @returns whether it has ended */
+export function terminationDelivered(
+  state: ServiceState,
+  backendId: string,
+  answer: "accepted" | "unknown_there" | "expired",
+  now: number,
+): boolean {
+  const row = state.sql.backend(backendId);
+  if (!row || row.status === "terminated") return false;
+  if (answer === "accepted") {
+    if (row.status === "hard-terminating") state.sql.setDeadline(row.id, now + terminationReportSlackMs);
+    return false;
+  }
+  endBackend(state, row, row.reason ?? "external", now);
+  return true;
+}
+
+/** Acts on a deadline that has passed. @returns whether the backend has ended with it */
+export function applyDeadline(state: ServiceState, row: BackendRow, now: number): boolean {
+  if (row.deadline_at === null || row.deadline_at > now) return false;
+  const spec = specOf(row);
+  const due = nextDeadline({
+    status: row.status,
+    createdAt: row.created_at,
+    statusAt: row.status_at,
+    startupTimeoutSeconds: spec.startupTimeoutSeconds,
+    ...(spec.lifetimeLimitSeconds === undefined ? {} : { lifetimeLimitSeconds: spec.lifetimeLimitSeconds }),
+  });
+  switch (due?.overdue) {
+    case undefined:
+      state.sql.setDeadline(row.id, null);
+      return false;
+    case "startup":
+      beginTermination(state, row, { hard: true, reason: "startuptimeout" }, now);
+      return false;
+    case "lifetime":
+      beginTermination(state, row, { hard: false, reason: "swept" }, now);
+      return false;
+    case "soft_termination":
+      beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
+      return false;
+    case "hard_termination":
+      endBackend(state, row, row.reason ?? "external", now);
+      return true;
+  }
+}
+
+/** A backend that may still be told to end, or the reason why not. */
+export function terminable(state: ServiceState, backendId: string): Result<BackendRow> {
+  const row = state.sql.backend(backendId);
+  if (row && row.status !== "terminated") return ok(row);
+  return fail("backend_not_running", `backend \`${backendId}\` is not running`);
+}
+
+/** The history as the Service object knows it: enough for a shard that knows nothing yet. */
+export function coarseHistory(row: BackendRow): StatusEntry[] {
+  const scheduled: StatusEntry = { status: "scheduled", time: row.created_at };
+  return row.status === "scheduled" ? [scheduled] : [scheduled, statusEntry(row)];
+}
+
+export function statusEntry(row: BackendRow): StatusEntry {
+  return {
+    status: row.status,
+    time: row.status_at,
+    ...(row.reason === null || isConnectable(row.status) ? {} : { termination_reason: row.reason }),
+  };
+}
+
+function enter(
+  state: ServiceState,
+  row: BackendRow,
+  status: BackendStatus,
+  reason: TerminationReason | null,
+  now: number,
+  untold: boolean,
+): void {
+  const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
+  state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row)), untold });
+}

@@ -1,0 +1,181 @@
+import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/connect.ts";
+import type { EnvironmentSettings } from "../../domain/environments.ts";
+import type { ImageIndex } from "../../domain/images.ts";
+import { fencingTokenBlock } from "../../domain/limits.ts";
+import { fail, type Result } from "../../domain/result.ts";
+import type { ResourceLimits } from "../../protocol/webhook.ts";
+import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
+import { Database } from "../database.ts";
+import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import { type BackendsSql, backendsSql } from "./backends.sql.ts";
+import {
+  type BackendRow,
+  type EnvironmentRow,
+  type ServiceRow,
+  type ServiceSql,
+  serviceMigrations,
+  serviceSql,
+} from "./service.sql.ts";
+
+/** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
+export interface BackendSpec {
+  repository: string;
+  tag: string | null;
+  pin: { image: string; revision: number };
+  env: Record<string, string>;
+  startupTimeoutSeconds: number;
+  maxIdleSeconds: number;
+  lifetimeLimitSeconds?: number;
+  resources?: ResourceLimits;
+  mount?: string | boolean;
+  port?: number;
+  requireBearerToken: boolean;
+  secretToken: string;
+}
+
+const recentTagsForMessages = 200;
+
+/** A service's storage, with what is read from it on every request kept parsed. */
+export class ServiceState {
+  readonly db: Database;
+  readonly sql: ServiceSql & BackendsSql;
+  readonly idempotency: IdempotencySql;
+  /** When each environment was last spawned into, as far as it is not written down yet. */
+  readonly spawnedAt = new Map<string, number>();
+  #config: AccountConfig | null = null;
+  #nextFencingToken: number | null = null;
+
+  constructor(storage: DurableObjectStorage) {
+    this.db = new Database(storage, serviceMigrations);
+    this.sql = { ...serviceSql(this.db), ...backendsSql(this.db) };
+    this.idempotency = idempotencySql(this.db);
+  }
+
+  /** The service's row, whether or not the service was removed. Throws where it was never set up. */
+  row(): ServiceRow {
+    const row = this.db.ready ? this.sql.service() : undefined;
+    if (!row) throw new Error("the service was never set up");
+    return row;
+  }
+
+  /** Runs `action` in a transaction on a service that exists. */
+  withService<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
+    if (!this.db.ready) return serviceNotFound;
+    return this.db.transaction(() => {
+      const service = this.sql.service();
+      return service && service.removed_at === null ? action(service) : serviceNotFound;
+    });
+  }
+
+  config(): AccountConfig {
+    if (this.#config === null) {
+      const config: AccountConfig = JSON.parse(this.row().config);
+      this.#config = config;
+    }
+    return this.#config;
+  }
+
+  setConfig(config: AccountConfig): void {
+    this.sql.setConfig(JSON.stringify(config), config.version);
+    this.#config = config;
+  }
+
+  cluster(name: string): ClusterConfig | undefined {
+    return this.config().clusters.find((cluster) => cluster.name === name);
+  }
+
+  /** Whether `name` may be given to an environment; null stands for the account's default. */
+  hasCluster(name: string | null): boolean {
+    return name === null || this.cluster(name) !== undefined;
+  }
+
+  /**
+   * A token greater than every one before it. Blocks are reserved in the decision's own transaction; what a crash
+   * leaves of a block is skipped.
+   */
+  nextFencingToken(): number {
+    const { fencing_ceiling: ceiling } = this.row();
+    const token = this.#nextFencingToken ?? ceiling + 1;
+    if (token > ceiling) this.sql.setFencingCeiling(token + fencingTokenBlock - 1);
+    this.#nextFencingToken = token + 1;
+    return token;
+  }
+
+  lastSpawnedAt(row: Pick<EnvironmentRow, "name" | "last_spawned_at">): number | null {
+    return this.spawnedAt.get(row.name) ?? row.last_spawned_at;
+  }
+
+  /** What `spawnedAt` holds, to be written down now. Spawns that no process remembers are read from their rows. */
+  takeSpawnedAt(): Map<string, number> {
+    const taken = new Map(this.spawnedAt);
+    for (const { environment, created_at, next_attempt_at } of this.sql.wakeList()) {
+      if (next_attempt_at !== null) taken.set(environment, Math.max(created_at, taken.get(environment) ?? 0));
+    }
+    this.spawnedAt.clear();
+    return taken;
+  }
+
+  imageIndex(): ImageIndex {
+    return {
+      digestOfTag: (tag) => this.sql.tag(tag)?.digest,
+      hasDigest: (digest) => this.sql.image(digest) !== undefined,
+      recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
+    };
+  }
+
+  connectSnapshot(service: ServiceRow): ConnectSnapshot {
+    const config = this.config();
+    return {
+      environments: this.sql.environments().map(environmentSnapshot),
+      serviceDefaultEnvironment: service.default_environment,
+      accountDefaultCluster: config.defaultCluster,
+      clusters: config.clusters.map(({ name }) => name),
+      images: this.imageIndex(),
+      holderOf: (environment, key) => this.sql.holder(environment, key),
+    };
+  }
+}
+
+export const serviceNotFound = fail("service_not_found", "service not found");
+
+export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSettings {
+  return JSON.parse(row.settings);
+}
+
+export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
+  return {
+    name: row.name,
+    image: row.image,
+    revision: row.revision,
+    cluster: row.cluster,
+    settings: settingsOf(row),
+  };
+}
+
+export function specOf(row: Pick<BackendRow, "spec">): BackendSpec {
+  return JSON.parse(row.spec);
+}
+
+export function backendInfo(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendInfo {
+  return {
+    id: row.id,
+    account: service.account,
+    service: service.name,
+    environment: row.environment,
+    cluster: row.cluster,
+    digest: row.digest,
+    pin: specOf(row).pin,
+    key: row.key,
+    fencingToken: row.fencing_token,
+    createdAt: row.created_at,
+  };
+}
+
+/** The full name of the repository an image is pulled from. */
+export function repositoryOf(
+  image: { repository: string | null },
+  service: Pick<ServiceRow, "account" | "name">,
+  registryHost: string,
+): string {
+  return image.repository ?? `${registryHost}/${service.account}/${service.name}`;
+}

@@ -1,0 +1,70 @@
+import type { AttemptResult } from "../domain/delivery.ts";
+import { webhookAnswerMaxBytes, webhookAttemptTimeoutMs } from "../domain/limits.ts";
+import { isoTime } from "../protocol/primitives.ts";
+import type { WebhookMessage } from "../protocol/webhook.ts";
+import { importSigningSecret, signWebhook } from "../protocol/webhook-signature.ts";
+import type { ClusterConfig } from "./contract.ts";
+
+type Outgoing = WebhookMessage extends infer Message
+  ? Message extends { type: infer Type; data: infer Data }
+    ? { id: string; type: Type; data: Data }
+    : never
+  : never;
+/** A message to a cluster. `id` is the same on every redelivery. */
+export type OutgoingWebhook = Outgoing;
+
+const importedSecrets = new Map<string, Promise<CryptoKey>>();
+
+function signingKey(secret: string): Promise<CryptoKey> {
+  const known = importedSecrets.get(secret);
+  if (known) return known;
+  if (importedSecrets.size >= 100) importedSecrets.clear();
+  const imported = importSigningSecret(secret);
+  importedSecrets.set(secret, imported);
+  return imported;
+}
+
+/** Makes one attempt to deliver a webhook. Never throws: what it met is the answer. */
+export async function sendWebhook(
+  cluster: Pick<ClusterConfig, "webhookUrl" | "secrets">,
+  { id, type, data }: OutgoingWebhook,
+  now: number,
+): Promise<AttemptResult> {
+  const body = JSON.stringify({ type, timestamp: isoTime(now), data });
+  const valid = cluster.secrets.filter(({ validUntil }) => validUntil === null || validUntil > now);
+  const keys = await Promise.all(valid.map(({ secret }) => signingKey(secret)));
+  try {
+    const headers = await signWebhook(keys, id, Math.floor(now / 1000), body);
+    const response = await fetch(cluster.webhookUrl, {
+      method: "POST",
+      headers: { "content-type": "application/json", "user-agent": "slipway", ...headers },
+      body,
+      redirect: "manual",
+      signal: AbortSignal.timeout(webhookAttemptTimeoutMs),
+    });
+    return {
+      met: "answer",
+      status: response.status,
+      retryAfter: response.headers.get("retry-after"),
+      location: response.headers.get("location"),
+      body: await readAtMost(response, webhookAnswerMaxBytes),
+    };
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError") return { met: "timeout" };
+    return { met: "connection_error", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The first bytes of an answer as text; the rest is not waited for. */
+async function readAtMost(response: Response, maxBytes: number): Promise<string> {
+  if (!response.body) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength;
+    text += decoder.decode(chunk, { stream: true });
+    if (bytes >= maxBytes) break;
+  }
+  return text;
+}
