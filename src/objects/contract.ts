@@ -1,5 +1,5 @@
 import type { Scope } from "../domain/access.ts";
-import type { BackendStatus, StatusEntry, StatusReport } from "../domain/backend-status.ts";
+import type { BackendStatus, StatusEntry } from "../domain/backend-status.ts";
 import type { HeartbeatVerdict, ReportedBackend } from "../domain/lease.ts";
 import type { Result } from "../domain/result.ts";
 import type { CreateTokenBody, Token } from "../protocol/v3/accounts.ts";
@@ -311,8 +311,8 @@ export interface BackendsRpc {
   ): Promise<Result<StatusReportAnswer>>;
   /** Ended backends of this shard with a fencing token below `before`, newest first. */
   ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]>;
-  /** From the Service object: a step that it took itself. */
-  record(backend: BackendRecord, report: StatusReport): Promise<Result<null>>;
+  /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
+  record(backend: BackendRecord): Promise<Result<null>>;
 }
 
 export interface ClusterRpc {

@@ -33,6 +33,8 @@ export async function sendWebhook(
   const body = JSON.stringify({ type, timestamp: isoTime(now), data });
   const valid = cluster.secrets.filter(({ validUntil }) => validUntil === null || validUntil > now);
   const keys = await Promise.all(valid.map(({ secret }) => signingKey(secret)));
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), webhookAttemptTimeoutMs);
   try {
     const headers = await signWebhook(keys, id, Math.floor(now / 1000), body);
     const response = await fetch(cluster.webhookUrl, {
@@ -40,7 +42,7 @@ export async function sendWebhook(
       headers: { "content-type": "application/json", "user-agent": "slipway", ...headers },
       body,
       redirect: "manual",
-      signal: AbortSignal.timeout(webhookAttemptTimeoutMs),
+      signal: timeout.signal,
     });
     return {
       met: "answer",
@@ -50,8 +52,10 @@ export async function sendWebhook(
       body: await readAtMost(response, webhookAnswerMaxBytes),
     };
   } catch (error) {
-    if (error instanceof Error && error.name === "TimeoutError") return { met: "timeout" };
+    if (timeout.signal.aborted) return { met: "timeout" };
     return { met: "connection_error", message: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

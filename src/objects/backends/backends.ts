@@ -4,7 +4,6 @@ import {
   nextEntry,
   type StatusEntry,
   type StatusReport,
-  statusRank,
 } from "../../domain/backend-status.ts";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
@@ -38,9 +37,8 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     const present = this.#stored(backendId);
     if (!present) return learned;
     if (!learned.ok && !hasEnded(present)) {
-      return ok(
-        this.#append(present, { status: "terminated", termination_reason: "lost" }, null)?.record ?? present,
-      );
+      const end = { status: "terminated", termination_reason: "lost", time: Date.now() } as const;
+      return ok(this.#append(present, [end], null));
     }
     return ok(present);
   }
@@ -69,13 +67,14 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     if (concernsService(entry) || url !== null) {
       await owner.statusReached(backendId, record.info.fencingToken, entry, url);
     }
-    const present = this.#stored(backendId) ?? record;
-    const appended = this.#append(present, body, url);
-    return ok(appended ? { accepted: true, current: appended.entry.status } : refusal(present));
+    const before = this.#stored(backendId) ?? record;
+    const after = this.#append(before, [{ ...body, time: Date.now() }], url);
+    return ok({ ...refusal(after), accepted: after.history.length > before.history.length });
   }
 
-  async record(backend: BackendRecord, report: StatusReport): Promise<Result<null>> {
-    this.#append(this.#stored(backend.info.id) ?? backend, report, backend.baseUrl, backend);
+  async record(backend: BackendRecord): Promise<Result<null>> {
+    const known = this.#stored(backend.info.id) ?? { ...backend, history: [] };
+    this.#append(known, backend.history, backend.baseUrl);
     return ok(null);
   }
 
@@ -128,23 +127,19 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     return row && toRecord(row);
   }
 
-  /** Writes the entry that a report adds, if it adds one, and tells the followers. */
+  /** Writes what `reports` add to a history, if they add anything, and tells the followers. */
   #append(
     record: BackendRecord,
-    report: StatusReport,
+    reports: readonly (StatusReport & { time: number })[],
     baseUrl: string | null,
-    stepsOf: BackendRecord = record,
-  ): { record: BackendRecord; entry: StatusEntry } | null {
-    // A step that was missed here (its report was told to the Service object and then lost) comes before this one.
-    const missed = stepsOf.history.filter(
-      ({ status }) =>
-        statusRank(status) > statusRank(record.history.at(-1)?.status ?? "scheduled") &&
-        statusRank(status) < statusRank(report.status),
-    );
-    const history = [...record.history, ...missed];
-    const entry = nextEntry(history, report, Date.now());
-    if (!entry) return null;
-    history.push(entry);
+  ): BackendRecord {
+    const history = [...record.history];
+    for (const report of reports) {
+      const entry = nextEntry(history, report, report.time);
+      if (entry) history.push(entry);
+    }
+    const last = history.at(-1);
+    if (!last || history.length === record.history.length) return record;
     const written: BackendRecord = { info: record.info, history, baseUrl: baseUrl ?? record.baseUrl };
     if (!this.#db.ready) this.#db.migrate();
     this.#sql.putBackend({
@@ -152,17 +147,18 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       info: JSON.stringify(record.info),
       history: JSON.stringify(history),
       base_url: written.baseUrl,
-      ended_at: entry.status === "terminated" ? entry.time : null,
+      ended_at: last.status === "terminated" ? last.time : null,
     });
-    for (const socket of this.ctx.getWebSockets(record.info.id)) {
-      for (const told of [...missed, entry]) socket.send(JSON.stringify(told));
-      if (entry.status === "terminated") socket.close(1000, "terminated");
+    const followers = this.ctx.getWebSockets(record.info.id);
+    for (const follower of followers) {
+      for (const entry of history.slice(record.history.length)) follower.send(JSON.stringify(entry));
+      if (last.status === "terminated") follower.close(1000, "terminated");
     }
-    if (entry.status === "terminated") {
+    if (last.status === "terminated") {
       this.#checked.delete(record.info.id);
-      this.#alarm.noLaterThan(entry.time + endedBackendsKeptMs);
+      this.#alarm.noLaterThan(last.time + endedBackendsKeptMs);
     }
-    return { record: written, entry };
+    return written;
   }
 }
 
@@ -179,6 +175,7 @@ function concernsService({ status }: StatusEntry): boolean {
   return status === "ready" || !isConnectable(status);
 }
 
+/** The answer to a report that adds nothing. */
 function refusal(record: BackendRecord): StatusReportAnswer {
   return { accepted: false, current: record.history.at(-1)?.status ?? "scheduled" };
 }

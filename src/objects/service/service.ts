@@ -55,9 +55,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     random: () => Math.random(),
     leftWork: () => this.#work(),
   });
-  readonly #news = new ShardNews(this.#state, (record, report) => {
+  readonly #news = new ShardNews(this.#state, (record) => {
     const { account, service, id } = record.info;
-    return backendsStub(this.env, account, service, id).record(record, report);
+    return backendsStub(this.env, account, service, id).record(record);
   });
   readonly #workPorts: WorkPorts = {
     state: this.#state,

@@ -1,4 +1,3 @@
-import type { StatusReport } from "../../domain/backend-status.ts";
 import type { BackendRecord } from "../contract.ts";
 import { coarseHistory } from "./lifecycle.ts";
 import type { BackendRow } from "./service.sql.ts";
@@ -12,15 +11,12 @@ export function backendRecord(state: ServiceState, row: BackendRow): BackendReco
 /** Tells Backends shards of the steps that this object took itself, until each has heard of its own. */
 export class ShardNews {
   readonly #state: ServiceState;
-  readonly #record: (record: BackendRecord, report: StatusReport) => Promise<unknown>;
+  readonly #record: (record: BackendRecord) => Promise<unknown>;
   /** Backend and status that were told, for rows whose mark is not taken off: telling again is harmless. */
   readonly #told = new Map<string, string>();
-  readonly #telling = new Set<string>();
+  readonly #telling = new Map<string, Promise<boolean>>();
 
-  constructor(
-    state: ServiceState,
-    record: (record: BackendRecord, report: StatusReport) => Promise<unknown>,
-  ) {
+  constructor(state: ServiceState, record: (record: BackendRecord) => Promise<unknown>) {
     this.#state = state;
     this.#record = record;
   }
@@ -31,24 +27,31 @@ export class ShardNews {
 
   /** @returns whether the shard knows now; false is to be tried again */
   async tell(backendId: string): Promise<boolean> {
+    // One at a time, so that a shard hears of the steps in their order.
+    for (let running = this.#telling.get(backendId); running; running = this.#telling.get(backendId))
+      await running;
     const row = this.#state.sql.backend(backendId);
-    if (!row || this.isTold(row) || this.#telling.has(backendId)) return true;
-    this.#telling.add(backendId);
+    if (!row || this.isTold(row)) return true;
+    const telling = this.#tellOf(row);
+    this.#telling.set(backendId, telling);
     try {
-      await this.#record(backendRecord(this.#state, row), {
-        status: row.status,
-        ...(row.reason === null ? {} : { termination_reason: row.reason }),
-      });
-    } catch {
-      return false;
+      return await telling;
     } finally {
       this.#telling.delete(backendId);
     }
+  }
+
+  async #tellOf(row: BackendRow): Promise<boolean> {
+    try {
+      await this.#record(backendRecord(this.#state, row));
+    } catch {
+      return false;
+    }
     if (row.status === "terminated") {
-      this.#state.sql.deleteBackend(backendId);
-      this.#told.delete(backendId);
+      this.#state.sql.deleteBackend(row.id);
+      this.#told.delete(row.id);
     } else {
-      this.#told.set(backendId, row.status);
+      this.#told.set(row.id, row.status);
     }
     return true;
   }

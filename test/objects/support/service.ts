@@ -1,0 +1,90 @@
+import { env } from "cloudflare:workers";
+import type { Result } from "../../../src/domain/result.ts";
+import type { Actor, ConnectCall, SpawnWish } from "../../../src/objects/contract.ts";
+import { accountStub, backendsStub, serviceStub } from "../../../src/objects/stubs.ts";
+import { hashSecret } from "../../../src/protocol/access-token.ts";
+import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
+
+export const registryHost = "registry.test";
+export const actor: Actor = { tokenId: "tokentoken00", tokenName: "of the tests" };
+
+/** The value of a result that must be one. */
+export function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
+  return result.value;
+}
+
+/** The code of a failure that must be one. */
+export function code(result: Result<unknown>): string {
+  if (result.ok) throw new Error("this should have failed");
+  return result.error.code;
+}
+
+/** `sha256:` and a digest that is made of one number. */
+export function digestNumber(n: number): string {
+  return `sha256:${n.toString(16).padStart(64, "0")}`;
+}
+
+let accounts = 0;
+
+/** An account with the cluster `main` and the service `hello`, as a test of objects needs it. */
+export async function setUp({
+  template = "https://{backend_id}.cluster.test" as string | null,
+  ack = "sync" as "sync" | "async",
+} = {}) {
+  accounts += 1;
+  const account = `acme-${accounts}`;
+  const accountObject = accountStub(env, account);
+  value(await accountObject.create(account, { id: "admintoken00", secretHash: await hashSecret("secret") }));
+  const signingSecret = formatSigningSecret(crypto.getRandomValues(new Uint8Array(32)));
+  value(
+    await accountObject.createCluster(
+      {
+        name: "main",
+        webhook_url: "https://cluster.test/hook",
+        ack,
+        ...(template === null ? {} : { backend_url_template: template }),
+      },
+      { id: "agenttoken00", secretHash: await hashSecret("agent") },
+      signingSecret,
+    ),
+  );
+  value(await accountObject.createService({ name: "hello" }, actor));
+  const service = () => serviceStub(env, account, "hello");
+  return {
+    account,
+    accountObject,
+    signingSecret,
+    service,
+    push: async (n: number, tag?: string) =>
+      value(
+        await service().recordImage(
+          { digest: digestNumber(n), ...(tag === undefined ? {} : { tag }) },
+          registryHost,
+        ),
+      ),
+    connect: (wish: { key?: string; environment?: string; spawn?: SpawnWish | null } = {}) =>
+      service().connectBackend(connectCall(wish)),
+    shard: (backendId: string) => backendsStub(env, account, "hello", backendId),
+    report: async (
+      backendId: string,
+      fencingToken: number,
+      status: "loading" | "ready" | "terminating" | "terminated",
+    ) =>
+      backendsStub(env, account, "hello", backendId).report(account, "hello", "main", backendId, {
+        status,
+        fencing_token: fencingToken,
+      }),
+  };
+}
+
+export function connectCall({
+  spawn = {},
+  ...named
+}: {
+  key?: string;
+  environment?: string;
+  spawn?: SpawnWish | null;
+}): ConnectCall {
+  return { ...named, spawn, actor, registryHost };
+}

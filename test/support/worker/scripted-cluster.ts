@@ -1,0 +1,65 @@
+import { expect, vi } from "vitest";
+import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhook.ts";
+
+type Answer = number | (() => Response | Promise<Response>);
+
+export interface ReceivedWebhook {
+  headers: Record<string, string>;
+  body: string;
+  message: WebhookMessage;
+}
+
+export interface ScriptedCluster {
+  /** Webhooks of a type, oldest first. */
+  of(type: WebhookMessage["type"]): ReceivedWebhook[];
+  /** What the next webhooks but `image.pinned` are answered, in turn; 200 `{}` after that. */
+  script(...answers: Answer[]): void;
+  /** What every webhook is answered from now on. */
+  always(answer: () => Response | Promise<Response>): void;
+  /** Waits until so many spawn webhooks were answered. */
+  settled(count: number): Promise<void>;
+  settledOf(type: WebhookMessage["type"], count: number): Promise<void>;
+}
+
+/** A cluster at `https://cluster.test` that answers as it is told: outbound fetches run in the test's isolate. */
+export function startScriptedCluster(): ScriptedCluster {
+  const received: ReceivedWebhook[] = [];
+  const answered: WebhookMessage["type"][] = [];
+  const script: Answer[] = [];
+  let standing: () => Response | Promise<Response> = () => Response.json({});
+
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+    const request = new Request(input, init);
+    if (request.url !== "https://cluster.test/hook")
+      throw new TypeError(`unexpected fetch of ${request.url}`);
+    const body = await request.text();
+    const message = webhookMessage.parse(JSON.parse(body));
+    received.push({ headers: Object.fromEntries(request.headers), body, message });
+    const next = message.type === "image.pinned" ? undefined : script.shift();
+    try {
+      if (next === undefined) return await standing();
+      return typeof next === "number" ? new Response(null, { status: next }) : await next();
+    } finally {
+      answered.push(message.type);
+    }
+  });
+
+  const settledOf = (type: WebhookMessage["type"], count: number) =>
+    vi.waitFor(
+      () =>
+        expect(answered.filter((answeredType) => answeredType === type).length).toBeGreaterThanOrEqual(count),
+      {
+        timeout: 5_000,
+        interval: 5,
+      },
+    );
+  return {
+    of: (type) => received.filter(({ message }) => message.type === type),
+    script: (...answers) => script.push(...answers),
+    always: (answer) => {
+      standing = answer;
+    },
+    settled: (count) => settledOf("backend.spawn", count),
+    settledOf,
+  };
+}
