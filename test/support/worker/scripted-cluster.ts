@@ -14,6 +14,10 @@ export interface ScriptedCluster {
   of(type: WebhookMessage["type"]): ReceivedWebhook[];
   /** What the next webhooks but `image.pinned` are answered, in turn; 200 `{}` after that. */
   script(...answers: Answer[]): void;
+  /** Takes back what was scripted and not used. */
+  forgetScript(): void;
+  /** Waits until every webhook that was sent is answered. */
+  quiet(): Promise<void>;
   /** What every webhook is answered from now on. */
   always(answer: () => Response | Promise<Response>): void;
   /** Waits until so many spawn webhooks were answered. */
@@ -56,6 +60,9 @@ export function startScriptedCluster(): ScriptedCluster {
   return {
     of: (type) => received.filter(({ message }) => message.type === type),
     script: (...answers) => script.push(...answers),
+    forgetScript: () => script.splice(0),
+    quiet: () =>
+      vi.waitFor(() => expect(answered.length).toBe(received.length), { timeout: 5_000, interval: 1 }),
     always: (answer) => {
       standing = answer;
     },
