@@ -1,9 +1,10 @@
+import { createApp } from "./app.ts";
+import { routes } from "./routes.ts";
+
 export { Account } from "../objects/account/account.ts";
 export { Backends } from "../objects/backends/backends.ts";
 export { Cluster } from "../objects/cluster/cluster.ts";
 export { Directory } from "../objects/directory/directory.ts";
 export { Service } from "../objects/service/service.ts";
 
-export default {
-  fetch: () => new Response("not built yet", { status: 501 }),
-};
+export default { fetch: createApp(routes).fetch };

@@ -114,7 +114,7 @@ export interface AccountRpc {
   /** All of them, by name. */
   serviceNames(): Promise<Result<string[]>>;
   /** Ends the service's backends and takes it out of the directory. */
-  deleteService(name: string, actor: Actor): Promise<Result<null>>;
+  deleteService(name: string): Promise<Result<null>>;
 
   config(): Promise<Result<AccountConfig>>;
 }
@@ -223,7 +223,7 @@ export interface ServiceRpc {
   describe(): Promise<Result<ServiceDescription>>;
   patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>>;
   /** Ends every backend and forgets environments and images. */
-  remove(actor: Actor): Promise<Result<null>>;
+  remove(): Promise<Result<null>>;
 
   connectBackend(call: ConnectCall): Promise<Result<Connection>>;
   resolve(

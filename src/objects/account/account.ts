@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { judgeAttempt } from "../../domain/delivery.ts";
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
@@ -12,7 +11,6 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import { webhookUrlProblem } from "../../protocol/webhook-url.ts";
 import type {
   AccountConfig,
   AccountRpc,
@@ -27,10 +25,11 @@ import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { directoryStub, serviceStub } from "../stubs.ts";
-import { sendWebhook } from "../webhook-sender.ts";
 import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
+import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
-import { accountConfig, clusterConfig, clusterView, identityOf, tokenView } from "./views.ts";
+import { addToken, deleteToken } from "./tokens.ts";
+import { accountConfig, clusterView, identityOf, tokenView } from "./views.ts";
 
 const syncRetryMs = 2_000;
 
@@ -41,6 +40,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #idempotency = idempotencySql(this.#db);
   readonly #alarm = new Alarm(this.ctx.storage);
   readonly #creating = new Set<string>();
+  readonly #allowPrivate = this.env.ALLOW_PRIVATE_CLUSTERS === "true";
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
     if (!this.#db.ready) this.#db.migrate();
@@ -48,7 +48,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#idempotency.once(idempotency, now, () => {
       if (this.#sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
       this.#sql.insertAccount(name, now);
-      return ok({ name, token: this.#addToken({ name: "first admin", role: "admin" }, admin, now) });
+      return ok({ name, token: addToken(this.#sql, { name: "first admin", role: "admin" }, admin, now) });
     });
   }
 
@@ -73,7 +73,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       if (body.service !== undefined && this.#sql.service(body.service)?.state !== "live") {
         return this.#serviceNotFound(body.service);
       }
-      return ok(this.#addToken(body, secret, Date.now()));
+      return ok(addToken(this.#sql, body, secret, Date.now()));
     });
   }
 
@@ -84,25 +84,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async deleteToken(id: string): Promise<Result<null>> {
-    return this.#once(undefined, () => {
-      const token = this.#sql.token(id);
-      if (!token) return fail("token_not_found", `token \`${id}\` not found`);
-      if (token.role === "agent") {
-        return fail(
-          "bad_request",
-          `token \`${id}\` belongs to cluster \`${token.cluster}\` and goes with it`,
-        );
-      }
-      const lasting = this.#sql.lastingAdmins();
-      if (lasting.length === 1 && lasting[0]?.id === id) {
-        return fail(
-          "last_admin_token",
-          "this is the account's last lasting admin token; create another one first",
-        );
-      }
-      this.#sql.deleteToken(id);
-      return ok(null);
-    });
+    return this.#once(undefined, () => deleteToken(this.#sql, id));
   }
 
   async createCluster(
@@ -111,25 +93,16 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     signingSecret: string,
     idempotency?: Idempotency,
   ): Promise<Result<Cluster>> {
-    const created = this.#once(idempotency, (account) => {
-      const problem = this.#urlProblem(body.webhook_url);
-      if (problem) return problem;
-      if (this.#sql.cluster(body.name))
-        return fail("already_exists", `cluster \`${body.name}\` exists already`);
-      const now = Date.now();
-      this.#sql.insertCluster({
-        name: body.name,
-        webhook_url: body.webhook_url,
-        backend_url_template: body.backend_url_template ?? null,
-        ack: body.ack ?? "sync",
-        secrets: JSON.stringify([{ secret: signingSecret, validUntil: null }]),
-        created_at: now,
-      });
-      this.#addToken({ name: `agent of ${body.name}`, role: "agent", cluster: body.name }, agent, now);
-      if (account.default_cluster === null) this.#sql.setDefaultCluster(body.name);
-      this.#sql.bumpConfigVersion();
-      return this.#cluster(body.name);
-    });
+    const created = this.#once(idempotency, (account) =>
+      clusters.createCluster(
+        this.#sql,
+        account,
+        body,
+        { agent, signingSecret },
+        this.#allowPrivate,
+        Date.now(),
+      ),
+    );
     if (created.ok) await this.#sync();
     return created;
   }
@@ -146,40 +119,21 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async getCluster(name: string): Promise<Result<Cluster>> {
-    return this.#once(undefined, () => this.#cluster(name));
+    return this.#once(undefined, () => clusters.getCluster(this.#sql, name));
   }
 
   async patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>> {
-    const patched = this.#once(undefined, () => {
-      const row = this.#sql.cluster(name);
-      if (!row || row.deleting) return this.#clusterNotFound(name);
-      const problem = patch.webhook_url === undefined ? null : this.#urlProblem(patch.webhook_url);
-      if (problem) return problem;
-      const next = {
-        name,
-        webhook_url: patch.webhook_url ?? row.webhook_url,
-        backend_url_template:
-          patch.backend_url_template === undefined ? row.backend_url_template : patch.backend_url_template,
-        ack: patch.ack ?? row.ack,
-      };
-      if (next.ack === "async" && next.backend_url_template === null) {
-        return fail(
-          "bad_request",
-          "an async cluster needs a `backend_url_template`, since its answer is not waited for",
-        );
-      }
-      this.#sql.updateCluster(next);
-      if (patch.default) this.#sql.setDefaultCluster(name);
-      this.#sql.bumpConfigVersion();
-      return this.#cluster(name);
-    });
+    const patched = this.#once(undefined, () =>
+      clusters.patchCluster(this.#sql, name, patch, this.#allowPrivate),
+    );
     if (patched.ok) await this.#sync();
     return patched;
   }
 
   async deleteCluster(name: string): Promise<Result<null>> {
     const marked = this.#once(undefined, () => {
-      if (!this.#sql.cluster(name)) return this.#clusterNotFound(name);
+      const found = clusters.findCluster(this.#sql, name);
+      if (!found.ok) return found;
       this.#sql.setDeleting(name, true);
       this.#sql.bumpConfigVersion();
       this.#alarm.noLaterThan(Date.now() + syncRetryMs);
@@ -196,21 +150,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
-    const row = this.#db.ready ? this.#sql.cluster(name) : undefined;
-    if (!row || row.deleting) return this.#clusterNotFound(name);
-    const started = Date.now();
-    const result = await sendWebhook(
-      clusterConfig(row),
-      { id: `ping_${crypto.randomUUID()}`, type: "cluster.ping", data: { cluster: name } },
-      started,
-    );
-    const verdict = judgeAttempt(result);
-    return ok({
-      delivered: verdict.verdict === "delivered",
-      ...(result.met === "answer" ? { status: result.status } : {}),
-      duration_ms: Date.now() - started,
-      ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
-    });
+    const found = this.#once(undefined, () => clusters.findCluster(this.#sql, name));
+    return found.ok ? ok(await clusters.pingCluster(found.value)) : found;
   }
 
   async createService(
@@ -258,11 +199,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#once(undefined, () => ok(this.#sql.serviceNames().map(({ name }) => name)));
   }
 
-  async deleteService(name: string, actor: Actor): Promise<Result<null>> {
+  async deleteService(name: string): Promise<Result<null>> {
     const row = this.#db.ready ? this.#sql.service(name) : undefined;
     const account = this.#db.ready ? this.#sql.account() : undefined;
     if (!account || row?.state !== "live") return this.#serviceNotFound(name);
-    const removed = await serviceStub(this.env, account.name, name).remove(actor);
+    const removed = await serviceStub(this.env, account.name, name).remove();
     if (removed.ok) this.#sql.setServiceState(name, "removed");
     return removed;
   }
@@ -352,53 +293,12 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     });
   }
 
-  #addToken(
-    token: Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string },
-    secret: NewSecret,
-    now: number,
-  ): Token {
-    const row = {
-      id: secret.id,
-      secret_hash: secret.secretHash,
-      name: token.name,
-      role: token.role,
-      service: token.service ?? null,
-      environments: token.environments === undefined ? null : JSON.stringify(token.environments),
-      cluster: token.cluster ?? null,
-      created_at: now,
-      expires_at: token.expires_in_seconds === undefined ? null : now + token.expires_in_seconds * 1000,
-    };
-    this.#sql.insertToken(row);
-    return tokenView({ seq: 0, ...row });
-  }
-
-  #cluster(name: string): Result<Cluster> {
-    const account = this.#sql.account();
-    const row = this.#sql.cluster(name);
-    return account && row && !row.deleting ? ok(clusterView(row, account)) : this.#clusterNotFound(name);
-  }
-
-  #clusterNotFound(name: string) {
-    const names = this.#db.ready
-      ? this.#sql.clusters().flatMap((row) => (row.deleting ? [] : [row.name]))
-      : [];
-    return fail(
-      "cluster_not_found",
-      `cluster \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
-    );
-  }
-
   #serviceNotFound(name: string) {
     const names = this.#db.ready ? this.#sql.serviceNames().map((row) => row.name) : [];
     return fail(
       "service_not_found",
       `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
     );
-  }
-
-  #urlProblem(url: string) {
-    const problem = webhookUrlProblem(url, this.env.ALLOW_PRIVATE_CLUSTERS === "true");
-    return problem === null ? null : fail("bad_request", `webhook_url: ${problem}`);
   }
 }
 

@@ -7,7 +7,6 @@ import {
 } from "../../domain/backend-status.ts";
 import { nextDeadline } from "../../domain/lifecycle.ts";
 import { terminateRedeliveryForMs, terminationReportSlackMs } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
 import type { TerminateWebhookData } from "../../protocol/webhook.ts";
 import { deadlineOf } from "./connect.ts";
 import type { BackendRow } from "./service.sql.ts";
@@ -126,13 +125,6 @@ export function applyDeadline(state: ServiceState, row: BackendRow, now: number)
       endBackend(state, row, row.reason ?? "external", now);
       return true;
   }
-}
-
-/** A backend that may still be told to end, or the reason why not. */
-export function terminable(state: ServiceState, backendId: string): Result<BackendRow> {
-  const row = state.sql.backend(backendId);
-  if (row && row.status !== "terminated") return ok(row);
-  return fail("backend_not_running", `backend \`${backendId}\` is not running`);
 }
 
 /** The history as the Service object knows it: enough for a shard that knows nothing yet. */

@@ -2,8 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { StatusEntry } from "../../domain/backend-status.ts";
 import { chooseEnvironment } from "../../domain/environments.ts";
 import { idAlphabet } from "../../domain/ids.ts";
-import { judgeHeartbeat, type ReportedBackend } from "../../domain/lease.ts";
-import { keyTerminatingWaitMs } from "../../domain/limits.ts";
+import type { ReportedBackend } from "../../domain/lease.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -25,21 +24,22 @@ import { pageStart, toPage } from "../page.ts";
 import { backendsStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import { pageOfBackends } from "./backend-list.ts";
-import { type ConnectionDraft, connectRandomBytes, recoveryDelayMs, resolveConnect } from "./connect.ts";
-import { replayOrDecide } from "./connect-replay.ts";
+import { resolveConnect } from "./connect.ts";
+import { connectBackend } from "./connecting.ts";
 import { Deliveries } from "./deliveries.ts";
 import { describeService } from "./description.ts";
 import * as environments from "./environments.ts";
 import * as images from "./images.ts";
-import { applyReportedStatus, beginTermination, endBackend, statusEntry, terminable } from "./lifecycle.ts";
+import { applyReportedStatus, statusEntry } from "./lifecycle.ts";
 import type { ServiceRow } from "./service.sql.ts";
+import type { NewService } from "./setup.ts";
+import * as setup from "./setup.ts";
 import { backendRecord, ShardNews } from "./shard-news.ts";
 import { backendInfo, ServiceState } from "./state.ts";
+import * as terminations from "./terminations.ts";
 import { Waiters } from "./waiters.ts";
 import { announcingPins } from "./webhooks.ts";
 import { doWork, type WorkPorts } from "./work.ts";
-
-const terminateAllAtOnce = 500;
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -67,57 +67,14 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     ended: (backendId) => this.#waiters.ended(backendId),
   };
 
-  async initialise(
-    service: {
-      account: string;
-      name: string;
-      code: string;
-      defaultEnvironment?: string;
-      config: AccountConfig;
-    },
-    actor: Actor,
-  ): Promise<Result<ServiceDescription>> {
-    const state = this.#state;
-    if (!state.db.ready) state.db.migrate();
-    return state.db.transaction((): Result<ServiceDescription> => {
-      const now = Date.now();
-      const existing = state.sql.service();
-      if (existing?.removed_at === null) return ok(describeService(state, existing));
-      if (existing) state.sql.reviveService(now);
-      else {
-        state.sql.insertService({
-          account: service.account,
-          name: service.name,
-          code: service.code,
-          created_at: now,
-          default_environment: null,
-          config: JSON.stringify(service.config),
-          config_version: service.config.version,
-        });
-      }
-      state.setConfig(service.config);
-      if (service.defaultEnvironment !== undefined)
-        state.sql.setDefaultEnvironment(service.defaultEnvironment);
-      const created = environments.createDefaultEnvironment(state, actor, now);
-      return created.ok ? ok(describeService(state, state.row())) : created;
-    });
+  async initialise(service: NewService, actor: Actor): Promise<Result<ServiceDescription>> {
+    if (!this.#state.db.ready) this.#state.db.migrate();
+    return this.#state.db.transaction(() => setup.initialise(this.#state, service, actor, Date.now()));
   }
 
   async applyAccountConfig(config: AccountConfig): Promise<Result<null>> {
-    const state = this.#state;
-    if (!state.db.ready) return ok(null);
-    return state.db.transaction((): Result<null> => {
-      if (config.version <= state.row().config_version) return ok(null);
-      const kept = new Set(config.clusters.map(({ name }) => name));
-      const needed = [
-        ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
-        ...state.sql.liveBackends().map(({ cluster }) => cluster),
-      ];
-      const missing = needed.find((cluster) => !kept.has(cluster));
-      if (missing !== undefined) return fail("cluster_in_use", `cluster \`${missing}\` is in use`);
-      state.setConfig(config);
-      return ok(null);
-    });
+    if (!this.#state.db.ready) return ok(null);
+    return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
   async describe(): Promise<Result<ServiceDescription>> {
@@ -136,43 +93,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     });
   }
 
-  async remove(_actor: Actor): Promise<Result<null>> {
-    return this.#change(() => {
-      const now = Date.now();
-      for (const row of this.#state.sql.liveBackends()) {
-        beginTermination(this.#state, row, { hard: false, reason: "external" }, now);
-      }
-      this.#state.sql.removeService(now);
-      return ok(null);
-    });
+  async remove(): Promise<Result<null>> {
+    return this.#change(() => setup.removeService(this.#state, Date.now()));
   }
 
-  async connectBackend(call: ConnectCall): Promise<Result<Connection>> {
-    const giveUpAt = Date.now() + keyTerminatingWaitMs;
-    for (;;) {
-      const now = Date.now();
-      const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
-      const decided = this.#state.withService((service) =>
-        replayOrDecide(this.#state, service, call, this.#deliveries, now, random),
-      );
-      if (!decided.ok) return decided;
-      const { value } = decided;
-      if (value.step === "replay") return value.result;
-      if (value.step !== "wait") return this.#finishConnect(call, value.step, value.draft);
-      const ended = await this.#waiters.untilEnded(value.backendId, giveUpAt - now, () =>
-        this.#holdsOn(value.backendId),
-      );
-      if (!ended) {
-        return fail(
-          "key_terminating",
-          `backend \`${value.backendId}\` holds the key \`${call.key}\` and is still ending`,
-          {
-            details: { backend_id: value.backendId },
-            retryAfterSeconds: 5,
-          },
-        );
-      }
-    }
+  connectBackend(call: ConnectCall): Promise<Result<Connection>> {
+    return connectBackend(
+      { state: this.#state, alarm: this.#alarm, deliveries: this.#deliveries, waiters: this.#waiters },
+      call,
+    );
   }
 
   async resolve(
@@ -300,42 +229,22 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
-    const begun = this.#change(() => {
-      const row = terminable(this.#state, backendId);
-      if (!row.ok) return row;
-      if (actor.environments && !actor.environments.includes(row.value.environment)) {
-        return fail(
-          "forbidden",
-          `this token may not end backends of environment \`${row.value.environment}\``,
-        );
-      }
-      beginTermination(this.#state, row.value, { hard, reason: "external" }, Date.now());
-      return ok(null);
-    });
-    if (begun.ok) await this.#news.tell(backendId);
-    return begun;
+    const begun = this.#state.db.transaction(() =>
+      terminations.terminate(this.#state, backendId, hard, actor, Date.now()),
+    );
+    if (begun.ok) {
+      this.#work();
+      await this.#news.tell(backendId);
+      return begun;
+    }
+    if (begun.error.code !== "backend_not_running" || !this.#state.db.ready) return begun;
+    const { account, name } = this.#state.row();
+    const known = await backendsStub(this.env, account, name, backendId).describe(account, name, backendId);
+    return known.ok ? begun : known;
   }
 
   async terminateAll(wish: { before: number | null; hard: boolean; dryRun: boolean }, actor: Actor) {
-    return this.#change(() => {
-      const { before } = wish;
-      const matched = this.#state.sql
-        .liveBackends()
-        .filter(
-          (row) =>
-            (before === null || row.created_at < before) &&
-            (actor.environments === undefined || actor.environments.includes(row.environment)),
-        );
-      const chosen = wish.dryRun ? [] : matched.slice(0, terminateAllAtOnce);
-      for (const row of chosen) {
-        beginTermination(this.#state, row, { hard: wish.hard, reason: "external" }, Date.now());
-      }
-      return ok({
-        matched: matched.length,
-        terminated: chosen.length,
-        complete: wish.dryRun || chosen.length === matched.length,
-      });
-    });
+    return this.#change(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
   }
 
   async learn(backendId: string, heard: boolean) {
@@ -365,31 +274,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async reconcile(cluster: string, reported: ReportedBackend[]) {
-    if (!this.#state.db.ready)
-      return ok({ terminate: reported.map(({ id }) => id), unknown: reported.map(({ id }) => id) });
-    const rows = this.#state.sql.backendsOfCluster(cluster);
-    const now = Date.now();
-    const verdict = judgeHeartbeat(
-      reported,
-      rows.map((row) => ({
-        id: row.id,
-        status: row.status,
-        fencingToken: row.fencing_token,
-        createdAt: row.created_at,
-        delivered: row.next_attempt_at === null || this.#deliveries.isAcknowledged(row.id),
-      })),
-      now,
-    );
+    const isAcknowledged = (id: string) => this.#deliveries.isAcknowledged(id);
+    const verdict = terminations.reconcile(this.#state, cluster, reported, isAcknowledged, Date.now());
     for (const { id } of reported) if (!verdict.terminate.includes(id)) this.#deliveries.acknowledge(id);
-    this.#end(
-      rows.filter(({ id }) => verdict.lost.includes(id)),
-      now,
-    );
+    this.#lose(verdict.lost);
     return ok({ terminate: verdict.terminate, unknown: verdict.unknown });
   }
 
   async clusterLost(cluster: string): Promise<Result<null>> {
-    if (this.#state.db.ready) this.#end(this.#state.sql.backendsOfCluster(cluster), Date.now());
+    if (this.#state.db.ready) this.#lose(this.#state.sql.backendsOfCluster(cluster).map(({ id }) => id));
     return ok(null);
   }
 
@@ -415,57 +308,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
   }
 
-  /** Takes backends as gone with their cluster. */
-  #end(rows: readonly { id: string }[], now: number): void {
-    if (rows.length === 0) return;
-    this.#state.db.transaction(() => {
-      for (const { id } of rows) {
-        const row = this.#state.sql.backend(id);
-        if (row && row.status !== "terminated") endBackend(this.#state, row, "lost", now);
-      }
-    });
-    for (const { id } of rows) this.#waiters.ended(id);
+  #lose(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.#state.db.transaction(() => terminations.loseBackends(this.#state, ids, Date.now()));
     this.#work();
-  }
-
-  #holdsOn(backendId: string): boolean {
-    const row = this.#state.sql.backend(backendId);
-    return row !== undefined && row.status !== "terminated";
-  }
-
-  async #finishConnect(
-    call: ConnectCall,
-    step: "spawned" | "reused",
-    draft: ConnectionDraft,
-  ): Promise<Result<Connection>> {
-    if (step === "spawned") {
-      this.#state.spawnedAt.set(draft.environment, draft.grantedAt);
-      this.#alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
-    }
-    const url = await this.#urlOf(step, draft);
-    const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
-    if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
-      this.#state.idempotency.keep(call.idempotency, { result, subject: draft.backendId }, Date.now());
-    }
-    return result;
-  }
-
-  /** The backend's URL; a spawn is answered when its cluster has answered, unless the cluster is `async`. */
-  async #urlOf(step: "spawned" | "reused", draft: ConnectionDraft): Promise<Result<string>> {
-    const { backendId, baseUrl } = draft;
-    if (step === "reused" && baseUrl !== null) return ok(baseUrl);
-    if (step === "reused" && !this.#deliveries.isSpawning(backendId)) {
-      return fail(
-        "cluster_unavailable",
-        `cluster \`${draft.cluster}\` has not told the URL of backend \`${backendId}\` yet`,
-        {
-          details: { backend_id: backendId },
-          retryAfterSeconds: 2,
-        },
-      );
-    }
-    const attempt = this.#deliveries.spawn(backendId);
-    if (baseUrl !== null && this.#state.cluster(draft.cluster)?.ack === "async") return ok(baseUrl);
-    return attempt;
   }
 }

@@ -1,0 +1,82 @@
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { fail } from "../domain/result.ts";
+import type { Env } from "../objects/env.ts";
+import { failureAnswer } from "./answer.ts";
+import { newServiceCodes } from "./locate-backend.ts";
+import { mountedPaths, type Route } from "./route.ts";
+import { type IsolateState, runRoute } from "./run-route.ts";
+import { TokenCache } from "./token-cache.ts";
+import { isUnavailable } from "./transport-error.ts";
+
+/** Methods that some route of the table has, in the order in which `Allow` tells them. */
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/**
+ * The Worker's app: every route of the table, and one answer for what is not in it.
+ * @param now the isolate's clock, in milliseconds since the epoch
+ */
+export function createApp(routes: readonly Route[], now: () => number = Date.now) {
+  const state: IsolateState = { tokens: new TokenCache(now), serviceCodes: newServiceCodes() };
+  const app = new Hono<{ Bindings: Env }>();
+  const anyOrigin = cors({ origin: "*", exposeHeaders: ["x-request-id"] });
+
+  const identified: MiddlewareHandler = (c, next) => {
+    c.header("x-request-id", crypto.randomUUID());
+    return next();
+  };
+
+  for (const route of routes) {
+    const handler = (c: Context<{ Bindings: Env }>) => {
+      const arrival = { request: c.req.raw, env: c.env, params: c.req.param() };
+      return answerErrors(c.req.raw, route, (requestId) => runRoute(route, arrival, state, requestId));
+    };
+    for (const path of mountedPaths(route)) {
+      if (route.cors) {
+        app.on(route.method, path, anyOrigin, handler);
+        app.options(path, identified, anyOrigin);
+      } else {
+        app.on(route.method, path, handler);
+      }
+    }
+  }
+
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const requestId = crypto.randomUUID();
+    const allowed = methods.filter((known) => app.router.match(known, path)[0].length > 0);
+    if (allowed.length === 0) {
+      const failure = fail(
+        "not_found",
+        `there is no ${path.slice(0, 200)}; the API is described at /v3/openapi.json`,
+      );
+      return failureAnswer(failure.error, requestId);
+    }
+    const allow = allowed.join(", ");
+    const failure = fail("method_not_allowed", `${method} is not allowed here; allowed: ${allow}`);
+    return failureAnswer(failure.error, requestId, "v3", { allow });
+  });
+  return app;
+}
+
+/** Exceptions are bugs, or the platform's word that an object cannot answer now; neither shows its inner text. */
+async function answerErrors(
+  request: Request,
+  route: Route,
+  answer: (requestId: string) => Promise<Response>,
+): Promise<Response> {
+  const requestId = crypto.randomUUID();
+  try {
+    return await answer(requestId);
+  } catch (error) {
+    if (isUnavailable(error)) {
+      const failure = fail("unavailable", "the service is busy or restarting; try again", {
+        retryAfterSeconds: 1,
+      });
+      return failureAnswer(failure.error, requestId, route.version);
+    }
+    console.error(`${requestId} ${request.method} ${route.path}`, error);
+    const failure = fail("internal_error", "something went wrong; the request id names it in the logs");
+    return failureAnswer(failure.error, requestId, route.version);
+  }
+}

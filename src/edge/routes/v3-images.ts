@@ -1,0 +1,61 @@
+import { ok } from "../../domain/result.ts";
+import { serviceStub } from "../../objects/stubs.ts";
+import * as images from "../../protocol/v3/images.ts";
+import { listQuery } from "../../protocol/v3/list.ts";
+import { tokenFor } from "../access.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { registryHostOf } from "../origin.ts";
+import { defineRoute } from "../route.ts";
+
+export const v3ImageRoutes = [
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/services/:service/images",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: images.recordImageBody,
+    answer: images.image,
+    status: 201,
+    idempotent: true,
+    summary: "Record an image that is kept in another registry",
+    handle({ env, request, params, body, idempotency }) {
+      const service = serviceStub(env, params.account, params.service);
+      return service.recordImage(body, registryHostOf(env, request), idempotency);
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/images",
+    version: "v3",
+    access: tokenFor("read"),
+    query: listQuery,
+    answer: images.imageList,
+    summary: "List images, newest first",
+    async handle({ env, request, params, query }) {
+      const service = serviceStub(env, params.account, params.service);
+      const page = await service.listImages(query, registryHostOf(env, request));
+      return page.ok ? ok({ images: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/images/:digest",
+    version: "v3",
+    access: tokenFor("read"),
+    answer: images.imageDetail,
+    summary: "An image, with the environments and live backends that use it",
+    handle({ env, request, params }) {
+      const service = serviceStub(env, params.account, params.service);
+      return service.getImage(params.digest, registryHostOf(env, request));
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/v3/accounts/:account/services/:service/images/:digest",
+    version: "v3",
+    access: tokenFor("admin"),
+    status: 204,
+    summary: "Forget an image",
+    handle: ({ env, params }) => serviceStub(env, params.account, params.service).deleteImage(params.digest),
+  }),
+];

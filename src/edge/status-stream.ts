@@ -1,0 +1,74 @@
+import { z } from "zod";
+import {
+  backendStatuses,
+  type StatusEntry,
+  terminationKinds,
+  terminationReasons,
+} from "../domain/backend-status.ts";
+import { fail } from "../domain/result.ts";
+import type { Env } from "../objects/env.ts";
+import { backendsStub } from "../objects/stubs.ts";
+import { sseEvent, sseHeaders } from "../protocol/sse.ts";
+import { type BackendPlace, backendNotFound } from "./locate-backend.ts";
+
+/** What the shard sends: one entry a message, the history first. */
+const statusEntry: z.ZodType<StatusEntry> = z.object({
+  status: z.enum(backendStatuses),
+  time: z.number(),
+  termination_reason: z.enum(terminationReasons).exactOptional(),
+  termination_kind: z.enum(terminationKinds).exactOptional(),
+  exit_code: z.number().exactOptional(),
+  last_status: z.enum(backendStatuses).exactOptional(),
+});
+
+/** An entry as the stream tells it, or null where it tells nothing new. Made anew for each stream. */
+export type StatusTeller = (entry: StatusEntry) => unknown;
+
+/**
+ * Streams a backend's statuses as server-sent events until it has terminated. The stream is held here, in the
+ * Worker, and follows the shard over a WebSocket, beneath which the object may sleep. Where that breaks off the
+ * stream ends, and the client reconnects.
+ */
+export async function streamStatuses(env: Env, { id, account, service }: BackendPlace, tell: StatusTeller) {
+  const url = new URL(`https://backends/follow/${id}`);
+  url.search = new URLSearchParams({ account, service }).toString();
+  const answer = await backendsStub(env, account, service, id).fetch(url, {
+    headers: { upgrade: "websocket" },
+  });
+  if (answer.webSocket) return new Response(followSocket(answer.webSocket, tell), { headers: sseHeaders });
+  await answer.body?.cancel();
+  if (answer.status === 404) return backendNotFound(id);
+  return fail("unavailable", "the statuses cannot be followed now; try again", { retryAfterSeconds: 1 });
+}
+
+/** The server-sent events of a socket's entries, each in one chunk. Ends with the socket or after `terminated`. */
+export function followSocket(socket: WebSocket, tell: StatusTeller): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let ended = false;
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const end = () => {
+        if (ended) return;
+        ended = true;
+        controller.close();
+        socket.close(1000);
+      };
+      socket.addEventListener("message", ({ data }) => {
+        if (ended || typeof data !== "string") return;
+        const entry = statusEntry.safeParse(JSON.parse(data));
+        // While a new version is rolled out, the shard may be of another one than the Worker.
+        if (!entry.success) return end();
+        const told = tell(entry.data);
+        if (told !== null) controller.enqueue(encoder.encode(sseEvent(told)));
+        if (entry.data.status === "terminated") end();
+      });
+      socket.addEventListener("close", end);
+      socket.addEventListener("error", end);
+      socket.accept();
+    },
+    cancel() {
+      ended = true;
+      socket.close(1000);
+    },
+  });
+}

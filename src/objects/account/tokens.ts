@@ -1,0 +1,44 @@
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type { NewSecret } from "../contract.ts";
+import type { AccountSql } from "./account.sql.ts";
+import { tokenView } from "./views.ts";
+
+export function addToken(
+  sql: AccountSql,
+  token: Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string },
+  secret: NewSecret,
+  now: number,
+): Token {
+  const row = {
+    id: secret.id,
+    secret_hash: secret.secretHash,
+    name: token.name,
+    role: token.role,
+    service: token.service ?? null,
+    environments: token.environments === undefined ? null : JSON.stringify(token.environments),
+    cluster: token.cluster ?? null,
+    created_at: now,
+    expires_at: token.expires_in_seconds === undefined ? null : now + token.expires_in_seconds * 1000,
+  };
+  sql.insertToken(row);
+  return tokenView({ seq: 0, ...row });
+}
+
+/** Revokes a token, unless nobody could administer the account after it. */
+export function deleteToken(sql: AccountSql, id: string): Result<null> {
+  const token = sql.token(id);
+  if (!token) return fail("token_not_found", `token \`${id}\` not found`);
+  if (token.role === "agent") {
+    return fail("bad_request", `token \`${id}\` belongs to cluster \`${token.cluster}\` and goes with it`);
+  }
+  const lasting = sql.lastingAdmins();
+  if (lasting.length === 1 && lasting[0]?.id === id) {
+    return fail(
+      "last_admin_token",
+      "this is the account's last lasting admin token; create another one first",
+    );
+  }
+  sql.deleteToken(id);
+  return ok(null);
+}

@@ -1,0 +1,94 @@
+import { keyTerminatingWaitMs } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { ConnectCall, Connection } from "../contract.ts";
+import type { Alarm } from "../database.ts";
+import { type ConnectionDraft, connectRandomBytes, recoveryDelayMs } from "./connect.ts";
+import { replayOrDecide } from "./connect-replay.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { ServiceState } from "./state.ts";
+import type { Waiters } from "./waiters.ts";
+
+export interface ConnectPorts {
+  state: ServiceState;
+  alarm: Alarm;
+  deliveries: Deliveries;
+  waiters: Waiters;
+}
+
+/**
+ * Decides a connect and carries it out: the decision is one synchronous transaction; the webhook, and the wait for
+ * a key whose holder is ending, come after it.
+ */
+export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Promise<Result<Connection>> {
+  const { state, deliveries, waiters } = ports;
+  const giveUpAt = Date.now() + keyTerminatingWaitMs;
+  for (;;) {
+    const now = Date.now();
+    const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
+    const decided = state.withService((service) =>
+      replayOrDecide(state, service, call, deliveries, now, random),
+    );
+    if (!decided.ok) return decided;
+    const { value } = decided;
+    if (value.step === "replay") return value.result;
+    if (value.step !== "wait") return finish(ports, call, value.step, value.draft);
+    const { backendId } = value;
+    const ended = await waiters.untilEnded(backendId, giveUpAt - now, () => holdsOn(state, backendId));
+    if (!ended) {
+      return fail(
+        "key_terminating",
+        `backend \`${backendId}\` holds the key \`${call.key}\` and is still ending`,
+        {
+          details: { backend_id: backendId },
+          retryAfterSeconds: 5,
+        },
+      );
+    }
+  }
+}
+
+function holdsOn(state: ServiceState, backendId: string): boolean {
+  const row = state.sql.backend(backendId);
+  return row !== undefined && row.status !== "terminated";
+}
+
+async function finish(
+  ports: ConnectPorts,
+  call: ConnectCall,
+  step: "spawned" | "reused",
+  draft: ConnectionDraft,
+): Promise<Result<Connection>> {
+  const { state, alarm } = ports;
+  if (step === "spawned") {
+    state.spawnedAt.set(draft.environment, draft.grantedAt);
+    alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
+  }
+  const url = await urlOf(ports, step, draft);
+  const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
+  if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
+    state.idempotency.keep(call.idempotency, { result, subject: draft.backendId }, Date.now());
+  }
+  return result;
+}
+
+/** The backend's URL; a spawn is answered when its cluster has answered, unless the cluster is `async`. */
+async function urlOf(
+  { state, deliveries }: ConnectPorts,
+  step: "spawned" | "reused",
+  { backendId, baseUrl, cluster }: ConnectionDraft,
+): Promise<Result<string>> {
+  if (step === "reused" && baseUrl !== null) return ok(baseUrl);
+  if (step === "reused" && !deliveries.isSpawning(backendId)) {
+    return fail(
+      "cluster_unavailable",
+      `cluster \`${cluster}\` has not told the URL of backend \`${backendId}\` yet`,
+      {
+        details: { backend_id: backendId },
+        retryAfterSeconds: 2,
+      },
+    );
+  }
+  const attempt = deliveries.spawn(backendId);
+  if (baseUrl !== null && state.cluster(cluster)?.ack === "async") return ok(baseUrl);
+  return attempt;
+}

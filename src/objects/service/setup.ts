@@ -1,0 +1,65 @@
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
+import { describeService } from "./description.ts";
+import { createDefaultEnvironment } from "./environments.ts";
+import { beginTermination } from "./lifecycle.ts";
+import type { ServiceState } from "./state.ts";
+
+/** What the account says of a service when it creates it. */
+export interface NewService {
+  account: string;
+  name: string;
+  code: string;
+  defaultEnvironment?: string;
+  config: AccountConfig;
+}
+
+/** Sets a service up, or up anew after its removal: then it keeps its code and its fencing tokens. */
+export function initialise(
+  state: ServiceState,
+  service: NewService,
+  actor: Actor,
+  now: number,
+): Result<ServiceDescription> {
+  const existing = state.sql.service();
+  if (existing?.removed_at === null) return ok(describeService(state, existing));
+  if (existing) state.sql.reviveService(now);
+  else {
+    state.sql.insertService({
+      account: service.account,
+      name: service.name,
+      code: service.code,
+      created_at: now,
+      default_environment: null,
+      config: JSON.stringify(service.config),
+      config_version: service.config.version,
+    });
+  }
+  state.setConfig(service.config);
+  if (service.defaultEnvironment !== undefined) state.sql.setDefaultEnvironment(service.defaultEnvironment);
+  const created = createDefaultEnvironment(state, actor, now);
+  return created.ok ? ok(describeService(state, state.row())) : created;
+}
+
+/** Takes a newer configuration over, unless it drops a cluster that an environment or a live backend needs. */
+export function applyAccountConfig(state: ServiceState, config: AccountConfig): Result<null> {
+  if (config.version <= state.row().config_version) return ok(null);
+  const kept = new Set(config.clusters.map(({ name }) => name));
+  const needed = [
+    ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
+    ...state.sql.liveBackends().map(({ cluster }) => cluster),
+  ];
+  const missing = needed.find((cluster) => !kept.has(cluster));
+  if (missing !== undefined) return fail("cluster_in_use", `cluster \`${missing}\` is in use`);
+  state.setConfig(config);
+  return ok(null);
+}
+
+/** Asks for the end of every backend and forgets environments and images. */
+export function removeService(state: ServiceState, now: number): Result<null> {
+  for (const row of state.sql.liveBackends()) {
+    beginTermination(state, row, { hard: false, reason: "external" }, now);
+  }
+  state.sql.removeService(now);
+  return ok(null);
+}

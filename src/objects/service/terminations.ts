@@ -1,0 +1,81 @@
+import { judgeHeartbeat, type ReportedBackend } from "../../domain/lease.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Actor } from "../contract.ts";
+import { beginTermination, endBackend } from "./lifecycle.ts";
+import type { BackendRow } from "./service.sql.ts";
+import type { ServiceState } from "./state.ts";
+
+const atOnce = 500;
+
+/** Asks for the end of one backend. `backend_not_running` for one that has ended. */
+export function terminate(
+  state: ServiceState,
+  backendId: string,
+  hard: boolean,
+  actor: Actor,
+  now: number,
+): Result<null> {
+  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  if (!row || row.status === "terminated") {
+    return fail("backend_not_running", `backend \`${backendId}\` is not running`);
+  }
+  if (!mayEnd(actor, row)) {
+    return fail("forbidden", `this token may not end backends of environment \`${row.environment}\``);
+  }
+  beginTermination(state, row, { hard, reason: "external" }, now);
+  return ok(null);
+}
+
+/** Asks for the end of many backends, at most so many at once. */
+export function terminateAll(
+  state: ServiceState,
+  wish: { before: number | null; hard: boolean; dryRun: boolean },
+  actor: Actor,
+  now: number,
+): Result<{ matched: number; terminated: number; complete: boolean }> {
+  const { before } = wish;
+  const matched = state.sql
+    .liveBackends()
+    .filter((row) => (before === null || row.created_at < before) && mayEnd(actor, row));
+  const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
+  for (const row of chosen) beginTermination(state, row, { hard: wish.hard, reason: "external" }, now);
+  return ok({
+    matched: matched.length,
+    terminated: chosen.length,
+    complete: wish.dryRun || chosen.length === matched.length,
+  });
+}
+
+/** Compares what a cluster's agent says it runs with what it should run. */
+export function reconcile(
+  state: ServiceState,
+  cluster: string,
+  reported: ReportedBackend[],
+  isAcknowledged: (backendId: string) => boolean,
+  now: number,
+) {
+  const rows = state.db.ready ? state.sql.backendsOfCluster(cluster) : [];
+  return judgeHeartbeat(
+    reported,
+    rows.map((row) => ({
+      id: row.id,
+      status: row.status,
+      fencingToken: row.fencing_token,
+      createdAt: row.created_at,
+      delivered: row.next_attempt_at === null || isAcknowledged(row.id),
+    })),
+    now,
+  );
+}
+
+/** Takes backends as gone with their cluster. */
+export function loseBackends(state: ServiceState, ids: readonly string[], now: number): void {
+  for (const id of ids) {
+    const row = state.sql.backend(id);
+    if (row && row.status !== "terminated") endBackend(state, row, "lost", now);
+  }
+}
+
+function mayEnd(actor: Actor, row: BackendRow): boolean {
+  return actor.environments === undefined || actor.environments.includes(row.environment);
+}

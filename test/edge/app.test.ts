@@ -1,0 +1,148 @@
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { publicAccess } from "../../src/edge/access.ts";
+import { createApp } from "../../src/edge/app.ts";
+import { BoundedMap } from "../../src/edge/bounded-map.ts";
+import { defineRoute } from "../../src/edge/route.ts";
+import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/secrets.ts";
+import { errorEnvelope } from "../../src/protocol/error-envelope.ts";
+import { apiOrigin, send } from "../support/worker/api.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** An app of one route that meets an exception. */
+async function answerTo(exception: unknown) {
+  const route = defineRoute({
+    method: "GET",
+    path: "/x",
+    version: "v3",
+    access: publicAccess,
+    summary: "Throws",
+    handle() {
+      throw exception;
+    },
+  });
+  const response = await createApp([route]).fetch(new Request(`${apiOrigin}/x`), env);
+  return { response, error: errorEnvelope.parse(await response.json()).error };
+}
+
+describe("an exception", () => {
+  it.each([
+    ["overloaded", { overloaded: true }],
+    ["restarting", { retryable: true }],
+  ])("of an object that is %s is answered 503 with Retry-After", async (_, mark) => {
+    const { response, error } = await answerTo(Object.assign(new Error("inner"), mark));
+    expect([response.status, error.code]).toEqual([503, "unavailable"]);
+    expect(response.headers.get("retry-after")).toBe("1");
+  });
+
+  it("of any other kind is answered 500, logged with the request's id, and keeps its text to itself", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue(undefined);
+    const { response, error } = await answerTo(new Error("secret inner text"));
+    expect([response.status, error.code]).toEqual([500, "internal_error"]);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(error.message).not.toContain("secret");
+    expect(logged).toHaveBeenCalledWith(expect.stringContaining(error.id), expect.any(Error));
+  });
+});
+
+describe("cross-origin requests", () => {
+  const origin = "https://app.example.com";
+
+  it.each(["/v2/backend/0000000000000/status", "/backend/0000000000000/status/stream"])(
+    "may read %s, also when it fails, and ask beforehand",
+    async (path) => {
+      const answer = await send(path, { headers: { origin } });
+      expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+      expect(answer.headers.get("content-type")).toBe("application/json");
+      const preflight = await send(path, {
+        method: "OPTIONS",
+        headers: { origin, "access-control-request-method": "GET" },
+      });
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers.get("x-request-id")).toMatch(/./);
+      expect(preflight.headers.get("access-control-allow-origin")).toBe("*");
+      expect(preflight.headers.get("access-control-allow-methods")).toContain("GET");
+    },
+  );
+
+  it.each(["/v2/backend/0000000000000", "/auth", "/v3/accounts/acme/tokens"])(
+    "may not read %s",
+    async (path) => {
+      const answer = await send(path, { headers: { origin } });
+      expect(answer.headers.has("access-control-allow-origin")).toBe(false);
+    },
+  );
+});
+
+describe("what is not built yet", () => {
+  it.each([
+    ["POST", "/cli-login"],
+    ["GET", "/v1/cli-login/abc/status/stream"],
+    ["POST", "/cli-login/abc/complete"],
+  ])("%s %s says so", async (method, path) => {
+    const answer = await send(path, { method });
+    expect(answer.status).toBe(501);
+    expect(errorEnvelope.parse(await answer.json()).error.code).toBe("not_implemented");
+  });
+
+  it.each(["/v2/", "/v2/acme/hello/manifests/latest"])("%s is not found", async (path) => {
+    expect((await send(path)).status).toBe(404);
+  });
+});
+
+describe("public answers", () => {
+  it("publish the signing keys without their private parts", async () => {
+    const text = await (await send("/.well-known/jwks.json")).text();
+    const { keys } = JSON.parse(text);
+    expect(keys).toHaveLength(1);
+    expect(keys[0]).not.toHaveProperty("d");
+    expect(keys[0]).toMatchObject({ kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig" });
+  });
+
+  it("say that the Worker answers", async () => {
+    const answer = await send("/healthz");
+    expect(await answer.json()).toEqual({ status: "ok" });
+    expect(answer.headers.get("x-request-id")).toMatch(/./);
+  });
+});
+
+describe("new secrets", () => {
+  const idempotency = { key: "k", requestHash: "h" };
+
+  it("have 12 characters of id and 43 of secret", async () => {
+    for (const source of [secretSource(env, "acme", undefined), secretSource(env, "acme", idempotency)]) {
+      for (const made of [await newAccessSecret(source), await newAgentSecret(source)]) {
+        expect(made.id).toMatch(/^[0-9a-z]{12}$/);
+        expect(made.secret).toMatch(/^[A-Za-z0-9_-]{43}$/);
+      }
+    }
+  });
+
+  it("are the same only for the same purpose, account, key and request", async () => {
+    const make = async (account: string, given: typeof idempotency) =>
+      (await newAccessSecret(secretSource(env, account, given))).secret;
+    const same = await make("acme", idempotency);
+    expect(await make("acme", { ...idempotency })).toBe(same);
+    const others = [
+      await make("other", idempotency),
+      await make("acme", { ...idempotency, key: "l" }),
+      await make("acme", { ...idempotency, requestHash: "i" }),
+      (await newAgentSecret(secretSource(env, "acme", idempotency))).secret,
+    ];
+    expect(new Set([same, ...others]).size).toBe(5);
+  });
+});
+
+describe("a bounded map", () => {
+  it("forgets the entry that was put in first when it is full", () => {
+    const map = new BoundedMap<number>(2);
+    map.set("a", 1);
+    map.set("b", 2);
+    map.set("a", 3);
+    map.set("c", 4);
+    expect([map.get("a"), map.get("b"), map.get("c")]).toEqual([3, undefined, 4]);
+  });
+});
