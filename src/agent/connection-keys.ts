@@ -1,0 +1,50 @@
+import { type Jwks, jwks } from "../protocol/connection-token.ts";
+import type { AgentClock } from "./clock.ts";
+import { type Log, messageOf } from "./log.ts";
+
+export interface ConnectionKeys {
+  /** The public keys to verify with, renewed if `kid` is not among them; null while there are none to be had. */
+  forKeyId(kid: string | undefined): Promise<Jwks | null>;
+}
+
+/** Keeps Slipway's JWKS, so that connections are verified without a call to Slipway. */
+export function connectionKeys(options: { apiUrl: string; clock: AgentClock; log: Log }): ConnectionKeys {
+  const { clock, log } = options;
+  const url = `${options.apiUrl.replace(/\/+$/, "")}/.well-known/jwks.json`;
+  let keys: Jwks | null = null;
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  let fetching: Promise<void> | null = null;
+
+  async function fetchKeys(): Promise<void> {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(clock.callTimeoutMs) });
+      if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+      keys = jwks.parse(await response.json());
+    } catch (error) {
+      log("jwks.failed", { error: messageOf(error) });
+    }
+    fetchedAt = performance.now();
+  }
+
+  /** One fetch at a time, which all who need one share. */
+  function renew(): Promise<void> {
+    fetching ??= fetchKeys().finally(() => {
+      fetching = null;
+    });
+    return fetching;
+  }
+
+  return {
+    async forKeyId(kid) {
+      if (!keys) {
+        await renew();
+        return keys;
+      }
+      const ageMs = performance.now() - fetchedAt;
+      const isKnown = keys.keys.some((key) => key.kid === kid);
+      if (!isKnown && ageMs >= clock.jwksRefetchAfterMs) await renew();
+      else if (ageMs >= clock.jwksMaxAgeMs) void renew();
+      return keys;
+    },
+  };
+}

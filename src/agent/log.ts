@@ -1,0 +1,13 @@
+/** Says what happened: an event's name and what is known of it. Never given a token, a secret or an env value. */
+export type Log = (event: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+/** One JSON line an event. @param write takes a whole line, its end included */
+export function jsonLog(write: (line: string) => void): Log {
+  return (event, fields = {}) => {
+    write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
+  };
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

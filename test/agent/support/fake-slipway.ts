@@ -1,0 +1,106 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { makeSigningKeys } from "../../../src/local/signing-keys.ts";
+import {
+  importSigningKey,
+  publicJwks,
+  type SigningKeys,
+  signConnectionToken,
+} from "../../../src/protocol/connection-token.ts";
+import {
+  type HeartbeatBody,
+  heartbeatBody,
+  type StatusReportBody,
+  statusReportBody,
+} from "../../../src/protocol/v3/agent.ts";
+
+export interface ReceivedReport {
+  backendId: string;
+  body: StatusReportBody;
+  authorization: string | undefined;
+  /** The status it was answered with. */
+  answered: number;
+}
+
+/** What an agent calls: records reports and heartbeats, checks them against the wire format, serves a JWKS. */
+export async function startFakeSlipway() {
+  let keys: SigningKeys = await makeSigningKeys();
+  const slipway = {
+    url: "",
+    reports: [] as ReceivedReport[],
+    heartbeats: [] as HeartbeatBody[],
+    /** What did not fit the wire format: to stay empty. */
+    malformed: [] as string[],
+    jwksRequests: 0,
+    jwksStatus: 200,
+    /** Named to the agent in every heartbeat's answer. */
+    terminate: [] as string[],
+    /** The status to answer a report with; 200 unless a test says otherwise. */
+    answerReport: (_report: Omit<ReceivedReport, "answered">): number => 200,
+    /** The status it claims to have, where it is not the reported one. */
+    current: undefined as string | undefined,
+
+    /** The statuses of a backend whose reports were acknowledged, in the order of arrival. */
+    statusesOf(backendId: string): string[] {
+      return slipway.acknowledged(backendId).map(({ status }) => status);
+    },
+    acknowledged(backendId: string): StatusReportBody[] {
+      return slipway.reports
+        .filter((report) => report.backendId === backendId && report.answered === 200)
+        .map(({ body }) => body);
+    },
+    async rotateKeys() {
+      keys = await makeSigningKeys();
+    },
+    async token(backendId: string, grant: Partial<Parameters<typeof signConnectionToken>[1]> = {}) {
+      return signConnectionToken(await importSigningKey(keys), {
+        issuer: slipway.url,
+        account: "acme",
+        cluster: "eu-prod",
+        backendId,
+        grantedAt: Date.now(),
+        ...grant,
+      });
+    },
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, body: unknown) => {
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    };
+    const body = await text(request);
+    const backendId = /^\/v3\/agent\/backends\/(\w+)\/status$/.exec(request.url ?? "")?.[1];
+    if (request.url === "/.well-known/jwks.json") {
+      slipway.jwksRequests++;
+      return answer(slipway.jwksStatus, publicJwks(keys));
+    }
+    if (request.url === "/v3/agent/heartbeat") {
+      const parsed = heartbeatBody.safeParse(JSON.parse(body));
+      if (parsed.success) slipway.heartbeats.push(parsed.data);
+      else slipway.malformed.push(body);
+      return answer(200, { lease_seconds: 45, terminate: slipway.terminate, unknown: [] });
+    }
+    const parsed = statusReportBody.safeParse(JSON.parse(body || "null"));
+    if (backendId === undefined || !parsed.success) {
+      slipway.malformed.push(`${request.url} ${body}`);
+      return answer(400, {});
+    }
+    const report = { backendId, body: parsed.data, authorization: request.headers.authorization };
+    const answered = slipway.answerReport(report);
+    slipway.reports.push({ ...report, answered });
+    return answer(answered, { accepted: true, current: slipway.current ?? parsed.data.status });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  slipway.url = `http://127.0.0.1:${port}`;
+  return slipway;
+}
+
+export type FakeSlipway = Awaited<ReturnType<typeof startFakeSlipway>>;
