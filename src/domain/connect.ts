@@ -73,11 +73,13 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
 
 /** Every reason for which a connect would be refused now; empty when it would not be. */
 export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapshot) {
+  const decision = decideConnect(request, snapshot);
+  if (decision.ok) return [];
   const chosen = chooseConnectEnvironment(request, snapshot);
-  if (!chosen.ok) return [chosen.error];
+  if (!chosen.ok || !request.spawn) return [decision.error];
   return [
-    chooseCluster(request.spawn?.cluster, chosen.value, snapshot),
-    resolveImage(request.spawn?.tag ?? chosen.value.image, snapshot.images),
+    chooseCluster(request.spawn.cluster, chosen.value, snapshot),
+    resolveImage(request.spawn.tag ?? chosen.value.image, snapshot.images),
   ].flatMap((result) => (result.ok ? [] : [result.error]));
 }
 

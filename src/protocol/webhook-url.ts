@@ -27,7 +27,7 @@ function isPrivateHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
   if (ipaddr.isValid(host)) {
     const address = ipaddr.process(host);
-    if (address.range() !== "unicast" || metadataAddresses.includes(host)) return true;
+    if (address.range() !== "unicast" || metadataAddresses.includes(address.toString())) return true;
     return address.kind() === "ipv6" && !address.match(globalUnicast);
   }
   return !host.includes(".") || privateSuffixes.some((suffix) => host.endsWith(suffix));

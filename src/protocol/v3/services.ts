@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digest, image, name, note, seconds, timestamp } from "../primitives.ts";
+import { digest, image, key, name, note, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
 export const createServiceBody = z.strictObject({ name, default_environment: name.optional() });
@@ -97,7 +97,7 @@ export const history = listAnswer("revisions", revision);
 
 export const resolveQuery = z.strictObject({
   tag: image.optional(),
-  key: z.string().min(1).max(512).optional(),
+  key: key.optional(),
 });
 
 export const resolveAnswer = z
