@@ -1,6 +1,6 @@
 import type { StatusEntry } from "../domain/backend-status.ts";
-import { ok, type Result } from "../domain/result.ts";
-import type { BackendRecord, BackendWithStatus } from "../objects/contract.ts";
+import { fail, ok, type Result } from "../domain/result.ts";
+import type { Actor, BackendRecord, BackendWithStatus } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { accountStub, backendsStub, serviceStub } from "../objects/stubs.ts";
 import { toFullState } from "../protocol/backend-state.ts";
@@ -13,6 +13,19 @@ export function describeBackend(
   { account, service, id }: BackendPlace,
 ): Promise<Result<BackendRecord>> {
   return backendsStub(env, account, service, id).describe(account, service, id);
+}
+
+/** As `describeBackend`, for a token that may be narrowed to some environments. */
+export async function describeBackendTo(
+  actor: Actor,
+  env: Env,
+  backend: BackendPlace,
+): Promise<Result<BackendRecord>> {
+  const described = await describeBackend(env, backend);
+  if (!described.ok || !actor.environments) return described;
+  const { environment } = described.value.info;
+  if (actor.environments.includes(environment)) return described;
+  return fail("forbidden", `this token may not look at backends of environment \`${environment}\``);
 }
 
 /** The current status of a backend; a record's history is never empty. */

@@ -239,7 +239,10 @@ export interface ServiceRpc {
     idempotency?: Idempotency,
   ): Promise<Result<Environment>>;
   /** Newest first. */
-  listEnvironments(query: ListQuery): Promise<Result<Page<Environment>>>;
+  listEnvironments(
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string): Promise<Result<Environment>>;
   patchEnvironment(name: string, patch: PatchEnvironmentBody): Promise<Result<Environment>>;
   /** `environment_in_use` while it has live backends. */
@@ -265,7 +268,7 @@ export interface ServiceRpc {
   /** The most recent pushes, newest first, one entry for each push. */
   recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
 
-  listBackends(query: BackendQuery): Promise<Result<Page<Backend>>>;
+  listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;

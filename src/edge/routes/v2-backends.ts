@@ -6,7 +6,7 @@ import { statusOk as statusOkAnswer } from "../../protocol/jamsocket/v1.ts";
 import * as v2 from "../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import { notImplemented, publicAccess, tokenFor } from "../access.ts";
-import { currentStatus, describeBackend } from "../backend-views.ts";
+import { currentStatus, describeBackend, describeBackendTo } from "../backend-views.ts";
 import { connect, type GrantedConnection } from "../connection.ts";
 import { definedFields } from "../defined.ts";
 import { registryHostOf } from "../origin.ts";
@@ -91,8 +91,8 @@ export const v2BackendRoutes = [
     access: tokenFor("read"),
     answer: v2.backendAnswer,
     summary: "A backend and its statuses",
-    async handle({ env, backend }) {
-      const described = await describeBackend(env, backend);
+    async handle({ env, backend, actor }) {
+      const described = await describeBackendTo(actor, env, backend);
       if (!described.ok) return described;
       const { info, history } = described.value;
       return ok({

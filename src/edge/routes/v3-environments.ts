@@ -46,7 +46,7 @@ export const v3EnvironmentRoutes = [
     answer: services.environmentList,
     summary: "List environments, newest first",
     async handle(call) {
-      const page = await serviceOf(call).listEnvironments(call.query);
+      const page = await serviceOf(call).listEnvironments(call.query, call.actor.environments);
       return page.ok ? ok({ environments: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),

@@ -82,8 +82,9 @@ export const v3ServiceRoutes = [
     query: backendQuery,
     answer: backendList,
     summary: "List a service's backends, newest first; live ones unless a status is named",
-    async handle({ env, params, query }) {
-      const page = await serviceStub(env, params.account, params.service).listBackends(query);
+    async handle({ env, params, query, actor }) {
+      const owner = serviceStub(env, params.account, params.service);
+      const page = await owner.listBackends(query, actor.environments);
       return page.ok ? ok({ backends: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),

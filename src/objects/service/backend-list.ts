@@ -19,12 +19,18 @@ export function matches(query: BackendQuery, { info, status }: BackendWithStatus
 /** A page of backends, newest first; the fencing token orders them. */
 export async function pageOfBackends(
   query: BackendQuery,
+  allowedEnvironments: readonly string[] | undefined,
   candidates: (before: number) => Promise<BackendWithStatus[]>,
 ): Promise<Result<Page<Backend>>> {
   const start = pageStart(query);
   if (!start.ok) return start;
   const found = (await candidates(start.value))
-    .filter((backend) => backend.info.fencingToken < start.value && matches(query, backend))
+    .filter(
+      (backend) =>
+        backend.info.fencingToken < start.value &&
+        (allowedEnvironments?.includes(backend.info.environment) ?? true) &&
+        matches(query, backend),
+    )
     .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
   return ok(
     toPage(

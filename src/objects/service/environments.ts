@@ -72,6 +72,28 @@ export function findEnvironment(state: ServiceState, name: string): Result<Envir
   );
 }
 
+/** A page of environments, newest first, of those that the caller may see. */
+export function listEnvironments(
+  state: ServiceState,
+  query: ListQuery,
+  allowedEnvironments: readonly string[] | undefined,
+): Result<Page<Environment>> {
+  const start = pageStart(query);
+  if (!start.ok) return start;
+  const rows = state.sql
+    .environments()
+    .filter((row) => row.seq < start.value && (allowedEnvironments?.includes(row.name) ?? true))
+    .reverse();
+  return ok(
+    toPage(
+      rows,
+      query.limit,
+      ({ seq }) => seq,
+      (row) => environmentView(state, row),
+    ),
+  );
+}
+
 /** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
 export function createEnvironment(
   state: ServiceState,

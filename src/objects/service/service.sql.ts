@@ -215,12 +215,6 @@ export function serviceSql(db: Database) {
     environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
     environment: (name: string) =>
       db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
-    environmentsBefore: (seq: number, limit: number) =>
-      db.all<EnvironmentRow>(
-        "SELECT * FROM environments WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-        seq,
-        limit,
-      ),
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) =>
       db.run(
         `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)

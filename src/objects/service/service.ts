@@ -20,7 +20,6 @@ import type {
 } from "../contract.ts";
 import { Alarm } from "../database.ts";
 import type { Env } from "../env.ts";
-import { pageStart, toPage } from "../page.ts";
 import { backendsStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import { pageOfBackends } from "./backend-list.ts";
@@ -131,14 +130,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     });
   }
 
-  async listEnvironments(query: ListQuery) {
-    return this.#state.withService(() => {
-      const start = pageStart(query);
-      if (!start.ok) return start;
-      const rows = this.#state.sql.environmentsBefore(start.value, query.limit + 1);
-      const view = (row: (typeof rows)[number]) => environments.environmentView(this.#state, row);
-      return ok(toPage(rows, query.limit, ({ seq }) => seq, view));
-    });
+  async listEnvironments(query: ListQuery, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() =>
+      environments.listEnvironments(this.#state, query, allowedEnvironments),
+    );
   }
 
   async getEnvironment(name: string) {
@@ -156,7 +151,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async deleteEnvironment(name: string): Promise<Result<null>> {
-    return this.#state.withService(() => environments.deleteEnvironment(this.#state, name));
+    const deleted = this.#state.withService(() => environments.deleteEnvironment(this.#state, name));
+    // Else a later environment of this name would count as spawned into.
+    if (deleted.ok) this.#state.spawnedAt.delete(name);
+    return deleted;
   }
 
   async pin(
@@ -211,12 +209,13 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => ok(images.recentImages(this.#state, service, registryHost)));
   }
 
-  async listBackends(query: BackendQuery) {
+  async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
     const live = this.#state.withService((service) => ok(this.#live(service)));
     if (!live.ok) return live;
-    if (query.status !== "terminated") return pageOfBackends(query, async () => live.value);
+    if (query.status !== "terminated")
+      return pageOfBackends(query, allowedEnvironments, async () => live.value);
     const { account, name, code } = this.#state.row();
-    return pageOfBackends(query, async (before) => {
+    return pageOfBackends(query, allowedEnvironments, async (before) => {
       const shards = Array.from(idAlphabet, (shard) =>
         backendsStub(this.env, account, name, `${code}${shard}0000000`),
       );
