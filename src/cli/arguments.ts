@@ -1,0 +1,65 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { z } from "zod";
+import { image, name } from "../protocol/primitives.ts";
+
+/** A commander parser that takes what a schema accepts and refuses the rest with the schema's words. */
+export function accepted<T>(schema: z.ZodType<T>): (text: string) => T {
+  return (text) => {
+    const parsed = schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(parsed.error.issues.map(({ message }) => message).join("; "));
+  };
+}
+
+export const asName = accepted(name);
+export const asImage = accepted(image);
+
+/** Collects an option that may be given several times. */
+export function collectNames(text: string, earlier: readonly string[] | undefined): string[] {
+  return [...(earlier ?? []), asName(text)];
+}
+
+export interface EnvironmentPath {
+  service: string;
+  environment: string;
+}
+
+/** Reads SERVICE/ENV. */
+export function asEnvironmentPath(text: string): EnvironmentPath {
+  const [service, environment, ...rest] = text.split("/");
+  if (service === undefined || environment === undefined || rest.length > 0) {
+    throw new InvalidArgumentError("name it as SERVICE/ENV, for example hello/staging");
+  }
+  return { service: asName(service), environment: asName(environment) };
+}
+
+/** Where an environment is in the API, below its account. */
+export function environmentPath({ service, environment }: EnvironmentPath): string[] {
+  return ["services", service, "environments", environment];
+}
+
+export function asPositiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("expected a whole number from 1");
+  return Number(text);
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** Reads a duration such as 90s, 15m, 12h, 30d, 2w, or 0, in seconds. */
+export function asDurationSeconds(text: string): number {
+  if (text === "0") return 0;
+  const [, amount, unit] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
+  if (amount === undefined || unit === undefined) {
+    throw new InvalidArgumentError("expected a duration such as 90s, 15m, 12h, 30d or 2w");
+  }
+  return Number(amount) * (unitSeconds[unit] ?? 1);
+}
+
+export function withLimit(command: Command): Command {
+  return command.option("--limit <n>", "show at most this many (default: all)", asPositiveInteger);
+}
+
+/** Adds examples below a command's help. */
+export function withExamples(command: Command, examples: readonly string[]): Command {
+  return command.addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
+}

@@ -1,0 +1,178 @@
+import { z } from "zod";
+import { listLimitMax } from "../domain/limits.ts";
+import { errorEnvelope } from "../protocol/error-envelope.ts";
+import { done, type Outcome, requestFailure, usageFailure } from "./outcome.ts";
+import { parseJson } from "./settings.ts";
+
+/** Longer than the slowest request, a spawn or ping that waits for its cluster. */
+const requestTimeoutMs = 60_000;
+
+/** An answer of the API: read by its schema for people, and as it came for programs. */
+export interface Answer<T> {
+  body: T;
+  json: unknown;
+}
+
+type Query = Record<string, string | undefined>;
+
+export interface Change<T> {
+  method: "POST" | "PUT" | "PATCH";
+  path: readonly string[];
+  /** Left out: the request has no body. */
+  body?: Outcome<unknown>;
+  headers?: Record<string, string>;
+  answer: z.ZodType<T>;
+}
+
+export interface ListRequest<Page, Item> {
+  path: readonly string[];
+  query?: Query;
+  page: z.ZodType<Page>;
+  itemsOf: (page: Page) => Item[];
+  /** How many items at most, over all pages; undefined means all there are. */
+  limit: number | undefined;
+}
+
+/** A client of one part of the API v3. Paths are lists of unencoded segments below its base. */
+export interface ApiClient {
+  get<T>(path: readonly string[], answer: z.ZodType<T>, query?: Query): Promise<Outcome<Answer<T>>>;
+  send<T>(change: Change<T>): Promise<Outcome<Answer<T>>>;
+  delete(path: readonly string[]): Promise<Outcome<Answer<null>>>;
+  /** Follows `next_cursor` to the end or to the limit. The JSON is one page that holds the items of all. */
+  list<Page extends { next_cursor?: string | undefined }, Item>(
+    request: ListRequest<Page, Item>,
+  ): Promise<Outcome<Answer<Item[]>>>;
+}
+
+/** A body that the API's own schema accepts, or a usage failure that says what it does not. */
+export function bodyOf<Schema extends z.ZodType>(
+  schema: Schema,
+  value: z.input<Schema>,
+): Outcome<z.output<Schema>> {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? done(parsed.data) : usageFailure(issuesOf(parsed.error));
+}
+
+/** @param base the deployment's API URL without a slash at its end, @param root the path that all paths are below */
+export function createClient(settings: { base: string; root: readonly string[]; secret: string }): ApiClient {
+  async function request(
+    method: string,
+    path: readonly string[],
+    options: { query?: Query; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<Outcome<string>> {
+    const url = new URL(`${settings.base}/${[...settings.root, ...path].map(encodeURIComponent).join("/")}`);
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    const init: RequestInit = {
+      method,
+      headers: {
+        authorization: `Bearer ${settings.secret}`,
+        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      // A followed redirect would turn a change into a GET of another page.
+      redirect: "manual",
+      signal: AbortSignal.timeout(requestTimeoutMs),
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    };
+    try {
+      const response = await fetch(url, init);
+      const text = await response.text();
+      return response.ok ? done(text) : refusal(`${method} ${url}`, response, text);
+    } catch (error) {
+      return unreachable(settings.base, error);
+    }
+  }
+
+  async function requestJson<T>(
+    method: string,
+    path: readonly string[],
+    answer: z.ZodType<T>,
+    options: Parameters<typeof request>[2],
+  ): Promise<Outcome<Answer<T>>> {
+    const text = await request(method, path, options);
+    if (!text.ok) return text;
+    const json = parseJson(text.value);
+    const body = answer.safeParse(json);
+    if (body.success) return done({ body: body.data, json });
+    return requestFailure(
+      `${settings.base} answered in a form that this command does not know (${issuesOf(body.error)})`,
+    );
+  }
+
+  return {
+    get: (path, answer, query = {}) => requestJson("GET", path, answer, { query }),
+
+    async send({ method, path, body, headers = {}, answer }) {
+      if (body && !body.ok) return body;
+      if (method === "PATCH" && JSON.stringify(body?.value) === "{}") {
+        return usageFailure("nothing to change: name at least one option");
+      }
+      return requestJson(method, path, answer, { body: body?.value, headers });
+    },
+
+    async delete(path) {
+      const text = await request("DELETE", path);
+      return text.ok ? done({ body: null, json: parseJson(text.value) }) : text;
+    },
+
+    async list({ path, query = {}, page, itemsOf, limit }) {
+      const items: ReturnType<typeof itemsOf> = [];
+      const pages: unknown[] = [];
+      let cursor: string | undefined;
+      do {
+        const wanted = Math.min((limit ?? Number.POSITIVE_INFINITY) - items.length, listLimitMax);
+        const answer = await requestJson("GET", path, page, {
+          query: { ...query, limit: String(wanted), cursor },
+        });
+        if (!answer.ok) return answer;
+        items.push(...itemsOf(answer.value.body));
+        pages.push(answer.value.json);
+        cursor = answer.value.body.next_cursor;
+      } while (cursor !== undefined && (limit === undefined || items.length < limit));
+      return done({ body: items, json: joinPages(pages) });
+    },
+  };
+}
+
+/** One page that holds the lists of all of them in order, and of the rest what the last one says. */
+function joinPages(pages: readonly unknown[]): Record<string, unknown> {
+  const page = z.record(z.string(), z.unknown());
+  return pages.reduce<Record<string, unknown>>((joined, next) => {
+    const { next_cursor: _earlier, ...before } = joined;
+    const fields = Object.entries(page.parse(next)).map(([name, value]) => {
+      const earlier = before[name];
+      return [name, Array.isArray(earlier) && Array.isArray(value) ? [...earlier, ...value] : value];
+    });
+    return { ...before, ...Object.fromEntries(fields) };
+  }, {});
+}
+
+function refusal(request: string, response: Response, text: string) {
+  const envelope = errorEnvelope.safeParse(parseJson(text));
+  if (envelope.success) {
+    const { message, code, id } = envelope.data.error;
+    return requestFailure(message, { code, requestId: id });
+  }
+  const location = response.headers.get("location");
+  const to = location === null ? "" : ` to ${location}`;
+  return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
+}
+
+function unreachable(base: string, error: unknown) {
+  if (error instanceof Error && error.name === "TimeoutError") {
+    return requestFailure(`${base} did not answer within ${requestTimeoutMs / 1000} s`);
+  }
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause ?? error);
+  return requestFailure(
+    `cannot reach Slipway at ${base} (${code}): start it with \`npm start\`, or name another address with --api-url or SLIPWAY_API_URL`,
+  );
+}
+
+function issuesOf(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("; ");
+}

@@ -1,0 +1,195 @@
+import type { Command } from "commander";
+import {
+  createEnvironmentBody,
+  type Environment,
+  type EnvironmentSettingsBody,
+  environment,
+  environmentList,
+  patchEnvironmentBody,
+} from "../../protocol/v3/services.ts";
+import {
+  asDurationSeconds,
+  asEnvironmentPath,
+  asImage,
+  asName,
+  type EnvironmentPath,
+  environmentPath,
+  withExamples,
+  withLimit,
+} from "../arguments.ts";
+import { bodyOf } from "../client.ts";
+import { details, shortDigest, table } from "../output.ts";
+import { runForAccount } from "../run.ts";
+import { addPinCommands } from "./pins.ts";
+
+interface EnvironmentOptions {
+  /** False: the account's default cluster. */
+  cluster?: string | false;
+  image?: string;
+  startupTimeout?: number;
+  maxIdle?: number;
+  lifetimeLimit?: number;
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option("--startup-timeout <duration>", "how long a backend may take to be ready", asDurationSeconds)
+    .option(
+      "--max-idle <duration>",
+      "sweep a backend this long without connection; 0: never",
+      asDurationSeconds,
+    )
+    .option("--lifetime-limit <duration>", "end a backend that has been ready this long", asDurationSeconds);
+}
+
+function settingsOf(options: EnvironmentOptions): EnvironmentSettingsBody | undefined {
+  const settings = {
+    startup_timeout_seconds: options.startupTimeout,
+    max_idle_seconds: options.maxIdle,
+    lifetime_limit_seconds: options.lifetimeLimit,
+  };
+  return Object.values(settings).every((value) => value === undefined) ? undefined : settings;
+}
+
+export function addEnvironmentCommands(program: Command): void {
+  const environments = withExamples(
+    program.command("env").description("Environments of a service, and what they run"),
+    ["slipway env pin hello/prod v12"],
+  );
+
+  withExamples(
+    withLimit(
+      environments
+        .command("list")
+        .description("Show a service's environments, newest first")
+        .argument("<service>", "the service's name", asName),
+    ),
+    ["slipway env list hello"],
+  ).action((service: string, options: { limit?: number }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.list({
+          path: ["services", service, "environments"],
+          page: environmentList,
+          itemsOf: (page) => page.environments,
+          limit: options.limit,
+        }),
+      text: (items) =>
+        table(
+          ["NAME", "IMAGE", "DIGEST", "REVISION", "CLUSTER", "LIVE", "LAST SPAWNED"],
+          items.map((item) => [
+            item.name,
+            item.image === item.digest ? shortDigest(item.image) : item.image,
+            shortDigest(item.digest),
+            item.revision,
+            item.cluster,
+            item.live_backends,
+            item.last_spawned_at,
+          ]),
+        ),
+    }),
+  );
+
+  withExamples(
+    withSettings(
+      environments
+        .command("create")
+        .description("Create an environment")
+        .argument("<service/env>", "the service and the new environment", asEnvironmentPath)
+        .option("--cluster <name>", "where it runs (default: the account's default cluster)", asName)
+        .option("--image <tag-or-digest>", "what it runs (default: latest)", asImage),
+    ),
+    ["slipway env create hello/staging --cluster eu-staging --image main"],
+  ).action((path: EnvironmentPath, options: EnvironmentOptions & { cluster?: string }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({
+          method: "POST",
+          path: ["services", path.service, "environments"],
+          body: bodyOf(createEnvironmentBody, {
+            name: path.environment,
+            cluster: options.cluster,
+            image: options.image,
+            settings: settingsOf(options),
+          }),
+          answer: environment,
+        }),
+      text: environmentText,
+    }),
+  );
+
+  withExamples(
+    environments
+      .command("show")
+      .description("Show one environment")
+      .argument("<service/env>", "the service and the environment", asEnvironmentPath),
+    ["slipway env show hello/staging"],
+  ).action((path: EnvironmentPath, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.get(environmentPath(path), environment),
+      text: environmentText,
+    }),
+  );
+
+  withExamples(
+    withSettings(
+      environments
+        .command("update")
+        .description("Change an environment's cluster or settings; `env pin` changes its image")
+        .argument("<service/env>", "the service and the environment", asEnvironmentPath)
+        .option("--cluster <name>", "where it runs", asName)
+        .option("--no-cluster", "have it follow the account's default cluster"),
+    ),
+    ["slipway env update hello/prod --cluster eu-prod --max-idle 15m"],
+  ).action((path: EnvironmentPath, options: EnvironmentOptions, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({
+          method: "PATCH",
+          path: environmentPath(path),
+          body: bodyOf(patchEnvironmentBody, {
+            cluster: options.cluster === false ? null : options.cluster,
+            settings: settingsOf(options),
+          }),
+          answer: environment,
+        }),
+      text: environmentText,
+    }),
+  );
+
+  withExamples(
+    environments
+      .command("delete")
+      .description("Delete an environment that has no live backend")
+      .argument("<service/env>", "the service and the environment", asEnvironmentPath),
+    ["slipway env delete hello/staging"],
+  ).action((path: EnvironmentPath, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.delete(environmentPath(path)),
+      text: () => `Environment \`${path.service}/${path.environment}\` is deleted.`,
+    }),
+  );
+
+  addPinCommands(environments);
+}
+
+function environmentText(item: Environment): string {
+  const { startup_timeout_seconds, max_idle_seconds, lifetime_limit_seconds } = item.settings;
+  return details({
+    name: item.name,
+    image: item.image,
+    digest: item.digest,
+    revision: item.revision,
+    cluster: item.cluster,
+    startup_timeout: inSeconds(startup_timeout_seconds),
+    max_idle: max_idle_seconds === 0 ? "never swept" : inSeconds(max_idle_seconds),
+    lifetime_limit: inSeconds(lifetime_limit_seconds),
+    live_backends: item.live_backends,
+    last_spawned: item.last_spawned_at,
+    created: item.created_at,
+  });
+}
+
+function inSeconds(seconds: number | undefined): string | undefined {
+  return seconds === undefined ? undefined : `${seconds} s`;
+}

@@ -1,0 +1,124 @@
+import type { Command } from "commander";
+import { digest, tag } from "../../protocol/primitives.ts";
+import {
+  type Image,
+  type ImageDetail,
+  image,
+  imageDetail,
+  imageList,
+  recordImageBody,
+} from "../../protocol/v3/images.ts";
+import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
+import { bodyOf } from "../client.ts";
+import { details, table } from "../output.ts";
+import { runForAccount } from "../run.ts";
+
+const asDigest = accepted(digest);
+const asTag = accepted(tag);
+const exampleDigest = "sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";
+
+export function addImageCommands(program: Command): void {
+  const images = withExamples(program.command("images").description("Images of a service"), [
+    "slipway images list hello",
+  ]);
+
+  withExamples(
+    withLimit(
+      images
+        .command("list")
+        .description("Show a service's images, newest first")
+        .argument("<service>", "the service's name", asName),
+    ),
+    ["slipway images list hello --limit 10"],
+  ).action((service: string, options: { limit?: number }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.list({
+          path: ["services", service, "images"],
+          page: imageList,
+          itemsOf: (page) => page.images,
+          limit: options.limit,
+        }),
+      text: (items) =>
+        table(
+          ["DIGEST", "TAGS", "PUSHED", "REPOSITORY"],
+          items.map((item) => [item.digest, item.tags.join(" "), item.pushed_at, item.repository]),
+        ),
+    }),
+  );
+
+  withExamples(
+    images
+      .command("add")
+      .description("Record an image that is kept in another registry")
+      .argument("<service>", "the service's name", asName)
+      .argument("<digest>", "the image's digest", asDigest)
+      .option("--tag <tag>", "the tag that it was pushed with", asTag)
+      .option("--repository <host/path>", "where it is kept (default: the service's own repository)"),
+    [
+      `slipway images add hello ${exampleDigest} \\\n      --tag v12 --repository registry.example.com/acme/hello`,
+    ],
+  ).action(
+    (service: string, wanted: string, options: { tag?: string; repository?: string }, command: Command) =>
+      runForAccount(command, {
+        call: (api) =>
+          api.send({
+            method: "POST",
+            path: ["services", service, "images"],
+            body: bodyOf(recordImageBody, {
+              digest: wanted,
+              tag: options.tag,
+              repository: options.repository,
+            }),
+            answer: image,
+          }),
+        text: (item) => details(imageFields(item)),
+      }),
+  );
+
+  withExamples(
+    images
+      .command("show")
+      .description("Show one image, and which environments and live backends use it")
+      .argument("<service>", "the service's name", asName)
+      .argument("<digest>", "the image's digest", asDigest),
+    [`slipway images show hello ${exampleDigest}`],
+  ).action((service: string, wanted: string, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.get(["services", service, "images", wanted], imageDetail),
+      text: imageDetailText,
+    }),
+  );
+
+  withExamples(
+    images
+      .command("delete")
+      .description("Delete an image that no environment, recent revision or live backend needs")
+      .argument("<service>", "the service's name", asName)
+      .argument("<digest>", "the image's digest", asDigest),
+    [`slipway images delete hello ${exampleDigest}`],
+  ).action((service: string, wanted: string, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.delete(["services", service, "images", wanted]),
+      text: () => `Image ${wanted} of service \`${service}\` is deleted.`,
+    }),
+  );
+}
+
+function imageFields(item: Image) {
+  return {
+    digest: item.digest,
+    tags: item.tags.join(" "),
+    repository: item.repository,
+    media_type: item.media_type,
+    pushed: item.pushed_at,
+  };
+}
+
+function imageDetailText(item: ImageDetail): string {
+  return details({
+    ...imageFields(item),
+    environments: item.environments.join(" "),
+    live_backends: item.live_backends.join(" "),
+  });
+}

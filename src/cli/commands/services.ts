@@ -1,0 +1,118 @@
+import type { Command } from "commander";
+import type { z } from "zod";
+import { createServiceBody, patchServiceBody, service, serviceList } from "../../protocol/v3/services.ts";
+import { asName, withExamples, withLimit } from "../arguments.ts";
+import { bodyOf } from "../client.ts";
+import { usageFailure } from "../outcome.ts";
+import { details, table } from "../output.ts";
+import { runForAccount } from "../run.ts";
+
+export function addServiceCommands(program: Command): void {
+  const services = withExamples(
+    program.command("services").description("Services and their default environments"),
+    ["slipway services create hello"],
+  );
+
+  withExamples(withLimit(services.command("list").description("Show the account's services, newest first")), [
+    "slipway services list",
+  ]).action((options: { limit?: number }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.list({
+          path: ["services"],
+          page: serviceList,
+          itemsOf: (page) => page.services,
+          limit: options.limit,
+        }),
+      text: (items) =>
+        table(
+          ["NAME", "CREATED"],
+          items.map((item) => [item.name, item.created_at]),
+        ),
+    }),
+  );
+
+  withExamples(
+    services
+      .command("create")
+      .description("Create a service with the environment `default`")
+      .argument("<name>", "the service's name", asName)
+      .option("--default-environment <name>", "what requests mean that name no environment", asName),
+    ["slipway services create hello"],
+  ).action((name: string, options: { defaultEnvironment?: string }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({
+          method: "POST",
+          path: ["services"],
+          body: bodyOf(createServiceBody, { name, default_environment: options.defaultEnvironment }),
+          answer: service,
+        }),
+      text: serviceText,
+    }),
+  );
+
+  withExamples(
+    services.command("show").description("Show one service").argument("<name>", "the service's name", asName),
+    ["slipway services show hello"],
+  ).action((name: string, _options: unknown, command: Command) =>
+    runForAccount(command, { call: (api) => api.get(["services", name], service), text: serviceText }),
+  );
+
+  withExamples(
+    services
+      .command("update")
+      .description("Change a service's default environment")
+      .argument("<name>", "the service's name", asName)
+      .option("--default-environment <name>", "what requests mean that name no environment", asName)
+      .option("--no-default-environment", "have every request name an environment"),
+    [
+      "slipway services update hello --default-environment prod",
+      "slipway services update hello --no-default-environment",
+    ],
+  ).action((name: string, options: { defaultEnvironment?: string | false }, command: Command) =>
+    runForAccount(command, {
+      call: async (api) => {
+        const wanted = options.defaultEnvironment;
+        if (wanted === undefined) {
+          return usageFailure("nothing to change: give --default-environment or --no-default-environment");
+        }
+        return api.send({
+          method: "PATCH",
+          path: ["services", name],
+          body: bodyOf(patchServiceBody, { default_environment: wanted === false ? null : wanted }),
+          answer: service,
+        });
+      },
+      text: serviceText,
+    }),
+  );
+
+  withExamples(
+    services
+      .command("delete")
+      .description("Delete a service: its backends are ended, its environments and images forgotten")
+      .argument("<name>", "the service's name", asName),
+    ["slipway services delete hello"],
+  ).action((name: string, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.delete(["services", name]),
+      text: () => `Service \`${name}\` is deleted.`,
+    }),
+  );
+}
+
+function serviceText(item: z.infer<typeof service>): string {
+  return details({
+    name: item.name,
+    account: item.account,
+    environments: item.environments.join(" "),
+    default_environment: item.default_environment,
+    image_name: item.image_name,
+    last_image: item.last_image_digest,
+    last_image_at: item.last_image_upload_time,
+    live_backends: item.live_backends,
+    last_spawned: item.last_spawned_at,
+    created: item.created_at,
+  });
+}

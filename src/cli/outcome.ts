@@ -1,0 +1,28 @@
+/** Why a command did not do what it was asked, for the person at the terminal. */
+export interface CommandFailure {
+  /** `usage`: the command line or its configuration is wrong. `request`: Slipway refused or was not reached. */
+  kind: "usage" | "request";
+  message: string;
+  /** The API's error code and request id, where an answer carried them. */
+  code?: string;
+  requestId?: string;
+}
+
+export type Outcome<T> = { ok: true; value: T } | { ok: false; failure: CommandFailure };
+
+export function done<T>(value: T): { ok: true; value: T } {
+  return { ok: true, value };
+}
+
+export function usageFailure(message: string): { ok: false; failure: CommandFailure } {
+  return { ok: false, failure: { kind: "usage", message } };
+}
+
+export function requestFailure(
+  message: string,
+  extra: Pick<CommandFailure, "code" | "requestId"> = {},
+): { ok: false; failure: CommandFailure } {
+  return { ok: false, failure: { kind: "request", message, ...extra } };
+}
+
+export const exitCodes = { usage: 2, request: 1 } as const;

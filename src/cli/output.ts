@@ -1,0 +1,58 @@
+/** A cell as it was given: times as the API writes them, null and undefined as `-`. */
+export type Cell = string | number | boolean | null | undefined;
+
+/**
+ * Control characters shown as U+FFFD, so that a key or a note that somebody else chose cannot drive the terminal.
+ * Line feeds and tabs stay.
+ */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
+/** A table with a line of headings; columns are as wide as their widest cell, two spaces apart. */
+export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  if (rows.length === 0) return "none";
+  return aligned([headings, ...rows]);
+}
+
+/** One thing, a line for each of its fields. */
+export function details(fields: Readonly<Record<string, Cell>>): string {
+  return aligned(Object.entries(fields));
+}
+
+function aligned(rows: readonly (readonly Cell[])[]): string {
+  const texts = rows.map((row) => row.map(cellText));
+  const widths: number[] = [];
+  for (const row of texts) {
+    for (const [i, text] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, [...text].length);
+  }
+  return texts
+    .map((row) =>
+      row
+        .map((text, i) => padded(text, widths[i] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function cellText(cell: Cell): string {
+  if (cell === null || cell === undefined || cell === "") return "-";
+  return printable(String(cell).replace(/\s+/g, " "));
+}
+
+/** `padEnd` counts UTF-16 units, of which some characters have two. */
+function padded(text: string, width: number): string {
+  return text + " ".repeat(Math.max(width - [...text].length, 0));
+}
+
+/** Enough of a digest to tell it from others by eye; the whole one where it is to be copied. */
+export function shortDigest(digest: string | null): string | null {
+  return digest === null ? null : digest.slice(0, digest.indexOf(":") + 1 + 12);
+}
+
+/** Secrets that an answer carries once, with the word that it does. */
+export function secrets(values: Readonly<Record<string, string>>): string {
+  return `${details(values)}\n\nKeep this now: it is not shown again.`;
+}

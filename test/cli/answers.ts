@@ -1,0 +1,128 @@
+import type { z } from "zod";
+import type { CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
+import type { Backend } from "../../src/protocol/v3/backends.ts";
+import type { Cluster, createdCluster } from "../../src/protocol/v3/clusters.ts";
+import type { Image, ImageDetail } from "../../src/protocol/v3/images.ts";
+import type { Environment, PinAnswer, Revision, service } from "../../src/protocol/v3/services.ts";
+
+/* Answers of the API v3 as it would give them: the types are the schemas'. */
+
+export const digestA = `sha256:${"a".repeat(64)}`;
+export const digestB = `sha256:${"b".repeat(64)}`;
+const monday = "2026-11-23T09:00:00.000Z";
+const tuesday = "2026-11-24T10:30:00.000Z";
+
+export const ciToken: Token = {
+  id: "abcdefghjkm1",
+  name: "ci",
+  role: "deploy",
+  service: "hello",
+  environments: ["staging", "qa"],
+  created_at: monday,
+  expires_at: tuesday,
+};
+
+export const adminToken: Token = { id: "abcdefghjkm2", name: "laptop", role: "admin", created_at: monday };
+
+export const createdCiToken: CreatedToken = { ...ciToken, secret_token: "acme_abcdefghjkm1.secret" };
+
+export const acmeAccount: z.infer<typeof createdAccount> = {
+  name: "acme",
+  token: { ...adminToken, secret_token: "acme_abcdefghjkm2.secret" },
+};
+
+export const euProd: Cluster = {
+  name: "eu-prod",
+  webhook_url: "https://eu.example.com/slipway",
+  backend_url_template: "https://{backend_id}.eu.example.com",
+  ack: "async",
+  default: true,
+  created_at: monday,
+};
+
+export const createdEuProd: z.infer<typeof createdCluster> = {
+  ...euProd,
+  signing_secret: "whsec_c2lnbmluZyBzZWNyZXQ",
+  agent_token: "acme_agent0000001.secret",
+};
+
+export const hello: z.infer<typeof service> = {
+  name: "hello",
+  account: "acme",
+  default_environment: "prod",
+  created_at: monday,
+  last_spawned_at: null,
+  last_image_upload_time: tuesday,
+  last_image_digest: digestA,
+  image_name: "registry.example.com/acme/hello",
+  environments: ["prod", "staging"],
+  live_backends: 3,
+};
+
+export const prod: Environment = {
+  name: "prod",
+  cluster: "eu-prod",
+  image: "v12",
+  digest: digestA,
+  revision: 7,
+  settings: { startup_timeout_seconds: 300, max_idle_seconds: 0 },
+  live_backends: 3,
+  created_at: monday,
+  last_spawned_at: tuesday,
+};
+
+export const unpushed: Environment = {
+  ...prod,
+  name: "default",
+  cluster: null,
+  image: "latest",
+  digest: null,
+  revision: 1,
+  live_backends: 0,
+  last_spawned_at: null,
+};
+
+export const pinned: PinAnswer = {
+  environment: "prod",
+  image: "v12",
+  digest: digestA,
+  revision: 7,
+  previous: { image: "v11", digest: digestB, revision: 6 },
+};
+
+export const revision7: Revision = {
+  revision: 7,
+  image: "v12",
+  digest: digestA,
+  kind: "pin",
+  by: { token_id: "abcdefghjkm1", token_name: "ci" },
+  at: tuesday,
+  note: "release 12",
+};
+
+export const imageA: Image = {
+  digest: digestA,
+  tags: ["v12", "latest"],
+  repository: "registry.example.com/acme/hello",
+  pushed_at: tuesday,
+};
+
+export const imageADetail: ImageDetail = {
+  ...imageA,
+  environments: ["prod"],
+  live_backends: ["k3f9q7h3kq2m9"],
+};
+
+export const backend: Backend = {
+  id: "k3f9q7h3kq2m9",
+  account: "acme",
+  service: "hello",
+  environment: "prod",
+  cluster: "eu-prod",
+  status: "ready",
+  status_at: tuesday,
+  image: { image: "v12", digest: digestA, revision: 7 },
+  key: "doc-123",
+  fencing_token: 4711,
+  created_at: tuesday,
+};

@@ -1,0 +1,72 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isoTime, jsonObject, key, seconds, timestamp } from "../../src/protocol/primitives.ts";
+
+describe("a key", () => {
+  test.for([
+    ["one character", "k", true],
+    ["128 characters", "k".repeat(128), true],
+    ["128 characters outside the basic plane", "\u{1f4a1}".repeat(128), true],
+    ["white space, slashes and control characters", " /\n\t\0", true],
+    ["nothing", "", false],
+    ["129 characters", "k".repeat(129), false],
+    ["129 characters outside the basic plane", "\u{1f4a1}".repeat(129), false],
+    ["half a character", "\ud83d", false],
+    ["the halves of a character in the wrong order", "\udca1\ud83d", false],
+  ] as const)("of %s is one: %s", ([, text, good]) => {
+    expect(key.safeParse(text).success).toBe(good);
+  });
+
+  test("that is taken is the same after its journey through UTF-8", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(0xffff), { maxLength: 130 }), (units) => {
+        const parsed = key.safeParse(String.fromCharCode(...units));
+        if (!parsed.success) return;
+        expect(
+          new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(parsed.data)),
+        ).toBe(parsed.data);
+      }),
+    );
+  });
+});
+
+describe("times", () => {
+  test("milliseconds are written as ISO 8601 in UTC and read again", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) }), (ms) => {
+        expect(Date.parse(timestamp.parse(isoTime(ms)))).toBe(ms);
+      }),
+    );
+  });
+
+  test.for([
+    "2026-11-23",
+    "2026-11-23T09:00:00",
+    "2026-11-23T09:00:00+01:00",
+    "2026-02-30T00:00:00Z",
+    "now",
+    "",
+  ])("%j is not a timestamp", (text) => {
+    expect(timestamp.safeParse(text).success).toBe(false);
+  });
+
+  test.for([
+    [1, true],
+    [315_360_000, true],
+    [0, false],
+    [-1, false],
+    [0.5, false],
+    [315_360_001, false],
+    [Number.NaN, false],
+    ["60", false],
+  ] as const)("%j seconds are allowed: %s", ([value, allowed]) => {
+    expect(seconds.safeParse(value).success).toBe(allowed);
+  });
+});
+
+test("a JSON object is an object, with JSON in it", () => {
+  for (const good of [{}, { a: [1, null, { b: "c" }] }]) expect(jsonObject.parse(good)).toEqual(good);
+  for (const bad of [null, [], "x", { a: undefined }, { a: Number.NaN }, { a: () => 1 }]) {
+    expect(jsonObject.safeParse(bad).success).toBe(false);
+  }
+});

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { sseEvent, sseHeaders } from "../../src/protocol/sse.ts";
+
+/** Reads a stream of events as the WHATWG HTML standard says, section 9.2.6, as far as `data` goes. */
+function readEvents(stream: string): string[] {
+  const events: string[] = [];
+  let data: string[] = [];
+  for (const line of stream.split(/\r\n|\r|\n/)) {
+    if (line === "" && data.length > 0) {
+      events.push(data.join("\n"));
+      data = [];
+    } else if (line.startsWith("data:")) {
+      data.push(line.slice("data:".length).replace(/^ /, ""));
+    }
+  }
+  return events;
+}
+
+describe("an event", () => {
+  test("of an object is its JSON in one line and a blank one", () => {
+    expect(sseEvent({ status: "ready" })).toBe('data: {"status":"ready"}\n\n');
+  });
+
+  test("of a text is the text as it stands", () => {
+    expect(sseEvent("a line of output")).toBe("data: a line of output\n\n");
+  });
+
+  test("has no line that does not begin with `data:`, whatever it carries", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.jsonValue()), (value) => {
+        const lines = sseEvent(value).split(/\r\n|\r|\n/);
+        expect(lines.splice(-2)).toEqual(["", ""]);
+        for (const line of lines) expect(line).toMatch(/^data: /);
+      }),
+    );
+  });
+
+  test("is read again as it was sent, once, with line ends as line feeds", () => {
+    const text = fc
+      .array(fc.constantFrom("a", "data: x", " ", ":", "\n", "\r", "\r\n", "ü"))
+      .map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(text, text, (first, second) => {
+        const sent = [first, second].map((each) => each.replace(/\r\n|\r/g, "\n"));
+        expect(readEvents(sseEvent(first) + sseEvent(second))).toEqual(sent);
+      }),
+    );
+  });
+
+  test("of an object is read again as the same object", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+        const [event] = readEvents(sseEvent(value));
+        expect(JSON.stringify(JSON.parse(event ?? ""))).toBe(JSON.stringify(value));
+      }),
+    );
+  });
+});
+
+test("a stream's headers keep proxies from holding events back", () => {
+  expect(sseHeaders).toEqual({
+    "content-type": "text/event-stream",
+    "cache-control": expect.stringContaining("no-transform"),
+    "x-accel-buffering": "no",
+  });
+});

@@ -1,0 +1,176 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const source = resolve(root, "src");
+const maxLines = 320;
+
+type Room = "domain" | "protocol" | "objects" | "edge" | "agent" | "cli" | "local";
+type ModuleKind = "package" | "node" | "cloudflare";
+
+/**
+ * What a room may import (DESIGN, "The rooms"): which other rooms, and whether packages, which run anywhere, the
+ * modules of Node, or those of the Worker's runtime.
+ */
+const rules: Record<Room, { rooms: Room[]; modules: ModuleKind[] }> = {
+  domain: { rooms: [], modules: [] },
+  protocol: { rooms: ["domain"], modules: ["package"] },
+  objects: { rooms: ["domain", "protocol"], modules: ["package", "cloudflare"] },
+  edge: { rooms: ["domain", "protocol", "objects"], modules: ["package", "cloudflare"] },
+  agent: { rooms: ["domain", "protocol"], modules: ["package", "node"] },
+  cli: { rooms: ["domain", "protocol"], modules: ["package", "node"] },
+  local: {
+    rooms: ["domain", "protocol", "objects", "edge", "agent", "cli"],
+    modules: ["package", "node"],
+  },
+};
+
+/** What would make the rules depend on anything but their arguments. */
+const impure = [
+  /\bDate\.now\b/,
+  /\bnew Date\(\s*\)/,
+  /\bMath\.random\b/,
+  /\bfetch\b/,
+  /\bcrypto\b/,
+  /\bconsole\b/,
+  /\bperformance\b/,
+  /\bprocess\b/,
+  /\bset(Timeout|Interval|Immediate)\b/,
+  /\bglobalThis\b/,
+  /\basync\b/,
+];
+
+interface SourceFile {
+  path: string;
+  room: string;
+  text: string;
+}
+
+const files: SourceFile[] = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => ({
+    path,
+    room: path.slice(0, Math.max(path.indexOf("/"), 0)),
+    text: readFileSync(resolve(source, path), "utf8"),
+  }));
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
+}
+
+/** The modules that a file imports, re-exports, or imports at run time. */
+function importsOf(text: string): string[] {
+  const statement =
+    /\b(?:import|export)\b(?:[\w\s{},*]*?\bfrom)?\s*["']([^"']+)["']|\bimport\(\s*["'`]([^"'`]+)["'`]/g;
+  return [...withoutComments(text).matchAll(statement)].flatMap(
+    ([, named, dynamic]) => named ?? dynamic ?? [],
+  );
+}
+
+/** Why a file of a room may not import a module, or null where it may. */
+function importProblem(path: string, room: Room, specifier: string): string | null {
+  const { rooms, modules } = rules[room];
+  if (!specifier.startsWith(".")) {
+    const [scheme] = /^(node|cloudflare)(?=:)/.exec(specifier) ?? ["package"];
+    return modules.some((kind) => kind === scheme) ? null : `${room} may not use ${specifier}`;
+  }
+  const target = relative(source, resolve(source, dirname(path), specifier));
+  if (target === "../package.json") return room === "domain" ? "domain imports nothing outside itself" : null;
+  const other = target.split("/")[0] ?? "";
+  return other === room || rooms.some((name) => name === other)
+    ? null
+    : `${room} may not import from ${other}`;
+}
+
+const isRoom = (name: string): name is Room => name in rules;
+
+describe("the check itself", () => {
+  test("sees every form of an import", () => {
+    const text = [
+      'import "a";',
+      'import b from "b";',
+      "import { c, type C } from 'c';",
+      'import type { D } from "d";',
+      'import * as e from "e";',
+      'import f, {\n  g,\n} from "f";',
+      'export * from "h";',
+      'export { i } from "i";',
+      'const j = await import("j");',
+      '// import "no";',
+      '/* import "no"; */',
+      'const text = "import";',
+    ].join("\n");
+    expect(importsOf(text)).toEqual(["a", "b", "c", "d", "e", "f", "h", "i", "j"]);
+  });
+
+  test.for([
+    ["domain/a.ts", "domain", "./b.ts", true],
+    ["domain/a.ts", "domain", "../protocol/b.ts", false],
+    ["domain/a.ts", "domain", "zod", false],
+    ["domain/a.ts", "domain", "node:fs", false],
+    ["protocol/v3/a.ts", "protocol", "../../domain/b.ts", true],
+    ["protocol/a.ts", "protocol", "../objects/b.ts", false],
+    ["protocol/a.ts", "protocol", "node:crypto", false],
+    ["protocol/a.ts", "protocol", "cloudflare:workers", false],
+    ["objects/a/a.ts", "objects", "../../edge/b.ts", false],
+    ["objects/a/a.ts", "objects", "cloudflare:workers", true],
+    ["edge/a.ts", "edge", "../objects/contract.ts", true],
+    ["edge/a.ts", "edge", "../agent/b.ts", false],
+    ["edge/a.ts", "edge", "node:fs", false],
+    ["edge/a.ts", "edge", "hono/cors", true],
+    ["agent/a.ts", "agent", "cloudflare:workers", false],
+    ["agent/a.ts", "agent", "../objects/contract.ts", false],
+    ["cli/a.ts", "cli", "../edge/b.ts", false],
+    ["local/a.ts", "local", "../agent/b.ts", true],
+    ["local/a.ts", "local", "../../test/support/b.ts", false],
+  ] as const)("in %s of %s, %s is allowed: %s", ([path, room, specifier, allowed]) => {
+    expect(importProblem(path, room, specifier) === null).toBe(allowed);
+  });
+});
+
+describe("the rooms", () => {
+  test("are those of the design, and hold every source file", () => {
+    const rooms = new Set(files.map(({ room }) => room));
+    expect([...rooms].filter((room) => !isRoom(room))).toEqual([]);
+    expect(files.length).toBeGreaterThan(40);
+  });
+
+  test("import one way", () => {
+    const problems = files.flatMap(({ path, room, text }) =>
+      isRoom(room)
+        ? importsOf(text).flatMap((specifier) => {
+            const problem = importProblem(path, room, specifier);
+            return problem === null ? [] : `${path}: ${problem}`;
+          })
+        : [],
+    );
+    expect(problems).toEqual([]);
+  });
+
+  test("relative imports name a file with its extension", () => {
+    const bare = files.flatMap(({ path, text }) =>
+      importsOf(text)
+        .filter((specifier) => specifier.startsWith(".") && !/\.(ts|json)$/.test(specifier))
+        .map((specifier) => `${path}: ${specifier}`),
+    );
+    expect(bare).toEqual([]);
+  });
+
+  test("domain depends on nothing but its arguments: no clock, chance, network, console or waiting", () => {
+    const found = files
+      .filter(({ room }) => room === "domain")
+      .flatMap(({ path, text }) =>
+        impure
+          .filter((pattern) => pattern.test(withoutComments(text)))
+          .map((pattern) => `${path}: ${pattern}`),
+      );
+    expect(found).toEqual([]);
+  });
+
+  test(`have no file of more than ${maxLines} lines`, () => {
+    const long = files.filter(({ text }) => text.split("\n").length - 1 > maxLines);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+});
