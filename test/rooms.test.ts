@@ -20,7 +20,7 @@ const rules: Record<Room, { rooms: Room[]; modules: ModuleKind[] }> = {
   objects: { rooms: ["domain", "protocol"], modules: ["package", "cloudflare"] },
   edge: { rooms: ["domain", "protocol", "objects"], modules: ["package", "cloudflare"] },
   agent: { rooms: ["domain", "protocol"], modules: ["package", "node"] },
-  cli: { rooms: ["domain", "protocol"], modules: ["package", "node"] },
+  cli: { rooms: ["domain", "protocol", "agent"], modules: ["package", "node"] },
   local: {
     rooms: ["domain", "protocol", "objects", "edge", "agent", "cli"],
     modules: ["package", "node"],

@@ -43,6 +43,12 @@ export function asPositiveInteger(text: string): number {
   return Number(text);
 }
 
+export function asPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError("expected a port, 0 to 65535");
+  return port;
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** Reads a duration such as 90s, 15m, 12h, 30d, 2w, or 0, in seconds. */

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { withExamples } from "./arguments.ts";
 import { addAccountCommands } from "./commands/accounts.ts";
+import { addAgentCommand } from "./commands/agent.ts";
 import { addBackendCommands } from "./commands/backends.ts";
 import { addClusterCommands } from "./commands/clusters.ts";
 import { addEnvironmentCommands } from "./commands/environments.ts";
@@ -40,5 +41,6 @@ export function createProgram(): Command {
   addEnvironmentCommands(program);
   addImageCommands(program);
   addBackendCommands(program);
+  addAgentCommand(program);
   return program;
 }

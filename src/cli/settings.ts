@@ -13,7 +13,8 @@ type LocalState = z.infer<typeof localState>;
 
 /** Which secret a command authenticates with. */
 export interface SecretSource {
-  field: "token" | "root_token";
+  /** What stands in for it in a local deployment's file, if anything does. */
+  field: "token" | "root_token" | null;
   option: string;
   variable: string;
 }
@@ -23,6 +24,12 @@ export const rootToken: SecretSource = {
   field: "root_token",
   option: "--root-token",
   variable: "SLIPWAY_ROOT_TOKEN",
+};
+
+export const agentToken: SecretSource = {
+  field: null,
+  option: "--agent-token",
+  variable: "SLIPWAY_AGENT_TOKEN",
 };
 
 export interface Settings {
@@ -47,16 +54,19 @@ export async function resolveSettings(
   if (givenSecret !== undefined) {
     return usable({ apiUrl: url.value ?? defaultApiUrl, secret: givenSecret }, source);
   }
+  if (source.field === null) return missing(source);
   const local = await readLocalState(env.SLIPWAY_STATE_DIR || defaultStateDir);
   if (!local.ok) return local;
   const localUrl = local.value === null ? null : parseApiUrl(local.value.api_url);
   if (localUrl && !localUrl.ok) return localUrl;
   if (local.value === null || (url.value !== undefined && url.value !== localUrl?.value)) {
-    return usageFailure(
-      `no token: give ${source.option} or set ${source.variable} (\`npm start\` writes one for a local deployment)`,
-    );
+    return missing(source, " (`npm start` writes one for a local deployment)");
   }
   return usable({ apiUrl: localUrl?.value ?? defaultApiUrl, secret: local.value[source.field] }, source);
+}
+
+function missing(source: SecretSource, hint = ""): Outcome<never> {
+  return usageFailure(`no token: give ${source.option} or set ${source.variable}${hint}`);
 }
 
 /** The account that a token belongs to: what stands before its first `_`. */

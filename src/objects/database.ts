@@ -71,8 +71,12 @@ export class Alarm {
   readonly #storage: DurableObjectStorage;
   #at: number | null = null;
 
-  constructor(storage: DurableObjectStorage) {
-    this.#storage = storage;
+  constructor(object: DurableObjectState) {
+    this.#storage = object.storage;
+    // Whoever had the object in memory before may have set one: a later one must not take its place.
+    void object.blockConcurrencyWhile(async () => {
+      this.#at = await object.storage.getAlarm();
+    });
   }
 
   /** Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. */

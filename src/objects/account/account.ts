@@ -38,7 +38,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #db = new Database(this.ctx.storage, accountMigrations);
   readonly #sql = accountSql(this.#db);
   readonly #idempotency = idempotencySql(this.#db);
-  readonly #alarm = new Alarm(this.ctx.storage);
+  readonly #alarm = new Alarm(this.ctx);
   readonly #creating = new Set<string>();
   readonly #allowPrivate = this.env.ALLOW_PRIVATE_CLUSTERS === "true";
 

@@ -25,7 +25,7 @@ import { backendsMigrations, backendsSql } from "./backends.sql.ts";
 export class Backends extends DurableObject<Env> implements BackendsRpc {
   readonly #db = new Database(this.ctx.storage, backendsMigrations);
   readonly #sql = backendsSql(this.#db);
-  readonly #alarm = new Alarm(this.ctx.storage);
+  readonly #alarm = new Alarm(this.ctx);
   /** Backends that the Service object was seen to know since this object awoke. */
   readonly #checked = new Set<string>();
 

@@ -16,7 +16,7 @@ const retryLostMs = 2_000;
 export class Cluster extends DurableObject<Env> implements ClusterRpc {
   readonly #db = new Database(this.ctx.storage, clusterMigrations);
   readonly #sql = clusterSql(this.#db);
-  readonly #alarm = new Alarm(this.ctx.storage);
+  readonly #alarm = new Alarm(this.ctx);
   /** Services by code. A code's service never changes. */
   readonly #services = new Map<string, string>();
 

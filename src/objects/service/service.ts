@@ -46,7 +46,7 @@ import { doWork, type WorkPorts } from "./work.ts";
  */
 export class Service extends DurableObject<Env> implements ServiceRpc {
   readonly #state = new ServiceState(this.ctx.storage);
-  readonly #alarm = new Alarm(this.ctx.storage);
+  readonly #alarm = new Alarm(this.ctx);
   readonly #waiters = new Waiters();
   readonly #deliveries = new Deliveries(this.#state, {
     send: sendWebhook,

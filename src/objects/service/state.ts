@@ -8,6 +8,7 @@ import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { type BackendsSql, backendsSql } from "./backends.sql.ts";
+import { type ImagesSql, imagesSql } from "./images.sql.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
@@ -38,7 +39,7 @@ const recentTagsForMessages = 200;
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
-  readonly sql: ServiceSql & BackendsSql;
+  readonly sql: ServiceSql & ImagesSql & BackendsSql;
   readonly idempotency: IdempotencySql;
   /** When each environment was last spawned into, as far as it is not written down yet. */
   readonly spawnedAt = new Map<string, number>();
@@ -47,7 +48,7 @@ export class ServiceState {
 
   constructor(storage: DurableObjectStorage) {
     this.db = new Database(storage, serviceMigrations);
-    this.sql = { ...serviceSql(this.db), ...backendsSql(this.db) };
+    this.sql = { ...serviceSql(this.db), ...imagesSql(this.db), ...backendsSql(this.db) };
     this.idempotency = idempotencySql(this.db);
   }
 

@@ -1,0 +1,216 @@
+import type { BackendStatus, StatusEntry } from "../../domain/backend-status.ts";
+import type { HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
+import type { Result } from "../../domain/result.ts";
+import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
+import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
+import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
+import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type {
+  CreateEnvironmentBody,
+  Environment,
+  PatchEnvironmentBody,
+  PinAnswer,
+  ResolveAnswer,
+  Revision,
+} from "../../protocol/v3/services.ts";
+import type { ResourceLimits } from "../../protocol/webhook.ts";
+import type { AccountConfig, Actor, Idempotency } from "../contract.ts";
+
+export interface ServiceDescription {
+  account: string;
+  name: string;
+  /** Times in milliseconds since the epoch. */
+  createdAt: number;
+  defaultEnvironment: string | null;
+  lastSpawnedAt: number | null;
+  lastImageUploadedAt: number | null;
+  lastImageDigest: string | null;
+  liveBackends: number;
+  /** Oldest first. */
+  environments: Environment[];
+}
+
+export interface ConnectCall {
+  environment?: string;
+  key?: string;
+  /** Null: do not start a backend. */
+  spawn: SpawnWish | null;
+  actor: Actor;
+  /** host[:port] of the deployment's own registry, for images recorded without a repository. */
+  registryHost: string;
+  idempotency?: Idempotency;
+}
+
+export interface SpawnWish {
+  tag?: string;
+  cluster?: string;
+  lifetimeLimitSeconds?: number;
+  maxIdleSeconds?: number;
+  mount?: string | boolean;
+  env?: Record<string, string>;
+  resources?: ResourceLimits;
+  port?: number;
+  requireBearerToken?: boolean;
+}
+
+export interface Connection {
+  backendId: string;
+  spawned: boolean;
+  status: BackendStatus;
+  statusAt: number;
+  environment: string;
+  cluster: string;
+  /** Where the cluster serves the backend, without the connection token. */
+  baseUrl: string;
+  secretToken: string;
+  requireBearerToken: boolean;
+  /** When this was decided, in milliseconds since the epoch: a replay grants the same token again. */
+  grantedAt: number;
+}
+
+/** What is fixed about a backend from its decision on. */
+export interface BackendInfo {
+  id: string;
+  account: string;
+  service: string;
+  environment: string;
+  cluster: string;
+  digest: string;
+  /** The pin that it was spawned through. */
+  pin: { image: string; revision: number };
+  key: string | null;
+  fencingToken: number;
+  createdAt: number;
+}
+
+export interface BackendRecord {
+  info: BackendInfo;
+  /** Oldest first, never empty. */
+  history: StatusEntry[];
+  baseUrl: string | null;
+}
+
+/** A backend with its present status. */
+export interface BackendWithStatus {
+  info: BackendInfo;
+  status: StatusEntry;
+}
+
+export interface RecentImage {
+  repository: string;
+  digest: string;
+  tag: string | null;
+  uploadedAt: number;
+}
+
+export interface ServiceRpc {
+  /** Sets the service up, with the environment `default`. Doing it again changes nothing. */
+  initialise(
+    service: {
+      account: string;
+      name: string;
+      code: string;
+      defaultEnvironment?: string;
+      config: AccountConfig;
+    },
+    actor: Actor,
+  ): Promise<Result<ServiceDescription>>;
+  /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
+  applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
+  describe(): Promise<Result<ServiceDescription>>;
+  patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>>;
+  /** Ends every backend and forgets environments and images. */
+  remove(): Promise<Result<null>>;
+
+  connectBackend(call: ConnectCall): Promise<Result<Connection>>;
+  resolve(
+    environment: string,
+    query: { tag?: string; key?: string },
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<ResolveAnswer>>;
+
+  createEnvironment(
+    body: CreateEnvironmentBody,
+    actor: Actor,
+    registryHost: string,
+    idempotency?: Idempotency,
+  ): Promise<Result<Environment>>;
+  /** Newest first. */
+  listEnvironments(
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<Environment>>>;
+  getEnvironment(name: string): Promise<Result<Environment>>;
+  patchEnvironment(name: string, patch: PatchEnvironmentBody): Promise<Result<Environment>>;
+  /** `environment_in_use` while it has live backends. */
+  deleteEnvironment(name: string): Promise<Result<null>>;
+  /**
+   * Pins an environment. `environment` undefined means the one that a request without a name would use.
+   * `ifMatch` is the revision that the caller expects to replace (`revision_conflict` otherwise).
+   */
+  pin(
+    environment: string | undefined,
+    pin: { image: string; note?: string },
+    actor: Actor,
+    registryHost: string,
+    ifMatch?: number,
+  ): Promise<Result<PinAnswer>>;
+  history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
+
+  recordImage(body: RecordImageBody, registryHost: string, idempotency?: Idempotency): Promise<Result<Image>>;
+  listImages(query: ListQuery, registryHost: string): Promise<Result<Page<Image>>>;
+  getImage(digest: string, registryHost: string): Promise<Result<ImageDetail>>;
+  /** `image_in_use` while an environment, one of its recent revisions or a live backend needs it. */
+  deleteImage(digest: string): Promise<Result<null>>;
+  /** The most recent pushes, newest first, one entry for each push. */
+  recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
+
+  listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
+  liveBackends(): Promise<Result<BackendWithStatus[]>>;
+  /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
+  terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
+  terminateAll(
+    wish: { before: number | null; hard: boolean; dryRun: boolean },
+    actor: Actor,
+  ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
+
+  /**
+   * For Backends shards: what was decided about a backend.
+   * @param heard whether the cluster has spoken of it, which acknowledges the spawn
+   */
+  learn(backendId: string, heard: boolean): Promise<Result<BackendRecord>>;
+  /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
+  statusReached(
+    backendId: string,
+    fencingToken: number,
+    entry: StatusEntry,
+    baseUrl: string | null,
+  ): Promise<Result<null>>;
+  /** From the Cluster object: judges the backends of this service that an agent says it runs. */
+  reconcile(
+    cluster: string,
+    reported: ReportedBackend[],
+  ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown">>>;
+  /** From the Cluster object: the cluster's lease has run out. */
+  clusterLost(cluster: string): Promise<Result<null>>;
+}
+
+/**
+ * One shard of a service's backends. Beside these methods it serves `GET /follow/<backend id>` with a WebSocket
+ * upgrade: each message is one `StatusEntry` as JSON, the history first; it closes after `terminated`.
+ */
+export interface BackendsRpc {
+  describe(account: string, service: string, backendId: string): Promise<Result<BackendRecord>>;
+  /** An agent's report. `backend_not_found` if the backend is not one of `cluster`. */
+  report(
+    account: string,
+    service: string,
+    cluster: string,
+    backendId: string,
+    report: StatusReportBody,
+  ): Promise<Result<StatusReportAnswer>>;
+  /** Ended backends of this shard with a fencing token below `before`, newest first. */
+  ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]>;
+  /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
+  record(backend: BackendRecord): Promise<Result<null>>;
+}
