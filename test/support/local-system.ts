@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { vi } from "vitest";
+import { type LocalJson, localJson } from "../../src/local/local-json.ts";
+import { collectOutput, descendantsOf, type Ended, run } from "./process.ts";
+
+const main = fileURLToPath(new URL("../../src/local/main.ts", import.meta.url));
+
+/** A deployment that `npm start` runs, in a process of its own. */
+export interface LocalSystem extends AsyncDisposable {
+  /** What its `local.json` says. */
+  local: LocalJson;
+  stateDir: string;
+  /** What it has printed so far. */
+  screen(): string;
+  /** The ids of all processes that it has started. */
+  children(): Promise<number[]>;
+  /** Sends SIGTERM and waits for its end. */
+  stop(): Promise<{ exitCode: number | null }>;
+  /** Sends SIGINT to its whole process group, as Ctrl-C at a terminal does. */
+  interrupt(): void;
+  isRunning(): boolean;
+  /** Resolves at its end. */
+  ended: Promise<{ exitCode: number | null }>;
+  /** Ends its own process at once, as a crash does. */
+  crash(): Promise<void>;
+}
+
+/** Starts `npm start`'s process on a state directory, on any free port, and waits until it is ready. */
+export async function startLocalSystem(stateDir: string): Promise<LocalSystem> {
+  const { child, pid } = spawnMain(stateDir);
+  const printed = collectOutput(child);
+  const closed = once(child, "close");
+  const ready = new Promise<void>((resolve) => {
+    child.stdout.on("data", () => {
+      if (printed.stdout.includes("Slipway is running")) resolve();
+    });
+  });
+  await Promise.race([ready, closed]);
+  if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}: ${printed.output}`);
+  const local = localJson.parse(JSON.parse(await readFile(join(stateDir, "local.json"), "utf8")));
+
+  const end = async (signal: "SIGTERM" | "SIGKILL") => {
+    child.kill(signal);
+    await closed;
+  };
+  return {
+    local,
+    stateDir,
+    screen: () => printed.stdout,
+    children: () => descendantsOf(pid),
+    async stop() {
+      await end("SIGTERM");
+      return { exitCode: child.exitCode };
+    },
+    interrupt: () => void process.kill(-pid, "SIGINT"),
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    ended: closed.then(() => ({ exitCode: child.exitCode })),
+    crash: () => end("SIGKILL"),
+    [Symbol.asyncDispose]: () => end("SIGTERM"),
+  };
+}
+
+/** Sends SIGTERM to a start that has just begun, and waits for its end. */
+export async function breakOffStart(stateDir: string): Promise<{ exitCode: number | null; output: string }> {
+  const { child } = spawnMain(stateDir);
+  const printed = collectOutput(child);
+  const closed = once(child, "close");
+  await vi.waitFor(() => stat(join(stateDir, "pid")), { timeout: 20_000 });
+  child.kill("SIGTERM");
+  await closed;
+  return { exitCode: child.exitCode, output: printed.output };
+}
+
+function spawnMain(stateDir: string) {
+  const child = spawn(process.execPath, [main, "--port", "0", "--state-dir", stateDir], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error("the process was not started");
+  // A group of its own gets no Ctrl-C that ends the tests.
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("close", () => process.off("exit", kill));
+  return { child, pid };
+}
+
+/** Runs `npm start`'s process where it is expected to end by itself. */
+export function runLocalSystem(args: readonly string[]): Promise<Ended> {
+  return run([process.execPath, main, ...args]);
+}
