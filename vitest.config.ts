@@ -1,6 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { makeSigningKeys } from "./src/local/signing-keys.ts";
+import { makeSigningKeys } from "./src/protocol/signing-keys.ts";
 
 export default defineConfig(async () => {
   const signingKeys = await makeSigningKeys();

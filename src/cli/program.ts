@@ -8,6 +8,7 @@ import { addClusterCommands } from "./commands/clusters.ts";
 import { addEnvironmentCommands } from "./commands/environments.ts";
 import { addImageCommands } from "./commands/images.ts";
 import { addServiceCommands } from "./commands/services.ts";
+import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addTokenCommands } from "./commands/tokens.ts";
 import { defaultApiUrl } from "./settings.ts";
 
@@ -42,5 +43,6 @@ export function createProgram(): Command {
   addImageCommands(program);
   addBackendCommands(program);
   addAgentCommand(program);
+  addSigningKeysCommand(program);
   return program;
 }

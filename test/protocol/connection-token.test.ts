@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { importJWK, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { makeSigningKeys } from "../../src/local/signing-keys.ts";
+import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
 import {
   importSigningKey,
   jwks,

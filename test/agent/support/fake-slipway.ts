@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { makeSigningKeys } from "../../../src/local/signing-keys.ts";
+import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
 import {
   importSigningKey,
   publicJwks,

@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair } from "jose";
-import { type SigningKeys, signingKeys } from "../protocol/connection-token.ts";
+import { type SigningKeys, signingKeys } from "./connection-token.ts";
 
 /** A new Ed25519 key pair in the form of the secret `SIGNING_KEYS`. */
 export async function makeSigningKeys(): Promise<SigningKeys> {

@@ -1,0 +1,126 @@
+import { mkdirSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
+import { jsonLog } from "../agent/log.ts";
+import { freePort } from "../agent/runtimes/free-port.ts";
+import { processRuntime } from "../agent/runtimes/process.ts";
+import type { ApiClient } from "../cli/client.ts";
+import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
+import { demoAccount } from "./account.ts";
+import { apiClient, expectDone, unlessCode } from "./api.ts";
+import { hasCode } from "./files.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { ClusterState, LocalStateFile } from "./state.ts";
+
+export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
+
+/** Addresses of a cluster whose agent listens on `port`. */
+function addressesOf(port: number) {
+  const url = `http://127.0.0.1:${port}`;
+  return { webhook_url: `${url}/webhook`, backend_url_template: `${url}/{backend_id}` };
+}
+
+export interface ClusterSettings {
+  apiUrl: string;
+  token: string;
+  file: LocalStateFile;
+  images: ImageStore;
+  logDir: string;
+}
+
+/** Makes sure that a cluster is registered, and starts its agent, on the port that it had before if that is free. */
+export async function startCluster(settings: ClusterSettings, name: string): Promise<Agent> {
+  const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
+  const { port, credentials } = await ensureRegistered(api, settings.file, name);
+  const agent = await startOnPort({
+    apiUrl: settings.apiUrl,
+    account: demoAccount,
+    cluster: name,
+    agentToken: credentials.agent_token,
+    signingSecrets: [credentials.signing_secret],
+    runtime: processRuntime({ images: settings.images.commands }),
+    port,
+    log: jsonLog(appendTo(settings.logDir, `${name}.log`)),
+  });
+  try {
+    await tellAddress(api, settings.file, name, { port: Number(new URL(agent.url).port), credentials });
+    return agent;
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+}
+
+type Registered = { port: number; credentials: NonNullable<ClusterState["credentials"]> };
+
+async function ensureRegistered(api: ApiClient, file: LocalStateFile, name: string): Promise<Registered> {
+  const known = file.state.clusters[name];
+  const port = known?.agent_port ?? (await freePort(portsInUse(file)));
+  const existing = unlessCode(
+    await api.get(["clusters", name], cluster),
+    "cluster_not_found",
+    `cluster \`${name}\``,
+  );
+  if (existing && known?.credentials) return { port, credentials: known.credentials };
+  // Registered by a start that broke off before it had noted the secrets: nothing can use it yet.
+  if (existing) expectDone(await api.delete(["clusters", name]), `cluster \`${name}\` without known secrets`);
+
+  const created = await api.send({
+    method: "POST",
+    path: ["clusters"],
+    body: { ok: true, value: { name, ...addressesOf(port) } },
+    answer: createdCluster,
+  });
+  const { signing_secret, agent_token } = expectDone(created, `cluster \`${name}\``).body;
+  const credentials = { signing_secret, agent_token };
+  await remember(file, name, { port, credentials });
+  return { port, credentials };
+}
+
+/** Moves the cluster to where its agent listens now, unless its user has sent it elsewhere altogether. */
+async function tellAddress(
+  api: ApiClient,
+  file: LocalStateFile,
+  name: string,
+  now: Registered,
+): Promise<void> {
+  const attempted = `the address of cluster \`${name}\``;
+  const { body } = expectDone(await api.get(["clusters", name], cluster), attempted);
+  const addresses = addressesOf(now.port);
+  if (
+    /^http:\/\/127\.0\.0\.1:\d+\/webhook$/.test(body.webhook_url) &&
+    body.webhook_url !== addresses.webhook_url
+  ) {
+    const change = { method: "PATCH", path: ["clusters", name], answer: cluster } as const;
+    expectDone(await api.send({ ...change, body: { ok: true, value: addresses } }), attempted);
+  }
+  if (file.state.clusters[name]?.agent_port !== now.port) await remember(file, name, now);
+}
+
+async function remember(
+  file: LocalStateFile,
+  name: string,
+  { port, credentials }: Registered,
+): Promise<void> {
+  await file.update({ clusters: { ...file.state.clusters, [name]: { agent_port: port, credentials } } });
+}
+
+function portsInUse(file: LocalStateFile): Set<number> {
+  return new Set(Object.values(file.state.clusters).map(({ agent_port }) => agent_port));
+}
+
+async function startOnPort(options: AgentOptions): Promise<Agent> {
+  try {
+    return await startAgent(options);
+  } catch (error) {
+    if (!hasCode(error, "EADDRINUSE")) throw error;
+    return await startAgent({ ...options, port: 0 });
+  }
+}
+
+/** Appends whole lines to a file at once, so that nothing is lost when the process ends. */
+function appendTo(dir: string, name: string): (line: string) => void {
+  mkdirSync(dir, { recursive: true });
+  const file = openSync(join(dir, name), "a", 0o600);
+  return (line) => void writeSync(file, line);
+}

@@ -1,0 +1,51 @@
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+import { type Look, page } from "./page.ts";
+import { Room } from "./room.ts";
+import { sessionOf, verifiedUser } from "./session.ts";
+
+const messageMaxBytes = 64 * 1024;
+const parentCheckEveryMs = 1000;
+
+/** Serves a demo backend on `PORT`: a page, and a WebSocket over which everybody who has it open sees the same. */
+export function serve(look: Look): void {
+  const session = sessionOf(process.env);
+  const room = new Room({ hasNotes: look.hasNotes });
+
+  const server = createServer((request, response) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.writeHead(405, { allow: "GET, HEAD" }).end();
+      return;
+    }
+    if ((request.url ?? "/").split("?", 1)[0] !== "/") {
+      response
+        .writeHead(404, { "content-type": "text/plain; charset=utf-8" })
+        .end("There is only one page here.\n");
+      return;
+    }
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" });
+    response.end(page(look, session, verifiedUser(request.headers)));
+  });
+
+  const sockets = new WebSocketServer({ server, path: "/live", maxPayload: messageMaxBytes });
+  sockets.on("connection", (socket, request) => {
+    const visitor = {
+      name: verifiedUser(request.headers) ?? "someone",
+      send: (text: string) => socket.send(text),
+    };
+    socket.on("error", () => socket.terminate());
+    socket.on("message", (data) => room.hear(visitor, data.toString()));
+    socket.on("close", () => room.leave(visitor));
+    room.enter(visitor);
+  });
+
+  server.listen(Number(process.env.PORT), "127.0.0.1", () => {
+    console.log(`demo ${look.version} serves backend ${session.backendId}`);
+  });
+  process.once("SIGTERM", () => process.exit(0));
+  // Nobody is left to stop this process if its agent was killed.
+  const agent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== agent) process.exit(1);
+  }, parentCheckEveryMs).unref();
+}

@@ -1,0 +1,83 @@
+import { constants } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { messageOf } from "../agent/log.ts";
+import { readyScreen } from "./screen.ts";
+import { type LocalDeployment, startLocal } from "./start.ts";
+
+const sameSignalWithinMs = 500;
+
+interface Options {
+  port: number;
+  stateDir: string;
+  runtime: "process" | "docker";
+}
+
+const options = new Command("npm start --")
+  .description("Run the whole of Slipway on this machine: the Worker, two clusters, and a demo service.")
+  .addOption(
+    new Option("--port <port>", "of the API on 127.0.0.1; 0 takes a free one")
+      .default(8787)
+      .argParser(asPort),
+  )
+  .option("--state-dir <folder>", "what is kept between starts, secrets included", ".slipway")
+  .addOption(
+    new Option("--runtime <runtime>", "what backends run in")
+      .choices(["process", "docker"])
+      .default("process"),
+  )
+  .parse()
+  .opts<Options>();
+
+if (options.runtime === "docker") {
+  fail("`--runtime docker` comes with a later version; `--runtime process` runs backends as processes");
+}
+
+const stopping = new AbortController();
+let askedToStopAt = Number.NEGATIVE_INFINITY;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    // npm passes on the Ctrl-C that this process gets from the terminal as well: that is still the same one.
+    if (performance.now() - askedToStopAt < sameSignalWithinMs) return;
+    askedToStopAt = performance.now();
+    // Once more: out at once. Backends and the Worker's process end with this one.
+    if (stopping.signal.aborted) process.exit(128 + constants.signals[signal]);
+    if (process.stdout.isTTY) process.stdout.write("\nStopping … (once more to leave at once)\n");
+    stopping.abort();
+  });
+}
+
+const deployment = await start();
+if (deployment) {
+  process.stdout.write(readyScreen(deployment.description, options.stateDir));
+  const stopped = new Promise<void>((resolve) => {
+    if (stopping.signal.aborted) resolve();
+    stopping.signal.addEventListener("abort", () => resolve());
+  });
+  await Promise.race([stopped, deployment.workerEnded]);
+  const failed = !stopping.signal.aborted;
+  await deployment.close();
+  if (failed) fail(`the Worker has ended unexpectedly; its log is ${options.stateDir}/logs/worker.log`);
+}
+process.exit(0);
+
+/** Null when the start was broken off on request. */
+async function start(): Promise<LocalDeployment | null> {
+  try {
+    return await startLocal({ port: options.port, stateDir: options.stateDir, signal: stopping.signal });
+  } catch (error) {
+    if (stopping.signal.aborted) return null;
+    return fail(messageOf(error));
+  }
+}
+
+function fail(message: string): never {
+  process.stderr.write(`error: ${message}\n`);
+  process.exit(1);
+}
+
+function asPort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+  return port;
+}

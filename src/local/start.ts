@@ -1,0 +1,117 @@
+import { mkdir, open, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import type { Agent } from "../agent/agent.ts";
+import { freePort } from "../agent/runtimes/free-port.ts";
+import { demoAccount, ensureAccount } from "./account.ts";
+import { clusterNames, startCluster } from "./clusters.ts";
+import { hasCode, writeJson } from "./files.ts";
+import { imageStore } from "./image-store.ts";
+import type { LocalJson } from "./local-json.ts";
+import { seedDemo } from "./seed.ts";
+import { openState } from "./state.ts";
+import { lockStateDir } from "./state-lock.ts";
+import { startWorker } from "./worker.ts";
+
+export interface LocalOptions {
+  /** 0 takes a free one. */
+  port: number;
+  stateDir: string;
+  /** Aborted when the start is no longer wanted: it then rejects once all that it had started has stopped. */
+  signal: AbortSignal;
+}
+
+export interface LocalDeployment {
+  description: LocalJson;
+  /** Resolves when the Worker has ended, asked to or not. */
+  workerEnded: Promise<void>;
+  /** Ends every backend and stops everything. */
+  close(): Promise<void>;
+}
+
+/** Starts the whole system on this machine, and writes `local.json` once it is ready. */
+export async function startLocal({ port, stateDir, signal }: LocalOptions): Promise<LocalDeployment> {
+  const dir = resolve(stateDir);
+  const descriptionPath = join(dir, "local.json");
+  const undo: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const stop of undo.splice(0).reverse()) await stop();
+  };
+
+  try {
+    const apiPort = port === 0 ? await freePort(new Set()) : await requirePort(port);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    undo.push(await lockStateDir(dir));
+    await rm(descriptionPath, { force: true });
+    const file = await openState(dir);
+    const { root_token, signing_keys } = file.state;
+    const logDir = join(dir, "logs");
+    await mkdir(logDir, { recursive: true });
+
+    signal.throwIfAborted();
+    const apiUrl = `http://127.0.0.1:${apiPort}`;
+    const bindings = {
+      ROOT_TOKEN: root_token,
+      SIGNING_KEYS: JSON.stringify(signing_keys),
+      API_URL: apiUrl,
+      ALLOW_PRIVATE_CLUSTERS: "true",
+    };
+    const workerLog = await open(join(logDir, "worker.log"), "a", 0o600);
+    undo.push(() => workerLog.close());
+    const worker = await startWorker(
+      { port: apiPort, storageDir: join(dir, "storage"), bindings },
+      workerLog.fd,
+    );
+    undo.push(() => worker.close());
+
+    signal.throwIfAborted();
+    const token = await ensureAccount(apiUrl, file);
+    const images = imageStore(join(dir, "images"));
+    const agents: Record<string, Agent> = {};
+    undo.push(async () => {
+      await Promise.all(Object.values(agents).map((agent) => agent.close()));
+    });
+    for (const name of Object.values(clusterNames)) {
+      signal.throwIfAborted();
+      agents[name] = await startCluster({ apiUrl, token, file, images, logDir }, name);
+    }
+    if (!file.state.seeded) {
+      await seedDemo({ apiUrl, token, images });
+      await file.update({ seeded: true });
+    }
+
+    signal.throwIfAborted();
+    const description: LocalJson = {
+      api_url: apiUrl,
+      account: demoAccount,
+      token,
+      root_token,
+      dashboard_url: `${apiUrl}/`,
+      clusters: Object.entries(agents).map(([name, { url }]) => ({ name, agent_url: url })),
+      pid: process.pid,
+    };
+    undo.push(() => rm(descriptionPath, { force: true }));
+    await writeJson(descriptionPath, description);
+    return { description, workerEnded: worker.ended, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A port of 127.0.0.1 that is free. Rejects, saying what to do, where something listens on it. */
+async function requirePort(port: number): Promise<number> {
+  const server = createServer();
+  try {
+    await new Promise<void>((done, failed) => {
+      server.once("error", failed);
+      server.listen({ port, host: "127.0.0.1", exclusive: true }, done);
+    });
+  } catch (error) {
+    if (!hasCode(error, "EADDRINUSE") && !hasCode(error, "EACCES")) throw error;
+    const why = hasCode(error, "EACCES") ? "may not be listened on by this user" : "is taken";
+    throw new Error(`port ${port} ${why}: name another one with --port (0 takes any free one)`);
+  }
+  await new Promise<void>((done) => server.close(() => done()));
+  return port;
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { signingKeys } from "../protocol/connection-token.ts";
+import { makeSigningKeys } from "../protocol/signing-keys.ts";
+import { readJson, writeJson } from "./files.ts";
+
+const clusterState = z.object({
+  /** Where the cluster's agent listens on 127.0.0.1: kept, so that backend URLs stay valid. */
+  agent_port: z.int(),
+  /** Null until the cluster is registered. */
+  credentials: z.object({ signing_secret: z.string(), agent_token: z.string() }).nullable(),
+});
+export type ClusterState = z.infer<typeof clusterState>;
+
+const localState = z.object({
+  root_token: z.string(),
+  signing_keys: signingKeys,
+  /** Makes a repeated creation of the account, after a crash, give its token again. */
+  account_idempotency_key: z.string(),
+  /** An admin token of the demo account. */
+  token: z.string().nullable(),
+  clusters: z.record(z.string(), clusterState),
+  /** Whether the demo was set up in full once. From then on it is the user's: nothing of it is set up again. */
+  seeded: z.boolean(),
+});
+export type LocalState = z.infer<typeof localState>;
+
+/** What a deployment on this machine remembers outside of the Worker, its secrets among it. */
+export interface LocalStateFile {
+  readonly path: string;
+  readonly state: LocalState;
+  /** Changes it, durably before this resolves. */
+  update(changes: Partial<LocalState>): Promise<void>;
+}
+
+/** Opens a state directory's file; the first time, new secrets are generated into it. */
+export async function openState(stateDir: string): Promise<LocalStateFile> {
+  const path = join(stateDir, "secrets.json");
+  const known = await readJson(path, localState);
+  let current = known ?? (await newState());
+  if (!known) await writeJson(path, current);
+  return {
+    path,
+    get state() {
+      return current;
+    },
+    async update(changes) {
+      current = { ...current, ...changes };
+      await writeJson(path, current);
+    },
+  };
+}
+
+async function newState(): Promise<LocalState> {
+  return {
+    root_token: `root.${randomBytes(32).toString("base64url")}`,
+    signing_keys: await makeSigningKeys(),
+    account_idempotency_key: randomBytes(16).toString("hex"),
+    token: null,
+    clusters: {},
+    seeded: false,
+  };
+}
