@@ -19,7 +19,7 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 export function createApp(routes: readonly Route[], now: () => number = Date.now) {
   const state: IsolateState = { tokens: new TokenCache(now), serviceCodes: newServiceCodes() };
   const app = new Hono<{ Bindings: Env }>();
-  const anyOrigin = cors({ origin: "*", exposeHeaders: ["x-request-id"] });
+  const anyOrigin = cors({ origin: "*", allowMethods: ["GET"], exposeHeaders: ["x-request-id"] });
 
   const identified: MiddlewareHandler = (c, next) => {
     c.header("x-request-id", crypto.randomUUID());

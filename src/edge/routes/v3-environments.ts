@@ -68,8 +68,9 @@ export const v3EnvironmentRoutes = [
     body: services.patchEnvironmentBody,
     answer: services.environment,
     revisionOf,
+    conditional: true,
     summary: "Change an environment's cluster or settings",
-    handle: (call) => serviceOf(call).patchEnvironment(call.params.environment, call.body),
+    handle: (call) => serviceOf(call).patchEnvironment(call.params.environment, call.body, call.ifMatch),
   }),
   defineRoute({
     method: "DELETE",
@@ -77,8 +78,9 @@ export const v3EnvironmentRoutes = [
     version: "v3",
     access: tokenFor("admin"),
     status: 204,
+    conditional: true,
     summary: "Delete an environment",
-    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment),
+    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.ifMatch),
   }),
   defineRoute({
     method: "PUT",

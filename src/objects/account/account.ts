@@ -24,6 +24,7 @@ import { Alarm, Database } from "../database.ts";
 import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
+import { handedOn } from "../rpc.ts";
 import { directoryStub, serviceStub } from "../stubs.ts";
 import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
@@ -203,9 +204,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const row = this.#db.ready ? this.#sql.service(name) : undefined;
     const account = this.#db.ready ? this.#sql.account() : undefined;
     if (!account || row?.state !== "live") return this.#serviceNotFound(name);
-    const removed = await serviceStub(this.env, account.name, name).remove();
-    if (removed.ok) this.#sql.setServiceState(name, "removed");
-    return removed;
+    const removed = handedOn(await serviceStub(this.env, account.name, name).remove());
+    // One that is gone already was removed by an attempt that was cut short.
+    if (!removed.ok && removed.error.code !== "service_not_found") return removed;
+    this.#sql.setServiceState(name, "removed");
+    return ok(null);
   }
 
   async config(): Promise<Result<AccountConfig>> {
@@ -233,15 +236,17 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     if (!account) throw new Error("the account was never set up");
     const code = await this.#claimCode(account.name, name);
     const config = accountConfig(account, this.#sql.clusters());
-    const initialised = await serviceStub(this.env, account.name, name).initialise(
-      {
-        account: account.name,
-        name,
-        code,
-        config,
-        ...(body.default_environment === undefined ? {} : { defaultEnvironment: body.default_environment }),
-      },
-      actor,
+    const initialised = handedOn(
+      await serviceStub(this.env, account.name, name).initialise(
+        {
+          account: account.name,
+          name,
+          code,
+          config,
+          ...(body.default_environment === undefined ? {} : { defaultEnvironment: body.default_environment }),
+        },
+        actor,
+      ),
     );
     if (!initialised.ok) return initialised;
     this.#db.transaction(() => {

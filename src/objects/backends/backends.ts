@@ -31,16 +31,21 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
 
   async describe(account: string, service: string, backendId: string): Promise<Result<BackendRecord>> {
     const stored = this.#stored(backendId);
-    if (stored && (hasEnded(stored) || this.#checked.has(backendId))) return ok(stored);
+    const isComplete = stored?.baseUrl != null && this.#checked.has(backendId);
+    if (stored && (hasEnded(stored) || isComplete)) return ok(stored);
     const learned = await serviceStub(this.env, account, service).learn(backendId, false);
     if (learned.ok) this.#checked.add(backendId);
     const present = this.#stored(backendId);
-    if (!present) return learned;
-    if (!learned.ok && !hasEnded(present)) {
-      const end = { status: "terminated", termination_reason: "lost", time: Date.now() } as const;
-      return ok(this.#append(present, [end], null));
+    if (learned.ok) {
+      const { history, baseUrl } = learned.value;
+      const record = this.#append(present ?? begun(learned.value), history, baseUrl);
+      // The cluster's answer, which carries the URL, can come after its first report.
+      return ok({ ...record, baseUrl: record.baseUrl ?? baseUrl });
     }
-    return ok(present);
+    if (!present) return learned;
+    if (hasEnded(present)) return ok(present);
+    const end = { status: "terminated", termination_reason: "lost", time: Date.now() } as const;
+    return ok(this.#append(present, [end], null));
   }
 
   async report(
@@ -73,12 +78,15 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
   }
 
   async record(backend: BackendRecord): Promise<Result<null>> {
-    const known = this.#stored(backend.info.id) ?? { ...backend, history: [] };
-    this.#append(known, backend.history, backend.baseUrl);
+    this.#append(this.#stored(backend.info.id) ?? begun(backend), backend.history, backend.baseUrl);
     return ok(null);
   }
 
-  async ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]> {
+  async ended(
+    query: BackendQuery,
+    before: number,
+    allowedEnvironments?: readonly string[],
+  ): Promise<BackendWithStatus[]> {
     if (!this.#db.ready) return [];
     return this.#sql
       .endedBackends()
@@ -87,7 +95,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
         const status = history.at(-1);
         return status ? [{ info, status }] : [];
       })
-      .filter((backend) => backend.info.fencingToken < before && matches(query, backend))
+      .filter((backend) => backend.info.fencingToken < before && matches(query, backend, allowedEnvironments))
       .sort((a, b) => b.info.fencingToken - a.info.fencingToken)
       .slice(0, query.limit + 1);
   }
@@ -164,6 +172,11 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
 
 function toRecord(row: { info: string; history: string; base_url: string | null }): BackendRecord {
   return { info: JSON.parse(row.info), history: JSON.parse(row.history), baseUrl: row.base_url };
+}
+
+/** What every follower of a backend has been told, also while nothing of it is written here. */
+function begun(record: BackendRecord): BackendRecord {
+  return { ...record, history: record.history.slice(0, 1) };
 }
 
 function hasEnded(record: BackendRecord): boolean {

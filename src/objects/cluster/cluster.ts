@@ -19,6 +19,12 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
   readonly #alarm = new Alarm(this.ctx);
   /** Services by code. A code's service never changes. */
   readonly #services = new Map<string, string>();
+  #agentId: string | null = null;
+  /**
+   * After this object awoke, or an agent took over from another, backends may be gone that no heartbeat has listed
+   * here. They are missed once they are old enough: until then every service is asked. Milliseconds since the epoch.
+   */
+  #askEveryServiceUntil = 0;
 
   async heartbeat(account: string, cluster: string, body: HeartbeatBody): Promise<Result<HeartbeatAnswer>> {
     if (body.cluster !== cluster) {
@@ -32,20 +38,33 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     this.#sql.putHeartbeat({ account, name: cluster, agent_id: body.agent_id, last_heartbeat_at: now });
     this.#alarm.noLaterThan(now + clusterLostAfterMs);
 
-    const byCode = new Map<string, ReportedBackend[]>();
-    // Services that had backends here are asked again when none is left: that may be a loss.
-    for (const code of this.#services.keys()) byCode.set(code, []);
-    for (const backend of body.backends) {
-      const code = backend.id.slice(0, serviceCodeLength);
-      byCode.set(code, [...(byCode.get(code) ?? []), backend]);
+    if (body.agent_id !== this.#agentId) {
+      this.#agentId = body.agent_id;
+      this.#askEveryServiceUntil = now + clusterLostAfterMs;
     }
+
+    const byCode = Map.groupBy(body.backends, ({ id }) => id.slice(0, serviceCodeLength));
+    const found = await Promise.all(
+      [...byCode].map(async ([code, reported]) => ({
+        service: await this.#serviceOf(account, code),
+        reported,
+      })),
+    );
+    const asked = new Map<string, ReportedBackend[]>();
+    // Services that had backends here are asked again when none is left: that may be a loss.
+    for (const service of this.#services.values()) asked.set(service, []);
+    for (const service of await this.#everyService(account, now)) asked.set(service, []);
+    for (const { service, reported } of found) if (service !== null) asked.set(service, reported);
     const verdicts = await Promise.all(
-      [...byCode].map(([code, reported]) => this.#reconcile(account, cluster, code, reported)),
+      [...asked].map(([service, reported]) => this.#reconcile(account, cluster, service, reported)),
+    );
+    const strangers = found.flatMap(({ service, reported }) =>
+      service === null ? reported.map(({ id }) => id) : [],
     );
     return ok({
       lease_seconds: leaseSeconds,
-      terminate: verdicts.flatMap(({ terminate }) => terminate),
-      unknown: verdicts.flatMap(({ unknown }) => unknown),
+      terminate: [...strangers, ...verdicts.flatMap(({ terminate }) => terminate)],
+      unknown: [...strangers, ...verdicts.flatMap(({ unknown }) => unknown)],
     });
   }
 
@@ -72,14 +91,17 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
   async #reconcile(
     account: string,
     cluster: string,
-    code: string,
+    service: string,
     reported: ReportedBackend[],
   ): Promise<{ terminate: string[]; unknown: string[] }> {
-    const service = await this.#serviceOf(account, code);
-    const ids = reported.map(({ id }) => id);
-    if (service === null) return { terminate: ids, unknown: ids };
     const verdict = await serviceStub(this.env, account, service).reconcile(cluster, reported);
     return verdict.ok ? verdict.value : { terminate: [], unknown: [] };
+  }
+
+  async #everyService(account: string, now: number): Promise<string[]> {
+    if (now >= this.#askEveryServiceUntil) return [];
+    const names = await accountStub(this.env, account).serviceNames();
+    return names.ok ? names.value : [];
   }
 
   async #serviceOf(account: string, code: string): Promise<string | null> {

@@ -6,9 +6,14 @@ import type { Page } from "../../protocol/v3/list.ts";
 import type { BackendInfo, BackendWithStatus } from "../contract.ts";
 import { pageStart, toPage } from "../page.ts";
 
-/** Whether a backend is one that a list asks for. */
-export function matches(query: BackendQuery, { info, status }: BackendWithStatus): boolean {
+/** Whether a backend is one that a list asks for and its caller may see. */
+export function matches(
+  query: BackendQuery,
+  { info, status }: BackendWithStatus,
+  allowedEnvironments: readonly string[] | undefined,
+): boolean {
   return (
+    (allowedEnvironments === undefined || allowedEnvironments.includes(info.environment)) &&
     (query.environment === undefined || info.environment === query.environment) &&
     (query.digest === undefined || info.digest === query.digest) &&
     (query.key === undefined || info.key === query.key) &&
@@ -26,10 +31,7 @@ export async function pageOfBackends(
   if (!start.ok) return start;
   const found = (await candidates(start.value))
     .filter(
-      (backend) =>
-        backend.info.fencingToken < start.value &&
-        (allowedEnvironments?.includes(backend.info.environment) ?? true) &&
-        matches(query, backend),
+      (backend) => backend.info.fencingToken < start.value && matches(query, backend, allowedEnvironments),
     )
     .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
   return ok(

@@ -141,9 +141,9 @@ export interface ServiceRpc {
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string): Promise<Result<Environment>>;
-  patchEnvironment(name: string, patch: PatchEnvironmentBody): Promise<Result<Environment>>;
+  patchEnvironment(name: string, patch: PatchEnvironmentBody, ifMatch?: number): Promise<Result<Environment>>;
   /** `environment_in_use` while it has live backends. */
-  deleteEnvironment(name: string): Promise<Result<null>>;
+  deleteEnvironment(name: string, ifMatch?: number): Promise<Result<null>>;
   /**
    * Pins an environment. `environment` undefined means the one that a request without a name would use.
    * `ifMatch` is the revision that the caller expects to replace (`revision_conflict` otherwise).
@@ -210,7 +210,11 @@ export interface BackendsRpc {
     report: StatusReportBody,
   ): Promise<Result<StatusReportAnswer>>;
   /** Ended backends of this shard with a fencing token below `before`, newest first. */
-  ended(query: BackendQuery, before: number): Promise<BackendWithStatus[]>;
+  ended(
+    query: BackendQuery,
+    before: number,
+    allowedEnvironments?: readonly string[],
+  ): Promise<BackendWithStatus[]>;
   /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
   record(backend: BackendRecord): Promise<Result<null>>;
 }

@@ -67,10 +67,16 @@ export class Deliveries {
     const attempt = this.#attemptSpawn(backendId).finally(() => {
       this.#spawning.delete(backendId);
       // A termination waits for the attempt, so that it cannot overtake the spawn on its way.
-      if (this.#state.sql.deliveriesOf(backendId).length > 0) this.#ports.leftWork();
+      const waits = this.#state.sql.deliveriesOf(backendId).length > 0;
+      if (waits || this.#isToBeRepeated(backendId)) this.#ports.leftWork();
     });
     this.#spawning.set(backendId, attempt);
     return attempt;
+  }
+
+  #isToBeRepeated(backendId: string): boolean {
+    if (this.#acknowledged.has(backendId)) return false;
+    return typeof this.#state.sql.backend(backendId)?.next_attempt_at === "number";
   }
 
   async #attemptSpawn(backendId: string): Promise<Result<string>> {
@@ -139,10 +145,7 @@ export class Deliveries {
       return clusterUnavailable(row, `${verdict.message}; given up after ${attempts} attempts`);
     }
     this.#state.sql.setNextAttempt(row.id, attempts, now + delay);
-    if (row.base_url !== null) {
-      this.#ports.leftWork();
-      return ok(row.base_url);
-    }
+    if (row.base_url !== null) return ok(row.base_url);
     return clusterUnavailable(row, `${verdict.message}; it is asked again`);
   }
 

@@ -94,6 +94,20 @@ export function listEnvironments(
   );
 }
 
+/** An environment, if its revision is the one that the caller expects to change. */
+function matchingEnvironment(
+  state: ServiceState,
+  name: string,
+  ifMatch: number | undefined,
+): Result<EnvironmentRow> {
+  const row = findEnvironment(state, name);
+  if (!row.ok || ifMatch === undefined || ifMatch === row.value.revision) return row;
+  const { revision, image } = row.value;
+  return fail("revision_conflict", `environment \`${name}\` is at revision ${revision}, not ${ifMatch}`, {
+    details: { revision, image },
+  });
+}
+
 /** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
 export function createEnvironment(
   state: ServiceState,
@@ -128,8 +142,9 @@ export function patchEnvironment(
   state: ServiceState,
   name: string,
   patch: PatchEnvironmentBody,
+  ifMatch: number | undefined,
 ): Result<EnvironmentRow> {
-  const row = findEnvironment(state, name);
+  const row = matchingEnvironment(state, name, ifMatch);
   if (!row.ok) return row;
   const cluster = patch.cluster === undefined ? row.value.cluster : patch.cluster;
   if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
@@ -138,8 +153,12 @@ export function patchEnvironment(
   return findEnvironment(state, name);
 }
 
-export function deleteEnvironment(state: ServiceState, name: string): Result<null> {
-  const row = findEnvironment(state, name);
+export function deleteEnvironment(
+  state: ServiceState,
+  name: string,
+  ifMatch: number | undefined,
+): Result<null> {
+  const row = matchingEnvironment(state, name, ifMatch);
   if (!row.ok) return row;
   if (state.sql.environments().length === 1) {
     return fail(
@@ -171,16 +190,9 @@ export function pin(
   ifMatch: number | undefined,
   now: number,
 ): Result<PinAnswer> {
-  const found = findEnvironment(state, name);
+  const found = matchingEnvironment(state, name, ifMatch);
   if (!found.ok) return found;
   const before = found.value;
-  if (ifMatch !== undefined && ifMatch !== before.revision) {
-    return fail(
-      "revision_conflict",
-      `environment \`${name}\` is at revision ${before.revision}, not ${ifMatch}`,
-      { details: { revision: before.revision, image: before.image } },
-    );
-  }
   const resolved = resolveImage(wish.image, state.imageIndex());
   if (!resolved.ok) return resolved;
   const previous = { image: before.image, digest: digestOf(state, before), revision: before.revision };

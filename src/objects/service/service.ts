@@ -20,6 +20,7 @@ import type {
 } from "../contract.ts";
 import { Alarm } from "../database.ts";
 import type { Env } from "../env.ts";
+import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import { pageOfBackends } from "./backend-list.ts";
@@ -143,15 +144,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     });
   }
 
-  async patchEnvironment(name: string, patch: PatchEnvironmentBody) {
+  async patchEnvironment(name: string, patch: PatchEnvironmentBody, ifMatch?: number) {
     return this.#state.withService(() => {
-      const row = environments.patchEnvironment(this.#state, name, patch);
+      const row = environments.patchEnvironment(this.#state, name, patch, ifMatch);
       return row.ok ? ok(environments.environmentView(this.#state, row.value)) : row;
     });
   }
 
-  async deleteEnvironment(name: string): Promise<Result<null>> {
-    const deleted = this.#state.withService(() => environments.deleteEnvironment(this.#state, name));
+  async deleteEnvironment(name: string, ifMatch?: number): Promise<Result<null>> {
+    const deleted = this.#state.withService(() => environments.deleteEnvironment(this.#state, name, ifMatch));
     // Else a later environment of this name would count as spawned into.
     if (deleted.ok) this.#state.spawnedAt.delete(name);
     return deleted;
@@ -219,7 +220,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       const shards = Array.from(idAlphabet, (shard) =>
         backendsStub(this.env, account, name, `${code}${shard}0000000`),
       );
-      return (await Promise.all(shards.map((shard) => shard.ended(query, before)))).flat();
+      return (
+        await Promise.all(shards.map((shard) => shard.ended(query, before, allowedEnvironments)))
+      ).flat();
     });
   }
 
@@ -239,7 +242,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     if (begun.error.code !== "backend_not_running" || !this.#state.db.ready) return begun;
     const { account, name } = this.#state.row();
     const known = await backendsStub(this.env, account, name, backendId).describe(account, name, backendId);
-    return known.ok ? begun : known;
+    return known.ok ? begun : handedOn<null>(known);
   }
 
   async terminateAll(wish: { before: number | null; hard: boolean; dryRun: boolean }, actor: Actor) {

@@ -22,7 +22,11 @@ export function initialise(
   now: number,
 ): Result<ServiceDescription> {
   const existing = state.sql.service();
-  if (existing?.removed_at === null) return ok(describeService(state, existing));
+  if (existing?.removed_at === null) {
+    // The first attempt was cut short; the account may have changed its clusters since.
+    if (service.config.version > existing.config_version) state.setConfig(service.config);
+    return ok(describeService(state, existing));
+  }
   if (existing) state.sql.reviveService(now);
   else {
     state.sql.insertService({
