@@ -64,7 +64,8 @@ export function nextEntry(
 ): StatusEntry | null {
   const current = history.at(-1);
   if (current && statusRank(report.status) <= statusRank(current.status)) return null;
-  const entry: StatusEntry = { status: report.status, time: Math.max(now, current?.time ?? now) };
+  // Strictly later than the last: clients put a history in order by its times.
+  const entry: StatusEntry = { status: report.status, time: Math.max(now, (current?.time ?? 0) + 1) };
   if (isConnectable(report.status)) return entry;
   const reason = report.termination_reason ?? current?.termination_reason;
   if (reason !== undefined) entry.termination_reason = reason;

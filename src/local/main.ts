@@ -3,8 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { messageOf } from "../agent/log.ts";
 import { readyScreen } from "./screen.ts";
 import { type LocalDeployment, startLocal } from "./start.ts";
-
-const sameSignalWithinMs = 500;
+import { StopRequests } from "./stop-requests.ts";
 
 interface Options {
   port: number;
@@ -33,16 +32,16 @@ if (options.runtime === "docker") {
 }
 
 const stopping = new AbortController();
-let askedToStopAt = Number.NEGATIVE_INFINITY;
+const requests = new StopRequests();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
-    // npm passes on the Ctrl-C that this process gets from the terminal as well: that is still the same one.
-    if (performance.now() - askedToStopAt < sameSignalWithinMs) return;
-    askedToStopAt = performance.now();
-    // Once more: out at once. Backends and the Worker's process end with this one.
-    if (stopping.signal.aborted) process.exit(128 + constants.signals[signal]);
-    if (process.stdout.isTTY) process.stdout.write("\nStopping … (once more to leave at once)\n");
-    stopping.abort();
+    const request = requests.ask(performance.now());
+    // Backends and the Worker's process end with this one, however it ends.
+    if (request === "leave") process.exit(128 + constants.signals[signal]);
+    if (request === "stop") {
+      if (process.stdout.isTTY) process.stdout.write("\nStopping … (once more to leave at once)\n");
+      stopping.abort();
+    }
   });
 }
 

@@ -19,7 +19,7 @@ export interface RunningWorker {
 export async function startWorker(start: WorkerStart, output: number): Promise<RunningWorker> {
   const child = spawn(process.execPath, [program], {
     // A group of its own: Ctrl-C at the terminal is for this process, which stops the Worker last.
-    detached: false,
+    detached: true,
     stdio: ["ignore", output, output, "ipc"],
   });
   const ended = new Promise<void>((resolve) => {

@@ -115,7 +115,13 @@ describe("what an entry carries", () => {
 
   test("a clock that was set back does not make history run backwards", () => {
     expect(nextEntry([at("ready", { time: 500 })], { status: "terminated" }, 400)).toMatchObject({
-      time: 500,
+      time: 501,
+    });
+  });
+
+  test("two steps in the same millisecond have different times, in their order", () => {
+    expect(nextEntry([at("starting", { time: 500 })], { status: "waiting" }, 500)).toMatchObject({
+      time: 501,
     });
   });
 });

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../src/agent/runtimes/free-port.ts";
-import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
 import { type WorkerStart, workerAnswer } from "../../src/local/worker-messages.ts";
+import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
 
 const program = fileURLToPath(new URL("../../src/local/worker-process.ts", import.meta.url));
 

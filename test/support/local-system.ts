@@ -7,7 +7,12 @@ import { vi } from "vitest";
 import { type LocalJson, localJson } from "../../src/local/local-json.ts";
 import { collectOutput, descendantsOf, type Ended, run } from "./process.ts";
 
-const main = fileURLToPath(new URL("../../src/local/main.ts", import.meta.url));
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const main = join(repository, "src/local/main.ts");
+
+type Command = readonly [string, ...string[]];
+const nodeCommand: Command = [process.execPath, main];
+export const npmCommand: Command = ["npm", "start", "--"];
 
 /** A deployment that `npm start` runs, in a process of its own. */
 export interface LocalSystem extends AsyncDisposable {
@@ -29,9 +34,12 @@ export interface LocalSystem extends AsyncDisposable {
   crash(): Promise<void>;
 }
 
-/** Starts `npm start`'s process on a state directory, on any free port, and waits until it is ready. */
-export async function startLocalSystem(stateDir: string): Promise<LocalSystem> {
-  const { child, pid } = spawnMain(stateDir);
+/**
+ * Starts `npm start`'s process on a state directory, on any free port, and waits until it is ready.
+ * @param command what starts it: by default Node itself, for which signals need not pass through npm
+ */
+export async function startLocalSystem(stateDir: string, command = nodeCommand): Promise<LocalSystem> {
+  const { child, pid } = spawnMain(stateDir, command);
   const printed = collectOutput(child);
   const closed = once(child, "close");
   const ready = new Promise<void>((resolve) => {
@@ -75,8 +83,9 @@ export async function breakOffStart(stateDir: string): Promise<{ exitCode: numbe
   return { exitCode: child.exitCode, output: printed.output };
 }
 
-function spawnMain(stateDir: string) {
-  const child = spawn(process.execPath, [main, "--port", "0", "--state-dir", stateDir], {
+function spawnMain(stateDir: string, [program, ...args]: Command = nodeCommand) {
+  const child = spawn(program, [...args, "--port", "0", "--state-dir", stateDir], {
+    cwd: repository,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
