@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { importJWK, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
 import {
   importSigningKey,
   jwks,
@@ -11,6 +10,7 @@ import {
   signingKeys,
   verifyConnectionToken,
 } from "../../src/protocol/connection-token.ts";
+import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
 
 const expected = { account: "acme", cluster: "eu-prod", backendId: "k3f9q7h3kq2m9" };
 const issuer = "https://api.example.com";

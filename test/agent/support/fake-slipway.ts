@@ -1,13 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
 import {
   importSigningKey,
   publicJwks,
   type SigningKeys,
   signConnectionToken,
 } from "../../../src/protocol/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
 import {
   type HeartbeatBody,
   heartbeatBody,
