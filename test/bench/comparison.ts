@@ -1,0 +1,132 @@
+import type { Bundle } from "./bundle.ts";
+import { measureLoad } from "./load.ts";
+import type { LoadRequest } from "./load-protocol.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { type FloorName, floorRequest, type Scenario } from "./scenarios.ts";
+import { median } from "./statistics.ts";
+import { setUpSubject, subjectTexts } from "./subject.ts";
+import { startWorkerd, type Workerd } from "./workerd.ts";
+
+export interface Measures {
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** workerd's processor time for one request; NaN where it cannot be told. */
+  cpuMs: number;
+}
+
+/** What a comparison runs with. */
+export interface Bench {
+  sandbox: Sandbox;
+  floor: Bundle;
+  subject: Bundle;
+  webhookUrl: string;
+  seconds: number;
+  rounds: number;
+  connections: number;
+}
+
+export interface Comparison {
+  scenario: Scenario["name"];
+  floor: FloorName;
+  subject: Measures;
+  floorResult: Measures;
+  /** The medians of the rounds' own ratios: what disturbs a machine for a while disturbs both of a round. */
+  ratio: Measures;
+  aim?: { minThroughput: number; maxP50?: number; met: boolean };
+}
+
+const warmUpMs = 1_000;
+
+/**
+ * Floors and subject take turns. Every turn has a fresh process on fresh state, so that none starts with the
+ * backends that an earlier one left alive; within a turn they pile up, on both sides.
+ */
+export async function compare(
+  bench: Bench,
+  scenario: Scenario,
+  onProgress: (text: string) => void,
+): Promise<Comparison[]> {
+  const subject: Measures[] = [];
+  const floors = new Map<FloorName, Measures[]>(scenario.floors.map((floor) => [floor, []]));
+  for (let round = 1; round <= bench.rounds; round++) {
+    for (const [floor, results] of floors) results.push(await floorTurn(bench, floor));
+    subject.push(await subjectTurn(bench, scenario));
+    const latest = [...[...floors.values()].map((results) => results.at(-1)), subject.at(-1)];
+    const rates = latest.map((result) => result?.perSecond.toFixed(0)).join(", ");
+    onProgress(`${scenario.name} ${round}/${bench.rounds}: ${rates} requests/s`);
+  }
+  return [...floors].map(([floor, results]) => summary(scenario, floor, results, subject));
+}
+
+async function floorTurn(bench: Bench, floor: FloorName): Promise<Measures> {
+  const workerd = await startWorkerd(bench.sandbox, bench.floor, { WEBHOOK_URL: bench.webhookUrl });
+  try {
+    return await load(bench, workerd, [floorRequest(floor)]);
+  } finally {
+    await workerd.stop();
+  }
+}
+
+async function subjectTurn(bench: Bench, scenario: Scenario): Promise<Measures> {
+  const workerd = await startWorkerd(bench.sandbox, bench.subject, await subjectTexts());
+  try {
+    const subject = await setUpSubject(workerd.origin, bench.webhookUrl);
+    return await load(bench, workerd, await scenario.prepare(subject));
+  } finally {
+    await workerd.stop();
+  }
+}
+
+async function load(bench: Bench, workerd: Workerd, requests: LoadRequest[]): Promise<Measures> {
+  const { connections, seconds } = bench;
+  const { origin } = workerd;
+  const before = await workerd.cpuMs();
+  const plan = { origin, connections, warmUpMs, measureMs: seconds * 1000, requests };
+  const { sent, ...measured } = await measureLoad(bench.sandbox, plan);
+  return { ...measured, cpuMs: ((await workerd.cpuMs()) - before) / sent };
+}
+
+function summary(
+  scenario: Scenario,
+  floor: FloorName,
+  floorResults: readonly Measures[],
+  subjectResults: readonly Measures[],
+): Comparison {
+  const ratio = medians(
+    subjectResults.flatMap((result, round) => {
+      const floorResult = floorResults[round];
+      return floorResult === undefined ? [] : combine(result, floorResult, (a, b) => a / b);
+    }),
+  );
+  const aim = scenario.aims.find((candidate) => candidate.floor === floor);
+  const compared = {
+    scenario: scenario.name,
+    floor,
+    subject: medians(subjectResults),
+    floorResult: medians(floorResults),
+    ratio,
+  };
+  if (aim === undefined) return compared;
+  const { minThroughput, maxP50 } = aim;
+  const met = ratio.perSecond >= minThroughput && ratio.p50Ms <= (maxP50 ?? Number.POSITIVE_INFINITY);
+  return { ...compared, aim: { minThroughput, ...(maxP50 === undefined ? {} : { maxP50 }), met } };
+}
+
+function medians(results: readonly Measures[]): Measures {
+  return {
+    perSecond: median(results.map(({ perSecond }) => perSecond)),
+    p50Ms: median(results.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(results.map(({ p99Ms }) => p99Ms)),
+    cpuMs: median(results.map(({ cpuMs }) => cpuMs)),
+  };
+}
+
+function combine(a: Measures, b: Measures, how: (a: number, b: number) => number): Measures {
+  return {
+    perSecond: how(a.perSecond, b.perSecond),
+    p50Ms: how(a.p50Ms, b.p50Ms),
+    p99Ms: how(a.p99Ms, b.p99Ms),
+    cpuMs: how(a.cpuMs, b.cpuMs),
+  };
+}

@@ -1,0 +1,165 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { idAlphabet, parseBackendId } from "../../src/domain/ids.ts";
+import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
+import { type StatusReportBody, statusReportAnswer } from "../../src/protocol/v3/agent.ts";
+import { webhookMessage } from "../../src/protocol/webhook.ts";
+import type { Bundle } from "./bundle.ts";
+import { type Counts, counts, type Stretch, type Usage, usageIn } from "./counts.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { backendUrlTemplate, call, type Subject, setUpSubject, subjectTexts } from "./subject.ts";
+import { startWebhookSink } from "./webhook-sink.ts";
+import { startWorkerd } from "./workerd.ts";
+
+export interface LivesUsage {
+  /** Of one life among `lives` at once. */
+  together: Usage;
+  lives: number;
+  /** Of a life that finds every object evicted, when it begins and again when it ends. */
+  alone: Usage;
+}
+
+const lives = 200;
+/** Alarms that are further away clean up what ended long ago; nobody waits for them. */
+const soonMs = 10 * 60_000;
+/** The longest wait for the alarms that a life leaves: a soft end is given up after 60 s. */
+const quietWithinMs = 120_000;
+const pollMs = 250;
+
+interface Backend {
+  id: string;
+  fencingToken: number;
+}
+
+/**
+ * Counts what the life of an unkeyed backend uses: a spawn, five statuses that its agent reports, since it sweeps it
+ * when it is idle, its end, and all the alarms that come of it.
+ */
+export async function measureLives(
+  sandbox: Sandbox,
+  metered: Bundle,
+  onProgress: (text: string) => void,
+): Promise<LivesUsage> {
+  const fencingTokens = new Map<string, number>();
+  const sink = await startWebhookSink((body) => {
+    const message = webhookMessage.parse(JSON.parse(body));
+    if (message.type === "backend.spawn") {
+      fencingTokens.set(message.data.backend_id, message.data.fencing_token);
+    }
+  });
+  const workerd = await startWorkerd(sandbox, metered, await subjectTexts());
+  try {
+    const subject = await setUpSubject(workerd.origin, sink.url);
+    const spawn = () => spawnBackend(subject, fencingTokens);
+
+    onProgress("cost: creating every shard");
+    await touchEveryShard(subject, spawn);
+    await quiet(subject);
+
+    onProgress(`cost: ${lives} lives at once, and the alarms that they leave`);
+    const together = await stretch(subject, async () => {
+      const backends = await atOnce(lives, async () => becomeReady(subject, await spawn()));
+      await quiet(subject);
+      await Promise.all(backends.map((backend) => beSwept(subject, backend)));
+      await quiet(subject);
+    });
+
+    onProgress("cost: one life alone, and the alarms that it leaves");
+    await evict(subject);
+    const { value: lonely, ...beginning } = await stretch(subject, async () => {
+      const backend = await becomeReady(subject, await spawn());
+      await quiet(subject);
+      return backend;
+    });
+    // Outside what is counted: to evict an object is to wake it.
+    await evict(subject);
+    const ending = await stretch(subject, async () => {
+      await beSwept(subject, lonely);
+      await quiet(subject);
+    });
+    return { together: usageIn([together], lives), lives, alone: usageIn([beginning, ending], 1) };
+  } finally {
+    await workerd.stop();
+    sink.close();
+  }
+}
+
+async function spawnBackend(
+  { origin, token, connectPath }: Subject,
+  fencingTokens: ReadonlyMap<string, number>,
+): Promise<Backend> {
+  const { backend_id: id } = await call(connectAnswer, origin, token, "POST", connectPath, {});
+  const fencingToken = fencingTokens.get(id);
+  if (fencingToken === undefined) throw new Error(`the cluster was not told of backend ${id}`);
+  return { id, fencingToken };
+}
+
+async function becomeReady(subject: Subject, backend: Backend): Promise<Backend> {
+  for (const status of ["loading", "starting", "waiting", "ready"] as const) {
+    await report(subject, backend, { status });
+  }
+  return backend;
+}
+
+async function beSwept(subject: Subject, backend: Backend): Promise<void> {
+  await report(subject, backend, { status: "terminating", termination_reason: "swept" });
+  await report(subject, backend, {
+    status: "terminated",
+    termination_reason: "swept",
+    termination_kind: "soft",
+    exit_code: 0,
+  });
+}
+
+/** As the agent of this repository does it: it tells the backend's URL with every status but the last. */
+async function report(
+  { origin, agentToken }: Subject,
+  { id, fencingToken }: Backend,
+  said: Omit<StatusReportBody, "fencing_token">,
+): Promise<void> {
+  const url = backendUrlTemplate.replace("{backend_id}", id);
+  const body = { ...said, fencing_token: fencingToken, ...(said.status === "terminated" ? {} : { url }) };
+  const path = `/v3/agent/backends/${id}/status`;
+  const answer = await call(statusReportAnswer, origin, agentToken, "POST", path, body);
+  if (!answer.accepted) throw new Error(`status ${said.status} of backend ${id} was not accepted`);
+}
+
+/** The tables of a shard are written once in the life of a service, and are no cost of a backend. */
+async function touchEveryShard(subject: Subject, spawn: () => Promise<Backend>): Promise<void> {
+  const touched = new Set<string>();
+  while (touched.size < idAlphabet.length) {
+    const backends = await atOnce(50, spawn);
+    for (const backend of backends) {
+      touched.add(parseBackendId(backend.id)?.shard ?? "");
+      await report(subject, backend, { status: "terminated", exit_code: 0 });
+    }
+  }
+}
+
+function atOnce<T>(count: number, action: () => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, action));
+}
+
+/** Waits until no alarm is to ring soon. */
+async function quiet(subject: Subject): Promise<void> {
+  const giveUpAt = performance.now() + quietWithinMs;
+  while ((await countsOf(subject)).pendingAlarmsMs.some((ms) => ms < soonMs)) {
+    if (performance.now() > giveUpAt) throw new Error("alarms keep being set");
+    await pause(pollMs);
+  }
+}
+
+async function stretch<T>(subject: Subject, action: () => Promise<T>): Promise<Stretch & { value: T }> {
+  const from = await countsOf(subject);
+  const value = await action();
+  return { value, from, to: await countsOf(subject) };
+}
+
+async function countsOf({ origin }: Subject): Promise<Counts> {
+  return counts.parse(await (await fetch(`${origin}/bench/counts`)).json());
+}
+
+/** Has every object forget what it holds in memory. */
+async function evict({ origin }: Subject): Promise<void> {
+  const response = await fetch(`${origin}/bench/evict`, { method: "POST" });
+  if (!response.ok) throw new Error(`evict: ${response.status} ${await response.text()}`);
+}

@@ -1,0 +1,20 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type LoadPlan, type LoadResult, loadAnswer } from "./load-protocol.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+const processFile = fileURLToPath(new URL("load-process.ts", import.meta.url));
+
+/** Puts a server under load, from a process of its own. @throws if any answer was not 2xx */
+export async function measureLoad(sandbox: Sandbox, plan: LoadPlan): Promise<LoadResult> {
+  const child = sandbox.own(fork(processFile));
+  const exited = once(child, "exit");
+  const answered = once(child, "message");
+  child.send(plan);
+  const [message] = await Promise.race([answered, exited.then(() => [undefined])]);
+  await exited;
+  const answer = loadAnswer.parse(message ?? { problem: "the load generator ended without an answer" });
+  if ("problem" in answer) throw new Error(answer.problem);
+  return answer.result;
+}

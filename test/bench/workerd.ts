@@ -1,0 +1,126 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { z } from "zod";
+import type { Bundle } from "./bundle.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** The package's main module is the path of this platform's binary. */
+const workerdBinary = z
+  .object({ default: z.string() })
+  .parse(createRequire(import.meta.url)("workerd")).default;
+
+const listenEvent = z.object({ event: z.literal("listen"), socket: z.literal("http"), port: z.int() });
+const shownOutputMaxCharacters = 20_000;
+
+export interface Workerd {
+  origin: string;
+  /** The processor time that the process has used, in milliseconds; NaN where the system has no /proc. */
+  cpuMs(): Promise<number>;
+  /** Kills the process and removes its state. */
+  stop(): Promise<void>;
+}
+
+let started = 0;
+
+/**
+ * Serves a bundle in a workerd of its own, on a state directory of its own. It reaches nothing but this machine.
+ * @throws with what workerd printed if it ends before it listens
+ */
+export async function startWorkerd(
+  sandbox: Sandbox,
+  bundle: Bundle,
+  texts: Record<string, string>,
+): Promise<Workerd> {
+  started += 1;
+  const stateDir = join(bundle.dir, `state-${started}`);
+  const configFile = join(bundle.dir, `run-${started}.capnp`);
+  await mkdir(stateDir);
+  await writeFile(configFile, capnpConfig(bundle, texts, stateDir));
+  const child = sandbox.own(
+    spawn(workerdBinary, ["serve", configFile, "--control-fd=3"], {
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    }),
+  );
+  let output = "";
+  const keep = (chunk: unknown) => {
+    output = (output + String(chunk)).slice(-shownOutputMaxCharacters);
+  };
+  child.stdout?.on("data", keep);
+  child.stderr?.on("data", keep);
+  const exited = once(child, "exit");
+  const port = await Promise.race([listeningPort(child.stdio[3]), exited.then(() => null)]);
+  if (port === null) throw new Error(`workerd could not serve ${bundle.name}:\n${output}`);
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    cpuMs: () => cpuMsOf(child.pid),
+    async stop() {
+      child.kill("SIGKILL");
+      await exited;
+      await rm(stateDir, { recursive: true });
+    },
+  };
+}
+
+/** The port that the platform gave, read from workerd's control messages; null if it closes without one. */
+async function listeningPort(control: unknown): Promise<number | null> {
+  if (!(control instanceof Readable)) throw new Error("workerd has no control stream");
+  for await (const line of createInterface({ input: control })) {
+    const event = listenEvent.safeParse(JSON.parse(line));
+    if (event.success) return event.data.port;
+  }
+  return null;
+}
+
+/** proc_pid_stat(5): fields 14 and 15 are the user and the system time in ticks of 10 ms. */
+async function cpuMsOf(pid: number | undefined): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // The second field is the program's name in parentheses, and may hold spaces.
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return (Number(user) + Number(system)) * 10;
+}
+
+function capnpConfig(bundle: Bundle, texts: Record<string, string>, stateDir: string): string {
+  const bindings = [
+    ...Object.entries(texts).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
+    ...bundle.durableObjects.map(
+      ({ binding, className }) => `(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`,
+    ),
+  ];
+  const namespaces = bundle.durableObjects.map(
+    ({ className }) =>
+      `(className = ${quote(className)}, uniqueKey = ${quote(`bench-${className}`)}, enableSql = true)`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .main),
+    (name = "internet", network = (allow = ["local"])),
+    (name = "state", disk = (path = ${quote(stateDir)}, writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+
+const main :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed ${quote(bundle.moduleFile)})],
+  compatibilityDate = ${quote(bundle.compatibilityDate)},
+  compatibilityFlags = [${bundle.compatibilityFlags.map(quote).join(", ")}],
+  bindings = [${bindings.join(", ")}],
+  durableObjectNamespaces = [${namespaces.join(", ")}],
+  durableObjectStorage = (localDisk = "state"),
+);
+`;
+}
+
+/** Cap'n Proto's text literals take JSON's escapes, but for those of non-ASCII characters, which stand as they are. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
