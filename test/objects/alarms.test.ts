@@ -1,0 +1,49 @@
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { evict, freezeClock } from "./support/clock.ts";
+import { setUp, value } from "./support/service.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+/** How long until the service wakes, in milliseconds. */
+async function wakesIn(hello: Hello): Promise<number> {
+  const at = await runInDurableObject(hello.service(), (_, state) => state.storage.getAlarm());
+  return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
+}
+
+it.each([
+  ["with a URL template", "https://{backend_id}.cluster.test"],
+  ["without one", null],
+])("a service wakes 1 s ± 20 %% after a failed spawn at a cluster %s", async (_, template) => {
+  const hello = await setUp({ template });
+  await hello.push(1, "latest");
+  cluster.script(500);
+  await hello.connect();
+  expect(await wakesIn(hello)).toBeGreaterThanOrEqual(800);
+  expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
+});
+
+it("a service that was evicted still wakes for a redelivery when it sets a later alarm", async () => {
+  const hello = await setUp();
+  await hello.push(1, "latest");
+  const { backendId } = value(await hello.connect({ spawn: { lifetimeLimitSeconds: 86_400 } }));
+  const [live] = value(await hello.service().liveBackends());
+  cluster.script(500);
+  value(await hello.connect());
+  await evict(hello.service());
+  // Its lifetime is a deadline in a day.
+  value(await hello.report(backendId, live?.info.fencingToken ?? 0, "ready"));
+  expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
+});

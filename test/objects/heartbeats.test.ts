@@ -1,0 +1,224 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { clusterStub } from "../../src/objects/stubs.ts";
+import { hashSecret } from "../../src/protocol/access-token.ts";
+import type { HeartbeatBody } from "../../src/protocol/v3/agent.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { evict, freezeClock, passTime } from "./support/clock.ts";
+import { code, setUp, value } from "./support/service.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {
+  return hello.accountObject.createCluster(
+    { name, webhook_url, backend_url_template: `https://{backend_id}.${name}.test` },
+    { id: `agent${name}`.slice(0, 12).padEnd(12, "0"), secretHash: await hashSecret(name) },
+    hello.signingSecret,
+  );
+}
+
+function agentOf(hello: Hello, name = "main") {
+  const stub = () => clusterStub(env, hello.account, name);
+  return {
+    stub,
+    beat: async (backends: HeartbeatBody["backends"], agent_id = "agent-1", claimed = name) =>
+      stub().heartbeat(hello.account, name, { cluster: claimed, agent_id, version: "1", backends }),
+  };
+}
+
+async function setUpBackend(key = "doc") {
+  const hello = await setUp();
+  await hello.push(1, "latest");
+  return { hello, ...(await startBackend(hello, key)) };
+}
+
+async function startBackend(hello: Hello, key?: string) {
+  const { backendId } = value(await hello.connect(key === undefined ? {} : { key }));
+  const live = value(await hello.service().liveBackends());
+  const fencing_token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
+  return {
+    backendId,
+    reported: { id: backendId, status: "ready", fencing_token } as const,
+    history: async () =>
+      value(await hello.shard(backendId).describe(hello.account, "hello", backendId)).history,
+  };
+}
+
+describe("a heartbeat", () => {
+  it("is answered with the lease, and a backend that should run is left in peace", async () => {
+    const { hello, reported } = await setUpBackend();
+    expect(value(await agentOf(hello).beat([reported]))).toEqual({
+      lease_seconds: 45,
+      terminate: [],
+      unknown: [],
+    });
+  });
+
+  it("for another cluster is refused", async () => {
+    const hello = await setUp();
+    expect(code(await agentOf(hello).beat([], "agent-1", "other"))).toBe("forbidden");
+  });
+
+  it("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const ended = await startBackend(hello);
+    value(await hello.report(ended.backendId, ended.reported.fencing_token, "terminated"));
+    const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8) };
+    const noService = { ...reported, id: "zzzzz00000000" };
+    const other = await startBackend(hello);
+    const stale = { ...other.reported, fencing_token: other.reported.fencing_token + 1 };
+    const answer = value(await agentOf(hello).beat([reported, ended.reported, never, noService, stale]));
+    expect(answer.terminate.toSorted()).toEqual(
+      [ended.backendId, never.id, noService.id, other.backendId].toSorted(),
+    );
+    expect(answer.unknown).toEqual(expect.arrayContaining([never.id, noService.id]));
+    expect(answer.unknown).not.toContain(other.backendId);
+  });
+
+  it("does not learn whether a backend of another account exists", async () => {
+    const { hello: stranger, reported } = await setUpBackend();
+    const hello = await setUp();
+    expect(value(await agentOf(hello).beat([reported]))).toMatchObject({
+      terminate: [reported.id],
+      unknown: [reported.id],
+    });
+    expect(value(await stranger.service().liveBackends())).toHaveLength(1);
+  });
+
+  it("tells the agent of one cluster to end what another should run", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    value(await register(hello, "second"));
+    expect(value(await agentOf(hello, "second").beat([reported])).terminate).toEqual([backendId]);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+  });
+
+  it("that misses a backend older than 30 s ends it as lost, which frees its key", async () => {
+    const { hello, backendId, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    vi.setSystemTime(Date.now() + 30_000);
+    value(await agent.beat([]));
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    vi.setSystemTime(Date.now() + 1);
+    value(await agent.beat([]));
+    await vi.waitFor(async () =>
+      expect((await history()).at(-1)).toMatchObject({ status: "terminated", termination_reason: "lost" }),
+    );
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+  });
+
+  it.each(["a new agent", "the first agent after the object was evicted"])(
+    "of %s that runs nothing ends what no heartbeat has ever listed",
+    async (which) => {
+      const { hello, backendId } = await setUpBackend();
+      const agent = agentOf(hello);
+      value(await agent.beat([]));
+      vi.setSystemTime(Date.now() + 90_000);
+      if (which === "a new agent") value(await agent.beat([], "agent-2"));
+      else {
+        await evict(agent.stub());
+        value(await agent.beat([]));
+      }
+      const live = value(await hello.service().liveBackends());
+      expect(live.map(({ info }) => info.id)).not.toContain(backendId);
+    },
+  );
+
+  it("of a new agent misses a backend that is too young at first as soon as it is old enough", async () => {
+    const { hello } = await setUpBackend();
+    const agent = agentOf(hello);
+    for (const ms of [0, 10_000, 10_000, 10_000, 10_000]) {
+      vi.setSystemTime(Date.now() + ms);
+      value(await agent.beat([]));
+    }
+    expect(value(await hello.service().liveBackends())).toEqual([]);
+  });
+
+  it("does not end a backend whose spawn the cluster has not acknowledged yet", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(500);
+    const { backendId } = await startBackend(hello);
+    const agent = agentOf(hello);
+    vi.setSystemTime(Date.now() + 40_000);
+    value(await agent.beat([]));
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([backendId]);
+  });
+
+  it("acknowledges the spawns of the backends that it lists", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(500);
+    const { reported } = await startBackend(hello);
+    value(await agentOf(hello).beat([reported]));
+    await passTime(hello.service(), 1_300);
+    await passTime(hello.service(), 5_000);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+});
+
+describe("a cluster whose heartbeats stay away", () => {
+  it("is lost after 60 s: its backends end as lost and their keys are free", async () => {
+    const { hello, backendId, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 59_999);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    await passTime(agent.stub(), 1);
+    await vi.waitFor(async () =>
+      expect((await history()).at(-1)).toMatchObject({ status: "terminated", termination_reason: "lost" }),
+    );
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+    expect(value(await agent.beat([reported])).terminate).toEqual([backendId]);
+  });
+
+  it("is lost although its object was evicted meanwhile", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await evict(agent.stub());
+    expect(await passTime(agent.stub(), 60_000)).toBe(true);
+    expect(value(await hello.service().liveBackends())).toEqual([]);
+  });
+
+  it("is not lost while they come", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    for (let i = 0; i < 10; i++) {
+      value(await agent.beat([reported]));
+      await passTime(agent.stub(), 30_000);
+    }
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([backendId]);
+  });
+
+  it("takes only its own backends with it", async () => {
+    const { hello, reported } = await setUpBackend();
+    value(await register(hello, "second"));
+    const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 60_000);
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([elsewhere.backendId]);
+  });
+
+  it("is not judged where it has never sent one", async () => {
+    const { hello, backendId } = await setUpBackend();
+    vi.setSystemTime(Date.now() + 10 * 60_000);
+    expect(await passTime(agentOf(hello).stub(), 0)).toBe(false);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+  });
+});

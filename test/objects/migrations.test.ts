@@ -1,0 +1,127 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Database, type Migration } from "../../src/objects/database.ts";
+import { Service } from "../../src/objects/service/service.ts";
+import { clusterStub, directoryStub, serviceStub } from "../../src/objects/stubs.ts";
+import { startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { setUp, value } from "./support/service.ts";
+
+beforeEach(() => {
+  startScriptedCluster();
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function schemaOf(stub: DurableObjectStub): Promise<string> {
+  return runInDurableObject(stub, (_, { storage }) =>
+    storage.sql
+      .exec<{ sql: string }>(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
+      )
+      .toArray()
+      .map(({ sql }) => sql.replace(/\s*--.*$/gm, "").replace(/\s+/g, " "))
+      .join("\n"),
+  );
+}
+
+/*
+ * The schema that each object has after all of its migrations. When one of these fails, tables of objects that
+ * exist already would differ from those of new ones, unless the change is a migration: append one to the object's
+ * list in its *.sql.ts, never edit one that was released, and bring the snapshot up to date with `vitest run -u`.
+ */
+describe("the schema", () => {
+  it("of every object is the one that its migrations are known to make", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { backendId } = value(await hello.connect());
+    value(await hello.report(backendId, 1, "ready"));
+    const cluster = clusterStub(env, hello.account, "main");
+    const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
+    value(await cluster.heartbeat(hello.account, "main", heartbeat));
+    const directory = directoryStub(env, backendId);
+    const schemas = {
+      account: await schemaOf(hello.accountObject),
+      service: await schemaOf(hello.service()),
+      backends: await schemaOf(hello.shard(backendId)),
+      cluster: await schemaOf(cluster),
+      directory: await schemaOf(directory),
+    };
+    for (const [object, schema] of Object.entries(schemas)) expect(schema).toMatchSnapshot(object);
+  });
+});
+
+const first: Migration = { name: "first", sql: "CREATE TABLE first (id INTEGER PRIMARY KEY)" };
+const second: Migration = { name: "second", sql: "CREATE TABLE second (id INTEGER PRIMARY KEY)" };
+const broken: Migration = { name: "broken", sql: "CREATE TABLE third (id INTEGER); CREATE TABLE first (id)" };
+
+/** Runs `test` on the storage of an object that nothing else uses. */
+function onStorage<T>(name: string, test: (storage: DurableObjectStorage) => T): Promise<T> {
+  return runInDurableObject(serviceStub(env, "migrations", name), (_, { storage }) => test(storage));
+}
+
+function tables(storage: DurableObjectStorage): unknown[] {
+  return storage.sql
+    .exec<{ name: string }>(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
+    )
+    .toArray()
+    .map(({ name }) => name);
+}
+
+describe("a database", () => {
+  it("writes nothing before it is set up", async () => {
+    const found = await onStorage("untouched", (storage) => [
+      new Database(storage, [first]).ready,
+      tables(storage),
+    ]);
+    expect(found).toEqual([false, []]);
+  });
+
+  it("that was set up takes the migrations that it has not had, in their order, when its object starts", async () => {
+    const found = await onStorage("behind", (storage) => {
+      new Database(storage, [first]).migrate();
+      const ready = new Database(storage, [first, second]).ready;
+      new Database(storage, [first, second]);
+      return [ready, tables(storage), storage.sql.exec("SELECT name FROM migrations ORDER BY id").toArray()];
+    });
+    expect(found).toEqual([true, ["first", "migrations", "second"], [{ name: "first" }, { name: "second" }]]);
+  });
+
+  it.each([
+    ["renamed", [{ ...first, name: "another" }, second]],
+    ["put in another order", [second, first]],
+    ["dropped", [first]],
+  ])("refuses to start where an applied migration was %s", async (how, known) => {
+    const message = await onStorage(how, (storage) => {
+      new Database(storage, [first, second]).migrate();
+      try {
+        new Database(storage, known);
+        return "it started";
+      } catch (error) {
+        return String(error);
+      }
+    });
+    expect(message).toMatch(/migration \d was applied as "(first|second)"/);
+  });
+
+  it("is left as it was by a migration that fails half-way", async () => {
+    const found = await onStorage("broken", (storage) => {
+      new Database(storage, [first]).migrate();
+      expect(() => new Database(storage, [first, broken])).toThrow(/first/);
+      return [tables(storage), storage.sql.exec("SELECT name FROM migrations").toArray()];
+    });
+    expect(found).toEqual([["first", "migrations"], [{ name: "first" }]]);
+  });
+});
+
+describe("an object whose migrations this version does not know", () => {
+  it("refuses to start rather than work on tables that it does not understand", async () => {
+    const hello = await setUp();
+    await runInDurableObject(hello.service(), (_, state) => {
+      state.storage.sql.exec("UPDATE migrations SET name = 'from the future' WHERE id = 1");
+      expect(() => new Service(state, env)).toThrow(/from the future/);
+    });
+  });
+});

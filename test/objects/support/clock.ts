@@ -1,0 +1,23 @@
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { vi } from "vitest";
+
+type Stub = Parameters<typeof evictDurableObject>[0];
+
+/** Stops the clock. Alarms then ring when a test runs them, and not before. */
+export function freezeClock(now = Date.parse("2030-01-01T00:00:00Z")): void {
+  vi.useFakeTimers({ toFake: ["Date"], now });
+}
+
+/** Lets the clock run on by `ms` and the object do what is due then. @returns whether it had an alarm */
+export async function passTime(stub: Stub, ms: number): Promise<boolean> {
+  vi.setSystemTime(Date.now() + ms);
+  return runDurableObjectAlarm(stub);
+}
+
+/** Takes a running object out of memory. Evicting waits by the clock, which must run while it does. */
+export async function evict(stub: Stub): Promise<void> {
+  const now = Date.now();
+  vi.useRealTimers();
+  await evictDurableObject(stub);
+  freezeClock(now);
+}

@@ -1,0 +1,31 @@
+import type { StatusEntry } from "../../../src/domain/backend-status.ts";
+import type { setUp } from "./service.ts";
+
+export interface Follower {
+  /** What was told so far, oldest first. */
+  entries: StatusEntry[];
+  /** The code that the shard closed with, null while it is open. */
+  closed: number | null;
+}
+
+/** Follows a backend over its shard's WebSocket, from a test that has no Worker in between. */
+export async function follow(
+  hello: Awaited<ReturnType<typeof setUp>>,
+  backendId: string,
+): Promise<Follower | { status: number }> {
+  const query = new URLSearchParams({ account: hello.account, service: "hello" });
+  const response = await hello
+    .shard(backendId)
+    .fetch(`http://shard.test/follow/${backendId}?${query}`, { headers: { upgrade: "websocket" } });
+  const socket = response.webSocket;
+  if (!socket) return { status: response.status };
+  const follower: Follower = { entries: [], closed: null };
+  socket.addEventListener("message", ({ data }) => {
+    follower.entries.push(JSON.parse(String(data)));
+  });
+  socket.addEventListener("close", ({ code }) => {
+    follower.closed = code;
+  });
+  socket.accept();
+  return follower;
+}
