@@ -13,6 +13,7 @@ type Value = string | number | null;
 export class Database {
   readonly #storage: DurableObjectStorage;
   readonly #migrations: readonly Migration[];
+  readonly #watchers: (() => void)[] = [];
   #ready: boolean;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[]) {
@@ -47,7 +48,12 @@ export class Database {
 
   /** Runs `action` atomically: it is rolled back when it throws. It must not be async. */
   transaction<T>(action: () => T): T {
-    return this.#storage.transactionSync(action);
+    try {
+      return this.#storage.transactionSync(action);
+    } catch (error) {
+      for (const changed of this.#watchers) changed();
+      throw error;
+    }
   }
 
   all<Row extends Record<string, Value>>(sql: string, ...values: Value[]): Row[] {
@@ -56,6 +62,22 @@ export class Database {
 
   first<Row extends Record<string, Value>>(sql: string, ...values: Value[]): Row | undefined {
     return this.all<Row>(sql, ...values)[0];
+  }
+
+  /**
+   * The same database, with `changed` called at every write and when a transaction is rolled back, so that what was
+   * read through it can be kept until then.
+   */
+  watched(changed: () => void): Pick<Database, "all" | "first" | "run"> {
+    this.#watchers.push(changed);
+    return {
+      all: (sql, ...values) => this.all(sql, ...values),
+      first: (sql, ...values) => this.first(sql, ...values),
+      run: (sql, ...values) => {
+        changed();
+        return this.run(sql, ...values);
+      },
+    };
   }
 
   /** @returns whether any row was changed */

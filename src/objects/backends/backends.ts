@@ -69,7 +69,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     if (!entry || body.fencing_token !== record.info.fencingToken) return ok(refusal(record));
 
     const url = body.url?.replace(/\/+$/, "") ?? null;
-    if (concernsService(entry) || url !== null) {
+    if (concernsService(entry) || (url !== null && url !== record.baseUrl)) {
       await owner.statusReached(backendId, record.info.fencingToken, entry, url);
     }
     const before = this.#stored(backendId) ?? record;

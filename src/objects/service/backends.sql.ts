@@ -23,11 +23,12 @@ export function backendsSql(db: Database) {
         environment,
         key,
       ),
+    /** @returns false where a backend has this id already */
     insertBackend: (row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold">) =>
       db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
                                status_at, base_url, next_attempt_at, deadline_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'scheduled', ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'scheduled', ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
         row.id,
         row.environment,
         row.cluster,
@@ -63,7 +64,7 @@ export function backendsSql(db: Database) {
     /** Writes acknowledgements down, many at a time. */
     markDelivered: (ids: readonly string[]) =>
       db.run(
-        "UPDATE backends SET next_attempt_at = NULL WHERE id IN (SELECT value FROM json_each(?))",
+        "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
         JSON.stringify(ids),
       ),
     setNextAttempt: (id: string, attempts: number, at: number) =>

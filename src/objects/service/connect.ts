@@ -17,7 +17,8 @@ export const recoveryDelayMs = webhookAttemptTimeoutMs + 1_000;
 export type ConnectionDraft = Omit<Connection, "baseUrl"> & { baseUrl: string | null };
 
 export type Decided =
-  | { step: "reused" | "spawned"; draft: ConnectionDraft }
+  | { step: "reused"; draft: ConnectionDraft }
+  | { step: "spawned"; draft: ConnectionDraft; row: BackendRow }
   /** The key's holder is ending; ask again when it has ended. */
   | { step: "wait"; backendId: string };
 
@@ -40,7 +41,8 @@ export function decideAndRecord(
   }
 
   const { environment, image, cluster } = decision;
-  const record = state.sql.image(image.digest);
+  const fencingToken = state.nextFencingToken();
+  const record = state.image(image.digest);
   const wish = call.spawn ?? {};
   const lifetime = wish.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
   const spec: BackendSpec = {
@@ -57,14 +59,13 @@ export function decideAndRecord(
     requireBearerToken: wish.requireBearerToken ?? false,
     secretToken: secretTokenFrom(random),
   };
-  const id = unusedId(state, service.code, random);
   const template = state.cluster(cluster)?.backendUrlTemplate ?? null;
-  const row: BackendRow = {
+  const row = (id: string): BackendRow => ({
     id,
     environment: environment.name,
     cluster,
     key: call.key ?? null,
-    fencing_token: state.nextFencingToken(),
+    fencing_token: fencingToken,
     digest: image.digest,
     spec: JSON.stringify(spec),
     created_at: now,
@@ -76,9 +77,9 @@ export function decideAndRecord(
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec),
     untold: 0,
-  };
-  state.sql.insertBackend(row);
-  return ok({ step: "spawned", draft: connectionOf(row, true, now) });
+  });
+  const inserted = insertUnderUnusedId(state, service.code, random, row);
+  return ok({ step: "spawned", row: inserted, draft: connectionOf(inserted, true, now) });
 }
 
 export function connectionOf(row: BackendRow, spawned: boolean, now: number): ConnectionDraft {
@@ -177,11 +178,16 @@ function secretTokenFrom(random: Uint8Array): string {
   return Array.from(random.subarray(0, 32), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** 40 random bits: a clash with a live backend is not expected in a lifetime, and is looked for all the same. */
-function unusedId(state: ServiceState, code: string, random: Uint8Array): string {
+/** 40 random bits: a clash with a live backend is not expected in a lifetime, and is met all the same. */
+function insertUnderUnusedId(
+  state: ServiceState,
+  code: string,
+  random: Uint8Array,
+  rowOf: (id: string) => BackendRow,
+): BackendRow {
   for (let start = 32; start < random.length; start += backendRandomLength) {
-    const id = backendId(code, random.subarray(start));
-    if (!state.sql.backend(id)) return id;
+    const row = rowOf(backendId(code, random.subarray(start)));
+    if (state.sql.insertBackend(row)) return row;
   }
   throw new Error("no unused backend id was found");
 }

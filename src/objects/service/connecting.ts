@@ -2,7 +2,7 @@ import { keyTerminatingWaitMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ConnectCall, Connection } from "../contract.ts";
 import type { Alarm } from "../database.ts";
-import { type ConnectionDraft, connectRandomBytes, recoveryDelayMs } from "./connect.ts";
+import { connectRandomBytes, type Decided, recoveryDelayMs } from "./connect.ts";
 import { replayOrDecide } from "./connect-replay.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { ServiceState } from "./state.ts";
@@ -31,7 +31,7 @@ export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Pr
     if (!decided.ok) return decided;
     const { value } = decided;
     if (value.step === "replay") return value.result;
-    if (value.step !== "wait") return finish(ports, call, value.step, value.draft);
+    if (value.step !== "wait") return finish(ports, call, value);
     const { backendId } = value;
     const ended = await waiters.untilEnded(backendId, giveUpAt - now, () => holdsOn(state, backendId));
     if (!ended) {
@@ -55,15 +55,15 @@ function holdsOn(state: ServiceState, backendId: string): boolean {
 async function finish(
   ports: ConnectPorts,
   call: ConnectCall,
-  step: "spawned" | "reused",
-  draft: ConnectionDraft,
+  decided: Exclude<Decided, { step: "wait" }>,
 ): Promise<Result<Connection>> {
   const { state, alarm } = ports;
-  if (step === "spawned") {
+  const { draft } = decided;
+  if (decided.step === "spawned") {
     state.spawnedAt.set(draft.environment, draft.grantedAt);
     alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
   }
-  const url = await urlOf(ports, step, draft);
+  const url = await urlOf(ports, decided);
   const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
   if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
     state.idempotency.keep(call.idempotency, { result, subject: draft.backendId }, Date.now());
@@ -74,11 +74,11 @@ async function finish(
 /** The backend's URL; a spawn is answered when its cluster has answered, unless the cluster is `async`. */
 async function urlOf(
   { state, deliveries }: ConnectPorts,
-  step: "spawned" | "reused",
-  { backendId, baseUrl, cluster }: ConnectionDraft,
+  decided: Exclude<Decided, { step: "wait" }>,
 ): Promise<Result<string>> {
-  if (step === "reused" && baseUrl !== null) return ok(baseUrl);
-  if (step === "reused" && !deliveries.isSpawning(backendId)) {
+  const { backendId, baseUrl, cluster } = decided.draft;
+  if (decided.step === "reused" && baseUrl !== null) return ok(baseUrl);
+  if (decided.step === "reused" && !deliveries.isSpawning(backendId)) {
     return fail(
       "cluster_unavailable",
       `cluster \`${cluster}\` has not told the URL of backend \`${backendId}\` yet`,
@@ -88,7 +88,7 @@ async function urlOf(
       },
     );
   }
-  const attempt = deliveries.spawn(backendId);
+  const attempt = deliveries.spawn(backendId, decided.step === "spawned" ? decided.row : undefined);
   if (baseUrl !== null && state.cluster(cluster)?.ack === "async") return ok(baseUrl);
   return attempt;
 }

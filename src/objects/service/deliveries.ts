@@ -24,6 +24,8 @@ export class Deliveries {
   readonly #ports: DeliveryPorts;
   readonly #spawning = new Map<string, Promise<Result<string>>>();
   readonly #sending = new Set<string>();
+  /** Backends whose termination waits for the spawn that is on its way, so that it cannot overtake it. */
+  readonly #heldBack = new Set<string>();
   /** Spawns that were acknowledged and are not written down yet. Losing them causes a redelivery, no more. */
   readonly #acknowledged = new Set<string>();
 
@@ -49,52 +51,60 @@ export class Deliveries {
     this.#acknowledged.add(backendId);
   }
 
-  /** Writes the acknowledgements down. */
-  flush(): void {
-    if (this.#acknowledged.size === 0) return;
+  /** Writes the acknowledgements down. @returns whether there were any */
+  flush(): boolean {
+    if (this.#acknowledged.size === 0) return false;
     this.#state.sql.markDelivered([...this.#acknowledged]);
     this.#acknowledged.clear();
+    return true;
   }
 
   /**
    * Makes one attempt to deliver a spawn, or joins the one under way.
+   * @param known the backend's row, where the caller has just written or read it
    * @returns the backend's URL; `cluster_refused` or `cluster_bad_answer` when it is over, `cluster_unavailable`
    *   while it goes on without a URL to tell
    */
-  spawn(backendId: string): Promise<Result<string>> {
+  spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
     const running = this.#spawning.get(backendId);
     if (running) return running;
-    const attempt = this.#attemptSpawn(backendId).finally(() => {
-      this.#spawning.delete(backendId);
-      // A termination waits for the attempt, so that it cannot overtake the spawn on its way.
-      const waits = this.#state.sql.deliveriesOf(backendId).length > 0;
-      if (waits || this.#isToBeRepeated(backendId)) this.#ports.leftWork();
-    });
+    const attempt = this.#attemptSpawn(backendId, known);
     this.#spawning.set(backendId, attempt);
     return attempt;
   }
 
-  #isToBeRepeated(backendId: string): boolean {
-    if (this.#acknowledged.has(backendId)) return false;
-    return typeof this.#state.sql.backend(backendId)?.next_attempt_at === "number";
+  async #attemptSpawn(backendId: string, known: BackendRow | undefined): Promise<Result<string>> {
+    let isSettled = false;
+    try {
+      const row = known ?? this.#state.sql.backend(backendId);
+      if (!row || row.next_attempt_at === null) return this.#settled(backendId);
+      const verdict = await this.#sendSpawn(row);
+      if (verdict.verdict === "delivered" && row.base_url !== null && isUsual(verdict.body, row.base_url)) {
+        isSettled = true;
+        this.acknowledge(row.id);
+        return ok(row.base_url);
+      }
+      const outcome = this.#state.db.transaction(() => this.#settleSpawn(backendId, verdict));
+      isSettled = outcome.ok && verdict.verdict === "delivered";
+      return outcome;
+    } finally {
+      this.#spawning.delete(backendId);
+      if (this.#heldBack.delete(backendId) || !isSettled) this.#ports.leftWork();
+    }
   }
 
-  async #attemptSpawn(backendId: string): Promise<Result<string>> {
-    const row = this.#state.sql.backend(backendId);
-    if (!row || row.next_attempt_at === null) return this.#settled(backendId);
+  async #sendSpawn(row: BackendRow): Promise<DeliveryVerdict> {
     const cluster = this.#state.cluster(row.cluster);
-    const verdict: DeliveryVerdict = cluster
-      ? judgeAttempt(
-          await this.#ports.send(
-            cluster,
-            { id: `${row.id}_spawn`, type: "backend.spawn", data: spawnWebhookData(this.#state.row(), row) },
-            this.#ports.now(),
-          ),
-        )
-      : { verdict: "refused", status: 404, message: `cluster \`${row.cluster}\` does not exist any more` };
-    const outcome = this.#state.db.transaction(() => this.#settleSpawn(backendId, verdict));
-    if (!outcome.ok) this.#ports.leftWork();
-    return outcome;
+    if (!cluster) {
+      return {
+        verdict: "refused",
+        status: 404,
+        message: `cluster \`${row.cluster}\` does not exist any more`,
+      };
+    }
+    const data = spawnWebhookData(this.#state.row(), row);
+    const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
+    return judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now()));
   }
 
   #settleSpawn(backendId: string, verdict: DeliveryVerdict): Result<string> {
@@ -168,7 +178,10 @@ export class Deliveries {
    */
   async send(delivery: DeliveryRow): Promise<string | null> {
     if (this.#sending.has(delivery.id)) return null;
-    if (delivery.backend !== null && this.#spawning.has(delivery.backend)) return null;
+    if (delivery.backend !== null && this.#spawning.has(delivery.backend)) {
+      this.#heldBack.add(delivery.backend);
+      return null;
+    }
     this.#sending.add(delivery.id);
     try {
       const cluster = this.#state.cluster(delivery.cluster);
@@ -207,6 +220,12 @@ export class Deliveries {
     this.#state.sql.retryDelivery(current.id, attempts, next);
     return null;
   }
+}
+
+/** Whether an answer tells no other URL than the one that is known, so that nothing has to be written. */
+function isUsual(body: string, baseUrl: string): boolean {
+  const url = body === "" || body === "{}" ? null : answeredUrl(body);
+  return url === null || url === baseUrl;
 }
 
 function clusterUnavailable(row: BackendRow, why: string) {

@@ -2,7 +2,7 @@ import type { Database } from "../database.ts";
 import type { ImageRow, PushRow, TagRow } from "./service.sql.ts";
 
 /** Images, the tags that stand on them, and every push. */
-export function imagesSql(db: Database) {
+export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
   return {
     image: (digest: string) => db.first<ImageRow>("SELECT * FROM images WHERE digest = ?", digest),
     imagesBefore: (seq: number, limit: number) =>

@@ -182,7 +182,7 @@ export type DeliveryRow = {
 };
 
 /** The service itself, its environments and their revisions; images and backends have files of their own. */
-export function serviceSql(db: Database) {
+export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
   return {
     service: () => db.first<ServiceRow>("SELECT * FROM service"),
     insertService: (row: Omit<ServiceRow, "removed_at" | "fencing_ceiling">) =>

@@ -39,7 +39,7 @@ import { backendInfo, ServiceState } from "./state.ts";
 import * as terminations from "./terminations.ts";
 import { Waiters } from "./waiters.ts";
 import { announcingPins } from "./webhooks.ts";
-import { doWork, type WorkPorts } from "./work.ts";
+import { doWork, sendDue, type WorkPorts } from "./work.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -94,7 +94,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async remove(): Promise<Result<null>> {
-    return this.#change(() => setup.removeService(this.#state, Date.now()));
+    return this.#changeBackends(() => setup.removeService(this.#state, Date.now()));
   }
 
   connectBackend(call: ConnectCall): Promise<Result<Connection>> {
@@ -246,7 +246,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async terminateAll(wish: { before: number | null; hard: boolean; dryRun: boolean }, actor: Actor) {
-    return this.#change(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
+    return this.#changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
   }
 
   async learn(backendId: string, heard: boolean) {
@@ -293,8 +293,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     this.#work();
   }
 
-  /** A change that may leave something to send or to tell. */
+  /** A change of pins or images, which may leave something to send. */
   #change<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
+    const result = this.#state.withService(action);
+    if (result.ok) sendDue(this.#workPorts, Date.now());
+    return result;
+  }
+
+  /** A change of backends, which may leave something to send or to tell. */
+  #changeBackends<T>(action: () => Result<T>): Result<T> {
     const result = this.#state.withService(action);
     if (result.ok) this.#work();
     return result;

@@ -12,6 +12,7 @@ import { type ImagesSql, imagesSql } from "./images.sql.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
+  type ImageRow,
   type ServiceRow,
   type ServiceSql,
   serviceMigrations,
@@ -43,42 +44,50 @@ export class ServiceState {
   readonly idempotency: IdempotencySql;
   /** When each environment was last spawned into, as far as it is not written down yet. */
   readonly spawnedAt = new Map<string, number>();
-  #config: AccountConfig | null = null;
+  /** What decisions read, kept until something of it is written. */
+  #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
 
   constructor(storage: DurableObjectStorage) {
     this.db = new Database(storage, serviceMigrations);
-    this.sql = { ...serviceSql(this.db), ...imagesSql(this.db), ...backendsSql(this.db) };
+    const watched = this.db.watched(() => {
+      this.#kept = nothingKept();
+    });
+    this.sql = { ...serviceSql(watched), ...imagesSql(watched), ...backendsSql(this.db) };
     this.idempotency = idempotencySql(this.db);
   }
 
   /** The service's row, whether or not the service was removed. Throws where it was never set up. */
   row(): ServiceRow {
-    const row = this.db.ready ? this.sql.service() : undefined;
+    const row = this.#row();
     if (!row) throw new Error("the service was never set up");
     return row;
+  }
+
+  #row(): ServiceRow | undefined {
+    this.#kept.row ??= this.db.ready ? this.sql.service() : undefined;
+    return this.#kept.row;
   }
 
   /** Runs `action` in a transaction on a service that exists. */
   withService<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
     if (!this.db.ready) return serviceNotFound;
     return this.db.transaction(() => {
-      const service = this.sql.service();
+      const service = this.#row();
       return service && service.removed_at === null ? action(service) : serviceNotFound;
     });
   }
 
   config(): AccountConfig {
-    if (this.#config === null) {
+    if (!this.#kept.config) {
       const config: AccountConfig = JSON.parse(this.row().config);
-      this.#config = config;
+      this.#kept.config = config;
     }
-    return this.#config;
+    return this.#kept.config;
   }
 
   setConfig(config: AccountConfig): void {
     this.sql.setConfig(JSON.stringify(config), config.version);
-    this.#config = config;
   }
 
   cluster(name: string): ClusterConfig | undefined {
@@ -107,9 +116,11 @@ export class ServiceState {
   }
 
   /** What `spawnedAt` holds, to be written down now. Spawns that no process remembers are read from their rows. */
-  takeSpawnedAt(): Map<string, number> {
+  takeSpawnedAt(
+    rows: readonly Pick<BackendRow, "environment" | "created_at" | "next_attempt_at">[],
+  ): Map<string, number> {
     const taken = new Map(this.spawnedAt);
-    for (const { environment, created_at, next_attempt_at } of this.sql.wakeList()) {
+    for (const { environment, created_at, next_attempt_at } of rows) {
       if (next_attempt_at !== null) taken.set(environment, Math.max(created_at, taken.get(environment) ?? 0));
     }
     this.spawnedAt.clear();
@@ -118,16 +129,27 @@ export class ServiceState {
 
   imageIndex(): ImageIndex {
     return {
-      digestOfTag: (tag) => this.sql.tag(tag)?.digest,
-      hasDigest: (digest) => this.sql.image(digest) !== undefined,
+      digestOfTag: (tag) => {
+        const known = this.#kept.digests.get(tag) ?? this.sql.tag(tag)?.digest;
+        if (known !== undefined) this.#kept.digests.set(tag, known);
+        return known;
+      },
+      hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
   }
 
+  image(digest: string): ImageRow | undefined {
+    const known = this.#kept.images.get(digest) ?? this.sql.image(digest);
+    if (known) this.#kept.images.set(digest, known);
+    return known;
+  }
+
   connectSnapshot(service: ServiceRow): ConnectSnapshot {
     const config = this.config();
+    this.#kept.environments ??= this.sql.environments().map(environmentSnapshot);
     return {
-      environments: this.sql.environments().map(environmentSnapshot),
+      environments: this.#kept.environments,
       serviceDefaultEnvironment: service.default_environment,
       accountDefaultCluster: config.defaultCluster,
       clusters: config.clusters.map(({ name }) => name),
@@ -135,6 +157,19 @@ export class ServiceState {
       holderOf: (environment, key) => this.sql.holder(environment, key),
     };
   }
+}
+
+interface Kept {
+  row?: ServiceRow | undefined;
+  config?: AccountConfig;
+  environments?: EnvironmentSnapshot[];
+  /** By tag, and by digest: as many as a service has in use at a time. */
+  digests: Map<string, string>;
+  images: Map<string, ImageRow>;
+}
+
+function nothingKept(): Kept {
+  return { digests: new Map(), images: new Map() };
 }
 
 export const serviceNotFound = fail("service_not_found", "service not found");

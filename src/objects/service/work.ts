@@ -3,6 +3,7 @@ import type { Alarm } from "../database.ts";
 import { recoveryDelayMs } from "./connect.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { applyDeadline } from "./lifecycle.ts";
+import type { DeliveryRow } from "./service.sql.ts";
 import type { ShardNews } from "./shard-news.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -23,33 +24,72 @@ export interface WorkPorts {
  * alarm rings.
  */
 export function doWork(ports: WorkPorts, now: number): void {
-  const { state, deliveries, news } = ports;
-  state.db.transaction(() => {
-    for (const [environment, at] of state.takeSpawnedAt()) state.sql.setLastSpawnedAt(environment, at);
-    deliveries.flush();
-    for (const { id, deadline_at } of state.sql.wakeList()) {
-      if (deadline_at === null || deadline_at > now) continue;
-      const row = state.sql.backend(id);
-      if (row) applyDeadline(state, row, now);
-    }
+  const { state, deliveries, news, alarm } = ports;
+  const rows = state.db.transaction(() => {
+    const woken = state.sql.wakeList();
+    for (const [environment, at] of state.takeSpawnedAt(woken)) state.sql.setLastSpawnedAt(environment, at);
+    const changed = [deliveries.flush(), applyDeadlines(ports, woken, now)];
+    return changed.includes(true) ? state.sql.wakeList() : woken;
   });
 
-  for (const row of state.sql.wakeList()) {
+  for (const row of rows) {
     if (row.status === "terminated") ports.ended(row.id);
     if (!news.isTold(row)) void tell(ports, row.id);
-    if (isDue(row.next_attempt_at, now) && !deliveries.isSpawning(row.id)) {
-      void deliveries.spawn(row.id).then(() => planAlarm(ports, Date.now()));
-    }
+    if (isDue(row.next_attempt_at, now) && !deliveries.isSpawning(row.id)) void deliveries.spawn(row.id);
   }
-  for (const delivery of state.sql.deliveries()) {
-    const waits = delivery.backend !== null && deliveries.isSpawning(delivery.backend);
-    if (!isDue(delivery.next_attempt_at, now) || deliveries.isSending(delivery.id) || waits) continue;
-    void deliveries.send(delivery).then((ended) => {
-      if (ended !== null) void tell(ports, ended);
-      planAlarm(ports, Date.now());
-    });
+  alarm.noLaterThan(
+    earliest(
+      rows.flatMap((row) => [
+        deliveries.isSpawning(row.id) ? now + recoveryDelayMs : row.next_attempt_at,
+        row.deadline_at,
+        news.isTold(row) ? null : now + tellAgainMs,
+      ]),
+    ),
+  );
+  sendDue(ports, now);
+}
+
+/** Starts the deliveries that are due: all that a change which touches no backend can have left to do. */
+export function sendDue(ports: WorkPorts, now: number): void {
+  const { state, deliveries, alarm } = ports;
+  const waiting = state.sql.deliveries();
+  for (const delivery of waiting) {
+    if (isDue(delivery.next_attempt_at, now)) void send(ports, delivery);
   }
-  planAlarm(ports, now);
+  // What is under way counts as due once its attempt cannot be running any more.
+  alarm.noLaterThan(
+    earliest(
+      waiting.map((row) =>
+        deliveries.isSending(row.id) ? now + recoveryDelayMs : Math.max(row.next_attempt_at, now + 1),
+      ),
+    ),
+  );
+}
+
+async function send({ state, deliveries, news, alarm }: WorkPorts, delivery: DeliveryRow): Promise<void> {
+  const ended = await deliveries.send(delivery);
+  if (ended !== null && !(await news.tell(ended))) alarm.noLaterThan(Date.now() + tellAgainMs);
+  const { backend } = delivery;
+  alarm.noLaterThan(
+    earliest([
+      state.sql.delivery(delivery.id)?.next_attempt_at,
+      backend === null ? null : state.sql.backend(backend)?.deadline_at,
+    ]),
+  );
+}
+
+/** @returns whether a deadline had passed */
+function applyDeadlines(
+  { state }: WorkPorts,
+  rows: readonly { id: string; deadline_at: number | null }[],
+  now: number,
+): boolean {
+  const overdue = rows.filter(({ deadline_at }) => isDue(deadline_at, now));
+  for (const { id } of overdue) {
+    const row = state.sql.backend(id);
+    if (row) applyDeadline(state, row, now);
+  }
+  return overdue.length > 0;
 }
 
 async function tell(ports: WorkPorts, backendId: string): Promise<void> {
@@ -59,21 +99,4 @@ async function tell(ports: WorkPorts, backendId: string): Promise<void> {
 
 function isDue(at: number | null, now: number): boolean {
   return at !== null && at <= now;
-}
-
-/** Sets the alarm for what comes next. What is under way counts as due once its attempt cannot be running any more. */
-function planAlarm({ state, alarm, deliveries, news }: WorkPorts, now: number): void {
-  const backends = state.sql
-    .wakeList()
-    .flatMap((row) => [
-      deliveries.isSpawning(row.id) ? now + recoveryDelayMs : row.next_attempt_at,
-      row.deadline_at,
-      news.isTold(row) ? null : now + tellAgainMs,
-    ]);
-  const others = state.sql
-    .deliveries()
-    .map((row) =>
-      deliveries.isSending(row.id) ? now + recoveryDelayMs : Math.max(row.next_attempt_at, now + 1),
-    );
-  alarm.noLaterThan(earliest([...backends, ...others]));
 }
