@@ -3,7 +3,12 @@ import { fail, type Result } from "../domain/result.ts";
 import type { Identity } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { accountStub } from "../objects/stubs.ts";
-import { constantTimeEqual, hashSecret, parseAccessToken } from "../protocol/access-token.ts";
+import {
+  constantTimeEqual,
+  formatAccessToken,
+  hashSecret,
+  parseAccessToken,
+} from "../protocol/access-token.ts";
 import type { TokenCache } from "./token-cache.ts";
 
 /** RFC 6750 2.1; the scheme's name is case-insensitive (RFC 9110 11.1). */
@@ -21,13 +26,12 @@ export async function authenticate(
   if (authorization === null) return missingToken();
   const token = parseAccessToken(bearer.exec(authorization)?.[1] ?? "");
   if (!token) return badToken();
-  const secretHash = await hashSecret(token.secret);
-  const tokenHash = `${token.account}_${token.id}.${secretHash}`;
-  const cached = cache.get(tokenHash);
+  const text = formatAccessToken(token);
+  const cached = cache.get(text);
   if (cached) return { ok: true, value: cached };
-  const answer = await accountStub(env, token.account).authenticate(token.id, secretHash);
+  const answer = await accountStub(env, token.account).authenticate(token.id, await hashSecret(token.secret));
   if (!answer.ok) return errorStatus[answer.error.code] < 500 ? badToken() : answer;
-  cache.set(tokenHash, answer.value);
+  cache.set(text, answer.value);
   return answer;
 }
 

@@ -14,17 +14,17 @@ export class TokenCache {
     this.#now = now;
   }
 
-  /** @param tokenHash names the whole token without holding its secret */
-  get(tokenHash: string): Identity | undefined {
-    const entry = this.#entries.get(tokenHash);
+  /** @param token the whole access token: a digest of it would cost every request a turn of the event loop */
+  get(token: string): Identity | undefined {
+    const entry = this.#entries.get(token);
     if (!entry) return undefined;
     if (this.#now() < entry.until) return entry.identity;
-    this.#entries.delete(tokenHash);
+    this.#entries.delete(token);
     return undefined;
   }
 
-  set(tokenHash: string, identity: Identity): void {
+  set(token: string, identity: Identity): void {
     const until = Math.min(this.#now() + tokenCacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY);
-    this.#entries.set(tokenHash, { identity, until });
+    this.#entries.set(token, { identity, until });
   }
 }

@@ -13,15 +13,23 @@ type Outgoing = WebhookMessage extends infer Message
 /** A message to a cluster. `id` is the same on every redelivery. */
 export type OutgoingWebhook = Outgoing;
 
-const importedSecrets = new Map<string, Promise<CryptoKey>>();
+const importedSecretsAtMost = 100;
+const importedSecrets = new Map<string, CryptoKey>();
 
-function signingKey(secret: string): Promise<CryptoKey> {
-  const known = importedSecrets.get(secret);
-  if (known) return known;
-  if (importedSecrets.size >= 100) importedSecrets.clear();
-  const imported = importSigningSecret(secret);
-  importedSecrets.set(secret, imported);
-  return imported;
+/** The keys of secrets that were all imported before: what is at hand is not waited for. */
+function importedKeys(secrets: readonly string[]): CryptoKey[] | null {
+  const keys = secrets.flatMap((secret) => importedSecrets.get(secret) ?? []);
+  return keys.length === secrets.length ? keys : null;
+}
+
+async function importKeys(secrets: readonly string[]): Promise<CryptoKey[]> {
+  const keys = await Promise.all(secrets.map(importSigningSecret));
+  if (importedSecrets.size >= importedSecretsAtMost) importedSecrets.clear();
+  secrets.forEach((secret, i) => {
+    const key = keys[i];
+    if (key) importedSecrets.set(secret, key);
+  });
+  return keys;
 }
 
 /** Makes one attempt to deliver a webhook. Never throws: what it met is the answer. */
@@ -31,8 +39,10 @@ export async function sendWebhook(
   now: number,
 ): Promise<AttemptResult> {
   const body = JSON.stringify({ type, timestamp: isoTime(now), data });
-  const valid = cluster.secrets.filter(({ validUntil }) => validUntil === null || validUntil > now);
-  const keys = await Promise.all(valid.map(({ secret }) => signingKey(secret)));
+  const secrets = cluster.secrets.flatMap(({ secret, validUntil }) =>
+    validUntil === null || validUntil > now ? [secret] : [],
+  );
+  const keys = importedKeys(secrets) ?? (await importKeys(secrets));
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), webhookAttemptTimeoutMs);
   try {

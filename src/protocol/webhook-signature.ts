@@ -31,9 +31,10 @@ export async function signWebhook(
   body: string,
 ): Promise<WebhookHeaders> {
   const content = new TextEncoder().encode(`${id}.${timestampSeconds}.${body}`);
-  const signatures = await Promise.all(
-    keys.map(async (key) => `v1,${toBase64(new Uint8Array(await crypto.subtle.sign("HMAC", key, content)))}`),
-  );
+  const signatures: string[] = [];
+  for (const key of keys) {
+    signatures.push(`v1,${toBase64(new Uint8Array(await crypto.subtle.sign("HMAC", key, content)))}`);
+  }
   return {
     "webhook-id": id,
     "webhook-timestamp": String(timestampSeconds),
