@@ -193,6 +193,15 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
+  it("takes the last backends of a removed service with it, so that a service of that name gets its keys", async () => {
+    const { hello, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    value(await hello.accountObject.deleteService("hello"));
+    await passTime(agent.stub(), 60_000);
+    await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
+  });
+
   it("is not lost while they come", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const agent = agentOf(hello);

@@ -154,6 +154,8 @@ export function accountSql(db: Database) {
     deleteCluster: (name: string) => db.run("DELETE FROM clusters WHERE name = ?", name),
 
     service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
+    servicesWithBackends: () =>
+      db.all<{ name: string }>("SELECT name FROM services WHERE state != 'creating'"),
     serviceNames: () =>
       db.all<{ name: string }>("SELECT name FROM services WHERE state = 'live' ORDER BY name"),
     servicesBefore: (seq: number, limit: number) =>

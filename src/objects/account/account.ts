@@ -200,6 +200,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#once(undefined, () => ok(this.#sql.serviceNames().map(({ name }) => name)));
   }
 
+  async servicesWithBackends(): Promise<Result<string[]>> {
+    return this.#once(undefined, () => ok(this.#sql.servicesWithBackends().map(({ name }) => name)));
+  }
+
   async deleteService(name: string): Promise<Result<null>> {
     const row = this.#db.ready ? this.#sql.service(name) : undefined;
     const account = this.#db.ready ? this.#sql.account() : undefined;

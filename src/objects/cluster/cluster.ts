@@ -77,7 +77,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
       return;
     }
     try {
-      const services = await accountStub(this.env, row.account).serviceNames();
+      const services = await accountStub(this.env, row.account).servicesWithBackends();
       for (const service of services.ok ? services.value : []) {
         await serviceStub(this.env, row.account, service).clusterLost(row.name);
       }
@@ -100,7 +100,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
 
   async #everyService(account: string, now: number): Promise<string[]> {
     if (now >= this.#askEveryServiceUntil) return [];
-    const names = await accountStub(this.env, account).serviceNames();
+    const names = await accountStub(this.env, account).servicesWithBackends();
     return names.ok ? names.value : [];
   }
 

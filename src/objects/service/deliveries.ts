@@ -68,7 +68,8 @@ export class Deliveries {
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
     const running = this.#spawning.get(backendId);
     if (running) return running;
-    const attempt = this.#attemptSpawn(backendId, known);
+    // An attempt that ends at once must not end before it is noted.
+    const attempt = Promise.resolve().then(() => this.#attemptSpawn(backendId, known));
     this.#spawning.set(backendId, attempt);
     return attempt;
   }
