@@ -5,6 +5,9 @@ import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Page } from "../../protocol/v3/list.ts";
 import type { BackendInfo, BackendWithStatus } from "../contract.ts";
 import { pageStart, toPage } from "../page.ts";
+import { statusEntry } from "./lifecycle.ts";
+import type { ServiceRow } from "./service.sql.ts";
+import { backendInfo, type ServiceState } from "./state.ts";
 
 /** Whether a backend is one that a list asks for and its caller may see. */
 export function matches(
@@ -19,6 +22,12 @@ export function matches(
     (query.key === undefined || info.key === query.key) &&
     (query.status === undefined ? status.status !== "terminated" : status.status === query.status)
   );
+}
+
+export function liveBackends(state: ServiceState, service: ServiceRow): BackendWithStatus[] {
+  return state.sql
+    .liveBackends()
+    .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
 }
 
 /** A page of backends, newest first; the fencing token orders them. */

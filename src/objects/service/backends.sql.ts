@@ -1,9 +1,19 @@
 import type { BackendStatus } from "../../domain/backend-status.ts";
 import type { Database } from "../database.ts";
-import type { BackendRow, DeliveryRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow } from "./service.sql.ts";
 
 /** Live backends, which are their own delivery records, and the deliveries of everything else. */
 export function backendsSql(db: Database) {
+  /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
+  function noteSpawn(environment: string, at: number): void {
+    db.run(
+      `UPDATE environments SET last_spawned_at = ?1
+       WHERE name = ?2 AND created_at <= ?1 AND coalesce(last_spawned_at, 0) < ?1`,
+      at,
+      environment,
+    );
+  }
+
   return {
     backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
     /** All that are kept: the live ones, and those ended here that their shard does not know of yet. */
@@ -77,7 +87,19 @@ export function backendsSql(db: Database) {
           "id" | "environment" | "created_at" | "status" | "next_attempt_at" | "deadline_at" | "untold"
         >
       >("SELECT id, environment, created_at, status, next_attempt_at, deadline_at, untold FROM backends"),
-    deleteBackend: (id: string) => db.run("DELETE FROM backends WHERE id = ?", id),
+    /** Takes a backend out that has ended and that its shard knows to have ended. */
+    deleteBackend: (row: Pick<BackendRow, "id" | "environment" | "created_at">) => {
+      noteSpawn(row.environment, row.created_at);
+      db.run("DELETE FROM backends WHERE id = ?", row.id);
+    },
+    noteSpawn,
+    /** When the youngest of an environment's kept backends was started. */
+    lastSpawnOf: (environment: Pick<EnvironmentRow, "name" | "created_at">) =>
+      db.first<{ at: number | null }>(
+        "SELECT max(created_at) AS at FROM backends WHERE environment = ? AND created_at >= ?",
+        environment.name,
+        environment.created_at,
+      )?.at ?? null,
 
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
     deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),

@@ -59,10 +59,7 @@ async function finish(
 ): Promise<Result<Connection>> {
   const { state, alarm } = ports;
   const { draft } = decided;
-  if (decided.step === "spawned") {
-    state.spawnedAt.set(draft.environment, draft.grantedAt);
-    alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
-  }
+  if (decided.step === "spawned") alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
   const url = await urlOf(ports, decided);
   const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
   if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {

@@ -160,8 +160,16 @@ export interface ServiceRpc {
   recordImage(body: RecordImageBody, registryHost: string, idempotency?: Idempotency): Promise<Result<Image>>;
   listImages(query: ListQuery, registryHost: string): Promise<Result<Page<Image>>>;
   getImage(digest: string, registryHost: string): Promise<Result<ImageDetail>>;
-  /** `image_in_use` while an environment, one of its recent revisions or a live backend needs it. */
-  deleteImage(digest: string): Promise<Result<null>>;
+  /**
+   * `image_in_use` while an environment, one of its recent revisions or a live backend needs it.
+   * @param kept `own_registry`: only if it is kept there. The Registry object does not speak for other registries
+   */
+  deleteImage(digest: string, kept?: "own_registry"): Promise<Result<null>>;
+  /**
+   * From the Registry object: a tag of its own was deleted. `image_in_use` while an environment follows it. A tag
+   * that stands on another digest here is left alone: somebody recorded it since.
+   */
+  forgetTag(tag: string, digest: string): Promise<Result<null>>;
   /** The most recent pushes, newest first, one entry for each push. */
   recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
 

@@ -63,6 +63,11 @@ export function environmentView(state: ServiceState, row: EnvironmentRow): Envir
   };
 }
 
+/** What the API says of an environment, where there is one. */
+export function viewOf(state: ServiceState, row: Result<EnvironmentRow>): Result<Environment> {
+  return row.ok ? ok(environmentView(state, row.value)) : row;
+}
+
 export function findEnvironment(state: ServiceState, name: string): Result<EnvironmentRow> {
   const row = state.sql.environment(name);
   if (row) return ok(row);

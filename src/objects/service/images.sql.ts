@@ -36,6 +36,7 @@ export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
         digest,
         claimedAt,
       ),
+    deleteTag: (tag: string) => db.run("DELETE FROM tags WHERE tag = ?", tag),
     insertPush: (row: Omit<PushRow, "seq">) =>
       db.run(
         "INSERT INTO pushes (digest, tag, repository, pushed_at) VALUES (?, ?, ?, ?)",

@@ -10,6 +10,9 @@ import { digestOf } from "./environments.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "./service.sql.ts";
 import { repositoryOf, type ServiceState } from "./state.ts";
 
+/** In messages. */
+const backendsTold = 5;
+
 /**
  * Records a push. The tag moves to it, unless both this push and the one the tag stands on say when they happened
  * and this one is the earlier: notifications may arrive out of order.
@@ -72,14 +75,30 @@ export function getImage(
   );
 }
 
+/** A tag that an environment follows stays, else the environment would resolve to nothing. */
+export function forgetTag(state: ServiceState, tag: string, digest: string): Result<null> {
+  if (state.sql.tag(tag)?.digest !== digest) return ok(null);
+  const followers = state.sql.environments().filter(({ image }) => image === tag);
+  if (followers.length > 0) {
+    const names = listOf(followers.map(({ name }) => name));
+    return fail("image_in_use", `tag \`${tag}\` cannot be deleted: environment ${names} follows it`);
+  }
+  state.sql.deleteTag(tag);
+  return ok(null);
+}
+
 /** Invariant 7: what an environment, one of its last revisions or a live backend needs stays. */
-export function deleteImage(state: ServiceState, digest: string): Result<null> {
-  return withImage(state, digest, () => {
+export function deleteImage(state: ServiceState, digest: string, kept?: "own_registry"): Result<null> {
+  return withImage(state, digest, ({ repository }) => {
+    if (kept === "own_registry" && repository !== null) return ok(null);
     const environments = environmentsOn(state, digest).map(({ name }) => name);
     if (environments.length > 0)
       return imageInUse(digest, `environment ${listOf(environments)} resolves to it`);
     const backends = backendsOn(state, digest);
-    if (backends.length > 0) return imageInUse(digest, `${backends.length} live backends run it`);
+    if (backends.length > 0) {
+      const told = listOf(backends.slice(0, backendsTold));
+      return imageInUse(digest, `${backends.length} live backends run it, among them ${told}`);
+    }
     const [revision] = state.sql.recentRevisionsOf(digest, resolvedRevisionsProtected);
     if (revision) {
       return imageInUse(

@@ -69,7 +69,7 @@ export function applyReportedStatus(
   baseUrl: string | null,
 ): boolean {
   if (entry.status === "terminated") {
-    state.sql.deleteBackend(row.id);
+    state.sql.deleteBackend(row);
     state.sql.deleteDeliveriesOf(row.id);
     return true;
   }

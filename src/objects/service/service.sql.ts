@@ -236,13 +236,6 @@ export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
       ),
     setPin: (name: string, image: string, revision: number) =>
       db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
-    setLastSpawnedAt: (name: string, at: number) =>
-      db.run(
-        "UPDATE environments SET last_spawned_at = ? WHERE name = ? AND coalesce(last_spawned_at, 0) < ?",
-        at,
-        name,
-        at,
-      ),
     deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
       db.run("DELETE FROM environments WHERE seq = ?", row.seq);
     },

@@ -23,19 +23,19 @@ import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
-import { pageOfBackends } from "./backend-list.ts";
+import { liveBackends, pageOfBackends } from "./backend-list.ts";
 import { resolveConnect } from "./connect.ts";
 import { connectBackend } from "./connecting.ts";
 import { Deliveries } from "./deliveries.ts";
 import { describeService } from "./description.ts";
 import * as environments from "./environments.ts";
 import * as images from "./images.ts";
-import { applyReportedStatus, statusEntry } from "./lifecycle.ts";
+import { applyReportedStatus } from "./lifecycle.ts";
 import type { ServiceRow } from "./service.sql.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
 import { backendRecord, ShardNews } from "./shard-news.ts";
-import { backendInfo, ServiceState } from "./state.ts";
+import { ServiceState } from "./state.ts";
 import * as terminations from "./terminations.ts";
 import { Waiters } from "./waiters.ts";
 import { announcingPins } from "./webhooks.ts";
@@ -123,10 +123,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#change((service) => {
       const now = Date.now();
       return this.#state.idempotency.once(idempotency, now, () =>
-        announcingPins(this.#state, service, registryHost, now, () => {
-          const created = environments.createEnvironment(this.#state, body, actor, now);
-          return created.ok ? ok(environments.environmentView(this.#state, created.value)) : created;
-        }),
+        announcingPins(this.#state, service, registryHost, now, () =>
+          environments.viewOf(this.#state, environments.createEnvironment(this.#state, body, actor, now)),
+        ),
       );
     });
   }
@@ -138,24 +137,19 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async getEnvironment(name: string) {
-    return this.#state.withService(() => {
-      const row = environments.findEnvironment(this.#state, name);
-      return row.ok ? ok(environments.environmentView(this.#state, row.value)) : row;
-    });
+    return this.#state.withService(() =>
+      environments.viewOf(this.#state, environments.findEnvironment(this.#state, name)),
+    );
   }
 
   async patchEnvironment(name: string, patch: PatchEnvironmentBody, ifMatch?: number) {
-    return this.#state.withService(() => {
-      const row = environments.patchEnvironment(this.#state, name, patch, ifMatch);
-      return row.ok ? ok(environments.environmentView(this.#state, row.value)) : row;
-    });
+    return this.#state.withService(() =>
+      environments.viewOf(this.#state, environments.patchEnvironment(this.#state, name, patch, ifMatch)),
+    );
   }
 
   async deleteEnvironment(name: string, ifMatch?: number): Promise<Result<null>> {
-    const deleted = this.#state.withService(() => environments.deleteEnvironment(this.#state, name, ifMatch));
-    // Else a later environment of this name would count as spawned into.
-    if (deleted.ok) this.#state.spawnedAt.delete(name);
-    return deleted;
+    return this.#state.withService(() => environments.deleteEnvironment(this.#state, name, ifMatch));
   }
 
   async pin(
@@ -202,8 +196,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => images.getImage(this.#state, service, digest, registryHost));
   }
 
-  async deleteImage(digest: string): Promise<Result<null>> {
-    return this.#state.withService(() => images.deleteImage(this.#state, digest));
+  async deleteImage(digest: string, kept?: "own_registry"): Promise<Result<null>> {
+    return this.#state.withService(() => images.deleteImage(this.#state, digest, kept));
+  }
+
+  async forgetTag(tag: string, digest: string): Promise<Result<null>> {
+    return this.#state.withService(() => images.forgetTag(this.#state, tag, digest));
   }
 
   async recentImages(registryHost: string) {
@@ -211,23 +209,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const live = this.#state.withService((service) => ok(this.#live(service)));
+    const live = await this.liveBackends();
     if (!live.ok) return live;
-    if (query.status !== "terminated")
-      return pageOfBackends(query, allowedEnvironments, async () => live.value);
-    const { account, name, code } = this.#state.row();
-    return pageOfBackends(query, allowedEnvironments, async (before) => {
-      const shards = Array.from(idAlphabet, (shard) =>
-        backendsStub(this.env, account, name, `${code}${shard}0000000`),
-      );
-      return (
-        await Promise.all(shards.map((shard) => shard.ended(query, before, allowedEnvironments)))
-      ).flat();
-    });
+    return pageOfBackends(query, allowedEnvironments, async (before) =>
+      query.status === "terminated" ? this.#ended(query, before, allowedEnvironments) : live.value,
+    );
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
-    return this.#state.withService((service) => ok(this.#live(service)));
+    return this.#state.withService((service) => ok(liveBackends(this.#state, service)));
   }
 
   async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
@@ -311,10 +301,17 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     doWork(this.#workPorts, Date.now());
   }
 
-  #live(service: ServiceRow): BackendWithStatus[] {
-    return this.#state.sql
-      .liveBackends()
-      .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
+  /** Ended backends, asked of every shard. */
+  async #ended(query: BackendQuery, before: number, allowedEnvironments?: readonly string[]) {
+    const { account, name, code } = this.#state.row();
+    const shards = Array.from(idAlphabet, (shard) =>
+      backendsStub(this.env, account, name, `${code}${shard}0000000`).ended(
+        query,
+        before,
+        allowedEnvironments,
+      ),
+    );
+    return (await Promise.all(shards)).flat();
   }
 
   #lose(ids: readonly string[]): void {

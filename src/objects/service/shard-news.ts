@@ -48,7 +48,7 @@ export class ShardNews {
       return false;
     }
     if (row.status === "terminated") {
-      this.#state.sql.deleteBackend(row.id);
+      this.#state.sql.deleteBackend(row);
       this.#told.delete(row.id);
     } else {
       this.#told.set(row.id, row.status);

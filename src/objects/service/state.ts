@@ -42,8 +42,6 @@ export class ServiceState {
   readonly db: Database;
   readonly sql: ServiceSql & ImagesSql & BackendsSql;
   readonly idempotency: IdempotencySql;
-  /** When each environment was last spawned into, as far as it is not written down yet. */
-  readonly spawnedAt = new Map<string, number>();
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -111,20 +109,10 @@ export class ServiceState {
     return token;
   }
 
-  lastSpawnedAt(row: Pick<EnvironmentRow, "name" | "last_spawned_at">): number | null {
-    return this.spawnedAt.get(row.name) ?? row.last_spawned_at;
-  }
-
-  /** What `spawnedAt` holds, to be written down now. Spawns that no process remembers are read from their rows. */
-  takeSpawnedAt(
-    rows: readonly Pick<BackendRow, "environment" | "created_at" | "next_attempt_at">[],
-  ): Map<string, number> {
-    const taken = new Map(this.spawnedAt);
-    for (const { environment, created_at, next_attempt_at } of rows) {
-      if (next_attempt_at !== null) taken.set(environment, Math.max(created_at, taken.get(environment) ?? 0));
-    }
-    this.spawnedAt.clear();
-    return taken;
+  /** When an environment was last spawned into. It is written down by and by, and told by the backends until then. */
+  lastSpawnedAt(row: EnvironmentRow): number | null {
+    const at = Math.max(row.last_spawned_at ?? 0, this.sql.lastSpawnOf(row) ?? 0);
+    return at === 0 ? null : at;
   }
 
   imageIndex(): ImageIndex {

@@ -27,7 +27,7 @@ export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, news, alarm } = ports;
   const rows = state.db.transaction(() => {
     const woken = state.sql.wakeList();
-    for (const [environment, at] of state.takeSpawnedAt(woken)) state.sql.setLastSpawnedAt(environment, at);
+    for (const [environment, at] of lastSpawns(woken)) state.sql.noteSpawn(environment, at);
     const changed = [deliveries.flush(), applyDeadlines(ports, woken, now)];
     return changed.includes(true) ? state.sql.wakeList() : woken;
   });
@@ -76,6 +76,15 @@ async function send({ state, deliveries, news, alarm }: WorkPorts, delivery: Del
       backend === null ? null : state.sql.backend(backend)?.deadline_at,
     ]),
   );
+}
+
+/** When each environment was last spawned into, by the backends that are kept. */
+function lastSpawns(rows: readonly { environment: string; created_at: number }[]): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const { environment, created_at } of rows) {
+    last.set(environment, Math.max(created_at, last.get(environment) ?? 0));
+  }
+  return last;
 }
 
 /** @returns whether a deadline had passed */
