@@ -82,15 +82,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((): Result<ServiceDescription> => {
-      const name = patch.default_environment;
-      if (name !== null) {
-        const found = environments.findEnvironment(this.#state, name);
-        if (!found.ok) return found;
-      }
-      this.#state.sql.setDefaultEnvironment(name);
-      return ok(describeService(this.#state, this.#state.row()));
-    });
+    return this.#state.withService(() => setup.setDefaultEnvironment(this.#state, patch.default_environment));
   }
 
   async remove(): Promise<Result<null>> {

@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
 import { describeService } from "./description.ts";
-import { createDefaultEnvironment } from "./environments.ts";
+import { createDefaultEnvironment, findEnvironment } from "./environments.ts";
 import { beginTermination } from "./lifecycle.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -57,6 +57,16 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
   if (missing !== undefined) return fail("cluster_in_use", `cluster \`${missing}\` is in use`);
   state.setConfig(config);
   return ok(null);
+}
+
+/** Says which environment requests without a name use; null: none. */
+export function setDefaultEnvironment(state: ServiceState, name: string | null): Result<ServiceDescription> {
+  if (name !== null) {
+    const found = findEnvironment(state, name);
+    if (!found.ok) return found;
+  }
+  state.sql.setDefaultEnvironment(name);
+  return ok(describeService(state, state.row()));
 }
 
 /** Asks for the end of every backend and forgets environments and images. */
