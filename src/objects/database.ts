@@ -4,7 +4,7 @@ export interface Migration {
   sql: string;
 }
 
-type Value = string | number | null;
+type Value = string | number | null | ArrayBuffer;
 
 /**
  * Named access to an object's SQLite. Each call consumes its cursor, since an unread `… RETURNING` loses its

@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { constantTimeEqual } from "../../protocol/access-token.ts";
@@ -29,6 +28,7 @@ import { directoryStub, serviceStub } from "../stubs.ts";
 import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
+import { randomServiceCode } from "./service-code.ts";
 import { addToken, deleteToken } from "./tokens.ts";
 import { accountConfig, clusterView, identityOf, tokenView } from "./views.ts";
 
@@ -314,11 +314,5 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 const inProgress = fail(
   "idempotency_in_progress",
   "the first request with this Idempotency-Key is still running",
-  {
-    retryAfterSeconds: 1,
-  },
+  { retryAfterSeconds: 1 },
 );
-
-function randomServiceCode(): string {
-  return serviceCode(crypto.getRandomValues(new Uint8Array(serviceCodeLength)));
-}
