@@ -1,11 +1,13 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { makeSigningKeys } from "./src/protocol/signing-keys.ts";
+import { skipReasons } from "./test/support/skip-reasons.ts";
 
 export default defineConfig(async () => {
   const signingKeys = await makeSigningKeys();
   return {
     test: {
+      reporters: ["default", skipReasons],
       projects: [
         {
           test: {
@@ -26,7 +28,11 @@ export default defineConfig(async () => {
               },
             }),
           ],
-          test: { name: "runtime", include: ["test/{objects,edge}/**/*.test.ts"] },
+          test: {
+            name: "runtime",
+            include: ["test/{objects,edge}/**/*.test.ts"],
+            globalSetup: "test/support/s3-server.ts",
+          },
         },
         {
           test: {

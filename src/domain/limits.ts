@@ -49,3 +49,22 @@ export const endedBackendsKeptMs = 30 * 24 * hour;
 
 /** Fencing tokens are reserved in blocks, so that a spawn does not write a counter row. */
 export const fencingTokenBlock = 1000;
+
+/** OCI Distribution 1.1, "Pushing manifests": what clients may count on. */
+export const manifestMaxBytes = 4 * 1024 * 1024;
+/** Parts of a multipart upload all have this size but for the last; R2 and S3 take none smaller. */
+export const blobPartBytes = 5 * 1024 * 1024;
+/** R2 and S3 take at most this much in one put. */
+export const blobPutMaxBytes = 5_000_000_000;
+/** An upload that nothing was added to for this long is given up. */
+export const uploadExpiresMs = 24 * hour;
+/** A blob that no manifest refers to is kept for this long: its manifest may still be on its way. */
+export const unreferencedBlobKeptMs = 1 * hour;
+/** A manifest without a tag is kept for this long: whoever pushes by digest may tag or pin it days later. */
+export const unreferencedManifestKeptMs = 7 * 24 * hour;
+/** Bytes outlive their records by this, for the readers that are on the way. */
+export const collectedBytesKeptMs = 10 * minute;
+export const registryTokenSeconds = 300;
+export const tagsPageMax = 1000;
+export const referrersPageMax = 100;
+export const tagsOfOnePushMax = 32;

@@ -4,6 +4,7 @@ import { fail } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 import { failureAnswer } from "./answer.ts";
 import { newServiceCodes } from "./locate-backend.ts";
+import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
 import { mountedPaths, type Route } from "./route.ts";
 import { type IsolateState, runRoute } from "./run-route.ts";
 import { TokenCache } from "./token-cache.ts";
@@ -18,6 +19,7 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
  */
 export function createApp(routes: readonly Route[], now: () => number = Date.now) {
   const state: IsolateState = { tokens: new TokenCache(now), serviceCodes: newServiceCodes() };
+  const registry = new RegistryApp(state.tokens, now);
   const app = new Hono<{ Bindings: Env }>();
   const anyOrigin = cors({ origin: "*", allowMethods: ["GET"], exposeHeaders: ["x-request-id"] });
 
@@ -43,6 +45,8 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
 
   app.notFound((c) => {
     const { method, path } = c.req;
+    // The registry's paths are told apart by names that no account has, which no pattern of a router can say.
+    if (isRegistryPath(path)) return registry.answer(c.req.raw, c.env);
     const requestId = crypto.randomUUID();
     const allowed = methods.filter((known) => app.router.match(known, path)[0].length > 0);
     if (allowed.length === 0) {

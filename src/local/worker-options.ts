@@ -7,5 +7,7 @@ export const workerOptions = {
     BACKENDS: { className: "Backends", useSQLite: true },
     CLUSTER: { className: "Cluster", useSQLite: true },
     DIRECTORY: { className: "Directory", useSQLite: true },
+    REGISTRY: { className: "Registry", useSQLite: true },
   },
+  r2Buckets: { BLOBS: { id: "slipway-blobs" } },
 };

@@ -6,6 +6,7 @@ import type { Cluster, CreateClusterBody, PatchClusterBody, TestedCluster } from
 import type { ListQuery, Page } from "../protocol/v3/list.ts";
 import type { ServiceDescription } from "./service/contract.ts";
 
+export type * from "./registry/contract.ts";
 export type * from "./service/contract.ts";
 
 /*
@@ -98,6 +99,8 @@ export interface AccountRpc {
   listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
   /** All of them, by name. */
   serviceNames(): Promise<Result<string[]>>;
+  /** Those that may have backends: the removed ones too, whose last backends are still ending. */
+  servicesWithBackends(): Promise<Result<string[]>>;
   /** Ends the service's backends and takes it out of the directory. */
   deleteService(name: string): Promise<Result<null>>;
 

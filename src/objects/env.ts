@@ -1,16 +1,19 @@
 import type { Account } from "./account/account.ts";
 import type { Backends } from "./backends/backends.ts";
+import type { BlobBindings } from "./blobs/choose-blob-store.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Directory } from "./directory/directory.ts";
+import type { Registry } from "./registry/registry.ts";
 import type { Service } from "./service/service.ts";
 
 /** The bindings of the Worker, as wrangler.toml declares them. */
-export interface Env {
+export interface Env extends BlobBindings {
   ACCOUNT: DurableObjectNamespace<Account>;
   SERVICE: DurableObjectNamespace<Service>;
   BACKENDS: DurableObjectNamespace<Backends>;
   CLUSTER: DurableObjectNamespace<Cluster>;
   DIRECTORY: DurableObjectNamespace<Directory>;
+  REGISTRY: DurableObjectNamespace<Registry>;
   /** Creates accounts. */
   ROOT_TOKEN: string;
   /** JSON list of private Ed25519 JWKs; the first signs connection tokens. */

@@ -1,7 +1,7 @@
 import { idAlphabet, parseBackendId } from "../domain/ids.ts";
 import type { Env } from "./env.ts";
 
-type Namespaces = Pick<Env, "ACCOUNT" | "SERVICE" | "BACKENDS" | "CLUSTER" | "DIRECTORY">;
+type Namespaces = Pick<Env, "ACCOUNT" | "SERVICE" | "BACKENDS" | "CLUSTER" | "DIRECTORY" | "REGISTRY">;
 
 /** How each object is named. Names hold no `/` themselves, so that no two objects share one. */
 export function accountStub(env: Namespaces, account: string) {
@@ -24,4 +24,9 @@ export function clusterStub(env: Namespaces, account: string, cluster: string) {
 
 export function directoryStub(env: Namespaces, serviceCode: string) {
   return env.DIRECTORY.getByName(serviceCode.charAt(0));
+}
+
+/** One for each account: a mount and a collection are transactions over all of its repositories. */
+export function registryStub(env: Namespaces, account: string) {
+  return env.REGISTRY.getByName(account);
 }

@@ -87,10 +87,6 @@ describe("what is not built yet", () => {
     expect(answer.status).toBe(501);
     expect(errorEnvelope.parse(await answer.json()).error.code).toBe("not_implemented");
   });
-
-  it.each(["/v2/", "/v2/acme/hello/manifests/latest"])("%s is not found", async (path) => {
-    expect((await send(path)).status).toBe(404);
-  });
 });
 
 describe("public answers", () => {

@@ -6,10 +6,9 @@ test("the Worker runs under npm start with the bindings and the date that wrangl
   const { workerOptions: deployed } = unstable_getMiniflareWorkerOptions("wrangler.toml");
   const { compatibilityDate, compatibilityFlags, durableObjects, r2Buckets, kvNamespaces, ratelimits } =
     deployed;
-  expect({ compatibilityDate, durableObjects }).toEqual(workerOptions);
-  expect({ compatibilityFlags, r2Buckets, kvNamespaces, ratelimits }).toEqual({
+  expect({ compatibilityDate, durableObjects, r2Buckets }).toEqual(workerOptions);
+  expect({ compatibilityFlags, kvNamespaces, ratelimits }).toEqual({
     compatibilityFlags: [],
-    r2Buckets: {},
     kvNamespaces: {},
     ratelimits: {},
   });

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Database, type Migration } from "../../src/objects/database.ts";
 import { Service } from "../../src/objects/service/service.ts";
-import { clusterStub, directoryStub, serviceStub } from "../../src/objects/stubs.ts";
+import { clusterStub, directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
 import { startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { setUp, value } from "./support/service.ts";
 
@@ -41,12 +41,15 @@ describe("the schema", () => {
     const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
     value(await cluster.heartbeat(hello.account, "main", heartbeat));
     const directory = directoryStub(env, backendId);
+    const registry = registryStub(env, hello.account);
+    await registry.beginUpload({ account: hello.account, service: "hello" }, false);
     const schemas = {
       account: await schemaOf(hello.accountObject),
       service: await schemaOf(hello.service()),
       backends: await schemaOf(hello.shard(backendId)),
       cluster: await schemaOf(cluster),
       directory: await schemaOf(directory),
+      registry: await schemaOf(registry),
     };
     for (const [object, schema] of Object.entries(schemas)) expect(schema).toMatchSnapshot(object);
   });

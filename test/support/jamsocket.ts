@@ -15,8 +15,13 @@ export type Jamsocket = (...args: string[]) => Promise<Ended>;
 /**
  * A person's Jamsocket CLI.
  * @param home where it keeps its login
+ * @param env what else is in its environment
  */
-export async function jamsocketOf(home: string, apiUrl: string): Promise<Jamsocket> {
+export async function jamsocketOf(
+  home: string,
+  apiUrl: string,
+  env: Record<string, string> = {},
+): Promise<Jamsocket> {
   // It looks for newer versions of itself in the background: today's answer is there already.
   const cache = join(home, ".cache", "jamsocket");
   await mkdir(cache, { recursive: true });
@@ -25,6 +30,7 @@ export async function jamsocketOf(home: string, apiUrl: string): Promise<Jamsock
     run([process.execPath, program, ...args], {
       cwd: home,
       env: {
+        ...env,
         HOME: home,
         JAMSOCKET_SERVER_API: apiUrl,
         // And once more after every error, over https: sent to a proxy that is not there, that fails at once.

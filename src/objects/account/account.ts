@@ -24,7 +24,7 @@ import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
-import { directoryStub, serviceStub } from "../stubs.ts";
+import { directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
@@ -211,6 +211,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const removed = handedOn(await serviceStub(this.env, account.name, name).remove());
     // One that is gone already was removed by an attempt that was cut short.
     if (!removed.ok && removed.error.code !== "service_not_found") return removed;
+    await registryStub(this.env, account.name).removeRepository({ account: account.name, service: name });
     this.#sql.setServiceState(name, "removed");
     return ok(null);
   }

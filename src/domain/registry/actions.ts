@@ -1,0 +1,17 @@
+import { type Action, permits, type Scope } from "../access.ts";
+
+/** What can be done to a repository, in the words of the token flow's scopes. */
+export const repositoryActions = ["pull", "push", "delete"] as const;
+export type RepositoryAction = (typeof repositoryActions)[number];
+
+const neededAction: Record<RepositoryAction, Action> = { pull: "read", push: "deploy", delete: "admin" };
+
+/**
+ * What a token may do to the repository of a service of its own account. A push moves tags that any environment may
+ * follow, so that a token narrowed to some environments does not push. A cluster's agent pulls whatever it may be
+ * asked to run.
+ */
+export function permittedActions(scope: Scope, service: string): RepositoryAction[] {
+  if (scope.role === "agent") return ["pull"];
+  return repositoryActions.filter((action) => permits(scope, neededAction[action], { service }).ok);
+}

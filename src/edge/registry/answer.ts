@@ -1,0 +1,24 @@
+import { type OciFailure, toOciErrors } from "../../protocol/oci/errors.ts";
+
+/** What every answer of the registry has (docker looks for the version). */
+const commonHeaders = { "docker-distribution-api-version": "registry/2.0" };
+
+export function ociAnswer(
+  status: number,
+  headers: Record<string, string> = {},
+  body: BodyInit | null = null,
+): Response {
+  return new Response(body, { status, headers: { ...commonHeaders, ...headers } });
+}
+
+export function ociJson(value: unknown, headers: Record<string, string> = {}, status = 200): Response {
+  return ociAnswer(status, { "content-type": "application/json", ...headers }, JSON.stringify(value));
+}
+
+/** Renders an expected failure. An answer to HEAD has no body. */
+export function ociFailureAnswer(
+  failure: Pick<OciFailure, "message" | "status" | "detail"> & { code: string },
+  headers: Record<string, string> = {},
+): Response {
+  return ociJson(toOciErrors(failure), headers, failure.status);
+}

@@ -1,0 +1,59 @@
+import { algorithmOf } from "../../protocol/oci/digest.ts";
+import { ociFail } from "../../protocol/oci/errors.ts";
+import { parseRange } from "../../protocol/oci/range.ts";
+import { ociAnswer } from "./answer.ts";
+import { answered, type RegistryHandler } from "./call.ts";
+
+/**
+ * `no-transform` and the type keep a blob from being compressed on its way, which would take its length. What a
+ * digest names never changes.
+ */
+const blobHeaders = {
+  "content-type": "application/octet-stream",
+  "cache-control": "private, max-age=31536000, immutable, no-transform",
+  "accept-ranges": "bytes",
+};
+
+/** `GET` and `HEAD …/blobs/<digest>`. */
+export const getBlob: RegistryHandler = async ({ request, registry, repository, store, reference }) => {
+  if (algorithmOf(reference) === null) return digestInvalid(reference);
+  const blob = await registry.blob(repository, reference);
+  if (!blob) return blobUnknown(reference);
+  const headers = { ...blobHeaders, "docker-content-digest": reference, etag: `"${reference}"` };
+
+  const asked = request.headers.get("range");
+  const range = asked === null ? null : parseRange(asked, blob.size);
+  if (range === "unsatisfiable") {
+    return answered(ociAnswer(416, { ...headers, "content-range": `bytes */${blob.size}` }));
+  }
+  const length = range === null ? blob.size : range.end - range.start + 1;
+  const status = range === null ? 200 : 206;
+  const sized = {
+    ...headers,
+    "content-length": String(length),
+    ...(range === null ? {} : { "content-range": `bytes ${range.start}-${range.end}/${blob.size}` }),
+  };
+  if (request.method === "HEAD") return answered(ociAnswer(status, sized));
+  const stream = await store.get(blob.key, range ?? undefined);
+  if (!stream) throw new Error(`the blob store has lost ${blob.key}`);
+  // Gives the answer its Content-Length, and breaks the connection rather than end early.
+  const { readable, writable } = new FixedLengthStream(length);
+  stream.pipeTo(writable).catch((error: unknown) => console.error(`reading ${blob.key}`, error));
+  return answered(ociAnswer(status, sized, readable));
+};
+
+export const deleteBlob: RegistryHandler = async ({ registry, repository, reference }) => {
+  if (algorithmOf(reference) === null) return digestInvalid(reference);
+  const deleted = await registry.deleteBlob(repository, reference);
+  return deleted.ok
+    ? answered(ociAnswer(202, { "content-length": "0" }))
+    : { ok: false, error: deleted.error };
+};
+
+function blobUnknown(digest: string) {
+  return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
+}
+
+function digestInvalid(text: string) {
+  return ociFail("DIGEST_INVALID", `\`${text.slice(0, 160)}\` is not a digest`);
+}

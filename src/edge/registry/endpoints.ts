@@ -1,0 +1,67 @@
+import type { RepositoryAction } from "../../domain/registry/actions.ts";
+import { deleteBlob, getBlob } from "./blobs.ts";
+import type { RegistryHandler } from "./call.ts";
+import { listReferrers, listTags } from "./discovery.ts";
+import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
+import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./uploads.ts";
+
+interface Operation {
+  action: RepositoryAction;
+  handle: RegistryHandler;
+}
+
+export interface Endpoint {
+  /** For people and tests: `:name` is `<account>/<service>`. */
+  path: string;
+  /** Captures the name and what comes after it. */
+  pattern: RegExp;
+  methods: Record<string, Operation>;
+}
+
+const pull = (handle: RegistryHandler): Operation => ({ action: "pull", handle });
+const push = (handle: RegistryHandler): Operation => ({ action: "push", handle });
+const remove = (handle: RegistryHandler): Operation => ({ action: "delete", handle });
+
+/** Everything that can be done to a repository (OCI Distribution 1.1, "Endpoints"). The first that matches answers. */
+export const endpoints: readonly Endpoint[] = [
+  {
+    path: "/v2/:name/blobs/uploads/",
+    pattern: /^\/v2\/(.+)\/blobs\/uploads\/?()$/,
+    methods: { POST: push(postUpload) },
+  },
+  {
+    path: "/v2/:name/blobs/uploads/:id",
+    pattern: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
+    methods: {
+      GET: push(getUpload),
+      PATCH: push(patchUpload),
+      PUT: push(putUpload),
+      DELETE: push(deleteUpload),
+    },
+  },
+  {
+    path: "/v2/:name/blobs/:digest",
+    pattern: /^\/v2\/(.+)\/blobs\/([^/]+)$/,
+    methods: { GET: pull(getBlob), HEAD: pull(getBlob), DELETE: remove(deleteBlob) },
+  },
+  {
+    path: "/v2/:name/manifests/:reference",
+    pattern: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
+    methods: {
+      GET: pull(getManifest),
+      HEAD: pull(getManifest),
+      PUT: push(putManifest),
+      DELETE: remove(deleteManifest),
+    },
+  },
+  {
+    path: "/v2/:name/tags/list",
+    pattern: /^\/v2\/(.+)\/tags\/list()$/,
+    methods: { GET: pull(listTags), HEAD: pull(listTags) },
+  },
+  {
+    path: "/v2/:name/referrers/:digest",
+    pattern: /^\/v2\/(.+)\/referrers\/([^/]+)$/,
+    methods: { GET: pull(listReferrers), HEAD: pull(listReferrers) },
+  },
+];

@@ -1,0 +1,172 @@
+import { bringsBytes, judgeChunk, type UploadState } from "../../domain/registry/upload.ts";
+import type { Upload } from "../../objects/contract.ts";
+import { algorithmOf, type DigestAlgorithm, digestAlgorithms } from "../../protocol/oci/digest.ts";
+import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import { formatUploadRange, parseContentRange } from "../../protocol/oci/range.ts";
+import { ociAnswer, ociFailureAnswer } from "./answer.ts";
+import { answered, type RegistryCall, type RegistryHandler } from "./call.ts";
+import { assemble, type Incoming, receive } from "./receive.ts";
+
+/** `POST …/blobs/uploads/`: a mount, a whole blob, or the beginning of an upload. */
+export const postUpload: RegistryHandler = async (call) => {
+  const { url, registry, repository } = call;
+  const mount = url.searchParams.get("mount");
+  if (mount !== null && algorithmOf(mount) === null) return digestInvalid(mount);
+  const from = url.searchParams.get("from");
+  if (mount !== null && from !== null) {
+    const source = await call.mayAlso("pull", from);
+    if (source && (await registry.mountBlob(repository, source, mount)))
+      return answered(created(call, mount));
+  }
+
+  const digest = mount === null ? url.searchParams.get("digest") : null;
+  if (digest !== null && algorithmOf(digest) === null) return digestInvalid(digest);
+  const wished = url.searchParams.get("digest-algorithm");
+  if (wished !== null && !digestAlgorithms.some((known) => known === wished)) {
+    return ociFail("UNSUPPORTED", `\`digest-algorithm\` is one of ${digestAlgorithms.join(", ")}`, {
+      status: 400,
+    });
+  }
+  const upload = await registry.beginUpload(repository, digest !== null);
+  if (digest !== null) return finish(call, upload, digest);
+  await call.request.body?.cancel();
+  return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, wished)));
+};
+
+/** `PATCH …/blobs/uploads/<id>`: the next bytes. */
+export const patchUpload: RegistryHandler = async (call) => {
+  const { registry, repository } = call;
+  const upload = await registry.beginChunk(repository, call.reference);
+  if (!upload) return uploadUnknown(call);
+  const refused = refuseChunk(call, upload);
+  if (refused) return refused;
+  const algorithm = announcedAlgorithm(call);
+  const state = await receive(receivePorts(call, upload), upload, incoming(call.request), algorithm);
+  if (state === "overtaken" || !(await registry.advanceUpload(repository, upload, state))) {
+    return overtaken(call);
+  }
+  return answered(ociAnswer(202, uploadHeaders(call, upload.id, state.offset, algorithmParam(call))));
+};
+
+/** `PUT …/blobs/uploads/<id>?digest=`: the last bytes, if any are left, and the end. */
+export const putUpload: RegistryHandler = async (call) => {
+  const digest = call.url.searchParams.get("digest");
+  if (digest === null || algorithmOf(digest) === null) return digestInvalid(digest ?? "");
+  const { body, length } = incoming(call.request);
+  let upload = bringsBytes(body !== null, length)
+    ? await call.registry.beginChunk(call.repository, call.reference)
+    : await call.registry.upload(call.repository, call.reference);
+  // A blob of no bytes needs a key as well.
+  if (upload?.state.offset === 0 && upload.chunkKey === null) {
+    upload = await call.registry.beginChunk(call.repository, call.reference);
+  }
+  if (!upload) return uploadUnknown(call);
+  return refuseChunk(call, upload) ?? finish(call, upload, digest);
+};
+
+/** `GET …/blobs/uploads/<id>`: how far it is. */
+export const getUpload: RegistryHandler = async (call) => {
+  const upload = await call.registry.upload(call.repository, call.reference);
+  if (!upload) return uploadUnknown(call);
+  return answered(ociAnswer(204, uploadHeaders(call, upload.id, upload.state.offset, algorithmParam(call))));
+};
+
+export const deleteUpload: RegistryHandler = async (call) => {
+  const wasThere = await call.registry.cancelUpload(call.repository, call.reference, []);
+  return wasThere ? answered(ociAnswer(204)) : uploadUnknown(call);
+};
+
+async function finish(call: RegistryCall, upload: Upload, digest: string): Promise<OciResult<Response>> {
+  const { registry, repository, store, request } = call;
+  const algorithm = algorithmOf(digest) ?? "sha256";
+  const state = await receive(receivePorts(call, upload), upload, incoming(request), algorithm);
+  if (state === "overtaken") return overtaken(call);
+  const whole: Upload = { ...upload, state };
+  const assembled = await assemble(store, whole, algorithm);
+  if (assembled.digest !== digest) {
+    await registry.cancelUpload(repository, upload.id, [assembled.key]);
+    return ociFail("DIGEST_INVALID", `the bytes have the digest ${assembled.digest}, not ${digest}`);
+  }
+  const blob = { digest, key: assembled.key, size: state.offset };
+  const finished = await registry.finishUpload(repository, whole, blob);
+  return finished.ok ? answered(created(call, digest)) : { ok: false, error: finished.error };
+}
+
+function receivePorts({ registry, repository, store }: RegistryCall, upload: Upload) {
+  return {
+    store,
+    beginMultipart: (multipartId: string) => registry.beginMultipart(repository, upload, multipartId),
+  };
+}
+
+/** The body of a request. A length that HTTP does not carry (chunked transfer) is not known. */
+function incoming(request: Request): Incoming {
+  const length = request.headers.get("content-length");
+  return { body: request.body, length: length === null ? null : Number(length) };
+}
+
+function refuseChunk(call: RegistryCall, { state }: Upload): OciResult<Response> | null {
+  const header = call.request.headers.get("content-range");
+  const range = header === null ? null : parseContentRange(header);
+  if (header !== null && range === null) {
+    return ociFail("BLOB_UPLOAD_INVALID", "Content-Range is `<start>-<end>`, both inclusive");
+  }
+  const verdict = judgeChunk(state.offset, range, incoming(call.request).length);
+  if (verdict.verdict === "append") return null;
+  if (verdict.verdict === "malformed") return ociFail("SIZE_INVALID", verdict.message);
+  return answered(rangeNotSatisfiable(call, state));
+}
+
+function rangeNotSatisfiable(call: RegistryCall, { offset }: UploadState): Response {
+  const failure = { code: "BLOB_UPLOAD_INVALID", message: `the next byte is ${offset}`, status: 416 };
+  return ociFailureAnswer(failure, uploadHeaders(call, call.reference, offset, algorithmParam(call)));
+}
+
+/** What to hash with on the way: what the client said when it began, and its location since. */
+function announcedAlgorithm({ url }: RegistryCall): DigestAlgorithm {
+  return url.searchParams.get("digest-algorithm") === "sha512" ? "sha512" : "sha256";
+}
+
+function algorithmParam({ url }: RegistryCall): string | null {
+  return url.searchParams.get("digest-algorithm");
+}
+
+function uploadHeaders(
+  { name }: RegistryCall,
+  id: string,
+  offset: number,
+  algorithm: string | null,
+): Record<string, string> {
+  const query = algorithm === null ? "" : `?digest-algorithm=${algorithm}`;
+  return {
+    location: `/v2/${name}/blobs/uploads/${id}${query}`,
+    range: formatUploadRange(offset),
+    "docker-upload-uuid": id,
+    "content-length": "0",
+  };
+}
+
+function created({ name }: RegistryCall, digest: string): Response {
+  return ociAnswer(201, {
+    location: `/v2/${name}/blobs/${digest}`,
+    "docker-content-digest": digest,
+    "content-length": "0",
+  });
+}
+
+function overtaken({ reference }: RegistryCall) {
+  return ociFail("BLOB_UPLOAD_INVALID", `somebody else added to upload \`${reference}\` meanwhile`, {
+    status: 416,
+  });
+}
+
+function uploadUnknown({ reference }: RegistryCall) {
+  return ociFail("BLOB_UPLOAD_UNKNOWN", `upload \`${reference.slice(0, 80)}\` not found`);
+}
+
+function digestInvalid(digest: string) {
+  return ociFail(
+    "DIGEST_INVALID",
+    `\`${digest.slice(0, 160)}\` is not a digest: sha256: and 64, or sha512: and 128 hexadecimal digits in lower case`,
+  );
+}

@@ -1,0 +1,31 @@
+import type { ByteRange } from "../../domain/registry/upload.ts";
+
+/**
+ * Where bytes lie, under keys that nobody outside sees. Every method throws when the store cannot be reached or
+ * refuses; each may be repeated.
+ */
+export interface BlobStore {
+  /**
+   * Stores `length` bytes under a key, or nothing.
+   * @param body a stream gives exactly `length` bytes, or the put fails
+   */
+  put(key: string, body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>, length: number): Promise<void>;
+  /** The bytes under a key, or a range of them that lies within them. Null where there is nothing. */
+  get(key: string, range?: ByteRange): Promise<ReadableStream<Uint8Array> | null>;
+  /** The length under a key in bytes, null where there is nothing. */
+  size(key: string): Promise<number | null>;
+  /** Keys with nothing under them are fine. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  /** Begins an object that comes in parts. Until it is completed, nothing is under its key. @returns its id */
+  createMultipart(key: string): Promise<string>;
+  /**
+   * @param part from 1 on
+   * @param bytes `blobPartBytes` of them, fewer in the last part only
+   * @returns the part's tag, for the completion
+   */
+  putPart(key: string, multipartId: string, part: number, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  completeMultipart(key: string, multipartId: string, etags: readonly string[]): Promise<void>;
+  /** One that was completed or aborted already is fine. */
+  abortMultipart(key: string, multipartId: string): Promise<void>;
+}

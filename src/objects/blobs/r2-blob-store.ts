@@ -1,0 +1,47 @@
+import type { BlobStore } from "./blob-store.ts";
+
+const deletedAtOnce = 1000;
+/** R2's code for a multipart upload that is not there (any more). */
+const noSuchUpload = /\(10024\)/;
+
+/** Bytes in an R2 bucket. */
+export function r2BlobStore(bucket: R2Bucket): BlobStore {
+  return {
+    async put(key, body) {
+      await bucket.put(key, body);
+    },
+    async get(key, range) {
+      const object = await bucket.get(
+        key,
+        range ? { range: { offset: range.start, length: range.end - range.start + 1 } } : {},
+      );
+      return object?.body ?? null;
+    },
+    async size(key) {
+      return (await bucket.head(key))?.size ?? null;
+    },
+    async delete(keys) {
+      for (let from = 0; from < keys.length; from += deletedAtOnce) {
+        await bucket.delete(keys.slice(from, from + deletedAtOnce));
+      }
+    },
+
+    async createMultipart(key) {
+      return (await bucket.createMultipartUpload(key)).uploadId;
+    },
+    async putPart(key, multipartId, part, bytes) {
+      return (await bucket.resumeMultipartUpload(key, multipartId).uploadPart(part, bytes)).etag;
+    },
+    async completeMultipart(key, multipartId, etags) {
+      const parts = etags.map((etag, i) => ({ partNumber: i + 1, etag }));
+      await bucket.resumeMultipartUpload(key, multipartId).complete(parts);
+    },
+    async abortMultipart(key, multipartId) {
+      try {
+        await bucket.resumeMultipartUpload(key, multipartId).abort();
+      } catch (error) {
+        if (!(error instanceof Error && noSuchUpload.test(error.message))) throw error;
+      }
+    },
+  };
+}

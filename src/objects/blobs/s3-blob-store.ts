@@ -1,0 +1,113 @@
+import { AwsClient } from "aws4fetch";
+import type { BlobStore } from "./blob-store.ts";
+
+export interface S3Settings {
+  /** The origin and, where the server wants one, a path. Buckets are addressed by path. */
+  endpoint: string;
+  bucket: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+/** Bytes in a bucket of any server that speaks the S3 API. */
+export function s3BlobStore(settings: S3Settings): BlobStore {
+  const { accessKeyId, secretAccessKey, region } = settings;
+  const signer = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3" });
+  const bucketUrl = `${settings.endpoint.replace(/\/+$/, "")}/${settings.bucket}`;
+
+  /** @param allowed statuses that are no failure, beside those of success */
+  async function send(
+    method: string,
+    key: string,
+    request: { query?: Record<string, string>; headers?: Record<string, string>; body?: BodyInit } = {},
+    allowed: readonly number[] = [],
+  ): Promise<Response> {
+    const { query, headers = {}, body } = request;
+    const path = key.split("/").map(encodeURIComponent).join("/");
+    const url = `${bucketUrl}/${path}${query ? `?${new URLSearchParams(query)}` : ""}`;
+    // Signed without the body: a stream can be neither read twice nor held.
+    const signed = await signer.sign(url, { method, headers });
+    const response = await fetch(url, {
+      method,
+      headers: signed.headers,
+      redirect: "manual",
+      ...(body === undefined ? {} : { body }),
+    });
+    if (response.ok || allowed.includes(response.status)) return response;
+    const told = (await response.text()).slice(0, 500);
+    throw new Error(`S3 answered ${response.status} to ${method}: ${told}`);
+  }
+
+  async function sendAndDrain(...request: Parameters<typeof send>): Promise<Response> {
+    const response = await send(...request);
+    await response.body?.cancel();
+    return response;
+  }
+
+  return {
+    async put(key, body, length) {
+      await sendAndDrain("PUT", key, { body, headers: { "content-length": String(length) } });
+    },
+    async get(key, range) {
+      const headers: Record<string, string> = range ? { range: `bytes=${range.start}-${range.end}` } : {};
+      const response = await send("GET", key, { headers }, [404]);
+      if (response.status !== 404) return response.body ?? new Blob([]).stream();
+      await response.body?.cancel();
+      return null;
+    },
+    async size(key) {
+      const response = await send("HEAD", key, {}, [404]);
+      return response.status === 404 ? null : Number(response.headers.get("content-length"));
+    },
+    async delete(keys) {
+      for (const key of keys) await sendAndDrain("DELETE", key, {}, [404]);
+    },
+
+    async createMultipart(key) {
+      const answer = await (await send("POST", key, { query: { uploads: "" } })).text();
+      const id = /<UploadId>([^<]+)<\/UploadId>/.exec(answer)?.[1];
+      if (id === undefined) throw new Error("S3 began a multipart upload without naming it");
+      return fromXml(id);
+    },
+    async putPart(key, multipartId, part, bytes) {
+      const query = { partNumber: String(part), uploadId: multipartId };
+      const headers = { "content-length": String(bytes.byteLength) };
+      const response = await sendAndDrain("PUT", key, { query, body: bytes, headers });
+      const etag = response.headers.get("etag");
+      if (etag === null) throw new Error("S3 took a part without an ETag");
+      return etag;
+    },
+    async completeMultipart(key, multipartId, etags) {
+      const parts = etags.map(
+        (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${toXml(etag)}</ETag></Part>`,
+      );
+      const body = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
+      const answer = await (
+        await send("POST", key, {
+          query: { uploadId: multipartId },
+          body,
+          headers: { "content-type": "text/xml" },
+        })
+      ).text();
+      // A failure that comes late comes with the status 200 (S3, "CompleteMultipartUpload").
+      if (answer.includes("<Error>"))
+        throw new Error(`S3 did not complete an upload: ${answer.slice(0, 500)}`);
+    },
+    async abortMultipart(key, multipartId) {
+      await sendAndDrain("DELETE", key, { query: { uploadId: multipartId } }, [404]);
+    },
+  };
+}
+
+function toXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
+
+function fromXml(text: string): string {
+  return text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&amp;", "&");
+}

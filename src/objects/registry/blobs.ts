@@ -1,0 +1,157 @@
+import { uploadExpiresMs } from "../../domain/limits.ts";
+import { needsNewGrace } from "../../domain/registry/collection.ts";
+import { emptyUpload, type UploadState } from "../../domain/registry/upload.ts";
+import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import type { UploadRow } from "./blobs.sql.ts";
+import type { BlobPlace, Upload } from "./contract.ts";
+import type { RegistryState } from "./state.ts";
+
+/** A blob that the repository has. Its grace begins anew where it would soon run out. */
+export function findBlob(
+  { db, sql }: RegistryState,
+  repository: string,
+  digest: string,
+  now: number,
+): BlobPlace | null {
+  const link = sql.link(repository, digest);
+  const blob = link && sql.blob(digest);
+  if (!blob) return null;
+  if (needsNewGrace(link.unreferenced_since, now)) {
+    db.transaction(() => sql.setLinkUnreferenced(repository, digest, now));
+  }
+  return { key: blob.key, size: blob.size };
+}
+
+/** Gives a blob to a repository, with a grace that begins now. */
+export function linkBlob({ sql }: RegistryState, repository: string, digest: string, now: number): void {
+  const link = sql.link(repository, digest);
+  if (!link) sql.insertLink(repository, digest, now);
+  else if (link.unreferenced_since !== null) sql.setLinkUnreferenced(repository, digest, now);
+}
+
+/** Takes a blob from a repository; its bytes go with the last repository that has it. */
+export function unlinkBlob({ sql }: RegistryState, repository: string, digest: string, now: number): void {
+  sql.deleteLink(repository, digest);
+  if (sql.hasLinks(digest)) return;
+  const blob = sql.blob(digest);
+  if (blob) sql.addGarbage(blob.key, null, now);
+  sql.deleteBlob(digest);
+}
+
+export function deleteBlob(
+  state: RegistryState,
+  repository: string,
+  digest: string,
+  now: number,
+): OciResult<null> {
+  if (!state.sql.link(repository, digest)) return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
+  const manifest = state.sql.referringTo(repository, digest);
+  if (manifest !== undefined) {
+    return ociFail("DENIED", `blob \`${digest}\` is needed by manifest \`${manifest}\`: delete that first`);
+  }
+  unlinkBlob(state, repository, digest, now);
+  return { ok: true, value: null };
+}
+
+export function beginUpload(
+  { sql }: RegistryState,
+  repository: string,
+  id: string,
+  key: string,
+  now: number,
+): Upload {
+  const state = JSON.stringify(emptyUpload);
+  sql.insertUpload({ id, repository, key, version: 0, state, updated_at: now });
+  return { id, key, version: 0, state: emptyUpload, chunkKey: null };
+}
+
+/**
+ * Gives an upload a key for its next chunk. Until something claims it, it counts as garbage, which is deleted when
+ * the upload would have expired: a chunk that is cut short leaves nothing for good.
+ */
+export function withChunkKey({ sql }: RegistryState, upload: Upload, random: string, now: number): Upload {
+  const chunkKey = `${upload.key}-${random}`;
+  sql.addGarbage(chunkKey, null, now + uploadExpiresMs);
+  return { ...upload, chunkKey };
+}
+
+export function findUpload({ sql }: RegistryState, repository: string, id: string): Upload | null {
+  const row = sql.upload(id);
+  if (row?.repository !== repository) return null;
+  return { id, key: row.key, version: row.version, state: uploadState(row), chunkKey: null };
+}
+
+function uploadState(row: UploadRow): UploadState {
+  return JSON.parse(row.state);
+}
+
+/** Takes an upload to its next state, unless somebody else did since `upload` was read. */
+export function advanceUpload(
+  state: RegistryState,
+  repository: string,
+  upload: Upload,
+  next: UploadState,
+  now: number,
+): boolean {
+  const current = findUpload(state, repository, upload.id);
+  if (!current || current.version !== upload.version) return false;
+  const version = upload.version + 1;
+  state.sql.updateUpload({ id: upload.id, version, state: JSON.stringify(next), updated_at: now });
+  const tail = current.state.tail?.key;
+  if (tail !== undefined && tail !== next.tail?.key) state.sql.addGarbage(tail, null, now);
+  if (next.tail) state.sql.deleteGarbage(next.tail.key);
+  return true;
+}
+
+export function beginMultipart(
+  state: RegistryState,
+  repository: string,
+  upload: Upload,
+  multipartId: string,
+  now: number,
+): boolean {
+  const current = findUpload(state, repository, upload.id);
+  if (!current || current.version !== upload.version || current.state.multipartId !== null) return false;
+  const next = JSON.stringify({ ...current.state, multipartId });
+  state.sql.updateUpload({ id: upload.id, version: upload.version, state: next, updated_at: now });
+  return true;
+}
+
+/** Ends an upload whose bytes were verified. Of equal blobs, the one that came first stays. */
+export function finishUpload(
+  state: RegistryState,
+  repository: string,
+  upload: Upload,
+  blob: { digest: string; key: string; size: number },
+  now: number,
+): OciResult<null> {
+  const current = findUpload(state, repository, upload.id);
+  if (!current) return ociFail("BLOB_UPLOAD_UNKNOWN", `upload \`${upload.id}\` not found`);
+  if (current.version !== upload.version) {
+    return ociFail("BLOB_UPLOAD_INVALID", "the upload was added to while it was being finished");
+  }
+  state.sql.deleteUpload(upload.id);
+  const leftOver = new Set(
+    [current.state.tail?.key, upload.state.tail?.key, blob.key].filter((key) => key !== undefined),
+  );
+  if (!state.sql.blob(blob.digest)) {
+    state.sql.insertBlob(blob.digest, blob.key, blob.size);
+    leftOver.delete(blob.key);
+    state.sql.deleteGarbage(blob.key);
+  }
+  const { multipartId } = current.state;
+  if (multipartId !== null && blob.key !== current.key) {
+    state.sql.addGarbage(current.key, multipartId, now);
+  }
+  for (const key of leftOver) state.sql.addGarbage(key, null, now);
+  linkBlob(state, repository, blob.digest, now);
+  return { ok: true, value: null };
+}
+
+/** Ends an upload that nothing came of. */
+export function dropUpload({ sql }: RegistryState, row: UploadRow, now: number): void {
+  const state = uploadState(row);
+  sql.addGarbage(row.key, state.multipartId, now);
+  if (state.tail) sql.addGarbage(state.tail.key, null, now);
+  sql.deleteUpload(row.id);
+}

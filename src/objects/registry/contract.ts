@@ -1,0 +1,96 @@
+import type { RepositoryName } from "../../domain/registry/repository.ts";
+import type { UploadState } from "../../domain/registry/upload.ts";
+import type { OciResult } from "../../protocol/oci/errors.ts";
+import type { Referrer } from "../../protocol/oci/list.ts";
+import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
+
+export interface BlobPlace {
+  /** Of the blob store. */
+  key: string;
+  /** In bytes. */
+  size: number;
+}
+
+export interface Upload {
+  id: string;
+  /** Under which the blob will lie in the blob store. */
+  key: string;
+  /** Goes up with each step; a step is taken by whoever knows the last one. */
+  version: number;
+  state: UploadState;
+  /**
+   * Where this chunk may put what it does not put into parts: a key of its own, so that of two chunks that come at
+   * once neither writes over the other. Null where none was asked for.
+   */
+  chunkKey: string | null;
+}
+
+export interface StoredManifest {
+  digest: string;
+  mediaType: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface ManifestPut {
+  digest: string;
+  bytes: Uint8Array<ArrayBuffer>;
+  facts: ManifestFacts;
+  tags: string[];
+  /** host[:port] of the deployment's own registry. */
+  registryHost: string;
+}
+
+/** The images of one account: everything but the bytes of blobs. A repository exists as long as its service does. */
+export interface RegistryRpc {
+  /** Where a blob lies that is linked to the repository. Whoever is told so can count on it for a while. */
+  blob(repository: RepositoryName, digest: string): Promise<BlobPlace | null>;
+  /** Links a blob of another repository of the account. @returns whether it was there */
+  mountBlob(repository: RepositoryName, from: RepositoryName, digest: string): Promise<boolean>;
+  /** `DENIED` while a manifest of the repository needs it. */
+  deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
+
+  /** @param isWhole whether the bytes come with it, and need a `chunkKey` */
+  beginUpload(repository: RepositoryName, isWhole: boolean): Promise<Upload>;
+  upload(repository: RepositoryName, id: string): Promise<Upload | null>;
+  /** An upload that is about to get bytes, with its `chunkKey`. */
+  beginChunk(repository: RepositoryName, id: string): Promise<Upload | null>;
+  /** Notes the multipart upload that was begun, so that it is aborted if nothing comes of it. */
+  beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<boolean>;
+  /** @returns whether the upload was still at the version that it was advanced from */
+  advanceUpload(repository: RepositoryName, upload: Upload, state: UploadState): Promise<boolean>;
+  /**
+   * Makes a verified upload a blob of the repository, and ends it.
+   * @param key under which its bytes are: the upload's own or that of its tail
+   */
+  finishUpload(
+    repository: RepositoryName,
+    upload: Upload,
+    blob: { digest: string; key: string; size: number },
+  ): Promise<OciResult<null>>;
+  /** @param leftOver keys that a failed attempt has written. @returns whether there was one */
+  cancelUpload(repository: RepositoryName, id: string, leftOver: string[]): Promise<boolean>;
+
+  /** @param reference a tag or a digest */
+  manifest(repository: RepositoryName, reference: string): Promise<StoredManifest | null>;
+  /** Stores a manifest whose digest was verified, and moves its tags: here, and before the answer at the service. */
+  putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>>;
+  /** Takes the manifest's tags along. `DENIED` while invariant 7 protects it. */
+  deleteManifest(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
+  /** `DENIED` while an environment follows it. */
+  deleteTag(repository: RepositoryName, tag: string): Promise<OciResult<null>>;
+
+  /** Tags after `last` in order, at most `limit`, and whether there are more. */
+  tags(
+    repository: RepositoryName,
+    page: { last: string; limit: number },
+  ): Promise<{ tags: string[]; more: boolean }>;
+  /** Manifests that have `digest` as their subject, by digest, and the digest after which the next page begins. */
+  referrers(
+    repository: RepositoryName,
+    digest: string,
+    page: { artifactType: string | null; last: string },
+  ): Promise<{ referrers: Referrer[]; next: string | null }>;
+
+  /** Forgets a repository whose service was deleted. */
+  removeRepository(repository: RepositoryName): Promise<void>;
+}

@@ -1,0 +1,138 @@
+import type { Database } from "../database.ts";
+
+export type ManifestRow = {
+  repository: string;
+  digest: string;
+  media_type: string;
+  size: number;
+  subject: string | null;
+  artifact_type: string | null;
+  annotations: string | null;
+  unreferenced_since: number | null;
+};
+export type TagRow = { repository: string; tag: string; digest: string; announced: number };
+
+/** Manifests, what they refer to, and tags. */
+export function manifestsSql(db: Database) {
+  return {
+    manifest: (repository: string, digest: string) =>
+      db.first<ManifestRow>(
+        "SELECT * FROM manifests WHERE repository = ? AND digest = ?",
+        repository,
+        digest,
+      ),
+    manifestsOf: (repository: string) =>
+      db.all<ManifestRow>("SELECT * FROM manifests WHERE repository = ?", repository),
+    manifestsUnreferencedSince: (since: number, limit: number) =>
+      db.all<ManifestRow>(
+        "SELECT * FROM manifests WHERE unreferenced_since <= ? ORDER BY unreferenced_since LIMIT ?",
+        since,
+        limit,
+      ),
+    putManifest: (row: Omit<ManifestRow, "unreferenced_since">) =>
+      db.run(
+        `INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (repository, digest) DO UPDATE SET media_type = excluded.media_type`,
+        row.repository,
+        row.digest,
+        row.media_type,
+        row.size,
+        row.subject,
+        row.artifact_type,
+        row.annotations,
+      ),
+    setManifestUnreferenced: (repository: string, digest: string, since: number | null) =>
+      db.run(
+        `UPDATE manifests SET unreferenced_since = ?
+         WHERE repository = ? AND digest = ? AND unreferenced_since IS NOT ?`,
+        since,
+        repository,
+        digest,
+        since,
+      ),
+    deleteManifest: (repository: string, digest: string) => {
+      db.run("DELETE FROM manifests WHERE repository = ? AND digest = ?", repository, digest);
+      db.run("DELETE FROM manifest_bytes WHERE repository = ? AND digest = ?", repository, digest);
+      db.run("DELETE FROM refs WHERE repository = ? AND manifest = ?", repository, digest);
+      db.run("DELETE FROM tags WHERE repository = ? AND digest = ?", repository, digest);
+    },
+
+    piece: (repository: string, digest: string, piece: number, bytes: ArrayBuffer) =>
+      db.run(
+        `INSERT INTO manifest_bytes (repository, digest, piece, bytes) VALUES (?, ?, ?, ?)
+         ON CONFLICT (repository, digest, piece) DO NOTHING`,
+        repository,
+        digest,
+        piece,
+        bytes,
+      ),
+    pieces: (repository: string, digest: string) =>
+      db.all<{ bytes: ArrayBuffer }>(
+        "SELECT bytes FROM manifest_bytes WHERE repository = ? AND digest = ? ORDER BY piece",
+        repository,
+        digest,
+      ),
+
+    refsOf: (repository: string, manifest: string) =>
+      db.all<{ digest: string }>(
+        "SELECT digest FROM refs WHERE repository = ? AND manifest = ?",
+        repository,
+        manifest,
+      ),
+    /** A manifest that refers to a digest. */
+    referringTo: (repository: string, digest: string) =>
+      db.first<{ manifest: string }>(
+        "SELECT manifest FROM refs WHERE repository = ? AND digest = ? LIMIT 1",
+        repository,
+        digest,
+      )?.manifest,
+    insertRef: (repository: string, manifest: string, digest: string) =>
+      db.run(
+        `INSERT INTO refs (repository, manifest, digest) VALUES (?, ?, ?)
+         ON CONFLICT (repository, manifest, digest) DO NOTHING`,
+        repository,
+        manifest,
+        digest,
+      ),
+    /** Manifests about another one, by digest. */
+    withSubject: (repository: string, subject: string, last: string, limit: number) =>
+      db.all<ManifestRow>(
+        `SELECT * FROM manifests WHERE repository = ? AND subject = ? AND digest > ? ORDER BY digest LIMIT ?`,
+        repository,
+        subject,
+        last,
+        limit,
+      ),
+
+    tag: (repository: string, tag: string) =>
+      db.first<TagRow>("SELECT * FROM tags WHERE repository = ? AND tag = ?", repository, tag),
+    hasTag: (repository: string, digest: string) =>
+      db.first(
+        "SELECT 1 AS found FROM tags WHERE repository = ? AND digest = ? LIMIT 1",
+        repository,
+        digest,
+      ) !== undefined,
+    tagsAfter: (repository: string, last: string, limit: number) =>
+      db.all<{ tag: string }>(
+        "SELECT tag FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?",
+        repository,
+        last,
+        limit,
+      ),
+    unannouncedTags: (limit: number) =>
+      db.all<TagRow>("SELECT * FROM tags WHERE announced = 0 LIMIT ?", limit),
+    setTag: (repository: string, tag: string, digest: string) =>
+      db.run(
+        `INSERT INTO tags (repository, tag, digest, announced) VALUES (?, ?, ?, 0)
+         ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, announced = 0`,
+        repository,
+        tag,
+        digest,
+      ),
+    setAnnounced: (repository: string, tag: string) =>
+      db.run("UPDATE tags SET announced = 1 WHERE repository = ? AND tag = ?", repository, tag),
+    deleteTag: (repository: string, tag: string) =>
+      db.run("DELETE FROM tags WHERE repository = ? AND tag = ?", repository, tag),
+  };
+}

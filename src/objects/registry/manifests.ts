@@ -1,0 +1,126 @@
+import { referrersPageMax } from "../../domain/limits.ts";
+import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import type { Referrer } from "../../protocol/oci/list.ts";
+import type { ManifestPut, StoredManifest } from "./contract.ts";
+import type { ManifestRow } from "./manifests.sql.ts";
+import type { RegistryState } from "./state.ts";
+
+/** A value in SQLite has at most 2 MB; a manifest up to 4 MiB. */
+const pieceBytes = 1024 * 1024;
+/** Annotations come along with referrers: no page of them may outgrow what an RPC carries. */
+const referrersPageBytes = 2 * 1024 * 1024;
+
+export function findManifest(
+  { sql }: RegistryState,
+  repository: string,
+  reference: string,
+): StoredManifest | null {
+  const digest = reference.includes(":") ? reference : sql.tag(repository, reference)?.digest;
+  const row = digest === undefined ? undefined : sql.manifest(repository, digest);
+  if (!row) return null;
+  const bytes = new Uint8Array(row.size);
+  let offset = 0;
+  for (const piece of sql.pieces(repository, row.digest)) {
+    bytes.set(new Uint8Array(piece.bytes), offset);
+    offset += piece.bytes.byteLength;
+  }
+  return { digest: row.digest, mediaType: row.media_type, bytes };
+}
+
+/**
+ * Stores a manifest and moves its tags, if all that it refers to is there. Its subject need not be. Tags stand as
+ * unannounced until the service has them.
+ */
+export function storeManifest(
+  state: RegistryState,
+  repository: string,
+  { digest, bytes, facts, tags }: ManifestPut,
+  now: number,
+): OciResult<null> {
+  const { sql } = state;
+  const missing = [
+    ...facts.blobs.filter((blob) => !sql.link(repository, blob)),
+    // An index may list blobs: build caches do.
+    ...facts.children.filter((child) => !sql.manifest(repository, child) && !sql.link(repository, child)),
+  ];
+  if (missing.length > 0) {
+    return ociFail("MANIFEST_BLOB_UNKNOWN", `the manifest refers to what was not pushed: ${missing[0]}`, {
+      detail: { digests: missing.slice(0, 100) },
+    });
+  }
+  sql.putManifest({
+    repository,
+    digest,
+    media_type: facts.mediaType,
+    size: bytes.byteLength,
+    subject: facts.subject,
+    artifact_type: facts.artifactType,
+    annotations: facts.annotations === null ? null : JSON.stringify(facts.annotations),
+  });
+  for (let piece = 0; piece * pieceBytes < bytes.byteLength; piece++) {
+    sql.piece(repository, digest, piece, bytes.slice(piece * pieceBytes, (piece + 1) * pieceBytes).buffer);
+  }
+  const refs = [...facts.blobs, ...facts.foreignBlobs, ...facts.children];
+  for (const ref of refs) sql.insertRef(repository, digest, ref);
+  for (const tag of tags) {
+    const before = sql.tag(repository, tag)?.digest;
+    sql.setTag(repository, tag, digest);
+    if (before !== undefined && before !== digest) state.markManifest(repository, before, now);
+  }
+  // A manifest that is pushed again without a tag begins its grace anew.
+  sql.setManifestUnreferenced(repository, digest, null);
+  state.markManifest(repository, digest, now);
+  state.markAround(repository, digest, refs, now);
+  return { ok: true, value: null };
+}
+
+/** Removes a manifest with its tags; what only it needed is without use from now on. */
+export function removeManifest(state: RegistryState, repository: string, digest: string, now: number): void {
+  const refs = state.sql.refsOf(repository, digest).map((ref) => ref.digest);
+  state.sql.deleteManifest(repository, digest);
+  state.markAround(repository, digest, refs, now);
+}
+
+export function removeTag(state: RegistryState, repository: string, tag: string, now: number): void {
+  const digest = state.sql.tag(repository, tag)?.digest;
+  state.sql.deleteTag(repository, tag);
+  if (digest !== undefined) state.markManifest(repository, digest, now);
+}
+
+export function listTags(
+  { sql }: RegistryState,
+  repository: string,
+  { last, limit }: { last: string; limit: number },
+): { tags: string[]; more: boolean } {
+  const tags = sql.tagsAfter(repository, last, limit + 1).map(({ tag }) => tag);
+  return { tags: tags.slice(0, limit), more: limit > 0 && tags.length > limit };
+}
+
+export function listReferrers(
+  { sql }: RegistryState,
+  repository: string,
+  subject: string,
+  { artifactType, last }: { artifactType: string | null; last: string },
+): { referrers: Referrer[]; next: string | null } {
+  const rows = sql.withSubject(repository, subject, last, referrersPageMax + 1);
+  const shown: ManifestRow[] = [];
+  let bytes = 0;
+  for (const row of rows.slice(0, referrersPageMax)) {
+    bytes += row.annotations?.length ?? 0;
+    if (shown.length > 0 && bytes > referrersPageBytes) break;
+    shown.push(row);
+  }
+  const next = shown.length < rows.length ? (shown.at(-1)?.digest ?? null) : null;
+  const wanted = shown.filter((row) => artifactType === null || row.artifact_type === artifactType);
+  return { referrers: wanted.map(referrer), next };
+}
+
+function referrer(row: ManifestRow): Referrer {
+  return {
+    mediaType: row.media_type,
+    digest: row.digest,
+    size: row.size,
+    artifactType: row.artifact_type,
+    annotations: row.annotations === null ? null : JSON.parse(row.annotations),
+  };
+}

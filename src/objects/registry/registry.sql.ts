@@ -1,0 +1,111 @@
+import type { Database, Migration } from "../database.ts";
+
+export const registryMigrations: readonly Migration[] = [
+  {
+    name: "blobs, manifests, tags, uploads and what is to be deleted",
+    sql: `
+      CREATE TABLE registry (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        account TEXT NOT NULL,
+        host TEXT NOT NULL DEFAULT ''
+      );
+      CREATE TABLE blobs (
+        digest TEXT PRIMARY KEY,
+        key TEXT NOT NULL, -- of the blob store
+        size INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE TABLE links ( -- which repository has which blob
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        unreferenced_since INTEGER, -- null while a manifest of the repository refers to it
+        PRIMARY KEY (repository, digest)
+      ) WITHOUT ROWID;
+      CREATE INDEX links_digest ON links (digest);
+      CREATE INDEX links_unreferenced ON links (unreferenced_since) WHERE unreferenced_since IS NOT NULL;
+      CREATE TABLE manifests (
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        subject TEXT,
+        artifact_type TEXT,
+        annotations TEXT, -- JSON
+        unreferenced_since INTEGER, -- null while a tag, an index or its subject keeps it
+        PRIMARY KEY (repository, digest)
+      ) WITHOUT ROWID;
+      CREATE INDEX manifests_subject ON manifests (repository, subject) WHERE subject IS NOT NULL;
+      CREATE INDEX manifests_unreferenced ON manifests (unreferenced_since) WHERE unreferenced_since IS NOT NULL;
+      CREATE TABLE manifest_bytes ( -- in pieces, since a value has at most 2 MB
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        piece INTEGER NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (repository, digest, piece)
+      ) WITHOUT ROWID;
+      CREATE TABLE refs ( -- what a manifest refers to: config, layers, manifests of an index
+        repository TEXT NOT NULL,
+        manifest TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (repository, manifest, digest)
+      ) WITHOUT ROWID;
+      CREATE INDEX refs_digest ON refs (repository, digest);
+      CREATE TABLE tags (
+        repository TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        announced INTEGER NOT NULL, -- whether the service has taken it over
+        PRIMARY KEY (repository, tag)
+      ) WITHOUT ROWID;
+      CREATE INDEX tags_digest ON tags (repository, digest);
+      CREATE INDEX tags_unannounced ON tags (announced) WHERE announced = 0;
+      CREATE TABLE uploads (
+        id TEXT PRIMARY KEY,
+        repository TEXT NOT NULL,
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        state TEXT NOT NULL, -- JSON: UploadState
+        updated_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX uploads_updated ON uploads (updated_at);
+      CREATE TABLE garbage ( -- keys of the blob store that nothing needs any more
+        key TEXT PRIMARY KEY,
+        multipart_id TEXT,
+        since INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX garbage_since ON garbage (since);
+    `,
+  },
+];
+
+export function registrySql(db: Database) {
+  return {
+    registry: () => db.first<{ account: string; host: string }>("SELECT account, host FROM registry"),
+    insertRegistry: (account: string) => db.run("INSERT INTO registry (id, account) VALUES (1, ?)", account),
+    setHost: (host: string) => db.run("UPDATE registry SET host = ? WHERE host != ?", host, host),
+
+    addGarbage: (key: string, multipartId: string | null, now: number) =>
+      db.run(
+        `INSERT INTO garbage (key, multipart_id, since) VALUES (?, ?, ?)
+         ON CONFLICT (key) DO UPDATE SET since = min(since, excluded.since)`,
+        key,
+        multipartId,
+        now,
+      ),
+    garbageSince: (since: number, limit: number) =>
+      db.all<{ key: string; multipart_id: string | null }>(
+        "SELECT key, multipart_id FROM garbage WHERE since <= ? ORDER BY since LIMIT ?",
+        since,
+        limit,
+      ),
+    deleteGarbage: (key: string) => db.run("DELETE FROM garbage WHERE key = ?", key),
+    /** Since when the longest unused of each kind has been so. */
+    oldest: () =>
+      db.first<{ blob: number | null; manifest: number | null; upload: number | null; bytes: number | null }>(
+        `SELECT
+           (SELECT min(unreferenced_since) FROM links WHERE unreferenced_since IS NOT NULL) AS blob,
+           (SELECT min(unreferenced_since) FROM manifests WHERE unreferenced_since IS NOT NULL) AS manifest,
+           (SELECT min(updated_at) FROM uploads) AS upload,
+           (SELECT min(since) FROM garbage) AS bytes`,
+      ) ?? { blob: null, manifest: null, upload: null, bytes: null },
+  };
+}

@@ -1,0 +1,252 @@
+import { DurableObject } from "cloudflare:workers";
+import { nextCollectionAt } from "../../domain/registry/collection.ts";
+import type { RepositoryName } from "../../domain/registry/repository.ts";
+import type { UploadState } from "../../domain/registry/upload.ts";
+import { earliest } from "../../domain/retry.ts";
+import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
+import { Alarm } from "../database.ts";
+import type { Env } from "../env.ts";
+import { serviceStub } from "../stubs.ts";
+import * as blobs from "./blobs.ts";
+import {
+  type CollectionPorts,
+  collectBytes,
+  collectManifests,
+  collectRecords,
+  removeGoneRepository,
+} from "./collection.ts";
+import type { BlobPlace, ManifestPut, RegistryRpc, StoredManifest, Upload } from "./contract.ts";
+import * as manifests from "./manifests.ts";
+import { Serially } from "./serially.ts";
+import { announceTag, releaseDigest, releaseTag, type ServiceImages } from "./service-images.ts";
+import { RegistryState } from "./state.ts";
+
+/** How soon a tag that the service could not be told of is told again. */
+const announceRetryMs = 10_000;
+const collectionRetryMs = 60_000;
+const announcedAtOnce = 100;
+
+/**
+ * The images of one account. Bytes of manifests are kept here, so that a manifest, its tags and what it refers to
+ * change in one transaction; bytes of blobs go past it, between the client and the blob store.
+ */
+export class Registry extends DurableObject<Env> implements RegistryRpc {
+  readonly #state = new RegistryState(this.ctx.storage);
+  readonly #alarm = new Alarm(this.ctx);
+  /** The service's view of a repository must follow this one's: one change that both see at a time. */
+  readonly #changes = new Serially();
+
+  async blob({ service }: RepositoryName, digest: string): Promise<BlobPlace | null> {
+    return this.#state.db.ready ? blobs.findBlob(this.#state, service, digest, Date.now()) : null;
+  }
+
+  async mountBlob(repository: RepositoryName, from: RepositoryName, digest: string): Promise<boolean> {
+    if (!this.#state.db.ready || repository.account !== from.account) return false;
+    return this.#write(repository, (now) => {
+      if (!this.#state.sql.link(from.service, digest)) return false;
+      blobs.linkBlob(this.#state, repository.service, digest, now);
+      return true;
+    });
+  }
+
+  async deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>> {
+    if (!this.#state.db.ready) return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
+    return this.#write(repository, (now) => blobs.deleteBlob(this.#state, repository.service, digest, now));
+  }
+
+  async beginUpload(repository: RepositoryName, isWhole: boolean): Promise<Upload> {
+    const id = crypto.randomUUID();
+    const key = `${repository.account}/${crypto.randomUUID()}`;
+    return this.#write(repository, (now) => {
+      const upload = blobs.beginUpload(this.#state, repository.service, id, key, now);
+      return isWhole ? blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now) : upload;
+    });
+  }
+
+  async upload({ service }: RepositoryName, id: string): Promise<Upload | null> {
+    return this.#state.db.ready ? blobs.findUpload(this.#state, service, id) : null;
+  }
+
+  async beginChunk(repository: RepositoryName, id: string): Promise<Upload | null> {
+    if (!this.#state.db.ready) return null;
+    return this.#write(repository, (now) => {
+      const upload = blobs.findUpload(this.#state, repository.service, id);
+      return upload && blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now);
+    });
+  }
+
+  async beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<boolean> {
+    return this.#write(repository, (now) =>
+      blobs.beginMultipart(this.#state, repository.service, upload, multipartId, now),
+    );
+  }
+
+  async advanceUpload(repository: RepositoryName, upload: Upload, next: UploadState): Promise<boolean> {
+    return this.#write(repository, (now) =>
+      blobs.advanceUpload(this.#state, repository.service, upload, next, now),
+    );
+  }
+
+  async finishUpload(
+    repository: RepositoryName,
+    upload: Upload,
+    blob: { digest: string; key: string; size: number },
+  ): Promise<OciResult<null>> {
+    return this.#write(repository, (now) =>
+      blobs.finishUpload(this.#state, repository.service, upload, blob, now),
+    );
+  }
+
+  async cancelUpload(repository: RepositoryName, id: string, leftOver: string[]): Promise<boolean> {
+    if (!this.#state.db.ready) return false;
+    return this.#write(repository, (now) => {
+      const row = this.#state.sql.upload(id);
+      if (row?.repository !== repository.service) return false;
+      blobs.dropUpload(this.#state, row, now);
+      for (const key of leftOver) this.#state.sql.addGarbage(key, null, now);
+      return true;
+    });
+  }
+
+  async manifest({ service }: RepositoryName, reference: string): Promise<StoredManifest | null> {
+    return this.#state.db.ready ? manifests.findManifest(this.#state, service, reference) : null;
+  }
+
+  async putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>> {
+    return this.#changes.run(repository.service, async () => {
+      const stored = this.#write(repository, (now) => {
+        this.#state.sql.setHost(put.registryHost);
+        return manifests.storeManifest(this.#state, repository.service, put, now);
+      });
+      if (!stored.ok) return stored;
+      for (const tag of put.tags) {
+        const told = await announceTag(this.#state, this.#service(repository), repository.service, tag);
+        if (told === "gone") return this.#gone(repository);
+      }
+      return stored;
+    });
+  }
+
+  async deleteManifest(repository: RepositoryName, digest: string): Promise<OciResult<null>> {
+    return this.#changes.run(repository.service, async () => {
+      const { sql, db } = this.#state;
+      if (!db.ready || !sql.manifest(repository.service, digest)) return manifestUnknown(digest);
+      const parent = sql.referringTo(repository.service, digest);
+      if (parent !== undefined) {
+        return ociFail("DENIED", `manifest \`${digest}\` is listed by \`${parent}\`: delete that first`);
+      }
+      const released = await releaseDigest(this.#service(repository), digest);
+      if (!released.ok) return released;
+      if (released.value === "gone") return this.#gone(repository);
+      return this.#write(repository, (now) => {
+        manifests.removeManifest(this.#state, repository.service, digest, now);
+        return { ok: true, value: null };
+      });
+    });
+  }
+
+  async deleteTag(repository: RepositoryName, tag: string): Promise<OciResult<null>> {
+    return this.#changes.run(repository.service, async () => {
+      const { sql, db } = this.#state;
+      const row = db.ready ? sql.tag(repository.service, tag) : undefined;
+      if (!row) return manifestUnknown(tag);
+      const released = await releaseTag(this.#service(repository), tag, row.digest);
+      if (!released.ok) return released;
+      if (released.value === "gone") return this.#gone(repository);
+      return this.#write(repository, (now) => {
+        manifests.removeTag(this.#state, repository.service, tag, now);
+        return { ok: true, value: null };
+      });
+    });
+  }
+
+  async tags({ service }: RepositoryName, page: { last: string; limit: number }) {
+    return this.#state.db.ready ? manifests.listTags(this.#state, service, page) : { tags: [], more: false };
+  }
+
+  async referrers(
+    { service }: RepositoryName,
+    digest: string,
+    page: { artifactType: string | null; last: string },
+  ) {
+    return this.#state.db.ready
+      ? manifests.listReferrers(this.#state, service, digest, page)
+      : { referrers: [], next: null };
+  }
+
+  async removeRepository(repository: RepositoryName): Promise<void> {
+    await this.#changes.run(repository.service, async () => {
+      if (this.#state.db.ready) this.#gone(repository);
+    });
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarm.fired();
+    const now = Date.now();
+    const ports: CollectionPorts = {
+      state: this.#state,
+      store: chooseBlobStore(this.env),
+      service: (service) => this.#service({ account: this.#account(), service }),
+      serially: (repository, action) => this.#changes.run(repository, action),
+    };
+    try {
+      await this.#announceLeftOver();
+      collectRecords(this.#state, now);
+      await collectManifests(ports, now);
+      await collectBytes(ports, now);
+      this.#arm();
+    } catch (error) {
+      // The platform gives an alarm up after a few failures: this one comes back for as long as there is work.
+      console.error("the registry's alarm", error);
+      this.#alarm.noLaterThan(now + collectionRetryMs);
+    }
+  }
+
+  /** Tells services of tags that a crash or their absence kept from them. */
+  async #announceLeftOver(): Promise<void> {
+    for (const { repository, tag } of this.#state.sql.unannouncedTags(announcedAtOnce)) {
+      const name = { account: this.#account(), service: repository };
+      await this.#changes.run(repository, async () => {
+        const told = await announceTag(this.#state, this.#service(name), repository, tag);
+        if (told === "gone") this.#gone(name);
+      });
+    }
+  }
+
+  #account(): string {
+    const registry = this.#state.sql.registry();
+    if (!registry) throw new Error("the registry was never set up");
+    return registry.account;
+  }
+
+  #service({ account, service }: RepositoryName): ServiceImages {
+    return serviceStub(this.env, account, service);
+  }
+
+  #gone(repository: RepositoryName): OciResult<null> {
+    removeGoneRepository(this.#state, repository.service, Date.now());
+    this.#arm();
+    const name = `${repository.account}/${repository.service}`;
+    return ociFail("NAME_UNKNOWN", `repository \`${name}\` not found`);
+  }
+
+  #write<T>({ account }: RepositoryName, action: (now: number) => T): T {
+    const now = Date.now();
+    const result = this.#state.write(account, () => action(now));
+    this.#arm();
+    return result;
+  }
+
+  /** Sees to it that the object wakes when something of it is due. */
+  #arm(): void {
+    const { sql } = this.#state;
+    const isUntold = sql.unannouncedTags(1).length > 0;
+    const announceAt = isUntold ? Date.now() + announceRetryMs : null;
+    this.#alarm.noLaterThan(earliest([announceAt, nextCollectionAt(sql.oldest())]));
+  }
+}
+
+function manifestUnknown(reference: string) {
+  return ociFail("MANIFEST_UNKNOWN", `manifest \`${reference}\` not found`);
+}

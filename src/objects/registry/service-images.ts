@@ -1,0 +1,65 @@
+import type { Result } from "../../domain/result.ts";
+import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import type { ServiceRpc } from "../contract.ts";
+import type { RegistryState } from "./state.ts";
+
+/** What the registry says to the service whose images a repository holds. */
+export type ServiceImages = Pick<ServiceRpc, "recordImage" | "deleteImage" | "forgetTag" | "recentImages">;
+
+/** The service of a repository is gone, and its images with it. */
+export type Gone = "gone";
+
+/**
+ * Has the service take over a tag as it stands here. Not to be run beside anything else that changes the repository:
+ * what the service hears last must be what stands here last.
+ */
+export async function announceTag(
+  { db, sql }: RegistryState,
+  service: ServiceImages,
+  repository: string,
+  tag: string,
+): Promise<"announced" | Gone> {
+  const row = sql.tag(repository, tag);
+  const manifest = row && sql.manifest(repository, row.digest);
+  if (!manifest || row.announced === 1) return "announced";
+  const host = sql.registry()?.host ?? "";
+  const recorded = await service.recordImage(
+    { digest: row.digest, tag, media_type: manifest.media_type },
+    host,
+  );
+  if (!recorded.ok) return expectGone(recorded);
+  db.transaction(() => sql.setAnnounced(repository, tag));
+  return "announced";
+}
+
+/**
+ * Asks the service to let go of a digest. After `released` nothing can be pinned to it any more, until it is pushed
+ * again.
+ */
+export async function releaseDigest(
+  service: ServiceImages,
+  digest: string,
+): Promise<OciResult<"released" | Gone>> {
+  const released = await service.deleteImage(digest, "own_registry");
+  if (released.ok || released.error.code === "image_not_found") return { ok: true, value: "released" };
+  if (released.error.code === "image_in_use") return ociFail("DENIED", released.error.message);
+  return { ok: true, value: expectGone(released) };
+}
+
+export async function releaseTag(
+  service: ServiceImages,
+  tag: string,
+  digest: string,
+): Promise<OciResult<"released" | Gone>> {
+  const released = await service.forgetTag(tag, digest);
+  if (released.ok) return { ok: true, value: "released" };
+  if (released.error.code === "image_in_use") return ociFail("DENIED", released.error.message);
+  return { ok: true, value: expectGone(released) };
+}
+
+function expectGone(failure: Exclude<Result<unknown>, { ok: true }>): Gone {
+  if (failure.error.code === "service_not_found") return "gone";
+  throw new Error(
+    `the service refused what it cannot refuse: ${failure.error.code}: ${failure.error.message}`,
+  );
+}

@@ -1,0 +1,27 @@
+import { digestPattern } from "../../domain/images.ts";
+
+export const digestAlgorithms = ["sha256", "sha512"] as const;
+export type DigestAlgorithm = (typeof digestAlgorithms)[number];
+
+const subtleNames = { sha256: "SHA-256", sha512: "SHA-512" } as const;
+
+/** The name that Web Crypto has for an algorithm. */
+export function webCryptoName(algorithm: DigestAlgorithm): (typeof subtleNames)[DigestAlgorithm] {
+  return subtleNames[algorithm];
+}
+
+/** The algorithm of a digest, or null where the text is not a digest that is known here. */
+export function algorithmOf(digest: string): DigestAlgorithm | null {
+  if (!digestPattern.test(digest)) return null;
+  return digest.startsWith("sha512:") ? "sha512" : "sha256";
+}
+
+export function formatDigest(algorithm: DigestAlgorithm, hash: ArrayBuffer): string {
+  const hex = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${algorithm}:${hex}`;
+}
+
+/** The digest of bytes that are in memory. */
+export async function digestOf(algorithm: DigestAlgorithm, bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return formatDigest(algorithm, await crypto.subtle.digest(webCryptoName(algorithm), bytes));
+}

@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { digestPattern } from "../../domain/images.ts";
+import { type OciResult, ociFail } from "./errors.ts";
+
+/** OCI Image 1.1, "Content descriptors". Unknown fields are nobody's business: manifests are kept byte for byte. */
+const descriptor = z.looseObject({
+  mediaType: z.string().max(255).optional(),
+  digest: z.string().regex(digestPattern, "is not a digest"),
+  size: z.int().nonnegative(),
+  urls: z.array(z.string()).optional(),
+});
+
+const annotations = z.record(z.string(), z.string());
+
+const common = {
+  schemaVersion: z.literal(2),
+  mediaType: z.string().max(255).optional(),
+  artifactType: z.string().max(255).optional(),
+  subject: descriptor.optional(),
+  annotations: annotations.nullish(),
+};
+
+const imageManifest = z.looseObject({
+  ...common,
+  config: descriptor,
+  layers: z.array(descriptor).nullish(),
+});
+const imageIndex = z.looseObject({ ...common, manifests: z.array(descriptor).nullish() });
+
+export const ociImageType = "application/vnd.oci.image.manifest.v1+json";
+export const ociIndexType = "application/vnd.oci.image.index.v1+json";
+export const imageTypes: readonly string[] = [
+  ociImageType,
+  "application/vnd.docker.distribution.manifest.v2+json",
+];
+export const indexTypes: readonly string[] = [
+  ociIndexType,
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/** What a registry has to know of a manifest. */
+export interface ManifestFacts {
+  mediaType: string;
+  /** Digests of blobs that must be there: the config, and layers that are not kept elsewhere. */
+  blobs: string[];
+  /** Digests of layers that may be there. */
+  foreignBlobs: string[];
+  /** Digests of what an index lists. */
+  children: string[];
+  subject: string | null;
+  artifactType: string | null;
+  annotations: Record<string, string> | null;
+}
+
+/**
+ * Reads a manifest.
+ * @param contentType of the request, null where it names none
+ * @returns `MANIFEST_INVALID` where it is none, or not of the type that is said
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | null): OciResult<ManifestFacts> {
+  const json = parseJson(bytes);
+  if (json === undefined) return invalid("it is not JSON in UTF-8");
+  const told = z
+    .looseObject({ mediaType: z.unknown().optional(), manifests: z.unknown().optional() })
+    .safeParse(json);
+  if (!told.success) return invalid("it is not a JSON object");
+  const inside = typeof told.data.mediaType === "string" ? told.data.mediaType : null;
+  const outside = contentType?.split(";")[0]?.trim().toLowerCase() || null;
+  if (inside !== null && outside !== null && inside !== outside) {
+    return invalid(`its mediaType is \`${inside}\` and the Content-Type \`${outside}\``);
+  }
+  // OCI Image 1.1, "Manifest": mediaType should be there, and need not be.
+  const mediaType = outside ?? inside ?? (told.data.manifests === undefined ? ociImageType : ociIndexType);
+  if (imageTypes.includes(mediaType)) return readImage(json, mediaType);
+  if (indexTypes.includes(mediaType)) return readIndex(json, mediaType);
+  return invalid(`\`${mediaType.slice(0, 255)}\` is not a type of manifest that is kept here`);
+}
+
+function readImage(json: unknown, mediaType: string): OciResult<ManifestFacts> {
+  const parsed = imageManifest.safeParse(json);
+  if (!parsed.success) return invalid(z.prettifyError(parsed.error).slice(0, 1000));
+  const { config, layers, artifactType } = parsed.data;
+  const isForeign = (layer: z.infer<typeof descriptor>) =>
+    (layer.urls?.length ?? 0) > 0 || /nondistributable|\.foreign\./.test(layer.mediaType ?? "");
+  const kept = (layers ?? []).filter((layer) => !isForeign(layer));
+  return facts(parsed.data, mediaType, {
+    blobs: [config, ...kept].map(({ digest }) => digest),
+    foreignBlobs: (layers ?? []).filter(isForeign).map(({ digest }) => digest),
+    children: [],
+    // OCI Distribution 1.1, "Listing referrers": the config's type stands in for a missing artifactType.
+    artifactType: artifactType ?? config.mediaType ?? null,
+  });
+}
+
+function readIndex(json: unknown, mediaType: string): OciResult<ManifestFacts> {
+  const parsed = imageIndex.safeParse(json);
+  if (!parsed.success) return invalid(z.prettifyError(parsed.error).slice(0, 1000));
+  const { manifests, artifactType } = parsed.data;
+  return facts(parsed.data, mediaType, {
+    blobs: [],
+    foreignBlobs: [],
+    children: (manifests ?? []).map(({ digest }) => digest),
+    artifactType: artifactType ?? null,
+  });
+}
+
+function facts(
+  { subject, annotations: told }: Pick<z.infer<typeof imageIndex>, "subject" | "annotations">,
+  mediaType: string,
+  rest: Pick<ManifestFacts, "blobs" | "foreignBlobs" | "children" | "artifactType">,
+): OciResult<ManifestFacts> {
+  return {
+    ok: true,
+    value: { mediaType, subject: subject?.digest ?? null, annotations: told ?? null, ...rest },
+  };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function invalid(why: string) {
+  return ociFail("MANIFEST_INVALID", `the manifest is not valid: ${why}`);
+}

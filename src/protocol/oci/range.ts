@@ -1,0 +1,36 @@
+import type { ByteRange } from "../../domain/registry/upload.ts";
+
+/**
+ * Reads the `Content-Range` of a chunk: `<start>-<end>`, both inclusive (OCI Distribution 1.1, "Pushing a blob in
+ * chunks"), also in the form of RFC 9110 with its unit and length.
+ * @returns null where it is malformed
+ */
+export function parseContentRange(header: string): ByteRange | null {
+  const [, start, end] = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim()) ?? [];
+  if (start === undefined || end === undefined) return null;
+  const range = { start: Number(start), end: Number(end) };
+  return range.end >= range.start ? range : null;
+}
+
+/** The `Range` of an upload. Docker wants an end that is not before the start, even when nothing has arrived. */
+export function formatUploadRange(offset: number): string {
+  return `0-${Math.max(offset - 1, 0)}`;
+}
+
+/**
+ * Reads a request's `Range` (RFC 9110 14.2) against a length in bytes.
+ * @returns null for one that is to be ignored: another unit, several ranges, or malformed
+ */
+export function parseRange(header: string, length: number): ByteRange | "unsatisfiable" | null {
+  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
+  if (first === undefined || last === undefined || (first === "" && last === "")) return null;
+  if (first === "") {
+    const suffix = Number(last);
+    if (suffix === 0 || length === 0) return "unsatisfiable";
+    return { start: Math.max(length - suffix, 0), end: length - 1 };
+  }
+  const start = Number(first);
+  const end = last === "" ? length - 1 : Math.min(Number(last), length - 1);
+  if (last !== "" && Number(last) < start) return null;
+  return start >= length ? "unsatisfiable" : { start, end };
+}

@@ -1,0 +1,178 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
+import {
+  type RegistryClient,
+  refusalOf,
+  registryClient,
+  sendOci,
+  types,
+} from "../../support/worker/registry.ts";
+
+let account: TestAccount;
+let hello: RegistryClient;
+const sorted = ["10", "2", "A", "_z", "a", "b.1", "b1", "latest", "v1"];
+
+beforeAll(async () => {
+  account = await createAccount();
+  await createService(account);
+  hello = registryClient(account, account.admin);
+  const { manifest } = await hello.pushImage(null);
+  for (const tag of [...sorted].reverse()) await hello.putManifest(tag, manifest);
+});
+
+const list = z.object({ name: z.string(), tags: z.array(z.string()) });
+
+async function tagsAt(path: string) {
+  const answer = await sendOci(path, { authorization: hello.authorization });
+  expect(answer.status).toBe(200);
+  const { name, tags } = list.parse(await answer.json());
+  expect(name).toBe(hello.name);
+  return { tags, link: answer.headers.get("link") };
+}
+
+describe("the list of tags", () => {
+  const path = () => `/v2/${hello.name}/tags/list`;
+
+  it("has all of them in the order of their bytes", async () => {
+    expect(await tagsAt(path())).toEqual({ tags: sorted, link: null });
+  });
+
+  it("begins after `last`, whether or not that is a tag", async () => {
+    expect((await tagsAt(`${path()}?last=b1`)).tags).toEqual(["latest", "v1"]);
+    expect((await tagsAt(`${path()}?last=b`)).tags).toEqual(["b.1", "b1", "latest", "v1"]);
+    expect((await tagsAt(`${path()}?last=zzz`)).tags).toEqual([]);
+  });
+
+  it("with n=0 is empty and has no next page", async () => {
+    expect(await tagsAt(`${path()}?n=0`)).toEqual({ tags: [], link: null });
+  });
+
+  it("comes in pages, each with a link to the next one", async () => {
+    const seen: string[][] = [];
+    for (let next: string | null = `${path()}?n=4`; next !== null; ) {
+      const { tags, link } = await tagsAt(next);
+      seen.push(tags);
+      next = link === null ? null : (/^<([^>]+)>; rel="next"$/.exec(link)?.[1] ?? "");
+    }
+    expect(seen).toEqual([sorted.slice(0, 4), sorted.slice(4, 8), sorted.slice(8)]);
+  });
+
+  it("has no next page when the last one is full", async () => {
+    expect((await tagsAt(`${path()}?n=${sorted.length}`)).link).toBeNull();
+  });
+
+  it.each(["-1", "x", "1.5"])("with n=%s is 400", async (n) => {
+    expect(await refusalOf(await hello.request(`tags/list?n=${n}`))).toEqual([400, "UNSUPPORTED"]);
+  });
+
+  it("of a service that nothing was pushed to is empty", async () => {
+    await createService(account, "empty");
+    const answer = await registryClient(account, account.admin, "empty").request("tags/list");
+    expect(await answer.json()).toEqual({ name: `${account.name}/empty`, tags: [] });
+  });
+});
+
+describe("the referrers of a manifest", () => {
+  const index = z.object({
+    schemaVersion: z.literal(2),
+    mediaType: z.literal(types.index),
+    manifests: z.array(
+      z.strictObject({
+        mediaType: z.string(),
+        digest: z.string(),
+        size: z.int(),
+        artifactType: z.string().optional(),
+        annotations: z.record(z.string(), z.string()).optional(),
+      }),
+    ),
+  });
+
+  async function referrers(digest: string, query = "") {
+    const answer = await hello.request(`referrers/${digest}${query}`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe(types.index);
+    return { manifests: index.parse(await answer.json()).manifests, headers: answer.headers };
+  }
+
+  it("are none where nothing is about it, also when it is not there itself", async () => {
+    const { digest } = await hello.pushImage(null);
+    expect((await referrers(digest)).manifests).toEqual([]);
+    expect((await referrers(`sha256:${"9".repeat(64)}`)).manifests).toEqual([]);
+  });
+
+  it("are listed with their types and annotations, and can be filtered", async () => {
+    const subject = await hello.pushImage(null);
+    const about = { mediaType: types.image, digest: subject.digest, size: subject.size };
+    const signature = await hello.pushImage(null, {
+      subject: about,
+      artifactType: "application/vnd.example.signature",
+      annotations: { by: "somebody" },
+    });
+    const plain = await hello.pushImage(null, { subject: about });
+    const bundle = await hello.putManifest(
+      null,
+      {
+        schemaVersion: 2,
+        mediaType: types.index,
+        manifests: [],
+        subject: about,
+        artifactType: "application/x-sbom",
+      },
+      types.index,
+    );
+    expect(bundle.answer.headers.get("oci-subject")).toBe(subject.digest);
+
+    const expected = [
+      {
+        mediaType: types.image,
+        digest: signature.digest,
+        size: signature.size,
+        artifactType: "application/vnd.example.signature",
+        annotations: { by: "somebody" },
+      },
+      {
+        mediaType: types.image,
+        digest: plain.digest,
+        size: plain.size,
+        artifactType: "application/vnd.oci.image.config.v1+json",
+      },
+      {
+        mediaType: types.index,
+        digest: bundle.digest,
+        size: bundle.size,
+        artifactType: "application/x-sbom",
+      },
+    ].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    const all = await referrers(subject.digest);
+    expect(all.manifests).toEqual(expected);
+    expect(all.headers.get("oci-filters-applied")).toBeNull();
+
+    const filtered = await referrers(subject.digest, "?artifactType=application%2Fx-sbom");
+    expect(filtered.manifests.map(({ digest }) => digest)).toEqual([bundle.digest]);
+    expect(filtered.headers.get("oci-filters-applied")).toBe("artifactType");
+
+    await hello.request(`manifests/${plain.digest}`, { method: "DELETE" });
+    expect((await referrers(subject.digest)).manifests).toHaveLength(2);
+  });
+
+  it("come in pages when there are many", async () => {
+    const subject = await hello.pushImage(null);
+    const about = { mediaType: types.image, digest: subject.digest, size: subject.size };
+    const pushed: string[] = [];
+    for (let i = 0; i < 101; i++) {
+      const made = { schemaVersion: 2, manifests: [], subject: about, annotations: { i: String(i) } };
+      pushed.push((await hello.putManifest(null, made, types.index)).digest);
+    }
+    const first = await referrers(subject.digest);
+    const next = /^<([^>]+)>; rel="next"$/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+    const answer = await sendOci(next, { authorization: hello.authorization });
+    const rest = index.parse(await answer.json()).manifests;
+    expect([...first.manifests, ...rest].map(({ digest }) => digest)).toEqual(pushed.sort());
+    expect(answer.headers.get("link")).toBeNull();
+  });
+
+  it("of what is no digest is 400", async () => {
+    expect(await refusalOf(await hello.request("referrers/latest"))).toEqual([400, "DIGEST_INVALID"]);
+  });
+});

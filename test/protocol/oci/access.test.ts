@@ -1,0 +1,84 @@
+import { SignJWT } from "jose";
+import { describe, expect, it } from "vitest";
+import { importSigningKey, publicJwks } from "../../../src/protocol/connection-token.ts";
+import {
+  bearerChallenge,
+  grantRegistryToken,
+  parseScopes,
+  type RegistryClaims,
+  verifyRegistryToken,
+} from "../../../src/protocol/oci/access.ts";
+import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+
+const now = Date.parse("2030-01-01T00:00:00Z");
+const keys = await makeSigningKeys();
+const signer = await importSigningKey(keys);
+const jwks = publicJwks(keys);
+const claims: RegistryClaims = {
+  sub: "acme",
+  role: "deploy",
+  service: "hello",
+  access: [{ type: "repository", name: "acme/hello", actions: ["pull", "push"] }],
+};
+
+describe("a registry token", () => {
+  it("says what it was granted, until it ends", async () => {
+    const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
+    expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
+    expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
+  });
+
+  it("of another deployment is none", async () => {
+    const { token } = await grantRegistryToken(signer, "https://api.test", claims, now);
+    expect(await verifyRegistryToken(token, publicJwks(await makeSigningKeys()), now)).toBeNull();
+  });
+
+  it.each([
+    ["for another audience", "acme/main", { ...claims }],
+    ["without a grant", "registry", { role: "deploy" }],
+    ["with a role that there is not", "registry", { ...claims, role: "root" }],
+  ])("%s is none", async (_, audience, payload) => {
+    const token = await new SignJWT(payload)
+      .setProtectedHeader({ alg: "EdDSA", kid: signer.kid })
+      .setIssuer("https://api.test")
+      .setAudience(audience)
+      .setSubject("acme")
+      .setIssuedAt(now / 1000)
+      .setExpirationTime(now / 1000 + 60)
+      .sign(signer.key);
+    expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
+  });
+
+  it.each(["", "a.b.c", "nonsense"])("that is none is told so: `%s`", async (token) => {
+    expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
+  });
+});
+
+describe("scopes", () => {
+  it.each([
+    ["repository:acme/hello:pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
+    ["repository:acme/hello:push,pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
+    ["repository:acme/hello:*", [{ name: "acme/hello", actions: ["pull", "push", "delete"] }]],
+    ["repository(plugin):acme/hello:pull", [{ name: "acme/hello", actions: ["pull"] }]],
+    ["repository:acme/hello:fly", [{ name: "acme/hello", actions: [] }]],
+    ["registry:catalog:*", []],
+    ["repository:acme/hello", []],
+    ["", []],
+  ])("`%s`", (text, expected) => {
+    expect(parseScopes([text])).toEqual(expected);
+  });
+});
+
+it("the challenge names where to ask, for whom and for what", () => {
+  expect(bearerChallenge("https://api.test", "api.test")).toBe(
+    'Bearer realm="https://api.test/v2/token",service="api.test"',
+  );
+  const wanted = {
+    repository: "acme/hello",
+    actions: ["pull", "push"],
+    error: "insufficient_scope",
+  } as const;
+  expect(bearerChallenge("https://api.test", "api.test", wanted)).toBe(
+    'Bearer realm="https://api.test/v2/token",service="api.test",scope="repository:acme/hello:pull,push",error="insufficient_scope"',
+  );
+});

@@ -1,0 +1,33 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/**
+ * Why tests that need programs of this machine cannot run here, or null where they can.
+ * In CI they must run: there it throws instead.
+ */
+export function whyNotWith(...programs: readonly string[]): string | null {
+  const missing = programs.filter((program) => pathOf(program) === null);
+  const reason =
+    missing.length > 0
+      ? `not on the PATH: ${missing.join(", ")}`
+      : programs.includes("dockerd") && process.getuid?.() !== 0
+        ? "dockerd is started by root only"
+        : null;
+  if (reason !== null && process.env.CI) throw new Error(reason);
+  return reason;
+}
+
+/** Where a program is on the PATH; null where it is not. */
+export function pathOf(program: string): string | null {
+  const candidates = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
+  return candidates.find(isExecutable) ?? null;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
