@@ -1,6 +1,10 @@
 import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
+import { hasCode } from "../agent/files.ts";
+import { imageStore } from "../agent/images/image-store.ts";
+import { agentCredentials } from "../agent/images/registry-authorization.ts";
+import { registryClient } from "../agent/images/registry-client.ts";
 import { jsonLog } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { processRuntime } from "../agent/runtimes/process.ts";
@@ -8,8 +12,6 @@ import type { ApiClient } from "../cli/client.ts";
 import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
 import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
-import { hasCode } from "./files.ts";
-import type { ImageStore } from "./image-store.ts";
 import type { ClusterState, LocalStateFile } from "./state.ts";
 
 export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
@@ -24,7 +26,8 @@ export interface ClusterSettings {
   apiUrl: string;
   token: string;
   file: LocalStateFile;
-  images: ImageStore;
+  /** Below it, each cluster's agent keeps its images. */
+  imagesDir: string;
   logDir: string;
 }
 
@@ -32,13 +35,15 @@ export interface ClusterSettings {
 export async function startCluster(settings: ClusterSettings, name: string): Promise<Agent> {
   const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
   const { port, credentials } = await ensureRegistered(api, settings.file, name);
+  const registry = registryClient(agentCredentials(settings.apiUrl, credentials.agent_token));
+  const images = imageStore({ dir: join(settings.imagesDir, name), registry });
   const agent = await startOnPort({
     apiUrl: settings.apiUrl,
     account: demoAccount,
     cluster: name,
     agentToken: credentials.agent_token,
     signingSecrets: [credentials.signing_secret],
-    runtime: processRuntime({ images: settings.images.commands }),
+    runtime: processRuntime({ images }),
     port,
     log: jsonLog(appendTo(settings.logDir, `${name}.log`)),
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { z } from "zod";
+import { hasCode } from "../agent/files.ts";
 
 /** Replaces a file as a whole, readable by its owner only: a reader sees the old text or the new one. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
@@ -28,8 +29,4 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T
   } catch (error) {
     throw new Error(`${path} is not what \`npm start\` wrote there`, { cause: error });
   }
-}
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

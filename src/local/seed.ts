@@ -1,11 +1,12 @@
 import type { ApiClient } from "../cli/client.ts";
-import { image, imageList } from "../protocol/v3/images.ts";
+import { imageList } from "../protocol/v3/images.ts";
 import { environment, service } from "../protocol/v3/services.ts";
 import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
 import { bundleNodeProgram } from "./bundle.ts";
 import { clusterNames } from "./clusters.ts";
-import type { ImageStore } from "./image-store.ts";
+import { nodeImage } from "./node-image.ts";
+import { pushImage } from "./push-image.ts";
 
 export const demoService = "hello-world";
 
@@ -20,11 +21,7 @@ const demoEnvironments = [
 ];
 
 /** Sets the demo up. A step that is done already is left out, so that a start after one that broke off completes it. */
-export async function seedDemo(settings: {
-  apiUrl: string;
-  token: string;
-  images: ImageStore;
-}): Promise<void> {
+export async function seedDemo(settings: { apiUrl: string; token: string }): Promise<void> {
   const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
   const found = await api.get(["services", demoService], service);
   if (!unlessCode(found, "service_not_found", `service \`${demoService}\``)) {
@@ -34,20 +31,22 @@ export async function seedDemo(settings: {
       `service \`${demoService}\``,
     );
   }
-  await seedImages(api, settings.images);
+  await seedImages(api, settings);
   for (const wanted of demoEnvironments) await seedEnvironment(api, wanted);
 }
 
-async function seedImages(api: ApiClient, images: ImageStore): Promise<void> {
+/** Builds and pushes the images whose tags are missing. */
+async function seedImages(
+  api: ApiClient,
+  { apiUrl, token }: { apiUrl: string; token: string },
+): Promise<void> {
   const path = ["services", demoService, "images"];
   const listed = await api.list({ path, page: imageList, itemsOf: (page) => page.images, limit: undefined });
   const known = new Set(expectDone(listed, "the demo's images").body.flatMap(({ tags }) => tags));
+  const repository = { apiUrl, account: demoAccount, service: demoService, token };
   for (const { program, tags } of demoImages) {
-    const digest = await images.put(await bundleNodeProgram(program));
-    for (const tag of tags.filter((wanted) => !known.has(wanted))) {
-      const body = { ok: true, value: { digest, tag } } as const;
-      expectDone(await api.send({ method: "POST", path, body, answer: image }), `image \`${tag}\``);
-    }
+    const missing = tags.filter((tag) => !known.has(tag));
+    if (missing.length > 0) await pushImage(repository, nodeImage(await bundleNodeProgram(program)), missing);
   }
 }
 

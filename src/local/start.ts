@@ -2,11 +2,11 @@ import { mkdir, open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
+import { hasCode } from "../agent/files.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
-import { hasCode, writeJson } from "./files.ts";
-import { imageStore } from "./image-store.ts";
+import { writeJson } from "./files.ts";
 import type { LocalJson } from "./local-json.ts";
 import { seedDemo } from "./seed.ts";
 import { openState } from "./state.ts";
@@ -66,17 +66,17 @@ export async function startLocal({ port, stateDir, signal }: LocalOptions): Prom
 
     signal.throwIfAborted();
     const token = await ensureAccount(apiUrl, file);
-    const images = imageStore(join(dir, "images"));
+    const imagesDir = join(dir, "images");
     const agents: Record<string, Agent> = {};
     undo.push(async () => {
       await Promise.all(Object.values(agents).map((agent) => agent.close()));
     });
     for (const name of Object.values(clusterNames)) {
       signal.throwIfAborted();
-      agents[name] = await startCluster({ apiUrl, token, file, images, logDir }, name);
+      agents[name] = await startCluster({ apiUrl, token, file, imagesDir, logDir }, name);
     }
     if (!file.state.seeded) {
-      await seedDemo({ apiUrl, token, images });
+      await seedDemo({ apiUrl, token });
       await file.update({ seeded: true });
     }
 

@@ -86,9 +86,9 @@ test("a backend that has ended is 404", async () => {
 test("a request waits for its backend to become ready", async () => {
   const pull = gate();
   const cluster = await startCluster({
-    images: async (reference) => {
+    images: async (reference, signal) => {
       await pull.opened;
-      return fixtureImages(reference);
+      return fixtureImages(reference, signal);
     },
   });
   const id = await cluster.spawn();

@@ -124,9 +124,9 @@ test("the descendants of a process that exits by itself end with it", async () =
 test("a backend that is terminated while its image is pulled is never started", async () => {
   const pull = gate();
   const cluster = await startCluster({
-    images: async (reference) => {
+    images: async (reference, signal) => {
       await pull.opened;
-      return fixtureImages(reference);
+      return fixtureImages(reference, signal);
     },
   });
   const id = await cluster.spawn();

@@ -105,9 +105,9 @@ test("webhooks of another cluster are refused with 409, naming both", async () =
 test("a spawn is answered with the backend's address before its image is pulled", async () => {
   const pull = gate();
   const cluster = await startCluster({
-    images: async (reference) => {
+    images: async (reference, signal) => {
       await pull.opened;
-      return fixtureImages(reference);
+      return fixtureImages(reference, signal);
     },
   });
   const data = spawnData();

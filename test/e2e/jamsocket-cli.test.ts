@@ -161,7 +161,8 @@ describe("pins", () => {
     const { digest: v1 } = await environmentOf("prod");
     await call(system.local, service, "/v3/accounts/demo/services", { json: { name: "pinned" } });
     const images = "/v3/accounts/demo/services/pinned/images";
-    await call(system.local, image, images, { json: { digest: v1, tag: "latest" } });
+    const repository = `${new URL(system.local.api_url).host}/demo/hello-world`;
+    await call(system.local, image, images, { json: { digest: v1, tag: "latest", repository } });
 
     expect(await succeed("service", "use-image", "pinned", "-i", v1 ?? "")).toContain(`to use image ${v1}`);
     await call(system.local, image, images, { json: { digest, tag: "latest" } });

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import { imageStore } from "../../src/local/image-store.ts";
 import type { LocalJson } from "../../src/local/local-json.ts";
+import { nodeImage } from "../../src/local/node-image.ts";
+import { pushImage } from "../../src/local/push-image.ts";
 import { backendAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { clusterList } from "../../src/protocol/v3/clusters.ts";
-import { image } from "../../src/protocol/v3/images.ts";
+import { imageList } from "../../src/protocol/v3/images.ts";
 import { environment, pinAnswer, service } from "../../src/protocol/v3/services.ts";
 import { call, connectToDemo } from "../support/api.ts";
 import { type Folder, makeFolder } from "../support/folder.ts";
@@ -34,6 +35,12 @@ function environmentOf(local: LocalJson, name: string) {
 
 function pin(local: LocalJson, name: string, image: string) {
   return call(local, pinAnswer, `${demo}/environments/${name}/pin`, { method: "PUT", json: { image } });
+}
+
+/** The demo's images and when each was pushed. */
+async function pushesOf(local: LocalJson) {
+  const { images } = await call(local, imageList, `${demo}/images`);
+  return images.map(({ digest, tags, pushed_at }) => ({ digest, tags, pushed_at }));
 }
 
 async function pageOf(url: string): Promise<string> {
@@ -210,8 +217,9 @@ describe("stopping and starting again", () => {
   test("Ctrl-C again does not wait for a backend that ignores the first, and leaves nothing running", async () => {
     await using folder = await makeFolder();
     await using system = await startLocalSystem(join(folder.path, "state"));
-    const digest = await imageStore(join(system.stateDir, "images")).put(stubbornProgram);
-    await call(system.local, image, `${demo}/images`, { json: { digest, tag: "stubborn" } });
+    const { api_url: apiUrl, account, token } = system.local;
+    const repository = { apiUrl, account, service: "hello-world", token };
+    await pushImage(repository, nodeImage(stubbornProgram), ["stubborn"]);
     await connectToDemo(system.local, "prod", { spawn: { tag: "stubborn" } });
     const children = await system.children();
     await vi.waitFor(
@@ -291,6 +299,8 @@ describe("stopping and starting again", () => {
     const { url } = await connectToDemo(second.local, "prod");
     expect(await pageOf(url)).toContain("hello-world v1 · prod");
     const pinned = await pin(second.local, "prod", "v2");
+    const pushed = await pushesOf(second.local);
+    expect(pushed.flatMap(({ tags }) => tags).sort()).toEqual(["latest", "v1", "v2"]);
     await second.stop();
     await editSecrets(stateDir, { seeded: false });
 
@@ -299,5 +309,6 @@ describe("stopping and starting again", () => {
       image: "v2",
       revision: pinned.revision,
     });
+    expect(await pushesOf(third.local)).toEqual(pushed);
   });
 });

@@ -94,6 +94,7 @@ const table: Record<string, Row> = {
   [`GET ${environment}/resolve`]: { needs: "read" },
   [`GET ${service}/images`]: { needs: "read" },
   [`POST ${service}/images`]: { needs: "deploy", json: { digest, tag: "stolen" } },
+  [`POST ${service}/registry-events`]: { needs: "deploy", json: { events: [] } },
   [`GET ${service}/images/:digest`]: { needs: "read" },
   [`DELETE ${service}/images/:digest`]: { needs: "admin" },
   "POST /v3/agent/backends/:id/status": { needs: "agent", json: { status: "terminated", fencing_token: 1 } },

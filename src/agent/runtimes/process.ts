@@ -1,22 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import type { ImageCommand } from "../images/image-command.ts";
+import type { ImageCommands } from "../images/image-store.ts";
 import { messageOf } from "../log.ts";
 import type { Exit, Runtime, RuntimeImage, Started, StartSpec } from "../runtime.ts";
 import { freePort } from "./free-port.ts";
 import { outputLines } from "./output-lines.ts";
-
-export interface ImageCommand {
-  /** The program and its arguments. */
-  command: string[];
-  env?: Record<string, string>;
-  cwd?: string;
-}
-
-/** Which command an image stands for; null for an image that is not known. */
-export type ImageCommands = (
-  reference: Pick<RuntimeImage, "repository" | "digest">,
-) => Promise<ImageCommand | null>;
 
 interface Running {
   processGroup: number;
@@ -25,7 +15,8 @@ interface Running {
 
 /**
  * Runs a backend as a child process that leads a process group of its own, so that a stop reaches its
- * descendants. A descendant that makes itself a group of its own escapes: that needs a container.
+ * descendants. A descendant that makes itself a group of its own escapes: that needs a container. Nothing keeps a
+ * backend from this machine's files either; its image's root file system is merely where it starts.
  */
 export function processRuntime(options: { images: ImageCommands; path?: string }): Runtime {
   const running = new Map<string, Running>();
@@ -37,11 +28,9 @@ export function processRuntime(options: { images: ImageCommands; path?: string }
     for (const { processGroup } of running.values()) signalGroup(processGroup, "SIGKILL");
   };
 
-  async function find(image: RuntimeImage): Promise<Result<ImageCommand>> {
+  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<ImageCommand>> {
     try {
-      const found = await options.images({ repository: image.repository, digest: image.digest });
-      if (found) return ok(found);
-      return fail("image_not_found", `this cluster has no image \`${image.repository}@${image.digest}\``);
+      return await options.images({ repository: image.repository, digest: image.digest }, signal);
     } catch (error) {
       return fail("internal_error", `image \`${image.reference}\` could not be read: ${messageOf(error)}`);
     }
@@ -77,13 +66,13 @@ export function processRuntime(options: { images: ImageCommands; path?: string }
   }
 
   return {
-    async pull(image) {
-      const found = await find(image);
+    async pull(image, signal) {
+      const found = await find(image, signal);
       return found.ok ? ok(null) : found;
     },
 
     async start(spec) {
-      const image = await find(spec.image);
+      const image = await find(spec.image, new AbortController().signal);
       if (!image.ok) return image;
       const port = await freePort(ports);
       ports.add(port);

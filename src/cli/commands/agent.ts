@@ -1,29 +1,20 @@
-import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
-import { z } from "zod";
 import { type Agent, startAgent } from "../../agent/agent.ts";
+import { imageStore } from "../../agent/images/image-store.ts";
+import { agentCredentials } from "../../agent/images/registry-authorization.ts";
+import { registryClient } from "../../agent/images/registry-client.ts";
 import { jsonLog, messageOf } from "../../agent/log.ts";
-import { type ImageCommands, processRuntime } from "../../agent/runtimes/process.ts";
-import { digest } from "../../protocol/primitives.ts";
+import { processRuntime } from "../../agent/runtimes/process.ts";
 import { asName, asPort, withExamples } from "../arguments.ts";
 import { exitCodes } from "../outcome.ts";
 import { agentToken, resolveSettings } from "../settings.ts";
-
-const imageCommands = z.record(
-  digest,
-  z.strictObject({
-    command: z.array(z.string()).min(1),
-    env: z.record(z.string(), z.string()).optional(),
-    cwd: z.string().optional(),
-  }),
-);
 
 interface AgentOptions {
   cluster: string;
   runtime: "process";
   agentToken?: string;
   signingSecret?: string[];
-  images: string;
+  imagesDir: string;
   host: string;
   port: number;
   publicUrl?: string;
@@ -43,13 +34,13 @@ export function addAgentCommand(program: Command): void {
           "what webhooks are signed with; two while one is rotated",
         ).env("SLIPWAY_SIGNING_SECRET"),
       )
-      .requiredOption("--images <file>", "process runtime: JSON of digest -> {command, env?, cwd?}")
+      .requiredOption("--images-dir <dir>", "where pulled images are kept, for this agent alone")
       .option("--host <address>", "where it listens", "127.0.0.1")
       .option("--port <n>", "where it listens", asPort, 8790)
       .option("--public-url <url>", "where clients reach it, if not at the address that it listens on"),
     [
-      "slipway agent --cluster eu-prod --images images.json --port 8790",
-      "SLIPWAY_AGENT_TOKEN=… SLIPWAY_SIGNING_SECRET=whsec_… slipway agent --cluster eu-prod --images images.json",
+      "slipway agent --cluster eu-prod --images-dir ./images --port 8790",
+      "SLIPWAY_AGENT_TOKEN=… SLIPWAY_SIGNING_SECRET=whsec_… slipway agent --cluster eu-prod --images-dir ./images",
     ],
   ).action(async (options: AgentOptions, command: Command) => {
     const { apiUrl } = command.optsWithGlobals<{ apiUrl?: string }>();
@@ -57,13 +48,15 @@ export function addAgentCommand(program: Command): void {
     if (!settings.ok) return refuse(settings.failure.message);
     if (!options.signingSecret)
       return refuse("no signing secret: give --signing-secret or set SLIPWAY_SIGNING_SECRET");
+    const { apiUrl: slipwayUrl, secret } = settings.value;
     try {
+      const registry = registryClient(agentCredentials(slipwayUrl, secret));
       const agent = await startAgent({
-        apiUrl: settings.value.apiUrl,
-        agentToken: settings.value.secret,
+        apiUrl: slipwayUrl,
+        agentToken: secret,
         cluster: options.cluster,
         signingSecrets: options.signingSecret,
-        runtime: processRuntime({ images: await readImages(options.images) }),
+        runtime: processRuntime({ images: imageStore({ dir: options.imagesDir, registry }) }),
         host: options.host,
         port: options.port,
         ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
@@ -74,20 +67,6 @@ export function addAgentCommand(program: Command): void {
       refuse(messageOf(error));
     }
   });
-}
-
-async function readImages(path: string): Promise<ImageCommands> {
-  const parsed = imageCommands.safeParse(JSON.parse(await readFile(path, "utf8")));
-  if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
-  return async ({ digest: wanted }) => {
-    const found = parsed.data[wanted];
-    if (!found) return null;
-    return {
-      command: found.command,
-      ...(found.env === undefined ? {} : { env: found.env }),
-      ...(found.cwd === undefined ? {} : { cwd: found.cwd }),
-    };
-  };
 }
 
 /** Backends do not die with their agent by themselves: a signal closes it first. */

@@ -2,7 +2,13 @@ import { ok } from "../../domain/result.ts";
 import { serviceStub } from "../../objects/stubs.ts";
 import * as images from "../../protocol/v3/images.ts";
 import { listQuery } from "../../protocol/v3/list.ts";
+import {
+  readRegistryEvents,
+  registryEventsAnswer,
+  registryEventsBody,
+} from "../../protocol/v3/registry-events.ts";
 import { tokenFor } from "../access.ts";
+import { definedFields } from "../defined.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { registryHostOf } from "../origin.ts";
 import { defineRoute } from "../route.ts";
@@ -57,5 +63,25 @@ export const v3ImageRoutes = [
     status: 204,
     summary: "Forget an image",
     handle: ({ env, params }) => serviceStub(env, params.account, params.service).deleteImage(params.digest),
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/services/:service/registry-events",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: registryEventsBody,
+    answer: registryEventsAnswer,
+    summary: "Record the pushes that another registry notifies of",
+    async handle({ env, request, params, body }) {
+      const { pushes, ignored } = readRegistryEvents(body);
+      const service = serviceStub(env, params.account, params.service);
+      // One after another: a tag stands on the one that came last. A notification that is repeated changes nothing.
+      for (const push of pushes) {
+        const recorded = await service.recordImage(push, registryHostOf(env, request));
+        if (!recorded.ok) return recorded;
+      }
+      const recorded = pushes.map(({ digest, tag }) => definedFields({ digest, tag }));
+      return ok({ recorded, ignored });
+    },
   }),
 ];

@@ -3,9 +3,11 @@ import { fileURLToPath } from "node:url";
 import { Webhook } from "standardwebhooks";
 import { expect, onTestFinished, vi } from "vitest";
 import { type AgentOptions, startAgent } from "../../../src/agent/agent.ts";
+import type { ImageCommands } from "../../../src/agent/images/image-store.ts";
 import type { Log } from "../../../src/agent/log.ts";
 import type { Runtime, StartSpec } from "../../../src/agent/runtime.ts";
-import { type ImageCommands, processRuntime } from "../../../src/agent/runtimes/process.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process.ts";
+import { fail, ok } from "../../../src/domain/result.ts";
 import { formatAccessToken } from "../../../src/protocol/access-token.ts";
 import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
 import { eventually } from "./eventually.ts";
@@ -36,15 +38,15 @@ export function digestOf(image: ImageName): string {
 }
 
 export const fixtureImages: ImageCommands = async ({ digest }) => {
-  if (digest === digestOf("missing-program")) return { command: ["/nowhere/to/be/found"] };
+  if (digest === digestOf("missing-program")) return ok({ command: ["/nowhere/to/be/found"] });
   for (const name of Object.keys(behaviours) as (keyof typeof behaviours)[]) {
     if (digestOf(name) !== digest) continue;
-    return {
+    return ok({
       command: [process.execPath, program, ...behaviours[name]],
       env: { FROM_IMAGE: "image", OVERRIDDEN: "image" },
-    };
+    });
   }
-  return null;
+  return fail("image_not_found", `there is no image ${digest}`);
 };
 
 let spawned = 0;

@@ -1,0 +1,132 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import { hasCode } from "../files.ts";
+import { messageOf } from "../log.ts";
+
+/** What bytes must be to be kept: those of the digest, and as many as is said. */
+export interface Expected {
+  digest: string;
+  /** In bytes: exactly so many, or at most. */
+  size: number | { atMost: number };
+}
+
+/**
+ * A folder of verified content. Whatever has its final name there is complete: it was made under another one and
+ * renamed.
+ */
+export interface ContentStore {
+  /** Where the bytes of a digest are, null where they are not kept. */
+  blob(digest: string): Promise<string | null>;
+  /** Streams bytes to disk and keeps them if they are what is expected. @returns where */
+  addBlob(expected: Expected, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<string>>;
+  /** Where the unpacked image of a manifest is, null where it is not. */
+  root(manifestDigest: string): Promise<string | null>;
+  /** Lets `build` fill a new folder and keeps it if that succeeds. @returns where */
+  addRoot(manifestDigest: string, build: (dir: string) => Promise<Result<null>>): Promise<Result<string>>;
+}
+
+/** @param dir belongs to one agent: what an earlier one was making when it ended is removed from it */
+export function contentStore(dir: string): ContentStore {
+  const incoming = join(dir, "incoming");
+  const pathOf = (kind: "blobs" | "roots", digest: string) => join(dir, kind, ...digest.split(":"));
+  let cleared: Promise<void> | undefined;
+
+  async function newPath(): Promise<string> {
+    cleared ??= rm(incoming, { recursive: true, force: true });
+    await cleared;
+    await mkdir(incoming, { recursive: true, mode: 0o700 });
+    return join(incoming, randomUUID());
+  }
+
+  async function existing(path: string): Promise<string | null> {
+    try {
+      await stat(path);
+      return path;
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return null;
+      throw error;
+    }
+  }
+
+  return {
+    blob: (digest) => existing(pathOf("blobs", digest)),
+    root: (digest) => existing(pathOf("roots", digest)),
+
+    async addBlob(expected, bytes, signal) {
+      const path = pathOf("blobs", expected.digest);
+      const unfinished = await newPath();
+      try {
+        const problem = await writeVerified(unfinished, expected, bytes, signal);
+        if (problem !== null) return fail("unavailable", problem);
+        await mkdir(dirname(path), { recursive: true });
+        await rename(unfinished, path);
+        return ok(path);
+      } finally {
+        await rm(unfinished, { force: true });
+      }
+    },
+
+    async addRoot(digest, build) {
+      const path = pathOf("roots", digest);
+      const unfinished = await newPath();
+      try {
+        await mkdir(unfinished);
+        const built = await build(unfinished);
+        if (!built.ok) return built;
+        await mkdir(dirname(path), { recursive: true });
+        await rename(unfinished, path);
+        return ok(path);
+      } finally {
+        await rm(unfinished, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** @returns what is wrong with the bytes, null for nothing. Rejects when the disk fails */
+async function writeVerified(
+  path: string,
+  { digest, size }: Expected,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const hash = createHash(digest.slice(0, digest.indexOf(":")));
+  const most = typeof size === "number" ? size : size.atMost;
+  let length = 0;
+  const file = await open(path, "wx", 0o600);
+  try {
+    for await (const chunk of interruptible(bytes, signal)) {
+      length += chunk.byteLength;
+      if (length > most) return `\`${digest}\` has more than the ${most} bytes that it may have`;
+      hash.update(chunk);
+      await file.writeFile(chunk);
+    }
+    if (typeof size === "number" && length !== size)
+      return `\`${digest}\` broke off after ${length} bytes of ${size}`;
+    const actual = `${digest.slice(0, digest.indexOf(":"))}:${hash.digest("hex")}`;
+    if (actual !== digest) return `what came for \`${digest}\` has the digest ${actual}`;
+    await file.sync();
+    return null;
+  } catch (error) {
+    if (error instanceof BrokenOff) return `\`${digest}\` broke off after ${length} bytes: ${error.message}`;
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The sender failed, and not this machine. */
+class BrokenOff extends Error {}
+
+async function* interruptible(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+  try {
+    for await (const chunk of bytes) {
+      signal.throwIfAborted();
+      yield chunk;
+    }
+  } catch (error) {
+    throw new BrokenOff(messageOf(error));
+  }
+}
