@@ -8,6 +8,8 @@ import { workerOptions } from "./worker-options.ts";
  * first SIGINT, while agents still have ends to report; and because it can see its parent's end, however it ends.
  */
 
+const stopAtMostMs = 5_000;
+
 async function runWorker({ port, storageDir, bindings }: WorkerStart): Promise<Miniflare> {
   const contents = await bundleWorker();
   const miniflare = new Miniflare(
@@ -48,6 +50,8 @@ process.once("message", (message) => {
 });
 
 process.once("disconnect", async () => {
+  // Storage is complete at any instant, so that nothing is lost by leaving; Miniflare takes workerd along.
+  setTimeout(() => process.exit(), stopAtMostMs);
   try {
     await (await running)?.dispose();
   } finally {

@@ -1,5 +1,6 @@
 import { ok } from "../../domain/result.ts";
-import type { SpawnWish } from "../../objects/contract.ts";
+import type { Actor, Idempotency, SpawnWish } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
 import { serviceStub } from "../../objects/stubs.ts";
 import { publicState, toFullState, toPublicState } from "../../protocol/backend-state.ts";
 import { statusOk as statusOkAnswer } from "../../protocol/jamsocket/v1.ts";
@@ -40,6 +41,31 @@ function connectAnswer(connection: GrantedConnection) {
   };
 }
 
+interface ConnectRequest {
+  env: Env;
+  request: Request;
+  params: { account: string; service: string };
+  body: v2.ConnectBody;
+  actor: Actor;
+  idempotency: Idempotency | undefined;
+}
+
+async function connectTo(
+  { env, request, params, body, actor, idempotency }: ConnectRequest,
+  environment: string | undefined,
+) {
+  const wish = definedFields({
+    environment,
+    key: body.key,
+    spawn: spawnWish(body.spawn),
+    actor,
+    registryHost: registryHostOf(env, request),
+    idempotency,
+  });
+  const connected = await connect({ env, request }, params, wish, { user: body.user, auth: body.auth });
+  return connected.ok ? ok(connectAnswer(connected.value)) : connected;
+}
+
 export const v2BackendRoutes = [
   defineRoute({
     method: "POST",
@@ -50,17 +76,7 @@ export const v2BackendRoutes = [
     answer: v2.connectAnswer,
     idempotent: true,
     summary: "Connect to a backend of the default environment, starting one if need be",
-    async handle({ env, request, params, body, actor, idempotency }) {
-      const wish = definedFields({
-        key: body.key,
-        spawn: spawnWish(body.spawn),
-        actor,
-        registryHost: registryHostOf(env, request),
-        idempotency,
-      });
-      const connected = await connect({ env, request }, params, wish, { user: body.user, auth: body.auth });
-      return connected.ok ? ok(connectAnswer(connected.value)) : connected;
-    },
+    handle: (call) => connectTo(call, undefined),
   }),
   defineRoute({
     method: "POST",
@@ -71,18 +87,7 @@ export const v2BackendRoutes = [
     answer: v2.connectAnswer,
     idempotent: true,
     summary: "Connect to a backend of an environment, starting one if need be",
-    async handle({ env, request, params, body, actor, idempotency }) {
-      const wish = definedFields({
-        environment: params.environment,
-        key: body.key,
-        spawn: spawnWish(body.spawn),
-        actor,
-        registryHost: registryHostOf(env, request),
-        idempotency,
-      });
-      const connected = await connect({ env, request }, params, wish, { user: body.user, auth: body.auth });
-      return connected.ok ? ok(connectAnswer(connected.value)) : connected;
-    },
+    handle: (call) => connectTo(call, call.params.environment),
   }),
   defineRoute({
     method: "GET",
