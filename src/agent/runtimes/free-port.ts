@@ -1,21 +1,24 @@
 import { createServer } from "node:net";
 
+/**
+ * Below what Linux, macOS and Windows give to outgoing connections and to whoever listens on port 0: between finding
+ * a port here and listening on it nobody is handed it by chance.
+ */
+const lowestPort = 20_000;
+const highestPort = 32_000;
+
 /** A TCP port of 127.0.0.1 that nothing listens on and that is not in `taken`. */
 export async function freePort(taken: ReadonlySet<number>): Promise<number> {
   for (;;) {
-    const port = await unusedPort();
-    if (!taken.has(port)) return port;
+    const port = lowestPort + Math.floor(Math.random() * (highestPort - lowestPort));
+    if (!taken.has(port) && (await isFree(port))) return port;
   }
 }
 
-function unusedPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once("error", () => resolve(false));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
