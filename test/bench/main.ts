@@ -4,14 +4,16 @@ import { type Bench, type Comparison, compare } from "./comparison.ts";
 import { type LivesUsage, measureLives } from "./lives.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { dollarsPerMillion } from "./prices.ts";
+import { compareRegistries } from "./registry/measure.ts";
+import { registryTables } from "./registry/report.ts";
 import { comparisonTable, livesTable } from "./report.ts";
 import { openSandbox } from "./sandbox.ts";
 import { scenarios } from "./scenarios.ts";
 import { startWebhookSink } from "./webhook-sink.ts";
 
 /*
- * Measures the production bundle in workerd beside a floor, and counts what a backend's life costs. Nothing of it
- * leaves this machine.
+ * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, and measures the
+ * registry beside another one. Nothing of it leaves this machine.
  */
 
 function say(text: string): void {
@@ -37,6 +39,13 @@ async function runLives(options: Options): Promise<LivesUsage | null> {
   return measureLives(sandbox, metered, say);
 }
 
+async function runRegistries({ only, rounds }: Options) {
+  if (only !== undefined && only !== "registry") return null;
+  const compared = await compareRegistries(sandbox, rounds, say);
+  if ("skipped" in compared) say(`registry: skipped: ${compared.skipped}`);
+  return compared;
+}
+
 const options = parseOptions(process.argv.slice(2));
 if (!options.ok) {
   say(`${options.problem}\n\n${usage}`);
@@ -45,12 +54,13 @@ if (!options.ok) {
 const sandbox = openSandbox();
 const comparisons = await runComparisons(options.value);
 const lives = await runLives(options.value);
+const registries = await runRegistries(options.value);
 if (options.value.json) {
   const priced = lives && {
     ...lives,
     dollarsPerMillion: { together: dollarsPerMillion(lives.together), alone: dollarsPerMillion(lives.alone) },
   };
-  console.log(JSON.stringify({ options: options.value, comparisons, lives: priced }, null, 2));
+  console.log(JSON.stringify({ options: options.value, comparisons, lives: priced, registries }, null, 2));
 } else {
   const { seconds, rounds, connections } = options.value;
   if (comparisons.length > 0) {
@@ -59,6 +69,10 @@ if (options.value.json) {
     );
     console.log(`${comparisonTable(comparisons)}\n`);
   }
-  if (lives) console.log(livesTable(lives));
+  if (lives) console.log(`${livesTable(lives)}\n`);
+  if (registries && "speeds" in registries) {
+    console.log(`registry: ${rounds} rounds, ${cpus().length} cores; medians, ratios by round\n`);
+    console.log(registryTables(registries));
+  }
 }
 process.exit(0);

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
-export const benchNames = ["spawn", "held-key", "pin", "resolve", "cost"] as const;
+export const benchNames = ["spawn", "held-key", "pin", "resolve", "cost", "registry"] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export const usage = `npm run bench -- [options]
