@@ -73,7 +73,7 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
       try {
         const answer = await ask(address.value, url, signal);
         const response = kind === "blobs" ? await followRedirects(answer, url, signal) : answer;
-        if (response.status === 200 && response.body) return ok(response.body);
+        if (response.status === 200) return ok(bytesOf(response));
         await response.body?.cancel();
         return refusal(response.status, what, address.value.origin === credentials?.origin);
       } catch (error) {
@@ -81,6 +81,14 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
       }
     },
   };
+}
+
+/**
+ * The bytes of a response, with the response itself held until they are read: Node's `fetch` cancels a body that
+ * nobody reads yet when its response is garbage, and what is read then is empty.
+ */
+async function* bytesOf(response: Response): AsyncGenerator<Uint8Array> {
+  yield* response.body ?? [];
 }
 
 function refusal(status: number, what: string, hadCredentials: boolean) {
