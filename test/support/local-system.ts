@@ -68,7 +68,11 @@ export async function startLocalSystem(stateDir: string, command = nodeCommand):
     isRunning: () => child.exitCode === null && child.signalCode === null,
     ended: closed.then(() => ({ exitCode: child.exitCode })),
     crash: () => end("SIGKILL"),
-    [Symbol.asyncDispose]: () => end("SIGTERM"),
+    async [Symbol.asyncDispose]() {
+      // To the group: npm would end without what it has started.
+      if (child.exitCode === null && child.signalCode === null) process.kill(-pid, "SIGTERM");
+      await closed;
+    },
   };
 }
 
