@@ -20,7 +20,6 @@ export const spawnLimits = z.object({
   lifetime_limit_seconds: seconds.optional(),
   resources: resourceLimits.optional(),
 });
-export type SpawnLimits = z.infer<typeof spawnLimits>;
 
 export const spawnWebhookData = z.object({
   backend_id: backendIdSchema,

@@ -6,6 +6,7 @@ import { hashSecret } from "../../src/protocol/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { freezeClock } from "./support/clock.ts";
 import { actor, code, registryHost, setUp, value } from "./support/service.ts";
+import { setUpBackend } from "./support/started-backend.ts";
 
 let cluster: ScriptedCluster;
 
@@ -31,24 +32,6 @@ async function register(hello: Hello, name: string, webhook_url = "https://clust
 async function defaultCluster(hello: Hello): Promise<string | undefined> {
   const { items } = value(await hello.accountObject.listClusters({ limit: 50 }));
   return items.find((item) => item.default)?.name;
-}
-
-async function setUpBackend(key = "doc") {
-  const hello = await setUp();
-  await hello.push(1, "latest");
-  return { hello, ...(await startBackend(hello, key)) };
-}
-
-async function startBackend(hello: Hello, key?: string) {
-  const { backendId } = value(await hello.connect(key === undefined ? {} : { key }));
-  const live = value(await hello.service().liveBackends());
-  const fencing_token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
-  return {
-    backendId,
-    reported: { id: backendId, status: "ready", fencing_token } as const,
-    history: async () =>
-      value(await hello.shard(backendId).describe(hello.account, "hello", backendId)).history,
-  };
 }
 
 describe("registering a cluster", () => {

@@ -6,6 +6,7 @@ import type { HeartbeatBody } from "../../src/protocol/v3/agent.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { evict, freezeClock, passTime } from "./support/clock.ts";
 import { code, setUp, value } from "./support/service.ts";
+import { setUpBackend, startBackend } from "./support/started-backend.ts";
 
 let cluster: ScriptedCluster;
 
@@ -34,24 +35,6 @@ function agentOf(hello: Hello, name = "main") {
     stub,
     beat: async (backends: HeartbeatBody["backends"], agent_id = "agent-1", claimed = name) =>
       stub().heartbeat(hello.account, name, { cluster: claimed, agent_id, version: "1", backends }),
-  };
-}
-
-async function setUpBackend(key = "doc") {
-  const hello = await setUp();
-  await hello.push(1, "latest");
-  return { hello, ...(await startBackend(hello, key)) };
-}
-
-async function startBackend(hello: Hello, key?: string) {
-  const { backendId } = value(await hello.connect(key === undefined ? {} : { key }));
-  const live = value(await hello.service().liveBackends());
-  const fencing_token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
-  return {
-    backendId,
-    reported: { id: backendId, status: "ready", fencing_token } as const,
-    history: async () =>
-      value(await hello.shard(backendId).describe(hello.account, "hello", backendId)).history,
   };
 }
 

@@ -1,11 +1,12 @@
 import { ok } from "../../domain/result.ts";
-import { accountStub, serviceStub } from "../../objects/stubs.ts";
+import { serviceStub } from "../../objects/stubs.ts";
 import * as v1 from "../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../protocol/jamsocket/v2.ts";
 import { anyToken, notImplemented, publicAccess, tokenFor } from "../access.ts";
 import { currentStatus, describeBackend, runningBackends } from "../backend-views.ts";
 import { connect } from "../connection.ts";
 import { definedFields } from "../defined.ts";
+import { createService, listServices } from "../jamsocket-services.ts";
 import { registryHostOf } from "../origin.ts";
 import { defineRoute } from "../route.ts";
 import { imageName } from "../service-views.ts";
@@ -31,10 +32,7 @@ export const v1Routes = [
     body: v1.createServiceBody,
     answer: v1.statusOk,
     summary: "Create a service",
-    async handle({ env, params, body, actor }) {
-      const created = await accountStub(env, params.account).createService({ name: body.name }, actor);
-      return created.ok ? ok(statusOk) : created;
-    },
+    handle: createService,
   }),
   defineRoute({
     method: "GET",
@@ -43,10 +41,7 @@ export const v1Routes = [
     access: tokenFor("read"),
     answer: servicesAnswer,
     summary: "List the names of the services",
-    async handle({ env, params }) {
-      const names = await accountStub(env, params.account).serviceNames();
-      return names.ok ? ok({ services: names.value }) : names;
-    },
+    handle: listServices,
   }),
   defineRoute({
     method: "GET",

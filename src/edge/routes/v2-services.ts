@@ -5,6 +5,7 @@ import * as v2 from "../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import { tokenFor } from "../access.ts";
 import { runningBackends } from "../backend-views.ts";
+import { createService, listServices } from "../jamsocket-services.ts";
 import { registryHostOf } from "../origin.ts";
 import { defineRoute } from "../route.ts";
 import { v2ServiceView } from "../service-views.ts";
@@ -20,10 +21,7 @@ export const v2ServiceRoutes = [
     body: createServiceBody,
     answer: statusOkAnswer,
     summary: "Create a service",
-    async handle({ env, params, body, actor }) {
-      const created = await accountStub(env, params.account).createService({ name: body.name }, actor);
-      return created.ok ? ok(statusOk) : created;
-    },
+    handle: createService,
   }),
   defineRoute({
     method: "GET",
@@ -32,10 +30,7 @@ export const v2ServiceRoutes = [
     access: tokenFor("read"),
     answer: v2.servicesAnswer,
     summary: "List the names of the services",
-    async handle({ env, params }) {
-      const names = await accountStub(env, params.account).serviceNames();
-      return names.ok ? ok({ services: names.value }) : names;
-    },
+    handle: listServices,
   }),
   defineRoute({
     method: "GET",

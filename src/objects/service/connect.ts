@@ -1,11 +1,11 @@
 import { type ConnectRequest, connectRefusals, decideConnect } from "../../domain/connect.ts";
 import { backendId, backendRandomLength } from "../../domain/ids.ts";
-import { nextDeadline } from "../../domain/lifecycle.ts";
 import { webhookAttemptTimeoutMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ResolveAnswer } from "../../protocol/v3/services.ts";
 import { expandBackendUrlTemplate } from "../../protocol/webhook.ts";
 import type { ConnectCall, Connection } from "../contract.ts";
+import { deadlineOf } from "./deadline.ts";
 import { digestOf } from "./environments.ts";
 import type { BackendRow, ServiceRow } from "./service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "./state.ts";
@@ -75,7 +75,7 @@ export function decideAndRecord(
     base_url: template === null ? null : expandBackendUrlTemplate(template, id),
     attempts: 0,
     next_attempt_at: now + recoveryDelayMs,
-    deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec),
+    deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
     untold: 0,
   });
   const inserted = insertUnderUnusedId(state, service.code, random, row);
@@ -141,22 +141,6 @@ export function resolveConnect(
     cluster: holder?.cluster ?? null,
     refusals: [],
   });
-}
-
-/** When Slipway's own next deadline for a backend passes. */
-export function deadlineOf(
-  row: Pick<BackendRow, "status" | "status_at" | "created_at">,
-  spec: Pick<BackendSpec, "startupTimeoutSeconds" | "lifetimeLimitSeconds">,
-): number | null {
-  return (
-    nextDeadline({
-      status: row.status,
-      createdAt: row.created_at,
-      statusAt: row.status_at,
-      startupTimeoutSeconds: spec.startupTimeoutSeconds,
-      ...(spec.lifetimeLimitSeconds === undefined ? {} : { lifetimeLimitSeconds: spec.lifetimeLimitSeconds }),
-    })?.at ?? null
-  );
 }
 
 function toRequest(call: ConnectCall): ConnectRequest {

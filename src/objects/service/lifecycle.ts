@@ -5,10 +5,9 @@ import {
   statusRank,
   type TerminationReason,
 } from "../../domain/backend-status.ts";
-import { nextDeadline } from "../../domain/lifecycle.ts";
 import { terminateRedeliveryForMs, terminationReportSlackMs } from "../../domain/limits.ts";
 import type { TerminateWebhookData } from "../../protocol/webhook.ts";
-import { deadlineOf } from "./connect.ts";
+import { deadlineOf } from "./deadline.ts";
 import type { BackendRow } from "./service.sql.ts";
 import { type ServiceState, specOf } from "./state.ts";
 
@@ -97,33 +96,25 @@ export function terminationDelivered(
   return true;
 }
 
-/** Acts on a deadline that has passed. @returns whether the backend has ended with it */
-export function applyDeadline(state: ServiceState, row: BackendRow, now: number): boolean {
-  if (row.deadline_at === null || row.deadline_at > now) return false;
-  const spec = specOf(row);
-  const due = nextDeadline({
-    status: row.status,
-    createdAt: row.created_at,
-    statusAt: row.status_at,
-    startupTimeoutSeconds: spec.startupTimeoutSeconds,
-    ...(spec.lifetimeLimitSeconds === undefined ? {} : { lifetimeLimitSeconds: spec.lifetimeLimitSeconds }),
-  });
-  switch (due?.overdue) {
+/** Acts on a deadline, if it has passed. */
+export function applyDeadline(state: ServiceState, row: BackendRow, now: number): void {
+  if (row.deadline_at === null || row.deadline_at > now) return;
+  switch (deadlineOf(row, specOf(row))?.overdue) {
     case undefined:
       state.sql.setDeadline(row.id, null);
-      return false;
+      return;
     case "startup":
       beginTermination(state, row, { hard: true, reason: "startuptimeout" }, now);
-      return false;
+      return;
     case "lifetime":
       beginTermination(state, row, { hard: false, reason: "swept" }, now);
-      return false;
+      return;
     case "soft_termination":
       beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
-      return false;
+      return;
     case "hard_termination":
       endBackend(state, row, row.reason ?? "external", now);
-      return true;
+      return;
   }
 }
 
@@ -150,5 +141,5 @@ function enter(
   untold: boolean,
 ): void {
   const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
-  state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row)), untold });
+  state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row))?.at ?? null, untold });
 }

@@ -62,11 +62,6 @@ export type CreatedCluster = z.infer<typeof createdCluster>;
 
 export const clusterList = listAnswer("clusters", cluster);
 
-export const rotatedSecret = z.object({
-  signing_secret: z.string(),
-  previous_valid_until: timestamp,
-});
-
 export const testedCluster = z
   .object({
     delivered: z.boolean(),
