@@ -1,6 +1,7 @@
 import { type BackendStatus, isConnectable } from "./backend-status.ts";
 import { chooseEnvironment, type EnvironmentSettings } from "./environments.ts";
 import { type ImageIndex, type ResolvedImage, resolveImage } from "./images.ts";
+import { heartbeatEveryMs } from "./limits.ts";
 import { listOf } from "./names.ts";
 import { fail, ok, type Result } from "./result.ts";
 
@@ -25,6 +26,8 @@ export interface ConnectSnapshot {
   serviceDefaultEnvironment: string | null;
   accountDefaultCluster: string | null;
   clusters: readonly string[];
+  /** Those of them that take no new backends for now. */
+  drainingClusters: readonly string[];
   images: ImageIndex;
   holderOf(environment: string, key: string): KeyHolder | undefined;
 }
@@ -68,6 +71,8 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
   if (!cluster.ok) return cluster;
   const image = resolveImage(request.spawn.tag ?? environment.image, snapshot.images);
   if (!image.ok) return image;
+  const available = checkAvailable(cluster.value, snapshot);
+  if (!available.ok) return available;
   return ok({ action: "spawn", environment, cluster: cluster.value, image: image.value });
 }
 
@@ -77,9 +82,11 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   if (decision.ok) return [];
   const chosen = chooseConnectEnvironment(request, snapshot);
   if (!chosen.ok || !request.spawn) return [decision.error];
+  const cluster = chooseCluster(request.spawn.cluster, chosen.value, snapshot);
   return [
-    chooseCluster(request.spawn.cluster, chosen.value, snapshot),
+    cluster,
     resolveImage(request.spawn.tag ?? chosen.value.image, snapshot.images),
+    cluster.ok ? checkAvailable(cluster.value, snapshot) : ok(null),
   ].flatMap((result) => (result.ok ? [] : [result.error]));
 }
 
@@ -123,6 +130,19 @@ export function chooseCluster(
     "cluster_not_found",
     `cluster \`${cluster}\` not found; this account has ${listOf(snapshot.clusters)}`,
     { details: { clusters: [...snapshot.clusters] } },
+  );
+}
+
+/** Refuses what may be tried again; to be asked last, after what no repetition mends. */
+function checkAvailable(
+  cluster: string,
+  { drainingClusters }: Pick<ConnectSnapshot, "drainingClusters">,
+): Result<null> {
+  if (!drainingClusters.includes(cluster)) return ok(null);
+  return fail(
+    "cluster_unavailable",
+    `cluster \`${cluster}\` is draining: it starts no backends until an agent takes over`,
+    { retryAfterSeconds: heartbeatEveryMs / 1000 },
   );
 }
 

@@ -32,6 +32,7 @@ export const errorStatus = {
   cluster_bad_answer: 502,
   cluster_unavailable: 503,
   unavailable: 503,
+  cluster_timeout: 504,
 } as const;
 
 export type ErrorCode = keyof typeof errorStatus;

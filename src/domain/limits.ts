@@ -25,6 +25,12 @@ export const leaseSeconds = 45;
 export const clusterLostAfterMs = 60 * second;
 /** A backend younger than this may not have reached the cluster's own list when it sent its heartbeat. */
 export const heartbeatMissingAfterMs = 30 * second;
+/** A hard end that an agent has not begun by then is asked for by its heartbeats too: its webhook may not get through. */
+export const unheededTerminationAfterMs = 30 * second;
+/** How long a heartbeat's answer waits for one service: an agent gives a call up after 10 s, and its lease needs the answer. */
+export const heartbeatVerdictWaitMs = 3 * second;
+/** How often every service is asked what no list has ever shown: an agent that restarts quickly may forget a backend. */
+export const everyServiceAskedEveryMs = 5 * minute;
 
 export const keyTerminatingWaitMs = 10 * second;
 export const keyMaxCharacters = 128;

@@ -2,8 +2,16 @@ import type { Scope } from "../domain/access.ts";
 import type { Result } from "../domain/result.ts";
 import type { CreateTokenBody, Token } from "../protocol/v3/accounts.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../protocol/v3/agent.ts";
-import type { Cluster, CreateClusterBody, PatchClusterBody, TestedCluster } from "../protocol/v3/clusters.ts";
+import type {
+  Cluster,
+  ClusterObservation,
+  CreateClusterBody,
+  ObservedCluster,
+  PatchClusterBody,
+  TestedCluster,
+} from "../protocol/v3/clusters.ts";
 import type { ListQuery, Page } from "../protocol/v3/list.ts";
+import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
 import type { ServiceDescription } from "./service/contract.ts";
 
 export type * from "./registry/contract.ts";
@@ -39,6 +47,8 @@ export interface NewSecret {
 /** Who a token belongs to and what it may do. */
 export interface Identity extends Scope {
   account: string;
+  /** Of an agent: which registration of its cluster it belongs to. */
+  registration?: number;
   tokenId: string;
   tokenName: string;
   /** Milliseconds since the epoch; absent for tokens that do not expire. */
@@ -57,8 +67,18 @@ export interface ClusterConfig {
   webhookUrl: string;
   backendUrlTemplate: string | null;
   ack: "sync" | "async";
+  /** Tells the registrations under one name apart; left out in what was written before they had numbers: 0. */
+  registration?: number;
+  /** It takes no new backends for now. */
+  draining?: boolean;
   /** The secrets that sign now, newest first. `validUntil` in milliseconds since the epoch, null for good. */
   secrets: { secret: string; validUntil: number | null }[];
+}
+
+/** A request that the cluster takes for Slipway's, for as long as signatures are good (five minutes). */
+export interface SignedGet {
+  url: string;
+  headers: WebhookHeaders;
 }
 
 export interface AccountRpc {
@@ -82,13 +102,17 @@ export interface AccountRpc {
     signingSecret: string,
     idempotency?: Idempotency,
   ): Promise<Result<Cluster>>;
-  listClusters(query: ListQuery): Promise<Result<Page<Cluster>>>;
-  getCluster(name: string): Promise<Result<Cluster>>;
+  /** With how each is, by its agents' heartbeats. */
+  listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>>;
+  getCluster(name: string): Promise<Result<ObservedCluster>>;
   patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>>;
   /** `cluster_in_use` while an environment names it or a live backend runs there. */
   deleteCluster(name: string): Promise<Result<null>>;
   /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
   testCluster(name: string): Promise<Result<TestedCluster>>;
+
+  /** A GET of what a cluster has below its webhook's URL, signed. @param path begins with a slash */
+  signedGet(cluster: string, path: string): Promise<Result<SignedGet>>;
 
   createService(
     body: { name: string; default_environment?: string },
@@ -99,8 +123,16 @@ export interface AccountRpc {
   listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
   /** All of them, by name. */
   serviceNames(): Promise<Result<string[]>>;
-  /** Those that may have backends: the removed ones too, whose last backends are still ending. */
-  servicesWithBackends(): Promise<Result<string[]>>;
+  /**
+   * From the Cluster object: the services that may have backends there, the removed ones too, whose last backends are
+   * still ending. `cluster_not_found` where this registration is no more.
+   */
+  servicesOfCluster(
+    cluster: string,
+    registration: number,
+  ): Promise<Result<{ code: string; service: string }[]>>;
+  /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
+  setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;
   /** Ends the service's backends and takes it out of the directory. */
   deleteService(name: string): Promise<Result<null>>;
 
@@ -108,7 +140,28 @@ export interface AccountRpc {
 }
 
 export interface ClusterRpc {
-  heartbeat(account: string, cluster: string, body: HeartbeatBody): Promise<Result<HeartbeatAnswer>>;
+  /**
+   * @param registration which registration of the cluster the agent belongs to: an earlier one's heartbeats are
+   *   `unauthorized`, a later one's leave nothing of those before
+   */
+  heartbeat(
+    account: string,
+    cluster: string,
+    registration: number,
+    body: HeartbeatBody,
+  ): Promise<Result<HeartbeatAnswer>>;
+  /** How the cluster is; unknown while no agent of this registration was heard. */
+  observe(registration: number): Promise<ClusterObservation>;
+  /**
+   * From Service objects: which of a service's backends, all acknowledged by the cluster, no agent was heard to run for
+   * longer than the lease. None where no agent of this registration was ever heard.
+   * @param code the service's
+   */
+  unheard(
+    registration: number,
+    code: string,
+    expected: { id: string; expectedForMs: number }[],
+  ): Promise<string[]>;
 }
 
 export interface DirectoryRpc {

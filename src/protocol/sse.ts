@@ -8,6 +8,14 @@ export function sseEvent(data: unknown): string {
   return `${lines.map((line) => `data: ${line}\n`).join("")}\n`;
 }
 
+/** A text as events of one line each: of an event of several lines, the Jamsocket CLI shows the first. */
+export function sseLineEvents(text: string): string {
+  return text
+    .split(/\r\n|\r|\n/)
+    .map(sseEvent)
+    .join("");
+}
+
 /** `no-transform` and `x-accel-buffering` keep proxies from holding events back. */
 export const sseHeaders = {
   "content-type": "text/event-stream",

@@ -23,6 +23,13 @@ export function webhookUrlProblem(text: string, allowPrivate: boolean): string |
   return `\`${url.hostname}\` is a private, loopback, link-local or metadata address`;
 }
 
+/** The address of something below a webhook's URL, whose query it keeps. @param path begins with a slash */
+export function belowWebhookUrl(webhookUrl: string, path: string): string {
+  const url = new URL(webhookUrl);
+  url.pathname = url.pathname.replace(/\/+$/, "") + path;
+  return url.href;
+}
+
 function isPrivateHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
   if (ipaddr.isValid(host)) {

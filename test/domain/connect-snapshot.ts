@@ -16,6 +16,7 @@ export function snapshot(extra: Partial<ConnectSnapshot> = {}): ConnectSnapshot 
     serviceDefaultEnvironment: null,
     accountDefaultCluster: "us",
     clusters: ["eu", "us"],
+    drainingClusters: [],
     images: {
       digestOfTag: (tag) => tags[tag],
       hasDigest: (digest) => Object.values(tags).includes(digest),

@@ -99,6 +99,18 @@ describe("a spawn", () => {
         "cluster_not_found",
       ],
       [
+        "into an environment whose cluster is draining",
+        { environment: "prod", spawn: {} },
+        { drainingClusters: ["eu"] },
+        "cluster_unavailable",
+      ],
+      [
+        "of a tag that was never pushed, even while the cluster is draining: waiting would not mend it",
+        { environment: "prod", spawn: { tag: "v3" } },
+        { drainingClusters: ["eu"] },
+        "image_not_found",
+      ],
+      [
         "where neither environment nor account has a cluster",
         { environment: "staging", spawn: {} },
         { accountDefaultCluster: null },
@@ -157,6 +169,17 @@ describe("a key", () => {
     expect(decideConnect(request, snapshot(heldBy("ready")))).toMatchObject({ error: { code: "forbidden" } });
   });
 
+  test("that is held is handed out while its cluster is draining, and waited for while its holder ends", () => {
+    const request = { environment: "prod", key: "doc", spawn: {} };
+    const draining = { drainingClusters: ["eu"] };
+    expect(decideConnect(request, snapshot({ ...heldBy("ready"), ...draining }))).toMatchObject({
+      value: { action: "reuse", backendId: "holder" },
+    });
+    expect(decideConnect(request, snapshot({ ...heldBy("terminating"), ...draining }))).toMatchObject({
+      value: { action: "wait" },
+    });
+  });
+
   test("that is held is handed out whatever the pin or the request's image means now", () => {
     const gone = snapshot({ ...heldBy("ready"), clusters: [], accountDefaultCluster: null });
     const request = { ...connect, spawn: { tag: "never-pushed", cluster: "mars" } };
@@ -203,6 +226,19 @@ describe("every reason of a refusal", () => {
     ]);
   });
 
+  test("is told with the cluster that is draining, and when to come again", () => {
+    const request = { environment: "prod", spawn: { tag: "v3" } };
+    const draining = snapshot({ drainingClusters: ["us", "eu"] });
+    expect(connectRefusals(request, draining)).toMatchObject([
+      { code: "image_not_found" },
+      {
+        code: "cluster_unavailable",
+        message: expect.stringContaining("cluster `eu` is draining"),
+        retryAfterSeconds: 10,
+      },
+    ]);
+  });
+
   const name = fc.constantFrom("prod", "staging", "qa");
   const anyRequest = fc.record(
     {
@@ -223,6 +259,7 @@ describe("every reason of a refusal", () => {
       status: fc.constantFrom(...backendStatuses.slice(0, -1)),
       accountDefaultCluster: fc.constantFrom(null, "us", "gone"),
       serviceDefaultEnvironment: fc.option(name),
+      drainingClusters: fc.subarray(["eu", "us"]),
     })
     .map(({ status, ...rest }) => snapshot({ ...heldBy(status), ...rest }));
 
@@ -245,7 +282,9 @@ describe("every reason of a refusal", () => {
         const { environment: chosen } = decided.value;
         if (request.environment !== undefined) expect(chosen.name).toBe(request.environment);
         if (request.allowedEnvironments) expect(request.allowedEnvironments).toContain(chosen.name);
-        if (decided.value.action === "spawn") expect(state.clusters).toContain(decided.value.cluster);
+        if (decided.value.action !== "spawn") return;
+        expect(state.clusters).toContain(decided.value.cluster);
+        expect(state.drainingClusters).not.toContain(decided.value.cluster);
       }),
     );
   });

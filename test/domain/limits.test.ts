@@ -18,6 +18,7 @@ describe("the numbers are those of the design", () => {
       heartbeatEveryMs: 10_000,
       leaseSeconds: 45,
       clusterLostAfterMs: 60_000,
+      heartbeatMissingAfterMs: 30_000,
       keyTerminatingWaitMs: 10_000,
       keyMaxCharacters: 128,
       apiBodyMaxBytes: 65_536,

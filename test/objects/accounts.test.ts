@@ -116,14 +116,14 @@ describe("an object that was never set up", () => {
     expect(code(await service.learn("0000000000000", true))).toBe("backend_not_found");
     const end = { status: "terminated", time: Date.now() } as const;
     value(await service.statusReached("0000000000000", 1, end, null));
-    value(await service.clusterLost("main"));
+    value(await service.clusterLost("main", 0));
     expect(await tablesOf(service)).toEqual([]);
 
     const directory = directoryStub(env, "zzzzz");
     expect(await directory.lookup("zzzzz")).toBeNull();
     const heartbeat = { cluster: "other", agent_id: "a", version: "1", backends: [] };
     const cluster = clusterStub(env, "nobody", "main");
-    expect(code(await cluster.heartbeat("nobody", "main", heartbeat))).toBe("forbidden");
+    expect(code(await cluster.heartbeat("nobody", "main", 2, heartbeat))).toBe("forbidden");
     expect(await tablesOf(cluster)).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { serviceStub } from "../../src/objects/stubs.ts";
 import { hashSecret } from "../../src/protocol/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { register } from "./support/agent.ts";
 import { freezeClock } from "./support/clock.ts";
 import { actor, code, registryHost, setUp, value } from "./support/service.ts";
 import { setUpBackend } from "./support/started-backend.ts";
@@ -20,14 +21,6 @@ afterEach(() => {
 });
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
-
-async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {
-  return hello.accountObject.createCluster(
-    { name, webhook_url, backend_url_template: `https://{backend_id}.${name}.test` },
-    { id: `agent${name}`.slice(0, 12).padEnd(12, "0"), secretHash: await hashSecret(name) },
-    hello.signingSecret,
-  );
-}
 
 async function defaultCluster(hello: Hello): Promise<string | undefined> {
   const { items } = value(await hello.accountObject.listClusters({ limit: 50 }));

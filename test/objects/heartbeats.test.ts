@@ -1,11 +1,11 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { clusterStub } from "../../src/objects/stubs.ts";
-import { hashSecret } from "../../src/protocol/access-token.ts";
-import type { HeartbeatBody } from "../../src/protocol/v3/agent.ts";
+import { serviceStub } from "../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { agentOf, breakTable, notEnded, register } from "./support/agent.ts";
 import { evict, freezeClock, passTime } from "./support/clock.ts";
-import { code, setUp, value } from "./support/service.ts";
+import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "./support/service.ts";
 import { setUpBackend, startBackend } from "./support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -19,25 +19,6 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {
-  return hello.accountObject.createCluster(
-    { name, webhook_url, backend_url_template: `https://{backend_id}.${name}.test` },
-    { id: `agent${name}`.slice(0, 12).padEnd(12, "0"), secretHash: await hashSecret(name) },
-    hello.signingSecret,
-  );
-}
-
-function agentOf(hello: Hello, name = "main") {
-  const stub = () => clusterStub(env, hello.account, name);
-  return {
-    stub,
-    beat: async (backends: HeartbeatBody["backends"], agent_id = "agent-1", claimed = name) =>
-      stub().heartbeat(hello.account, name, { cluster: claimed, agent_id, version: "1", backends }),
-  };
-}
-
 describe("a heartbeat", () => {
   it("is answered with the lease, and a backend that should run is left in peace", async () => {
     const { hello, reported } = await setUpBackend();
@@ -50,7 +31,7 @@ describe("a heartbeat", () => {
 
   it("for another cluster is refused", async () => {
     const hello = await setUp();
-    expect(code(await agentOf(hello).beat([], "agent-1", "other"))).toBe("forbidden");
+    expect(code(await agentOf(hello).beat([], "agent-1", { cluster: "other" }))).toBe("forbidden");
   });
 
   it("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
@@ -67,6 +48,29 @@ describe("a heartbeat", () => {
     );
     expect(answer.unknown).toEqual(expect.arrayContaining([never.id, noService.id]));
     expect(answer.unknown).not.toContain(other.backendId);
+  });
+
+  it("tells the agent nothing of what it lists as terminated", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8), status: "terminated" } as const;
+    const noService = { ...never, id: "zzzzz00000000" };
+    expect(value(await agentOf(hello).beat([never, noService]))).toMatchObject({
+      terminate: [],
+      unknown: [],
+    });
+  });
+
+  it("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    cluster.always(() => new Response(null, { status: 503 }));
+    value(await hello.service().terminate(backendId, true, actor));
+    await passTime(hello.service(), 29_999);
+    expect(value(await agent.beat([reported])).terminate).toEqual([]);
+    await passTime(hello.service(), 1);
+    expect(value(await agent.beat([reported]))).toMatchObject({ terminate: [backendId], unknown: [] });
+    expect(value(await agent.beat([{ ...reported, status: "terminated" }])).terminate).toEqual([]);
   });
 
   it("does not learn whether a backend of another account exists", async () => {
@@ -149,6 +153,79 @@ describe("a heartbeat", () => {
     await passTime(hello.service(), 1_300);
     await passTime(hello.service(), 5_000);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+});
+
+describe("a heartbeat that meets a service in trouble", () => {
+  /** Two services that each have a backend whose end the agent has not heard of. */
+  async function setUpTwoServices() {
+    const { hello, backendId, reported } = await setUpBackend();
+    value(await hello.accountObject.createService({ name: "other" }, actor));
+    const other = serviceStub(env, hello.account, "other");
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost));
+    const elsewhere = value(await other.connectBackend(connectCall({})));
+    const stale = { ...reported, fencing_token: 99 };
+    const all = [stale, { ...stale, id: elsewhere.backendId }];
+    const agent = agentOf(hello);
+    value(await agent.beat([]));
+    return { hello, agent, all, here: backendId, elsewhere: elsewhere.backendId };
+  }
+
+  it("is answered with the lease and what the others say, and with the rest by the next one", async () => {
+    const { hello, agent, all, here, elsewhere } = await setUpTwoServices();
+    const mend = await breakTable(hello.service(), "backends");
+    expect(value(await agent.beat(all))).toMatchObject({ lease_seconds: 45, terminate: [elsewhere] });
+    await mend();
+    expect(value(await agent.beat(all)).terminate.toSorted()).toEqual([here, elsewhere].toSorted());
+  });
+
+  it("does not wait for it as long as the agent waits for the heartbeat", { timeout: 30_000 }, async () => {
+    const { hello, agent, all, elsewhere } = await setUpTwoServices();
+    let isStuck = false;
+    const stuck = runInDurableObject(hello.service(), (_, state) => {
+      isStuck = true;
+      return state.blockConcurrencyWhile(() => new Promise((unstuck) => setTimeout(unstuck, 8_000)));
+    });
+    await vi.waitFor(() => expect(isStuck).toBe(true));
+    expect(value(await agent.beat(all)).terminate).toEqual([elsewhere]);
+    await stuck;
+    expect(value(await agent.beat(all)).terminate).toHaveLength(2);
+  });
+
+  it("asks it until it has answered, although no agent has listed anything of it", async () => {
+    const { hello } = await setUpBackend();
+    const agent = agentOf(hello);
+    const mend = await breakTable(hello.service(), "backends");
+    for (let i = 0; i < 7; i++) {
+      value(await agent.beat([]));
+      vi.setSystemTime(Date.now() + 10_000);
+    }
+    await mend();
+    expect(await notEnded(hello)).toHaveLength(1);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toHaveLength(0);
+  });
+});
+
+describe("what heartbeats write", () => {
+  it("is one row each: the alarm stays where it is until it rings", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    const inspect = () =>
+      runInDurableObject(agent.stub(), async (_, { storage }) => {
+        const alarmAt = await storage.getAlarm();
+        const changes = storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n;
+        return { alarmIn: alarmAt === null ? null : alarmAt - Date.now(), changes };
+      });
+    const { changes } = await inspect();
+    for (let i = 0; i < 3; i++) {
+      vi.setSystemTime(Date.now() + 10_000);
+      value(await agent.beat([reported]));
+    }
+    expect(await inspect()).toEqual({ alarmIn: 30_000, changes: changes + 3 });
+    await passTime(agent.stub(), 30_000);
+    expect((await inspect()).alarmIn).toBe(30_000);
   });
 });
 

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { registrationOf } from "./support/agent.ts";
 import { evict, freezeClock } from "./support/clock.ts";
 import { actor, code, connectCall, registryHost, setUp, value } from "./support/service.ts";
 
@@ -176,7 +177,7 @@ describe("a key whose holder is ending", () => {
     value(await hello.service().terminate(hello.backendId, true, actor));
     await cluster.settledOf("backend.terminate", 1);
     const { answer } = await connectThatWaits(hello);
-    value(await hello.service().clusterLost("main"));
+    value(await hello.service().clusterLost("main", await registrationOf(hello)));
     expect(value(await answer).spawned).toBe(true);
   });
 });

@@ -39,7 +39,7 @@ describe("the schema", () => {
     value(await hello.report(backendId, 1, "ready"));
     const cluster = clusterStub(env, hello.account, "main");
     const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
-    value(await cluster.heartbeat(hello.account, "main", heartbeat));
+    value(await cluster.heartbeat(hello.account, "main", 2, heartbeat));
     const directory = directoryStub(env, backendId);
     const registry = registryStub(env, hello.account);
     await registry.beginUpload({ account: hello.account, service: "hello" }, false);

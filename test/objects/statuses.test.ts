@@ -1,5 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Backends } from "../../src/objects/backends/backends.ts";
+import { Followers, followerPing, followerPong } from "../../src/objects/backends/followers.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { setUpBackend, startBackend, statuses } from "./support/backend.ts";
 import { evict, freezeClock } from "./support/clock.ts";
@@ -198,15 +200,83 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);
   });
 
+  it("that is being closed does not keep the others from being told", async () => {
+    const backend = await setUpBackend();
+    const { account, backendId, fencingToken } = backend;
+    value(await backend.say({ status: "loading" }));
+    const [gone, follower] = [await backend.follow(), await backend.follow()];
+    await runInDurableObject(backend.shard(), async (instance, state) => {
+      if (!(instance instanceof Backends)) throw new Error("this is no shard");
+      state.getWebSockets(backendId)[0]?.close(1001, "gone");
+      const report = { status: "starting", fencing_token: fencingToken } as const;
+      value(await instance.report(account, "hello", "main", backendId, report));
+    });
+    await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "loading", "starting"]));
+    await vi.waitFor(() => expect(gone.closed).toBe(1001));
+    expect(statuses(gone.entries)).toEqual(["scheduled", "loading"]);
+  });
+
+  it("whose socket fails is closed", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    await runInDurableObject(backend.shard(), async (instance, state) => {
+      const [socket] = state.getWebSockets(backend.backendId);
+      if (!(instance instanceof Backends) || !socket) throw new Error("there is no follower");
+      await instance.webSocketError(socket);
+    });
+    await vi.waitFor(() => expect(follower.closed).not.toBeNull());
+  });
+
+  it("who asks whether the shard is there is answered by the platform", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    follower.send(followerPing);
+    await vi.waitFor(() => expect(follower.answers).toEqual([followerPong]));
+    await evict(backend.shard());
+    follower.send(followerPing);
+    await vi.waitFor(() => expect(follower.answers).toEqual([followerPong, followerPong]));
+  });
+
+  it("ends when the shard is restarted, and sees the replay when it comes again", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "ready" }));
+    const follower = await backend.follow();
+    await runInDurableObject(backend.shard(), (_, state) => state.abort("restarted")).catch(() => null);
+    await vi.waitFor(() => expect(follower.closed).not.toBeNull());
+    const again = await backend.follow();
+    await vi.waitFor(() => expect(statuses(again.entries)).toEqual(["scheduled", "ready"]));
+  });
+
   it("is not told of other backends of the same shard", async () => {
     const hello = await setUpBackend();
-    let neighbour = await startBackend(hello);
-    while (neighbour.backendId.charAt(5) !== hello.backendId.charAt(5)) neighbour = await startBackend(hello);
+    const { backendId, fencingToken } = await startBackend(hello);
     const follower = await hello.follow();
-    value(await neighbour.say({ status: "terminated" }));
+    // To the same shard, which is not the neighbour's own: ids that share one are rare.
+    const report = { status: "terminated", fencing_token: fencingToken } as const;
+    value(await hello.shard().report(hello.account, "hello", "main", backendId, report));
     value(await hello.say({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(follower.entries).toEqual((await hello.describe()).history);
+  });
+});
+
+describe("the places of a shard", () => {
+  it("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
+    const backend = await setUpBackend();
+    await runInDurableObject(backend.shard(), async (_, state) => {
+      const followers = new Followers(state, { ofBackend: 2, ofShard: 3 });
+      const clients: WebSocket[] = [];
+      const accepted = (id: string) => {
+        const sockets = followers.accept(id);
+        sockets?.client.accept();
+        if (sockets) clients.push(sockets.client);
+        return sockets !== null;
+      };
+      expect(["a", "a", "a", "b", "b", "c"].map(accepted)).toEqual([true, true, false, true, false, false]);
+      clients[0]?.close(1000);
+      await vi.waitFor(() => expect(state.getWebSockets("a")).toHaveLength(1));
+      expect(["c", "a"].map(accepted)).toEqual([true, false]);
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sseEvent, sseHeaders } from "../../src/protocol/sse.ts";
+import { sseEvent, sseHeaders, sseLineEvents } from "../../src/protocol/sse.ts";
 
 /** Reads a stream of events as the WHATWG HTML standard says, section 9.2.6, as far as `data` goes. */
 function readEvents(stream: string): string[] {
@@ -56,6 +56,16 @@ describe("an event", () => {
       }),
     );
   });
+});
+
+test("a text as events of one line each is as many events as it has lines", () => {
+  expect(readEvents(sseLineEvents("10%\r20%\r\ndone\n"))).toEqual(["10%", "20%", "done", ""]);
+  expect(sseLineEvents("one")).toBe(sseEvent("one"));
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(readEvents(sseLineEvents(text)).join("\n")).toBe(text.replace(/\r\n|\r/g, "\n"));
+    }),
+  );
 });
 
 test("a stream's headers keep proxies from holding events back", () => {

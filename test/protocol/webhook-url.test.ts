@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { webhookUrlProblem } from "../../src/protocol/webhook-url.ts";
+import { belowWebhookUrl, webhookUrlProblem } from "../../src/protocol/webhook-url.ts";
 
 describe("a webhook URL that may be called", () => {
   test.for([
@@ -265,4 +265,20 @@ test("any text is judged without a failure, and briefly", () => {
       if (problem !== null) expect(problem.length).toBeLessThan(400);
     }),
   );
+});
+
+describe("what is below a webhook's URL", () => {
+  test.for([
+    ["https://cluster.example.com", "https://cluster.example.com/backends/x/logs"],
+    ["https://cluster.example.com/", "https://cluster.example.com/backends/x/logs"],
+    ["https://cluster.example.com/hook", "https://cluster.example.com/hook/backends/x/logs"],
+    ["https://cluster.example.com/a/hook//", "https://cluster.example.com/a/hook/backends/x/logs"],
+    [
+      "https://cluster.example.com:8443/hook?to=eu",
+      "https://cluster.example.com:8443/hook/backends/x/logs?to=eu",
+    ],
+    ["https://cluster.example.com/hook/?to=/a/", "https://cluster.example.com/hook/backends/x/logs?to=/a/"],
+  ])("%s: %s", ([webhookUrl = "", below]) => {
+    expect(belowWebhookUrl(webhookUrl, "/backends/x/logs")).toBe(below);
+  });
 });

@@ -40,8 +40,8 @@ export const v3AgentRoutes = [
     async handle({ env, body, identity }) {
       const cluster = clusterOf(identity);
       if (!cluster.ok) return cluster;
-      const { account } = identity;
-      return clusterStub(env, account, cluster.value).heartbeat(account, cluster.value, body);
+      const { account, registration = 0 } = identity;
+      return clusterStub(env, account, cluster.value).heartbeat(account, cluster.value, registration, body);
     },
   }),
 ];

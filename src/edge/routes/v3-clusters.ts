@@ -40,7 +40,7 @@ export const v3ClusterRoutes = [
     access: tokenFor("read"),
     query: listQuery,
     answer: clusters.clusterList,
-    summary: "List clusters, newest first",
+    summary: "List clusters, newest first, with how each is",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listClusters(query);
       return page.ok ? ok({ clusters: page.value.items, ...nextCursor(page.value) }) : page;
@@ -51,8 +51,8 @@ export const v3ClusterRoutes = [
     path: "/v3/accounts/:account/clusters/:cluster",
     version: "v3",
     access: tokenFor("read"),
-    answer: clusters.cluster,
-    summary: "A cluster",
+    answer: clusters.observedCluster,
+    summary: "A cluster, and how it is",
     handle: ({ env, params }) => accountStub(env, params.account).getCluster(params.cluster),
   }),
   defineRoute({

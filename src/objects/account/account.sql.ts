@@ -46,6 +46,13 @@ export const accountMigrations: readonly Migration[] = [
     `,
   },
   idempotencyMigration,
+  {
+    name: "registrations of clusters, and whether they drain",
+    sql: `
+      ALTER TABLE clusters ADD COLUMN registration INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE clusters ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 export type TokenRow = {
@@ -70,6 +77,9 @@ export type ClusterRow = {
   secrets: string;
   created_at: number;
   deleting: number;
+  /** The config version that it came with: higher than that of any registration of its name before. */
+  registration: number;
+  draining: number;
 };
 
 export type ServiceRow = {
@@ -130,16 +140,17 @@ export function accountSql(db: Database) {
         seq,
         limit,
       ),
-    insertCluster: (row: Omit<ClusterRow, "seq" | "deleting">) =>
+    insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining">) =>
       db.run(
-        `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at)
-         VALUES (?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at, registration)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.webhook_url,
         row.backend_url_template,
         row.ack,
         row.secrets,
         row.created_at,
+        row.registration,
       ),
     updateCluster: (row: Pick<ClusterRow, "name" | "webhook_url" | "backend_url_template" | "ack">) =>
       db.run(
@@ -151,11 +162,16 @@ export function accountSql(db: Database) {
       ),
     setDeleting: (name: string, deleting: boolean) =>
       db.run("UPDATE clusters SET deleting = ? WHERE name = ?", deleting ? 1 : 0, name),
+    setDraining: (name: string, draining: boolean) =>
+      db.run("UPDATE clusters SET draining = ? WHERE name = ?", draining ? 1 : 0, name),
     deleteCluster: (name: string) => db.run("DELETE FROM clusters WHERE name = ?", name),
 
     service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
+    /** Those that may have backends. */
     servicesWithBackends: () =>
-      db.all<{ name: string }>("SELECT name FROM services WHERE state != 'creating'"),
+      db.all<{ code: string; service: string }>(
+        "SELECT code, name AS service FROM services WHERE state != 'creating'",
+      ),
     serviceNames: () =>
       db.all<{ name: string }>("SELECT name FROM services WHERE state = 'live' ORDER BY name"),
     servicesBefore: (seq: number, limit: number) =>

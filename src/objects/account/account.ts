@@ -1,11 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { constantTimeEqual } from "../../protocol/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
+  ObservedCluster,
   PatchClusterBody,
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
@@ -18,19 +18,20 @@ import type {
   Identity,
   NewSecret,
   ServiceDescription,
+  SignedGet,
 } from "../contract.ts";
 import { Alarm, Database } from "../database.ts";
 import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
-import { directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import { type AccountRow, accountMigrations, accountSql } from "./account.sql.ts";
+import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { type AccountRow, accountMigrations, accountSql, type ClusterRow } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
-import { randomServiceCode } from "./service-code.ts";
-import { addToken, deleteToken } from "./tokens.ts";
-import { accountConfig, clusterView, identityOf, tokenView } from "./views.ts";
+import { randomServiceCode, setServiceUp } from "./service-setup.ts";
+import { addToken, authenticate, deleteToken } from "./tokens.ts";
+import { accountConfig, tokenView } from "./views.ts";
 
 const syncRetryMs = 2_000;
 
@@ -54,15 +55,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async authenticate(tokenId: string, secretHash: string): Promise<Result<Identity>> {
-    const refused = fail("unauthorized", "the access token is not valid");
-    if (!this.#db.ready) return refused;
-    const account = this.#sql.account();
-    const row = this.#sql.token(tokenId);
-    if (!account || !row || !constantTimeEqual(row.secret_hash, secretHash)) return refused;
-    if (row.expires_at !== null && row.expires_at <= Date.now()) {
-      return fail("unauthorized", "the access token has expired");
-    }
-    return ok(identityOf(account.name, row));
+    if (!this.#db.ready) return fail("unauthorized", "the access token is not valid");
+    return authenticate(this.#sql, tokenId, secretHash, Date.now());
   }
 
   async createToken(
@@ -108,19 +102,24 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return created;
   }
 
-  async listClusters(query: ListQuery): Promise<Result<Page<Cluster>>> {
-    return this.#page(query, (start, limit, account) =>
+  async listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>> {
+    const page = this.#page(query, (start, limit, account) =>
       toPage(
         this.#sql.clustersBefore(start, limit + 1),
         limit,
         ({ seq }) => seq,
-        (row) => clusterView(row, account),
+        (row) => this.#observed(row, account),
       ),
     );
+    return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
   }
 
-  async getCluster(name: string): Promise<Result<Cluster>> {
-    return this.#once(undefined, () => clusters.getCluster(this.#sql, name));
+  async getCluster(name: string): Promise<Result<ObservedCluster>> {
+    const asked = this.#once(undefined, (account) => {
+      const found = clusters.findCluster(this.#sql, name);
+      return found.ok ? ok({ cluster: this.#observed(found.value, account) }) : found;
+    });
+    return asked.ok ? ok(await asked.value.cluster) : asked;
   }
 
   async patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>> {
@@ -132,27 +131,21 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async deleteCluster(name: string): Promise<Result<null>> {
-    const marked = this.#once(undefined, () => {
-      const found = clusters.findCluster(this.#sql, name);
-      if (!found.ok) return found;
-      this.#sql.setDeleting(name, true);
-      this.#sql.bumpConfigVersion();
-      this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-      return ok(null);
-    });
+    const marked = this.#once(undefined, () => clusters.markDeleting(this.#sql, name));
     if (!marked.ok) return marked;
+    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
     const outcome = await finishDeletion(this.#syncPorts(), name);
-    if (outcome.state !== "kept") return ok(null);
-    return fail(
-      "cluster_in_use",
-      `cluster \`${name}\` is needed by ${listOf(outcome.neededBy)}: move their environments and end their backends there first`,
-      { details: { services: outcome.neededBy } },
-    );
+    return outcome.state === "kept" ? clusters.clusterInUse(name, outcome.neededBy) : ok(null);
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
     const found = this.#once(undefined, () => clusters.findCluster(this.#sql, name));
     return found.ok ? ok(await clusters.pingCluster(found.value)) : found;
+  }
+
+  async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
+    const found = this.#once(undefined, () => clusters.findCluster(this.#sql, cluster));
+    return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
   async createService(
@@ -200,8 +193,16 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#once(undefined, () => ok(this.#sql.serviceNames().map(({ name }) => name)));
   }
 
-  async servicesWithBackends(): Promise<Result<string[]>> {
-    return this.#once(undefined, () => ok(this.#sql.servicesWithBackends().map(({ name }) => name)));
+  async servicesOfCluster(cluster: string, registration: number) {
+    return this.#once(undefined, () => clusters.servicesOfCluster(this.#sql, cluster, registration));
+  }
+
+  async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
+    const set = this.#once(undefined, () =>
+      clusters.setClusterDraining(this.#sql, cluster, registration, draining),
+    );
+    if (set.ok) await this.#sync();
+    return set;
   }
 
   async deleteService(name: string): Promise<Result<null>> {
@@ -230,51 +231,35 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       this.#alarm.noLaterThan(Date.now() + syncRetryMs);
   }
 
-  /** Everything after the first transaction can be repeated: a crash is mended by creating the service again. */
   async #setServiceUp(
     body: { name: string; default_environment?: string },
     actor: Actor,
-    idempotency: Idempotency | undefined,
+    request: Idempotency | undefined,
   ): Promise<Result<ServiceDescription>> {
-    const { name } = body;
-    const account = this.#sql.account();
-    if (!account) throw new Error("the account was never set up");
-    const code = await this.#claimCode(account.name, name);
-    const config = accountConfig(account, this.#sql.clusters());
-    const initialised = handedOn(
-      await serviceStub(this.env, account.name, name).initialise(
-        {
-          account: account.name,
-          name,
-          code,
-          config,
-          ...(body.default_environment === undefined ? {} : { defaultEnvironment: body.default_environment }),
-        },
-        actor,
-      ),
+    const created = await setServiceUp(
+      {
+        db: this.#db,
+        sql: this.#sql,
+        idempotency: this.#idempotency,
+        claim: (code, account, service) => directoryStub(this.env, code).claim(code, account, service),
+        initialise: async (service) =>
+          handedOn(await serviceStub(this.env, service.account, service.name).initialise(service, actor)),
+      },
+      body,
+      request,
     );
-    if (!initialised.ok) return initialised;
-    this.#db.transaction(() => {
-      this.#sql.setServiceState(name, "live");
-      this.#sql.setServiceConfigVersion(name, config.version);
-      if (idempotency)
-        this.#idempotency.keep(idempotency, { result: initialised, subject: null }, Date.now());
-    });
-    await this.#sync();
-    return initialised;
-  }
-
-  async #claimCode(account: string, name: string): Promise<string> {
-    for (;;) {
-      const code = this.#sql.service(name)?.code ?? randomServiceCode();
-      if (await directoryStub(this.env, code).claim(code, account, name)) return code;
-      this.#sql.setServiceCode(name, randomServiceCode());
-    }
+    if (created.ok) await this.#sync();
+    return created;
   }
 
   async #sync(): Promise<void> {
     const { unreached } = await syncConfig(this.#syncPorts());
     if (unreached.length > 0) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+  }
+
+  #observed(row: ClusterRow, account: AccountRow): Promise<ObservedCluster> {
+    const observed = clusterStub(this.env, account.name, row.name).observe(row.registration);
+    return clusters.observedCluster(row, account, observed);
   }
 
   #syncPorts(): ConfigSyncPorts {

@@ -3,12 +3,15 @@ import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type {
   Cluster,
+  ClusterObservation,
   CreateClusterBody,
+  ObservedCluster,
   PatchClusterBody,
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
-import { webhookUrlProblem } from "../../protocol/webhook-url.ts";
-import type { NewSecret } from "../contract.ts";
+import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhook-url.ts";
+import { signForCluster } from "../cluster-signature.ts";
+import type { NewSecret, SignedGet } from "../contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
 import { addToken } from "./tokens.ts";
@@ -33,6 +36,7 @@ export function createCluster(
     ack: body.ack ?? "sync",
     secrets: JSON.stringify([{ secret: secrets.signingSecret, validUntil: null }]),
     created_at: now,
+    registration: account.config_version + 1,
   });
   addToken(sql, { name: `agent of ${body.name}`, role: "agent", cluster: body.name }, secrets.agent, now);
   if (account.default_cluster === null) sql.setDefaultCluster(body.name);
@@ -89,6 +93,64 @@ export function findCluster(sql: AccountSql, name: string): Result<ClusterRow> {
   );
 }
 
+/** A cluster of this very registration, even one that is being deleted: its agents go on until it is gone. */
+function findRegistration(sql: AccountSql, name: string, registration: number): Result<ClusterRow> {
+  const row = sql.cluster(name);
+  return row?.registration === registration
+    ? ok(row)
+    : fail("cluster_not_found", `cluster \`${name}\` is not registered any more`);
+}
+
+/** The services that may have backends in a cluster: every one of the account. */
+export function servicesOfCluster(sql: AccountSql, name: string, registration: number) {
+  const found = findRegistration(sql, name, registration);
+  return found.ok ? ok(sql.servicesWithBackends()) : found;
+}
+
+/** Notes whether a cluster takes new backends; what is new in it is a new configuration. */
+export function setClusterDraining(
+  sql: AccountSql,
+  name: string,
+  registration: number,
+  draining: boolean,
+): Result<null> {
+  const found = findRegistration(sql, name, registration);
+  if (!found.ok) return found;
+  if ((found.value.draining === 1) !== draining) {
+    sql.setDraining(name, draining);
+    sql.bumpConfigVersion();
+  }
+  return ok(null);
+}
+
+/** A cluster with how it is, as its Cluster object observes it. */
+export async function observedCluster(
+  row: ClusterRow,
+  account: AccountRow,
+  observing: Promise<ClusterObservation>,
+): Promise<ObservedCluster> {
+  const { health, agents, last_heartbeat_at: lastAt } = await observing;
+  const heard = lastAt === undefined ? {} : { last_heartbeat_at: lastAt };
+  return { ...clusterView(row, account), health, ...heard, agents };
+}
+
+/** Takes a cluster for gone, until its deletion is finished or found to be impossible. */
+export function markDeleting(sql: AccountSql, name: string): Result<null> {
+  const found = findCluster(sql, name);
+  if (!found.ok) return found;
+  sql.setDeleting(name, true);
+  sql.bumpConfigVersion();
+  return ok(null);
+}
+
+export function clusterInUse(name: string, services: string[]) {
+  return fail(
+    "cluster_in_use",
+    `cluster \`${name}\` is needed by ${listOf(services)}: move their environments and end their backends there first`,
+    { details: { services } },
+  );
+}
+
 /** Sends one `cluster.ping` and tells what it met. */
 export async function pingCluster(row: ClusterRow): Promise<TestedCluster> {
   const started = Date.now();
@@ -104,6 +166,13 @@ export async function pingCluster(row: ClusterRow): Promise<TestedCluster> {
     duration_ms: Date.now() - started,
     ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
   };
+}
+
+/** @param path begins with a slash @param now milliseconds since the epoch */
+export async function signedGet(row: ClusterRow, path: string, now: number): Promise<SignedGet> {
+  const config = clusterConfig(row);
+  const headers = await signForCluster(config, `get_${crypto.randomUUID()}`, now, "");
+  return { url: belowWebhookUrl(config.webhookUrl, path), headers };
 }
 
 function urlProblem(url: string, allowPrivate: boolean) {

@@ -1,8 +1,23 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { constantTimeEqual } from "../../protocol/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
-import type { NewSecret } from "../contract.ts";
+import type { Identity, NewSecret } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";
-import { tokenView } from "./views.ts";
+import { identityOf, tokenView } from "./views.ts";
+
+/** Whose token this is. @param now milliseconds since the epoch */
+export function authenticate(sql: AccountSql, id: string, secretHash: string, now: number): Result<Identity> {
+  const account = sql.account();
+  const row = sql.token(id);
+  if (!account || !row || !constantTimeEqual(row.secret_hash, secretHash)) {
+    return fail("unauthorized", "the access token is not valid");
+  }
+  if (row.expires_at !== null && row.expires_at <= now) {
+    return fail("unauthorized", "the access token has expired");
+  }
+  const cluster = row.cluster === null ? undefined : sql.cluster(row.cluster);
+  return ok(identityOf(account.name, row, cluster));
+}
 
 export function addToken(
   sql: AccountSql,

@@ -27,7 +27,8 @@ export function tokenView(row: TokenRow): Token {
   };
 }
 
-export function identityOf(account: string, row: TokenRow): Identity {
+/** @param cluster the one that an agent's token belongs to */
+export function identityOf(account: string, row: TokenRow, cluster: ClusterRow | undefined): Identity {
   return {
     account,
     tokenId: row.id,
@@ -36,6 +37,7 @@ export function identityOf(account: string, row: TokenRow): Identity {
     ...(row.service === null ? {} : { service: row.service }),
     ...environmentsOf(row),
     ...(row.cluster === null ? {} : { cluster: row.cluster }),
+    ...(cluster === undefined ? {} : { registration: cluster.registration }),
     ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),
   };
 }
@@ -57,6 +59,8 @@ export function clusterConfig(row: ClusterRow): ClusterConfig {
     webhookUrl: row.webhook_url,
     backendUrlTemplate: row.backend_url_template,
     ack: row.ack,
+    registration: row.registration,
+    draining: row.draining === 1,
     secrets: secretList.parse(JSON.parse(row.secrets)),
   };
 }

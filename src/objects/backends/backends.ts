@@ -15,6 +15,7 @@ import type { Env } from "../env.ts";
 import { matches } from "../service/backend-list.ts";
 import { serviceStub } from "../stubs.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
+import { Followers, tellEntries } from "./followers.ts";
 
 /**
  * Status histories of one shard of a service's backends. A report that keys or deadlines depend on is told to the
@@ -26,6 +27,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
   readonly #db = new Database(this.ctx.storage, backendsMigrations);
   readonly #sql = backendsSql(this.#db);
   readonly #alarm = new Alarm(this.ctx);
+  readonly #followers = new Followers(this.ctx);
   /** Backends that the Service object was seen to know since this object awoke. */
   readonly #checked = new Set<string>();
 
@@ -100,7 +102,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       .slice(0, query.limit + 1);
   }
 
-  /** `GET /follow/<backend id>?account=…&service=…` as a WebSocket: the history, then each new entry. */
+  /** `GET /follow/<backend id>?account=…&service=…` as a WebSocket: the history, then each new entry. 503 where it is full. */
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     const backendId = url.pathname.slice("/follow/".length);
@@ -110,16 +112,18 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       backendId,
     );
     if (!record.ok) return new Response(null, { status: 404 });
-    const [client, server] = Object.values(new WebSocketPair());
-    if (!client || !server) throw new Error("no WebSocket pair");
-    this.ctx.acceptWebSocket(server, [backendId]);
+    const sockets = this.#followers.accept(backendId);
+    if (!sockets) return new Response(null, { status: 503 });
     const { history } = this.#stored(backendId) ?? record.value;
-    for (const entry of history) server.send(JSON.stringify(entry));
-    if (history.at(-1)?.status === "terminated") server.close(1000, "terminated");
-    return new Response(null, { status: 101, webSocket: client });
+    tellEntries(sockets.server, history);
+    return new Response(null, { status: 101, webSocket: sockets.client });
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
+    socket.close();
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
     socket.close();
   }
 
@@ -157,11 +161,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       base_url: written.baseUrl,
       ended_at: last.status === "terminated" ? last.time : null,
     });
-    const followers = this.ctx.getWebSockets(record.info.id);
-    for (const follower of followers) {
-      for (const entry of history.slice(record.history.length)) follower.send(JSON.stringify(entry));
-      if (last.status === "terminated") follower.close(1000, "terminated");
-    }
+    this.#followers.tell(record.info.id, history.slice(record.history.length));
     if (last.status === "terminated") {
       this.#checked.delete(record.info.id);
       this.#alarm.noLaterThan(last.time + endedBackendsKeptMs);

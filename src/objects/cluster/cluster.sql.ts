@@ -1,5 +1,6 @@
 import type { Database, Migration } from "../database.ts";
 
+/** A heartbeat writes one row, its agent's; the cluster's own row is written when something changes. */
 export const clusterMigrations: readonly Migration[] = [
   {
     name: "heartbeats",
@@ -14,29 +15,88 @@ export const clusterMigrations: readonly Migration[] = [
       );
     `,
   },
+  {
+    name: "agents, and the registration that they belong to",
+    sql: `
+      CREATE TABLE agents (
+        id TEXT PRIMARY KEY,
+        version TEXT NOT NULL,
+        draining INTEGER NOT NULL,
+        capacity INTEGER,
+        backends INTEGER NOT NULL,
+        last_heartbeat_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      INSERT INTO agents (id, version, draining, backends, last_heartbeat_at)
+        SELECT agent_id, '', 0, 0, last_heartbeat_at FROM cluster WHERE lost = 0;
+      ALTER TABLE cluster DROP COLUMN agent_id;
+      ALTER TABLE cluster ADD COLUMN registration INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE cluster ADD COLUMN told_draining INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 export type ClusterRow = {
   account: string;
   name: string;
-  agent_id: string;
+  /** Which of the registrations under this name: a later one has a higher number. */
+  registration: number;
+  /** The last heartbeat of the agents that are forgotten. */
   last_heartbeat_at: number;
+  /** 1: the services know that the cluster is lost. */
   lost: number;
+  /** What the account knows: 1, the cluster takes no new backends. */
+  told_draining: number;
+};
+
+export type AgentRow = {
+  id: string;
+  version: string;
+  draining: number;
+  capacity: number | null;
+  /** How many it last listed. */
+  backends: number;
+  last_heartbeat_at: number;
 };
 
 export function clusterSql(db: Database) {
   return {
     cluster: () => db.first<ClusterRow>("SELECT * FROM cluster"),
-    putHeartbeat: (row: Omit<ClusterRow, "lost">) =>
+    insertCluster: (row: Omit<ClusterRow, "lost" | "told_draining">) =>
       db.run(
-        `INSERT INTO cluster (id, account, name, agent_id, last_heartbeat_at) VALUES (1, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE
-         SET agent_id = excluded.agent_id, last_heartbeat_at = excluded.last_heartbeat_at, lost = 0`,
+        "INSERT INTO cluster (id, account, name, registration, last_heartbeat_at) VALUES (1, ?, ?, ?, ?)",
         row.account,
         row.name,
-        row.agent_id,
+        row.registration,
         row.last_heartbeat_at,
       ),
-    setLost: () => db.run("UPDATE cluster SET lost = 1"),
+    deleteCluster: () => {
+      db.run("DELETE FROM cluster");
+      db.run("DELETE FROM agents");
+    },
+    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?", lost ? 1 : 0),
+    setToldDraining: (registration: number, draining: boolean) =>
+      db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
+
+    agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
+    putAgent: (row: AgentRow) =>
+      db.run(
+        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE
+         SET version = excluded.version, draining = excluded.draining, capacity = excluded.capacity,
+             backends = excluded.backends, last_heartbeat_at = excluded.last_heartbeat_at`,
+        row.id,
+        row.version,
+        row.draining,
+        row.capacity,
+        row.backends,
+        row.last_heartbeat_at,
+      ),
+    /** Forgets an agent; when it was last heard stays known. */
+    deleteAgent: (row: AgentRow) => {
+      db.run("UPDATE cluster SET last_heartbeat_at = max(last_heartbeat_at, ?)", row.last_heartbeat_at);
+      db.run("DELETE FROM agents WHERE id = ?", row.id);
+    },
   };
 }
+export type ClusterSql = ReturnType<typeof clusterSql>;

@@ -1,115 +1,249 @@
 import { DurableObject } from "cloudflare:workers";
-import { serviceCodeLength } from "../../domain/ids.ts";
-import { isClusterLost, type ReportedBackend } from "../../domain/lease.ts";
-import { clusterLostAfterMs, leaseSeconds } from "../../domain/limits.ts";
+import {
+  clusterHealth,
+  type HeartbeatVerdict,
+  isAlive,
+  isDraining,
+  oldestListMs,
+  unheardBackends,
+} from "../../domain/lease.ts";
+import { clusterLostAfterMs, heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { earliest } from "../../domain/retry.ts";
+import { isoTime } from "../../protocol/primitives.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
+import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
 import type { ClusterRpc } from "../contract.ts";
 import { Alarm, Database } from "../database.ts";
 import type { Env } from "../env.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
-import { clusterMigrations, clusterSql } from "./cluster.sql.ts";
+import { type AgentList, Agents, agentView, listByService, snapshotOf } from "./agents.ts";
+import { type ClusterRow, clusterMigrations, clusterSql } from "./cluster.sql.ts";
+import { inTime } from "./in-time.ts";
+import { ServicesAsked } from "./services.ts";
 
-const retryLostMs = 2_000;
+const retryMs = 2_000;
 
-/** The liveness of one cluster: its agent's heartbeats, and what each says that it runs. */
+type ClusterName = Pick<ClusterRow, "account" | "name">;
+type Verdict = Pick<HeartbeatVerdict, "terminate" | "unknown">;
+
+/** The liveness of one cluster: its agents' heartbeats, and what each says that it runs. */
 export class Cluster extends DurableObject<Env> implements ClusterRpc {
   readonly #db = new Database(this.ctx.storage, clusterMigrations);
   readonly #sql = clusterSql(this.#db);
   readonly #alarm = new Alarm(this.ctx);
-  /** Services by code. A code's service never changes. */
-  readonly #services = new Map<string, string>();
-  #agentId: string | null = null;
-  /**
-   * After this object awoke, or an agent took over from another, backends may be gone that no heartbeat has listed
-   * here. They are missed once they are old enough: until then every service is asked. Milliseconds since the epoch.
-   */
-  #askEveryServiceUntil = 0;
+  readonly #agents = new Agents(this.#sql);
+  readonly #services = new ServicesAsked({
+    lookup: async (code) => {
+      const owner = await inTime(directoryStub(this.env, code).lookup(code), heartbeatVerdictWaitMs);
+      return owner?.account === this.#sql.cluster()?.account ? (owner?.service ?? null) : null;
+    },
+    everyService: async () => {
+      const row = this.#sql.cluster();
+      return row ? inTime(this.#servicesOf(row), heartbeatVerdictWaitMs) : [];
+    },
+  });
+  #telling: Promise<void> | null = null;
 
-  async heartbeat(account: string, cluster: string, body: HeartbeatBody): Promise<Result<HeartbeatAnswer>> {
+  /**
+   * Every heartbeat that is written is answered with the lease, also where a service could not be asked: the lease says
+   * that the agent was heard, and one service's trouble must not have the backends of all others fenced. What that
+   * service would have ended is ended by a later heartbeat.
+   */
+  async heartbeat(
+    account: string,
+    cluster: string,
+    registration: number,
+    body: HeartbeatBody,
+  ): Promise<Result<HeartbeatAnswer>> {
     if (body.cluster !== cluster) {
       return fail(
         "forbidden",
         `this agent token belongs to cluster \`${cluster}\`, not to \`${body.cluster}\``,
       );
     }
-    if (!this.#db.ready) this.#db.migrate();
     const now = Date.now();
-    this.#sql.putHeartbeat({ account, name: cluster, agent_id: body.agent_id, last_heartbeat_at: now });
-    this.#alarm.noLaterThan(now + clusterLostAfterMs);
-
-    if (body.agent_id !== this.#agentId) {
-      this.#agentId = body.agent_id;
-      this.#askEveryServiceUntil = now + clusterLostAfterMs;
+    const list = listByService(body.backends);
+    if (!this.#enter({ account, name: cluster, registration }, body, list, now)) {
+      return fail(
+        "unauthorized",
+        `cluster \`${cluster}\` was registered anew: this token is of the one before`,
+      );
     }
+    this.#alarm.noLaterThan(now + clusterLostAfterMs);
+    const [{ terminate, unknown }] = await Promise.all([
+      this.#judge({ account, name: cluster }, list, now),
+      this.#tellInTime(),
+    ]);
+    return ok({ lease_seconds: leaseSeconds, terminate, unknown });
+  }
 
-    const byCode = Map.groupBy(body.backends, ({ id }) => id.slice(0, serviceCodeLength));
-    const found = await Promise.all(
-      [...byCode].map(async ([code, reported]) => ({
-        service: await this.#serviceOf(account, code),
-        reported,
-      })),
-    );
-    const asked = new Map<string, ReportedBackend[]>();
-    // Services that had backends here are asked again when none is left: that may be a loss.
-    for (const service of this.#services.values()) asked.set(service, []);
-    for (const service of await this.#everyService(account, now)) asked.set(service, []);
-    for (const { service, reported } of found) if (service !== null) asked.set(service, reported);
-    const verdicts = await Promise.all(
-      [...asked].map(([service, reported]) => this.#reconcile(account, cluster, service, reported)),
-    );
-    const strangers = found.flatMap(({ service, reported }) =>
-      service === null ? reported.map(({ id }) => id) : [],
-    );
-    return ok({
-      lease_seconds: leaseSeconds,
-      terminate: [...strangers, ...verdicts.flatMap(({ terminate }) => terminate)],
-      unknown: [...strangers, ...verdicts.flatMap(({ unknown }) => unknown)],
-    });
+  async unheard(
+    registration: number,
+    code: string,
+    expected: { id: string; expectedForMs: number }[],
+  ): Promise<string[]> {
+    const row = this.#registered(registration);
+    // What was started since the cluster was lost is not judged before it is heard again.
+    if (!row || row.lost) return [];
+    const now = Date.now();
+    return unheardBackends(expected, this.#agents.listing(code, now), now);
+  }
+
+  async observe(registration: number): Promise<ClusterObservation> {
+    const row = this.#registered(registration);
+    if (!row) return { health: "unknown", agents: [] };
+    const now = Date.now();
+    const agents = this.#sql.agents();
+    const lastAt = Math.max(row.last_heartbeat_at, ...agents.map((agent) => agent.last_heartbeat_at));
+    return {
+      health: clusterHealth(lastAt, agents.map(snapshotOf), now),
+      last_heartbeat_at: isoTime(lastAt),
+      agents: agents.filter((agent) => isAlive(snapshotOf(agent), now)).map(agentView),
+    };
   }
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
-    const row = this.#sql.cluster();
-    if (!row || row.lost) return;
-    if (!isClusterLost(row.last_heartbeat_at, Date.now())) {
-      this.#alarm.noLaterThan(row.last_heartbeat_at + clusterLostAfterMs);
-      return;
-    }
     try {
-      const services = await accountStub(this.env, row.account).servicesWithBackends();
-      for (const service of services.ok ? services.value : []) {
-        await serviceStub(this.env, row.account, service).clusterLost(row.name);
-      }
-      // A heartbeat may have come meanwhile: then what it ran is told to stop by the next one.
-      if (this.#sql.cluster()?.last_heartbeat_at === row.last_heartbeat_at) this.#sql.setLost();
+      await this.#settle();
     } catch {
-      this.#alarm.noLaterThan(Date.now() + retryLostMs);
+      this.#alarm.noLaterThan(Date.now() + retryMs);
+    }
+    const alive = this.#agents.alive(Date.now());
+    this.#alarm.noLaterThan(earliest(alive.map((agent) => agent.lastHeartbeatAt + clusterLostAfterMs)));
+  }
+
+  /** Writes a heartbeat. @returns false for one of an earlier registration */
+  #enter(
+    registered: Pick<ClusterRow, "account" | "name" | "registration">,
+    body: HeartbeatBody,
+    list: AgentList,
+    now: number,
+  ): boolean {
+    if (!this.#db.ready) this.#db.migrate();
+    return this.#db.transaction(() => {
+      const row = this.#sql.cluster();
+      if (row && row.registration > registered.registration) return false;
+      if (row?.registration !== registered.registration) {
+        this.#forget();
+        this.#sql.insertCluster({ ...registered, last_heartbeat_at: now });
+      } else if (row.lost) this.#sql.setLost(false);
+      if (this.#agents.heard(body, list, now)) this.#services.agentsChanged();
+      return true;
+    });
+  }
+
+  /** Acts on agents that are not alive any more: gives up what they ran, and the cluster with the last of them. */
+  async #settle(): Promise<void> {
+    const row = this.#sql.cluster();
+    if (!row) return;
+    const now = Date.now();
+    const hasChanged = this.#db.transaction(() => this.#agents.forgetDead(now));
+    if (hasChanged) this.#services.agentsChanged();
+    if (!row.lost && this.#agents.alive(now).length === 0) await this.#giveUp(row);
+    else if (hasChanged) await this.#judge(row, new Map(), now);
+    await this.#tell();
+  }
+
+  /** Tells every service that the cluster is lost. Rejects where one did not hear it: then all are to be told again. */
+  async #giveUp(lost: ClusterRow): Promise<void> {
+    const services = await this.#servicesOf(lost);
+    const isStillLost = () =>
+      this.#registered(lost.registration) !== undefined && this.#agents.alive(Date.now()).length === 0;
+    // A heartbeat may have come meanwhile: then its agent is told what was given up.
+    if (!isStillLost()) return;
+    const told = await Promise.allSettled(
+      services.map(({ service }) =>
+        serviceStub(this.env, lost.account, service).clusterLost(lost.name, lost.registration),
+      ),
+    );
+    if (told.some(({ status }) => status === "rejected")) throw new Error("a service was not told");
+    if (isStillLost()) this.#sql.setLost(true);
+  }
+
+  /** Asks the services what becomes of what an agent lists (an empty list speaks for none), and what the cluster lost. */
+  async #judge(cluster: ClusterName, list: AgentList, now: number): Promise<Verdict> {
+    const { services, strangers } = await this.#services.toAsk([...list.keys()], now);
+    const verdicts = await Promise.all(
+      [...services].map(async ([code, service]): Promise<Verdict> => {
+        try {
+          return await inTime(this.#askService(cluster, code, service, list), heartbeatVerdictWaitMs);
+        } catch {
+          this.#services.answered(code, null);
+          return { terminate: [], unknown: [] };
+        }
+      }),
+    );
+    const strange = [...strangers].flatMap((code) =>
+      (list.get(code) ?? []).flatMap(({ id, status }) => (status === "terminated" ? [] : [id])),
+    );
+    return {
+      terminate: [...strange, ...verdicts.flatMap(({ terminate }) => terminate)],
+      unknown: [...strange, ...verdicts.flatMap(({ unknown }) => unknown)],
+    };
+  }
+
+  async #askService({ account, name }: ClusterName, code: string, service: string, list: AgentList) {
+    // Read when it is used: a later heartbeat of the same agent may have come while services were looked up.
+    const alive = this.#agents.alive(Date.now());
+    const others = alive.flatMap(({ listed }) => (listed === null || listed === list ? [] : [listed]));
+    const answer = await serviceStub(this.env, account, service).reconcile(
+      name,
+      [...(list.get(code) ?? [])],
+      {
+        elsewhere: others.flatMap((other) => (other.get(code) ?? []).map(({ id }) => id)),
+        oldestMs: oldestListMs(alive, Date.now()),
+      },
+    );
+    this.#services.answered(code, answer.value.live);
+    return answer.value;
+  }
+
+  /** The services of a registration's account. Where the registration is no more, it is forgotten here too. */
+  async #servicesOf({ account, name, registration }: ClusterRow) {
+    const services = await accountStub(this.env, account).servicesOfCluster(name, registration);
+    if (services.ok) return services.value;
+    if (this.#registered(registration)) this.#db.transaction(() => this.#forget());
+    return [];
+  }
+
+  /** A heartbeat does not wait long for what its alarm repeats. */
+  async #tellInTime(): Promise<void> {
+    try {
+      await inTime(this.#tell(), heartbeatVerdictWaitMs);
+    } catch {
+      this.#alarm.noLaterThan(Date.now() + retryMs);
     }
   }
 
-  async #reconcile(
-    account: string,
-    cluster: string,
-    service: string,
-    reported: ReportedBackend[],
-  ): Promise<{ terminate: string[]; unknown: string[] }> {
-    const verdict = await serviceStub(this.env, account, service).reconcile(cluster, reported);
-    return verdict.ok ? verdict.value : { terminate: [], unknown: [] };
+  /** Tells the account whether the cluster takes new backends, one call at a time. Rejects where it was not heard. */
+  async #tell(): Promise<void> {
+    this.#telling ??= this.#tellAccount().finally(() => {
+      this.#telling = null;
+    });
+    return this.#telling;
   }
 
-  async #everyService(account: string, now: number): Promise<string[]> {
-    if (now >= this.#askEveryServiceUntil) return [];
-    const names = await accountStub(this.env, account).servicesWithBackends();
-    return names.ok ? names.value : [];
+  async #tellAccount(): Promise<void> {
+    for (;;) {
+      const row = this.#sql.cluster();
+      const now = Date.now();
+      const draining = isDraining(this.#agents.alive(now), now);
+      if (!row || draining === (row.told_draining === 1)) return;
+      const { account, name, registration } = row;
+      await accountStub(this.env, account).setClusterDraining(name, registration, draining);
+      this.#sql.setToldDraining(registration, draining);
+    }
   }
 
-  async #serviceOf(account: string, code: string): Promise<string | null> {
-    const known = this.#services.get(code);
-    if (known !== undefined) return known;
-    const owner = await directoryStub(this.env, code).lookup(code);
-    if (owner?.account !== account) return null;
-    this.#services.set(code, owner.service);
-    return owner.service;
+  #registered(registration: number): ClusterRow | undefined {
+    const row = this.#db.ready ? this.#sql.cluster() : undefined;
+    return row?.registration === registration ? row : undefined;
+  }
+
+  #forget(): void {
+    this.#sql.deleteCluster();
+    this.#agents.forgetLists();
   }
 }

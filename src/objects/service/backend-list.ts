@@ -24,9 +24,15 @@ export function matches(
   );
 }
 
-export function liveBackends(state: ServiceState, service: ServiceRow): BackendWithStatus[] {
+/** The live backends of a service but for some that are not to be shown. */
+export function liveBackends(
+  state: ServiceState,
+  service: ServiceRow,
+  hidden: ReadonlySet<string>,
+): BackendWithStatus[] {
   return state.sql
     .liveBackends()
+    .filter(({ id }) => !hidden.has(id))
     .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
 }
 

@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../domain/backend-status.ts";
 import type { Database } from "../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
 
 /** Live backends, which are their own delivery records, and the deliveries of everything else. */
 export function backendsSql(db: Database) {
@@ -25,8 +25,13 @@ export function backendsSql(db: Database) {
         "SELECT count(*) AS count FROM backends WHERE environment = ? AND status != 'terminated'",
         environment,
       )?.count ?? 0,
-    backendsOfCluster: (cluster: string) =>
-      db.all<BackendRow>("SELECT * FROM backends WHERE cluster = ? AND status != 'terminated'", cluster),
+    /** What heartbeats are held against: the live backends of one cluster, or of all. */
+    judgedBackends: (cluster: string | null) =>
+      db.all<JudgedRow>(
+        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at FROM backends
+         WHERE status != 'terminated' AND (?1 IS NULL OR cluster = ?1)`,
+        cluster,
+      ),
     holder: (environment: string, key: string) =>
       db.first<{ id: string; status: BackendStatus }>(
         "SELECT id, status FROM backends WHERE environment = ? AND key = ? AND status != 'terminated'",

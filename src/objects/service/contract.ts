@@ -1,5 +1,5 @@
 import type { BackendStatus, StatusEntry } from "../../domain/backend-status.ts";
-import type { HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
+import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
 import type { Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -174,6 +174,7 @@ export interface ServiceRpc {
   recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
 
   listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
+  /** Without those that no agent was heard to run for longer than the lease; their keys are held all the same. */
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
@@ -194,13 +195,17 @@ export interface ServiceRpc {
     entry: StatusEntry,
     baseUrl: string | null,
   ): Promise<Result<null>>;
-  /** From the Cluster object: judges the backends of this service that an agent says it runs. */
+  /**
+   * From the Cluster object: judges the backends of this service that an agent says it runs, and ends those that no
+   * agent of the cluster has any more. `live` is how many the service then has there.
+   */
   reconcile(
     cluster: string,
     reported: ReportedBackend[],
-  ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown">>>;
-  /** From the Cluster object: the cluster's lease has run out. */
-  clusterLost(cluster: string): Promise<Result<null>>;
+    lists: ClusterLists,
+  ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown"> & { live: number }>>;
+  /** From the Cluster object: the last agent of this registration is gone, and every backend with it. */
+  clusterLost(cluster: string, registration: number): Promise<Result<null>>;
 }
 
 /**

@@ -170,6 +170,12 @@ export type BackendRow = {
   untold: number;
 };
 
+/** Without `spec`, which may be large: heartbeats look at thousands of rows. */
+export type JudgedRow = Pick<
+  BackendRow,
+  "id" | "cluster" | "status" | "status_at" | "fencing_token" | "created_at" | "attempts" | "next_attempt_at"
+>;
+
 export type DeliveryRow = {
   id: string;
   type: "backend.terminate" | "image.pinned";

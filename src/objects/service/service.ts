@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { StatusEntry } from "../../domain/backend-status.ts";
 import { chooseEnvironment } from "../../domain/environments.ts";
 import { idAlphabet } from "../../domain/ids.ts";
-import type { ReportedBackend } from "../../domain/lease.ts";
+import type { ClusterLists, ReportedBackend } from "../../domain/lease.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -21,7 +21,7 @@ import type {
 import { Alarm } from "../database.ts";
 import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
-import { backendsStub } from "../stubs.ts";
+import { backendsStub, clusterStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import { liveBackends, pageOfBackends } from "./backend-list.ts";
 import { resolveConnect } from "./connect.ts";
@@ -29,6 +29,7 @@ import { connectBackend } from "./connecting.ts";
 import { Deliveries } from "./deliveries.ts";
 import { describeService } from "./description.ts";
 import * as environments from "./environments.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import * as images from "./images.ts";
 import { applyReportedStatus } from "./lifecycle.ts";
 import type { ServiceRow } from "./service.sql.ts";
@@ -55,6 +56,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     random: () => Math.random(),
     leftWork: () => this.#work(),
   });
+  readonly #heartbeats = new Heartbeats(this.#state, this.#deliveries, (account, cluster) =>
+    clusterStub(this.env, account, cluster),
+  );
   readonly #news = new ShardNews(this.#state, (record) => {
     const { account, service, id } = record.info;
     return backendsStub(this.env, account, service, id).record(record);
@@ -201,15 +205,19 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const live = await this.liveBackends();
+    const wantsEnded = query.status === "terminated";
+    const live = wantsEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
     if (!live.ok) return live;
     return pageOfBackends(query, allowedEnvironments, async (before) =>
-      query.status === "terminated" ? this.#ended(query, before, allowedEnvironments) : live.value,
+      wantsEnded ? this.#ended(query, before, allowedEnvironments) : live.value,
     );
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
-    return this.#state.withService((service) => ok(liveBackends(this.#state, service)));
+    const found = this.#state.withService(ok);
+    if (!found.ok) return found;
+    const unheard = await this.#heartbeats.unheard(found.value, Date.now());
+    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unheard)));
   }
 
   async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
@@ -257,16 +265,14 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return ok(null);
   }
 
-  async reconcile(cluster: string, reported: ReportedBackend[]) {
-    const isAcknowledged = (id: string) => this.#deliveries.isAcknowledged(id);
-    const verdict = terminations.reconcile(this.#state, cluster, reported, isAcknowledged, Date.now());
-    for (const { id } of reported) if (!verdict.terminate.includes(id)) this.#deliveries.acknowledge(id);
-    this.#lose(verdict.lost);
-    return ok({ terminate: verdict.terminate, unknown: verdict.unknown });
+  async reconcile(cluster: string, reported: ReportedBackend[], lists: ClusterLists) {
+    const { lost, ...answer } = this.#heartbeats.reconcile(cluster, reported, lists, Date.now());
+    if (lost.length > 0) this.#work();
+    return ok(answer);
   }
 
-  async clusterLost(cluster: string): Promise<Result<null>> {
-    if (this.#state.db.ready) this.#lose(this.#state.sql.backendsOfCluster(cluster).map(({ id }) => id));
+  async clusterLost(cluster: string, registration: number): Promise<Result<null>> {
+    if (this.#heartbeats.clusterLost(cluster, registration, Date.now())) this.#work();
     return ok(null);
   }
 
@@ -304,11 +310,5 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       ),
     );
     return (await Promise.all(shards)).flat();
-  }
-
-  #lose(ids: readonly string[]): void {
-    if (ids.length === 0) return;
-    this.#state.db.transaction(() => terminations.loseBackends(this.#state, ids, Date.now()));
-    this.#work();
   }
 }

@@ -141,6 +141,7 @@ export class ServiceState {
       serviceDefaultEnvironment: service.default_environment,
       accountDefaultCluster: config.defaultCluster,
       clusters: config.clusters.map(({ name }) => name),
+      drainingClusters: config.clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
       images: this.imageIndex(),
       holderOf: (environment, key) => this.sql.holder(environment, key),
     };

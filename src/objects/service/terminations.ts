@@ -1,7 +1,6 @@
-import { judgeHeartbeat, type ReportedBackend } from "../../domain/lease.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Actor } from "../contract.ts";
-import { beginTermination, endBackend } from "./lifecycle.ts";
+import { beginTermination } from "./lifecycle.ts";
 import type { BackendRow } from "./service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -44,36 +43,6 @@ export function terminateAll(
     terminated: chosen.length,
     complete: wish.dryRun || chosen.length === matched.length,
   });
-}
-
-/** Compares what a cluster's agent says it runs with what it should run. */
-export function reconcile(
-  state: ServiceState,
-  cluster: string,
-  reported: ReportedBackend[],
-  isAcknowledged: (backendId: string) => boolean,
-  now: number,
-) {
-  const rows = state.db.ready ? state.sql.backendsOfCluster(cluster) : [];
-  return judgeHeartbeat(
-    reported,
-    rows.map((row) => ({
-      id: row.id,
-      status: row.status,
-      fencingToken: row.fencing_token,
-      createdAt: row.created_at,
-      delivered: row.next_attempt_at === null || isAcknowledged(row.id),
-    })),
-    now,
-  );
-}
-
-/** Takes backends as gone with their cluster. */
-export function loseBackends(state: ServiceState, ids: readonly string[], now: number): void {
-  for (const id of ids) {
-    const row = state.sql.backend(id);
-    if (row && row.status !== "terminated") endBackend(state, row, "lost", now);
-  }
 }
 
 function mayEnd(actor: Actor, row: BackendRow): boolean {

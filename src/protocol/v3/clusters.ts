@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterHealths } from "../../domain/lease.ts";
 import { name, timestamp } from "../primitives.ts";
 import { expandBackendUrlTemplate } from "../webhook.ts";
 import { listAnswer } from "./list.ts";
@@ -52,6 +53,33 @@ export const cluster = z
   .meta({ id: "Cluster" });
 export type Cluster = z.infer<typeof cluster>;
 
+const clusterAgent = z
+  .object({
+    id: z.string(),
+    version: z.string(),
+    last_heartbeat_at: timestamp,
+    draining: z.boolean(),
+    backends: z.int().describe("How many it last listed"),
+    capacity: z.int().optional(),
+  })
+  .meta({ id: "ClusterAgent" });
+export type ClusterAgent = z.infer<typeof clusterAgent>;
+
+const clusterObservation = z.object({
+  health: z
+    .enum(clusterHealths)
+    .describe(
+      "By the heartbeats of its agents. unknown: there never was one; draining: no agent takes new backends; " +
+        "silent: none was heard for 45 s; lost: for 60 s, and what ran there is given up",
+    ),
+  last_heartbeat_at: timestamp.optional(),
+  agents: z.array(clusterAgent).describe("Those heard in the last 60 s, the latest first"),
+});
+export type ClusterObservation = z.infer<typeof clusterObservation>;
+
+export const observedCluster = cluster.extend(clusterObservation.shape).meta({ id: "ObservedCluster" });
+export type ObservedCluster = z.infer<typeof observedCluster>;
+
 export const createdCluster = cluster
   .extend({
     signing_secret: z.string().describe("Signs the webhooks (Standard Webhooks). It is shown this once."),
@@ -60,7 +88,7 @@ export const createdCluster = cluster
   .meta({ id: "CreatedCluster" });
 export type CreatedCluster = z.infer<typeof createdCluster>;
 
-export const clusterList = listAnswer("clusters", cluster);
+export const clusterList = listAnswer("clusters", observedCluster);
 
 export const testedCluster = z
   .object({

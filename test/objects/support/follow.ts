@@ -4,6 +4,9 @@ import type { setUp } from "./service.ts";
 export interface Follower {
   /** What was told so far, oldest first. */
   entries: StatusEntry[];
+  /** What was answered to what it sent, oldest first. */
+  answers: string[];
+  send(question: string): void;
   /** The code that the shard closed with, null while it is open. */
   closed: number | null;
 }
@@ -19,9 +22,16 @@ export async function follow(
     .fetch(`http://shard.test/follow/${backendId}?${query}`, { headers: { upgrade: "websocket" } });
   const socket = response.webSocket;
   if (!socket) return { status: response.status };
-  const follower: Follower = { entries: [], closed: null };
+  const follower: Follower = {
+    entries: [],
+    answers: [],
+    closed: null,
+    send: (question) => socket.send(question),
+  };
   socket.addEventListener("message", ({ data }) => {
-    follower.entries.push(JSON.parse(String(data)));
+    const text = String(data);
+    if (text.startsWith("{")) follower.entries.push(JSON.parse(text));
+    else follower.answers.push(text);
   });
   socket.addEventListener("close", ({ code }) => {
     follower.closed = code;

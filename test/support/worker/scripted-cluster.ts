@@ -20,6 +20,8 @@ export interface ScriptedCluster {
   quiet(): Promise<void>;
   /** What every webhook is answered from now on. */
   always(answer: () => Response | Promise<Response>): void;
+  /** What it answers to GETs of what is below its webhook's URL, from now on; 404 until then. */
+  alwaysStreams(answer: (request: Request) => Response | Promise<Response>): void;
   /** Waits until so many spawn webhooks were answered. */
   settled(count: number): Promise<void>;
   settledOf(type: WebhookMessage["type"], count: number): Promise<void>;
@@ -30,10 +32,13 @@ export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];
   const answered: WebhookMessage["type"][] = [];
   const script: Answer[] = [];
+  let streams: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 404 });
   let standing: () => Response | Promise<Response> = () => Response.json({});
 
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     const request = new Request(input, init);
+    if (request.method === "GET" && request.url.startsWith("https://cluster.test/hook/"))
+      return streams(request);
     if (request.url !== "https://cluster.test/hook")
       throw new TypeError(`unexpected fetch of ${request.url}`);
     const body = await request.text();
@@ -65,6 +70,9 @@ export function startScriptedCluster(): ScriptedCluster {
       vi.waitFor(() => expect(answered.length).toBe(received.length), { timeout: 5_000, interval: 1 }),
     always: (answer) => {
       standing = answer;
+    },
+    alwaysStreams: (answer) => {
+      streams = answer;
     },
     settled: (count) => settledOf("backend.spawn", count),
     settledOf,
