@@ -149,7 +149,8 @@ function joinPages(pages: readonly unknown[]): Record<string, unknown> {
   }, {});
 }
 
-function refusal(request: string, response: Response, text: string) {
+/** What an answer that is not a success, or not the expected one, says. */
+export function refusal(request: string, response: Response, text: string) {
   const envelope = errorEnvelope.safeParse(parseJson(text));
   if (envelope.success) {
     const { message, code, id } = envelope.data.error;
@@ -160,7 +161,8 @@ function refusal(request: string, response: Response, text: string) {
   return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
 }
 
-function unreachable(base: string, error: unknown) {
+/** Why no answer came. */
+export function unreachable(base: string, error: unknown) {
   if (error instanceof Error && error.name === "TimeoutError") {
     return requestFailure(`${base} did not answer within ${requestTimeoutMs / 1000} s`);
   }

@@ -52,6 +52,14 @@ export function shortDigest(digest: string | null): string | null {
   return digest === null ? null : digest.slice(0, digest.indexOf(":") + 1 + 12);
 }
 
+const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** An amount of bytes in the largest unit of which there is one, to a tenth. */
+export function byteSize(bytes: number): string {
+  const exponent = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), byteUnits.length - 1);
+  return `${(bytes / 1024 ** exponent).toFixed(exponent === 0 ? 0 : 1)} ${byteUnits[exponent]}`;
+}
+
 /** Secrets that an answer carries once, with the word that it does. */
 export function secrets(values: Readonly<Record<string, string>>): string {
   return `${details(values)}\n\nKeep this now: it is not shown again.`;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Answer, type ApiClient, createClient } from "./client.ts";
+import { followStream } from "./event-stream.ts";
 import { type CommandFailure, exitCodes, type Outcome } from "./outcome.ts";
 import { printable } from "./output.ts";
 import { accountOf, accountToken, resolveSettings, rootToken } from "./settings.ts";
@@ -22,17 +23,50 @@ export interface Work<T> {
 /** Runs a command with an account's token. `api` is below `/v3/accounts/<account>`. */
 export async function runForAccount<T>(command: Command, work: Work<T>): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const settings = await resolveSettings(
-    accountToken,
-    { apiUrl: options.apiUrl, secret: options.token },
-    process.env,
-  );
+  const settings = await accountSettings(options);
   if (!settings.ok) return report(settings.failure);
   const { apiUrl, secret } = settings.value;
   const account = accountOf(secret);
   if (!account.ok) return report(account.failure);
   const api = createClient({ base: apiUrl, root: ["v3", "accounts", account.value], secret });
   await show(await work.call(api), work, options);
+}
+
+interface StreamWork {
+  /** Where the stream is, below the API's URL. */
+  path: readonly string[];
+  /** Printed above the lines, for people. */
+  heading?: string;
+  /** A line for people; null where it says nothing that they could read. */
+  text: (line: string) => string | null;
+  /** The same for programs: JSON on one line. */
+  json: (line: string) => string;
+}
+
+/** Prints a stream of the API as it comes, with an account's token, until it ends or nobody reads what is printed. */
+export async function runStream(command: Command, work: StreamWork): Promise<void> {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const settings = await accountSettings(options);
+  if (!settings.ok) return report(settings.failure);
+  let heading = work.heading === undefined || options.json ? "" : `${work.heading}\n`;
+  const ended = await followStream({
+    base: settings.value.apiUrl,
+    secret: settings.value.secret,
+    path: work.path,
+    async onLine(line) {
+      const text = options.json ? work.json(line) : work.text(line);
+      if (text === null) return true;
+      const printed = `${heading}${text}\n`;
+      heading = "";
+      return written(printed);
+    },
+  });
+  if (!ended.ok) report(ended.failure);
+}
+
+/** Writes to stdout. @returns whether somebody may still read what is written */
+function written(text: string): Promise<boolean> {
+  return new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)));
 }
 
 /** Runs a command with the deployment's root token. `api` is below `/v3`. */
@@ -48,6 +82,10 @@ export async function runForDeployment<T>(command: Command, work: Work<T>): Prom
   await show(await work.call(api), work, options);
 }
 
+function accountSettings({ apiUrl, token }: GlobalOptions) {
+  return resolveSettings(accountToken, { apiUrl, secret: token }, process.env);
+}
+
 async function show<T>(outcome: Outcome<Answer<T>>, work: Work<T>, options: GlobalOptions): Promise<void> {
   if (!outcome.ok) return report(outcome.failure);
   const { body, json } = outcome.value;
@@ -56,7 +94,8 @@ async function show<T>(outcome: Outcome<Answer<T>>, work: Work<T>, options: Glob
   else if (json !== undefined) process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
 }
 
-function report(failure: CommandFailure): void {
+/** Says on stderr why a command failed, and sets the exit code of that. */
+export function report(failure: CommandFailure): void {
   const known = [
     ...(failure.code === undefined ? [] : [failure.code]),
     ...(failure.requestId === undefined ? [] : [`request ${failure.requestId}`]),

@@ -4,6 +4,7 @@ import { fail } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 import { failureAnswer } from "./answer.ts";
 import { newServiceCodes } from "./locate-backend.ts";
+import { failurePage } from "./ready-page.ts";
 import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
 import { mountedPaths, type Route } from "./route.ts";
 import { type IsolateState, runRoute } from "./run-route.ts";
@@ -29,9 +30,13 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
   };
 
   for (const route of routes) {
-    const handler = (c: Context<{ Bindings: Env }>) => {
-      const arrival = { request: c.req.raw, env: c.env, params: c.req.param() };
-      return answerErrors(c.req.raw, route, (requestId) => runRoute(route, arrival, state, requestId));
+    const handler = async (c: Context<{ Bindings: Env }>) => {
+      const request = c.req.raw;
+      const arrival = { request, env: c.env, params: c.req.param() };
+      const answer = await answerErrors(request, route, (requestId) =>
+        runRoute(route, arrival, state, requestId),
+      );
+      return route.produces === "text/html" ? failurePage(request, answer) : answer;
     };
     for (const path of mountedPaths(route)) {
       if (route.cors) {

@@ -36,6 +36,26 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
     );
   });
 
+  test("a cluster is shown with how it is and with its agents, one that never sent a heartbeat without them", async () => {
+    const { agents: _agents, last_heartbeat_at: _lastHeartbeat, ...unheard } = answers.healthyEuProd;
+    await using api = await startRecordedApi([
+      { body: answers.healthyEuProd },
+      { body: { ...unheard, health: "unknown", agents: [] } },
+    ]);
+    const healthy = (await slipwayAsAcme(api.url, ["clusters", "show", "eu-prod"])).stdout;
+    expect(healthy.split("\n").slice(-7)).toEqual([
+      "health                healthy",
+      "last_heartbeat        2026-11-24T10:30:00.000Z",
+      "",
+      "AGENT  VERSION  DRAINING  BACKENDS  CAPACITY  LAST HEARTBEAT",
+      "eu-1   1.2.0    -         3         40        2026-11-24T10:30:00.000Z",
+      "eu-0   1.1.0    yes       1         -         2026-11-23T09:00:00.000Z",
+      "",
+    ]);
+    const unknown = (await slipwayAsAcme(api.url, ["clusters", "show", "eu-prod"])).stdout;
+    expect(unknown).toMatch(/\nhealth +unknown\nlast_heartbeat +-\n$/);
+  });
+
   test("an empty list says so", async () => {
     await using api = await startRecordedApi([{ body: { clusters: [] } }]);
     expect((await slipwayAsAcme(api.url, ["clusters", "list"])).stdout).toBe("none\n");

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
 import type { Backend } from "../../src/protocol/v3/backends.ts";
-import type { Cluster, createdCluster } from "../../src/protocol/v3/clusters.ts";
+import type { Cluster, createdCluster, ObservedCluster } from "../../src/protocol/v3/clusters.ts";
 import type { Image, ImageDetail } from "../../src/protocol/v3/images.ts";
 import type { Environment, PinAnswer, Revision, service } from "../../src/protocol/v3/services.ts";
 
@@ -38,6 +38,16 @@ export const euProd: Cluster = {
   ack: "async",
   default: true,
   created_at: monday,
+};
+
+export const healthyEuProd: ObservedCluster = {
+  ...euProd,
+  health: "healthy",
+  last_heartbeat_at: tuesday,
+  agents: [
+    { id: "eu-1", version: "1.2.0", last_heartbeat_at: tuesday, draining: false, backends: 3, capacity: 40 },
+    { id: "eu-0", version: "1.1.0", last_heartbeat_at: monday, draining: true, backends: 1 },
+  ],
 };
 
 export const createdEuProd: z.infer<typeof createdCluster> = {

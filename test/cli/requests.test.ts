@@ -47,8 +47,8 @@ const cases: Case[] = [
   {
     args: ["clusters", "list"],
     sends: "GET /clusters?limit=200",
-    answer: { clusters: [answers.euProd] },
-    says: ["eu-prod", "yes", "async", "https://eu.example.com/slipway"],
+    answer: { clusters: [answers.healthyEuProd] },
+    says: ["eu-prod", "yes", "healthy", "async", "https://eu.example.com/slipway"],
   },
   {
     args: [
@@ -69,8 +69,8 @@ const cases: Case[] = [
   {
     args: ["clusters", "show", "eu-prod"],
     sends: "GET /clusters/eu-prod",
-    answer: answers.euProd,
-    says: ["https://{backend_id}.eu.example.com"],
+    answer: answers.healthyEuProd,
+    says: ["https://{backend_id}.eu.example.com", "healthy", "eu-0", "1.1.0", "40"],
   },
   {
     args: ["clusters", "update", "eu-prod", "--default", "--ack", "sync", "--no-backend-url-template"],

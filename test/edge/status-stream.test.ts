@@ -1,6 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { StatusEntry } from "../../src/domain/backend-status.ts";
+import { withKeepAlive } from "../../src/edge/keep-alive.ts";
 import { followSocket } from "../../src/edge/status-stream.ts";
+import { followerPing, followerPong } from "../../src/objects/backends/followers.ts";
 import { toPublicState } from "../../src/protocol/backend-state.ts";
 
 function sockets() {
@@ -19,6 +21,8 @@ async function chunks(stream: ReadableStream<Uint8Array>): Promise<string[]> {
   return read;
 }
 
+const anHourMs = 3_600_000;
+const soon = { timeout: 5_000, interval: 1 };
 const time = Date.UTC(2026, 0, 2, 3, 4, 5);
 const iso = "2026-01-02T03:04:05.000Z";
 
@@ -61,5 +65,50 @@ describe("a status stream", () => {
     await reader.read();
     await reader.cancel();
     expect(await closed).toBe(1000);
+  });
+
+  it("ends when the shard does not answer, and stays while it does", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const { ours, shards, sendEntry, closed } = sockets();
+      const stream = followSocket(ours, ({ status }) => status);
+      const heard: string[] = [];
+      ours.addEventListener("message", ({ data }) => void heard.push(String(data)));
+      const asked = vi.fn();
+      shards.addEventListener("message", ({ data }) => asked(data));
+      for (const turn of [1, 2, 3]) {
+        vi.advanceTimersByTime(15_000);
+        await vi.waitFor(() => expect(asked.mock.calls).toEqual(Array(turn).fill([followerPing])), soon);
+        shards.send(followerPong);
+        await vi.waitFor(() => expect(heard).toEqual(Array(turn).fill(followerPong)), soon);
+      }
+      vi.advanceTimersByTime(15_000);
+      sendEntry({ status: "loading", time });
+      await vi.waitFor(() => expect(heard).toHaveLength(4), soon);
+      vi.advanceTimersByTime(15_000);
+      expect(await closed).toBe(1000);
+      expect(await chunks(stream)).toEqual(["data: loading\n\n"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("whose client takes nothing any more, nor closes it, is left after some minutes", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const { ours, sendEntry, closed } = sockets();
+      const leftBehind = withKeepAlive(followSocket(ours, ({ status }) => status, anHourMs));
+      sendEntry({ status: "loading", time });
+      const isClosed = vi.fn();
+      void closed.then(isClosed);
+      const turn = () => {
+        vi.advanceTimersByTime(15_000);
+        expect(isClosed).toHaveBeenCalledWith(1000);
+      };
+      await vi.waitFor(turn, soon);
+      expect(await chunks(leftBehind)).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -216,8 +216,22 @@ describe("the page of a backend that starts", () => {
     expect(page).not.toContain("refresh");
   });
 
-  it("is 404 for a backend that does not exist", async () => {
-    expect((await refusal("/ready/0000000000000/x")).code).toBe("backend_not_found");
+  it.each(["terminating", "hard-terminating"] as const)(
+    "says that a backend is %s, and looks no more",
+    async (status) => {
+      const { id, token, report } = await startBackend();
+      await report({ status, termination_reason: "swept" });
+      const page = await (await send(`/ready/${id}/${token}`)).text();
+      expect(page).toContain("This session is ending");
+      expect(page).toContain("It was idle");
+      expect(page).not.toContain("refresh");
+    },
+  );
+
+  it("is light or dark as the reader wishes", async () => {
+    const { id } = await startBackend();
+    const page = await (await send(`/ready/${id}`)).text();
+    expect(page).toMatch(/:root \{[^}]*color-scheme: light dark;/);
   });
 });
 

@@ -284,7 +284,7 @@ describe("a token out of its scope", () => {
     const answer = await send(`/v2/backend/${backendId}`, { token: narrowed.secret_token });
     expect(answer.status).toBe(200);
     const logs = await refusal(`/v2/backend/${backendId}/logs/stream`, { token: narrowed.secret_token });
-    expect([logs.status, logs.code]).toEqual([501, "not_implemented"]);
+    expect([logs.status, logs.code]).toEqual([503, "cluster_unavailable"]);
   });
 
   it.each([

@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
 import { type BackendStatus, backendStatuses } from "../../domain/backend-status.ts";
-import { key } from "../../protocol/primitives.ts";
+import { backendMetrics } from "../../protocol/backend-metrics.ts";
+import { backendIdSchema, key } from "../../protocol/primitives.ts";
 import { backendList } from "../../protocol/v3/backends.ts";
 import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
-import { table } from "../output.ts";
-import { runForAccount } from "../run.ts";
+import { byteSize, printable, table } from "../output.ts";
+import { runForAccount, runStream } from "../run.ts";
+import { parseJson } from "../settings.ts";
 
 interface ListOptions {
   environment?: string;
@@ -16,6 +18,7 @@ interface ListOptions {
 export function addBackendCommands(program: Command): void {
   const backends = withExamples(program.command("backends").description("Backends of a service"), [
     "slipway backends list hello",
+    "slipway backends logs k3f9q7h3kq2m9",
   ]);
 
   withExamples(
@@ -58,4 +61,54 @@ export function addBackendCommands(program: Command): void {
         ),
     }),
   );
+
+  withExamples(
+    backends
+      .command("logs")
+      .description("Print what a backend has printed, and what it prints until it ends or Ctrl-C")
+      .argument("<id>", "the backend's id", accepted(backendIdSchema)),
+    [
+      "slipway backends logs k3f9q7h3kq2m9",
+      "slipway backends logs k3f9q7h3kq2m9 --json  # a JSON string a line, control characters and all",
+    ],
+  ).action((id: string, _options: object, command: Command) =>
+    runStream(command, {
+      path: ["v2", "backend", id, "logs", "stream"],
+      text: printable,
+      json: (line) => JSON.stringify(line),
+    }),
+  );
+
+  withExamples(
+    backends
+      .command("metrics")
+      .description("Show what a backend uses, about every second, until it ends or Ctrl-C")
+      .argument("<id>", "the backend's id", accepted(backendIdSchema)),
+    ["slipway backends metrics k3f9q7h3kq2m9"],
+  ).action((id: string, _options: object, command: Command) =>
+    runStream(command, {
+      path: ["v2", "backend", id, "metrics", "stream"],
+      heading: metricsRow(metricsHeadings),
+      text: metricsText,
+      json: (line) => line,
+    }),
+  );
+}
+
+const metricsHeadings = ["CPU     ", "MEMORY USED", "MEMORY AVAILABLE"] as const;
+
+/** Columns as wide as their headings: the rows to come are not known. */
+function metricsRow(cells: readonly string[]): string {
+  return cells
+    .map((cell, i) => cell.padEnd(metricsHeadings[i]?.length ?? 0))
+    .join("  ")
+    .trimEnd();
+}
+
+function metricsText(line: string): string | null {
+  const metrics = backendMetrics.safeParse(parseJson(line));
+  if (!metrics.success) return null;
+  const { cpu_used, sys_cpu, mem_used, mem_available } = metrics.data;
+  const share = sys_cpu === 0 ? "-" : `${((cpu_used / sys_cpu) * 100).toFixed(1)} %`;
+  return metricsRow([share, byteSize(mem_used), byteSize(mem_available)]);
 }

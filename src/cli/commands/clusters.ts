@@ -5,6 +5,8 @@ import {
   clusterList,
   createClusterBody,
   createdCluster,
+  type ObservedCluster,
+  observedCluster,
   patchClusterBody,
   testedCluster,
 } from "../../protocol/v3/clusters.ts";
@@ -48,10 +50,12 @@ export function addClusterCommands(program: Command): void {
         }),
       text: (items) =>
         table(
-          ["NAME", "DEFAULT", "ACK", "WEBHOOK URL", "CREATED"],
+          ["NAME", "DEFAULT", "HEALTH", "LAST HEARTBEAT", "ACK", "WEBHOOK URL", "CREATED"],
           items.map((item) => [
             item.name,
             item.default ? "yes" : "",
+            item.health,
+            item.last_heartbeat_at,
             item.ack,
             item.webhook_url,
             item.created_at,
@@ -101,10 +105,16 @@ export function addClusterCommands(program: Command): void {
   );
 
   withExamples(
-    clusters.command("show").description("Show one cluster").argument("<name>", "the cluster's name", asName),
+    clusters
+      .command("show")
+      .description("Show one cluster, and how its agents are")
+      .argument("<name>", "the cluster's name", asName),
     ["slipway clusters show eu-prod"],
   ).action((name: string, _options: unknown, command: Command) =>
-    runForAccount(command, { call: (api) => api.get(["clusters", name], cluster), text: clusterText }),
+    runForAccount(command, {
+      call: (api) => api.get(["clusters", name], observedCluster),
+      text: observedText,
+    }),
   );
 
   withExamples(
@@ -172,12 +182,37 @@ export function addClusterCommands(program: Command): void {
 }
 
 function clusterText(item: Cluster): string {
-  return details({
+  return details(clusterFields(item));
+}
+
+function observedText(item: ObservedCluster): string {
+  const cluster = details({
+    ...clusterFields(item),
+    health: item.health,
+    last_heartbeat: item.last_heartbeat_at,
+  });
+  if (item.agents.length === 0) return cluster;
+  const agents = table(
+    ["AGENT", "VERSION", "DRAINING", "BACKENDS", "CAPACITY", "LAST HEARTBEAT"],
+    item.agents.map((agent) => [
+      agent.id,
+      agent.version,
+      agent.draining ? "yes" : "",
+      agent.backends,
+      agent.capacity,
+      agent.last_heartbeat_at,
+    ]),
+  );
+  return `${cluster}\n\n${agents}`;
+}
+
+function clusterFields(item: Cluster) {
+  return {
     name: item.name,
     default: item.default ? "yes" : "no",
     webhook_url: item.webhook_url,
     backend_url_template: item.backend_url_template,
     ack: item.ack,
     created: item.created_at,
-  });
+  };
 }

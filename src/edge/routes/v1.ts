@@ -3,6 +3,7 @@ import { serviceStub } from "../../objects/stubs.ts";
 import * as v1 from "../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../protocol/jamsocket/v2.ts";
 import { anyToken, notImplemented, publicAccess, tokenFor } from "../access.ts";
+import { streamOutput } from "../backend-output.ts";
 import { currentStatus, describeBackend, runningBackends } from "../backend-views.ts";
 import { connect } from "../connection.ts";
 import { definedFields } from "../defined.ts";
@@ -141,7 +142,7 @@ export const v1Routes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "The output of a backend",
-    handle: () => notImplemented("the log stream"),
+    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "logs"),
   }),
   defineRoute({
     method: "POST",

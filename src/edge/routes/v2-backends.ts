@@ -6,7 +6,8 @@ import { publicState, toFullState, toPublicState } from "../../protocol/backend-
 import { statusOk as statusOkAnswer } from "../../protocol/jamsocket/v1.ts";
 import * as v2 from "../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../protocol/primitives.ts";
-import { notImplemented, publicAccess, tokenFor } from "../access.ts";
+import { publicAccess, tokenFor } from "../access.ts";
+import { streamOutput } from "../backend-output.ts";
 import { currentStatus, describeBackend, describeBackendTo } from "../backend-views.ts";
 import { connect, type GrantedConnection } from "../connection.ts";
 import { definedFields } from "../defined.ts";
@@ -143,7 +144,7 @@ export const v2BackendRoutes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "The output of a backend",
-    handle: () => notImplemented("the log stream"),
+    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "logs"),
   }),
   defineRoute({
     method: "GET",
@@ -152,7 +153,7 @@ export const v2BackendRoutes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "What a backend uses",
-    handle: () => notImplemented("the metrics stream"),
+    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "metrics"),
   }),
   defineRoute({
     method: "POST",
