@@ -1,14 +1,19 @@
-import { randomUUID } from "node:crypto";
 import { parseAccessToken } from "../protocol/access-token.ts";
 import { Backends } from "./backends.ts";
+import { bootId, sinceBootMs } from "./boot-clock.ts";
 import { type AgentClock, agentClock } from "./clock.ts";
 import { connectionKeys } from "./connection-keys.ts";
+import { backendUrl, parseBackendDomain } from "./connection-path.ts";
 import { connectionProxy } from "./connection-proxy.ts";
+import { healthAnswer } from "./health.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import type { Log } from "./log.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import { ClusterLease, leaseAfterRestart } from "./lease.ts";
+import { type Log, messageOf } from "./log.ts";
+import { outputEndpoints } from "./output-endpoints.ts";
 import { statusReporter } from "./reporter.ts";
 import type { Runtime } from "./runtime.ts";
-import { listen } from "./server.ts";
+import { type AgentServer, listen } from "./server.ts";
 import { slipwayClient } from "./slipway-client.ts";
 import { handleWebhook } from "./webhook.ts";
 import { webhookVerifier } from "./webhook-verification.ts";
@@ -26,13 +31,20 @@ export interface AgentOptions {
   /** The secrets that webhooks may be signed with: two while one is being rotated. */
   signingSecrets: string[];
   runtime: Runtime;
+  /** Where the agent keeps what it must not forget. It belongs to this agent alone; made where it does not exist. */
+  stateDir: string;
   /** 127.0.0.1 where it is left out. */
   host?: string;
   /** 0 takes a free one. */
   port: number;
   /** Where clients reach this agent, if not at the address that it listens on. */
   publicUrl?: string;
-  /** Names this agent among those of the cluster; a new name for each start where it is left out. */
+  /**
+   * Gives each backend the host `<backend id>.<domain>`, which must lead here; the URLs of backends have the scheme
+   * and the port of `publicUrl`. Where it is left out, backends are told apart by the path.
+   */
+  backendDomain?: string;
+  /** Names this agent among those of the cluster; one that `stateDir` keeps where it is left out. */
   agentId?: string;
   log: Log;
   clock?: Partial<AgentClock>;
@@ -41,46 +53,69 @@ export interface AgentOptions {
 export interface Agent {
   /** Where it listens, without a slash at the end; its webhook is `/webhook` below it. */
   url: string;
-  /** Ends every backend, delivers what it can of the reports, and resolves when nothing is left. */
-  close(): Promise<void>;
+  /**
+   * Refuses spawns from now on and stops. `end`, which it does where nothing is said, ends every backend, softly at
+   * first, and delivers what it can of the reports; `keep` leaves backends and reports to the next start over this
+   * state. Resolves when nothing of the agent is left. The first call decides.
+   */
+  close(options?: { backends: "end" | "keep" }): Promise<void>;
 }
 
 /**
  * Starts a cluster's agent: it serves the cluster's webhook, runs backends, reports on them and proxies
- * connections to them. Rejects for unusable options or an address that it cannot listen on.
+ * connections to them. What an earlier start over the same state has left is taken over first. Rejects, with everything
+ * left as it was, for unusable options, a journal that it cannot use, a runtime that does not say what it has, or an
+ * address that it cannot listen on.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { apiUrl, agentToken, cluster, runtime, log } = options;
   const account = options.account ?? parseAccessToken(agentToken)?.account;
   if (account === undefined) throw new Error("the agent token names no account: is it complete?");
   const clock = { ...agentClock, ...options.clock };
+  const backendDomain =
+    options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain);
   const verify = webhookVerifier(options.signingSecrets);
   const closing = new AbortController();
 
+  const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
   const reporter = statusReporter({ client, clock, log });
+  const lease = clusterLease({ journal, log, fence: () => backends.fence() });
   let publicUrl = options.publicUrl ?? "";
   const backends = new Backends({
     runtime,
     clock,
     log,
+    journal,
     reporter,
-    urlOf: (backendId) => `${publicUrl}/${backendId}`,
+    urlOf: (backendId) => backendUrl(backendId, publicUrl, backendDomain),
+    isLeased: () => lease.held,
   });
   const keys = connectionKeys({ apiUrl, clock, log });
   const webhook = { verify, account, cluster, backends, runtime, closing: closing.signal, log };
-  const server = await listen(
-    {
-      webhook: (body, headers) => handleWebhook(webhook, body, headers),
-      connections: connectionProxy({ account, cluster, backends, keys, clock, log }),
-      log,
-    },
-    { host: options.host ?? "127.0.0.1", port: options.port },
-  );
+  const routes = {
+    webhook: (body: Buffer, headers: Record<string, string>) => handleWebhook(webhook, body, headers),
+    health: () => healthAnswer({ cluster, agentId: journal.agentId, version: agentVersion, backends, lease }),
+    output: outputEndpoints({ verify, backends, log }),
+    connections: connectionProxy({ account, cluster, backends, keys, backendDomain, clock, log }),
+    log,
+  };
+  const leaseChecks = setInterval(() => lease.check(), clock.leaseCheckEveryMs);
+  let server: AgentServer;
+  try {
+    await backends.adopt();
+    server = await listen(routes, { host: options.host ?? "127.0.0.1", port: options.port });
+  } catch (error) {
+    clearInterval(leaseChecks);
+    await backends.releaseAll();
+    journal.close();
+    throw error;
+  }
   publicUrl = (options.publicUrl ?? server.url).replace(/\/+$/, "");
+  backends.startReporting();
 
-  const agentId = options.agentId ?? randomUUID();
-  const stopHeartbeat = startHeartbeat({
+  const { agentId } = journal;
+  const heartbeat = startHeartbeat({
     client,
     everyMs: clock.heartbeatEveryMs,
     body: () => ({
@@ -90,25 +125,67 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       backends: backends.list(),
       ...(backends.draining ? { draining: true } : {}),
     }),
-    onTerminate: (backendIds) => backends.terminateUnwanted(backendIds),
+    now: sinceBootMs,
+    onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
+      lease.renew({ sentAtMs, forMs: lease_seconds * 1000 });
+      if (terminate.length === 0) return;
+      log("heartbeat.terminate", { backends: terminate, unknown });
+      backends.terminateUnwanted(terminate);
+    },
     log,
   });
-  log("agent.started", { account, cluster, agent_id: agentId, url: server.url });
+  log("agent.started", { account, cluster, agent_id: agentId, url: server.url, is_leased: lease.held });
 
-  async function close(): Promise<void> {
+  async function close(what: "end" | "keep"): Promise<void> {
     closing.abort();
-    await backends.drain(clock.closeGraceMs);
-    await reporter.close(clock.closeFlushMs);
-    await stopHeartbeat();
+    backends.refuseSpawns();
+    if (what === "end") {
+      heartbeat.beatNow();
+      await backends.endAll(clock.closeGraceMs);
+    } else {
+      // First of all: what a webhook is answered from now on would not be done.
+      await server.close();
+      await backends.releaseAll();
+    }
+    await reporter.close(what === "end" ? clock.closeFlushMs : 0);
+    clearInterval(leaseChecks);
+    await heartbeat.stop();
     await server.close();
+    journal.close();
     log("agent.closed", { agent_id: agentId });
   }
   let closed: Promise<void> | undefined;
   return {
     url: server.url,
-    close: () => {
-      closed ??= close();
+    close: (how = { backends: "end" }) => {
+      closed ??= close(how.backends);
       return closed;
     },
   };
+}
+
+/** The lease that the journal has from before, kept there whenever it is renewed. */
+function clusterLease({
+  journal,
+  log,
+  fence,
+}: {
+  journal: Journal;
+  log: Log;
+  fence: () => void;
+}): ClusterLease {
+  const boot = bootId();
+  return new ClusterLease({
+    lease: leaseAfterRestart(journal.lease(), boot),
+    now: sinceBootMs,
+    keep(lease) {
+      try {
+        journal.setLease({ ...lease, boot });
+      } catch (error) {
+        log("journal.failed", { error: messageOf(error) });
+      }
+    },
+    fence,
+    log,
+  });
 }

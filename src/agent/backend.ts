@@ -1,6 +1,6 @@
-import { constants } from "node:os";
 import {
   type BackendStatus,
+  isConnectable,
   nextEntry,
   type StatusEntry,
   type StatusReport,
@@ -9,11 +9,14 @@ import {
 } from "../domain/backend-status.ts";
 import type { Failure } from "../domain/result.ts";
 import type { SpawnWebhookData } from "../protocol/webhook.ts";
-import { backendEnv } from "./backend-env.ts";
+import type { Adoption } from "./adoption.ts";
 import type { AgentClock } from "./clock.ts";
 import { type Log, messageOf } from "./log.ts";
+import { NamedTimers } from "./named-timers.ts";
+import { pullImage } from "./pull.ts";
 import { untilAnswers } from "./readiness.ts";
-import type { Exit, Runtime } from "./runtime.ts";
+import type { Runtime, Started } from "./runtime.ts";
+import { startSpec } from "./start-spec.ts";
 import { after } from "./timers.ts";
 
 export interface BackendSurroundings {
@@ -24,31 +27,44 @@ export interface BackendSurroundings {
   onStatus(backend: Backend, entry: StatusEntry): void;
 }
 
-type TimerName = "startup" | "lifetime" | "idle" | "grace";
+type TimerName = "startup" | "lifetime" | "idle" | "grace" | "stop";
 
 /** One backend's life, from its spawn to the end of its process. */
 export class Backend {
   readonly spawn: SpawnWebhookData;
   /** Resolves when the backend is `terminated`: nothing of it runs any more. */
   readonly ended: Promise<void>;
+  /** Resolves to whether the backend was started: false when it ends first. */
+  readonly started: Promise<boolean>;
 
   readonly #surroundings: BackendSurroundings;
-  readonly #history: StatusEntry[] = [];
-  readonly #timers = new Map<TimerName, () => void>();
+  readonly #history: StatusEntry[];
+  readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
+  readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();
   readonly #end = Promise.withResolvers<void>();
   #phase: "pulling" | "starting" | "running" = "pulling";
+  #bringingUp: Promise<void> = Promise.resolve();
   #port: number | null = null;
   #ending: { kind: TerminationKind; reason: TerminationReason } | null = null;
+  #failure: string | null;
   #connections = 0;
+  #isReleased = false;
 
-  constructor(spawn: SpawnWebhookData, surroundings: BackendSurroundings) {
+  /** @param life what has happened to it so far: `scheduled` at least */
+  constructor(
+    spawn: SpawnWebhookData,
+    life: { history: readonly StatusEntry[]; failure: string | null },
+    surroundings: BackendSurroundings,
+  ) {
     this.spawn = spawn;
     this.ended = this.#end.promise;
+    this.started = this.#start.promise;
     this.#surroundings = surroundings;
-    this.#enter({ status: "scheduled" });
+    this.#history = [...life.history];
+    this.#failure = life.failure;
   }
 
   get id(): string {
@@ -59,21 +75,47 @@ export class Backend {
     return this.#history.at(-1)?.status ?? "scheduled";
   }
 
+  get history(): readonly StatusEntry[] {
+    return this.#history;
+  }
+
+  /** Why it never started, where it did not and that is known. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
   get port(): number | null {
     const servable = this.#history.some(({ status }) => status === "ready") && this.status !== "terminated";
     return servable ? this.#port : null;
   }
 
-  /** Pulls, starts and waits until the backend is ready or ended. Never rejects. To be called once. */
-  async run(): Promise<void> {
-    try {
-      this.#arm("startup", this.spawn.limits.startup_timeout_seconds * 1000, () =>
-        this.terminate("hard", "startuptimeout"),
-      );
-      await this.#bringUp();
-    } catch (error) {
-      this.#giveUp({ code: "internal_error", message: messageOf(error) });
+  /** Pulls, starts and waits until the backend is ready or ended. To be called once, or `resume` in its place. */
+  launch(): void {
+    this.#armStartup();
+    this.#bringingUp = this.#bringUp().catch((error: unknown) =>
+      this.#giveUp({ code: "internal_error", message: messageOf(error) }),
+    );
+  }
+
+  /** Goes on with a life that an earlier agent began. @param found what the runtime has of it */
+  resume(adoption: Adoption, found: Started | undefined): void {
+    const last = this.#history.at(-1);
+    if (last && !isConnectable(last.status)) {
+      const kind = last.status === "terminating" ? "soft" : "hard";
+      this.#ending = { kind, reason: last.termination_reason ?? "external" };
+    }
+    if (adoption === "launch") {
+      this.launch();
+    } else if (adoption === "watch" && found) {
+      if (isConnectable(this.status) && this.status !== "ready") this.#armStartup();
+      this.#bringingUp = this.#watch(found);
+    } else if (adoption === "end") {
+      this.#finish(null, "lost");
+    } else {
+      this.#start.resolve(false);
+      this.#readiness.resolve(false);
+      this.#end.resolve();
     }
   }
 
@@ -82,10 +124,10 @@ export class Backend {
    * harmless; soft can be made hard, and the first reason stays.
    */
   terminate(kind: TerminationKind, reason: TerminationReason): void {
-    if (this.status === "terminated") return;
+    if (this.status === "terminated" || this.#isReleased) return;
     if (this.#ending && (kind === "soft" || this.#ending.kind === "hard")) return;
     this.#ending = { kind, reason: this.#ending?.reason ?? reason };
-    this.#disarm();
+    this.#timers.cancelAll();
     this.#enter({
       status: kind === "hard" ? "hard-terminating" : "terminating",
       termination_reason: this.#ending.reason,
@@ -93,15 +135,21 @@ export class Backend {
     this.#readiness.resolve(false);
     this.#abandon.abort();
     if (this.#phase === "pulling") {
+      this.#failure ??= `it was ended before it was started: ${this.#ending.reason}`;
       this.#finish(null);
       return;
     }
-    if (kind === "soft") {
-      this.#arm("grace", this.#surroundings.clock.softTerminationGraceMs, () =>
-        this.terminate("hard", reason),
-      );
-    }
-    if (this.#phase === "running") this.#stopProcess();
+    this.#stop();
+  }
+
+  /** Leaves the backend to the next start of the agent: nothing more is done or told here. Resolves once that is so. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    this.#timers.cancelAll();
+    this.#abandon.abort();
+    this.#readiness.resolve(false);
+    // A pull that goes on starts nothing; a start that goes on would be unknown to the next agent.
+    if (this.#phase !== "pulling") await this.#bringingUp;
   }
 
   /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
@@ -119,7 +167,7 @@ export class Backend {
   openConnection(): () => void {
     let open = true;
     this.#connections++;
-    this.#disarm("idle");
+    this.#timers.cancel("idle");
     return () => {
       if (!open) return;
       open = false;
@@ -129,44 +177,55 @@ export class Backend {
   }
 
   async #bringUp(): Promise<void> {
-    const { runtime, clock, log } = this.#surroundings;
-    const { image, limits, mount, port } = this.spawn;
+    const { log, ...surroundings } = this.#surroundings;
     this.#enter({ status: "loading" });
-    const pulled = await runtime.pull(image, this.#abandon.signal);
-    if (this.#ending) return;
+    const onRetry = (failure: Failure) => {
+      this.#failure = failure.message;
+      log("backend.pull_retry", { backend_id: this.id, error: failure });
+    };
+    const pulled = await pullImage({ ...surroundings, onRetry }, this.spawn.image, this.#abandon.signal);
+    if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
 
     this.#phase = "starting";
+    this.#failure = null;
     this.#enter({ status: "starting" });
-    const started = await runtime.start({
-      backendId: this.id,
-      image,
-      env: backendEnv(this.spawn),
-      resources: limits.resources,
-      mount,
-      port,
-      onOutput: (stream, line) => log("backend.output", { backend_id: this.id, stream, line }),
-    });
+    const started = await surroundings.runtime.start(startSpec(this.spawn));
     if (!started.ok) return this.#giveUp(started.error);
+    await this.#watch(started.value);
+  }
 
+  /** Takes over what runs: goes on with an end that is under way, serves what was ready, waits for the rest to answer. */
+  async #watch({ port, exited }: Started): Promise<void> {
     this.#phase = "running";
-    this.#port = started.value.port;
-    void started.value.exited.then((exit) => this.#finish(exit));
-    if (this.#ending) return this.#stopProcess();
+    this.#port = port;
+    this.#start.resolve(true);
+    void exited.then((exitCode) => this.#finish(exitCode));
+    if (this.#ending) return this.#stop();
+    if (this.status === "ready") return this.#serve();
     this.#enter({ status: "waiting" });
-    if (await untilAnswers(started.value.port, clock, this.#abandon.signal)) this.#becomeReady();
+    if (await untilAnswers(port, this.#surroundings.clock, this.#abandon.signal)) this.#becomeReady();
   }
 
   #becomeReady(): void {
     if (this.#ending || this.status === "terminated") return;
-    this.#disarm("startup");
+    this.#timers.cancel("startup");
     this.#enter({ status: "ready" });
+    this.#serve();
+  }
+
+  #serve(): void {
     const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
     if (lifetimeSeconds !== undefined) {
-      this.#arm("lifetime", lifetimeSeconds * 1000, () => this.terminate("soft", "swept"));
+      this.#arm("lifetime", this.#leftSince("ready", lifetimeSeconds), () => this.terminate("soft", "swept"));
     }
     this.#watchIdleness();
     this.#readiness.resolve(true);
+  }
+
+  #armStartup(): void {
+    const leftMs = this.#leftSince("scheduled", this.spawn.limits.startup_timeout_seconds);
+    this.#arm("startup", leftMs, () => this.terminate("hard", "startuptimeout"));
   }
 
   #watchIdleness(): void {
@@ -175,60 +234,59 @@ export class Backend {
     this.#arm("idle", maxIdleMs, () => this.terminate("soft", "swept"));
   }
 
-  #stopProcess(): void {
+  /** Asks or kills the process as the end that is under way wants it, and where that fails, kills it again later. */
+  #stop(): void {
+    const { runtime, clock, log } = this.#surroundings;
     const kind = this.#ending?.kind ?? "hard";
-    this.#surroundings.runtime.stop(this.id, kind).catch((error: unknown) => {
-      this.#surroundings.log("backend.stop_failed", { backend_id: this.id, kind, error: messageOf(error) });
+    if (kind === "soft")
+      this.#arm("grace", clock.softTerminationGraceMs, () => this.terminate("hard", "external"));
+    if (this.#phase !== "running") return;
+    runtime.stop(this.id, kind).catch((error: unknown) => {
+      log("backend.stop_failed", { backend_id: this.id, kind, error: messageOf(error) });
+      if (kind === "hard") this.#arm("stop", clock.stopRetryMs, () => this.#stop());
     });
   }
 
   /** Ends a backend that could not be started. */
   #giveUp(failure: Failure): void {
+    if (this.#isReleased) return;
     this.#surroundings.log("backend.failed", { backend_id: this.id, error: failure });
+    this.#failure = failure.message;
     this.#ending ??= { kind: "hard", reason: "internalerror" };
-    if (this.#phase === "running") this.#stopProcess();
+    if (this.#phase === "running") this.#stop();
     else this.#finish(null);
   }
 
-  #finish(exit: Exit | null): void {
-    this.#disarm();
+  #finish(exitCode: number | null, otherwise?: TerminationReason): void {
+    if (this.#isReleased) return;
+    this.#timers.cancelAll();
     this.#abandon.abort();
     this.#readiness.resolve(false);
-    const code = exit && exitCode(exit);
+    this.#start.resolve(false);
     this.#enter({
       status: "terminated",
-      ...(code === null ? {} : { exit_code: code }),
-      ...(this.#ending && {
-        termination_reason: this.#ending.reason,
-        termination_kind: this.#ending.kind,
-      }),
+      ...(exitCode === null ? {} : { exit_code: exitCode }),
+      termination_reason: this.#ending?.reason ?? otherwise,
+      termination_kind: this.#ending?.kind,
     });
     this.#end.resolve();
   }
 
   #enter(report: StatusReport): void {
-    const entry = nextEntry(this.#history, report, Date.now());
+    const entry = this.#isReleased ? null : nextEntry(this.#history, report, Date.now());
     if (!entry) return;
     this.#history.push(entry);
     this.#surroundings.onStatus(this, entry);
   }
 
+  /** What is left of a limit that counts from when a status was entered. In milliseconds, none where it has passed. */
+  #leftSince(status: BackendStatus, seconds: number): number {
+    const since = this.#history.find((entry) => entry.status === status)?.time ?? Date.now();
+    const limitMs = seconds * 1000;
+    return Math.min(Math.max(since + limitMs - Date.now(), 0), limitMs);
+  }
+
   #arm(name: TimerName, ms: number, task: () => void): void {
-    this.#disarm(name);
-    this.#timers.set(name, after(ms, task));
+    if (!this.#isReleased && this.status !== "terminated") this.#timers.arm(name, ms, task);
   }
-
-  #disarm(name?: TimerName): void {
-    for (const [armed, cancel] of this.#timers) {
-      if (name !== undefined && armed !== name) continue;
-      cancel();
-      this.#timers.delete(armed);
-    }
-  }
-}
-
-/** One number for both ways to end, as shells and containers give it: 128 and the signal's number. */
-function exitCode({ code, signal }: Exit): number | null {
-  if (code !== null) return code;
-  return signal === null ? null : 128 + constants.signals[signal];
 }

@@ -3,8 +3,17 @@ import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs 
 /** Every duration that the agent waits for by its own choice; what a spawn limits comes with the spawn. */
 export interface AgentClock {
   heartbeatEveryMs: number;
+  /** How often it looks whether its lease is still held: what runs out while the machine sleeps is seen that soon. */
+  leaseCheckEveryMs: number;
   /** Between asking a backend to end and killing it. */
   softTerminationGraceMs: number;
+  /** Between two attempts to kill a backend where the runtime failed at it. */
+  stopRetryMs: number;
+  /** After the first failed pull of a spawn; each later wait is twice as long, up to the longest. */
+  pullRetryFirstMs: number;
+  pullRetryLongestMs: number;
+  /** After the first look whether a backend answers; each later pause is longer, up to `readyPollEveryMs`. */
+  readyPollFirstMs: number;
   readyPollEveryMs: number;
   /** One attempt to see whether a backend answers. */
   readyPollTimeoutMs: number;
@@ -18,9 +27,11 @@ export interface AgentClock {
   jwksRefetchAfterMs: number;
   /** A JWKS older than this is renewed, so that withdrawn keys stop being good. */
   jwksMaxAgeMs: number;
-  /** How long an ended backend's id is kept, to answer a late redelivery of its spawn. */
+  /** How long an ended backend is remembered, to answer a late redelivery of its spawn and to show its output. */
   endedRememberedMs: number;
-  /** Between SIGTERM and SIGKILL when the agent itself closes. */
+  /** How long it reads the output of an ended backend, of which it keeps the last. */
+  endedOutputReadMs: number;
+  /** Between asking all backends to end and killing them when the agent itself closes. */
   closeGraceMs: number;
   /** How long a closing agent goes on delivering reports. */
   closeFlushMs: number;
@@ -28,7 +39,12 @@ export interface AgentClock {
 
 export const agentClock: AgentClock = {
   heartbeatEveryMs,
+  leaseCheckEveryMs: 1_000,
   softTerminationGraceMs: softTerminationGraceSeconds * 1000,
+  stopRetryMs: 1_000,
+  pullRetryFirstMs: 1_000,
+  pullRetryLongestMs: 15_000,
+  readyPollFirstMs: 2,
   readyPollEveryMs: 50,
   readyPollTimeoutMs: 10_000,
   connectionWaitMs: 10_000,
@@ -38,6 +54,7 @@ export const agentClock: AgentClock = {
   jwksRefetchAfterMs: 5_000,
   jwksMaxAgeMs: 10 * 60_000,
   endedRememberedMs: 10 * 60_000,
-  closeGraceMs: 5_000,
+  endedOutputReadMs: 5_000,
+  closeGraceMs: softTerminationGraceSeconds * 1000,
   closeFlushMs: 5_000,
 };

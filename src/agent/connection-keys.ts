@@ -3,6 +3,8 @@ import type { AgentClock } from "./clock.ts";
 import { type Log, messageOf } from "./log.ts";
 
 export interface ConnectionKeys {
+  /** The public keys at hand, the same object while they are the same; null while there are none. */
+  current(): Jwks | null;
   /** The public keys to verify with, renewed if `kid` is not among them; null while there are none to be had. */
   forKeyId(kid: string | undefined): Promise<Jwks | null>;
 }
@@ -19,7 +21,8 @@ export function connectionKeys(options: { apiUrl: string; clock: AgentClock; log
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(clock.callTimeoutMs) });
       if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      keys = jwks.parse(await response.json());
+      const fetched = jwks.parse(await response.json());
+      if (JSON.stringify(fetched) !== JSON.stringify(keys)) keys = fetched;
     } catch (error) {
       log("jwks.failed", { error: messageOf(error) });
     }
@@ -34,16 +37,26 @@ export function connectionKeys(options: { apiUrl: string; clock: AgentClock; log
     return fetching;
   }
 
+  const ageMs = () => performance.now() - fetchedAt;
+
+  /** A withdrawn key stops being good although nobody asks for a new one. */
+  function renewIfOld(): void {
+    if (keys && ageMs() >= clock.jwksMaxAgeMs) void renew();
+  }
+
   return {
+    current() {
+      renewIfOld();
+      return keys;
+    },
     async forKeyId(kid) {
       if (!keys) {
         await renew();
         return keys;
       }
-      const ageMs = performance.now() - fetchedAt;
       const isKnown = keys.keys.some((key) => key.kid === kid);
-      if (!isKnown && ageMs >= clock.jwksRefetchAfterMs) await renew();
-      else if (ageMs >= clock.jwksMaxAgeMs) void renew();
+      if (!isKnown && ageMs() >= clock.jwksRefetchAfterMs) await renew();
+      else renewIfOld();
       return keys;
     },
   };

@@ -1,98 +1,121 @@
-import { type ClientRequest, type IncomingMessage, ServerResponse } from "node:http";
+import { Agent, type IncomingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createProxyServer } from "httpxy";
 import { fail } from "../domain/result.ts";
-import { endWhenClientLeaves } from "./client-departure.ts";
 import type { AgentClock } from "./clock.ts";
-import { type Admission, type AdmissionOptions, admit } from "./connection-admission.ts";
-import { failureAnswer, sendAnswer, writeAnswer } from "./connection-answers.ts";
+import { type Admission, admit, type ConnectionBackend, readyPort } from "./connection-admission.ts";
+import { type ConnectionAnswer, failureAnswer, sendAnswer, writeAnswer } from "./connection-answers.ts";
+import { ConnectTimeout, forwardRequest } from "./connection-forward.ts";
 import { forwardedHeaders } from "./connection-headers.ts";
+import type { ConnectionKeys } from "./connection-keys.ts";
+import { backendIdOfHost } from "./connection-path.ts";
+import { connectionTokens } from "./connection-tokens.ts";
+import { webSocketForwarder } from "./connection-websocket.ts";
 import { type Log, messageOf } from "./log.ts";
 
+export interface ConnectionProxyOptions {
+  account: string;
+  cluster: string;
+  backends: { get(backendId: string): ConnectionBackend | undefined };
+  keys: ConnectionKeys;
+  /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
+  backendDomain: string | null;
+  clock: Pick<AgentClock, "connectionWaitMs">;
+  log: Log;
+}
+
 export interface ConnectionProxy {
+  /** Whether a host is a backend's own, on which every path is the backend's. */
+  ownsHost(host: string | undefined): boolean;
   request(request: IncomingMessage, response: ServerResponse): Promise<void>;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
 }
 
-/** Forwards connections to the backends they name, once they are admitted and the backend is ready. */
-export function connectionProxy(
-  options: AdmissionOptions & { clock: Pick<AgentClock, "connectionWaitMs">; log: Log },
-): ConnectionProxy {
-  const { clock, log } = options;
-  // One connection upstream a request: a kept one might have been closed by the backend just when it is used.
-  const proxy = createProxyServer({ agent: false, xfwd: true });
-  /** Sockets that have switched protocols: HTTP is no longer spoken there. */
-  const tunnels = new WeakSet<Duplex>();
-  const stopWatching = new WeakMap<Duplex, () => void>();
+/** Idle connections that are kept to one backend. */
+const keptConnections = 64;
 
-  proxy.on("error", (error, request, response) => {
+/** Forwards connections to the backends they name, once they are admitted and the backend is ready. */
+export function connectionProxy(options: ConnectionProxyOptions): ConnectionProxy {
+  const { backends, backendDomain, clock, log } = options;
+  const tokens = connectionTokens(options);
+  const connectTimeoutMs = clock.connectionWaitMs;
+  /** One a backend: ports are used again, and a kept connection must not lead to another backend. */
+  const pools = new WeakMap<ConnectionBackend, Agent>();
+  const webSockets = webSocketForwarder({
+    connectTimeoutMs,
+    onFailure: (error, request, socket) => writeAnswer(socket, unreachable(error, request)),
+  });
+
+  function poolOf(backend: ConnectionBackend): Agent {
+    const known = pools.get(backend);
+    if (known) return known;
+    // Without a bound on those in use: streams would keep other requests waiting.
+    const pool = new Agent({ keepAlive: true, maxFreeSockets: keptConnections });
+    pools.set(backend, pool);
+    return pool;
+  }
+
+  function unreachable(error: Error, request: IncomingMessage | undefined): ConnectionAnswer {
     log("connection.failed", { error: messageOf(error) });
+    const accept = request?.headers.accept;
+    if (error instanceof ConnectTimeout) {
+      const failure = fail("cluster_timeout", "the backend did not accept a connection in time");
+      return failureAnswer(failure.error, accept, "backend_timeout");
+    }
     const failure = fail(
       "cluster_bad_answer",
       "the backend could not be reached or broke the connection off",
     );
-    const answer = failureAnswer(failure.error, request?.headers.accept, "backend_unreachable");
-    if (response instanceof ServerResponse) sendAnswer(response, answer);
-    else if (response instanceof Socket && !tunnels.has(response)) writeAnswer(response, answer);
-  });
-  proxy.on("proxyRes", (upstream) => {
-    delete upstream.headers.connection;
-    delete upstream.headers["keep-alive"];
-  });
-  proxy.on("proxyReqWs", (upstream, _request, socket) => {
-    upstream.once("upgrade", () => {
-      stopWatching.get(socket)?.();
-      tunnels.add(socket);
-    });
-    tieTogether(upstream, socket);
-  });
-
-  /** The port to forward to, once there is one, and what ends the connection's being counted. */
-  async function open({ backend }: Admission) {
-    if (backend.port === null) await backend.whenReady(clock.connectionWaitMs);
-    const { port } = backend;
-    if (port === null) {
-      return fail("unavailable", "the backend is not ready", { retryAfterSeconds: 1 });
-    }
-    return { ok: true as const, value: { port, close: backend.openConnection() } };
+    return failureAnswer(failure.error, accept, "backend_unreachable");
   }
 
   async function handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { accept } = request.headers;
-    const admitted = await admit(request, options);
+    const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return sendAnswer(response, failureAnswer(admitted.error, accept));
-    const { claims, path, tokenInHeader } = admitted.value;
+    const { backend, path } = admitted.value;
     if (path.kind === "redirect") {
       response.writeHead(307, { location: path.location, "cache-control": "no-store" });
       response.end();
       return;
     }
-    const opened = await open(admitted.value);
-    if (!opened.ok) return sendAnswer(response, failureAnswer(opened.error, accept));
-    if (response.destroyed) return opened.value.close();
-    response.once("close", opened.value.close);
-    request.headers = forwardedHeaders(request.headers, claims, { tokenInHeader, isUpgrade: false });
-    request.url = path.path;
-    await proxy.web(request, response, { target: { host: "127.0.0.1", port: opened.value.port } });
+    const coding = request.headers["transfer-encoding"];
+    if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+      const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
+      return sendAnswer(response, failureAnswer(failure.error, accept));
+    }
+    const ready = await readyPort(backend, clock.connectionWaitMs);
+    if (!ready.ok) return sendAnswer(response, failureAnswer(ready.error, accept));
+    if (response.destroyed) return;
+    response.once("close", backend.openConnection());
+    forwardRequest(
+      request,
+      response,
+      { port: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { path: path.path, headers: headersFor(request, admitted.value) },
+      (error) => sendAnswer(response, unreachable(error, request)),
+    );
   }
 
   async function handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { accept } = request.headers;
-    const admitted = await admit(request, options);
+    const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return writeAnswer(socket, failureAnswer(admitted.error, accept));
-    const { claims, path, tokenInHeader } = admitted.value;
-    const opened = await open(admitted.value);
-    if (!opened.ok) return writeAnswer(socket, failureAnswer(opened.error, accept));
-    if (socket.destroyed || !(socket instanceof Socket)) return opened.value.close();
-    socket.once("close", opened.value.close);
-    request.headers = forwardedHeaders(request.headers, claims, { tokenInHeader, isUpgrade: true });
-    // WebSocket clients follow no redirects, so a missing slash is forgiven.
-    request.url = path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`;
-    await proxy.ws(request, socket, { target: { host: "127.0.0.1", port: opened.value.port } }, head);
+    const { backend, path } = admitted.value;
+    const ready = await readyPort(backend, clock.connectionWaitMs);
+    if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
+    if (socket.destroyed || !(socket instanceof Socket)) return;
+    socket.once("close", backend.openConnection());
+    await webSockets.forward(request, socket, head, {
+      port: ready.value,
+      // WebSocket clients follow no redirects, so a missing slash is forgiven.
+      path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
+      headers: headersFor(request, admitted.value),
+    });
   }
 
   return {
+    ownsHost: (host) => backendIdOfHost(host, backendDomain) !== null,
     async request(request, response) {
       try {
         await handleRequest(request, response);
@@ -102,8 +125,7 @@ export function connectionProxy(
       }
     },
     async upgrade(request, socket, head) {
-      socket.on("error", () => socket.destroy());
-      stopWatching.set(socket, endWhenClientLeaves(socket));
+      webSockets.watch(socket);
       try {
         await handleUpgrade(request, socket, head);
       } catch (error) {
@@ -114,18 +136,17 @@ export function connectionProxy(
   };
 }
 
-function internalError(request: IncomingMessage) {
+function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admission): string[] {
+  const { rawHeaders, httpVersion, socket } = request;
+  return forwardedHeaders(
+    { rawHeaders, httpVersion, peer: socket.remoteAddress },
+    { verified, tokenInHeader },
+  );
+}
+
+function internalError(request: IncomingMessage): ConnectionAnswer {
   return failureAnswer(
     fail("internal_error", "the connection could not be forwarded").error,
     request.headers.accept,
   );
-}
-
-/** Lets neither side of a WebSocket outlive the other, whatever way it ends. */
-function tieTogether(upstream: ClientRequest, socket: Socket): void {
-  socket.once("close", () => upstream.destroy());
-  upstream.once("upgrade", (_response, upstreamSocket) => {
-    socket.once("close", () => upstreamSocket.destroy());
-    upstreamSocket.once("close", () => socket.destroySoon());
-  });
 }

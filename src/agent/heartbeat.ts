@@ -1,32 +1,41 @@
-import { type HeartbeatBody, heartbeatAnswer } from "../protocol/v3/agent.ts";
+import { type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer } from "../protocol/v3/agent.ts";
 import type { Log } from "./log.ts";
 import type { SlipwayClient } from "./slipway-client.ts";
 import { pause } from "./timers.ts";
 
-/**
- * Sends heartbeats, the first one at once, and passes on what Slipway wants ended.
- * @returns what stops it, resolving when no heartbeat is under way any more
- */
-export function startHeartbeat(options: {
+export interface Heartbeat {
+  /** Sends one more at once, whatever is under way. */
+  beatNow(): void;
+  /** Resolves when no heartbeat is under way any more. */
+  stop(): Promise<void>;
+}
+
+export interface HeartbeatOptions {
   client: SlipwayClient;
   everyMs: number;
   body: () => HeartbeatBody;
-  onTerminate: (backendIds: string[]) => void;
+  /** Milliseconds on the clock that the lease is measured with. */
+  now: () => number;
+  /** Told of every acknowledgement: any other answer, and none, is only logged. @param sentAtMs of the heartbeat */
+  onAnswer: (answer: HeartbeatAnswer, sentAtMs: number) => void;
   log: Log;
-}): () => Promise<void> {
+}
+
+/** Sends heartbeats, the first one at once. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { client, everyMs, log } = options;
   const stopping = new AbortController();
+  const extra = new Set<Promise<void>>();
 
   async function beat(): Promise<void> {
+    // Taken before anything is sent: the lease must not begin later than Slipway can have heard of us.
+    const sentAtMs = options.now();
     const result = await client.post("/v3/agent/heartbeat", options.body(), stopping.signal);
     if (stopping.signal.aborted) return;
     if (result.met === "failure") return log("heartbeat.failed", { why: result.message });
     const answer = heartbeatAnswer.safeParse(result.body);
     if (result.status !== 200 || !answer.success) return log("heartbeat.refused", { status: result.status });
-    if (answer.data.terminate.length > 0) {
-      log("heartbeat.terminate", { backends: answer.data.terminate, unknown: answer.data.unknown });
-      options.onTerminate(answer.data.terminate);
-    }
+    options.onAnswer(answer.data, sentAtMs);
   }
 
   async function keepBeating(): Promise<void> {
@@ -38,8 +47,14 @@ export function startHeartbeat(options: {
   }
 
   const beating = keepBeating();
-  return async () => {
-    stopping.abort();
-    await beating;
+  return {
+    beatNow() {
+      const sent = beat().finally(() => extra.delete(sent));
+      extra.add(sent);
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([beating, ...extra]);
+    },
   };
 }

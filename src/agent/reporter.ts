@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../domain/backend-status.ts";
-import { jittered } from "../domain/retry.ts";
 import { type StatusReportBody, statusReportAnswer } from "../protocol/v3/agent.ts";
+import { backoffMs } from "./backoff.ts";
 import type { AgentClock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import type { CallResult, SlipwayClient } from "./slipway-client.ts";
@@ -28,6 +28,7 @@ type Verdict = { verdict: "final"; outcome: ReportOutcome } | { verdict: "retry"
 /** Reports statuses to Slipway: in order for each backend, each until it is acknowledged. */
 export function statusReporter(options: { client: SlipwayClient; clock: AgentClock; log: Log }): Reporter {
   const { client, clock, log } = options;
+  const delays = { firstMs: clock.reportRetryFirstMs, longestMs: clock.reportRetryLongestMs };
   const closing = new AbortController();
   const queues = new Map<string, Promise<ReportOutcome>>();
 
@@ -41,7 +42,7 @@ export function statusReporter(options: { client: SlipwayClient; clock: AgentClo
         return judged.outcome;
       }
       log("report.retry", { ...fields, why: judged.why });
-      await pause(retryDelayMs(attempts, clock), closing.signal);
+      await pause(backoffMs(attempts, delays, Math.random()), closing.signal);
     }
     return { outcome: "undelivered" };
   }
@@ -85,9 +86,4 @@ export function judgeReport(result: CallResult): Verdict {
   if (status === 400 || status === 422) return { verdict: "final", outcome: { outcome: "refused" } };
   const hint = status === 401 || status === 403 ? "; is the agent token still good?" : "";
   return { verdict: "retry", why: `Slipway answered ${status}${hint}` };
-}
-
-function retryDelayMs(attempts: number, clock: AgentClock): number {
-  const delay = Math.min(clock.reportRetryFirstMs * 2 ** (attempts - 1), clock.reportRetryLongestMs);
-  return jittered(delay, Math.random());
 }

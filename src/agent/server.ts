@@ -3,16 +3,22 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { apiBodyMaxBytes } from "../domain/limits.ts";
 import type { ConnectionProxy } from "./connection-proxy.ts";
+import { sendEvents } from "./event-stream.ts";
 import { type Log, messageOf } from "./log.ts";
+import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
 import type { WebhookAnswer } from "./webhook.ts";
 
 /** A connection token with `auth` in it makes for a long request line. */
 const requestHeadMaxBytes = 32 * 1024;
 const requestHeadTimeoutMs = 60_000;
+/** Longer than fronts usually keep a connection without a request, so that they end it and not we. */
+const keepAliveTimeoutMs = 75_000;
 const webhookBodyTimeoutMs = 10_000;
 
 export interface AgentRoutes {
   webhook(body: Buffer, headers: Record<string, string>): WebhookAnswer;
+  health(): WebhookAnswer;
+  output: OutputEndpoints;
   connections: ConnectionProxy;
   log: Log;
 }
@@ -24,7 +30,10 @@ export interface AgentServer {
   close(): Promise<void>;
 }
 
-/** Serves `/webhook`, `/healthz` and, under everything else, connections. Rejects if it cannot listen. */
+/**
+ * Serves `/webhook`, what is below it, `/healthz` and, under everything else and on every host of a backend's own,
+ * connections. Rejects if it cannot listen.
+ */
 export async function listen(
   routes: AgentRoutes,
   address: { host: string; port: number },
@@ -34,6 +43,7 @@ export async function listen(
     {
       maxHeaderSize: requestHeadMaxBytes,
       headersTimeout: requestHeadTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
       // Uploads to backends may take as long as they take.
       requestTimeout: 0,
       shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
@@ -45,6 +55,8 @@ export async function listen(
       });
     },
   );
+  // Who answers says whether the client is to send its body; without this, Node would at once.
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
@@ -63,23 +75,46 @@ export async function listen(
 }
 
 async function route(routes: AgentRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  switch ((request.url ?? "").split("?", 1)[0]) {
+  if (routes.connections.ownsHost(request.headers.host)) return routes.connections.request(request, response);
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  switch (path) {
     case "/healthz":
-      return sendJson(response, { status: 200, body: { status: "ok" } });
+      return sendJson(response, routes.health());
     case "/webhook": {
       if (request.method !== "POST") {
         response.setHeader("allow", "POST");
         return sendJson(response, { status: 405, body: { error: { message: "webhooks are POSTed" } } });
       }
+      if (request.headers.expect !== undefined) response.writeContinue();
       const body = await readBody(request);
       if (body) return sendJson(response, routes.webhook(body, singleHeaders(request)));
       response.setHeader("connection", "close");
       const message = `a webhook has at most ${apiBodyMaxBytes} bytes`;
       return sendJson(response, { status: 413, body: { error: { message } } });
     }
-    default:
-      return routes.connections.request(request, response);
+    default: {
+      const asked = parseOutputPath(path);
+      return asked
+        ? sendOutput(routes, asked, request, response)
+        : routes.connections.request(request, response);
+    }
   }
+}
+
+async function sendOutput(
+  { output, log }: AgentRoutes,
+  asked: OutputRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.method !== "GET") {
+    response.setHeader("allow", "GET");
+    return sendJson(response, { status: 405, body: { error: { message: "output is asked for with GET" } } });
+  }
+  const left = new AbortController();
+  response.once("close", () => left.abort());
+  const answer = output(asked, singleHeaders(request), left.signal);
+  return "events" in answer ? sendEvents(response, answer.events, log) : sendJson(response, answer);
 }
 
 /** The whole body, or null where it is larger than a webhook may be. Rejects if it breaks off or is too slow. */
@@ -110,6 +145,7 @@ function singleHeaders(request: IncomingMessage): Record<string, string> {
 
 function sendJson(response: ServerResponse, answer: WebhookAnswer): void {
   response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   if (answer.body === undefined) {
     response.end();
     return;

@@ -8,6 +8,7 @@ import type { Verification } from "./webhook-verification.ts";
 /** An HTTP answer; one without a body has none. */
 export interface WebhookAnswer {
   status: number;
+  headers?: Readonly<Record<string, string>>;
   body?: object;
 }
 
@@ -34,7 +35,12 @@ export function handleWebhook(
   const message = parseMessage(body.toString("utf8"));
   if (!message.ok) return refusal(400, message.problem);
   options.log("webhook", { type: message.value.type, webhook_id: headers["webhook-id"] });
-  return act(options, message.value);
+  try {
+    return act(options, message.value);
+  } catch (error) {
+    options.log("webhook.failed", { type: message.value.type, error: messageOf(error) });
+    return refusal(500, "the agent could not write this down; nothing was done");
+  }
 }
 
 function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
@@ -45,7 +51,9 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
         return refusal(409, wrongCluster(options, `${account}/${cluster}`));
       }
       const spawned = options.backends.spawn(message.data);
-      return spawned.ok ? { status: 200, body: { url: spawned.url } } : refusal(409, spawned.message);
+      if (spawned.ok) return { status: 200, body: { url: spawned.url } };
+      if (spawned.isFinal) return refusal(409, spawned.message);
+      return { ...refusal(503, spawned.message), headers: { "retry-after": "1" } };
     }
     case "backend.terminate": {
       const { backend_id, hard, reason } = message.data;

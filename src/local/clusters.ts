@@ -2,12 +2,10 @@ import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
 import { hasCode } from "../agent/files.ts";
-import { imageStore } from "../agent/images/image-store.ts";
-import { agentCredentials } from "../agent/images/registry-authorization.ts";
-import { registryClient } from "../agent/images/registry-client.ts";
 import { jsonLog } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
-import { processRuntime } from "../agent/runtimes/process.ts";
+import { agentIdIn } from "../cli/agent/run.ts";
+import { agentRuntime, type RuntimeChoice } from "../cli/agent/runtime.ts";
 import type { ApiClient } from "../cli/client.ts";
 import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
 import { demoAccount } from "./account.ts";
@@ -26,26 +24,36 @@ export interface ClusterSettings {
   apiUrl: string;
   token: string;
   file: LocalStateFile;
-  /** Below it, each cluster's agent keeps its images. */
-  imagesDir: string;
+  /** Below it, each cluster's agent has its state. */
+  agentsDir: string;
   logDir: string;
+  runtime: RuntimeChoice;
+  /** Told what ends a cluster's backends for a process that leaves at once. */
+  onRuntime: (leave: () => void) => void;
 }
 
 /** Makes sure that a cluster is registered, and starts its agent, on the port that it had before if that is free. */
 export async function startCluster(settings: ClusterSettings, name: string): Promise<Agent> {
   const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
   const { port, credentials } = await ensureRegistered(api, settings.file, name);
-  const registry = registryClient(agentCredentials(settings.apiUrl, credentials.agent_token));
-  const images = imageStore({ dir: join(settings.imagesDir, name), registry });
-  const agent = await startOnPort({
+  const stateDir = join(settings.agentsDir, name);
+  const owner = { stateDir, account: demoAccount, cluster: name, agentToken: credentials.agent_token };
+  const log = jsonLog(appendTo(settings.logDir, `${name}.log`));
+  const { runtime, leave } = agentRuntime({
+    ...owner,
+    agentId: agentIdIn(owner),
+    choice: settings.runtime,
     apiUrl: settings.apiUrl,
-    account: demoAccount,
-    cluster: name,
-    agentToken: credentials.agent_token,
+    log,
+  });
+  settings.onRuntime(leave);
+  const agent = await startOnPort({
+    ...owner,
+    apiUrl: settings.apiUrl,
     signingSecrets: [credentials.signing_secret],
-    runtime: processRuntime({ images }),
+    runtime,
     port,
-    log: jsonLog(appendTo(settings.logDir, `${name}.log`)),
+    log,
   });
   try {
     await tellAddress(api, settings.file, name, { port: Number(new URL(agent.url).port), credentials });

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { messageOf } from "../agent/log.ts";
+import { StopRequests } from "../cli/stop-requests.ts";
 import { readyScreen } from "./screen.ts";
 import { type LocalDeployment, startLocal } from "./start.ts";
-import { StopRequests } from "./stop-requests.ts";
 
 interface Options {
   port: number;
@@ -27,17 +27,18 @@ const options = new Command("npm start --")
   .parse()
   .opts<Options>();
 
-if (options.runtime === "docker") {
-  fail("`--runtime docker` comes with a later version; `--runtime process` runs backends as processes");
-}
-
+/** What ends the backends of agents at once. */
+const leaving: (() => void)[] = [];
 const stopping = new AbortController();
 const requests = new StopRequests();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     const request = requests.ask(performance.now());
-    // Backends and the Worker's process end with this one, however it ends.
-    if (request === "leave") process.exit(128 + constants.signals[signal]);
+    if (request === "leave") {
+      for (const leave of leaving) leave();
+      // The Worker's process ends with this one, however it ends.
+      process.exit(128 + constants.signals[signal]);
+    }
     if (request === "stop") {
       if (process.stdout.isTTY) process.stdout.write("\nStopping … (once more to leave at once)\n");
       stopping.abort();
@@ -62,7 +63,11 @@ process.exit(0);
 /** Null when the start was broken off on request. */
 async function start(): Promise<LocalDeployment | null> {
   try {
-    return await startLocal({ port: options.port, stateDir: options.stateDir, signal: stopping.signal });
+    return await startLocal({
+      ...options,
+      onRuntime: (leave) => leaving.push(leave),
+      signal: stopping.signal,
+    });
   } catch (error) {
     if (stopping.signal.aborted) return null;
     return fail(messageOf(error));

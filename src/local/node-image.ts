@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { Header } from "tar";
+import { localPlatform } from "../agent/images/platform.ts";
 import { ociImageType } from "../protocol/oci/manifest.ts";
+import type { OwnNode } from "./own-node.ts";
+import { tarArchive } from "./tar-archive.ts";
 
 export interface OciBlob {
   mediaType: string;
@@ -17,48 +19,52 @@ export interface OciImage {
 
 const workingDir = "/app";
 const scriptName = "main.cjs";
+const nobody = "65534:65534";
+
+/** A layer that holds a Node; images may share it. */
+export interface NodeLayer {
+  layer: OciBlob;
+  libraryPath: string;
+}
+
+export function nodeLayer({ files, libraryPath }: OwnNode): NodeLayer {
+  return { layer: layerOf(tarArchive(files)), libraryPath };
+}
 
 /**
- * An image that holds one Node program and no Node, for the process runtime.
- * @returns the same bytes for the same program: nothing in it tells when or where it was built
+ * An image that runs one Node program. Without a Node in it, it is for the process runtime. With one it is for
+ * containers, where the program is told by `HOST` to listen on every address: the engine's proxy is no loopback.
+ * @returns the same bytes for the same program and Node: nothing in it tells when or where it was built
  */
-export function nodeImage(program: string): OciImage {
-  const archive = archiveOf(`${workingDir.slice(1)}/${scriptName}`, Buffer.from(program));
-  // Not compressed: what gzip makes of something differs between versions of zlib.
-  const layer = blob("application/vnd.oci.image.layer.v1.tar", archive);
+export function nodeImage(program: string, node?: NodeLayer): OciImage {
+  const script = layerOf(
+    tarArchive([{ path: `${workingDir.slice(1)}/${scriptName}`, bytes: Buffer.from(program) }]),
+  );
+  const layers = [...(node ? [node.layer] : []), script];
   const config = jsonBlob("application/vnd.oci.image.config.v1+json", {
     // A script runs on any; OCI Image 1.1 wants one named.
-    architecture: "amd64",
+    architecture: node ? localPlatform.architecture : "amd64",
     os: "linux",
-    config: { Entrypoint: ["node"], Cmd: [scriptName], WorkingDir: workingDir },
-    rootfs: { type: "layers", diff_ids: [layer.digest] },
+    config: {
+      Entrypoint: ["node"],
+      Cmd: [scriptName],
+      WorkingDir: workingDir,
+      ...(node && { Env: [`LD_LIBRARY_PATH=${node.libraryPath}`, "HOST=0.0.0.0"], User: nobody }),
+    },
+    rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
   });
   const manifest = jsonBlob(ociImageType, {
     schemaVersion: 2,
     mediaType: ociImageType,
     config: descriptor(config),
-    layers: [descriptor(layer)],
+    layers: layers.map(descriptor),
   });
-  return { config, layers: [layer], manifest };
+  return { config, layers, manifest };
 }
 
-const tarBlockBytes = 512;
-
-/** A tar archive of one file, and the two empty blocks at its end. */
-function archiveOf(path: string, bytes: Buffer): Buffer {
-  const header = new Header({
-    path,
-    type: "File",
-    mode: 0o644,
-    size: bytes.length,
-    mtime: new Date(0),
-    uid: 0,
-    gid: 0,
-  });
-  const block = Buffer.alloc(tarBlockBytes);
-  header.encode(block);
-  const padding = Buffer.alloc((tarBlockBytes - (bytes.length % tarBlockBytes)) % tarBlockBytes);
-  return Buffer.concat([block, bytes, padding, Buffer.alloc(2 * tarBlockBytes)]);
+/** Not compressed: what gzip makes of something differs between versions of zlib, and takes seconds for a Node. */
+function layerOf(archive: Buffer): OciBlob {
+  return blob("application/vnd.oci.image.layer.v1.tar", archive);
 }
 
 function jsonBlob(mediaType: string, value: object): OciBlob {

@@ -5,8 +5,10 @@ import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
 import { bundleNodeProgram } from "./bundle.ts";
 import { clusterNames } from "./clusters.ts";
-import { nodeImage } from "./node-image.ts";
+import { nodeImage, nodeLayer } from "./node-image.ts";
+import { ownNode } from "./own-node.ts";
 import { pushImage } from "./push-image.ts";
+import type { DemoImages, LocalStateFile } from "./state.ts";
 
 export const demoService = "hello-world";
 
@@ -20,34 +22,60 @@ const demoEnvironments = [
   { name: "prod", cluster: clusterNames.prod, image: "v1" },
 ];
 
-/** Sets the demo up. A step that is done already is left out, so that a start after one that broke off completes it. */
-export async function seedDemo(settings: { apiUrl: string; token: string }): Promise<void> {
-  const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
-  const found = await api.get(["services", demoService], service);
-  if (!unlessCode(found, "service_not_found", `service \`${demoService}\``)) {
-    const body = { ok: true, value: { name: demoService } } as const;
-    expectDone(
-      await api.send({ method: "POST", path: ["services"], body, answer: service }),
-      `service \`${demoService}\``,
-    );
-  }
-  await seedImages(api, settings);
-  for (const wanted of demoEnvironments) await seedEnvironment(api, wanted);
+export interface SeedSettings {
+  apiUrl: string;
+  token: string;
+  /** What the images are to run in. */
+  runtime: DemoImages["runtime"];
+  file: LocalStateFile;
 }
 
-/** Builds and pushes the images whose tags are missing. */
-async function seedImages(
-  api: ApiClient,
-  { apiUrl, token }: { apiUrl: string; token: string },
-): Promise<void> {
+/**
+ * Sets the demo up. A step that is done already is left out, so that a start after one that broke off completes it.
+ * Once all was done, it is the user's; but for images that the runtime of an earlier start could run and this one
+ * cannot.
+ */
+export async function seedDemo(settings: SeedSettings): Promise<void> {
+  const { file } = settings;
+  const api = apiClient(settings.apiUrl, settings.token, ["accounts", demoAccount]);
+  if (!file.state.seeded) await seedService(api);
+  if (!file.state.seeded || file.state.demo_images?.runtime !== settings.runtime)
+    await seedImages(api, settings);
+  if (file.state.seeded) return;
+  for (const wanted of demoEnvironments) await seedEnvironment(api, wanted);
+  await file.update({ seeded: true });
+}
+
+async function seedService(api: ApiClient): Promise<void> {
+  const attempted = `service \`${demoService}\``;
+  const found = await api.get(["services", demoService], service);
+  if (unlessCode(found, "service_not_found", attempted)) return;
+  const body = { ok: true, value: { name: demoService } } as const;
+  expectDone(await api.send({ method: "POST", path: ["services"], body, answer: service }), attempted);
+}
+
+/** Builds the images, and pushes them with those tags that are missing or that nobody has moved since they were pushed. */
+async function seedImages(api: ApiClient, { apiUrl, token, runtime, file }: SeedSettings): Promise<void> {
   const path = ["services", demoService, "images"];
   const listed = await api.list({ path, page: imageList, itemsOf: (page) => page.images, limit: undefined });
-  const known = new Set(expectDone(listed, "the demo's images").body.flatMap(({ tags }) => tags));
+  const images = unlessCode(listed, "service_not_found", "the demo's images")?.body ?? null;
+  if (images === null) return;
+  const digests = new Map(images.flatMap(({ digest, tags }) => tags.map((tag) => [tag, digest] as const)));
+  const { seeded, demo_images: earlier } = file.state;
+  const isOurs = (tag: string) => {
+    const digest = digests.get(tag);
+    return digest === undefined ? !seeded : digest === earlier?.tags[tag] && earlier.runtime !== runtime;
+  };
   const repository = { apiUrl, account: demoAccount, service: demoService, token };
+  const node = runtime === "docker" ? nodeLayer(await ownNode()) : undefined;
+  const pushed: Record<string, string> = {};
   for (const { program, tags } of demoImages) {
-    const missing = tags.filter((tag) => !known.has(tag));
-    if (missing.length > 0) await pushImage(repository, nodeImage(await bundleNodeProgram(program)), missing);
+    const image = nodeImage(await bundleNodeProgram(program), node);
+    const stale = tags.filter(isOurs);
+    if (stale.length > 0) await pushImage(repository, image, stale);
+    for (const tag of tags) pushed[tag] = image.manifest.digest;
   }
+  await file.update({ demo_images: { runtime, tags: pushed } });
 }
 
 async function seedEnvironment(

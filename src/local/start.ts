@@ -8,6 +8,7 @@ import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
 import { writeJson } from "./files.ts";
 import type { LocalJson } from "./local-json.ts";
+import { chooseRuntime } from "./runtime-choice.ts";
 import { seedDemo } from "./seed.ts";
 import { openState } from "./state.ts";
 import { lockStateDir } from "./state-lock.ts";
@@ -17,6 +18,9 @@ export interface LocalOptions {
   /** 0 takes a free one. */
   port: number;
   stateDir: string;
+  runtime: "process" | "docker";
+  /** Told what ends an agent's backends for a process that leaves at once. */
+  onRuntime: (leave: () => void) => void;
   /** Aborted when the start is no longer wanted: it then rejects once all that it had started has stopped. */
   signal: AbortSignal;
 }
@@ -30,7 +34,12 @@ export interface LocalDeployment {
 }
 
 /** Starts the whole system on this machine, and writes `local.json` once it is ready. */
-export async function startLocal({ port, stateDir, signal }: LocalOptions): Promise<LocalDeployment> {
+export async function startLocal({
+  port,
+  stateDir,
+  signal,
+  ...options
+}: LocalOptions): Promise<LocalDeployment> {
   const dir = resolve(stateDir);
   const descriptionPath = join(dir, "local.json");
   const undo: (() => Promise<void>)[] = [];
@@ -39,6 +48,7 @@ export async function startLocal({ port, stateDir, signal }: LocalOptions): Prom
   };
 
   try {
+    const runtime = await chooseRuntime(options.runtime);
     const apiPort = port === 0 ? await freePort(new Set()) : await requirePort(port);
     await mkdir(dir, { recursive: true, mode: 0o700 });
     undo.push(await lockStateDir(dir));
@@ -66,19 +76,19 @@ export async function startLocal({ port, stateDir, signal }: LocalOptions): Prom
 
     signal.throwIfAborted();
     const token = await ensureAccount(apiUrl, file);
-    const imagesDir = join(dir, "images");
+    const agentsDir = join(dir, "agents");
     const agents: Record<string, Agent> = {};
     undo.push(async () => {
       await Promise.all(Object.values(agents).map((agent) => agent.close()));
     });
     for (const name of Object.values(clusterNames)) {
       signal.throwIfAborted();
-      agents[name] = await startCluster({ apiUrl, token, file, imagesDir, logDir }, name);
+      agents[name] = await startCluster(
+        { ...options, apiUrl, token, file, agentsDir, logDir, runtime },
+        name,
+      );
     }
-    if (!file.state.seeded) {
-      await seedDemo({ apiUrl, token });
-      await file.update({ seeded: true });
-    }
+    await seedDemo({ apiUrl, token, runtime: runtime.kind, file });
 
     signal.throwIfAborted();
     const description: LocalJson = {

@@ -13,6 +13,14 @@ const clusterState = z.object({
 });
 export type ClusterState = z.infer<typeof clusterState>;
 
+const demoImages = z.object({
+  /** What they were built for: an image for processes has no Node in it. */
+  runtime: z.enum(["process", "docker"]),
+  /** The digest that was pushed with each tag. */
+  tags: z.record(z.string(), z.string()),
+});
+export type DemoImages = z.infer<typeof demoImages>;
+
 const localState = z.object({
   root_token: z.string(),
   signing_keys: signingKeys,
@@ -23,6 +31,8 @@ const localState = z.object({
   clusters: z.record(z.string(), clusterState),
   /** Whether the demo was set up in full once. From then on it is the user's: nothing of it is set up again. */
   seeded: z.boolean(),
+  /** The demo's images as they were pushed last; null before. */
+  demo_images: demoImages.nullable().default(null),
 });
 export type LocalState = z.infer<typeof localState>;
 
@@ -60,5 +70,6 @@ async function newState(): Promise<LocalState> {
     token: null,
     clusters: {},
     seeded: false,
+    demo_images: null,
   };
 }

@@ -29,8 +29,8 @@ test.each([503, 500, 429, 401, 403])(
 );
 
 test("reports are repeated while Slipway cannot be reached at all", async () => {
-  const cluster = await startCluster({ apiUrl: "http://127.0.0.1:1" });
-  const id = await cluster.spawn("exit-3");
+  const cluster = await startCluster({ apiUrl: "http://127.0.0.1:1", leased: false });
+  const id = await cluster.spawn("exit-3", { key: null });
   const retries = () =>
     cluster.events.filter(({ event, fields }) => event === "report.retry" && fields.backend_id === id);
   await eventually(() => retries().length).toBeGreaterThan(3);

@@ -159,17 +159,21 @@ test("a terminate of an unknown backend is 404, and a spawn that arrives after i
   expect(cluster.slipway.reports).toEqual([]);
 });
 
-test("an agent that is closing refuses spawns with 409 and a message", async () => {
+test("an agent that is closing leaves spawns to the next one, and answers a redelivery as before", async () => {
   const cluster = await startCluster({ clock: { closeGraceMs: 60_000 } });
-  const id = await cluster.spawnReady("ignore-sigterm");
+  const data = spawnData("ignore-sigterm");
+  await cluster.deliver("backend.spawn", data);
+  await cluster.reached(data.backend_id, "ready");
   const closed = cluster.agent.close();
-  await cluster.reached(id, "terminating");
+  await cluster.reached(data.backend_id, "terminating");
   const response = await cluster.deliver("backend.spawn", spawnData());
-  expect(response.status).toBe(409);
-  expect(await response.json()).toEqual({ error: { message: expect.stringContaining("shutting down") } });
+  const redelivered = await cluster.deliver("backend.spawn", data);
   await eventually(() => cluster.slipway.heartbeats.at(-1)?.draining).toBe(true);
-  await cluster.terminate(id, true);
+  await cluster.terminate(data.backend_id, true);
   await closed;
+  expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(await response.json()).toEqual({ error: { message: expect.stringContaining("shutting down") } });
+  expect(redelivered.status).toBe(200);
 });
 
 test("image.pinned makes the runtime pull ahead, and an image that is not there does no harm", async () => {

@@ -6,9 +6,17 @@ import type { Sandbox } from "./sandbox.ts";
 
 const processFile = fileURLToPath(new URL("load-process.ts", import.meta.url));
 
-/** Puts a server under load, from a process of its own. @throws if any answer was not 2xx */
-export async function measureLoad(sandbox: Sandbox, plan: LoadPlan): Promise<LoadResult> {
-  const child = sandbox.own(fork(processFile));
+/**
+ * Puts a server under load, from a process of its own.
+ * @param generator the file of that process, where the load is not one of HTTP requests
+ * @throws if any answer was not 2xx
+ */
+export async function measureLoad(
+  sandbox: Sandbox,
+  plan: LoadPlan,
+  generator = processFile,
+): Promise<LoadResult> {
+  const child = sandbox.own(fork(generator));
   const exited = once(child, "exit");
   const answered = once(child, "message");
   child.send(plan);

@@ -1,10 +1,11 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { z } from "zod";
 import type { Bundle } from "./bundle.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -21,6 +22,8 @@ export interface Workerd {
   origin: string;
   /** The processor time that the process has used, in milliseconds; NaN where the system has no /proc. */
   cpuMs(): Promise<number>;
+  /** The memory that the process holds, in bytes. */
+  residentBytes(): Promise<number>;
   /** Kills the process and removes its state. */
   stop(): Promise<void>;
 }
@@ -58,6 +61,7 @@ export async function startWorkerd(
   return {
     origin: `http://127.0.0.1:${port}`,
     cpuMs: () => cpuMsOf(child.pid),
+    residentBytes: () => residentBytesOf(child.pid),
     async stop() {
       child.kill("SIGKILL");
       await exited;
@@ -85,6 +89,12 @@ async function cpuMsOf(pid: number | undefined): Promise<number> {
     .split(" ")
     .slice(11, 13);
   return (Number(user) + Number(system)) * 10;
+}
+
+/** ps(1) tells it in units of 1,024 bytes, on every system. */
+async function residentBytesOf(pid: number | undefined): Promise<number> {
+  const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
+  return Number(stdout) * 1024;
 }
 
 function capnpConfig(bundle: Bundle, texts: Record<string, string>, stateDir: string): string {

@@ -30,7 +30,7 @@ describe("refused requests end with exit code 1 and one line on stderr", { timeo
 
   test("an error on a later page leaves no half list behind", async () => {
     await using api = await startRecordedApi([
-      { body: { clusters: [answers.euProd], next_cursor: "2" } },
+      { body: { clusters: [answers.healthyEuProd], next_cursor: "2" } },
       refusal("unavailable", "try again", "r-11"),
     ]);
     const ended = await slipwayAsAcme(api.url, ["clusters", "list"]);

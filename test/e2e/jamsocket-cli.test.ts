@@ -7,7 +7,7 @@ import { image } from "../../src/protocol/v3/images.ts";
 import { environment, service } from "../../src/protocol/v3/services.ts";
 import { call, connectToDemo, untilStatus } from "../support/api.ts";
 import { type Folder, makeFolder } from "../support/folder.ts";
-import { type Jamsocket, jamsocketOf } from "../support/jamsocket.ts";
+import { type Jamsocket, jamsocketOf, shown } from "../support/jamsocket.ts";
 import { type LocalSystem, startLocalSystem } from "../support/local-system.ts";
 import { startRecordingCluster } from "../support/recording-cluster.ts";
 
@@ -17,13 +17,6 @@ const digest = `sha256:${"5".repeat(64)}`;
 let folder: Folder;
 let system: LocalSystem;
 let jamsocket: Jamsocket;
-
-/** A field of what `connect` and `spawn` show, such as `backend url`. */
-function shown(output: string, field: string): string {
-  const line = output.split("\n").find((candidate) => candidate.startsWith(`${field}:`));
-  if (line === undefined) throw new Error(`there is no \`${field}\` in: ${output}`);
-  return line.slice(field.length + 1).trim();
-}
 
 /** Runs a command that is to succeed. @returns what it showed */
 async function succeed(...args: string[]): Promise<string> {
@@ -317,6 +310,14 @@ describe("backends", () => {
     expect(info).toContain("key:          described\nenvironment:  prod\n");
     expect(statusesOf(info)).toEqual(["scheduled", "loading", "starting", "waiting", "ready"]);
     expect(await refused("backend", "info", "0000000000000")).toContain("backend `0000000000000` not found");
+  });
+
+  test("logs shows what a backend has printed, and ends with it", async () => {
+    const { backend_id } = await connectToDemo(system.local, "prod", { key: "printing" });
+    const logs = succeed("logs", backend_id);
+    await succeed("terminate", backend_id);
+    expect(await logs).toContain(`demo v1 serves backend ${backend_id}\n`);
+    expect(await refused("logs", "0000000000000")).toContain("backend `0000000000000` not found");
   });
 
   test("terminate asks a backend to end, and says so when it has ended already", async () => {

@@ -161,7 +161,6 @@ describe("what a start refuses", () => {
   });
 
   test.each([
-    { args: ["--runtime", "docker"], told: "comes with a later version" },
     { args: ["--runtime", "podman"], told: "Allowed choices are process, docker" },
     { args: ["--port", "http"], told: "A port is a number from 0 to 65535" },
     { args: ["--port", "65536"], told: "A port is a number from 0 to 65535" },
@@ -242,23 +241,28 @@ describe("stopping and starting again", () => {
     expect((await environmentOf(system.local, "prod")).image).toBe("v1");
   });
 
-  test("a crash leaves no process behind and does not stand in the way of the next start", async () => {
+  test("a crash leaves backends running, and the next start takes them over", async () => {
     await using folder = await makeFolder();
     const stateDir = join(folder.path, "state");
     const first = await startLocalSystem(stateDir);
-    await connectToDemo(first.local, "staging");
-    const children = await first.children();
+    const others = await first.children();
+    const { backend_id, url } = await connectToDemo(first.local, "staging");
+    const backend = (await first.children()).filter((pid) => !others.includes(pid));
     await first.crash();
-    await vi.waitFor(async () => expect(await runningOf(children)).toEqual([]), {
+    await vi.waitFor(async () => expect(await runningOf(others)).toEqual([]), {
       timeout: 20_000,
       interval: 100,
     });
+    expect(await runningOf(backend)).toEqual(backend);
 
     await using second = await startLocalSystem(stateDir);
     expect(second.local.token).toBe(first.local.token);
     expect(second.local.pid).not.toBe(first.local.pid);
-    const { url } = await connectToDemo(second.local, "staging");
     expect(await pageOf(url)).toContain("hello-world v2 · staging");
+    const { statuses } = await call(second.local, backendAnswer, `/v2/backend/${backend_id}`);
+    expect(statuses.at(-1)).toMatchObject({ status: "ready" });
+    await second.stop();
+    expect(await runningOf(backend)).toEqual([]);
   });
 
   test("a cluster whose agent finds its port taken is moved to the new one", async () => {

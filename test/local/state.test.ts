@@ -30,3 +30,11 @@ test.each(["", "{", '{"root_token":1}'])("a file with %j in it is refused by its
   await writeFile(path, text);
   await expect(openState(folder.path)).rejects.toThrow(`${path} is not what`);
 });
+
+test("a file from before there were images for containers is read", async () => {
+  await using folder = await makeFolder();
+  const { path, state } = await openState(folder.path);
+  const { demo_images, ...earlier } = state;
+  await writeFile(path, JSON.stringify(earlier));
+  expect((await openState(folder.path)).state).toEqual({ ...state, demo_images });
+});

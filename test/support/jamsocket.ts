@@ -42,3 +42,33 @@ export async function jamsocketOf(
       },
     });
 }
+
+/** Runs a command that is to succeed. @returns what it showed. Fails, with that, where it does not */
+export async function succeeding(jamsocket: Jamsocket, ...args: string[]): Promise<string> {
+  const { exitCode, stdout, output } = await jamsocket(...args);
+  if (exitCode !== 0) throw new Error(`jamsocket ${args.join(" ")}: ${output}`);
+  return stdout;
+}
+
+/** Runs a command that is to fail. @returns why it did, as one line. Fails where it does not */
+export async function refused(jamsocket: Jamsocket, ...args: string[]): Promise<string> {
+  const { exitCode, stderr, output } = await jamsocket(...args);
+  if (exitCode === 0) throw new Error(`jamsocket ${args.join(" ")} was not refused: ${output}`);
+  return stderr.replace(/\s+/g, " ");
+}
+
+/** A field of what `connect` and `spawn` show, such as `backend url`. */
+export function shown(output: string, field: string): string {
+  const line = output.split("\n").find((candidate) => candidate.startsWith(`${field}:`));
+  if (line === undefined) throw new Error(`there is no \`${field}\` in: ${output}`);
+  return line.slice(field.length + 1).trim();
+}
+
+/** The statuses of what `backend info` shows, each with what is said of it. */
+export function statusesShown(info: string): string[] {
+  const [, statuses = ""] = info.split("Statuses:\n");
+  return statuses
+    .trim()
+    .split("\n")
+    .map((line) => line.replace(/^\S+\s+/, "").trim());
+}

@@ -16,17 +16,23 @@ export interface KillableWorker extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-export async function killableWorker(storageDir: string): Promise<KillableWorker> {
+/** @param bindings of the Worker, where they are not to be the usual ones */
+export async function killableWorker(
+  storageDir: string,
+  bindings: Record<string, string> = {},
+): Promise<KillableWorker> {
   const port = await freePort(new Set());
   const rootToken = "root.of-the-tests";
+  const apiUrl = `http://127.0.0.1:${port}`;
   const message: WorkerStart = {
     port,
     storageDir,
     bindings: {
       ROOT_TOKEN: rootToken,
       SIGNING_KEYS: JSON.stringify(await makeSigningKeys()),
-      API_URL: `http://127.0.0.1:${port}`,
+      API_URL: apiUrl,
       ALLOW_PRIVATE_CLUSTERS: "true",
+      ...bindings,
     },
   };
   let group: number | null = null;
@@ -39,7 +45,7 @@ export async function killableWorker(storageDir: string): Promise<KillableWorker
   }
 
   return {
-    apiUrl: message.bindings.API_URL ?? "",
+    apiUrl,
     rootToken,
     async start() {
       const child = spawn(process.execPath, [program], {

@@ -11,7 +11,7 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 const main = join(repository, "src/local/main.ts");
 
 type Command = readonly [string, ...string[]];
-const nodeCommand: Command = [process.execPath, main];
+export const nodeCommand: Command = [process.execPath, main];
 export const npmCommand: Command = ["npm", "start", "--"];
 
 /** A deployment that `npm start` runs, in a process of its own. */

@@ -1,84 +1,40 @@
-import { type Command, Option } from "commander";
-import { type Agent, startAgent } from "../../agent/agent.ts";
-import { imageStore } from "../../agent/images/image-store.ts";
-import { agentCredentials } from "../../agent/images/registry-authorization.ts";
-import { registryClient } from "../../agent/images/registry-client.ts";
-import { jsonLog, messageOf } from "../../agent/log.ts";
-import { processRuntime } from "../../agent/runtimes/process.ts";
-import { asName, asPort, withExamples } from "../arguments.ts";
-import { exitCodes } from "../outcome.ts";
-import { agentToken, resolveSettings } from "../settings.ts";
-
-interface AgentOptions {
-  cluster: string;
-  runtime: "process";
-  agentToken?: string;
-  signingSecret?: string[];
-  imagesDir: string;
-  host: string;
-  port: number;
-  publicUrl?: string;
-}
+import type { Command } from "commander";
+import { jsonLog } from "../../agent/log.ts";
+import { type AgentFlags, agentOptions } from "../agent/options.ts";
+import { runAgent } from "../agent/run.ts";
+import { agentSettings } from "../agent/settings.ts";
+import { withExamples } from "../arguments.ts";
+import { report } from "../run.ts";
+import { addVariableOptions, readVariables } from "../variables.ts";
 
 export function addAgentCommand(program: Command): void {
-  withExamples(
+  const agent = withExamples(
     program
       .command("agent")
-      .description("Run a cluster's agent in the foreground: webhook, backends and proxy on one port")
-      .requiredOption("--cluster <name>", "the cluster it is the agent of", asName)
-      .addOption(new Option("--runtime <name>", "how backends run").choices(["process"]).default("process"))
-      .option("--agent-token <token>", "the cluster's agent token (SLIPWAY_AGENT_TOKEN)")
-      .addOption(
-        new Option(
-          "--signing-secret <secret...>",
-          "what webhooks are signed with; two while one is rotated",
-        ).env("SLIPWAY_SIGNING_SECRET"),
-      )
-      .requiredOption("--images-dir <dir>", "where pulled images are kept, for this agent alone")
-      .option("--host <address>", "where it listens", "127.0.0.1")
-      .option("--port <n>", "where it listens", asPort, 8790)
-      .option("--public-url <url>", "where clients reach it, if not at the address that it listens on"),
+      .description("Run a cluster's agent in the foreground: webhook, backends and proxy on one port"),
     [
-      "slipway agent --cluster eu-prod --images-dir ./images --port 8790",
-      "SLIPWAY_AGENT_TOKEN=… SLIPWAY_SIGNING_SECRET=whsec_… slipway agent --cluster eu-prod --images-dir ./images",
+      "slipway agent --cluster eu-prod --state-dir /var/lib/slipway \\\n" +
+        "      --agent-token-file agent-token --signing-secret-file signing-secret",
+      "SLIPWAY_AGENT_TOKEN=… SLIPWAY_SIGNING_SECRET=whsec_… slipway agent --cluster dev \\\n" +
+        "      --state-dir ./agent --runtime process",
     ],
-  ).action(async (options: AgentOptions, command: Command) => {
-    const { apiUrl } = command.optsWithGlobals<{ apiUrl?: string }>();
-    const settings = await resolveSettings(agentToken, { apiUrl, secret: options.agentToken }, process.env);
-    if (!settings.ok) return refuse(settings.failure.message);
-    if (!options.signingSecret)
-      return refuse("no signing secret: give --signing-secret or set SLIPWAY_SIGNING_SECRET");
-    const { apiUrl: slipwayUrl, secret } = settings.value;
-    try {
-      const registry = registryClient(agentCredentials(slipwayUrl, secret));
-      const agent = await startAgent({
-        apiUrl: slipwayUrl,
-        agentToken: secret,
-        cluster: options.cluster,
-        signingSecrets: options.signingSecret,
-        runtime: processRuntime({ images: imageStore({ dir: options.imagesDir, registry }) }),
-        host: options.host,
-        port: options.port,
-        ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
-        log: jsonLog((line) => process.stdout.write(line)),
-      });
-      await untilStopped(agent);
-    } catch (error) {
-      refuse(messageOf(error));
-    }
+  );
+  const options = agentOptions();
+  addVariableOptions(agent, options);
+  agent.addHelpText(
+    "after",
+    "\nEach option may come from the variable in brackets instead. What happens is told on stdout, a line of JSON\n" +
+      "each. The first SIGTERM or SIGINT stops it in good order; after a second one it leaves at once.",
+  );
+  agent.action(async (_options: unknown, command: Command) => {
+    readVariables(command, options, process.env);
+    const { apiUrl, ...flags } = command.optsWithGlobals<AgentFlags & { apiUrl?: string }>();
+    const settings = await agentSettings(flags, apiUrl, process.env);
+    if (!settings.ok) return report(settings.failure);
+    const ended = await runAgent(
+      settings.value,
+      jsonLog((line) => process.stdout.write(line)),
+    );
+    if (!ended.ok) report(ended.failure);
   });
-}
-
-/** Backends do not die with their agent by themselves: a signal closes it first. */
-function untilStopped(agent: Agent): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => void agent.close().then(resolve, reject);
-    process.once("SIGINT", stop);
-    process.once("SIGTERM", stop);
-  });
-}
-
-function refuse(message: string): void {
-  process.stderr.write(`error: ${message}\n`);
-  process.exitCode = exitCodes.usage;
 }

@@ -5,7 +5,6 @@ import { Room } from "./room.ts";
 import { sessionOf, verifiedUser } from "./session.ts";
 
 const messageMaxBytes = 64 * 1024;
-const parentCheckEveryMs = 1000;
 
 /** Serves a demo backend on `PORT`: a page, and a WebSocket over which everybody who has it open sees the same. */
 export function serve(look: Look): void {
@@ -39,13 +38,8 @@ export function serve(look: Look): void {
     room.enter(visitor);
   });
 
-  server.listen(Number(process.env.PORT), "127.0.0.1", () => {
+  server.listen(Number(process.env.PORT), process.env.HOST ?? "127.0.0.1", () => {
     console.log(`demo ${look.version} serves backend ${session.backendId}`);
   });
   process.once("SIGTERM", () => process.exit(0));
-  // Nobody is left to stop this process if its agent was killed.
-  const agent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== agent) process.exit(1);
-  }, parentCheckEveryMs).unref();
 }

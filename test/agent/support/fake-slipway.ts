@@ -36,6 +36,11 @@ export async function startFakeSlipway() {
     jwksStatus: 200,
     /** Named to the agent in every heartbeat's answer. */
     terminate: [] as string[],
+    /** What it promises in every heartbeat's answer. */
+    leaseSeconds: 45,
+    /** Answers a heartbeat in its place, or lets it be answered as always where it resolves to null. */
+    interceptHeartbeat: async (_body: HeartbeatBody): Promise<{ status: number; body: unknown } | null> =>
+      null,
     /** The status to answer a report with; 200 unless a test says otherwise. */
     answerReport: (_report: Omit<ReceivedReport, "answered">): number => 200,
     /** The status it claims to have, where it is not the reported one. */
@@ -85,7 +90,13 @@ export async function startFakeSlipway() {
       const parsed = heartbeatBody.safeParse(JSON.parse(body));
       if (parsed.success) slipway.heartbeats.push(parsed.data);
       else slipway.malformed.push(body);
-      return answer(200, { lease_seconds: 45, terminate: slipway.terminate, unknown: [] });
+      const intercepted = parsed.success ? await slipway.interceptHeartbeat(parsed.data) : null;
+      if (intercepted) return answer(intercepted.status, intercepted.body);
+      return answer(200, {
+        lease_seconds: slipway.leaseSeconds,
+        terminate: slipway.terminate,
+        unknown: [],
+      });
     }
     const parsed = statusReportBody.safeParse(JSON.parse(body || "null"));
     if (backendId === undefined || !parsed.success) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { StopRequests } from "../../src/local/stop-requests.ts";
+import { StopRequests } from "../../src/cli/stop-requests.ts";
 
 test("a signal that comes twice at once asks to stop once", () => {
   const requests = new StopRequests();

@@ -1,0 +1,21 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { uptime } from "node:os";
+
+/** Milliseconds since the machine was booted, those in which it slept included (CLOCK_BOOTTIME on Linux). */
+export function sinceBootMs(): number {
+  return uptime() * 1000;
+}
+
+/** Names the boot of the machine that this process runs in; null where the machine does not tell. */
+export function bootId(): string | null {
+  try {
+    const named =
+      process.platform === "darwin"
+        ? execFileSync("sysctl", ["-n", "kern.bootsessionuuid"], { encoding: "utf8" })
+        : readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+    return named.trim() || null;
+  } catch {
+    return null;
+  }
+}

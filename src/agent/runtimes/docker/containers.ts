@@ -1,0 +1,57 @@
+import type Docker from "dockerode";
+import { ask, refusalOf } from "./engine.ts";
+import { labelNames } from "./labels.ts";
+
+export interface OwnContainer {
+  containerId: string;
+  backendId: string;
+  /** `created` was never started. */
+  state: "created" | "running" | "ended";
+  /** On 127.0.0.1; 0 where it has none, which is so once it has ended. */
+  port: number;
+}
+
+/** Those containers of an engine that have an agent's label: nothing else is ever touched. */
+export interface OwnContainers {
+  list(): Promise<OwnContainer[]>;
+  /** By its backend, whatever containers are called. */
+  find(backendId: string): Promise<OwnContainer | null>;
+  /** What one start made. */
+  findByStart(start: string): Promise<OwnContainer | null>;
+}
+
+export function ownContainers(docker: Docker, scope: string): OwnContainers {
+  async function select(labels: Record<string, string>): Promise<OwnContainer[]> {
+    const label = Object.entries({ [labelNames.scope]: scope, ...labels }).map((pair) => pair.join("="));
+    const found = await ask((abortSignal) =>
+      docker.listContainers({ all: true, filters: { label }, abortSignal }),
+    );
+    return found.map(ownContainer);
+  }
+  return {
+    list: () => select({}),
+    find: async (backendId) => (await select({ [labelNames.backend]: backendId }))[0] ?? null,
+    findByStart: async (start) => (await select({ [labelNames.start]: start }))[0] ?? null,
+  };
+}
+
+function ownContainer({ Id, Labels, State, Ports }: Docker.ContainerInfo): OwnContainer {
+  const isLive = State === "running" || State === "paused" || State === "restarting";
+  return {
+    containerId: Id,
+    backendId: Labels[labelNames.backend] ?? "",
+    state: isLive ? "running" : State === "created" ? "created" : "ended",
+    port: Ports.find(({ IP }) => IP === "127.0.0.1")?.PublicPort ?? 0,
+  };
+}
+
+/** Removes a container with what is its own. Harmless where it is gone or going. @param force even if it runs */
+export async function removeContainer(docker: Docker, containerId: string, force: boolean): Promise<void> {
+  try {
+    await ask(() => docker.getContainer(containerId).remove({ force, v: true }));
+  } catch (error) {
+    const refusal = refusalOf(error);
+    const isGoing = refusal?.status === 409 && /in progress/.test(refusal.message);
+    if (refusal?.status !== 404 && !isGoing) throw error;
+  }
+}

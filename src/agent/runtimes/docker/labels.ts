@@ -1,0 +1,32 @@
+/** Labels of what belongs to Slipway are named below this. */
+const prefix = "dev.slipway.";
+
+export const labelNames = {
+  /** Which agent's a container is, of all that share the engine. */
+  scope: `${prefix}scope`,
+  backend: `${prefix}backend`,
+  /** One start's own: what it made is found by it even where the engine's answer was lost. */
+  start: `${prefix}start`,
+} as const;
+
+/** A backend's labels as a container has them; none of them passes for one of the runtime's own. */
+export function containerLabels(
+  own: Record<keyof typeof labelNames, string>,
+  labels: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    ...Object.fromEntries(Object.entries(labels).map(([name, value]) => [prefix + name, value])),
+    [labelNames.scope]: own.scope,
+    [labelNames.backend]: own.backend,
+    [labelNames.start]: own.start,
+  };
+}
+
+/** Whether labels are those of a backend that an agent of this scope has started. */
+export function isOfBackend(
+  labels: Readonly<Record<string, string>>,
+  scope: string,
+  backendId: string,
+): boolean {
+  return labels[labelNames.scope] === scope && labels[labelNames.backend] === backendId;
+}

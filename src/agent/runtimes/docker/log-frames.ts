@@ -1,0 +1,32 @@
+import type { Readable } from "node:stream";
+
+/** Which stream it is, three zeros, the length of what follows. */
+const headerBytes = 8;
+
+export interface LogFrame {
+  stream: "stdout" | "stderr";
+  /** When it was written, in a form whose order is that of time: RFC 3339 with nine digits of the second, in UTC. */
+  time: string;
+  content: Buffer;
+}
+
+const streamNumbers: Readonly<Record<number, LogFrame["stream"]>> = { 1: "stdout", 2: "stderr" };
+
+/** Takes apart what the engine makes of both streams of a container, asked for with timestamps. */
+export async function* logFrames(source: Readable): AsyncGenerator<LogFrame> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of source) {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      if (rest.length < headerBytes) break;
+      const end = headerBytes + rest.readUInt32BE(4);
+      if (rest.length < end) break;
+      const stream = streamNumbers[rest.readUInt8(0)];
+      const payload = rest.subarray(headerBytes, end);
+      rest = rest.subarray(end);
+      const space = payload.indexOf(" ");
+      if (stream === undefined || space < 0) continue;
+      yield { stream, time: payload.toString("latin1", 0, space), content: payload.subarray(space + 1) };
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import type Docker from "dockerode";
+import { z } from "zod";
+import { parseRepositoryName } from "../../../domain/registry/repository.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { parseRepository } from "../../images/registry-address.ts";
+import type { RegistryCredentials } from "../../images/registry-authorization.ts";
+import { type SharedWork, sharedWork } from "../../images/shared-work.ts";
+import type { RuntimeImage } from "../../runtime.ts";
+import { ask, asReadable, failureOf, refusalOf } from "./engine.ts";
+import { jsonLines } from "./json-lines.ts";
+
+export interface ImagePullerOptions {
+  docker: Docker;
+  /** For Slipway's own registry. From any other, pulls are anonymous. */
+  credentials: RegistryCredentials | null;
+}
+
+/** Has an image in the engine: `image_not_found` where there is none. */
+export type ImagePuller = (image: RuntimeImage, signal: AbortSignal) => Promise<Result<null>>;
+
+/** A line of what a pull tells of its progress: the last one may be that it failed. */
+const progress = z.object({ error: z.string().optional() });
+
+/** What containers are made from: a digest and never a tag, which might have moved. */
+export function engineReference({ repository, digest }: RuntimeImage): string {
+  return `${repository}@${digest}`;
+}
+
+/** What several ask for at once is pulled once; what is there is not pulled again. */
+export function imagePuller({ docker, credentials }: ImagePullerOptions): ImagePuller {
+  const shared: SharedWork<Result<null>> = sharedWork();
+  const registryHost = credentials && new URL(credentials.origin).host;
+
+  function authFor(host: string): { authconfig?: object } {
+    if (!credentials || host !== registryHost) return {};
+    const { user, password, origin } = credentials;
+    return { authconfig: { username: user, password, serveraddress: origin } };
+  }
+
+  async function isThere(image: RuntimeImage): Promise<boolean> {
+    try {
+      await ask(() => docker.getImage(engineReference(image)).inspect());
+      return true;
+    } catch (error) {
+      if (refusalOf(error)?.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /** @returns why there is no image, in the engine's words; null where the pull went through */
+  async function pull(image: RuntimeImage, signal: AbortSignal): Promise<string | null> {
+    const host = image.repository.slice(0, image.repository.indexOf("/"));
+    const stream = asReadable(
+      await ask(
+        () =>
+          docker.createImage({
+            fromImage: image.repository,
+            tag: image.digest,
+            ...authFor(host),
+            abortSignal: signal,
+          }),
+        signal,
+      ),
+      signal,
+    );
+    for await (const line of jsonLines(stream)) {
+      const told = progress.safeParse(line).data?.error;
+      if (told !== undefined) return told;
+    }
+    return (await isThere(image)) ? null : "the engine's pull ended without it";
+  }
+
+  async function have(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>> {
+    const what = `image \`${engineReference(image)}\` cannot be pulled`;
+    try {
+      if (await isThere(image)) return ok(null);
+      const problem = await pull(image, signal);
+      return problem === null ? ok(null) : pullFailure(what, problem);
+    } catch (error) {
+      signal.throwIfAborted();
+      const refusal = refusalOf(error);
+      return refusal ? pullFailure(what, refusal.message) : failureOf(what, error);
+    }
+  }
+
+  return async (image, signal) => {
+    const usable = checkRepository(image.repository);
+    return usable.ok ? shared(engineReference(image), signal, (working) => have(image, working)) : usable;
+  };
+}
+
+/** The engine's address of an image is a path: a repository that is none of a registry must not become one. */
+function checkRepository(repository: string): Result<null> {
+  const address = parseRepository(repository);
+  if (!address.ok) return address;
+  return parseRepositoryName(address.value.name).kind === "malformed"
+    ? fail("image_not_found", `\`${repository}\` is not the name of a repository`)
+    : ok(null);
+}
+
+/** What a pull failed of, by the only thing there is to tell it by: words that the engine passes on from registries. */
+export function pullFailure(what: string, words: string): Result<never> {
+  const message = `${what}: ${words}`;
+  if (/denied|unauthorized|authentication required|no basic auth/i.test(words))
+    return fail("forbidden", message);
+  if (/manifest unknown|not found|no matching manifest|name unknown/i.test(words)) {
+    return fail("image_not_found", message);
+  }
+  return fail("unavailable", message);
+}

@@ -1,0 +1,131 @@
+import { writeFileSync } from "node:fs";
+import { access, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { hasCode } from "../../files.ts";
+
+const backendRecord = z.object({
+  // kill(2) takes the group of 1 for every process that there is, and that of 0 for the caller's own.
+  leader: z.object({ pid: z.int().min(2), identity: z.string() }),
+  port: z.int().positive(),
+  image: z.string(),
+  labels: z.record(z.string(), z.string()),
+});
+
+/** What is written down of a backend before its command is started. Image and labels are for people to read. */
+export type BackendRecord = z.infer<typeof backendRecord>;
+
+const recordName = "record.json";
+const unfinishedRecordName = "record.json.unfinished";
+const removedSuffix = ".removed";
+const killedExitCode = 137;
+
+/** All that is kept of a backend. */
+export class BackendFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Where the backend's two streams go, since the last time that it grew too large. */
+  get output(): string {
+    return join(this.path, "output");
+  }
+
+  /** What was in `output` before that. */
+  get earlierOutput(): string {
+    return join(this.path, "output.earlier");
+  }
+
+  /** Rejects where it is there already. */
+  async make(): Promise<void> {
+    await mkdir(this.path, { mode: 0o700 });
+  }
+
+  async writeRecord(record: BackendRecord): Promise<void> {
+    const unfinished = join(this.path, unfinishedRecordName);
+    await writeFile(unfinished, `${JSON.stringify(record, null, 2)}\n`);
+    await rename(unfinished, join(this.path, recordName));
+  }
+
+  /** Null where none was written. */
+  async readRecord(): Promise<BackendRecord | null> {
+    const text = await textOf(join(this.path, recordName));
+    try {
+      return backendRecord.parse(JSON.parse(text));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Whether the backend's command was started. */
+  async hasOutput(): Promise<boolean> {
+    return access(this.output).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** To be called before a SIGKILL of the whole group, of which nobody is left to write the exit code. */
+  markKilled(): void {
+    try {
+      writeFileSync(join(this.path, "killed"), "");
+    } catch {
+      // Such as a full disk: that the backend is killed matters more than its exit code.
+    }
+  }
+
+  /** The exit code of a backend that has ended; null where nobody could tell. */
+  async exitCode(): Promise<number | null> {
+    const written = /^(\d+)\n$/.exec(await textOf(join(this.path, "exit")));
+    if (written) return Number(written[1]);
+    const isKilled = await access(join(this.path, "killed")).then(
+      () => true,
+      () => false,
+    );
+    return isKilled ? killedExitCode : null;
+  }
+
+  /** At once, for whoever looks: a removal that is broken off leaves nothing that is taken for a backend. */
+  async remove(): Promise<void> {
+    const removed = `${this.path}${removedSuffix}`;
+    try {
+      await rename(this.path, removed);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return;
+      throw error;
+    }
+    await rm(removed, { recursive: true, force: true });
+  }
+}
+
+/** The ids, folders and records of the backends below a folder. Clears away what broken-off starts and removals left. */
+export async function readBackendFolders(
+  dir: string,
+): Promise<{ backendId: string; folder: BackendFolder; record: BackendRecord }[]> {
+  const backends = [];
+  for (const name of await readdir(dir)) {
+    const folder = new BackendFolder(join(dir, name));
+    const record = await folder.readRecord();
+    if (name.endsWith(removedSuffix)) await rm(folder.path, { recursive: true, force: true });
+    else if (record) backends.push({ backendId: name, folder, record });
+    else await removeIfEmpty(folder.path);
+  }
+  return backends;
+}
+
+/** Not with all that is in it: whatever else is there is somebody else's. */
+async function removeIfEmpty(path: string): Promise<void> {
+  await rm(join(path, unfinishedRecordName), { force: true }).catch(() => undefined);
+  await rmdir(path).catch(() => undefined);
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return "";
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+/**
+ * What runs a backend: a shell that leads its process group and outlives the agent, so that somebody takes the exit
+ * code of the backend's command whenever that ends. `$0` is the backend's folder, `"$@"` the command.
+ *
+ * It starts nothing before it is sent a line: if the agent ends before it has written down whom it started, there
+ * comes the end of the input instead. The traps keep the shell alive when a signal goes to the whole group; they are
+ * not inherited. `output` is there as soon as the subshell can be ended by a signal. The exit code counts once its
+ * line end is written. The last line ends what the command has left behind, and the shell itself.
+ */
+function script(carriers: readonly string[]): string {
+  const unpack = carriers.map((name) => `set -- "$${name}" "$@"; unset ${name}; `).join("");
+  const command = carriers.length === 0 ? '"$@"' : '/usr/bin/env "$@"';
+  return `read -r SLIPWAY_GO || exit
+trap : HUP INT QUIT USR1 USR2 ALRM PIPE TERM
+( exec </dev/null >>"$0/output" 2>&1; ${unpack}exec ${command} )
+echo "$?" >"$0/exit"
+kill -s KILL 0`;
+}
+
+/** A variable that some shell drops, since it is no name there, or that it sets, reads or refuses to have set. */
+const notForShells =
+  /^(?![A-Za-z_]\w*$)|^(?:_|PWD|OLDPWD|SHLVL|UID|EUID|PPID|IFS|ENV|OPTIND|SHELLOPTS|BASH.*|LINENO|SLIPWAY_GO)$/;
+
+/** An environment for the shell, and the names of those variables in it that carry one that no shell is to see. */
+function shellEnvironment(env: Readonly<Record<string, string>>) {
+  const held: Record<string, string> = {};
+  const carriers: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (!notForShells.test(name)) {
+      held[name] = value;
+      continue;
+    }
+    const carrier = `SLIPWAY_ENV_${carriers.length}`;
+    carriers.push(carrier);
+    held[carrier] = `${name}=${value}`;
+  }
+  return { held, carriers };
+}
+
+export interface Launch {
+  /** Where `output` and `exit` are written. */
+  folder: string;
+  /** A program's path and its arguments. */
+  command: readonly [string, ...string[]];
+  cwd: string;
+  /** All that the command gets, and exactly that. */
+  env: Readonly<Record<string, string>>;
+}
+
+/** A shell that has not started its command yet. */
+export interface HeldShell {
+  pid: number;
+  /** Resolves when the shell has ended. */
+  ended: Promise<void>;
+  /** Lets it start the command. */
+  release(): void;
+  /** Lets it end without having started anything. */
+  drop(): void;
+}
+
+/** Rejects where the shell cannot be started. */
+export async function holdShell({ folder, command, cwd, env }: Launch): Promise<HeldShell> {
+  const { held, carriers } = shellEnvironment(env);
+  const shell = spawn("/bin/sh", ["-c", script(carriers), folder, ...command], {
+    cwd,
+    env: held,
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const ended = new Promise<void>((resolve) => shell.once("exit", () => resolve()));
+  await once(shell, "spawn");
+  // EPIPE where it was killed first.
+  shell.stdin.on("error", () => undefined);
+  shell.unref();
+  if (shell.pid === undefined) throw new Error("the shell has no process id");
+  return {
+    pid: shell.pid,
+    ended,
+    release: () => shell.stdin.end("\n"),
+    drop: () => shell.stdin.destroy(),
+  };
+}

@@ -1,0 +1,42 @@
+import { procTable } from "./proc-table.ts";
+import { psTable } from "./ps-table.ts";
+
+/** The process that leads a backend's process group, whose id is the group's too. */
+export interface Leader {
+  pid: number;
+  /** What tells the process from every other that had its id or will have it, after a restart of the machine too. */
+  identity: string;
+}
+
+/** What the processes of a group use: its processor time grows as long as the group runs. */
+export interface GroupUsage {
+  cpuMs: number;
+  memoryBytes: number;
+}
+
+/** What this machine tells of its processes, of which a zombie counts as ended. Throws or rejects where it does not tell. */
+export interface ProcessTable {
+  /** The identity of the process that has an id now; null where none has it. */
+  identify(pid: number): Promise<string | null>;
+  /** Whether a leader that was seen to run not long ago still does. Cheap enough to be asked many times a second. */
+  isRunning(leader: Leader): boolean;
+  /** Whether whatever is in the group of an ended leader is its own: nobody else has been given its id since. */
+  isOwnGroup(ended: Leader): boolean;
+  /** Null where nothing of the group runs. */
+  usageOf(group: number): Promise<GroupUsage | null>;
+}
+
+export function processTable(): ProcessTable {
+  return process.platform === "linux" ? procTable() : psTable();
+}
+
+/** @returns whether there was something in the group, if only a zombie */
+export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch {
+    // ESRCH: nothing is left of it. EPERM: nothing that this user may signal, which includes macOS's zombies.
+    return false;
+  }
+}

@@ -1,0 +1,31 @@
+import { cpus, freemem } from "node:os";
+import type { Usage } from "../../runtime.ts";
+import { pause } from "../../timers.ts";
+import type { ProcessTable } from "./process-table.ts";
+
+const sampleEveryMs = 1000;
+
+/** What a process group uses, until it has ended or one of the signals is aborted. */
+export async function* usageOfGroup(
+  table: ProcessTable,
+  group: number,
+  signal: AbortSignal,
+): AsyncGenerator<Usage> {
+  const sample = async () => {
+    const usage = await table.usageOf(group);
+    return usage && { ...usage, at: performance.now() };
+  };
+  for (let before = await sample(); before !== null && !signal.aborted; ) {
+    await pause(sampleEveryMs, signal);
+    const now = await sample();
+    if (now === null || signal.aborted) return;
+    yield {
+      memoryUsedBytes: now.memoryBytes,
+      memoryAvailableBytes: freemem(),
+      // Less than before where a process has ended for whom nobody waited.
+      cpuUsed: Math.max(0, now.cpuMs - before.cpuMs),
+      systemCpu: (now.at - before.at) * cpus().length,
+    };
+    before = now;
+  }
+}

@@ -1,0 +1,129 @@
+import { Option } from "commander";
+import { asName, asPort } from "../arguments.ts";
+import type { VariableOption } from "../variables.ts";
+
+/** What `slipway agent` was asked for, not checked any further. */
+export interface AgentFlags {
+  cluster?: string;
+  runtime: "process" | "docker";
+  agentToken?: string;
+  agentTokenFile?: string;
+  signingSecret?: string | string[];
+  signingSecretFile?: string;
+  stateDir?: string;
+  host: string;
+  port: number;
+  publicUrl?: string;
+  backendDomain?: string;
+  onStop: "end" | "keep";
+  dockerHost?: string;
+  dockerNetwork?: string;
+  readOnly?: boolean;
+  mountBase?: string;
+}
+
+const connecting = "Where connections arrive:";
+const docker = "With --runtime docker:";
+
+/** Its options, made anew for each program. */
+export const agentOptions = (): VariableOption[] => [
+  {
+    option: new Option("--cluster <name>", "the cluster it is the agent of").argParser(asName),
+    variable: "SLIPWAY_CLUSTER",
+  },
+  {
+    option: new Option("--agent-token <token>", "the cluster's agent token"),
+    variable: "SLIPWAY_AGENT_TOKEN",
+  },
+  {
+    option: new Option("--agent-token-file <path>", "a file that holds it"),
+    variable: "SLIPWAY_AGENT_TOKEN_FILE",
+  },
+  {
+    option: new Option(
+      "--signing-secret <secret...>",
+      "what webhooks are signed with; two, a space between them, while one is rotated",
+    ),
+    variable: "SLIPWAY_SIGNING_SECRET",
+  },
+  {
+    option: new Option("--signing-secret-file <path>", "a file that holds it, or them, a line each"),
+    variable: "SLIPWAY_SIGNING_SECRET_FILE",
+  },
+  {
+    option: new Option(
+      "--state-dir <folder>",
+      "what it must not forget: its journal, and with --runtime process images and backends; for this agent alone",
+    ),
+    // SLIPWAY_STATE_DIR is where the other commands look for what `npm start` wrote.
+    variable: "SLIPWAY_AGENT_STATE_DIR",
+  },
+  {
+    option: new Option("--runtime <name>", "what backends run in; processes are not isolated at all")
+      .choices(["docker", "process"])
+      .default("docker"),
+    variable: "SLIPWAY_RUNTIME",
+  },
+  {
+    option: new Option(
+      "--on-stop <what>",
+      "when it is asked to stop: end its backends, or keep them running for its next start",
+    )
+      .choices(["end", "keep"])
+      .default("end"),
+    variable: "SLIPWAY_ON_STOP",
+  },
+  {
+    option: new Option("--host <address>", "where it listens").default("127.0.0.1").helpGroup(connecting),
+    variable: "SLIPWAY_HOST",
+  },
+  {
+    option: new Option("--port <n>", "where it listens")
+      .argParser(asPort)
+      .default(8790)
+      .helpGroup(connecting),
+    variable: "SLIPWAY_PORT",
+  },
+  {
+    option: new Option(
+      "--public-url <url>",
+      "where clients reach it, if not at the address that it listens on",
+    ).helpGroup(connecting),
+    variable: "SLIPWAY_PUBLIC_URL",
+  },
+  {
+    option: new Option(
+      "--backend-domain <domain>",
+      "gives each backend the host <backend id>.<domain>, which must lead here",
+    ).helpGroup(connecting),
+    variable: "SLIPWAY_BACKEND_DOMAIN",
+  },
+  {
+    option: new Option(
+      "--docker-host <url>",
+      "this machine's engine; by default that of DOCKER_HOST, or the usual socket",
+    ).helpGroup(docker),
+    variable: "SLIPWAY_DOCKER_HOST",
+  },
+  {
+    option: new Option(
+      "--docker-network <name>",
+      "the network that backends join; by default one of this agent's own, in which they do not reach each other",
+    ).helpGroup(docker),
+    variable: "SLIPWAY_DOCKER_NETWORK",
+  },
+  {
+    option: new Option(
+      "--read-only",
+      "let backends write to nothing but /tmp, which is in memory, and their mount",
+    ).helpGroup(docker),
+    variable: "SLIPWAY_READ_ONLY",
+  },
+  {
+    option: new Option(
+      "--mount-base <folder>",
+      "the folder whose folders backends may ask to have mounted",
+    ).helpGroup(docker),
+    variable: "SLIPWAY_MOUNT_BASE",
+  },
+];

@@ -1,0 +1,60 @@
+import { constants } from "node:os";
+import { startAgent } from "../../agent/agent.ts";
+import { openJournal } from "../../agent/journal.ts";
+import { type Log, messageOf } from "../../agent/log.ts";
+import { done, type Outcome, requestFailure } from "../outcome.ts";
+import { StopRequests } from "../stop-requests.ts";
+import { agentRuntime, requireEngine } from "./runtime.ts";
+import type { AgentSettings } from "./settings.ts";
+
+/**
+ * Runs an agent until a signal asks this process to stop. A second one leaves at once: it ends the process. Fails
+ * where the agent cannot be started.
+ */
+export async function runAgent(settings: AgentSettings, log: Log): Promise<Outcome<null>> {
+  const { runtime: choice, onStop, ...options } = settings;
+  const engine = await requireEngine(choice);
+  if (!engine.ok) return engine;
+  let leave: () => void = () => undefined;
+  const stopRequested = onceAskedToStop(log, () => {
+    if (onStop === "end") leave();
+  });
+  try {
+    const made = agentRuntime({ ...options, choice, agentId: agentIdIn(options), log });
+    leave = made.leave;
+    const agent = await startAgent({ ...options, runtime: made.runtime, log });
+    await stopRequested;
+    await agent.close({ backends: onStop });
+    return done(null);
+  } catch (error) {
+    return requestFailure(messageOf(error));
+  }
+}
+
+/** The id that a state directory keeps; made, with the directory, where there is none. Throws where that fails. */
+export function agentIdIn({
+  stateDir,
+  account,
+  cluster,
+}: Pick<AgentSettings, "stateDir" | "account" | "cluster">): string {
+  const journal = openJournal(stateDir, { account, cluster });
+  journal.close();
+  return journal.agentId;
+}
+
+/** Resolves when a signal asks to stop. @param leave called when one asks again, before this process ends */
+function onceAskedToStop(log: Log, leave: () => void): Promise<void> {
+  const requests = new StopRequests();
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        const request = requests.ask(performance.now());
+        if (request === "same") return;
+        log("agent.stopping", { signal, at_once: request === "leave" });
+        if (request === "stop") return resolve();
+        leave();
+        process.exit(128 + constants.signals[signal]);
+      });
+    }
+  });
+}

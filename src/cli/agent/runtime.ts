@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { imageStore } from "../../agent/images/image-store.ts";
+import { agentCredentials } from "../../agent/images/registry-authorization.ts";
+import { registryClient } from "../../agent/images/registry-client.ts";
+import { type Log, messageOf } from "../../agent/log.ts";
+import type { Runtime } from "../../agent/runtime.ts";
+import { type DockerRuntimeOptions, dockerRuntime } from "../../agent/runtimes/docker/docker.ts";
+import { processRuntime } from "../../agent/runtimes/process.ts";
+import { done, type Outcome, requestFailure } from "../outcome.ts";
+
+/** What an agent runs backends with, and how. */
+export type RuntimeChoice =
+  | { kind: "process" }
+  | ({ kind: "docker" } & Pick<DockerRuntimeOptions, "engine" | "network" | "readOnly" | "mountBase">);
+
+export interface AgentRuntimeOptions {
+  choice: RuntimeChoice;
+  /** Images and processes are kept below it. */
+  stateDir: string;
+  /** Tells this agent's containers from all others of the engine: the same at each of its starts. */
+  agentId: string;
+  /** Where Slipway is, and the token that opens its registry. */
+  apiUrl: string;
+  agentToken: string;
+  log: Log;
+}
+
+export interface AgentRuntime {
+  runtime: Runtime;
+  /**
+   * For a process that leaves at once: ends, before it returns, what would have nobody to look after it. Containers
+   * have their engine; the next start takes them over.
+   */
+  leave(): void;
+}
+
+export function agentRuntime({
+  choice,
+  stateDir,
+  agentId,
+  log,
+  ...slipway
+}: AgentRuntimeOptions): AgentRuntime {
+  const credentials = agentCredentials(slipway.apiUrl, slipway.agentToken);
+  if (choice.kind === "docker") {
+    const { kind: _kind, ...docker } = choice;
+    return {
+      runtime: dockerRuntime({ ...docker, scope: agentId, credentials, log }),
+      leave: () => undefined,
+    };
+  }
+  const images = imageStore({ dir: join(stateDir, "images"), registry: registryClient(credentials) });
+  const runtime = processRuntime({ images, dir: join(stateDir, "processes") });
+  return { runtime, leave: () => runtime.killAll() };
+}
+
+/** Fails, saying what is wrong, where a runtime needs a container engine and none answers. */
+export async function requireEngine(choice: RuntimeChoice): Promise<Outcome<null>> {
+  if (choice.kind !== "docker") return done(null);
+  const { engine } = choice;
+  const anything = { scope: "none", credentials: null, log: () => undefined };
+  try {
+    await dockerRuntime({ ...anything, ...(engine && { engine }) }).list();
+    return done(null);
+  } catch (error) {
+    return requestFailure(
+      `the container engine cannot be reached (${messageOf(error)}): start it, set DOCKER_HOST to where it is, or see that this user may use its socket`,
+    );
+  }
+}

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { expect, onTestFinished } from "vitest";
+import { Backends } from "../../../src/agent/backends.ts";
+import { agentClock } from "../../../src/agent/clock.ts";
+import type { ImageCommands } from "../../../src/agent/images/image-store.ts";
+import { openJournal } from "../../../src/agent/journal.ts";
+import { statusReporter } from "../../../src/agent/reporter.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process.ts";
+import { slipwayClient } from "../../../src/agent/slipway-client.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import { testFolder, testSlipway } from "./cluster.ts";
+import { agentToken, spawnData } from "./deliveries.ts";
+import { eventually } from "./eventually.ts";
+import { fixtureImages, type ImageName } from "./images.ts";
+
+/** A signal that is never aborted. */
+export const never = new AbortController().signal;
+
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** The backends of an agent without its server. They end with the test. */
+export async function startBackends(options: { images?: ImageCommands; dir?: string } = {}) {
+  const { images = fixtureImages, dir = await testFolder() } = options;
+  const slipway = await testSlipway();
+  const clock = { ...agentClock, readyPollEveryMs: 10, closeGraceMs: 0 };
+  const log = () => undefined;
+  const client = slipwayClient({ apiUrl: slipway.url, agentToken, timeoutMs: clock.callTimeoutMs });
+  const journal = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });
+  const reporter = statusReporter({ client, clock, log });
+  const backends = new Backends({
+    runtime: processRuntime({ images, dir: join(dir, "processes") }),
+    clock,
+    log,
+    journal,
+    reporter,
+    urlOf: (id) => `https://backends.example.com/${id}`,
+    isLeased: () => true,
+  });
+  await backends.adopt();
+  backends.startReporting();
+  const close = async () => {
+    await backends.endAll(0);
+    await reporter.close(10_000);
+    journal.close();
+  };
+  let closed: Promise<void> | undefined;
+  const started = {
+    slipway,
+    journal,
+    backends,
+    dir,
+    close() {
+      closed ??= close();
+      return closed;
+    },
+    spawn(image: ImageName) {
+      const data = spawnWebhookData.parse(spawnData(image));
+      expect(backends.spawn(data).ok).toBe(true);
+      return data.backend_id;
+    },
+    /** Resolves when the end of a backend is all that is known of it. */
+    forgotten: (id: string) => eventually(() => backends.get(id)).toBeUndefined(),
+    async lines(id: string, signal = never): Promise<string[] | null> {
+      const logs = backends.logs(id, signal);
+      return logs && all(logs);
+    },
+  };
+  onTestFinished(() => started.close());
+  return started;
+}

@@ -1,0 +1,128 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo, Server as NetServer } from "node:net";
+import { onTestFinished, vi } from "vitest";
+import type { ConnectionBackend } from "../../../src/agent/connection-admission.ts";
+import { parseBackendDomain } from "../../../src/agent/connection-path.ts";
+import { connectionProxy } from "../../../src/agent/connection-proxy.ts";
+import { listen } from "../../../src/agent/server.ts";
+import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backend-status.ts";
+import {
+  type ConnectionGrant,
+  importSigningKey,
+  type Jwks,
+  publicJwks,
+  signConnectionToken,
+} from "../../../src/protocol/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+
+// A busy machine: a bound for giving up, not a measure.
+vi.setConfig({ testTimeout: 40_000 });
+
+export const backendId = "k3f9q7h3kq2m9";
+
+export interface TestBackend extends ConnectionBackend {
+  port: number | null;
+  history: StatusEntry[];
+  /** How many connections are counted as open. */
+  connections: number;
+  /** Enters a status, with port or reason where that changes. */
+  enter(status: BackendStatus, change?: { port?: number; reason?: StatusEntry["termination_reason"] }): void;
+}
+
+export function testBackend(port: number | null, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+  const readiness = Promise.withResolvers<boolean>();
+  const backend: TestBackend = {
+    spawn,
+    port,
+    history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
+    connections: 0,
+    whenReady: async (ms) => {
+      const late = Promise.withResolvers<boolean>();
+      const timer = setTimeout(() => late.resolve(false), ms);
+      return Promise.race([readiness.promise, late.promise]).finally(() => clearTimeout(timer));
+    },
+    openConnection() {
+      backend.connections++;
+      return () => backend.connections--;
+    },
+    enter(status, { port, reason } = {}) {
+      const entry = nextEntry(backend.history, { status, termination_reason: reason }, 1);
+      if (entry) backend.history.push(entry);
+      backend.port = status === "terminated" ? null : (port ?? backend.port);
+      readiness.resolve(status === "ready");
+    },
+  };
+  return backend;
+}
+
+/** The agent's server with nothing behind it but its proxy and a table of backends. It ends with the test. */
+export async function startConnections(options: { backendDomain?: string; connectionWaitMs?: number } = {}) {
+  let signingKeys = await makeSigningKeys();
+  let keys: Jwks = publicJwks(signingKeys);
+  const backends = new Map<string, TestBackend>();
+  const logged: string[] = [];
+  const server = await listen(
+    {
+      webhook: () => ({ status: 200, body: { agent: true } }),
+      health: () => ({ status: 200, body: { status: "ok" } }),
+      output: () => ({ status: 404 }),
+      connections: connectionProxy({
+        account: "acme",
+        cluster: "eu-prod",
+        backends,
+        keys: { current: () => keys, forKeyId: async () => keys },
+        backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
+        clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
+        log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+      }),
+      log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+    },
+    { host: "127.0.0.1", port: 0 },
+  );
+  onTestFinished(() => server.close());
+  const connections = {
+    url: server.url,
+    port: Number(new URL(server.url).port),
+    backends,
+    logged,
+    rotateKeys: async () => {
+      signingKeys = await makeSigningKeys();
+      keys = publicJwks(signingKeys);
+    },
+    token: async (grant: Partial<ConnectionGrant> = {}) =>
+      signConnectionToken(await importSigningKey(signingKeys), {
+        issuer: "https://slipway.test",
+        account: "acme",
+        cluster: "eu-prod",
+        backendId,
+        grantedAt: Date.now(),
+        ...grant,
+      }),
+    /** `/<backend id>/<token>`, to which a path can be added. */
+    path: async (grant: Partial<ConnectionGrant> = {}) => `/${backendId}/${await connections.token(grant)}`,
+    /** Puts a backend that is ready at `port` into the table. */
+    serve(port: number, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+      const backend = testBackend(port, spawn);
+      backends.set(backendId, backend);
+      return backend;
+    },
+  };
+  return connections;
+}
+
+export type Connections = Awaited<ReturnType<typeof startConnections>>;
+
+/** Listens on a free port of 127.0.0.1 until the test ends. */
+export async function listenOn(server: NetServer): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address() as AddressInfo;
+  return address.port;
+}
+
+/** An HTTP server of the test's own making. It ends with the test, whatever is still open. */
+export async function startHttpBackend(listener: RequestListener): Promise<{ server: Server; port: number }> {
+  const server = createServer(listener);
+  onTestFinished(() => server.closeAllConnections());
+  return { server, port: await listenOn(server) };
+}

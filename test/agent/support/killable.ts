@@ -1,0 +1,54 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type Journal, openJournal } from "../../../src/agent/journal.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process.ts";
+import { runningOf } from "../../support/process.ts";
+import { type AgentProcessOptions, startAgentProcess } from "./agent-process.ts";
+import { testFolder, testSlipway } from "./cluster.ts";
+import { spawnData } from "./deliveries.ts";
+import { fixtureImages, type ImageName } from "./images.ts";
+
+/** Slipway, a folder for agents that are killed, and one backend without a key. What runs at the end is ended. */
+export async function theCase(image: ImageName, changes: Record<string, unknown> = {}) {
+  const slipway = await testSlipway();
+  const dir = await testFolder();
+  const startsFile = join(dir, "starts");
+  const data = spawnData(image, { env: { STARTS_FILE: startsFile }, key: null, ...changes });
+  const at = {
+    slipway,
+    dir,
+    data,
+    id: data.backend_id,
+    /** The processes that were ever started for backends. */
+    starts: () =>
+      existsSync(startsFile) ? readFileSync(startsFile, "utf8").trim().split("\n").map(Number) : [],
+    running: () => runningOf(at.starts()),
+    start: (options: Partial<AgentProcessOptions> = {}) => startAgentProcess(slipway, { dir, ...options }),
+    /** The statuses that Slipway has acknowledged, without those that it was told again. */
+    told: () => slipway.statusesOf(at.id).filter((status, index, all) => status !== all[index - 1]),
+    /** Which backends the runtime still has. */
+    async left() {
+      const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+      return (await processes.list()).map(({ backendId }) => backendId);
+    },
+    /** Changes what an agent that has died has left. */
+    rewrite(change: (journal: Journal) => void) {
+      const journal = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });
+      change(journal);
+      journal.close();
+    },
+    /** Makes everything that has happened to backends happen earlier. */
+    age: (ms: number) =>
+      at.rewrite((journal) => {
+        for (const { spawn, history, failure } of journal.backends()) {
+          const earlier = history.map((entry) => ({ ...entry, time: entry.time - ms }));
+          journal.setHistory(spawn.backend_id, earlier, failure);
+        }
+      }),
+  };
+  onTestFinished(async () => {
+    for (const pid of await at.running()) process.kill(pid, "SIGKILL");
+  });
+  return at;
+}

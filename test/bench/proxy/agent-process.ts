@@ -1,0 +1,39 @@
+import { once } from "node:events";
+import { connectionProxy } from "../../../src/agent/connection-proxy.ts";
+import { listen } from "../../../src/agent/server.ts";
+import { agentPlan, proxied } from "./protocol.ts";
+
+/*
+ * The agent's server with its proxy, a process of its own, and one backend that somebody else has started. It is
+ * told one plan, tells its port and ends when its parent does.
+ */
+
+const [message] = await once(process, "message");
+const { backendPort, jwks } = agentPlan.parse(message);
+const backend = {
+  spawn: {},
+  history: [{ status: "ready" as const, time: 0 }],
+  port: backendPort,
+  whenReady: async () => true,
+  openConnection: () => () => undefined,
+};
+const server = await listen(
+  {
+    webhook: () => ({ status: 404 }),
+    health: () => ({ status: 404 }),
+    output: () => ({ status: 404 }),
+    connections: connectionProxy({
+      account: proxied.account,
+      cluster: proxied.cluster,
+      backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
+      keys: { current: () => jwks, forKeyId: async () => jwks },
+      backendDomain: null,
+      clock: { connectionWaitMs: 10_000 },
+      log: () => undefined,
+    }),
+    log: () => undefined,
+  },
+  { host: "127.0.0.1", port: 0 },
+);
+process.send?.({ port: Number(new URL(server.url).port) });
+process.once("disconnect", () => process.exit());
