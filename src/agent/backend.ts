@@ -18,6 +18,7 @@ import { untilAnswers } from "./readiness.ts";
 import type { Runtime, Started } from "./runtime.ts";
 import { startSpec } from "./start-spec.ts";
 import { after } from "./timers.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface BackendSurroundings {
   runtime: Runtime;
@@ -42,6 +43,8 @@ export class Backend {
   readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
+  /** Resolved when Slipway has acknowledged a status and wants the backend still. */
+  readonly #confirmation = Promise.withResolvers<void>();
   readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();
   readonly #end = Promise.withResolvers<void>();
@@ -90,7 +93,10 @@ export class Backend {
     return servable ? this.#port : null;
   }
 
-  /** Pulls, starts and waits until the backend is ready or ended. To be called once, or `resume` in its place. */
+  /**
+   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed. To be
+   * called once, or `resume` in its place.
+   */
   launch(): void {
     this.#armStartup();
     this.#bringingUp = this.#bringUp().catch((error: unknown) =>
@@ -142,6 +148,11 @@ export class Backend {
     this.#stop();
   }
 
+  /** Slipway has acknowledged a status of this start, and not said that the backend is over. */
+  confirm(): void {
+    this.#confirmation.resolve();
+  }
+
   /** Leaves the backend to the next start of the agent: nothing more is done or told here. Resolves once that is so. */
   async release(): Promise<void> {
     this.#isReleased = true;
@@ -186,6 +197,9 @@ export class Backend {
     const pulled = await pullImage({ ...surroundings, onRetry }, this.spawn.image, this.#abandon.signal);
     if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
+    // A spawn may have been under way for so long that Slipway has given it up, and its key to another.
+    if (this.spawn.key !== null) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
+    if (this.#abandon.signal.aborted) return;
 
     this.#phase = "starting";
     this.#failure = null;

@@ -69,7 +69,8 @@ export class Backends {
       const started = found.get(backend.id);
       const adoption = adoptionOf(backend.status, started !== undefined);
       found.delete(backend.id);
-      this.#backends.set(backend.id, { backend, reported: acknowledged });
+      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not told again.
+      this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
       log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
       backend.resume(adoption, started);
       if (adoption === "remove") this.#streams.clear(backend.id);
@@ -248,6 +249,7 @@ export class Backends {
     }
     this.#isKept(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
     if (isUnwanted(delivered)) backend.terminate("hard", "external");
+    else if (delivered.outcome === "acknowledged") backend.confirm();
   }
 
   #addEnd(backendId: string, end: JournaledEnd): void {

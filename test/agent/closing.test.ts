@@ -52,7 +52,7 @@ test("close with keep loses no report that Slipway has not acknowledged", async 
   const first = await startCluster();
   const { dir, slipway } = first;
   slipway.answerReport = () => 503;
-  const id = await first.spawn("exit-3");
+  const id = await first.spawn("exit-3", { key: null });
   await eventually(() => slipway.heartbeats.at(-1)?.backends[0]?.status).toBe("terminated");
   await first.agent.close({ backends: "keep" });
   slipway.answerReport = () => 200;

@@ -49,7 +49,7 @@ test("one backend's report that fails does not hold another backend's back", asy
 test("a report that is refused for good is not repeated, and the next one is sent", async () => {
   const cluster = await startCluster();
   cluster.slipway.answerReport = ({ body }) => (body.status === "loading" ? 400 : 200);
-  const id = await cluster.spawnReady();
+  const id = await cluster.spawnReady("serve", { key: null });
   expect(cluster.slipway.reports.map(({ body }) => body.status)).toEqual([
     "loading",
     "starting",
@@ -76,6 +76,33 @@ test("a backend that Slipway says has ended is stopped", async () => {
   cluster.slipway.current = "terminated";
   const id = await cluster.spawn("never-listen");
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "external", termination_kind: "hard" });
+});
+
+test("what holds a key is started once Slipway has acknowledged it, what holds none at once", async () => {
+  const cluster = await startCluster();
+  cluster.slipway.answerReport = ({ body }) => (body.status === "loading" ? 503 : 200);
+  const keyless = await cluster.spawn("serve", { key: null });
+  const keyed = await cluster.spawn("serve", { key: "doc-1" });
+  const reached = (id: string, status: string) =>
+    cluster.events.some(
+      ({ event, fields }) =>
+        event === "backend.status" && fields.backend_id === id && fields.status === status,
+    );
+  const attempts = () =>
+    cluster.slipway.reports.filter(({ backendId, body }) => backendId === keyed && body.status === "loading");
+  await eventually(() => reached(keyless, "ready")).toBe(true);
+  await eventually(() => attempts().length).toBeGreaterThan(2);
+  expect(reached(keyed, "starting")).toBe(false);
+  cluster.slipway.answerReport = () => 200;
+  await cluster.reached(keyed, "ready");
+});
+
+test("a spawn that was given up while it was under way never starts what was to hold the key", async () => {
+  const cluster = await startCluster();
+  cluster.slipway.current = "terminated";
+  const id = await cluster.spawn("serve", { key: "doc-1" });
+  expect(await cluster.end(id)).toMatchObject({ termination_reason: "external" });
+  expect(cluster.slipway.reports.map(({ body }) => body.status)).not.toContain("starting");
 });
 
 test("a heartbeat names the cluster and every backend until its end was acknowledged", async () => {
