@@ -1,9 +1,13 @@
 import { cpus } from "node:os";
 import { buildBundle } from "./bundle.ts";
 import { type Bench, type Comparison, compare } from "./comparison.ts";
+import { measureFirstBytes } from "./first-byte/measure.ts";
+import { firstByteTable } from "./first-byte/report.ts";
 import { type LivesUsage, measureLives } from "./lives.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
 import { dollarsPerMillion } from "./prices.ts";
+import { compareProxies } from "./proxy/measure.ts";
+import { proxyTable } from "./proxy/report.ts";
 import { compareRegistries } from "./registry/measure.ts";
 import { registryTables } from "./registry/report.ts";
 import { comparisonTable, livesTable } from "./report.ts";
@@ -12,8 +16,8 @@ import { scenarios } from "./scenarios.ts";
 import { startWebhookSink } from "./webhook-sink.ts";
 
 /*
- * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, and measures the
- * registry beside another one. Nothing of it leaves this machine.
+ * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, measures the registry
+ * and the agent's proxy beside others, and the wait for a new backend's first byte. Nothing of it leaves this machine.
  */
 
 function say(text: string): void {
@@ -46,6 +50,20 @@ async function runRegistries({ only, rounds }: Options) {
   return compared;
 }
 
+async function runProxies(options: Options) {
+  if (options.only !== undefined && options.only !== "proxy") return null;
+  const compared = await compareProxies(sandbox, options, say);
+  if (compared.skipped !== null) say(`proxy: the reference is skipped: ${compared.skipped}`);
+  return compared;
+}
+
+async function runFirstBytes(options: Options) {
+  if (options.only !== undefined && options.only !== "first-byte") return null;
+  const measured = await measureFirstBytes(sandbox, options, say);
+  for (const { runtime, why } of measured.skipped) say(`first-byte: ${runtime} is skipped: ${why}`);
+  return measured;
+}
+
 const options = parseOptions(process.argv.slice(2));
 if (!options.ok) {
   say(`${options.problem}\n\n${usage}`);
@@ -55,12 +73,20 @@ const sandbox = openSandbox();
 const comparisons = await runComparisons(options.value);
 const lives = await runLives(options.value);
 const registries = await runRegistries(options.value);
+const proxies = await runProxies(options.value);
+const firstBytes = await runFirstBytes(options.value);
 if (options.value.json) {
   const priced = lives && {
     ...lives,
     dollarsPerMillion: { together: dollarsPerMillion(lives.together), alone: dollarsPerMillion(lives.alone) },
   };
-  console.log(JSON.stringify({ options: options.value, comparisons, lives: priced, registries }, null, 2));
+  console.log(
+    JSON.stringify(
+      { options: options.value, comparisons, lives: priced, registries, proxies, firstBytes },
+      null,
+      2,
+    ),
+  );
 } else {
   const { seconds, rounds, connections } = options.value;
   if (comparisons.length > 0) {
@@ -72,7 +98,17 @@ if (options.value.json) {
   if (lives) console.log(`${livesTable(lives)}\n`);
   if (registries && "speeds" in registries) {
     console.log(`registry: ${rounds} rounds, ${cpus().length} cores; medians, ratios by round\n`);
-    console.log(registryTables(registries));
+    console.log(`${registryTables(registries)}\n`);
+  }
+  if (proxies) {
+    console.log(
+      `proxy: ${rounds} rounds of ${seconds} s, ${connections} connections, ${cpus().length} cores; medians, ratios by round\n`,
+    );
+    console.log(`${proxyTable(proxies.speeds)}\n`);
+  }
+  if (firstBytes && firstBytes.results.length > 0) {
+    console.log(`first byte: the Worker under Miniflare, busybox httpd, ${cpus().length} cores\n`);
+    console.log(firstByteTable(firstBytes.results));
   }
 }
 process.exit(0);

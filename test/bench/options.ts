@@ -1,7 +1,16 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
-export const benchNames = ["spawn", "held-key", "pin", "resolve", "cost", "registry"] as const;
+export const benchNames = [
+  "spawn",
+  "held-key",
+  "pin",
+  "resolve",
+  "cost",
+  "registry",
+  "proxy",
+  "first-byte",
+] as const;
 export type BenchName = (typeof benchNames)[number];
 
 export const usage = `npm run bench -- [options]
@@ -9,6 +18,7 @@ export const usage = `npm run bench -- [options]
   --seconds N       how long each run is measured (default 3)
   --rounds N        how often floor and subject take turns (default 5)
   --connections N   concurrent connections (default 16)
+  --backends N      first-byte: backends of the process runtime, and half as many in docker (default 100)
   --only NAME       one of ${benchNames.join(", ")}
   --json            prints JSON instead of tables
 `;
@@ -18,6 +28,7 @@ const options = z.object({
   seconds: z.coerce.number().positive().max(60).default(3),
   rounds: count.max(100).default(5),
   connections: count.max(256).default(16),
+  backends: count.max(10_000).default(100),
   only: z.enum(benchNames).optional(),
   json: z.boolean().default(false),
 });
@@ -32,6 +43,7 @@ export function parseOptions(args: string[]): { ok: true; value: Options } | { o
         seconds: { type: "string" },
         rounds: { type: "string" },
         connections: { type: "string" },
+        backends: { type: "string" },
         only: { type: "string" },
         json: { type: "boolean" },
       },

@@ -3,13 +3,10 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { z } from "zod";
 import { freePort } from "../../../src/agent/runtimes/free-port.ts";
-import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
-import { killableWorker } from "../../support/killable-worker.ts";
 import { collectOutput, descendantsOf } from "../../support/process.ts";
+import { account, service, startDeployment } from "../deployment.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { call } from "../subject.ts";
 import type { Repository } from "./client.ts";
 
 /** A registry with nothing in it, in processes and on a state of its own; both are gone when it is disposed of. */
@@ -25,39 +22,19 @@ export const referenceProgram = "docker-registry";
 const answersWithinMs = 20_000;
 const pollMs = 50;
 
-/** Slipway's registry, in the Worker under Miniflare, as `npm start` has it. */
+/** Slipway's registry. */
 export async function startSlipway(sandbox: Sandbox): Promise<RegistryServer> {
-  const dir = await mkdtemp(join(sandbox.dir, "slipway-"));
-  const worker = await killableWorker(dir);
-  // Before the sandbox removes the directory. What kills comes before the first await.
-  const killAtExit = () => void worker.kill();
-  process.prependOnceListener("exit", killAtExit);
-  const stop = async () => {
-    await worker.kill();
-    process.off("exit", killAtExit);
-    // The runtime may end an instant after the process that is waited for.
-    await rm(dir, { recursive: true, maxRetries: 3 });
+  const { apiUrl, token, ...deployment } = await startDeployment(sandbox);
+  const pid = await runtimeOf(process.pid);
+  return {
+    repository: {
+      origin: apiUrl,
+      name: `${account}/${service}`,
+      authorization: `Basic ${Buffer.from(`${account}:${token}`).toString("base64")}`,
+    },
+    peakBytes: () => peakBytesOf(pid),
+    [Symbol.asyncDispose]: () => deployment[Symbol.asyncDispose](),
   };
-  try {
-    await worker.start();
-    const { apiUrl, rootToken } = worker;
-    const created = await call(createdAccount, apiUrl, rootToken, "POST", "/v3/accounts", { name: "bench" });
-    const token = created.token.secret_token;
-    await call(z.unknown(), apiUrl, token, "POST", "/v3/accounts/bench/services", { name: "hello" });
-    const pid = await runtimeOf(process.pid);
-    return {
-      repository: {
-        origin: apiUrl,
-        name: "bench/hello",
-        authorization: `Basic ${Buffer.from(`bench:${token}`).toString("base64")}`,
-      },
-      peakBytes: () => peakBytesOf(pid),
-      [Symbol.asyncDispose]: stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
 }
 
 /** CNCF distribution on the file system. @throws with what it printed if it does not come to answer */
@@ -86,7 +63,7 @@ export async function startReference(sandbox: Sandbox): Promise<RegistryServer> 
     await pause(pollMs);
   }
   return {
-    repository: { origin, name: "bench/hello" },
+    repository: { origin, name: `${account}/${service}` },
     peakBytes: () => peakBytesOf(child.pid),
     [Symbol.asyncDispose]: stop,
   };

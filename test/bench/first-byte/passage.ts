@@ -1,0 +1,28 @@
+/** What a connection to a new key waits for, one after the other. */
+export const phases = ["decide", "deliver", "pull", "start", "ready", "proxy"] as const;
+export type Phase = (typeof phases)[number];
+
+/** When a connection came by the end of each phase, in milliseconds since the epoch, by the clock of one machine. */
+export interface Passage extends Record<Phase, number> {
+  /** The client sent its `connect`. */
+  begin: number;
+  /** The client had the answer to it, and asked the backend's URL: while the agent pulls and starts. */
+  answered: number;
+}
+
+/** How long each phase took, in milliseconds. What the client is late with its request counts as `proxy`. */
+export function durationsOf(passage: Passage): Record<Phase, number> {
+  return {
+    decide: passage.decide - passage.begin,
+    deliver: passage.deliver - passage.decide,
+    pull: passage.pull - passage.deliver,
+    start: passage.start - passage.pull,
+    ready: passage.ready - passage.start,
+    proxy: passage.proxy - passage.ready,
+  };
+}
+
+/** From the `connect` to the first byte, in milliseconds. */
+export function totalMs({ begin, proxy }: Passage): number {
+  return proxy - begin;
+}
