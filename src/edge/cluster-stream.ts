@@ -1,8 +1,8 @@
 import { type AttemptResult, judgeAttempt } from "../domain/delivery.ts";
-import { webhookAnswerMaxBytes, webhookAttemptTimeoutMs } from "../domain/limits.ts";
+import { webhookAttemptTimeoutMs } from "../domain/limits.ts";
 import { type Failure, ok, type Result } from "../domain/result.ts";
 import type { SignedGet } from "../objects/contract.ts";
-import { readAtMost } from "../objects/webhook-sender.ts";
+import { answerMet } from "../objects/webhook-sender.ts";
 
 /** What is asked of a cluster, for the messages of failures. */
 interface StreamAsked {
@@ -34,7 +34,7 @@ export async function openClusterStream(
       signal: late.signal,
     });
     if (!response.ok) {
-      return { ok: false, error: streamFailure(asked, await refusalOf(response)) };
+      return { ok: false, error: streamFailure(asked, await answerMet(response)) };
     }
     const contentType = response.headers.get("content-type");
     if (response.status === 200 && isEventStream(contentType)) return ok(response);
@@ -47,16 +47,6 @@ export async function openClusterStream(
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function refusalOf(response: Response): Promise<AttemptResult> {
-  return {
-    met: "answer",
-    status: response.status,
-    retryAfter: response.headers.get("retry-after"),
-    location: response.headers.get("location"),
-    body: await readAtMost(response, webhookAnswerMaxBytes),
-  };
 }
 
 function isEventStream(contentType: string | null): boolean {

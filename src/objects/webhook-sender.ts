@@ -31,13 +31,7 @@ export async function sendWebhook(
       redirect: "manual",
       signal: timeout.signal,
     });
-    return {
-      met: "answer",
-      status: response.status,
-      retryAfter: response.headers.get("retry-after"),
-      location: response.headers.get("location"),
-      body: await readAtMost(response, webhookAnswerMaxBytes),
-    };
+    return await answerMet(response);
   } catch (error) {
     if (timeout.signal.aborted) return { met: "timeout" };
     return { met: "connection_error", message: error instanceof Error ? error.message : String(error) };
@@ -46,8 +40,19 @@ export async function sendWebhook(
   }
 }
 
+/** What an attempt is judged by that met an answer. */
+export async function answerMet(response: Response): Promise<AttemptResult> {
+  return {
+    met: "answer",
+    status: response.status,
+    retryAfter: response.headers.get("retry-after"),
+    location: response.headers.get("location"),
+    body: await readAtMost(response, webhookAnswerMaxBytes),
+  };
+}
+
 /** The first bytes of an answer as text; the rest is not waited for. */
-export async function readAtMost(response: Response, maxBytes: number): Promise<string> {
+async function readAtMost(response: Response, maxBytes: number): Promise<string> {
   if (!response.body) return "";
   // HTTP holds an answer to the length that it announces, and reading it in one piece is quicker.
   const announced = response.headers.get("content-length");

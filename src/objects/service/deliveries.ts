@@ -26,7 +26,7 @@ export class Deliveries {
   readonly #sending = new Set<string>();
   /** Backends whose termination waits for the spawn that is on its way, so that it cannot overtake it. */
   readonly #heldBack = new Set<string>();
-  /** Spawns that were acknowledged and are not written down yet. Losing them causes a redelivery, no more. */
+  /** Spawns that were acknowledged at once and are not written down yet. Losing them causes a redelivery, no more. */
   readonly #acknowledged = new Set<string>();
 
   constructor(state: ServiceState, ports: DeliveryPorts) {
@@ -46,9 +46,13 @@ export class Deliveries {
     return this.#sending.has(deliveryId);
   }
 
-  /** The cluster has shown that it has the spawn: by an answer, a status or a heartbeat. */
-  acknowledge(backendId: string): void {
-    this.#acknowledged.add(backendId);
+  /**
+   * The cluster has shown that it has the spawn: by an answer, a status or a heartbeat. For a spawn that had to be
+   * repeated this is written down at once: were it lost, the spawn could be given up, and its key with it, while it runs.
+   */
+  acknowledge({ id, attempts }: Pick<BackendRow, "id" | "attempts">): void {
+    if (attempts === 0) this.#acknowledged.add(id);
+    else this.#state.sql.markDelivered([id]);
   }
 
   /** Writes the acknowledgements down. @returns whether there were any */
@@ -82,7 +86,7 @@ export class Deliveries {
       const verdict = await this.#sendSpawn(row);
       if (verdict.verdict === "delivered" && row.base_url !== null && isUsual(verdict.body, row.base_url)) {
         isSettled = true;
-        this.acknowledge(row.id);
+        this.acknowledge(row);
         return ok(row.base_url);
       }
       const outcome = this.#state.db.transaction(() => this.#settleSpawn(backendId, verdict));
@@ -130,7 +134,7 @@ export class Deliveries {
   #spawnAccepted(row: BackendRow, body: string, now: number): Result<string> {
     const url = answeredUrl(body);
     if (url !== null && url !== row.base_url) this.#state.sql.setBaseUrl(row.id, url);
-    else this.acknowledge(row.id);
+    else this.acknowledge(row);
     const known = url ?? row.base_url;
     if (known !== null) return ok(known);
     beginTermination(this.#state, row, { hard: true, reason: "internalerror" }, now);
@@ -147,7 +151,8 @@ export class Deliveries {
     now: number,
   ): Result<string> {
     // A status report can be quicker than the answer that was lost.
-    if (this.#acknowledged.has(row.id) && row.base_url !== null) return ok(row.base_url);
+    const isAcknowledged = row.next_attempt_at === null || this.#acknowledged.has(row.id);
+    if (isAcknowledged && row.base_url !== null) return ok(row.base_url);
     const attempts = row.attempts + 1;
     const delay = spawnRedeliveryDelayMs(attempts, this.#ports.random(), verdict.retryAfterMs);
     if (delay === null) {

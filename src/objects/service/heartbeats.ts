@@ -39,12 +39,15 @@ export class Heartbeats {
     if (!this.#state.db.ready) {
       return { ...judgeHeartbeat(reported, [], lists, now), live: 0 };
     }
-    const known = this.#state.sql.judgedBackends(cluster).map((row) => this.#known(row, now));
+    const rows = this.#state.sql.judgedBackends(cluster);
+    const known = rows.map((row) => this.#known(row, now));
     const verdict = judgeHeartbeat(reported, known, lists, now);
     const shown = new Set(reported.map(({ id }) => id));
     const refused = new Set(verdict.terminate);
-    for (const { id, delivered } of known) {
-      if (!delivered && shown.has(id) && !refused.has(id)) this.#deliveries.acknowledge(id);
+    const undelivered = new Set(known.flatMap(({ id, delivered }) => (delivered ? [] : [id])));
+    for (const row of rows) {
+      const isShown = shown.has(row.id) && !refused.has(row.id);
+      if (isShown && undelivered.has(row.id)) this.#deliveries.acknowledge(row);
     }
     this.#lose(verdict.lost, now);
     return { ...verdict, live: known.length - verdict.lost.length };

@@ -242,7 +242,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   async learn(backendId: string, heard: boolean) {
     const row = this.#state.db.ready ? this.#state.sql.backend(backendId) : undefined;
     if (!row) return fail("backend_not_found", `backend \`${backendId}\` not found`);
-    if (heard) this.#deliveries.acknowledge(backendId);
+    if (heard) this.#deliveries.acknowledge(row);
     return ok(backendRecord(this.#state, row));
   }
 
