@@ -5,35 +5,24 @@ import { connects } from "../support/connects.ts";
 import { type DockerPlaces, startDockerPlaces, startSpec } from "../support/docker-place.ts";
 import { type Folder, makeFolder } from "../support/folder.ts";
 import { whyNotWith } from "../support/programs.ts";
-import { writeSlowRunc } from "../support/slow-runc.ts";
+import { type SlowRunc, writeSlowRunc } from "../support/slow-runc.ts";
 
 const whyNot = whyNotWith("dockerd", "docker", "busybox");
 let folder: Folder;
+let runc: SlowRunc;
 let places: DockerPlaces;
 
 beforeAll(async () => {
   if (whyNot !== null) return;
   folder = await makeFolder();
-  places = await startDockerPlaces({ ociRuntime: await writeSlowRunc(folder.path, "*") });
+  runc = await writeSlowRunc(folder.path, "*");
+  places = await startDockerPlaces({ ociRuntime: runc.path });
 });
 afterAll(async () => {
   await places?.[Symbol.asyncDispose]();
   await folder?.[Symbol.asyncDispose]();
 });
 beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
-
-/** Without waiting for a start that is under way, as what inspects a container would. */
-async function stateOf(container: string): Promise<string> {
-  const { stdout } = await places.docker(
-    "ps",
-    "--all",
-    "--filter",
-    `name=${container}`,
-    "--format",
-    "{{.State}}",
-  );
-  return stdout.trim();
-}
 
 /** A backend whose start the engine has begun for a runtime that is not asked about it any more. */
 async function abandonedStart() {
@@ -42,7 +31,9 @@ async function abandonedStart() {
   const spec: StartSpec = startSpec(places.images.serve);
   const ended = place.open().start(spec);
   onTestFinished(async () => void (await ended));
-  await eventually(() => stateOf(spec.backendId)).toBe("created");
+  await eventually(() => places.containersOf(place.scope)).toHaveLength(1);
+  const [container = ""] = await places.containersOf(place.scope);
+  await eventually(() => runc.isAt(container)).toBe(true);
   return { ...place, spec, id: spec.backendId };
 }
 

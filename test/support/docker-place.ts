@@ -122,7 +122,7 @@ export async function startDockerPlaces(engineOptions: DockerEngineOptions = {})
     },
     async containersOf(scope) {
       const filter = `label=dev.slipway.scope=${scope}`;
-      const { stdout } = await docker("ps", "--all", "--quiet", "--filter", filter);
+      const { stdout } = await docker("ps", "--all", "--quiet", "--no-trunc", "--filter", filter);
       return stdout.split("\n").filter((id) => id !== "");
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
