@@ -1,4 +1,5 @@
 import Docker from "dockerode";
+import { fail } from "../../../domain/result.ts";
 import type { RegistryCredentials } from "../../images/registry-authorization.ts";
 import { type Log, messageOf } from "../../log.ts";
 import type { Runtime } from "../../runtime.ts";
@@ -83,6 +84,10 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
     pull,
 
     async start(spec) {
+      // Its container would pass for a leftover.
+      if (starting.has(spec.backendId)) {
+        return fail("already_exists", `backend \`${spec.backendId}\` is being started`);
+      }
       starting.add(spec.backendId);
       try {
         return await start(spec);

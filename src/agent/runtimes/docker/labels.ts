@@ -21,12 +21,3 @@ export function containerLabels(
     [labelNames.start]: own.start,
   };
 }
-
-/** Whether labels are those of a backend that an agent of this scope has started. */
-export function isOfBackend(
-  labels: Readonly<Record<string, string>>,
-  scope: string,
-  backendId: string,
-): boolean {
-  return labels[labelNames.scope] === scope && labels[labelNames.backend] === backendId;
-}

@@ -16,11 +16,9 @@ import {
   retryPauses,
 } from "./engine.ts";
 import { exitOf } from "./exits.ts";
-import { containerLabels, isOfBackend } from "./labels.ts";
+import { containerLabels } from "./labels.ts";
 import { prepareMount } from "./mount.ts";
 import { engineReference, type ImagePuller } from "./pull.ts";
-
-type Inspected = Docker.ContainerInspectInfo;
 
 export interface StarterOptions {
   docker: Docker;
@@ -71,55 +69,45 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
 
   async function launch(spec: StartSpec, container: Docker.Container): Promise<Result<Started>> {
     await ask((abortSignal) => container.start({ abortSignal }));
-    return startedFrom(spec, await ask((abortSignal) => container.inspect({ abortSignal })));
-  }
-
-  function startedFrom(spec: StartSpec, { Id, State, NetworkSettings }: Inspected): Result<Started> {
+    const { State, NetworkSettings } = await ask((abortSignal) => container.inspect({ abortSignal }));
     const port = Number(NetworkSettings.Ports[exposedPort(spec)]?.[0]?.HostPort ?? 0);
     // One that has ended already has no port any more, and needs none.
     if (port === 0 && State.Running) return fail("internal_error", "the container engine published no port");
-    return ok({ port, exited: exitOf(docker, Id) });
+    return ok({ port, exited: exitOf(docker, container.id) });
   }
 
   /**
-   * Clears a backend's name of what an earlier agent, killed in the middle of a start, has asked the engine for and the
-   * engine went on with.
-   * @returns the backend, where that start went through; null where the name may be free now
+   * Clears a backend's name of what an earlier agent had the engine make, before it was killed in the middle of a start.
+   * @returns whether the name is free, or may soon be: the engine goes on with what it was asked for
    */
-  async function clearName(spec: StartSpec, refused: unknown): Promise<Result<Started> | null> {
-    let named: Inspected;
-    try {
-      named = await ask((abortSignal) => docker.getContainer(spec.backendId).inspect({ abortSignal }));
-    } catch (error) {
-      // It has the name, and is still being made.
-      if (refusalOf(error)?.status === 404) return null;
-      throw error;
-    }
-    if (!isOfBackend(named.Config.Labels, scope, spec.backendId)) return startFailure(spec, refused);
-    if (named.State.Status !== "created") return startedFrom(spec, named);
-    try {
-      await removeContainer(docker, named.Id, false);
-    } catch (error) {
-      // Its start was under way, and went through.
-      if (refusalOf(error)?.status !== 409) throw error;
-    }
-    return null;
+  async function clearName(backendId: string): Promise<boolean> {
+    const isMade = await isContainer(backendId);
+    const left = await containers.find(backendId);
+    if (!left) return !isMade;
+    if (left.state !== "created") return false;
+    await removeContainer(docker, left.containerId, false);
+    return true;
   }
 
-  /** @returns a container to be started, or what an earlier agent has started of the same backend */
-  async function createOrFind(
-    spec: StartSpec,
-    start: string,
-    mountPath: string | null,
-  ): Promise<Docker.Container | Result<Started>> {
+  /** Whether a name is that of a container: the engine gives a name away before it has made one. */
+  async function isContainer(name: string): Promise<boolean> {
+    try {
+      await ask((abortSignal) => docker.getContainer(name).inspect({ abortSignal }));
+      return true;
+    } catch (error) {
+      if (refusalOf(error)?.status === 404) return false;
+      throw error;
+    }
+  }
+
+  async function createUnderItsName(spec: StartSpec, start: string, mountPath: string | null) {
     const giveUpAt = performance.now() + answerWithinMs;
     for (const pause = retryPauses(); ; await pause()) {
       try {
         return await create(spec, start, mountPath);
       } catch (error) {
-        if (refusalOf(error)?.status !== 409 || performance.now() > giveUpAt) throw error;
-        const found = await clearName(spec, error);
-        if (found) return found;
+        const isTaken = refusalOf(error)?.status === 409;
+        if (!isTaken || performance.now() > giveUpAt || !(await clearName(spec.backendId))) throw error;
       }
     }
   }
@@ -149,9 +137,7 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
     const start = randomUUID();
     let container: Docker.Container;
     try {
-      const made = await createOrFind(spec, start, mount.value);
-      if ("ok" in made) return made;
-      container = made;
+      container = await createUnderItsName(spec, start, mount.value);
     } catch (error) {
       if (!neverReached(error)) await clear(spec, start);
       return startFailure(spec, error);
