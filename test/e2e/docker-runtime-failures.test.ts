@@ -1,44 +1,23 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { agentCredentials } from "../../src/agent/images/registry-authorization.ts";
-import type { Runtime, RuntimeImage, StartSpec } from "../../src/agent/runtime.ts";
-import type { DockerRuntimeOptions } from "../../src/agent/runtimes/docker/docker.ts";
+import type { RuntimeImage } from "../../src/agent/runtime.ts";
 import { formatAccessToken } from "../../src/protocol/access-token.ts";
 import { collect, never } from "../agent/runtimes/cases/kit.ts";
 import { eventually } from "../agent/support/eventually.ts";
-import { type DockerPlaces, startBackend, startDockerPlaces, startSpec } from "../support/docker-place.ts";
+import { useDockerPlaces } from "../support/docker-tests.ts";
 import { startEngineProxy } from "../support/engine-proxy.ts";
-import { whyNotWith } from "../support/programs.ts";
-import type { DockerImageName } from "../support/runtime-images.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
 const digest = `sha256:${"1".repeat(64)}`;
-let places: DockerPlaces;
-
-beforeAll(async () => {
-  if (whyNot === null) places = await startDockerPlaces({ liveRestore: true });
-});
-afterAll(() => places?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
-
-async function makePlace(options?: Partial<DockerRuntimeOptions>) {
-  const place = await places.makePlace(options);
-  onTestFinished(() => place[Symbol.asyncDispose]());
-  return { ...place, runtime: place.open() };
-}
-
-const spec = (image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startSpec(places.images[image], changes);
-const start = (runtime: Runtime, image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startBackend(runtime, spec(image, changes));
+const { places, makePlace, spec, start } = useDockerPlaces({ liveRestore: true });
 
 function imageOf(repository: string): RuntimeImage {
   return { reference: `${repository}@${digest}`, repository, digest, tag: null };
 }
 
 async function startProxy() {
-  const proxy = await startEngineProxy(places.engine.socketPath);
+  const proxy = await startEngineProxy(places().engine.socketPath);
   onTestFinished(() => proxy[Symbol.asyncDispose]());
   return proxy;
 }
@@ -63,7 +42,7 @@ async function startRegistry(challenge?: string) {
 describe("a pull says why it fails", () => {
   test("a digest that is not there", async () => {
     const { runtime } = await makePlace();
-    const { repository } = places.images.serve;
+    const { repository } = places().images.serve;
     expect(await runtime.pull(imageOf(repository), never)).toMatchObject({
       ok: false,
       error: { code: "image_not_found", message: expect.stringContaining(`${repository}@${digest}`) },
@@ -80,7 +59,7 @@ describe("a pull says why it fails", () => {
 
   test("a token that is not good; and what is there needs none", async () => {
     const wrong = formatAccessToken({ account: "acme", id: "0123456789ab", secret: "s".repeat(43) });
-    const credentials = agentCredentials(places.deployment.api.api_url, wrong);
+    const credentials = agentCredentials(places().deployment.api.api_url, wrong);
     const [{ runtime }, right] = [await makePlace({ credentials }), await makePlace()];
     const { image } = spec("busy");
     expect(await runtime.pull(image, never)).toMatchObject({ ok: false, error: { code: "forbidden" } });
@@ -145,7 +124,7 @@ describe("an image that cannot be started", () => {
       ok: false,
       error: { code: "internal_error", message: expect.stringContaining(words) },
     });
-    expect(await places.containersOf(scope)).toEqual([]);
+    expect(await places().containersOf(scope)).toEqual([]);
   });
 
   // Which of the two it is depends on the engine.
@@ -170,7 +149,7 @@ describe("an engine's answer that is lost", () => {
       await runtime.pull(lost.image, never);
       proxy.losesAnswer = ({ method, url }) => method === "POST" && url?.includes(path) === true;
       expect(await runtime.start(lost)).toMatchObject({ ok: false, error: { code: "unavailable" } });
-      expect(await places.containersOf(scope)).toEqual([]);
+      expect(await places().containersOf(scope)).toEqual([]);
       proxy.losesAnswer = () => false;
       expect(await runtime.start(lost)).toMatchObject({ ok: true });
     },
@@ -182,10 +161,10 @@ describe("an engine's answer that is lost", () => {
     proxy.goesAwayAfter = ({ url }) => url?.endsWith("/start") === true;
     const starting = runtime.start(spec("serve"));
     await eventually(() => events.map(({ event }) => event)).toContain("docker.cleanup_failed");
-    expect(await places.containersOf(scope)).toHaveLength(1);
+    expect(await places().containersOf(scope)).toHaveLength(1);
     await proxy.comeBack();
     expect(await starting).toMatchObject({ ok: false, error: { code: "unavailable" } });
-    expect(await places.containersOf(scope)).toEqual([]);
+    expect(await places().containersOf(scope)).toEqual([]);
   });
 
   test("and a backend's environment is in no address that the engine is asked at", async () => {
@@ -216,12 +195,12 @@ describe("an engine that is killed and started again", () => {
     });
     await eventually(() => lines).toEqual(["ready"]);
 
-    await places.engine.kill();
+    await places().engine.kill();
     const away = { ok: false, error: { code: "unavailable", message: expect.stringContaining("no answer") } };
     expect(await runtime.start(spec("serve"))).toMatchObject(away);
     await expect(runtime.list()).rejects.toThrow();
     await expect(runtime.stop(backend.id, "soft")).rejects.toThrow();
-    await places.engine.restart();
+    await places().engine.restart();
     const samplesBefore = samples;
 
     expect((await open().list()).map(({ backendId }) => backendId).toSorted()).toEqual(
@@ -241,18 +220,18 @@ describe("an engine that is killed and started again", () => {
   test("a backend that ends while it is away is told to have ended, with its exit code", async () => {
     const { runtime } = await makePlace();
     const backend = await start(runtime, "say", { env: { WORDS: "a b c d e f g h i j" } });
-    await places.engine.kill();
-    await places.engine.restart();
+    await places().engine.kill();
+    await places().engine.restart();
     expect(await backend.exited).toBe(0);
   });
 
   test("without live restore, its backends end with it, and that is told", async () => {
-    await places.engine.restart({ liveRestore: false });
+    await places().engine.restart({ liveRestore: false });
     const { runtime, open } = await makePlace();
     const backend = await start(runtime, "serve");
     const reading = collect(runtime.logs(backend.id, never));
-    await places.engine.kill();
-    await places.engine.restart();
+    await places().engine.kill();
+    await places().engine.restart();
     expect(await backend.exited).not.toBe(0);
     expect(await reading).toEqual(["serving"]);
     const [found] = await open().list();
@@ -267,7 +246,7 @@ test("a backend whose container somebody removed has ended, though nobody can te
   const { runtime } = await makePlace({ engine: { socketPath: proxy.socketPath } });
   proxy.losesAnswer = ({ url }) => url?.endsWith("/wait") === true;
   const backend = await start(runtime, "serve");
-  await places.docker("rm", "--force", backend.id);
+  await places().docker("rm", "--force", backend.id);
   proxy.losesAnswer = () => false;
   expect(await backend.exited).toBeNull();
   expect(await runtime.list()).toEqual([]);

@@ -1,34 +1,14 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { Runtime, StartSpec } from "../../src/agent/runtime.ts";
-import { type DockerRuntimeOptions, dockerRuntime } from "../../src/agent/runtimes/docker/docker.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Runtime } from "../../src/agent/runtime.ts";
+import { dockerRuntime } from "../../src/agent/runtimes/docker/docker.ts";
 import { collect, never } from "../agent/runtimes/cases/kit.ts";
 import { eventually } from "../agent/support/eventually.ts";
 import { connects } from "../support/connects.ts";
-import { type DockerPlaces, startBackend, startDockerPlaces, startSpec } from "../support/docker-place.ts";
+import { useDockerPlaces } from "../support/docker-tests.ts";
 import { run } from "../support/process.ts";
-import { whyNotWith } from "../support/programs.ts";
-import type { DockerImageName } from "../support/runtime-images.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
-let places: DockerPlaces;
-
-beforeAll(async () => {
-  if (whyNot === null) places = await startDockerPlaces();
-});
-afterAll(() => places?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
-
-async function makePlace(options?: Partial<DockerRuntimeOptions>) {
-  const place = await places.makePlace(options);
-  onTestFinished(() => place[Symbol.asyncDispose]());
-  return { ...place, runtime: place.open() };
-}
-
-const spec = (image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startSpec(places.images[image], changes);
-const start = (runtime: Runtime, image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startBackend(runtime, spec(image, changes));
+const { places, makePlace, spec, start } = useDockerPlaces();
 
 async function outputOf(runtime: Runtime, id: string): Promise<string[]> {
   return collect(runtime.logs(id, never));
@@ -52,15 +32,23 @@ describe("what is this agent's", () => {
     const forged = spec("serve");
     await runtime.pull(forged.image, never);
     const { backendId: name, image } = forged;
-    const run = await places.docker("run", "--detach", "--name", name, "--network", "none", image.reference);
+    const run = await places().docker(
+      "run",
+      "--detach",
+      "--name",
+      name,
+      "--network",
+      "none",
+      image.reference,
+    );
     expect(run.exitCode, run.output).toBe(0);
-    onTestFinished(async () => void (await places.docker("rm", "--force", name)));
+    onTestFinished(async () => void (await places().docker("rm", "--force", name)));
     expect(await runtime.start(forged)).toMatchObject({ ok: false, error: { code: "already_exists" } });
     await runtime.stop(name, "hard");
     await runtime.remove(name);
     expect(await runtime.list()).toEqual([]);
     expect(await outputOf(runtime, name)).toEqual([]);
-    expect(await places.inspect(name, ".State.Running")).toBe(true);
+    expect(await places().inspect(name, ".State.Running")).toBe(true);
   });
 
   test.for(["../../images/prune", "a b", "", "a?force=1"])(
@@ -71,8 +59,8 @@ describe("what is this agent's", () => {
       expect(await runtime.start(spec("serve", { backendId: id }))).toMatchObject({ ok: false });
       await runtime.stop(id, "hard");
       await runtime.remove(id);
-      expect(await places.containersOf(scope)).toHaveLength(1);
-      expect(await places.inspect(bystander.id, ".State.Running")).toBe(true);
+      expect(await places().containersOf(scope)).toHaveLength(1);
+      expect(await places().inspect(bystander.id, ".State.Running")).toBe(true);
     },
   );
 
@@ -90,10 +78,10 @@ describe("what is this agent's", () => {
     await runtime.pull(left.image, never);
     const labels = [`dev.slipway.scope=${scope}`, `dev.slipway.backend=${left.backendId}`];
     const args = ["--name", left.backendId, ...labels.flatMap((label) => ["--label", label])];
-    const created = await places.docker("create", ...args, left.image.reference);
+    const created = await places().docker("create", ...args, left.image.reference);
     expect(created.exitCode, created.output).toBe(0);
     expect(await open().list()).toEqual([]);
-    expect(await places.containersOf(scope)).toEqual([]);
+    expect(await places().containersOf(scope)).toEqual([]);
     expect(await runtime.start(left)).toMatchObject({ ok: true });
   });
 
@@ -124,7 +112,7 @@ describe("what is this agent's", () => {
     const module = fileURLToPath(new URL("../../src/agent/runtimes/docker/docker.ts", import.meta.url));
     const program = `
       const { dockerRuntime } = await import(${JSON.stringify(module)});
-      const engine = { socketPath: ${JSON.stringify(places.engine.socketPath)} };
+      const engine = { socketPath: ${JSON.stringify(places().engine.socketPath)} };
       const scope = ${JSON.stringify(scope)};
       console.log((await dockerRuntime({ engine, scope, credentials: null, log() {} }).list()).length);`;
     const ended = await run([process.execPath, "--input-type=module", "--eval", program]);

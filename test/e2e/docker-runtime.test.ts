@@ -1,36 +1,15 @@
 import { readdir } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { Runtime, StartSpec } from "../../src/agent/runtime.ts";
-import type { DockerRuntimeOptions } from "../../src/agent/runtimes/docker/docker.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Runtime } from "../../src/agent/runtime.ts";
 import { collect, never } from "../agent/runtimes/cases/kit.ts";
 import { eventually } from "../agent/support/eventually.ts";
 import { connects } from "../support/connects.ts";
-import { type DockerPlaces, startBackend, startDockerPlaces, startSpec } from "../support/docker-place.ts";
+import { useDockerPlaces } from "../support/docker-tests.ts";
 import { makeFolder } from "../support/folder.ts";
-import { whyNotWith } from "../support/programs.ts";
-import type { DockerImageName } from "../support/runtime-images.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
-let places: DockerPlaces;
-
-beforeAll(async () => {
-  if (whyNot === null) places = await startDockerPlaces({ firewall: true });
-});
-afterAll(() => places?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
-
-async function makePlace(options?: Partial<DockerRuntimeOptions>) {
-  const place = await places.makePlace(options);
-  onTestFinished(() => place[Symbol.asyncDispose]());
-  return { ...place, runtime: place.open() };
-}
-
-const spec = (image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startSpec(places.images[image], changes);
-const start = (runtime: Runtime, image: DockerImageName, changes: Partial<StartSpec> = {}) =>
-  startBackend(runtime, spec(image, changes));
+const { places, makePlace, spec, start } = useDockerPlaces({ firewall: true });
 
 async function outputOf(runtime: Runtime, id: string): Promise<string[]> {
   return collect(runtime.logs(id, never));
@@ -47,7 +26,7 @@ describe("limits", () => {
         cpu_time_limit: 3600,
       },
     });
-    expect(await places.inspect(id, ".HostConfig")).toMatchObject({
+    expect(await places().inspect(id, ".HostConfig")).toMatchObject({
       Memory: 64 * 1024 * 1024,
       MemorySwap: 64 * 1024 * 1024,
       CpuPeriod: 50_000,
@@ -63,13 +42,13 @@ describe("limits", () => {
   test("a share of the processor needs no period", async () => {
     const { runtime } = await makePlace();
     const { id } = await start(runtime, "serve", { resources: { cpu_period_percent: 20 } });
-    expect(await places.inspect(id, ".HostConfig")).toMatchObject({ CpuQuota: 20_000 });
+    expect(await places().inspect(id, ".HostConfig")).toMatchObject({ CpuQuota: 20_000 });
   });
 
   test("every backend is kept from what no session needs", async () => {
     const { runtime } = await makePlace();
     const { id } = await start(runtime, "serve");
-    expect(await places.inspect(id, ".HostConfig")).toMatchObject({
+    expect(await places().inspect(id, ".HostConfig")).toMatchObject({
       SecurityOpt: ["no-new-privileges"],
       CapDrop: expect.arrayContaining(["NET_RAW", "MKNOD"]),
       Privileged: false,
@@ -83,7 +62,7 @@ describe("limits", () => {
     const { runtime, events } = await makePlace();
     for (const _ of [1, 2]) {
       const { id } = await start(runtime, "serve", { resources: { disk_limit_bytes: 100_000_000 } });
-      expect(await places.inspect(id, ".HostConfig.StorageOpt")).toBeNull();
+      expect(await places().inspect(id, ".HostConfig.StorageOpt")).toBeNull();
     }
     expect(events).toEqual([
       {
@@ -97,7 +76,7 @@ describe("limits", () => {
     const { runtime, scope } = await makePlace();
     const refused = await runtime.start(spec("serve", { resources: { memory_limit_bytes: 100 } }));
     expect(refused).toMatchObject({ ok: false, error: { message: expect.stringContaining("6MB") } });
-    expect(await places.containersOf(scope)).toEqual([]);
+    expect(await places().containersOf(scope)).toEqual([]);
   });
 });
 
@@ -106,7 +85,7 @@ describe("the network", () => {
     const { runtime } = await makePlace();
     const { id, port } = await start(runtime, "serve", { port: 9000 });
     await eventually(() => connects(port, "127.0.0.1")).toBe(true);
-    expect(await places.inspect(id, ".NetworkSettings.Ports")).toEqual({
+    expect(await places().inspect(id, ".NetworkSettings.Ports")).toEqual({
       "9000/tcp": [{ HostIp: "127.0.0.1", HostPort: String(port) }],
     });
     const others = Object.values(networkInterfaces())
@@ -120,8 +99,8 @@ describe("the network", () => {
     const { runtime, scope } = await makePlace();
     const server = await start(runtime, "serve");
     const network = `(index .NetworkSettings.Networks "slipway-${scope}")`;
-    const address = String(await places.inspect(server.id, `${network}.IPAddress`));
-    const gateway = String(await places.inspect(server.id, `${network}.Gateway`));
+    const address = String(await places().inspect(server.id, `${network}.IPAddress`));
+    const gateway = String(await places().inspect(server.id, `${network}.Gateway`));
     // This machine reaches it there: what follows is not for want of a server.
     await eventually(() => connects(8080, address)).toBe(true);
     for (const [HOST, TO] of [
@@ -138,7 +117,7 @@ describe("the network", () => {
   test("many first starts at once make one network", async () => {
     const { runtime, scope } = await makePlace();
     await Promise.all([1, 2, 3, 4].map(() => start(runtime, "exit", { env: { CODE: "0" } })));
-    const { stdout } = await places.docker("network", "ls", "--quiet", "--filter", `name=slipway-${scope}`);
+    const { stdout } = await places().docker("network", "ls", "--quiet", "--filter", `name=slipway-${scope}`);
     expect(stdout.trim().split("\n")).toHaveLength(1);
   });
 });
