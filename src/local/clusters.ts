@@ -14,6 +14,9 @@ import type { ClusterState, LocalStateFile } from "./state.ts";
 
 export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
 
+/** How long backends may take to end when somebody waits at the terminal for everything to stop. */
+const closeGraceMs = 5_000;
+
 /** Addresses of a cluster whose agent listens on `port`. */
 function addressesOf(port: number) {
   const url = `http://127.0.0.1:${port}`;
@@ -54,6 +57,7 @@ export async function startCluster(settings: ClusterSettings, name: string): Pro
     runtime,
     port,
     log,
+    clock: { closeGraceMs },
   });
   try {
     await tellAddress(api, settings.file, name, { port: Number(new URL(agent.url).port), credentials });
