@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { backendStatuses, terminationKinds, terminationReasons } from "../domain/backend-status.ts";
+import { statusEntry } from "../protocol/status-entry.ts";
 import { spawnWebhookData } from "../protocol/webhook.ts";
 
 /**
@@ -42,15 +42,6 @@ export const journalMigrations: readonly string[] = [
     CREATE INDEX ended_by_time ON ended (at);
   `,
 ];
-
-const statusEntry = z.object({
-  status: z.enum(backendStatuses),
-  time: z.number(),
-  termination_reason: z.enum(terminationReasons).exactOptional(),
-  termination_kind: z.enum(terminationKinds).exactOptional(),
-  exit_code: z.int().exactOptional(),
-  last_status: z.enum(backendStatuses).exactOptional(),
-});
 
 const json = z.string().transform((text): unknown => JSON.parse(text));
 

@@ -1,27 +1,12 @@
-import { z } from "zod";
-import {
-  backendStatuses,
-  type StatusEntry,
-  terminationKinds,
-  terminationReasons,
-} from "../domain/backend-status.ts";
+import type { StatusEntry } from "../domain/backend-status.ts";
 import { fail } from "../domain/result.ts";
 import { followerPing, followerPong } from "../objects/backends/followers.ts";
 import type { Env } from "../objects/env.ts";
 import { backendsStub } from "../objects/stubs.ts";
 import { sseEvent, sseHeaders } from "../protocol/sse.ts";
+import { statusEntry } from "../protocol/status-entry.ts";
 import { withKeepAlive } from "./keep-alive.ts";
 import { type BackendPlace, backendNotFound } from "./locate-backend.ts";
-
-/** What the shard sends: one entry a message, the history first. */
-const statusEntry: z.ZodType<StatusEntry> = z.object({
-  status: z.enum(backendStatuses),
-  time: z.number(),
-  termination_reason: z.enum(terminationReasons).exactOptional(),
-  termination_kind: z.enum(terminationKinds).exactOptional(),
-  exit_code: z.number().exactOptional(),
-  last_status: z.enum(backendStatuses).exactOptional(),
-});
 
 /** An entry as the stream tells it, or null where it tells nothing new. Made anew for each stream. */
 export type StatusTeller = (entry: StatusEntry) => unknown;

@@ -1,11 +1,10 @@
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../../src/agent/runtimes/free-port.ts";
-import { collectOutput } from "../../support/process.ts";
+import { startReferenceProgram } from "../reference-program.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { type AgentPlan, answerBytes, portAnswer } from "./protocol.ts";
 
@@ -15,9 +14,6 @@ export interface ProxyServer extends AsyncDisposable {
 }
 
 export const referenceProgram = "nginx";
-
-const answersWithinMs = 20_000;
-const pollMs = 20;
 
 export async function startBackend(sandbox: Sandbox): Promise<ProxyServer> {
   return listening(sandbox.own(fork(processFile("backend-process.ts"))));
@@ -36,27 +32,11 @@ export async function startReference(sandbox: Sandbox, backendPort: number): Pro
   const port = await freePort(new Set());
   const configFile = join(dir, "nginx.conf");
   await writeFile(configFile, referenceConfig(dir, port, backendPort));
-  const child = sandbox.own(
-    spawn(referenceProgram, ["-p", dir, "-e", "stderr", "-c", configFile], {
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  );
-  const printed = collectOutput(child);
-  const giveUpAt = performance.now() + answersWithinMs;
   const [path] = Object.keys(answerBytes);
-  while (!(await answers(`http://127.0.0.1:${port}${path}`))) {
-    if (child.exitCode !== null || performance.now() > giveUpAt) {
-      throw new Error(`${referenceProgram} does not answer:\n${printed.output}`);
-    }
-    await pause(pollMs);
-  }
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      await stop(child);
-      await rm(dir, { recursive: true });
-    },
-  };
+  const url = `http://127.0.0.1:${port}${path}`;
+  const args = ["-p", dir, "-e", "stderr", "-c", configFile];
+  const reference = await startReferenceProgram(sandbox, { program: referenceProgram, args, dir, url });
+  return { port, [Symbol.asyncDispose]: () => reference[Symbol.asyncDispose]() };
 }
 
 /** One process that serves, as the agent is one; connections kept on both sides, no logs. */
@@ -104,16 +84,6 @@ async function stop(child: ChildProcess): Promise<void> {
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(answersWithinMs) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
-  }
 }
 
 function processFile(name: string): string {

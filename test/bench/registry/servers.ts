@@ -1,11 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../../src/agent/runtimes/free-port.ts";
-import { collectOutput, descendantsOf } from "../../support/process.ts";
+import { descendantsOf } from "../../support/process.ts";
 import { account, service, startDeployment } from "../deployment.ts";
+import { startReferenceProgram } from "../reference-program.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { Repository } from "./client.ts";
 
@@ -18,9 +16,6 @@ export interface RegistryServer extends AsyncDisposable {
 
 /** The program of Debian's package of that name: CNCF distribution. */
 export const referenceProgram = "docker-registry";
-
-const answersWithinMs = 20_000;
-const pollMs = 50;
 
 /** Slipway's registry. */
 export async function startSlipway(sandbox: Sandbox): Promise<RegistryServer> {
@@ -44,28 +39,16 @@ export async function startReference(sandbox: Sandbox): Promise<RegistryServer> 
   const origin = `http://127.0.0.1:${port}`;
   const configFile = join(dir, "config.json");
   await writeFile(configFile, JSON.stringify(referenceConfig(port, join(dir, "storage"))));
-  const child = sandbox.own(
-    spawn(referenceProgram, ["serve", configFile], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] }),
-  );
-  const printed = collectOutput(child);
-  const exited = once(child, "exit");
-  const stop = async () => {
-    child.kill("SIGKILL");
-    await exited;
-    await rm(dir, { recursive: true });
-  };
-  const giveUpAt = performance.now() + answersWithinMs;
-  while (!(await answers(`${origin}/v2/`))) {
-    if (child.exitCode !== null || performance.now() > giveUpAt) {
-      await stop();
-      throw new Error(`${referenceProgram} does not answer:\n${printed.output}`);
-    }
-    await pause(pollMs);
-  }
+  const reference = await startReferenceProgram(sandbox, {
+    program: referenceProgram,
+    args: ["serve", configFile],
+    dir,
+    url: `${origin}/v2/`,
+  });
   return {
     repository: { origin, name: `${account}/${service}` },
-    peakBytes: () => peakBytesOf(child.pid),
-    [Symbol.asyncDispose]: stop,
+    peakBytes: () => peakBytesOf(reference.pid),
+    [Symbol.asyncDispose]: () => reference[Symbol.asyncDispose](),
   };
 }
 
@@ -82,16 +65,6 @@ function referenceConfig(port: number, rootdirectory: string) {
     },
     http: { addr: `127.0.0.1:${port}` },
   };
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(answersWithinMs) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
-  }
 }
 
 /** The workerd below a process. Where the system has no /proc, none is found. */
