@@ -1,19 +1,14 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { workerdBinary, workerdConfig } from "../support/workerd-config.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Sandbox } from "./sandbox.ts";
-
-/** The package's main module is the path of this platform's binary. */
-const workerdBinary = z
-  .object({ default: z.string() })
-  .parse(createRequire(import.meta.url)("workerd")).default;
 
 const listenEvent = z.object({ event: z.literal("listen"), socket: z.literal("http"), port: z.int() });
 const shownOutputMaxCharacters = 20_000;
@@ -43,7 +38,8 @@ export async function startWorkerd(
   const stateDir = join(bundle.dir, `state-${started}`);
   const configFile = join(bundle.dir, `run-${started}.capnp`);
   await mkdir(stateDir);
-  await writeFile(configFile, capnpConfig(bundle, texts, stateDir));
+  const { durableObjects: objects, ...worker } = bundle;
+  await writeFile(configFile, workerdConfig({ ...worker, objects, texts, stateDir, port: 0 }));
   const child = sandbox.own(
     spawn(workerdBinary, ["serve", configFile, "--control-fd=3"], {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -95,42 +91,4 @@ async function cpuMsOf(pid: number | undefined): Promise<number> {
 async function residentBytesOf(pid: number | undefined): Promise<number> {
   const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
   return Number(stdout) * 1024;
-}
-
-function capnpConfig(bundle: Bundle, texts: Record<string, string>, stateDir: string): string {
-  const bindings = [
-    ...Object.entries(texts).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
-    ...bundle.durableObjects.map(
-      ({ binding, className }) => `(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`,
-    ),
-  ];
-  const namespaces = bundle.durableObjects.map(
-    ({ className }) =>
-      `(className = ${quote(className)}, uniqueKey = ${quote(`bench-${className}`)}, enableSql = true)`,
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = .main),
-    (name = "internet", network = (allow = ["local"])),
-    (name = "state", disk = (path = ${quote(stateDir)}, writable = true)),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);
-
-const main :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed ${quote(bundle.moduleFile)})],
-  compatibilityDate = ${quote(bundle.compatibilityDate)},
-  compatibilityFlags = [${bundle.compatibilityFlags.map(quote).join(", ")}],
-  bindings = [${bindings.join(", ")}],
-  durableObjectNamespaces = [${namespaces.join(", ")}],
-  durableObjectStorage = (localDisk = "state"),
-);
-`;
-}
-
-/** Cap'n Proto's text literals take JSON's escapes, but for those of non-ASCII characters, which stand as they are. */
-function quote(text: string): string {
-  return JSON.stringify(text);
 }
