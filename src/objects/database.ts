@@ -87,29 +87,3 @@ export class Database {
     return cursor.rowsWritten > 0;
   }
 }
-
-/** The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. */
-export class Alarm {
-  readonly #storage: DurableObjectStorage;
-  #at: number | null = null;
-
-  constructor(object: DurableObjectState) {
-    this.#storage = object.storage;
-    // Whoever had the object in memory before may have set one: a later one must not take its place.
-    void object.blockConcurrencyWhile(async () => {
-      this.#at = await object.storage.getAlarm();
-    });
-  }
-
-  /** Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. */
-  noLaterThan(at: number | null): void {
-    if (at === null || (this.#at !== null && this.#at <= at)) return;
-    this.#at = at;
-    void this.#storage.setAlarm(at);
-  }
-
-  /** To be called when the alarm has fired: the platform has taken it off. */
-  fired(): void {
-    this.#at = null;
-  }
-}

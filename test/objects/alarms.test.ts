@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
-import { evict, freezeClock } from "./support/clock.ts";
+import { evict, freezeClock, passTime } from "./support/clock.ts";
 import { setUp, value } from "./support/service.ts";
 
 let cluster: ScriptedCluster;
@@ -46,4 +46,42 @@ it("a service that was evicted still wakes for a redelivery when it sets a later
   // Its lifetime is a deadline in a day.
   value(await hello.report(backendId, live?.info.fencingToken ?? 0, "ready"));
   expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
+});
+
+it.each(["remembers", "has forgotten"])(
+  "a service that %s an alarm which the platform has dropped delivers a failed spawn after a heartbeat",
+  async (what) => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(500);
+    value(await hello.connect());
+    await runInDurableObject(hello.service(), (_, state) => state.storage.deleteAlarm());
+    if (what === "has forgotten") await evict(hello.service());
+    expect(await passTime(hello.service(), 20_000)).toBe(false);
+
+    value(await hello.service().reconcile("main", [], { elsewhere: [], oldestMs: 0 }));
+    await passTime(hello.service(), 0);
+    await cluster.settled(2);
+    expect(cluster.of("backend.spawn").length).toBe(2);
+  },
+);
+
+it("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async () => {
+  const hello = await setUp();
+  await hello.push(1, "latest");
+  const never = Promise.withResolvers<Response>();
+  cluster.script(() => never.promise);
+  const first = hello.connect();
+  await vi.waitFor(() => expect(cluster.of("backend.spawn").length).toBe(1));
+  await passTime(hello.service(), 11_000);
+  await cluster.settled(1);
+  expect(cluster.of("backend.spawn").map(({ headers }) => headers["webhook-id"])).toEqual([
+    cluster.of("backend.spawn")[0]?.headers["webhook-id"],
+    cluster.of("backend.spawn")[0]?.headers["webhook-id"],
+  ]);
+  never.resolve(new Response(null, { status: 500 }));
+  value(await first);
+  await passTime(hello.service(), 11_000);
+  await cluster.quiet();
+  expect(cluster.of("backend.spawn").length).toBe(2);
 });

@@ -10,6 +10,7 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   AccountRpc,
@@ -20,7 +21,7 @@ import type {
   ServiceDescription,
   SignedGet,
 } from "../contract.ts";
-import { Alarm, Database } from "../database.ts";
+import { Database } from "../database.ts";
 import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";

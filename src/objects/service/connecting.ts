@@ -1,7 +1,7 @@
 import { keyTerminatingWaitMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Alarm } from "../alarm.ts";
 import type { ConnectCall, Connection } from "../contract.ts";
-import type { Alarm } from "../database.ts";
 import { connectRandomBytes, type Decided, recoveryDelayMs } from "./connect.ts";
 import { replayOrDecide } from "./connect-replay.ts";
 import type { Deliveries } from "./deliveries.ts";

@@ -4,6 +4,7 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { redeliveryDelayMs, spawnRedeliveryDelayMs } from "../../domain/retry.ts";
 import type { ClusterConfig } from "../contract.ts";
 import type { OutgoingWebhook } from "../webhook-sender.ts";
+import { recoveryDelayMs } from "./connect.ts";
 import { beginTermination, endBackend, enqueueTermination, terminationDelivered } from "./lifecycle.ts";
 import type { BackendRow, DeliveryRow } from "./service.sql.ts";
 import type { ServiceState } from "./state.ts";
@@ -22,8 +23,8 @@ export interface DeliveryPorts {
 export class Deliveries {
   readonly #state: ServiceState;
   readonly #ports: DeliveryPorts;
-  readonly #spawning = new Map<string, Promise<Result<string>>>();
-  readonly #sending = new Set<string>();
+  readonly #spawning = new Map<string, { attempt: Promise<Result<string>>; since: number }>();
+  readonly #sending = new Map<string, number>();
   /** Backends whose termination waits for the spawn that is on its way, so that it cannot overtake it. */
   readonly #heldBack = new Set<string>();
   /** Spawns that were acknowledged at once and are not written down yet. Losing them causes a redelivery, no more. */
@@ -35,7 +36,12 @@ export class Deliveries {
   }
 
   isSpawning(backendId: string): boolean {
-    return this.#spawning.has(backendId);
+    return this.#isUnderWay(this.#spawning.get(backendId)?.since);
+  }
+
+  /** An attempt that has outlived every timeout will not tell how it ended: it holds up the next one no longer. */
+  #isUnderWay(since: number | undefined): boolean {
+    return since !== undefined && this.#ports.now() - since < recoveryDelayMs;
   }
 
   isAcknowledged(backendId: string): boolean {
@@ -43,7 +49,7 @@ export class Deliveries {
   }
 
   isSending(deliveryId: string): boolean {
-    return this.#sending.has(deliveryId);
+    return this.#isUnderWay(this.#sending.get(deliveryId));
   }
 
   /**
@@ -71,14 +77,19 @@ export class Deliveries {
    */
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
     const running = this.#spawning.get(backendId);
-    if (running) return running;
+    if (running && this.#isUnderWay(running.since)) return running.attempt;
+    const since = this.#ports.now();
     // An attempt that ends at once must not end before it is noted.
-    const attempt = Promise.resolve().then(() => this.#attemptSpawn(backendId, known));
-    this.#spawning.set(backendId, attempt);
+    const attempt = Promise.resolve().then(() => this.#attemptSpawn(backendId, known, since));
+    this.#spawning.set(backendId, { attempt, since });
     return attempt;
   }
 
-  async #attemptSpawn(backendId: string, known: BackendRow | undefined): Promise<Result<string>> {
+  async #attemptSpawn(
+    backendId: string,
+    known: BackendRow | undefined,
+    since: number,
+  ): Promise<Result<string>> {
     let isSettled = false;
     try {
       const row = known ?? this.#state.sql.backend(backendId);
@@ -93,7 +104,7 @@ export class Deliveries {
       isSettled = outcome.ok && verdict.verdict === "delivered";
       return outcome;
     } finally {
-      this.#spawning.delete(backendId);
+      if (this.#spawning.get(backendId)?.since === since) this.#spawning.delete(backendId);
       if (this.#heldBack.delete(backendId) || !isSettled) this.#ports.leftWork();
     }
   }
@@ -183,12 +194,13 @@ export class Deliveries {
    * @returns the backend that ended with it, if one did
    */
   async send(delivery: DeliveryRow): Promise<string | null> {
-    if (this.#sending.has(delivery.id)) return null;
-    if (delivery.backend !== null && this.#spawning.has(delivery.backend)) {
+    if (this.isSending(delivery.id)) return null;
+    if (delivery.backend !== null && this.isSpawning(delivery.backend)) {
       this.#heldBack.add(delivery.backend);
       return null;
     }
-    this.#sending.add(delivery.id);
+    const since = this.#ports.now();
+    this.#sending.set(delivery.id, since);
     try {
       const cluster = this.#state.cluster(delivery.cluster);
       const webhook: OutgoingWebhook = {
@@ -201,7 +213,7 @@ export class Deliveries {
         : { verdict: "refused", status: 404, message: "the cluster does not exist any more" };
       return this.#state.db.transaction(() => this.#settleDelivery(delivery, verdict));
     } finally {
-      this.#sending.delete(delivery.id);
+      if (this.#sending.get(delivery.id) === since) this.#sending.delete(delivery.id);
     }
   }
 

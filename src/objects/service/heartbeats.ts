@@ -6,6 +6,7 @@ import {
   type ReportedBackend,
 } from "../../domain/lease.ts";
 import type { ClusterRpc } from "../contract.ts";
+import { recoveryDelayMs } from "./connect.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { endBackend } from "./lifecycle.ts";
 import type { JudgedRow, ServiceRow } from "./service.sql.ts";
@@ -29,15 +30,18 @@ export class Heartbeats {
     this.#clusterOf = clusterOf;
   }
 
-  /** Compares what a cluster's agents say they run with what it should run, and ends what they have lost. */
+  /**
+   * Compares what a cluster's agents say they run with what it should run, and ends what they have lost.
+   * @returns also whether a spawn is overdue for which the alarm should have rung long ago
+   */
   reconcile(
     cluster: string,
     reported: readonly ReportedBackend[],
     lists: ClusterLists,
     now: number,
-  ): HeartbeatVerdict & { live: number } {
+  ): HeartbeatVerdict & { live: number; overdue: boolean } {
     if (!this.#state.db.ready) {
-      return { ...judgeHeartbeat(reported, [], lists, now), live: 0 };
+      return { ...judgeHeartbeat(reported, [], lists, now), live: 0, overdue: false };
     }
     const rows = this.#state.sql.judgedBackends(cluster);
     const known = rows.map((row) => this.#known(row, now));
@@ -50,7 +54,11 @@ export class Heartbeats {
       if (isShown && undelivered.has(row.id)) this.#deliveries.acknowledge(row);
     }
     this.#lose(verdict.lost, now);
-    return { ...verdict, live: known.length - verdict.lost.length };
+    const overdue = rows.some(
+      ({ id, next_attempt_at }) =>
+        undelivered.has(id) && next_attempt_at !== null && now - next_attempt_at > recoveryDelayMs,
+    );
+    return { ...verdict, live: known.length - verdict.lost.length, overdue };
   }
 
   /** The last agent of a registration of a cluster is gone, and every backend there with it. @returns whether there were any */

@@ -8,6 +8,7 @@ import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
+import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   Actor,
@@ -18,7 +19,6 @@ import type {
   ServiceDescription,
   ServiceRpc,
 } from "../contract.ts";
-import { Alarm } from "../database.ts";
 import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub, clusterStub } from "../stubs.ts";
@@ -266,8 +266,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async reconcile(cluster: string, reported: ReportedBackend[], lists: ClusterLists) {
-    const { lost, ...answer } = this.#heartbeats.reconcile(cluster, reported, lists, Date.now());
-    if (lost.length > 0) this.#work();
+    this.#alarm.renewDropped();
+    const { lost, overdue, ...answer } = this.#heartbeats.reconcile(cluster, reported, lists, Date.now());
+    if (lost.length > 0 || overdue) this.#work();
     return ok(answer);
   }
 

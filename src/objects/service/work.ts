@@ -1,5 +1,5 @@
 import { earliest } from "../../domain/retry.ts";
-import type { Alarm } from "../database.ts";
+import type { Alarm } from "../alarm.ts";
 import { recoveryDelayMs } from "./connect.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { applyDeadline } from "./lifecycle.ts";

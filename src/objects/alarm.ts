@@ -1,0 +1,42 @@
+/** By how much an alarm may ring late. One that is later was dropped: after several failures, or by a killed runtime. */
+const alarmLateMs = 5_000;
+
+/** The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. */
+export class Alarm {
+  readonly #storage: DurableObjectStorage;
+  #at: number | null = null;
+
+  constructor(object: DurableObjectState) {
+    this.#storage = object.storage;
+    // Whoever had the object in memory before may have set one: a later one must not take its place.
+    void object.blockConcurrencyWhile(async () => {
+      this.#at = await object.storage.getAlarm();
+      this.renewDropped();
+    });
+  }
+
+  /** Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. */
+  noLaterThan(at: number | null): void {
+    if (at === null || (this.#at !== null && this.#at <= at && !this.#isDropped())) return;
+    this.#set(at);
+  }
+
+  /** Sets an alarm again that should have rung long ago. To be called now and then, and cheap. */
+  renewDropped(): void {
+    if (this.#isDropped()) this.#set(Date.now());
+  }
+
+  /** To be called when the alarm has fired: the platform has taken it off. */
+  fired(): void {
+    this.#at = null;
+  }
+
+  #isDropped(): boolean {
+    return this.#at !== null && this.#at < Date.now() - alarmLateMs;
+  }
+
+  #set(at: number): void {
+    this.#at = at;
+    void this.#storage.setAlarm(at);
+  }
+}
