@@ -1,7 +1,18 @@
+import { readFile } from "node:fs/promises";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { makeSigningKeys } from "./src/protocol/signing-keys.ts";
 import { skipReasons } from "./test/support/skip-reasons.ts";
+
+/** What the Worker imports `with { type: "text" }`: esbuild and wrangler know that, Vite does not. */
+const textImports = {
+  name: "text-imports",
+  enforce: "pre" as const,
+  async load(id: string) {
+    if (!/\.(css|min\.js)$/.test(id)) return null;
+    return { code: `export default ${JSON.stringify(await readFile(id, "utf8"))}`, moduleType: "js" };
+  },
+};
 
 export default defineConfig(async () => {
   const signingKeys = await makeSigningKeys();
@@ -17,6 +28,7 @@ export default defineConfig(async () => {
         },
         {
           plugins: [
+            textImports,
             cloudflareTest({
               wrangler: { configPath: "./wrangler.toml" },
               miniflare: {
@@ -32,6 +44,7 @@ export default defineConfig(async () => {
             name: "runtime",
             include: ["test/{objects,edge}/**/*.test.ts"],
             globalSetup: "test/support/s3-server.ts",
+            server: { deps: { inline: [/htmx\.org/] } },
           },
         },
         {

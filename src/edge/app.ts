@@ -4,6 +4,8 @@ import { fail } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 import { failureAnswer } from "./answer.ts";
 import { newServiceCodes } from "./locate-backend.ts";
+import { mountPages } from "./pages/mount.ts";
+import { pages } from "./pages/pages.ts";
 import { failurePage } from "./ready-page.ts";
 import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
 import { mountedPaths, type Route } from "./route.ts";
@@ -47,6 +49,8 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
       }
     }
   }
+
+  mountPages(app, pages, state);
 
   app.notFound((c) => {
     const { method, path } = c.req;

@@ -151,13 +151,15 @@ async function readCall(
   });
 }
 
-function actorOf({ tokenId, tokenName, environments }: Identity): Actor {
+/** Who does something, by their token. */
+export function actorOf({ tokenId, tokenName, environments }: Identity): Actor {
   return { tokenId, tokenName, ...(environments === undefined ? {} : { environments }) };
 }
 
 const namedParams: readonly string[] = ["account", "service", "environment", "cluster"];
 
-function checkNames(params: Record<string, string>): Result<null> {
+/** `bad_request` where a parameter of a path cannot name what it should. */
+export function checkNames(params: Record<string, string>): Result<null> {
   for (const [param, value] of Object.entries(params)) {
     if (namedParams.includes(param) && !isName(value)) {
       return fail(

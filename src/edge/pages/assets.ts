@@ -1,0 +1,64 @@
+import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
+import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import style from "./style.css" with { type: "text" };
+
+interface Asset {
+  type: string;
+  text: string;
+}
+
+/** What pages need beside themselves, in the order in which they need it. */
+const assets: Record<"style.css" | "live.js", Asset> = {
+  "style.css": { type: "text/css; charset=utf-8", text: style },
+  // The extension registers itself with what stands before it.
+  "live.js": { type: "text/javascript; charset=utf-8", text: `${htmx}\n${sse}` },
+};
+export type AssetName = keyof typeof assets;
+
+export type AssetPaths = Record<AssetName, string>;
+
+let paths: Promise<AssetPaths> | undefined;
+
+/** Where each asset is served: the path names its content, so that it can be cached for good. */
+export function assetPaths(): Promise<AssetPaths> {
+  paths ??= namePaths();
+  return paths;
+}
+
+async function namePaths(): Promise<AssetPaths> {
+  return {
+    "style.css": await pathOf("style.css"),
+    "live.js": await pathOf("live.js"),
+  };
+}
+
+async function pathOf(name: AssetName): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(assets[name].text));
+  const version = Array.from(new Uint8Array(digest).subarray(0, 8), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  );
+  return `/assets/${version.join("")}/${name}`;
+}
+
+/** The asset at a path, or null where there is none. One of another version is there too, but not to be kept. */
+export async function assetAnswer(request: Request): Promise<Response | null> {
+  const { pathname } = new URL(request.url);
+  const name = pathname.slice(pathname.lastIndexOf("/") + 1);
+  if (name !== "style.css" && name !== "live.js") return null;
+  const isCurrent = pathname === (await assetPaths())[name];
+  const { text, type } = assets[name];
+  return new Response(text, {
+    headers: {
+      "content-type": type,
+      "cache-control": isCurrent ? "public, max-age=31536000, immutable" : "no-store",
+      "x-content-type-options": "nosniff",
+      ...compression(request),
+    },
+  });
+}
+
+/** Asks the platform to compress an answer, where the client takes that. */
+export function compression(request: Request): Record<string, string> {
+  const accepted = request.headers.get("accept-encoding") ?? "";
+  return /\bgzip\b/.test(accepted) ? { "content-encoding": "gzip", vary: "accept-encoding" } : {};
+}

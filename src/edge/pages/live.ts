@@ -1,0 +1,60 @@
+import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
+import { withKeepAlive } from "../keep-alive.ts";
+import { fragment } from "./layout.tsx";
+import type { AnyPageCall, Page } from "./page.ts";
+
+/** Everything that changes within this time is shown at once. */
+const gatherMs = 200;
+
+/**
+ * What changes of a page, for as long as somebody looks: after each piece of news the page is made again, and sent
+ * where it differs from what was sent last. Ends when the news end, when the visitor may not see the page any more, and
+ * when it cannot be shown: the page then connects again, and is told why not.
+ * @param isAdmitted asked before each time that something is shown
+ */
+export function livePage(page: Page, call: AnyPageCall, isAdmitted: () => Promise<boolean>): Response {
+  return new Response(withKeepAlive(pageChanges(page, call, isAdmitted)), { headers: sseHeaders });
+}
+
+function pageChanges(
+  page: Page,
+  call: AnyPageCall,
+  isAdmitted: () => Promise<boolean>,
+): ReadableStream<Uint8Array> {
+  const news = page.news?.(call).getReader();
+  const encoder = new TextEncoder();
+  let last = "";
+  // What happened between the page's making and this stream's beginning is seen by making it once more.
+  let heard: Promise<{ done: boolean }> = Promise.resolve({ done: news === undefined });
+
+  async function nextChange(): Promise<string | null> {
+    for (;;) {
+      if ((await heard).done || !(await isAdmitted())) return null;
+      heard = news?.read() ?? Promise.resolve({ done: true });
+      const shown = await page.show(call);
+      if (!shown.ok) return null;
+      const html = await fragment(shown.value.body);
+      if (html !== last) {
+        last = html;
+        return html;
+      }
+    }
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const html = await nextChange();
+        if (html === null) {
+          controller.close();
+          await news?.cancel();
+          return;
+        }
+        controller.enqueue(encoder.encode(sseEvent(html)));
+        await new Promise((resolve) => setTimeout(resolve, gatherMs));
+      },
+      cancel: (reason) => news?.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,41 @@
+import type { Context, Hono } from "hono";
+import { fail } from "../../domain/result.ts";
+import type { Env } from "../../objects/env.ts";
+import type { IsolateState } from "../run-route.ts";
+import { isUnavailable } from "../transport-error.ts";
+import { assetAnswer } from "./assets.ts";
+import type { Page } from "./page.ts";
+import { refusalPage, runPage } from "./run-page.tsx";
+
+type App = Hono<{ Bindings: Env }>;
+type PageContext = Context<{ Bindings: Env }>;
+
+/** Puts the pages and what they need beside the API. */
+export function mountPages(app: App, pages: readonly Page[], state: IsolateState): void {
+  app.get("/assets/:version/:name", async (c, next) => (await assetAnswer(c.req.raw)) ?? next());
+  for (const page of pages) {
+    const answer = (c: PageContext) =>
+      answerErrors(c.req.raw, () =>
+        runPage(page, { request: c.req.raw, env: c.env, params: c.req.param() }, state),
+      );
+    app.get(page.path, answer);
+    if (Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
+  }
+}
+
+/** As with the API, neither a bug nor a busy object shows its inner text. */
+async function answerErrors(request: Request, answer: () => Promise<Response>): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (isUnavailable(error)) {
+      const busy = fail("unavailable", "the service is busy or restarting; try again", {
+        retryAfterSeconds: 1,
+      });
+      return refusalPage(request, null, busy.error);
+    }
+    const id = crypto.randomUUID();
+    console.error(`${id} ${request.method} ${new URL(request.url).pathname}`, error);
+    return refusalPage(request, null, fail("internal_error", `the logs name this as ${id}`).error);
+  }
+}
