@@ -7,12 +7,16 @@ interface Asset {
   text: string;
 }
 
+/** A boat. */
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#2f7fd1" d="M1 9h14l-2.5 4h-9zM7 2v6H3zM8.500 1v7H13z"/></svg>`;
+
 /** What pages need beside themselves, in the order in which they need it. */
-const assets: Record<"style.css" | "live.js", Asset> = {
+const assets = {
   "style.css": { type: "text/css; charset=utf-8", text: style },
   // The extension registers itself with what stands before it.
   "live.js": { type: "text/javascript; charset=utf-8", text: `${htmx}\n${sse}` },
-};
+  "icon.svg": { type: "image/svg+xml", text: icon },
+} as const satisfies Record<string, Asset>;
 export type AssetName = keyof typeof assets;
 
 export type AssetPaths = Record<AssetName, string>;
@@ -29,6 +33,7 @@ async function namePaths(): Promise<AssetPaths> {
   return {
     "style.css": await pathOf("style.css"),
     "live.js": await pathOf("live.js"),
+    "icon.svg": await pathOf("icon.svg"),
   };
 }
 
@@ -40,11 +45,15 @@ async function pathOf(name: AssetName): Promise<string> {
   return `/assets/${version.join("")}/${name}`;
 }
 
+function isAssetName(name: string): name is AssetName {
+  return Object.hasOwn(assets, name);
+}
+
 /** The asset at a path, or null where there is none. One of another version is there too, but not to be kept. */
 export async function assetAnswer(request: Request): Promise<Response | null> {
   const { pathname } = new URL(request.url);
   const name = pathname.slice(pathname.lastIndexOf("/") + 1);
-  if (name !== "style.css" && name !== "live.js") return null;
+  if (!isAssetName(name)) return null;
   const isCurrent = pathname === (await assetPaths())[name];
   const { text, type } = assets[name];
   return new Response(text, {

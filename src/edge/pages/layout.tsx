@@ -77,6 +77,7 @@ function Document({
         <meta name="color-scheme" content="light dark" />
         <meta name="htmx-config" content={htmxConfig} />
         <title>{title} · Slipway</title>
+        <link rel="icon" href={assets["icon.svg"]} />
         <link rel="stylesheet" href={assets["style.css"]} />
         <script src={assets["live.js"]} defer></script>
       </head>
