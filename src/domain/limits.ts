@@ -48,6 +48,8 @@ export const idempotencyKeptMs = 24 * hour;
 
 export const listLimitDefault = 50;
 export const listLimitMax = 200;
+/** How many of an environment's latest pins its overview tells. */
+export const recentPinsShown = 20;
 export const recentImages = 50;
 export const resolvedRevisionsProtected = 20;
 /** Ended backends stay readable by id for this long. */

@@ -2,17 +2,32 @@ import type { Child, PropsWithChildren } from "hono/jsx";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Visitor } from "./page.ts";
 
-const shownDigestCharacters = 12;
+const shownHexDigits = 12;
 
-/** A digest, cut for people; the whole of it is in the title and for whoever copies it. */
+/** Enough of a digest to tell it from others. */
+export function shortDigest(digest: string): string {
+  const [algorithm = "", hex = ""] = digest.split(":", 2);
+  return `${algorithm}:${hex.slice(0, shownHexDigits)}`;
+}
+
+/** A tag as it is, a digest cut short. */
+export function shortImage(image: string): string {
+  return image.includes(":") ? shortDigest(image) : image;
+}
+
+/** A digest, cut for people; the whole of it is in the title. */
 export function Digest({ of, path }: { of: string; path?: string }) {
-  const [algorithm = "", hex = ""] = of.split(":", 2);
   const short = (
     <code class="digest" title={of}>
-      {algorithm}:{hex.slice(0, shownDigestCharacters)}
+      {shortDigest(of)}
     </code>
   );
   return path === undefined ? short : <a href={path}>{short}</a>;
+}
+
+/** What somebody pins: a tag or a digest. */
+export function ImageName({ of }: { of: string }) {
+  return of.includes(":") ? <Digest of={of} /> : <code>{of}</code>;
 }
 
 /** A moment, in the one time zone that everybody who looks at it shares. */

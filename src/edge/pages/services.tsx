@@ -2,7 +2,7 @@ import { ok } from "../../domain/result.ts";
 import type { ServiceDescription } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
-import { Command, Digest, Empty, Table, Time } from "./elements.tsx";
+import { Command, Digest, Empty, ImageName, Table, Time } from "./elements.tsx";
 import { definePage, type Visitor } from "./page.ts";
 import { pathOf } from "./paths.ts";
 
@@ -63,7 +63,7 @@ function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt 
               <a href={pathOf.environment(account, name, environment.name)}>{environment.name}</a>
             </th>
             <td>
-              <code>{environment.image}</code>
+              <ImageName of={environment.image} />
             </td>
             <td>{environment.digest === null ? "nothing yet" : <Digest of={environment.digest} />}</td>
             <td>{environment.live_backends}</td>

@@ -25,6 +25,12 @@ export function backendsSql(db: Database) {
         "SELECT count(*) AS count FROM backends WHERE environment = ? AND status != 'terminated'",
         environment,
       )?.count ?? 0,
+    /** How many live backends of each environment run each digest. */
+    liveByDigest: () =>
+      db.all<{ environment: string; digest: string; count: number }>(
+        `SELECT environment, digest, count(*) AS count FROM backends WHERE status != 'terminated'
+         GROUP BY environment, digest ORDER BY count DESC, digest`,
+      ),
     /** What heartbeats are held against: the live backends of one cluster, or of all. */
     judgedBackends: (cluster: string | null) =>
       db.all<JudgedRow>(

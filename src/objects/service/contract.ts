@@ -30,6 +30,20 @@ export interface ServiceDescription {
   environments: Environment[];
 }
 
+/** A service at a glance, for people. */
+export interface ServiceOverview {
+  defaultEnvironment: string | null;
+  /** Oldest first; those only that the caller may see. */
+  environments: EnvironmentOverview[];
+}
+
+export interface EnvironmentOverview extends Environment {
+  /** The latest revisions of its pin, newest first: never empty. */
+  pins: Revision[];
+  /** What its live backends run, the most common digest first. */
+  running: { digest: string; tags: string[]; count: number }[];
+}
+
 export interface ConnectCall {
   environment?: string;
   key?: string;
@@ -118,6 +132,7 @@ export interface ServiceRpc {
   /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
   describe(): Promise<Result<ServiceDescription>>;
+  overview(allowedEnvironments?: readonly string[]): Promise<Result<ServiceOverview>>;
   patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>>;
   /** Ends every backend and forgets environments and images. */
   remove(): Promise<Result<null>>;

@@ -1,5 +1,6 @@
-import type { ServiceDescription } from "../contract.ts";
-import { environmentView } from "./environments.ts";
+import { recentPinsShown } from "../../domain/limits.ts";
+import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
+import { environmentView, revisionView } from "./environments.ts";
 import type { ServiceRow } from "./service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -18,4 +19,28 @@ export function describeService(state: ServiceState, service: ServiceRow): Servi
     liveBackends: state.sql.liveBackends().length,
     environments: rows.map((row) => environmentView(state, row)),
   };
+}
+
+/** What an overview shows of each environment that the caller may see. */
+export function serviceOverview(
+  state: ServiceState,
+  service: ServiceRow,
+  allowedEnvironments: readonly string[] | undefined,
+): ServiceOverview {
+  const running = Map.groupBy(state.sql.liveByDigest(), ({ environment }) => environment);
+  const environments = state.sql
+    .environments()
+    .filter(({ name }) => allowedEnvironments?.includes(name) ?? true)
+    .map(
+      (row): EnvironmentOverview => ({
+        ...environmentView(state, row),
+        pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
+        running: (running.get(row.name) ?? []).map(({ digest, count }) => ({
+          digest,
+          tags: state.sql.tagsOf(digest).map(({ tag }) => tag),
+          count,
+        })),
+      }),
+    );
+  return { defaultEnvironment: service.default_environment, environments };
 }

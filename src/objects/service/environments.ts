@@ -243,7 +243,8 @@ function addRevision(
   });
 }
 
-function revisionView(row: RevisionRow): Revision {
+/** What the API says of a revision. */
+export function revisionView(row: RevisionRow): Revision {
   return {
     revision: row.revision,
     image: row.image,

@@ -27,7 +27,7 @@ import { liveBackends, pageOfBackends } from "./backend-list.ts";
 import { resolveConnect } from "./connect.ts";
 import { connectBackend } from "./connecting.ts";
 import { Deliveries } from "./deliveries.ts";
-import { describeService } from "./description.ts";
+import { describeService, serviceOverview } from "./description.ts";
 import * as environments from "./environments.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import * as images from "./images.ts";
@@ -83,6 +83,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   async describe(): Promise<Result<ServiceDescription>> {
     return this.#state.withService((service) => ok(describeService(this.#state, service)));
+  }
+
+  async overview(allowedEnvironments?: readonly string[]) {
+    return this.#state.withService((service) =>
+      ok(serviceOverview(this.#state, service, allowedEnvironments)),
+    );
   }
 
   async patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>> {
