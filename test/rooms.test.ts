@@ -49,7 +49,7 @@ interface SourceFile {
 }
 
 const files: SourceFile[] = readdirSync(source, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts"))
+  .filter((path) => /\.tsx?$/.test(path))
   .map((path) => ({
     path,
     room: path.slice(0, Math.max(path.indexOf("/"), 0)),
@@ -152,7 +152,7 @@ describe("the rooms", () => {
   test("relative imports name a file with its extension", () => {
     const bare = files.flatMap(({ path, text }) =>
       importsOf(text)
-        .filter((specifier) => specifier.startsWith(".") && !/\.(ts|json)$/.test(specifier))
+        .filter((specifier) => specifier.startsWith(".") && !/\.(tsx?|json|css)$/.test(specifier))
         .map((specifier) => `${path}: ${specifier}`),
     );
     expect(bare).toEqual([]);
