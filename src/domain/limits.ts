@@ -55,6 +55,17 @@ export const resolvedRevisionsProtected = 20;
 /** Ended backends stay readable by id for this long. */
 export const endedBackendsKeptMs = 30 * 24 * hour;
 
+/** What is counted for an environment is counted by the minute. */
+export const usageMinuteMs = 1 * minute;
+export const usageKeptMs = 30 * 24 * hour;
+/** Counts stay in memory for as long as this, so that no connect and no failed delivery writes a row of its own for them. */
+export const usageWriteAfterMs = 10 * second;
+/** Counts that nothing else has written down by then wake the object. */
+export const usageWriteWithinMs = 60 * second;
+export const usageDeleteEveryMs = 1 * hour;
+export const usageDeletedAtOnce = 10_000;
+export const usageStepsMax = 400;
+
 /** Fencing tokens are reserved in blocks, so that a spawn does not write a counter row. */
 export const fencingTokenBlock = 1000;
 

@@ -13,6 +13,7 @@ import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
 import { v3ServiceRoutes } from "./routes/v3-services.ts";
+import { v3UsageRoutes } from "./routes/v3-usage.ts";
 
 let openApi: OpenApi | undefined;
 
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   ...v3ServiceRoutes,
   ...v3EnvironmentRoutes,
   ...v3ImageRoutes,
+  ...v3UsageRoutes,
   ...v3AgentRoutes,
   ...publicRoutes,
   openApiRoute,

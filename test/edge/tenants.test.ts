@@ -84,6 +84,7 @@ const table: Record<string, Row> = {
   [`PATCH ${service}`]: { needs: "deploy", json: { default_environment: "default" } },
   [`DELETE ${service}`]: { needs: "admin" },
   [`GET ${service}/backends`]: { needs: "read" },
+  [`GET ${service}/usage`]: { needs: "read" },
   [`GET ${service}/environments`]: { needs: "read" },
   [`POST ${service}/environments`]: { needs: "deploy", json: { name: "stolen" } },
   [`GET ${environment}`]: { needs: "read" },

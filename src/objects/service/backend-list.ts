@@ -1,10 +1,13 @@
 import type { StatusEntry } from "../../domain/backend-status.ts";
+import { idAlphabet } from "../../domain/ids.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Page } from "../../protocol/v3/list.ts";
 import type { BackendInfo, BackendWithStatus } from "../contract.ts";
+import type { Env } from "../env.ts";
 import { pageStart, toPage } from "../page.ts";
+import { backendsStub } from "../stubs.ts";
 import { statusEntry } from "./lifecycle.ts";
 import type { ServiceRow } from "./service.sql.ts";
 import { backendInfo, type ServiceState } from "./state.ts";
@@ -34,6 +37,20 @@ export function liveBackends(
     .liveBackends()
     .filter(({ id }) => !hidden.has(id))
     .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
+}
+
+/** Ended backends with a fencing token below `before`, asked of every shard. */
+export async function endedBackends(
+  env: Env,
+  { account, name, code }: ServiceRow,
+  query: BackendQuery,
+  before: number,
+  allowedEnvironments: readonly string[] | undefined,
+): Promise<BackendWithStatus[]> {
+  const shards = Array.from(idAlphabet, (shard) =>
+    backendsStub(env, account, name, `${code}${shard}0000000`).ended(query, before, allowedEnvironments),
+  );
+  return (await Promise.all(shards)).flat();
 }
 
 /** A page of backends, newest first; the fencing token orders them. */

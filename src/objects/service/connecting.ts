@@ -4,6 +4,7 @@ import type { Alarm } from "../alarm.ts";
 import type { ConnectCall, Connection } from "../contract.ts";
 import { connectRandomBytes, type Decided, recoveryDelayMs } from "./connect.ts";
 import { replayOrDecide } from "./connect-replay.ts";
+import { countConnect, countRefusal } from "./connect-usage.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { ServiceState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -28,13 +29,17 @@ export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Pr
     const decided = state.withService((service) =>
       replayOrDecide(state, service, call, deliveries, now, random),
     );
-    if (!decided.ok) return decided;
+    if (!decided.ok) {
+      countRefusal(ports, call, decided.error.code);
+      return decided;
+    }
     const { value } = decided;
     if (value.step === "replay") return value.result;
     if (value.step !== "wait") return finish(ports, call, value);
     const { backendId } = value;
     const ended = await waiters.untilEnded(backendId, giveUpAt - now, () => holdsOn(state, backendId));
     if (!ended) {
+      countRefusal(ports, call, "key_terminating");
       return fail(
         "key_terminating",
         `backend \`${backendId}\` holds the key \`${call.key}\` and is still ending`,
@@ -59,9 +64,15 @@ async function finish(
 ): Promise<Result<Connection>> {
   const { state, alarm } = ports;
   const { draft } = decided;
-  if (decided.step === "spawned") alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
+  if (decided.step === "spawned") {
+    alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
+    countConnect(ports, "spawned", draft.environment);
+  }
   const url = await urlOf(ports, decided);
   const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
+  if (!result.ok) countRefusal(ports, call, result.error.code);
+  // A retry that finds the backend which its first request started was counted then.
+  else if (!draft.spawned) countConnect(ports, "reused", draft.environment);
   if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
     state.idempotency.keep(call.idempotency, { result, subject: draft.backendId }, Date.now());
   }

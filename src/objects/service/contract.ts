@@ -1,6 +1,7 @@
 import type { BackendStatus, StatusEntry } from "../../domain/backend-status.ts";
 import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
 import type { Result } from "../../domain/result.ts";
+import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
@@ -117,6 +118,11 @@ export interface RecentImage {
   uploadedAt: number;
 }
 
+/** `environments`: those that the caller may see; undefined means all. */
+export interface UsageQuery extends UsageRange {
+  environments?: readonly string[];
+}
+
 export interface ServiceRpc {
   /** Sets the service up, with the environment `default`. Doing it again changes nothing. */
   initialise(
@@ -191,6 +197,8 @@ export interface ServiceRpc {
   listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
   /** Without those that no agent was heard to run for longer than the lease; their keys are held all the same. */
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
+  /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
+  usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
   /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
   terminateAll(

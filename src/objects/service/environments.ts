@@ -183,6 +183,7 @@ export function deleteEnvironment(
   }
   state.sql.deleteEnvironment(row.value);
   if (state.sql.service()?.default_environment === name) state.sql.setDefaultEnvironment(null);
+  state.usage.forget(name);
   return ok(null);
 }
 

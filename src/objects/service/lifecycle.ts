@@ -68,6 +68,7 @@ export function applyReportedStatus(
   baseUrl: string | null,
 ): boolean {
   if (entry.status === "terminated") {
+    state.usage.countStep(row, entry);
     state.sql.deleteBackend(row);
     state.sql.deleteDeliveriesOf(row.id);
     return true;
@@ -141,5 +142,6 @@ function enter(
   untold: boolean,
 ): void {
   const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
+  state.usage.countStep(row, { status, time: entered.status_at });
   state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row))?.at ?? null, untold });
 }

@@ -1,6 +1,7 @@
 import type { BackendStatus, TerminationReason } from "../../domain/backend-status.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
+import { usageMigration } from "./usage.sql.ts";
 
 /**
  * Writes are the price of a spawn, and each index is one more: `backends` holds live backends only, so that a scan
@@ -96,6 +97,7 @@ export const serviceMigrations: readonly Migration[] = [
     `,
   },
   idempotencyMigration,
+  usageMigration,
 ];
 
 export type ServiceRow = {
@@ -207,7 +209,7 @@ export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
       db.run("UPDATE service SET removed_at = NULL, created_at = ?, default_environment = NULL", now),
     removeService: (now: number) => {
       db.run("UPDATE service SET removed_at = ?", now);
-      for (const table of ["environments", "revisions", "images", "tags", "pushes", "idempotency"]) {
+      for (const table of ["environments", "revisions", "images", "tags", "pushes", "idempotency", "usage"]) {
         db.run(`DELETE FROM ${table}`);
       }
     },

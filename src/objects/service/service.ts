@@ -1,7 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { StatusEntry } from "../../domain/backend-status.ts";
 import { chooseEnvironment } from "../../domain/environments.ts";
-import { idAlphabet } from "../../domain/ids.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/lease.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
@@ -18,12 +17,13 @@ import type {
   Idempotency,
   ServiceDescription,
   ServiceRpc,
+  UsageQuery,
 } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub, clusterStub } from "../stubs.ts";
 import { sendWebhook } from "../webhook-sender.ts";
-import { liveBackends, pageOfBackends } from "./backend-list.ts";
+import { endedBackends, liveBackends, pageOfBackends } from "./backend-list.ts";
 import { resolveConnect } from "./connect.ts";
 import { connectBackend } from "./connecting.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -215,7 +215,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     const live = wantsEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
     if (!live.ok) return live;
     return pageOfBackends(query, allowedEnvironments, async (before) =>
-      wantsEnded ? this.#ended(query, before, allowedEnvironments) : live.value,
+      wantsEnded
+        ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments)
+        : live.value,
     );
   }
 
@@ -224,6 +226,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     if (!found.ok) return found;
     const unheard = await this.#heartbeats.unheard(found.value, Date.now());
     return this.#state.withService((service) => ok(liveBackends(this.#state, service, unheard)));
+  }
+
+  async usage(query: UsageQuery) {
+    return this.#state.withService(() => this.#state.usage.usage(query, Date.now()));
   }
 
   async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
@@ -268,6 +274,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       this.#news.forget(backendId);
       this.#waiters.ended(backendId);
     } else this.#alarm.noLaterThan(db.ready ? (sql.backend(backendId)?.deadline_at ?? null) : null);
+    this.#alarm.noLaterThan(this.#state.usage.writeBy());
     return ok(null);
   }
 
@@ -304,18 +311,5 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   #work(): void {
     doWork(this.#workPorts, Date.now());
-  }
-
-  /** Ended backends, asked of every shard. */
-  async #ended(query: BackendQuery, before: number, allowedEnvironments?: readonly string[]) {
-    const { account, name, code } = this.#state.row();
-    const shards = Array.from(idAlphabet, (shard) =>
-      backendsStub(this.env, account, name, `${code}${shard}0000000`).ended(
-        query,
-        before,
-        allowedEnvironments,
-      ),
-    );
-    return (await Promise.all(shards)).flat();
   }
 }

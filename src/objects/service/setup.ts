@@ -75,5 +75,6 @@ export function removeService(state: ServiceState, now: number): Result<null> {
     beginTermination(state, row, { hard: false, reason: "external" }, now);
   }
   state.sql.removeService(now);
+  state.usage.forget();
   return ok(null);
 }

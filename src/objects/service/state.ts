@@ -18,6 +18,7 @@ import {
   serviceMigrations,
   serviceSql,
 } from "./service.sql.ts";
+import { UsageCounters } from "./usage.ts";
 
 /** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
 export interface BackendSpec {
@@ -42,6 +43,7 @@ export class ServiceState {
   readonly db: Database;
   readonly sql: ServiceSql & ImagesSql & BackendsSql;
   readonly idempotency: IdempotencySql;
+  readonly usage: UsageCounters;
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -53,6 +55,7 @@ export class ServiceState {
     });
     this.sql = { ...serviceSql(watched), ...imagesSql(watched), ...backendsSql(this.db) };
     this.idempotency = idempotencySql(this.db);
+    this.usage = new UsageCounters(this.db, this.sql.environments);
   }
 
   /** The service's row, whether or not the service was removed. Throws where it was never set up. */

@@ -19,9 +19,9 @@ export interface WorkPorts {
 }
 
 /**
- * Starts all that is due: deadlines, webhooks, news for shards, and writes down what was acknowledged. It waits for
- * none of it, so that a slow cluster holds up nothing else; whatever is lost with the process is due again when the
- * alarm rings.
+ * Starts all that is due: deadlines, webhooks, news for shards, and writes down what was acknowledged and counted.
+ * It waits for none of it, so that a slow cluster holds up nothing else; whatever is lost with the process is due
+ * again when the alarm rings, but for what was counted.
  */
 export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, news, alarm } = ports;
@@ -47,6 +47,8 @@ export function doWork(ports: WorkPorts, now: number): void {
     ),
   );
   sendDue(ports, now);
+  state.usage.flush(now);
+  alarm.noLaterThan(state.usage.writeBy());
 }
 
 /** Starts the deliveries that are due: all that a change which touches no backend can have left to do. */
