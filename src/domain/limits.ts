@@ -40,6 +40,15 @@ export const webhookAnswerMaxBytes = 64 * 1024;
 export const spawnEnvMaxVariables = 64;
 export const spawnEnvMaxBytes = 32 * 1024;
 
+/** What is kept of a cluster's deliveries: the newest attempts, none older than this. */
+export const deliveryAttemptsKept = 2_000;
+export const deliveryAttemptsKeptMs = 7 * 24 * hour;
+export const deliveryErrorMaxCharacters = 300;
+/** Attempts are told to their cluster's log together: once the first of them is this old, at work done anyway … */
+export const attemptsToldAfterMs = 5 * second;
+/** … and by an alarm of their own where there was no work until then. */
+export const attemptsToldWithinMs = 12 * second;
+
 export const tokenCacheMs = 10 * second;
 export const secretRotationOverlapMs = 24 * hour;
 export const connectionTokenSeconds = 24 * 3600;

@@ -10,6 +10,7 @@ import { v2ServiceRoutes } from "./routes/v2-services.ts";
 import { v3AccountRoutes } from "./routes/v3-accounts.ts";
 import { v3AgentRoutes } from "./routes/v3-agent.ts";
 import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
+import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
 import { v3ServiceRoutes } from "./routes/v3-services.ts";
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...v2BackendRoutes,
   ...v3AccountRoutes,
   ...v3ClusterRoutes,
+  ...v3DeliveryRoutes,
   ...v3ServiceRoutes,
   ...v3EnvironmentRoutes,
   ...v3ImageRoutes,

@@ -8,10 +8,12 @@ import type {
   CreateClusterBody,
   ObservedCluster,
   PatchClusterBody,
+  RotatedSecret,
   TestedCluster,
 } from "../protocol/v3/clusters.ts";
 import type { ListQuery, Page } from "../protocol/v3/list.ts";
 import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
+import type { DeliveryLogRpc } from "./deliveries-contract.ts";
 import type { ServiceDescription } from "./service/contract.ts";
 
 export type * from "./registry/contract.ts";
@@ -106,10 +108,22 @@ export interface AccountRpc {
   listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>>;
   getCluster(name: string): Promise<Result<ObservedCluster>>;
   patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>>;
+  /**
+   * Adds a signing secret; the newest one before it signs on for 24 h, any other stops at once. `already_exists` for a
+   * secret that signs already.
+   */
+  rotateSecret(
+    name: string,
+    signingSecret: string,
+    idempotency?: Idempotency,
+  ): Promise<Result<Omit<RotatedSecret, "signing_secret">>>;
   /** `cluster_in_use` while an environment names it or a live backend runs there. */
   deleteCluster(name: string): Promise<Result<null>>;
   /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
   testCluster(name: string): Promise<Result<TestedCluster>>;
+
+  /** From the Cluster object: the present registration under a name. */
+  registrationOf(cluster: string): Promise<Result<number>>;
 
   /** A GET of what a cluster has below its webhook's URL, signed. @param path begins with a slash */
   signedGet(cluster: string, path: string): Promise<Result<SignedGet>>;
@@ -139,7 +153,7 @@ export interface AccountRpc {
   config(): Promise<Result<AccountConfig>>;
 }
 
-export interface ClusterRpc {
+export interface ClusterRpc extends DeliveryLogRpc {
   /**
    * @param registration which registration of the cluster the agent belongs to: an earlier one's heartbeats are
    *   `unauthorized`, a later one's leave nothing of those before

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { formatSigningSecret } from "../../src/protocol/webhook-signature.ts";
+import {
+  formatSigningSecret,
+  importSigningSecret,
+  signWebhook,
+} from "../../src/protocol/webhook-signature.ts";
 import {
   digestOf,
   fixtureImages,
@@ -25,6 +29,27 @@ test("while a secret is rotated, a signature by either is good", async () => {
     expect((await cluster.deliver("cluster.ping", { cluster: "eu-prod" }, { secret })).status).toBe(200);
   }
 });
+
+const rotated: [which: string, secret: string][] = [
+  ["the new one", signingSecret],
+  ["the one before", otherSecret],
+];
+test.for(rotated)(
+  "while a secret is rotated, an agent that knows only %s takes what is signed with both",
+  async ([, known]) => {
+    const cluster = await startCluster({ signingSecrets: [known] });
+    const body = JSON.stringify({
+      type: "cluster.ping",
+      timestamp: "2026-01-01T00:00:00Z",
+      data: { cluster: "eu-prod" },
+    });
+    const keys = await Promise.all([signingSecret, otherSecret].map(importSigningSecret));
+    const headers = { ...(await signWebhook(keys, "msg_1", Math.floor(Date.now() / 1000), body)) };
+    expect(headers["webhook-signature"].split(" ")).toHaveLength(2);
+    const response = await fetch(`${cluster.agent.url}/webhook`, { method: "POST", headers, body });
+    expect(response.status).toBe(200);
+  },
+);
 
 test("a webhook signed with another secret is refused with 401 and starts nothing", async () => {
   const cluster = await startCluster();

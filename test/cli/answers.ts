@@ -1,7 +1,12 @@
 import type { z } from "zod";
 import type { CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
 import type { Backend } from "../../src/protocol/v3/backends.ts";
-import type { Cluster, createdCluster, ObservedCluster } from "../../src/protocol/v3/clusters.ts";
+import type {
+  Cluster,
+  createdCluster,
+  ObservedCluster,
+  RotatedSecret,
+} from "../../src/protocol/v3/clusters.ts";
 import type { Image, ImageDetail } from "../../src/protocol/v3/images.ts";
 import type { Environment, PinAnswer, Revision, service } from "../../src/protocol/v3/services.ts";
 
@@ -54,6 +59,12 @@ export const createdEuProd: z.infer<typeof createdCluster> = {
   ...euProd,
   signing_secret: "whsec_c2lnbmluZyBzZWNyZXQ",
   agent_token: "acme_agent0000001.secret",
+};
+
+export const rotatedEuProd: RotatedSecret = {
+  name: "eu-prod",
+  signing_secret: "whsec_bmV4dCBzZWNyZXQ",
+  previous_valid_until: tuesday,
 };
 
 export const hello: z.infer<typeof service> = {

@@ -86,6 +86,12 @@ const cases: Case[] = [
     says: ["`eu-prod` is deleted"],
   },
   {
+    args: ["clusters", "rotate-secret", "eu-prod"],
+    sends: "POST /clusters/eu-prod/rotate-secret",
+    answer: answers.rotatedEuProd,
+    says: ["whsec_bmV4dCBzZWNyZXQ", "it is not shown again", "2026-11-24T10:30:00.000Z"],
+  },
+  {
     args: ["clusters", "test", "eu-prod"],
     sends: "POST /clusters/eu-prod/test",
     answer: { delivered: true, status: 200, duration_ms: 12.3 },

@@ -43,6 +43,7 @@ describe("a request that is repeated with its Idempotency-Key", () => {
       "/v3/accounts/acme/clusters",
       () => ({ name: freshName("cluster"), webhook_url: "https://cluster.test/" }),
     ],
+    ["/v3/accounts/acme/clusters/main/rotate-secret", () => ({})],
     ["/v3/accounts/acme/services", () => ({ name: freshName("service") })],
     ["/v3/accounts/acme/services/hello/environments", () => ({ name: freshName("environment") })],
     ["/v3/accounts/acme/services/hello/images", () => ({ digest: `sha256:${"b".repeat(64)}`, tag: "v2" })],

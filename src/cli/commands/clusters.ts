@@ -8,6 +8,7 @@ import {
   type ObservedCluster,
   observedCluster,
   patchClusterBody,
+  rotatedSecret,
   testedCluster,
 } from "../../protocol/v3/clusters.ts";
 import { asName, withExamples, withLimit } from "../arguments.ts";
@@ -159,6 +160,21 @@ export function addClusterCommands(program: Command): void {
     runForAccount(command, {
       call: (api) => api.delete(["clusters", name]),
       text: () => `Cluster \`${name}\` is deleted.`,
+    }),
+  );
+
+  withExamples(
+    clusters
+      .command("rotate-secret")
+      .description("Add a signing secret, printed once; the one before signs on for 24 hours")
+      .argument("<name>", "the cluster's name", asName),
+    ["slipway clusters rotate-secret eu-prod"],
+  ).action((name: string, _options: unknown, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({ method: "POST", path: ["clusters", name, "rotate-secret"], answer: rotatedSecret }),
+      text: ({ signing_secret, previous_valid_until }) =>
+        `${secrets({ signing_secret })}\nThe secret before it signs too until ${previous_valid_until}.`,
     }),
   );
 

@@ -76,6 +76,22 @@ export const v3ClusterRoutes = [
   }),
   defineRoute({
     method: "POST",
+    path: "/v3/accounts/:account/clusters/:cluster/rotate-secret",
+    version: "v3",
+    access: tokenFor("admin"),
+    body: clusters.rotateSecretBody,
+    answer: clusters.rotatedSecret,
+    idempotent: true,
+    summary:
+      "Add a signing secret: it and the newest one before it sign for 24 hours, an older one stops at once",
+    async handle({ env, params: { account, cluster }, idempotency }) {
+      const secret = await newSigningSecret(secretSource(env, account, idempotency));
+      const rotated = await accountStub(env, account).rotateSecret(cluster, secret, idempotency);
+      return rotated.ok ? ok({ ...rotated.value, signing_secret: secret }) : rotated;
+    },
+  }),
+  defineRoute({
+    method: "POST",
     path: "/v3/accounts/:account/clusters/:cluster/test",
     version: "v3",
     access: tokenFor("admin"),

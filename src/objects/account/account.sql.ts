@@ -160,6 +160,8 @@ export function accountSql(db: Database) {
         row.ack,
         row.name,
       ),
+    setSecrets: (name: string, secrets: string) =>
+      db.run("UPDATE clusters SET secrets = ? WHERE name = ?", secrets, name),
     setDeleting: (name: string, deleting: boolean) =>
       db.run("UPDATE clusters SET deleting = ? WHERE name = ?", deleting ? 1 : 0, name),
     setDraining: (name: string, draining: boolean) =>

@@ -30,7 +30,8 @@ import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.
 import { type AccountRow, accountMigrations, accountSql, type ClusterRow } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
-import { randomServiceCode, setServiceUp } from "./service-setup.ts";
+import * as secrets from "./secrets.ts";
+import { creationInProgress, randomServiceCode, setServiceUp } from "./service-setup.ts";
 import { addToken, authenticate, deleteToken } from "./tokens.ts";
 import { accountConfig, tokenView } from "./views.ts";
 
@@ -131,6 +132,16 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return patched;
   }
 
+  async rotateSecret(name: string, signingSecret: string, idempotency?: Idempotency) {
+    const now = Date.now();
+    const rotated = this.#once(idempotency, () => secrets.rotateSecret(this.#sql, name, signingSecret, now));
+    if (!rotated.ok) return rotated;
+    // A crash must not leave services signing with the old secret alone.
+    this.#alarm.noLaterThan(now + syncRetryMs);
+    await this.#sync();
+    return rotated;
+  }
+
   async deleteCluster(name: string): Promise<Result<null>> {
     const marked = this.#once(undefined, () => clusters.markDeleting(this.#sql, name));
     if (!marked.ok) return marked;
@@ -140,8 +151,15 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
-    const found = this.#once(undefined, () => clusters.findCluster(this.#sql, name));
-    return found.ok ? ok(await clusters.pingCluster(found.value)) : found;
+    const found = this.#once(undefined, (account) => {
+      const row = clusters.findCluster(this.#sql, name);
+      return row.ok ? ok({ row: row.value, log: clusterStub(this.env, account.name, name) }) : row;
+    });
+    return found.ok ? ok(await clusters.pingCluster(found.value.row, found.value.log)) : found;
+  }
+
+  async registrationOf(cluster: string): Promise<Result<number>> {
+    return this.#once(undefined, () => clusters.registrationOf(this.#sql, cluster));
   }
 
   async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
@@ -156,7 +174,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   ): Promise<Result<ServiceDescription>> {
     const { name } = body;
     const exists = fail("already_exists", `service \`${name}\` exists already`);
-    if (this.#creating.has(name)) return idempotency ? inProgress : exists;
+    if (this.#creating.has(name)) return idempotency ? creationInProgress : exists;
     const begun = this.#once(undefined, (): Result<{ replay: Result<ServiceDescription> | null }> => {
       if (idempotency) {
         const found = this.#idempotency.find<ServiceDescription>(idempotency, Date.now());
@@ -224,6 +242,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
+    this.#db.transaction(() => secrets.dropSpentSecrets(this.#sql, Date.now()));
     for (const { name, deleting } of this.#sql.clusters()) {
       if (deleting) await finishDeletion(this.#syncPorts(), name);
     }
@@ -256,6 +275,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   async #sync(): Promise<void> {
     const { unreached } = await syncConfig(this.#syncPorts());
     if (unreached.length > 0) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+    this.#alarm.noLaterThan(secrets.nextEndOfSecrets(this.#sql));
   }
 
   #observed(row: ClusterRow, account: AccountRow): Promise<ObservedCluster> {
@@ -297,9 +317,3 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     );
   }
 }
-
-const inProgress = fail(
-  "idempotency_in_progress",
-  "the first request with this Idempotency-Key is still running",
-  { retryAfterSeconds: 1 },
-);

@@ -1,4 +1,5 @@
 import { judgeAttempt } from "../../domain/delivery.ts";
+import { recordedResult } from "../../domain/delivery-log.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type {
@@ -12,6 +13,7 @@ import type {
 import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhook-url.ts";
 import { signForCluster } from "../cluster-signature.ts";
 import type { NewSecret, SignedGet } from "../contract.ts";
+import type { DeliveryLogRpc } from "../deliveries-contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
 import { addToken } from "./tokens.ts";
@@ -93,6 +95,12 @@ export function findCluster(sql: AccountSql, name: string): Result<ClusterRow> {
   );
 }
 
+/** The registration of a cluster that is not being deleted. */
+export function registrationOf(sql: AccountSql, name: string): Result<number> {
+  const found = findCluster(sql, name);
+  return found.ok ? ok(found.value.registration) : found;
+}
+
 /** A cluster of this very registration, even one that is being deleted: its agents go on until it is gone. */
 function findRegistration(sql: AccountSql, name: string, registration: number): Result<ClusterRow> {
   const row = sql.cluster(name);
@@ -151,19 +159,33 @@ export function clusterInUse(name: string, services: string[]) {
   );
 }
 
-/** Sends one `cluster.ping` and tells what it met. */
-export async function pingCluster(row: ClusterRow): Promise<TestedCluster> {
+/** Sends one `cluster.ping`, tells what it met, and has the cluster's log record it. */
+export async function pingCluster(
+  row: ClusterRow,
+  log: Pick<DeliveryLogRpc, "recordAttempts">,
+): Promise<TestedCluster> {
   const started = Date.now();
-  const result = await sendWebhook(
-    clusterConfig(row),
-    { id: `ping_${crypto.randomUUID()}`, type: "cluster.ping", data: { cluster: row.name } },
-    started,
-  );
+  const id = `ping_${crypto.randomUUID()}`;
+  const type = "cluster.ping";
+  const result = await sendWebhook(clusterConfig(row), { id, type, data: { cluster: row.name } }, started);
+  const durationMs = Date.now() - started;
   const verdict = judgeAttempt(result);
+  const attempt = {
+    id,
+    type,
+    attempt: 1,
+    time: started,
+    durationMs,
+    ...recordedResult(type, result),
+  } as const;
+  await log
+    .recordAttempts({ registration: row.registration, service: null, attempts: [attempt] })
+    // The answer is worth more than its record.
+    .catch(() => undefined);
   return {
     delivered: verdict.verdict === "delivered",
     ...(result.met === "answer" ? { status: result.status } : {}),
-    duration_ms: Date.now() - started,
+    duration_ms: durationMs,
     ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
   };
 }

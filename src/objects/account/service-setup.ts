@@ -1,5 +1,5 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
-import type { Result } from "../../domain/result.ts";
+import { fail, type Result } from "../../domain/result.ts";
 import type { Idempotency, ServiceDescription } from "../contract.ts";
 import type { Database } from "../database.ts";
 import type { IdempotencySql } from "../idempotency.sql.ts";
@@ -61,3 +61,9 @@ async function claimCode(
     sql.setServiceCode(service, randomServiceCode());
   }
 }
+
+export const creationInProgress = fail(
+  "idempotency_in_progress",
+  "the first request with this Idempotency-Key is still running",
+  { retryAfterSeconds: 1 },
+);

@@ -1,4 +1,5 @@
 import type { Database, Migration } from "../database.ts";
+import { deliveriesMigration } from "./deliveries.sql.ts";
 
 /** A heartbeat writes one row, its agent's; the cluster's own row is written when something changes. */
 export const clusterMigrations: readonly Migration[] = [
@@ -33,6 +34,7 @@ export const clusterMigrations: readonly Migration[] = [
       ALTER TABLE cluster ADD COLUMN told_draining INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  deliveriesMigration,
 ];
 
 export type ClusterRow = {

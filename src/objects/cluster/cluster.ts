@@ -8,18 +8,24 @@ import {
   unheardBackends,
 } from "../../domain/lease.ts";
 import { clusterLostAfterMs, heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
+import { over } from "../../domain/redelivery.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { earliest } from "../../domain/retry.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
 import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
+import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
+import type { Page } from "../../protocol/v3/list.ts";
 import { Alarm } from "../alarm.ts";
 import type { ClusterRpc } from "../contract.ts";
 import { Database } from "../database.ts";
+import type { AttemptsTold } from "../deliveries-contract.ts";
 import type { Env } from "../env.ts";
+import { handedOn } from "../rpc.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
 import { type AgentList, Agents, agentView, listByService, snapshotOf } from "./agents.ts";
 import { type ClusterRow, clusterMigrations, clusterSql } from "./cluster.sql.ts";
+import { attemptView, DeliveryLog } from "./deliveries.ts";
 import { inTime } from "./in-time.ts";
 import { ServicesAsked } from "./services.ts";
 
@@ -34,6 +40,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
   readonly #sql = clusterSql(this.#db);
   readonly #alarm = new Alarm(this.ctx);
   readonly #agents = new Agents(this.#sql);
+  readonly #deliveries = new DeliveryLog(this.#db);
   readonly #services = new ServicesAsked({
     lookup: async (code) => {
       const owner = await inTime(directoryStub(this.env, code).lookup(code), heartbeatVerdictWaitMs);
@@ -104,6 +111,41 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     };
   }
 
+  async recordAttempts(told: AttemptsTold): Promise<void> {
+    if (!this.#db.ready) this.#db.migrate();
+    const now = Date.now();
+    this.#deliveries.record(told, now);
+    this.#alarm.noLaterThan(this.#deliveries.dueAt(now));
+  }
+
+  async listDeliveries(
+    account: string,
+    cluster: string,
+    query: DeliveryQuery,
+  ): Promise<Result<Page<DeliveryView>>> {
+    const registration = await accountStub(this.env, account).registrationOf(cluster);
+    if (!registration.ok) return handedOn<Page<DeliveryView>>(registration);
+    return this.#deliveries.page(registration.value, query, Date.now());
+  }
+
+  async redeliver(account: string, cluster: string, id: string): Promise<Result<DeliveryAttemptView>> {
+    const registered = await accountStub(this.env, account).registrationOf(cluster);
+    if (!registered.ok) return handedOn<DeliveryAttemptView>(registered);
+    const registration = registered.value;
+    const found = this.#deliveries.find(registration, id, Date.now());
+    if (!found) {
+      return fail(
+        "delivery_not_found",
+        `delivery \`${id.slice(0, 80)}\` not found; the deliveries of cluster \`${cluster}\` list those that are kept`,
+      );
+    }
+    const { service, attempt, announced } = found.last;
+    if (service === null) return over("a ping is of no later use; test the cluster again");
+    const wish = { cluster, registration, id, attempts: attempt, ...(announced && { announced }) };
+    const answered = await serviceStub(this.env, account, service).redeliver(wish);
+    return answered.ok ? ok(attemptView(answered.value)) : handedOn<DeliveryAttemptView>(answered);
+  }
+
   override async alarm(): Promise<void> {
     this.#alarm.fired();
     try {
@@ -112,7 +154,12 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
       this.#alarm.noLaterThan(Date.now() + retryMs);
     }
     const alive = this.#agents.alive(Date.now());
-    this.#alarm.noLaterThan(earliest(alive.map((agent) => agent.lastHeartbeatAt + clusterLostAfterMs)));
+    this.#alarm.noLaterThan(
+      earliest([
+        ...alive.map((agent) => agent.lastHeartbeatAt + clusterLostAfterMs),
+        this.#deliveries.prune(Date.now()),
+      ]),
+    );
   }
 
   /** Writes a heartbeat. @returns false for one of an earlier registration */

@@ -16,6 +16,7 @@ import type {
 } from "../../protocol/v3/services.ts";
 import type { ResourceLimits } from "../../protocol/webhook.ts";
 import type { AccountConfig, Actor, Idempotency } from "../contract.ts";
+import type { LoggedAttempt, RedeliveryWish } from "../deliveries-contract.ts";
 
 export interface ServiceDescription {
   account: string;
@@ -205,6 +206,9 @@ export interface ServiceRpc {
     wish: { before: number | null; hard: boolean; dryRun: boolean },
     actor: Actor,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
+
+  /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
+  redeliver(wish: RedeliveryWish): Promise<Result<LoggedAttempt>>;
 
   /**
    * For Backends shards: what was decided about a backend.

@@ -11,7 +11,13 @@ import type { ServiceState } from "./state.ts";
 import { answeredUrl, spawnWebhookData } from "./webhooks.ts";
 
 export interface DeliveryPorts {
-  send(cluster: ClusterConfig, webhook: OutgoingWebhook, now: number): Promise<AttemptResult>;
+  /** @param attempt its number, 1 for the first */
+  send(
+    cluster: ClusterConfig,
+    webhook: OutgoingWebhook,
+    now: number,
+    attempt: number,
+  ): Promise<AttemptResult>;
   now(): number;
   /** In [0, 1). */
   random(): number;
@@ -76,13 +82,46 @@ export class Deliveries {
    *   while it goes on without a URL to tell
    */
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
+    return this.#joinOrStart(backendId, (since) => this.#attemptSpawn(backendId, known, since));
+  }
+
+  /**
+   * Sends a spawn once more that the cluster has acknowledged, or joins the attempt under way. The answer changes nothing
+   * but a URL that was not known: the backend lives by what was acknowledged before.
+   */
+  repeatSpawn(backendId: string): Promise<Result<string>> {
+    return this.#joinOrStart(backendId, async (since) => {
+      try {
+        const row = this.#state.sql.backend(backendId);
+        const verdict = row && (await this.#sendSpawn(row));
+        const url = verdict?.verdict === "delivered" ? answeredUrl(verdict.body) : null;
+        const current = this.#state.sql.backend(backendId);
+        if (url !== null && current?.status === "scheduled" && current.base_url === null) {
+          this.#state.sql.setBaseUrl(backendId, url);
+        }
+        return this.#settled(backendId);
+      } finally {
+        this.#spawnEnded(backendId, since, false);
+      }
+    });
+  }
+
+  #joinOrStart(
+    backendId: string,
+    start: (since: number) => Promise<Result<string>>,
+  ): Promise<Result<string>> {
     const running = this.#spawning.get(backendId);
     if (running && this.#isUnderWay(running.since)) return running.attempt;
     const since = this.#ports.now();
     // An attempt that ends at once must not end before it is noted.
-    const attempt = Promise.resolve().then(() => this.#attemptSpawn(backendId, known, since));
+    const attempt = Promise.resolve().then(() => start(since));
     this.#spawning.set(backendId, { attempt, since });
     return attempt;
+  }
+
+  #spawnEnded(backendId: string, since: number, leavesWork: boolean): void {
+    if (this.#spawning.get(backendId)?.since === since) this.#spawning.delete(backendId);
+    if (this.#heldBack.delete(backendId) || leavesWork) this.#ports.leftWork();
   }
 
   async #attemptSpawn(
@@ -104,8 +143,7 @@ export class Deliveries {
       isSettled = outcome.ok && verdict.verdict === "delivered";
       return outcome;
     } finally {
-      if (this.#spawning.get(backendId)?.since === since) this.#spawning.delete(backendId);
-      if (this.#heldBack.delete(backendId) || !isSettled) this.#ports.leftWork();
+      this.#spawnEnded(backendId, since, !isSettled);
     }
   }
 
@@ -120,7 +158,7 @@ export class Deliveries {
     }
     const data = spawnWebhookData(this.#state.row(), row);
     const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
-    return judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now()));
+    return judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now(), row.attempts + 1));
   }
 
   #settleSpawn(backendId: string, verdict: DeliveryVerdict): Result<string> {
@@ -209,7 +247,7 @@ export class Deliveries {
         data: JSON.parse(delivery.data),
       };
       const verdict: DeliveryVerdict = cluster
-        ? judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now()))
+        ? judgeAttempt(await this.#ports.send(cluster, webhook, this.#ports.now(), delivery.attempts + 1))
         : { verdict: "refused", status: 404, message: "the cluster does not exist any more" };
       return this.#state.db.transaction(() => this.#settleDelivery(delivery, verdict));
     } finally {

@@ -19,10 +19,11 @@ import type {
   ServiceRpc,
   UsageQuery,
 } from "../contract.ts";
+import type { RedeliveryWish } from "../deliveries-contract.ts";
 import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub, clusterStub } from "../stubs.ts";
-import { sendWebhook } from "../webhook-sender.ts";
+import { serviceAttemptLog } from "./attempt-log.ts";
 import { endedBackends, liveBackends, pageOfBackends } from "./backend-list.ts";
 import { resolveConnect } from "./connect.ts";
 import { connectBackend } from "./connecting.ts";
@@ -32,6 +33,7 @@ import * as environments from "./environments.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import * as images from "./images.ts";
 import { applyReportedStatus } from "./lifecycle.ts";
+import { redeliver } from "./redelivery.ts";
 import type { ServiceRow } from "./service.sql.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
@@ -50,8 +52,11 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   readonly #state = new ServiceState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
   readonly #waiters = new Waiters();
+  readonly #attempts = serviceAttemptLog(this.#state, this.#alarm, (account, cluster) =>
+    clusterStub(this.env, account, cluster),
+  );
   readonly #deliveries = new Deliveries(this.#state, {
-    send: sendWebhook,
+    send: (cluster, webhook, now, attempt) => this.#attempts.send(cluster, webhook, now, attempt),
     now: () => Date.now(),
     random: () => Math.random(),
     leftWork: () => this.#work(),
@@ -68,6 +73,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     alarm: this.#alarm,
     deliveries: this.#deliveries,
     news: this.#news,
+    attempts: this.#attempts,
     ended: (backendId) => this.#waiters.ended(backendId),
   };
 
@@ -249,6 +255,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   async terminateAll(wish: { before: number | null; hard: boolean; dryRun: boolean }, actor: Actor) {
     return this.#changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
+  }
+
+  async redeliver(wish: RedeliveryWish) {
+    return redeliver({ ...this.#workPorts, work: () => this.#work() }, wish, Date.now());
   }
 
   async learn(backendId: string, heard: boolean) {

@@ -94,8 +94,19 @@ function enqueuePinned(
     image: { reference: `${repository}@${digest}`, repository, digest, tag },
     revision: row.revision,
   };
+  enqueuePinnedData(state, `pinned_${crypto.randomUUID()}`, cluster, data, now);
+}
+
+/** Makes sure that an `image.pinned` is sent under this id. */
+export function enqueuePinnedData(
+  state: ServiceState,
+  id: string,
+  cluster: string,
+  data: ImagePinnedWebhookData,
+  now: number,
+): void {
   state.sql.insertDelivery({
-    id: `pinned_${crypto.randomUUID()}`,
+    id,
     type: "image.pinned",
     cluster,
     backend: null,

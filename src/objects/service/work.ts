@@ -1,5 +1,6 @@
 import { earliest } from "../../domain/retry.ts";
 import type { Alarm } from "../alarm.ts";
+import type { AttemptLog } from "./attempt-log.ts";
 import { recoveryDelayMs } from "./connect.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { applyDeadline } from "./lifecycle.ts";
@@ -14,6 +15,7 @@ export interface WorkPorts {
   alarm: Alarm;
   deliveries: Deliveries;
   news: ShardNews;
+  attempts: AttemptLog;
   /** Called when a backend has ended without its cluster's report. */
   ended(backendId: string): void;
 }
@@ -49,6 +51,7 @@ export function doWork(ports: WorkPorts, now: number): void {
   sendDue(ports, now);
   state.usage.flush(now);
   alarm.noLaterThan(state.usage.writeBy());
+  ports.attempts.flushDue(now);
 }
 
 /** Starts the deliveries that are due: all that a change which touches no backend can have left to do. */

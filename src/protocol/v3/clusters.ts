@@ -88,6 +88,19 @@ export const createdCluster = cluster
   .meta({ id: "CreatedCluster" });
 export type CreatedCluster = z.infer<typeof createdCluster>;
 
+export const rotateSecretBody = z.strictObject({});
+
+export const rotatedSecret = z
+  .object({
+    name: z.string(),
+    signing_secret: z
+      .string()
+      .describe("Signs the webhooks from now on, beside the one before. It is shown this once."),
+    previous_valid_until: timestamp.describe("Until then the secret that was the newest before signs too"),
+  })
+  .meta({ id: "RotatedSecret" });
+export type RotatedSecret = z.infer<typeof rotatedSecret>;
+
 export const clusterList = listAnswer("clusters", observedCluster);
 
 export const testedCluster = z

@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
 
 type Stub = Parameters<typeof evictDurableObject>[0];
@@ -12,6 +12,12 @@ export function freezeClock(now = Date.parse("2030-01-01T00:00:00Z")): void {
 export async function passTime(stub: Stub, ms: number): Promise<boolean> {
   vi.setSystemTime(Date.now() + ms);
   return runDurableObjectAlarm(stub);
+}
+
+/** How long until an object wakes, in milliseconds. */
+export async function wakesIn(stub: Stub): Promise<number> {
+  const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+  return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
 }
 
 /** Takes a running object out of memory. Evicting waits by the clock, which must run while it does. */
