@@ -50,6 +50,21 @@ export const attemptsToldAfterMs = 5 * second;
 export const attemptsToldWithinMs = 12 * second;
 
 export const tokenCacheMs = 10 * second;
+export const browserSessionMs = 7 * 24 * hour;
+export const cliSessionMs = 90 * 24 * hour;
+/** The oldest makes room. */
+export const sessionsPerTokenMax = 200;
+export const userAgentMaxCharacters = 200;
+export const loginLinkSeconds = 600;
+export const loginLinkMinSeconds = 60;
+export const loginLinkMaxSeconds = 24 * 3600;
+/** The oldest makes room: a link is made for one login. */
+export const loginLinksPerTokenMax = 200;
+/** How long a login of the CLI waits for a person. */
+export const cliLoginSeconds = 600;
+export const loginCodeTries = 5;
+/** How long a Login object is asked for a confirmation at a time. */
+export const loginWaitMs = 20 * second;
 export const secretRotationOverlapMs = 24 * hour;
 export const connectionTokenSeconds = 24 * 3600;
 export const idempotencyKeyMaxCharacters = 255;

@@ -1,5 +1,4 @@
 import type { Action } from "../domain/access.ts";
-import { fail } from "../domain/result.ts";
 
 /** The accesses that routes declare. */
 export const publicAccess = { kind: "public" } as const;
@@ -8,8 +7,4 @@ export const anyToken = { kind: "any_token" } as const;
 
 export function tokenFor<A extends Action>(action: A) {
   return { kind: "token", action } as const;
-}
-
-export function notImplemented(what: string) {
-  return fail("not_implemented", `${what} is not available on this deployment yet`);
 }

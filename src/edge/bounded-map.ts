@@ -24,4 +24,11 @@ export class BoundedMap<Value> {
   delete(key: string): void {
     this.#entries.delete(key);
   }
+
+  /** Looks at every entry. */
+  deleteWhere(matches: (value: Value) => boolean): void {
+    for (const [key, value] of this.#entries) {
+      if (matches(value)) this.#entries.delete(key);
+    }
+  }
 }

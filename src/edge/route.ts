@@ -40,6 +40,8 @@ export interface Call<Params, Query, Body> {
   idempotency: Idempotency | undefined;
   /** From `If-Match`, on routes that take it. */
   ifMatch: number | undefined;
+  /** To be called when a token or session was ended, so that it ends at once in this isolate. */
+  forget(account: string, credentialId: string): void;
 }
 
 type HandlerCall<Path extends string, A extends Access, Query, Body> = Call<

@@ -14,6 +14,7 @@ import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
 import { v3ServiceRoutes } from "./routes/v3-services.ts";
+import { v3SessionRoutes } from "./routes/v3-sessions.ts";
 import { v3UsageRoutes } from "./routes/v3-usage.ts";
 
 let openApi: OpenApi | undefined;
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...v2ServiceRoutes,
   ...v2BackendRoutes,
   ...v3AccountRoutes,
+  ...v3SessionRoutes,
   ...v3ClusterRoutes,
   ...v3DeliveryRoutes,
   ...v3ServiceRoutes,

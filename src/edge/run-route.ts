@@ -36,7 +36,7 @@ export async function runRoute(
 ): Promise<Response> {
   const admitted = await admit(route, arrival, state);
   if (!admitted.ok) return failureAnswer(admitted.error, requestId, route.version);
-  const call = await readCall(route, arrival, admitted.value);
+  const call = await readCall(route, arrival, admitted.value, state);
   if (!call.ok) return failureAnswer(call.error, requestId, route.version);
 
   const answered = await route.handle(call.value);
@@ -104,6 +104,7 @@ async function readCall(
   route: Route,
   { request, env, params }: Arrival,
   { identity, backend }: Admitted,
+  { tokens }: IsolateState,
 ): Promise<Result<AnyCall>> {
   const names = checkNames(params);
   if (!names.ok) return names;
@@ -146,6 +147,7 @@ async function readCall(
     body,
     idempotency,
     ifMatch: ifMatch.value,
+    forget: (account, credentialId) => tokens.forget(account, credentialId),
     ...(identity ? { identity, actor: actorOf(identity) } : {}),
     ...(backend ? { backend } : {}),
   });

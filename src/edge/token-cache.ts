@@ -4,7 +4,7 @@ import { BoundedMap } from "./bounded-map.ts";
 
 const cachedTokens = 10_000;
 
-/** Positive answers to "whose token is this?", kept in the isolate for at most `tokenCacheMs`. */
+/** Positive answers to "whose token or session is this?", kept in the isolate for at most `tokenCacheMs`. */
 export class TokenCache {
   readonly #entries = new BoundedMap<{ identity: Identity; until: number }>(cachedTokens);
   readonly #now: () => number;
@@ -26,5 +26,13 @@ export class TokenCache {
   set(token: string, identity: Identity): void {
     const until = Math.min(this.#now() + tokenCacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY);
     this.#entries.set(token, { identity, until });
+  }
+
+  /** Lets a revoked token go, with every session made from it, or an ended session. @param id of either */
+  forget(account: string, id: string): void {
+    this.#entries.deleteWhere(
+      ({ identity }) =>
+        identity.account === account && (identity.tokenId === id || identity.session?.id === id),
+    );
   }
 }

@@ -48,7 +48,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 const deployment = await start();
 if (deployment) {
-  process.stdout.write(readyScreen(deployment.description, options.stateDir));
+  process.stdout.write(readyScreen(deployment.description, deployment.loginUrl, options.stateDir));
   const stopped = new Promise<void>((resolve) => {
     if (stopping.signal.aborted) resolve();
     stopping.signal.addEventListener("abort", () => resolve());

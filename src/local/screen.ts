@@ -2,8 +2,12 @@ import { styleText } from "node:util";
 import type { LocalJson } from "./local-json.ts";
 import { demoService } from "./seed.ts";
 
-/** What a person at the terminal is told when everything is ready. @param stateDir as it was named */
-export function readyScreen(local: LocalJson, stateDir: string): string {
+/**
+ * What a person at the terminal is told when everything is ready.
+ * @param loginUrl logs in to the dashboard, once
+ * @param stateDir as it was named
+ */
+export function readyScreen(local: LocalJson, loginUrl: string, stateDir: string): string {
   const bold = (text: string) => styleText("bold", text, { stream: process.stdout });
   const dim = (text: string) => styleText("dim", text, { stream: process.stdout });
   const width = Math.max(...local.clusters.map(({ name }) => name.length));
@@ -11,6 +15,7 @@ export function readyScreen(local: LocalJson, stateDir: string): string {
   return `
 ${bold("Slipway is running.")}
 
+  ${"dashboard".padEnd(width)}  ${loginUrl}   ${dim("# logs in once, within 24 h")}
   ${"API".padEnd(width)}  ${local.api_url}
 ${local.clusters.map(({ name, agent_url }) => `  ${name.padEnd(width)}  ${agent_url}`).join("\n")}
   ${"state, logs".padEnd(width)}  ${stateDir}

@@ -8,6 +8,7 @@ import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
 import { writeJson } from "./files.ts";
 import type { LocalJson } from "./local-json.ts";
+import { makeLoginLink } from "./login-link.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { seedDemo } from "./seed.ts";
 import { openState } from "./state.ts";
@@ -27,6 +28,8 @@ export interface LocalOptions {
 
 export interface LocalDeployment {
   description: LocalJson;
+  /** Logs in to the dashboard, once. Nowhere but on the screen: whoever reads `local.json` has the token. */
+  loginUrl: string;
   /** Resolves when the Worker has ended, asked to or not. */
   workerEnded: Promise<void>;
   /** Ends every backend and stops everything. */
@@ -100,9 +103,10 @@ export async function startLocal({
       clusters: Object.entries(agents).map(([name, { url }]) => ({ name, agent_url: url })),
       pid: process.pid,
     };
+    const loginUrl = await makeLoginLink(apiUrl, token);
     undo.push(() => rm(descriptionPath, { force: true }));
     await writeJson(descriptionPath, description);
-    return { description, workerEnded: worker.ended, close };
+    return { description, loginUrl, workerEnded: worker.ended, close };
   } catch (error) {
     await close();
     throw error;

@@ -8,6 +8,7 @@ export const workerOptions = {
     CLUSTER: { className: "Cluster", useSQLite: true },
     DIRECTORY: { className: "Directory", useSQLite: true },
     REGISTRY: { className: "Registry", useSQLite: true },
+    LOGIN: { className: "Login", useSQLite: true },
   },
   r2Buckets: { BLOBS: { id: "slipway-blobs" } },
 };

@@ -1,5 +1,6 @@
 import type { Scope } from "../domain/access.ts";
 import type { Result } from "../domain/result.ts";
+import type { SessionKind } from "../domain/sessions.ts";
 import type { CreateTokenBody, Token } from "../protocol/v3/accounts.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../protocol/v3/agent.ts";
 import type {
@@ -13,9 +14,12 @@ import type {
 } from "../protocol/v3/clusters.ts";
 import type { ListQuery, Page } from "../protocol/v3/list.ts";
 import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
+import type { CredentialsRpc } from "./account/contract.ts";
 import type { DeliveryLogRpc } from "./deliveries-contract.ts";
 import type { ServiceDescription } from "./service/contract.ts";
 
+export type * from "./account/contract.ts";
+export type * from "./login/contract.ts";
 export type * from "./registry/contract.ts";
 export type * from "./service/contract.ts";
 
@@ -53,6 +57,8 @@ export interface Identity extends Scope {
   registration?: number;
   tokenId: string;
   tokenName: string;
+  /** The session that the token's holder has logged in to, where it is one that acts. */
+  session?: { id: string; kind: SessionKind };
   /** Milliseconds since the epoch; absent for tokens that do not expire. */
   expiresAt?: number;
 }
@@ -83,15 +89,13 @@ export interface SignedGet {
   headers: WebhookHeaders;
 }
 
-export interface AccountRpc {
+export interface AccountRpc extends CredentialsRpc {
   /** Sets the account up with a first admin token; `already_exists` if there is one of this name. */
   create(
     name: string,
     admin: NewSecret,
     idempotency?: Idempotency,
   ): Promise<Result<{ name: string; token: Token }>>;
-  /** `unauthorized` for an unknown, wrong, revoked or expired token. */
-  authenticate(tokenId: string, secretHash: string): Promise<Result<Identity>>;
 
   createToken(body: CreateTokenBody, secret: NewSecret, idempotency?: Idempotency): Promise<Result<Token>>;
   listTokens(query: ListQuery): Promise<Result<Page<Token>>>;

@@ -3,6 +3,7 @@ import type { Backends } from "./backends/backends.ts";
 import type { BlobBindings } from "./blobs/choose-blob-store.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import type { Directory } from "./directory/directory.ts";
+import type { Login } from "./login/login.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { Service } from "./service/service.ts";
 
@@ -14,6 +15,7 @@ export interface Env extends BlobBindings {
   CLUSTER: DurableObjectNamespace<Cluster>;
   DIRECTORY: DurableObjectNamespace<Directory>;
   REGISTRY: DurableObjectNamespace<Registry>;
+  LOGIN: DurableObjectNamespace<Login>;
   /** Creates accounts. */
   ROOT_TOKEN: string;
   /** JSON list of private Ed25519 JWKs; the first signs connection tokens. */

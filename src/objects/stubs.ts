@@ -1,7 +1,10 @@
 import { idAlphabet, parseBackendId } from "../domain/ids.ts";
 import type { Env } from "./env.ts";
 
-type Namespaces = Pick<Env, "ACCOUNT" | "SERVICE" | "BACKENDS" | "CLUSTER" | "DIRECTORY" | "REGISTRY">;
+type Namespaces = Pick<
+  Env,
+  "ACCOUNT" | "SERVICE" | "BACKENDS" | "CLUSTER" | "DIRECTORY" | "REGISTRY" | "LOGIN"
+>;
 
 /** How each object is named. Names hold no `/` themselves, so that no two objects share one. */
 export function accountStub(env: Namespaces, account: string) {
@@ -29,4 +32,9 @@ export function directoryStub(env: Namespaces, serviceCode: string) {
 /** One for each account: a mount and a collection are transactions over all of its repositories. */
 export function registryStub(env: Namespaces, account: string) {
   return env.REGISTRY.getByName(account);
+}
+
+/** One for each login of the CLI. @param attempt the id that its token tells */
+export function loginStub(env: Namespaces, attempt: string) {
+  return env.LOGIN.getByName(attempt);
 }

@@ -43,6 +43,11 @@ async function pushesOf(local: LocalJson) {
   return images.map(({ digest, tags, pushed_at }) => ({ digest, tags, pushed_at }));
 }
 
+/** The link on the screen that logs in to the dashboard. */
+function loginUrlOn(system: LocalSystem): string | undefined {
+  return /^ +dashboard +(\S+)/m.exec(system.screen())?.[1];
+}
+
 async function pageOf(url: string): Promise<string> {
   const response = await fetch(url);
   expect(response.status).toBe(200);
@@ -93,6 +98,8 @@ describe("a running deployment", () => {
   test("the screen names the addresses and commands that work as they stand", () => {
     const { api_url, token } = system.local;
     expect(system.screen()).toContain(`export JAMSOCKET_SERVER_API=${api_url}`);
+    expect(loginUrlOn(system)).toMatch(/^http:[^ ]+\/login\/demo_[0-9a-z]{12}\.[\w-]{43}$/);
+    expect(loginUrlOn(system)).toContain(`${api_url}/login/`);
     expect(system.screen()).toContain(`npx jamsocket login --token ${token}`);
     expect(system.screen()).toContain(
       `SLIPWAY_STATE_DIR=${system.stateDir} npx slipway env list hello-world`,
@@ -257,6 +264,7 @@ describe("stopping and starting again", () => {
 
     await using second = await startLocalSystem(stateDir);
     expect(second.local.token).toBe(first.local.token);
+    expect(loginUrlOn(second)).not.toBe(loginUrlOn(first));
     expect(second.local.pid).not.toBe(first.local.pid);
     expect(await pageOf(url)).toContain("hello-world v2 · staging");
     const { statuses } = await call(second.local, backendAnswer, `/v2/backend/${backend_id}`);

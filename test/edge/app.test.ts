@@ -77,18 +77,6 @@ describe("cross-origin requests", () => {
   );
 });
 
-describe("what is not built yet", () => {
-  it.each([
-    ["POST", "/cli-login"],
-    ["GET", "/v1/cli-login/abc/status/stream"],
-    ["POST", "/cli-login/abc/complete"],
-  ])("%s %s says so", async (method, path) => {
-    const answer = await send(path, { method });
-    expect(answer.status).toBe(501);
-    expect(errorEnvelope.parse(await answer.json()).error.code).toBe("not_implemented");
-  });
-});
-
 describe("public answers", () => {
   it("publish the signing keys without their private parts", async () => {
     const text = await (await send("/.well-known/jwks.json")).text();

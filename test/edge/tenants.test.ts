@@ -66,6 +66,9 @@ const table: Record<string, Row> = {
   "GET /v3/accounts/:account/tokens": { needs: "admin" },
   "POST /v3/accounts/:account/tokens": { needs: "admin", json: { name: "stolen", role: "admin" } },
   "DELETE /v3/accounts/:account/tokens/:token_id": { needs: "admin" },
+  "GET /v3/accounts/:account/sessions": { needs: "admin" },
+  "DELETE /v3/accounts/:account/sessions/:session_id": { needs: "admin" },
+  "POST /v3/accounts/:account/login-links": "any",
   "GET /v3/accounts/:account/clusters": { needs: "read" },
   "POST /v3/accounts/:account/clusters": {
     needs: "admin",

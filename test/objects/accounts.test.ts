@@ -105,6 +105,14 @@ describe("an object that was never set up", () => {
     expect(code(await account.createService({ name: "hello" }, actor))).toBe("account_not_found");
     expect(code(await account.deleteService("hello"))).toBe("service_not_found");
     expect(code(await account.config())).toBe("account_not_found");
+    const made = { userAgent: "", secret: { id: "session00000", secretHash: "" } };
+    const wish = { ...made, tokenId: "admintoken00", kind: "browser" as const };
+    expect(code(await account.createSession(wish))).toBe("account_not_found");
+    expect(code(await account.listSessions({ limit: 50 }))).toBe("account_not_found");
+    expect(code(await account.deleteSession("session00000"))).toBe("session_not_found");
+    const link = { tokenId: "admintoken00", expiresInSeconds: 60, secret: made.secret };
+    expect(code(await account.createLoginLink(link))).toBe("account_not_found");
+    expect(code(await account.useLoginLink(made.secret, made))).toBe("login_link_not_found");
     expect(await tablesOf(account)).toEqual([]);
 
     const service = serviceStub(env, "nobody", "nothing");

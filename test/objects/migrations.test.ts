@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Database, type Migration } from "../../src/objects/database.ts";
 import { Service } from "../../src/objects/service/service.ts";
-import { clusterStub, directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
+import { clusterStub, directoryStub, loginStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
 import { startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { setUp, value } from "./support/service.ts";
 
@@ -43,6 +43,9 @@ describe("the schema", () => {
     const directory = directoryStub(env, backendId);
     const registry = registryStub(env, hello.account);
     await registry.beginUpload({ account: hello.account, service: "hello" }, false);
+    const login = loginStub(env, "migrations");
+    const person = { account: hello.account, tokenId: "admintoken00", expiresAt: Date.now() + 60_000 };
+    value(await login.confirm(person));
     const schemas = {
       account: await schemaOf(hello.accountObject),
       service: await schemaOf(hello.service()),
@@ -50,6 +53,7 @@ describe("the schema", () => {
       cluster: await schemaOf(cluster),
       directory: await schemaOf(directory),
       registry: await schemaOf(registry),
+      login: await schemaOf(login),
     };
     for (const [object, schema] of Object.entries(schemas)) expect(schema).toMatchSnapshot(object);
   });

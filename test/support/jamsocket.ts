@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import jamsocketPackage from "jamsocket/package.json" with { type: "json" };
-import { type Ended, run } from "./process.ts";
+import { collectOutput, type Ended, run } from "./process.ts";
 
 const program = join(
   dirname(createRequire(import.meta.url).resolve("jamsocket/package.json")),
@@ -22,25 +24,77 @@ export async function jamsocketOf(
   apiUrl: string,
   env: Record<string, string> = {},
 ): Promise<Jamsocket> {
+  const options = await jamsocketPlace(home, apiUrl, env);
+  return (...args) => run([process.execPath, program, ...args], options);
+}
+
+/** A login of the CLI that a person goes through. */
+export interface JamsocketLogin extends AsyncDisposable {
+  /** The token in the address that it tells the person to open. */
+  loginToken(): Promise<string>;
+  /** Resolves when it asks for the code. */
+  asksForCode(): Promise<void>;
+  /** Types the one line that it asks for. */
+  type(line: string): void;
+  ended: Promise<Ended>;
+}
+
+/** Runs `jamsocket login` with somebody at its standard input, which need not be a terminal. */
+export async function jamsocketLogin(home: string, apiUrl: string): Promise<JamsocketLogin> {
+  const { cwd, env } = await jamsocketPlace(home, apiUrl);
+  const child = spawn(process.execPath, [program, "login"], {
+    cwd,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const printed = collectOutput(child);
+  const closed = once(child, "close");
+  /** Resolves with what `pattern` finds in what has been printed, as soon as it is there. */
+  const shows = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const found = pattern.exec(printed.output);
+      if (found) return found[1] ?? "";
+      const more = [once(child.stdout, "data"), once(child.stderr, "data")];
+      const isOver = await Promise.race([
+        ...more.map((one) => one.then(() => false)),
+        closed.then(() => true),
+      ]);
+      if (isOver && !pattern.test(printed.output)) throw new Error(`it never said so: ${printed.output}`);
+    }
+  };
+  return {
+    loginToken: () => shows(/\/cli-login\/([\w.-]+)\s/),
+    asksForCode: async () => void (await shows(/code.*: $/)),
+    // It would wait for the end of a pipe, as it does not for that of a terminal.
+    type: (line) => void child.stdin.end(`${line}\n`),
+    ended: closed.then(([exitCode]) => ({ exitCode, ...printed })),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await closed;
+    },
+  };
+}
+
+/** Where a person's CLI runs, and what it finds there. */
+async function jamsocketPlace(home: string, apiUrl: string, env: Record<string, string> = {}) {
   // It looks for newer versions of itself in the background: today's answer is there already.
   const cache = join(home, ".cache", "jamsocket");
   await mkdir(cache, { recursive: true });
   await writeFile(join(cache, "version"), JSON.stringify({ latest: jamsocketPackage.version }));
-  return (...args) =>
-    run([process.execPath, program, ...args], {
-      cwd: home,
-      env: {
-        ...env,
-        HOME: home,
-        JAMSOCKET_SERVER_API: apiUrl,
-        // And once more after every error, over https: sent to a proxy that is not there, that fails at once.
-        NODE_USE_ENV_PROXY: "1",
-        HTTPS_PROXY: "http://127.0.0.1:1",
-        // Tables and messages are not to be broken at the width of some terminal.
-        COLUMNS: "400",
-        OCLIF_COLUMNS: "400",
-      },
-    });
+  return {
+    cwd: home,
+    env: {
+      ...env,
+      HOME: home,
+      JAMSOCKET_SERVER_API: apiUrl,
+      // And once more after every error, over https: sent to a proxy that is not there, that fails at once.
+      NODE_USE_ENV_PROXY: "1",
+      HTTPS_PROXY: "http://127.0.0.1:1",
+      // Tables and messages are not to be broken at the width of some terminal.
+      COLUMNS: "400",
+      OCLIF_COLUMNS: "400",
+    },
+  };
 }
 
 /** Runs a command that is to succeed. @returns what it showed. Fails, with that, where it does not */

@@ -1,3 +1,4 @@
+/// <reference path="./text-modules.d.ts" />
 import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import style from "./style.css" with { type: "text" };

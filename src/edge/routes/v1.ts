@@ -2,7 +2,7 @@ import { ok } from "../../domain/result.ts";
 import { serviceStub } from "../../objects/stubs.ts";
 import * as v1 from "../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../protocol/jamsocket/v2.ts";
-import { anyToken, notImplemented, publicAccess, tokenFor } from "../access.ts";
+import { anyToken, publicAccess, tokenFor } from "../access.ts";
 import { streamOutput } from "../backend-output.ts";
 import { currentStatus, describeBackend, runningBackends } from "../backend-views.ts";
 import { connect } from "../connection.ts";
@@ -12,6 +12,7 @@ import { registryHostOf } from "../origin.ts";
 import { defineRoute } from "../route.ts";
 import { imageName } from "../service-views.ts";
 import { streamStatuses } from "../status-stream.ts";
+import { v1LoginRoutes } from "./v1-logins.ts";
 
 const statusOk = { status: "ok" } as const;
 
@@ -174,38 +175,5 @@ export const v1Routes = [
       return ok({ backend_count: matched, terminated_count: terminated, is_complete: complete });
     },
   }),
-  defineRoute({
-    method: "POST",
-    path: "/user-session/:session_id/delete",
-    version: "v1",
-    access: anyToken,
-    answer: v1.statusOk,
-    summary: "Log out",
-    handle: () => notImplemented("logging out a session (revoke its token instead)"),
-  }),
-  defineRoute({
-    method: "POST",
-    path: "/cli-login",
-    version: "v1",
-    access: publicAccess,
-    summary: "Begin a login in the browser",
-    handle: () => notImplemented("a login in the browser (use `jamsocket login --token`)"),
-  }),
-  defineRoute({
-    method: "GET",
-    path: "/cli-login/:login/status/stream",
-    version: "v1",
-    access: publicAccess,
-    produces: "text/event-stream",
-    summary: "Wait for a login in the browser",
-    handle: () => notImplemented("a login in the browser (use `jamsocket login --token`)"),
-  }),
-  defineRoute({
-    method: "POST",
-    path: "/cli-login/:login/complete",
-    version: "v1",
-    access: publicAccess,
-    summary: "Complete a login in the browser",
-    handle: () => notImplemented("a login in the browser (use `jamsocket login --token`)"),
-  }),
+  ...v1LoginRoutes,
 ];

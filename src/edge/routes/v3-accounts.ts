@@ -67,6 +67,10 @@ export const v3AccountRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Revoke an access token",
-    handle: ({ env, params }) => accountStub(env, params.account).deleteToken(params.token_id),
+    async handle({ env, params: { account, token_id }, forget }) {
+      const revoked = await accountStub(env, account).deleteToken(token_id);
+      if (revoked.ok) forget(account, token_id);
+      return revoked;
+    },
   }),
 ];

@@ -1,6 +1,7 @@
 import type { TokenRole } from "../../domain/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
+import { sessionsMigration } from "./credentials.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -53,6 +54,7 @@ export const accountMigrations: readonly Migration[] = [
       ALTER TABLE clusters ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  sessionsMigration,
 ];
 
 export type TokenRow = {

@@ -1,4 +1,3 @@
-import { DurableObject } from "cloudflare:workers";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
@@ -16,30 +15,29 @@ import type {
   AccountRpc,
   Actor,
   Idempotency,
-  Identity,
   NewSecret,
   ServiceDescription,
   SignedGet,
 } from "../contract.ts";
-import { Database } from "../database.ts";
-import type { Env } from "../env.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import { type AccountRow, accountMigrations, accountSql, type ClusterRow } from "./account.sql.ts";
+import { type AccountRow, accountSql, type ClusterRow } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
+import { credentialsSql } from "./credentials.sql.ts";
+import { AccountCredentials } from "./credentials.ts";
 import * as secrets from "./secrets.ts";
 import { creationInProgress, randomServiceCode, setServiceUp } from "./service-setup.ts";
-import { addToken, authenticate, deleteToken } from "./tokens.ts";
+import { addToken, deleteToken } from "./tokens.ts";
 import { accountConfig, tokenView } from "./views.ts";
 
 const syncRetryMs = 2_000;
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
-export class Account extends DurableObject<Env> implements AccountRpc {
-  readonly #db = new Database(this.ctx.storage, accountMigrations);
+export class Account extends AccountCredentials implements AccountRpc {
+  readonly #db = this.db;
   readonly #sql = accountSql(this.#db);
   readonly #idempotency = idempotencySql(this.#db);
   readonly #alarm = new Alarm(this.ctx);
@@ -54,11 +52,6 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       this.#sql.insertAccount(name, now);
       return ok({ name, token: addToken(this.#sql, { name: "first admin", role: "admin" }, admin, now) });
     });
-  }
-
-  async authenticate(tokenId: string, secretHash: string): Promise<Result<Identity>> {
-    if (!this.#db.ready) return fail("unauthorized", "the access token is not valid");
-    return authenticate(this.#sql, tokenId, secretHash, Date.now());
   }
 
   async createToken(
@@ -81,7 +74,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async deleteToken(id: string): Promise<Result<null>> {
-    return this.#once(undefined, () => deleteToken(this.#sql, id));
+    return this.#once(undefined, () => deleteToken(this.#sql, credentialsSql(this.#db), id));
   }
 
   async createCluster(

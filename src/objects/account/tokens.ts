@@ -3,20 +3,30 @@ import { constantTimeEqual } from "../../protocol/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { Identity, NewSecret } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";
-import { identityOf, tokenView } from "./views.ts";
+import type { CredentialsSql } from "./credentials.sql.ts";
+import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
-/** Whose token this is. @param now milliseconds since the epoch */
-export function authenticate(sql: AccountSql, id: string, secretHash: string, now: number): Result<Identity> {
+/** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */
+export function authenticate(
+  sql: AccountSql,
+  made: CredentialsSql,
+  id: string,
+  secretHash: string,
+  now: number,
+): Result<Identity> {
   const account = sql.account();
-  const row = sql.token(id);
-  if (!account || !row || !constantTimeEqual(row.secret_hash, secretHash)) {
+  const token = sql.token(id);
+  const session = token ? undefined : made.session(id);
+  const row = session ? sql.token(session.token_id) : token;
+  if (!account || !row || !constantTimeEqual((session ?? row).secret_hash, secretHash)) {
     return fail("unauthorized", "the access token is not valid");
   }
-  if (row.expires_at !== null && row.expires_at <= now) {
+  if ([row, session].some((one) => typeof one?.expires_at === "number" && one.expires_at <= now)) {
     return fail("unauthorized", "the access token has expired");
   }
   const cluster = row.cluster === null ? undefined : sql.cluster(row.cluster);
-  return ok(identityOf(account.name, row, cluster));
+  const identity = identityOf(account.name, row, cluster);
+  return ok(session ? sessionIdentity(identity, session) : identity);
 }
 
 export function addToken(
@@ -40,8 +50,8 @@ export function addToken(
   return tokenView({ seq: 0, ...row });
 }
 
-/** Revokes a token, unless nobody could administer the account after it. */
-export function deleteToken(sql: AccountSql, id: string): Result<null> {
+/** Revokes a token and what was made from it, unless nobody could administer the account after it. */
+export function deleteToken(sql: AccountSql, made: CredentialsSql, id: string): Result<null> {
   const token = sql.token(id);
   if (!token) return fail("token_not_found", `token \`${id}\` not found`);
   if (token.role === "agent") {
@@ -55,5 +65,6 @@ export function deleteToken(sql: AccountSql, id: string): Result<null> {
     );
   }
   sql.deleteToken(id);
+  made.deleteAllOfToken(id);
   return ok(null);
 }

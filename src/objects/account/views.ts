@@ -4,6 +4,7 @@ import type { Token } from "../../protocol/v3/accounts.ts";
 import type { Cluster } from "../../protocol/v3/clusters.ts";
 import type { AccountConfig, ClusterConfig, Identity } from "../contract.ts";
 import type { AccountRow, ClusterRow, TokenRow } from "./account.sql.ts";
+import type { SessionRow } from "./credentials.sql.ts";
 
 const environmentList = z.array(z.string());
 const secretList = z.array(z.object({ secret: z.string(), validUntil: z.number().nullable() }));
@@ -40,6 +41,12 @@ export function identityOf(account: string, row: TokenRow, cluster: ClusterRow |
     ...(cluster === undefined ? {} : { registration: cluster.registration }),
     ...(row.expires_at === null ? {} : { expiresAt: row.expires_at }),
   };
+}
+
+/** Who acts in a session: its access token's holder, until the earlier of both ends. */
+export function sessionIdentity(token: Identity, { id, kind, expires_at }: SessionRow): Identity {
+  const expiresAt = Math.min(expires_at, token.expiresAt ?? Number.POSITIVE_INFINITY);
+  return { ...token, session: { id, kind }, expiresAt };
 }
 
 export function clusterView(row: ClusterRow, account: AccountRow): Cluster {

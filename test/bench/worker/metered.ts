@@ -13,8 +13,8 @@ import { counted, countWorkerRequest, meterCalls, meterInstance, meterStorage } 
  * use, and two paths of the bench's own: `GET /bench/counts` and `POST /bench/evict`.
  */
 
-/** Not metered: no scenario pushes images. */
-export { Registry } from "../../../src/edge/worker.ts";
+/** Not metered: no scenario pushes images or logs in. */
+export { Login, Registry } from "../../../src/edge/worker.ts";
 
 /** The objects that this isolate has seen, by their ids. */
 const seen = new Map<string, keyof MeteredNamespaces>();

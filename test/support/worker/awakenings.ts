@@ -1,7 +1,7 @@
 import production, { Backends as ProductionBackends } from "../../../src/edge/worker.ts";
 import type { Env } from "../../../src/objects/env.ts";
 
-export { Account, Cluster, Directory, Registry, Service } from "../../../src/edge/worker.ts";
+export { Account, Cluster, Directory, Login, Registry, Service } from "../../../src/edge/worker.ts";
 
 /*
  * The production Worker, with shards that can be watched: `GET /test/awakenings` says how often the runtime has put

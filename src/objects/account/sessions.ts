@@ -1,0 +1,109 @@
+import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import { mayLogIn, type SessionKind, sessionExpiry, sessionNotFound } from "../../domain/sessions.ts";
+import { constantTimeEqual } from "../../protocol/access-token.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { Session } from "../../protocol/v3/sessions.ts";
+import type { LoginLink, NewSecret, SessionWish } from "../contract.ts";
+import type { AccountSql, TokenRow } from "./account.sql.ts";
+import type { CredentialsSql, SessionRow } from "./credentials.sql.ts";
+
+/** Where an account's credentials are kept. */
+export interface CredentialTables {
+  tokens: Pick<AccountSql, "token">;
+  made: CredentialsSql;
+}
+
+/** @param now milliseconds since the epoch, as in all of these */
+export function addSession(
+  { tokens, made }: CredentialTables,
+  { tokenId, kind, userAgent, secret }: SessionWish & { tokenId: string; kind: SessionKind },
+  now: number,
+): Result<Session> {
+  const token = tokenToLogInWith(tokens, tokenId, now);
+  if (!token.ok) return token;
+  const row = {
+    id: secret.id,
+    secret_hash: secret.secretHash,
+    token_id: tokenId,
+    kind,
+    user_agent: userAgent,
+    created_at: now,
+    expires_at: sessionExpiry(kind, token.value.expires_at, now),
+  };
+  made.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
+  made.insertSession(row);
+  return ok(sessionView(row));
+}
+
+export function endSession({ made }: CredentialTables, id: string, now: number): Result<null> {
+  const row = made.session(id);
+  if (!row || row.expires_at <= now) return sessionNotFound(id);
+  made.deleteSession(id);
+  return ok(null);
+}
+
+export function addLoginLink(
+  { tokens, made }: CredentialTables,
+  { tokenId, expiresInSeconds, secret }: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+  now: number,
+): Result<LoginLink> {
+  const token = tokenToLogInWith(tokens, tokenId, now);
+  if (!token.ok) return token;
+  const expiresAt = Math.min(
+    now + expiresInSeconds * 1000,
+    token.value.expires_at ?? Number.POSITIVE_INFINITY,
+  );
+  made.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax, now);
+  made.insertLoginLink({
+    id: secret.id,
+    secret_hash: secret.secretHash,
+    token_id: tokenId,
+    expires_at: expiresAt,
+  });
+  return ok({ id: secret.id, expiresAt });
+}
+
+export function redeemLoginLink(
+  tables: CredentialTables,
+  { id, secretHash }: NewSecret,
+  session: SessionWish,
+  now: number,
+): Result<Session> {
+  const link = tables.made.loginLink(id);
+  if (!link || !constantTimeEqual(link.secret_hash, secretHash) || link.expires_at <= now) {
+    return loginLinkNotFound();
+  }
+  const made = addSession(tables, { ...session, tokenId: link.token_id, kind: "browser" }, now);
+  if (!made.ok) return loginLinkNotFound();
+  tables.made.deleteLoginLink(id);
+  return made;
+}
+
+/** One answer for all that does not log in, so that nobody learns which links there were. */
+export function loginLinkNotFound() {
+  return fail(
+    "login_link_not_found",
+    "this login link is unknown, was used, or has expired; make another one",
+  );
+}
+
+export function sessionView(row: Omit<SessionRow, "seq">): Session {
+  return {
+    id: row.id,
+    kind: row.kind,
+    token_id: row.token_id,
+    user_agent: row.user_agent,
+    created_at: isoTime(row.created_at),
+    expires_at: isoTime(row.expires_at),
+  };
+}
+
+function tokenToLogInWith(tokens: CredentialTables["tokens"], id: string, now: number): Result<TokenRow> {
+  const token = tokens.token(id);
+  if (!token || (token.expires_at !== null && token.expires_at <= now)) {
+    return fail("token_not_found", `token \`${id}\` not found`);
+  }
+  const permitted = mayLogIn(token.role);
+  return permitted.ok ? ok(token) : permitted;
+}

@@ -1,0 +1,19 @@
+import type { LoginPerson } from "../../domain/login-attempt.ts";
+import type { Result } from "../../domain/result.ts";
+
+export interface LoginRpc {
+  /**
+   * A person confirms the login, and is shown the code; by the same person again, the same code.
+   * `login_taken` where somebody else has confirmed it, `login_not_found` where it is over.
+   * @param person whose session the CLI will get, with the end of the attempt in milliseconds since the epoch, as its
+   *   verified token tells it
+   */
+  confirm(person: LoginPerson & { expiresAt: number }): Promise<Result<{ code: string }>>;
+  /**
+   * Who has confirmed the login, told once. `forbidden` for a wrong code, with the tries that are left; the fifth ends
+   * the login. `login_not_found` where it is not confirmed, or over.
+   */
+  complete(code: string): Promise<Result<LoginPerson>>;
+  /** Whether it has been confirmed, now or within `ms` (at most a minute). */
+  waitConfirmed(ms: number): Promise<boolean>;
+}

@@ -1,0 +1,35 @@
+import { authenticate } from "../../../src/edge/authenticate.ts";
+import { confirmCliLogin } from "../../../src/edge/cli-login.ts";
+import { TokenCache } from "../../../src/edge/token-cache.ts";
+import production from "../../../src/edge/worker.ts";
+import type { Env } from "../../../src/objects/env.ts";
+
+export {
+  Account,
+  Backends,
+  Cluster,
+  Directory,
+  Login,
+  Registry,
+  Service,
+} from "../../../src/edge/worker.ts";
+
+/*
+ * The production Worker, with what a person does at the page of a login: `POST /test/confirm/<login token>`, as the
+ * holder of the access token in its authorization, answers with the code that the page would show.
+ */
+
+export default {
+  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+    const [, test, asked, login = ""] = new URL(request.url).pathname.split("/");
+    if (test !== "test" || asked !== "confirm") return production.fetch(request, env, ctx);
+    const person = await authenticate(
+      env,
+      request.headers.get("authorization"),
+      new TokenCache(() => Date.now()),
+    );
+    if (!person.ok) return Response.json(person, { status: 401 });
+    const shown = await confirmCliLogin(env, login, person.value);
+    return shown.ok ? Response.json(shown.value) : Response.json(shown, { status: 404 });
+  },
+};
