@@ -89,6 +89,18 @@ export const usageWriteWithinMs = 60 * second;
 export const usageDeleteEveryMs = 1 * hour;
 export const usageDeletedAtOnce = 10_000;
 export const usageStepsMax = 400;
+/** Account events are kept for this long, and no more than so many of them. */
+export const eventsKeptMs = 90 * 24 * hour;
+export const eventsKeptMax = 10_000;
+/** How many go at once when they are too old or too many, and how long after the first one too many. */
+export const eventsTrimmedAtOnce = 1_000;
+export const eventsTrimDelayMs = 10 * minute;
+/** How many events a follower that comes again is sent before it has to come once more. */
+export const eventsReplayedMax = 1_000;
+/** How many events a service hands to its account in one call. */
+export const eventsSentAtOnce = 100;
+/** A service's followers are told of changes at most this often. */
+export const nudgeEveryMs = 500;
 
 /** Fencing tokens are reserved in blocks, so that a spawn does not write a counter row. */
 export const fencingTokenBlock = 1000;

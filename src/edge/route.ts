@@ -15,7 +15,12 @@ export type Access =
   /** Any token that is valid, whatever it may do: to ask whose it is. */
   | { readonly kind: "any_token" }
   /** A token whose scope permits the action on what the path names. */
-  | { readonly kind: "token"; readonly action: Action };
+  | {
+      readonly kind: "token";
+      readonly action: Action;
+      /** Where it is the query that names what is acted on: by `service` and `environment`, as a path would. */
+      readonly targetIn?: "query";
+    };
 
 /** The names of a path's parameters: `/user/:account/service` has `account`. */
 export type ParamName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`

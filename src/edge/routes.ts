@@ -12,6 +12,7 @@ import { v3AgentRoutes } from "./routes/v3-agent.ts";
 import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
 import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
+import { v3EventRoutes } from "./routes/v3-events.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
 import { v3ServiceRoutes } from "./routes/v3-services.ts";
 import { v3SessionRoutes } from "./routes/v3-sessions.ts";
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   ...v3EnvironmentRoutes,
   ...v3ImageRoutes,
   ...v3UsageRoutes,
+  ...v3EventRoutes,
   ...v3AgentRoutes,
   ...publicRoutes,
   openApiRoute,

@@ -91,10 +91,11 @@ async function admit(
     admitted.backend = backend.value;
   }
   if (access.kind === "any_token") return ok(admitted);
-  const service = admitted.backend?.service ?? params.service;
+  const named = access.targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
+  const service = admitted.backend?.service ?? named.service;
   const permitted = permits(identity, access.action, {
     ...(service === undefined ? {} : { service }),
-    ...(params.environment === undefined ? {} : { environment: params.environment }),
+    ...(named.environment === undefined ? {} : { environment: named.environment }),
   });
   return permitted.ok ? ok(admitted) : permitted;
 }

@@ -1,7 +1,7 @@
 import type { Scope } from "../domain/access.ts";
 import type { Result } from "../domain/result.ts";
 import type { SessionKind } from "../domain/sessions.ts";
-import type { CreateTokenBody, Token } from "../protocol/v3/accounts.ts";
+import type { Token } from "../protocol/v3/accounts.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../protocol/v3/agent.ts";
 import type {
   Cluster,
@@ -12,6 +12,7 @@ import type {
   RotatedSecret,
   TestedCluster,
 } from "../protocol/v3/clusters.ts";
+import type { AccountEvent, EventQuery } from "../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../protocol/v3/list.ts";
 import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
 import type { CredentialsRpc } from "./account/contract.ts";
@@ -89,6 +90,10 @@ export interface SignedGet {
   headers: WebhookHeaders;
 }
 
+/**
+ * Beside these methods it serves `GET /follow/events?after=&filter=` with a WebSocket upgrade: each message is one
+ * `AccountEvent` as JSON.
+ */
 export interface AccountRpc extends CredentialsRpc {
   /** Sets the account up with a first admin token; `already_exists` if there is one of this name. */
   create(
@@ -97,21 +102,17 @@ export interface AccountRpc extends CredentialsRpc {
     idempotency?: Idempotency,
   ): Promise<Result<{ name: string; token: Token }>>;
 
-  createToken(body: CreateTokenBody, secret: NewSecret, idempotency?: Idempotency): Promise<Result<Token>>;
-  listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
-  /** `token_not_found`, or `last_admin_token` where nobody could administer the account any more. */
-  deleteToken(id: string): Promise<Result<null>>;
-
   createCluster(
     body: CreateClusterBody,
     agent: NewSecret,
     signingSecret: string,
+    actor: Actor,
     idempotency?: Idempotency,
   ): Promise<Result<Cluster>>;
   /** With how each is, by its agents' heartbeats. */
   listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>>;
   getCluster(name: string): Promise<Result<ObservedCluster>>;
-  patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>>;
+  patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>>;
   /**
    * Adds a signing secret; the newest one before it signs on for 24 h, any other stops at once. `already_exists` for a
    * secret that signs already.
@@ -119,10 +120,11 @@ export interface AccountRpc extends CredentialsRpc {
   rotateSecret(
     name: string,
     signingSecret: string,
+    actor: Actor,
     idempotency?: Idempotency,
   ): Promise<Result<Omit<RotatedSecret, "signing_secret">>>;
   /** `cluster_in_use` while an environment names it or a live backend runs there. */
-  deleteCluster(name: string): Promise<Result<null>>;
+  deleteCluster(name: string, actor: Actor): Promise<Result<null>>;
   /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
   testCluster(name: string): Promise<Result<TestedCluster>>;
 
@@ -152,9 +154,14 @@ export interface AccountRpc extends CredentialsRpc {
   /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
   setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;
   /** Ends the service's backends and takes it out of the directory. */
-  deleteService(name: string): Promise<Result<null>>;
+  deleteService(name: string, actor: Actor): Promise<Result<null>>;
 
   config(): Promise<Result<AccountConfig>>;
+
+  /** From Service and Cluster objects: what was done there. Telling an event again is harmless. */
+  recordEvents(events: AccountEvent[]): Promise<Result<null>>;
+  /** Newest first. @param allowedEnvironments those that the reader is narrowed to */
+  listEvents(query: EventQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<AccountEvent>>>;
 }
 
 export interface ClusterRpc extends DeliveryLogRpc {

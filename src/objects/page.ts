@@ -11,12 +11,12 @@ export function pageStart(query: Pick<ListQuery, "cursor">): Result<number> {
 
 /**
  * Makes a page of rows that were read newest first, one more than wanted.
- * @param sequence the number that orders the rows
+ * @param sequence what orders the rows
  */
 export function toPage<Row, Item>(
   rows: readonly Row[],
   limit: number,
-  sequence: (row: Row) => number,
+  sequence: (row: Row) => number | string,
   item: (row: Row) => Item,
 ): Page<Item> {
   const shown = rows.slice(0, limit);

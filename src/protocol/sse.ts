@@ -8,6 +8,14 @@ export function sseEvent(data: unknown): string {
   return `${lines.map((line) => `data: ${line}\n`).join("")}\n`;
 }
 
+/**
+ * One event with an id, which a client names in `Last-Event-ID` when it comes again. Not for the Jamsocket clients.
+ * @param id without line ends
+ */
+export function sseEventWithId(id: string, data: unknown): string {
+  return `id: ${id}\n${sseEvent(data)}`;
+}
+
 /** A text as events of one line each: of an event of several lines, the Jamsocket CLI shows the first. */
 export function sseLineEvents(text: string): string {
   return text

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { StatusEntry } from "../../src/domain/backend-status.ts";
 import { withKeepAlive } from "../../src/edge/keep-alive.ts";
 import { followSocket } from "../../src/edge/status-stream.ts";
-import { followerPing, followerPong } from "../../src/objects/backends/followers.ts";
+import { followerPing, followerPong } from "../../src/objects/followers.ts";
 import { toPublicState } from "../../src/protocol/backend-state.ts";
 
 function sockets() {

@@ -84,6 +84,7 @@ const table: Record<string, Row> = {
   "POST /v3/accounts/:account/clusters/:cluster/test": { needs: "admin" },
   "GET /v3/accounts/:account/clusters/:cluster/deliveries": { needs: "read" },
   "POST /v3/accounts/:account/clusters/:cluster/deliveries/:delivery/redeliver": { needs: "admin" },
+  "GET /v3/accounts/:account/events": { needs: "read" },
   "GET /v3/accounts/:account/services": { needs: "read" },
   "POST /v3/accounts/:account/services": { needs: "deploy", json: { name: "stolen" } },
   [`GET ${service}`]: { needs: "read" },

@@ -21,7 +21,7 @@ type Hello = Awaited<ReturnType<typeof setUp>>;
 
 async function addToken(hello: Hello, id: string, body: Partial<CreateTokenBody> = {}) {
   const secret = { id: id.padEnd(12, "0"), secretHash: await hashSecret(id) };
-  return hello.accountObject.createToken({ name: id, role: "read", ...body }, secret);
+  return hello.accountObject.createToken({ name: id, role: "read", ...body }, secret, actor);
 }
 
 async function authenticate(hello: Hello, id: string, secret = id) {
@@ -89,9 +89,9 @@ describe("authenticating", () => {
   it("refuses a deleted token", async () => {
     const hello = await setUp();
     value(await addToken(hello, "gone"));
-    value(await hello.accountObject.deleteToken("gone00000000"));
+    value(await hello.accountObject.deleteToken("gone00000000", actor));
     expect(code(await authenticate(hello, "gone"))).toBe("unauthorized");
-    expect(code(await hello.accountObject.deleteToken("gone00000000"))).toBe("token_not_found");
+    expect(code(await hello.accountObject.deleteToken("gone00000000", actor))).toBe("token_not_found");
   });
 });
 
@@ -103,13 +103,13 @@ describe("an object that was never set up", () => {
     expect(code(await account.getCluster("main"))).toBe("account_not_found");
     expect(code(await account.testCluster("main"))).toBe("account_not_found");
     expect(code(await account.createService({ name: "hello" }, actor))).toBe("account_not_found");
-    expect(code(await account.deleteService("hello"))).toBe("service_not_found");
+    expect(code(await account.deleteService("hello", actor))).toBe("account_not_found");
     expect(code(await account.config())).toBe("account_not_found");
     const made = { userAgent: "", secret: { id: "session00000", secretHash: "" } };
     const wish = { ...made, tokenId: "admintoken00", kind: "browser" as const };
     expect(code(await account.createSession(wish))).toBe("account_not_found");
     expect(code(await account.listSessions({ limit: 50 }))).toBe("account_not_found");
-    expect(code(await account.deleteSession("session00000"))).toBe("session_not_found");
+    expect(code(await account.deleteSession("session00000", actor))).toBe("session_not_found");
     const link = { tokenId: "admintoken00", expiresInSeconds: 60, secret: made.secret };
     expect(code(await account.createLoginLink(link))).toBe("account_not_found");
     expect(code(await account.useLoginLink(made.secret, made))).toBe("login_link_not_found");
@@ -119,7 +119,7 @@ describe("an object that was never set up", () => {
     const pinned = await service.pin("default", { image: "latest" }, actor, registryHost);
     const image = { digest: digestNumber(1), tag: "latest" };
     expect(code(pinned)).toBe("service_not_found");
-    expect(code(await service.recordImage(image, registryHost))).toBe("service_not_found");
+    expect(code(await service.recordImage(image, registryHost, actor))).toBe("service_not_found");
     expect(code(await service.connectBackend(connectCall({})))).toBe("service_not_found");
     expect(code(await service.learn("0000000000000", true))).toBe("backend_not_found");
     const end = { status: "terminated", time: Date.now() } as const;
@@ -161,10 +161,10 @@ describe("the tokens of an account", () => {
     const first = "admintoken00";
     value(await addToken(hello, "expiring", { role: "admin", expires_in_seconds: 3600 }));
     value(await addToken(hello, "narrow", { role: "admin", service: "hello" }));
-    expect(code(await hello.accountObject.deleteToken(first))).toBe("last_admin_token");
+    expect(code(await hello.accountObject.deleteToken(first, actor))).toBe("last_admin_token");
     value(await addToken(hello, "second", { role: "admin" }));
-    value(await hello.accountObject.deleteToken(first));
-    expect(code(await hello.accountObject.deleteToken("second000000"))).toBe("last_admin_token");
+    value(await hello.accountObject.deleteToken(first, actor));
+    expect(code(await hello.accountObject.deleteToken("second000000", actor))).toBe("last_admin_token");
     value(await authenticate(hello, "second"));
   });
 });
@@ -224,7 +224,7 @@ describe("creating a service", () => {
       service: "else",
     });
     const late = serviceStub(env, hello.account, "late");
-    value(await late.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost));
+    value(await late.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
     const { backendId } = value(await late.connectBackend(connectCall({})));
     expect(backendId.slice(0, 5)).not.toBe("zzzzx");
   });
@@ -234,9 +234,9 @@ describe("deleting a service", () => {
   it("takes it out of the list and lets its name be used again", async () => {
     const hello = await setUp();
     value(await hello.accountObject.createService({ name: "other" }, actor));
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     expect(value(await hello.accountObject.serviceNames())).toEqual(["other"]);
-    expect(code(await hello.accountObject.deleteService("hello"))).toBe("service_not_found");
+    expect(code(await hello.accountObject.deleteService("hello", actor))).toBe("account_not_found");
     value(await hello.accountObject.createService({ name: "hello" }, actor));
     const { items } = value(await hello.accountObject.listServices({ limit: 50 }));
     expect(items.map(({ name }) => name)).toEqual(["hello", "other"]);
@@ -246,7 +246,7 @@ describe("deleting a service", () => {
     const hello = await setUp();
     value(await hello.service().remove());
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello"]);
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     expect(value(await hello.accountObject.serviceNames())).toEqual([]);
     value(await hello.accountObject.createService({ name: "hello" }, actor));
   });

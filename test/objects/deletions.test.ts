@@ -40,12 +40,12 @@ describe("deleting an image", () => {
     await hello.push(1, "latest");
     await hello.push(2, "v2");
     await addEnvironment(hello, "prod", digestNumber(2));
-    expect(code(await hello.service().deleteImage(digestNumber(1)))).toBe("image_in_use");
-    expect(code(await hello.service().deleteImage(digestNumber(2)))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
     await hello.push(3, "latest");
-    value(await hello.service().deleteImage(digestNumber(1)));
+    value(await hello.service().deleteImage(digestNumber(1), actor));
     expect(code(await pin(hello, "default", digestNumber(1)))).toBe("image_not_found");
-    expect(code(await hello.service().deleteImage(digestNumber(1)))).toBe("image_not_found");
+    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_not_found");
   });
 
   it("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
@@ -54,11 +54,11 @@ describe("deleting an image", () => {
     await hello.push(2, "v2");
     value(await pin(hello, "default", digestNumber(1)));
     for (let revision = 3; revision <= 21; revision++) value(await pin(hello, "default", "v2"));
-    const refused = await hello.service().deleteImage(digestNumber(1));
+    const refused = await hello.service().deleteImage(digestNumber(1), actor);
     expect(code(refused)).toBe("image_in_use");
     expect(messageOf(refused)).toContain("revision 2 of environment `default`");
     value(await pin(hello, "default", "v2"));
-    value(await hello.service().deleteImage(digestNumber(1)));
+    value(await hello.service().deleteImage(digestNumber(1), actor));
   });
 
   it("is refused while a live backend runs it, and not after its end", async () => {
@@ -70,9 +70,9 @@ describe("deleting an image", () => {
       environments: [],
       live_backends: [backendId],
     });
-    expect(code(await hello.service().deleteImage(digestNumber(2)))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
     await end(hello, backendId);
-    value(await hello.service().deleteImage(digestNumber(2)));
+    value(await hello.service().deleteImage(digestNumber(2), actor));
     expect(value(await hello.service().listImages({ limit: 50 }, registryHost)).items).toHaveLength(1);
   });
 });
@@ -81,13 +81,13 @@ describe("deleting an environment", () => {
   it("is refused while it has live backends, and for the only one that there is", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
-    expect(code(await hello.service().deleteEnvironment("default"))).toBe("environment_in_use");
+    expect(code(await hello.service().deleteEnvironment("default", actor))).toBe("environment_in_use");
     await addEnvironment(hello, "prod");
-    value(await hello.service().patch({ default_environment: "prod" }));
+    value(await hello.service().patch({ default_environment: "prod" }, actor));
     const { backendId } = value(await hello.connect());
-    expect(code(await hello.service().deleteEnvironment("prod"))).toBe("environment_in_use");
+    expect(code(await hello.service().deleteEnvironment("prod", actor))).toBe("environment_in_use");
     await end(hello, backendId);
-    value(await hello.service().deleteEnvironment("prod"));
+    value(await hello.service().deleteEnvironment("prod", actor));
     expect(code(await hello.service().getEnvironment("prod"))).toBe("environment_not_found");
     expect(value(await hello.service().describe()).defaultEnvironment).toBeNull();
   });
@@ -99,7 +99,7 @@ describe("deleting an environment", () => {
     value(await pin(hello, "prod", "latest"));
     const { backendId } = value(await hello.connect({ environment: "prod" }));
     await end(hello, backendId);
-    value(await hello.service().deleteEnvironment("prod"));
+    value(await hello.service().deleteEnvironment("prod", actor));
     const anew = await addEnvironment(hello, "prod");
     expect(anew).toMatchObject({ image: "latest", revision: 1, last_spawned_at: null });
     expect(value(await hello.service().history("prod", { limit: 50 })).items).toHaveLength(1);
@@ -114,7 +114,7 @@ describe("a service that is deleted and created again", () => {
     value(await pin(hello, "default", "v1"));
     const before = value(await hello.connect({ key: "doc" }));
     const [old] = value(await hello.service().liveBackends());
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     expect(code(await hello.connect())).toBe("service_not_found");
     expect(code(await hello.service().describe())).toBe("service_not_found");
     await cluster.settledOf("backend.terminate", 1);
@@ -140,7 +140,7 @@ describe("a service that is deleted and created again", () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const before = value(await hello.connect({ key: "doc" }));
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     value(await hello.accountObject.createService({ name: "hello" }, actor));
     await hello.push(1, "latest");
     const waiting = hello.connect({ key: "doc" });

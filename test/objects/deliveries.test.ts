@@ -213,7 +213,7 @@ describe("a cluster's deliveries", () => {
     const hello = await setUp();
     const before = await registrationOf(hello);
     await tell(hello, 2);
-    value(await hello.accountObject.deleteCluster("main"));
+    value(await hello.accountObject.deleteCluster("main", actor));
     expect(code(await log(hello).listDeliveries(hello.account, "main", { limit: 5 }))).toBe(
       "cluster_not_found",
     );

@@ -64,7 +64,7 @@ describe("a cluster whose agents all drain", () => {
     const { hello } = await setUpDraining();
     value(await hello.accountObject.createService({ name: "later" }, actor));
     const later = serviceStub(env, hello.account, "later");
-    value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost));
+    value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
     expect(code(await later.connectBackend(connectCall({})))).toBe("cluster_unavailable");
   });
 

@@ -162,7 +162,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     const { hello, backendId, reported } = await setUpBackend();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
-    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost));
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
     const elsewhere = value(await other.connectBackend(connectCall({})));
     const stale = { ...reported, fencing_token: 99 };
     const all = [stale, { ...stale, id: elsewhere.backendId }];
@@ -257,7 +257,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const { hello, reported, history } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     await passTime(agent.stub(), 60_000);
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });

@@ -176,6 +176,7 @@ describe("a creation that is sent again", () => {
         hello.accountObject.createToken(
           { name: "ci", role: "deploy" },
           { id: crypto.randomUUID().slice(0, 12), secretHash: await hashSecret("x") },
+          actor,
           idempotency,
         ),
     ],
@@ -186,6 +187,7 @@ describe("a creation that is sent again", () => {
           { name: "second", webhook_url: "https://cluster.test/hook" },
           { id: "agentsecond0", secretHash: await hashSecret("x") },
           hello.signingSecret,
+          actor,
           idempotency,
         ),
     ],
@@ -203,7 +205,7 @@ describe("a creation that is sent again", () => {
     [
       "of an image",
       (hello, idempotency) =>
-        hello.service().recordImage({ digest: digestNumber(1), tag: "v1" }, registryHost, idempotency),
+        hello.service().recordImage({ digest: digestNumber(1), tag: "v1" }, registryHost, actor, idempotency),
     ],
   ];
 

@@ -77,7 +77,7 @@ describe("what a spawn runs", () => {
     const notify = (n: number, pushedAt: string) =>
       hello
         .service()
-        .recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, registryHost);
+        .recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, registryHost, actor);
     value(await notify(1, "2029-05-01T12:00:00Z"));
     value(await notify(2, "2029-05-01T11:59:59Z"));
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
@@ -88,11 +88,11 @@ describe("what a spawn runs", () => {
   it("is what arrived last where one of two pushes does not say when it happened", async () => {
     const hello = await setUp();
     const claimed = { digest: digestNumber(1), tag: "latest", pushed_at: "2039-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(claimed, registryHost));
+    value(await hello.service().recordImage(claimed, registryHost, actor));
     await hello.push(2, "latest");
     expect(await spawnedDigest(hello)).toBe(digestNumber(2));
     const older = { digest: digestNumber(3), tag: "latest", pushed_at: "2020-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(older, registryHost));
+    value(await hello.service().recordImage(older, registryHost, actor));
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 });
@@ -155,12 +155,14 @@ describe("a pin", () => {
     const hello = await setUp();
     await addEnvironment(hello, "prod");
     const settings = { max_idle_seconds: 0 };
-    expect(code(await hello.service().patchEnvironment("prod", { settings }, 2))).toBe("revision_conflict");
+    expect(code(await hello.service().patchEnvironment("prod", { settings }, actor, 2))).toBe(
+      "revision_conflict",
+    );
     expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(300);
-    value(await hello.service().patchEnvironment("prod", { settings }, 1));
+    value(await hello.service().patchEnvironment("prod", { settings }, actor, 1));
     expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(0);
-    expect(code(await hello.service().deleteEnvironment("prod", 2))).toBe("revision_conflict");
-    value(await hello.service().deleteEnvironment("prod", 1));
+    expect(code(await hello.service().deleteEnvironment("prod", actor, 2))).toBe("revision_conflict");
+    value(await hello.service().deleteEnvironment("prod", actor, 1));
   });
 
   it("of two at once under the same If-Match is made once", async () => {
@@ -248,9 +250,11 @@ describe("a service with several environments", () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await addEnvironment(hello, "prod");
-    value(await hello.service().patch({ default_environment: "prod" }));
+    value(await hello.service().patch({ default_environment: "prod" }, actor));
     expect(value(await hello.connect()).environment).toBe("prod");
     expect(value(await pin(hello, undefined, "latest")).environment).toBe("prod");
-    expect(code(await hello.service().patch({ default_environment: "prdo" }))).toBe("environment_not_found");
+    expect(code(await hello.service().patch({ default_environment: "prdo" }, actor))).toBe(
+      "environment_not_found",
+    );
   });
 });

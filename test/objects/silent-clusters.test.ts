@@ -94,7 +94,7 @@ describe("a cluster that is lost", () => {
     const { hello, reported } = await setUpBackend();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
-    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost));
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
     const { backendId } = value(await other.connectBackend(connectCall({})));
     const agent = agentOf(hello);
     value(await agent.beat([reported, { ...reported, id: backendId, fencing_token: 1 }]));

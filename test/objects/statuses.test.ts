@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Backends } from "../../src/objects/backends/backends.ts";
-import { Followers, followerPing, followerPong } from "../../src/objects/backends/followers.ts";
+import { Followers, followerPing, followerPong } from "../../src/objects/followers.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { setUpBackend, startBackend, statuses } from "./support/backend.ts";
 import { evict, freezeClock } from "./support/clock.ts";
@@ -264,7 +264,7 @@ describe("the places of a shard", () => {
   it("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
     const backend = await setUpBackend();
     await runInDurableObject(backend.shard(), async (_, state) => {
-      const followers = new Followers(state, { ofBackend: 2, ofShard: 3 });
+      const followers = new Followers(state, { ofTag: 2, ofObject: 3 });
       const clients: WebSocket[] = [];
       const accepted = (id: string) => {
         const sockets = followers.accept(id);

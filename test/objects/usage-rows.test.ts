@@ -220,7 +220,7 @@ describe("what was counted is kept", () => {
     value(await hello.report(backendId, live?.info.fencingToken ?? 0, "terminated"));
     expect(await totals(hello, "prod")).toEqual({ spawned: 1, failed: 1 });
 
-    value(await hello.service().deleteEnvironment("prod"));
+    value(await hello.service().deleteEnvironment("prod", actor));
     await make();
     expect(await totals(hello, "prod")).toEqual({});
     await passTime(hello.service(), minute);
@@ -232,7 +232,7 @@ describe("what was counted is kept", () => {
     value(await hello.connect());
     await passTime(hello.service(), 11_000);
     value(await hello.connect());
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     value(await hello.accountObject.createService({ name: "hello" }, actor));
     expect(await totals(hello)).toEqual({});
     await passTime(hello.service(), minute);

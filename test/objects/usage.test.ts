@@ -134,7 +134,7 @@ describe("a question for usage", () => {
 
   it("to a service that does not exist is `service_not_found`", async () => {
     const hello = await setUp();
-    value(await hello.accountObject.deleteService("hello"));
+    value(await hello.accountObject.deleteService("hello", actor));
     const to = Date.now();
     expect(code(await hello.service().usage({ from: to - minute, to, stepMs: minute }))).toBe(
       "service_not_found",

@@ -1,25 +1,14 @@
 import { z } from "zod";
-import { ok, type Result } from "../../domain/result.ts";
+import { ok } from "../../domain/result.ts";
 import { serviceStub } from "../../objects/stubs.ts";
 import { image as imageName, note as noteText } from "../../protocol/primitives.ts";
-import type { Image } from "../../protocol/v3/images.ts";
-import type { Environment, ResolveAnswer, Revision } from "../../protocol/v3/services.ts";
+import type { Environment } from "../../protocol/v3/services.ts";
 import { parseInput } from "../input.ts";
 import { registryHostOf } from "../origin.ts";
-import {
-  Command,
-  Digest,
-  durationText,
-  Empty,
-  Form,
-  ImageName,
-  shortDigest,
-  shortImage,
-  Table,
-  Time,
-} from "./elements.tsx";
-import { definePage, type Visitor } from "./page.ts";
+import { Command, Digest, durationText, Empty, ImageName, shortImage } from "./elements.tsx";
+import { definePage } from "./page.ts";
 import { pathOf } from "./paths.ts";
+import { PinPicker, PinPreview } from "./pin-picker.tsx";
 
 const imagesOffered = 50;
 const revisionsShown = 20;
@@ -64,10 +53,10 @@ export const environmentPage = definePage({
                 <Command>{`jamsocket push ${service} my-image:v1`}</Command>
               </Empty>
             ) : (
-              <Picker path={path} images={images.value.items} chosen={wish} />
+              <PinPicker path={path} images={images.value.items} chosen={wish} />
             )}
             {preview === null ? null : (
-              <Preview
+              <PinPreview
                 visitor={visitor}
                 path={path}
                 environment={environment.value}
@@ -170,152 +159,4 @@ function Facts({
 
 function secondsText(seconds: number | undefined): string {
   return durationText((seconds ?? 0) * 1000);
-}
-
-/** Choosing shows what would change; nothing is changed by it. */
-function Picker({ path, images, chosen }: { path: string; images: readonly Image[]; chosen: string }) {
-  const tags = images.flatMap(({ tags, digest }) => tags.map((tag) => ({ tag, digest })));
-  return (
-    <form method="get" action={path} class="fields" aria-label="Choose an image">
-      <label>
-        <span>A tag, which follows the most recent push, or a digest, which stays</span>
-        <select name="image" required>
-          <option value="">Choose an image</option>
-          <optgroup label="Tags">
-            {tags.map(({ tag, digest }) => (
-              <option value={tag} selected={tag === chosen}>
-                {tag} ({shortDigest(digest)})
-              </option>
-            ))}
-          </optgroup>
-          <optgroup label="Digests, newest first">
-            {images.map(({ digest, tags, pushed_at }) => (
-              <option value={digest} selected={digest === chosen}>
-                {shortDigest(digest)}
-                {tags.length > 0 ? ` (${tags.join(", ")})` : ""}, pushed{" "}
-                {pushed_at.slice(0, 16).replace("T", " ")}
-              </option>
-            ))}
-          </optgroup>
-        </select>
-      </label>
-      <div>
-        <button type="submit">Show what would change</button>
-      </div>
-    </form>
-  );
-}
-
-function Preview(props: {
-  visitor: Visitor;
-  path: string;
-  environment: Environment;
-  image: string;
-  preview: Result<ResolveAnswer>;
-}) {
-  const { visitor, path, environment, image, preview } = props;
-  const digest = preview.ok ? preview.value.digest : null;
-  const refusal = preview.ok
-    ? preview.value.refusals.find(({ code }) => code === "image_not_found")?.message
-    : preview.error.message;
-  if (digest === null) {
-    return (
-      <p class="notice refused" role="alert">
-        {refusal ?? `nothing with the name ${image} was pushed`}
-      </p>
-    );
-  }
-  const isSame = digest === environment.digest;
-  return (
-    <section class="panel" aria-labelledby="change">
-      <h3 id="change">What changes</h3>
-      <Table caption={`Pin of ${environment.name}`} head={["", "Now", "Then"]}>
-        <tr>
-          <th scope="row">Pinned to</th>
-          <td>
-            <ImageName of={environment.image} />
-          </td>
-          <td>
-            <ImageName of={image} />
-          </td>
-        </tr>
-        <tr>
-          <th scope="row">New sessions run</th>
-          <td>{environment.digest === null ? "nothing" : <Digest of={environment.digest} />}</td>
-          <td>
-            <Digest of={digest} /> {isSame ? "(the same)" : null}
-          </td>
-        </tr>
-      </Table>
-      <p>
-        {environment.live_backends === 0
-          ? "No session is live."
-          : `${environment.live_backends} live sessions go on with what they run until they end.`}{" "}
-        Sessions that start after the change run what is on the right.
-      </p>
-      <Form visitor={visitor} path={path} label="Pin">
-        <input type="hidden" name="image" value={image} />
-        <input type="hidden" name="revision" value={String(environment.revision)} />
-        <div class="fields">
-          <label>
-            <span>Note, for the history (optional)</span>
-            <input type="text" name="note" maxlength={200} autocomplete="off" />
-          </label>
-          <div>
-            <button type="submit" name="do" value="pin">
-              Pin {environment.name} to {shortImage(image)}
-            </button>
-          </div>
-        </div>
-      </Form>
-    </section>
-  );
-}
-
-function History(props: {
-  path: string;
-  account: string;
-  service: string;
-  revisions: readonly Revision[];
-  next: string | null;
-}) {
-  const { path, account, service, revisions, next } = props;
-  return (
-    <section aria-labelledby="history">
-      <h2 id="history">History</h2>
-      <Table
-        caption="Every pin, newest first"
-        head={["Revision", "Pinned to", "Resolved to", "When", "By", "Note", ""]}
-      >
-        {revisions.map((revision) => (
-          <tr>
-            <th scope="row">{revision.revision}</th>
-            <td>
-              <ImageName of={revision.image} />
-            </td>
-            <td>
-              {revision.digest === null ? (
-                "nothing yet"
-              ) : (
-                <Digest of={revision.digest} path={pathOf.image(account, service, revision.digest)} />
-              )}
-            </td>
-            <td>
-              <Time at={revision.at} />
-            </td>
-            <td>{revision.by.token_name}</td>
-            <td>{revision.note ?? ""}</td>
-            <td>
-              {revision.digest === null ? null : (
-                <a href={`${path}?image=${encodeURIComponent(revision.digest)}`}>
-                  Pin again<span class="unseen"> what revision {revision.revision} resolved to</span>
-                </a>
-              )}
-            </td>
-          </tr>
-        ))}
-      </Table>
-      {next === null ? null : <a href={`${path}?cursor=${encodeURIComponent(next)}`}>Earlier pins</a>}
-    </section>
-  );
 }

@@ -4,6 +4,7 @@ import type { Env } from "../../objects/env.ts";
 import type { IsolateState } from "../run-route.ts";
 import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./assets.ts";
+import { logIn, loginLinkPage, loginPage, logOut, type PublicArrival, useLoginLink } from "./login.tsx";
 import type { Page } from "./page.ts";
 import { refusalPage, runPage } from "./run-page.tsx";
 
@@ -12,12 +13,17 @@ type PageContext = Context<{ Bindings: Env }>;
 
 /** Puts the pages and what they need beside the API. */
 export function mountPages(app: App, pages: readonly Page[], state: IsolateState): void {
+  const answering =
+    (answer: (arrival: PublicArrival, state: IsolateState) => Promise<Response>) =>
+    (c: PageContext): Promise<Response> =>
+      answerErrors(c.req.raw, () => answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state));
+
   app.get("/assets/:version/:name", async (c, next) => (await assetAnswer(c.req.raw)) ?? next());
+  app.get("/login", answering(loginPage)).post(answering(logIn));
+  app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
+  app.post("/logout", answering(logOut));
   for (const page of pages) {
-    const answer = (c: PageContext) =>
-      answerErrors(c.req.raw, () =>
-        runPage(page, { request: c.req.raw, env: c.env, params: c.req.param() }, state),
-      );
+    const answer = answering((arrival) => runPage(page, arrival, state));
     app.get(page.path, answer);
     if (Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }

@@ -60,8 +60,8 @@ export const v2ServiceRoutes = [
     access: tokenFor("admin"),
     answer: statusOkAnswer,
     summary: "Delete a service",
-    async handle({ env, params }) {
-      const deleted = await accountStub(env, params.account).deleteService(params.service);
+    async handle({ env, params, actor }) {
+      const deleted = await accountStub(env, params.account).deleteService(params.service, actor);
       return deleted.ok ? ok(statusOk) : deleted;
     },
   }),

@@ -39,9 +39,10 @@ export const v3AccountRoutes = [
     status: 201,
     idempotent: true,
     summary: "Create an access token",
-    async handle({ env, params: { account }, body, idempotency }) {
+    async handle({ env, params: { account }, body, actor, idempotency }) {
       const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
-      const created = await accountStub(env, account).createToken(body, { id, secretHash }, idempotency);
+      const stored = { id, secretHash };
+      const created = await accountStub(env, account).createToken(body, stored, actor, idempotency);
       if (!created.ok) return created;
       const secretToken = formatAccessToken({ account, id: created.value.id, secret });
       return ok({ ...created.value, secret_token: secretToken });
@@ -67,8 +68,8 @@ export const v3AccountRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Revoke an access token",
-    async handle({ env, params: { account, token_id }, forget }) {
-      const revoked = await accountStub(env, account).deleteToken(token_id);
+    async handle({ env, params: { account, token_id }, actor, forget }) {
+      const revoked = await accountStub(env, account).deleteToken(token_id, actor);
       if (revoked.ok) forget(account, token_id);
       return revoked;
     },

@@ -19,13 +19,14 @@ export const v3ClusterRoutes = [
     status: 201,
     idempotent: true,
     summary: "Register a cluster",
-    async handle({ env, params: { account }, body, idempotency }) {
+    async handle({ env, params: { account }, body, actor, idempotency }) {
       const source = secretSource(env, account, idempotency);
       const [agent, signingSecret] = await Promise.all([newAgentSecret(source), newSigningSecret(source)]);
       const created = await accountStub(env, account).createCluster(
         body,
         { id: agent.id, secretHash: agent.secretHash },
         signingSecret,
+        actor,
         idempotency,
       );
       if (!created.ok) return created;
@@ -63,7 +64,8 @@ export const v3ClusterRoutes = [
     body: clusters.patchClusterBody,
     answer: clusters.cluster,
     summary: "Change a cluster",
-    handle: ({ env, params, body }) => accountStub(env, params.account).patchCluster(params.cluster, body),
+    handle: ({ env, params, body, actor }) =>
+      accountStub(env, params.account).patchCluster(params.cluster, body, actor),
   }),
   defineRoute({
     method: "DELETE",
@@ -72,7 +74,7 @@ export const v3ClusterRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Take a cluster out of the account",
-    handle: ({ env, params }) => accountStub(env, params.account).deleteCluster(params.cluster),
+    handle: ({ env, params, actor }) => accountStub(env, params.account).deleteCluster(params.cluster, actor),
   }),
   defineRoute({
     method: "POST",
@@ -84,9 +86,9 @@ export const v3ClusterRoutes = [
     idempotent: true,
     summary:
       "Add a signing secret: it and the newest one before it sign for 24 hours, an older one stops at once",
-    async handle({ env, params: { account, cluster }, idempotency }) {
+    async handle({ env, params: { account, cluster }, actor, idempotency }) {
       const secret = await newSigningSecret(secretSource(env, account, idempotency));
-      const rotated = await accountStub(env, account).rotateSecret(cluster, secret, idempotency);
+      const rotated = await accountStub(env, account).rotateSecret(cluster, secret, actor, idempotency);
       return rotated.ok ? ok({ ...rotated.value, signing_secret: secret }) : rotated;
     },
   }),

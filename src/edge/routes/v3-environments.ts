@@ -70,7 +70,8 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     conditional: true,
     summary: "Change an environment's cluster or settings",
-    handle: (call) => serviceOf(call).patchEnvironment(call.params.environment, call.body, call.ifMatch),
+    handle: (call) =>
+      serviceOf(call).patchEnvironment(call.params.environment, call.body, call.actor, call.ifMatch),
   }),
   defineRoute({
     method: "DELETE",
@@ -80,7 +81,7 @@ export const v3EnvironmentRoutes = [
     status: 204,
     conditional: true,
     summary: "Delete an environment",
-    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.ifMatch),
+    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.actor, call.ifMatch),
   }),
   defineRoute({
     method: "PUT",

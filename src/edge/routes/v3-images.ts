@@ -24,9 +24,9 @@ export const v3ImageRoutes = [
     status: 201,
     idempotent: true,
     summary: "Record an image that is kept in another registry",
-    handle({ env, request, params, body, idempotency }) {
+    handle({ env, request, params, body, actor, idempotency }) {
       const service = serviceStub(env, params.account, params.service);
-      return service.recordImage(body, registryHostOf(env, request), idempotency);
+      return service.recordImage(body, registryHostOf(env, request), actor, idempotency);
     },
   }),
   defineRoute({
@@ -62,7 +62,8 @@ export const v3ImageRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Forget an image",
-    handle: ({ env, params }) => serviceStub(env, params.account, params.service).deleteImage(params.digest),
+    handle: ({ env, params, actor }) =>
+      serviceStub(env, params.account, params.service).deleteImage(params.digest, actor),
   }),
   defineRoute({
     method: "POST",
@@ -72,12 +73,12 @@ export const v3ImageRoutes = [
     body: registryEventsBody,
     answer: registryEventsAnswer,
     summary: "Record the pushes that another registry notifies of",
-    async handle({ env, request, params, body }) {
+    async handle({ env, request, params, body, actor }) {
       const { pushes, ignored } = readRegistryEvents(body);
       const service = serviceStub(env, params.account, params.service);
       // One after another: a tag stands on the one that came last. A notification that is repeated changes nothing.
       for (const push of pushes) {
-        const recorded = await service.recordImage(push, registryHostOf(env, request));
+        const recorded = await service.recordImage(push, registryHostOf(env, request), actor);
         if (!recorded.ok) return recorded;
       }
       const recorded = pushes.map(({ digest, tag }) => definedFields({ digest, tag }));

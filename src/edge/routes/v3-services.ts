@@ -60,8 +60,8 @@ export const v3ServiceRoutes = [
     body: services.patchServiceBody,
     answer: services.service,
     summary: "Change a service's default environment",
-    async handle({ env, request, params, body }) {
-      const patched = await serviceStub(env, params.account, params.service).patch(body);
+    async handle({ env, request, params, body, actor }) {
+      const patched = await serviceStub(env, params.account, params.service).patch(body, actor);
       return patched.ok ? ok(serviceView(patched.value, registryHostOf(env, request))) : patched;
     },
   }),
@@ -72,7 +72,7 @@ export const v3ServiceRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Delete a service and end its backends",
-    handle: ({ env, params }) => accountStub(env, params.account).deleteService(params.service),
+    handle: ({ env, params, actor }) => accountStub(env, params.account).deleteService(params.service, actor),
   }),
   defineRoute({
     method: "GET",

@@ -2,6 +2,7 @@ import type { TokenRole } from "../../domain/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import { sessionsMigration } from "./credentials.sql.ts";
+import { eventsMigration, eventsSql } from "./events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -55,6 +56,7 @@ export const accountMigrations: readonly Migration[] = [
     `,
   },
   sessionsMigration,
+  eventsMigration,
 ];
 
 export type TokenRow = {
@@ -100,8 +102,10 @@ export type AccountRow = {
   config_version: number;
 };
 
-export function accountSql(db: Database) {
+/** @param eventWritten called at every write of an event, before it is committed */
+export function accountSql(db: Database, eventWritten: () => void) {
   return {
+    ...eventsSql(db.watched(eventWritten)),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
     insertAccount: (name: string, now: number) =>

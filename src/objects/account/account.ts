@@ -1,6 +1,4 @@
-import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
@@ -8,8 +6,8 @@ import type {
   PatchClusterBody,
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
+import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   AccountRpc,
@@ -23,24 +21,32 @@ import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import { type AccountRow, accountSql, type ClusterRow } from "./account.sql.ts";
+import type { AccountRow, ClusterRow } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
 import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
-import { credentialsSql } from "./credentials.sql.ts";
-import { AccountCredentials } from "./credentials.ts";
+import { AccountCredentials, noAccount } from "./credentials.ts";
+import { listEvents, recordEvents } from "./events.ts";
 import * as secrets from "./secrets.ts";
-import { creationInProgress, randomServiceCode, setServiceUp } from "./service-setup.ts";
-import { addToken, deleteToken } from "./tokens.ts";
-import { accountConfig, tokenView } from "./views.ts";
+import {
+  beginService,
+  creationInProgress,
+  serviceExists,
+  serviceNotFound,
+  setServiceRemoved,
+  setServiceUp,
+} from "./service-setup.ts";
+import { createToken } from "./tokens.ts";
+import { accountConfig } from "./views.ts";
 
 const syncRetryMs = 2_000;
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends AccountCredentials implements AccountRpc {
   readonly #db = this.db;
-  readonly #sql = accountSql(this.#db);
+  readonly #sql = this.sql;
   readonly #idempotency = idempotencySql(this.#db);
-  readonly #alarm = new Alarm(this.ctx);
+  readonly #alarm = this.wakeUp;
+  readonly #events = this.eventNews;
   readonly #creating = new Set<string>();
   readonly #allowPrivate = this.env.ALLOW_PRIVATE_CLUSTERS === "true";
 
@@ -50,37 +56,16 @@ export class Account extends AccountCredentials implements AccountRpc {
     return this.#idempotency.once(idempotency, now, () => {
       if (this.#sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
       this.#sql.insertAccount(name, now);
-      return ok({ name, token: addToken(this.#sql, { name: "first admin", role: "admin" }, admin, now) });
+      const token = createToken(this.#sql, { name: "first admin", role: "admin" }, admin, null, now);
+      return ok({ name, token });
     });
-  }
-
-  async createToken(
-    body: CreateTokenBody,
-    secret: NewSecret,
-    idempotency?: Idempotency,
-  ): Promise<Result<Token>> {
-    return this.#once(idempotency, () => {
-      if (body.service !== undefined && this.#sql.service(body.service)?.state !== "live") {
-        return this.#serviceNotFound(body.service);
-      }
-      return ok(addToken(this.#sql, body, secret, Date.now()));
-    });
-  }
-
-  async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
-    return this.#page(query, (start, limit) =>
-      toPage(this.#sql.tokensBefore(start, limit + 1), limit, ({ seq }) => seq, tokenView),
-    );
-  }
-
-  async deleteToken(id: string): Promise<Result<null>> {
-    return this.#once(undefined, () => deleteToken(this.#sql, credentialsSql(this.#db), id));
   }
 
   async createCluster(
     body: CreateClusterBody,
     agent: NewSecret,
     signingSecret: string,
+    actor: Actor,
     idempotency?: Idempotency,
   ): Promise<Result<Cluster>> {
     const created = this.#once(idempotency, (account) =>
@@ -90,6 +75,7 @@ export class Account extends AccountCredentials implements AccountRpc {
         body,
         { agent, signingSecret },
         this.#allowPrivate,
+        actor,
         Date.now(),
       ),
     );
@@ -117,17 +103,19 @@ export class Account extends AccountCredentials implements AccountRpc {
     return asked.ok ? ok(await asked.value.cluster) : asked;
   }
 
-  async patchCluster(name: string, patch: PatchClusterBody): Promise<Result<Cluster>> {
+  async patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>> {
     const patched = this.#once(undefined, () =>
-      clusters.patchCluster(this.#sql, name, patch, this.#allowPrivate),
+      clusters.patchCluster(this.#sql, name, patch, this.#allowPrivate, actor, Date.now()),
     );
     if (patched.ok) await this.#sync();
     return patched;
   }
 
-  async rotateSecret(name: string, signingSecret: string, idempotency?: Idempotency) {
+  async rotateSecret(name: string, signingSecret: string, actor: Actor, idempotency?: Idempotency) {
     const now = Date.now();
-    const rotated = this.#once(idempotency, () => secrets.rotateSecret(this.#sql, name, signingSecret, now));
+    const rotated = this.#once(idempotency, () =>
+      secrets.rotateSecret(this.#sql, name, signingSecret, actor, now),
+    );
     if (!rotated.ok) return rotated;
     // A crash must not leave services signing with the old secret alone.
     this.#alarm.noLaterThan(now + syncRetryMs);
@@ -135,11 +123,11 @@ export class Account extends AccountCredentials implements AccountRpc {
     return rotated;
   }
 
-  async deleteCluster(name: string): Promise<Result<null>> {
-    const marked = this.#once(undefined, () => clusters.markDeleting(this.#sql, name));
+  async deleteCluster(name: string, actor: Actor): Promise<Result<null>> {
+    const marked = this.#once(undefined, () => clusters.markDeleting(this.#sql, name, actor));
     if (!marked.ok) return marked;
     this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    const outcome = await finishDeletion(this.#syncPorts(), name);
+    const outcome = await finishDeletion(this.#syncPorts(), name, Date.now());
     return outcome.state === "kept" ? clusters.clusterInUse(name, outcome.neededBy) : ok(null);
   }
 
@@ -166,20 +154,9 @@ export class Account extends AccountCredentials implements AccountRpc {
     idempotency?: Idempotency,
   ): Promise<Result<ServiceDescription>> {
     const { name } = body;
-    const exists = fail("already_exists", `service \`${name}\` exists already`);
-    if (this.#creating.has(name)) return idempotency ? creationInProgress : exists;
-    const begun = this.#once(undefined, (): Result<{ replay: Result<ServiceDescription> | null }> => {
-      if (idempotency) {
-        const found = this.#idempotency.find<ServiceDescription>(idempotency, Date.now());
-        if (!found.ok) return found;
-        if (found.value?.result) return ok({ replay: found.value.result });
-      }
-      const row = this.#sql.service(name);
-      if (row?.state === "live") return exists;
-      if (!row) this.#sql.insertService(name, randomServiceCode(), Date.now());
-      else if (row.state === "removed") this.#sql.reviveService(name, Date.now());
-      return ok({ replay: null });
-    });
+    if (this.#creating.has(name)) return idempotency ? creationInProgress : serviceExists(name);
+    const ports = { sql: this.#sql, idempotency: this.#idempotency };
+    const begun = this.#once(undefined, () => beginService(ports, name, idempotency, Date.now()));
     if (!begun.ok) return begun;
     if (begun.value.replay) return begun.value.replay;
     this.#creating.add(name);
@@ -211,21 +188,22 @@ export class Account extends AccountCredentials implements AccountRpc {
 
   async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
     const set = this.#once(undefined, () =>
-      clusters.setClusterDraining(this.#sql, cluster, registration, draining),
+      clusters.setClusterDraining(this.#sql, cluster, registration, draining, Date.now()),
     );
     if (set.ok) await this.#sync();
     return set;
   }
 
-  async deleteService(name: string): Promise<Result<null>> {
+  async deleteService(name: string, actor: Actor): Promise<Result<null>> {
     const row = this.#db.ready ? this.#sql.service(name) : undefined;
     const account = this.#db.ready ? this.#sql.account() : undefined;
-    if (!account || row?.state !== "live") return this.#serviceNotFound(name);
+    if (!account) return noAccount();
+    if (row?.state !== "live") return serviceNotFound(this.#sql, name);
     const removed = handedOn(await serviceStub(this.env, account.name, name).remove());
     // One that is gone already was removed by an attempt that was cut short.
     if (!removed.ok && removed.error.code !== "service_not_found") return removed;
     await registryStub(this.env, account.name).removeRepository({ account: account.name, service: name });
-    this.#sql.setServiceState(name, "removed");
+    setServiceRemoved({ db: this.#db, sql: this.#sql }, name, actor, Date.now());
     return ok(null);
   }
 
@@ -233,11 +211,24 @@ export class Account extends AccountCredentials implements AccountRpc {
     return this.#once(undefined, (account) => ok(accountConfig(account, this.#sql.clusters())));
   }
 
+  async recordEvents(events: AccountEvent[]): Promise<Result<null>> {
+    return this.#once(undefined, () => recordEvents(this.#sql, events));
+  }
+
+  async listEvents(query: EventQuery, allowed?: readonly string[]) {
+    return this.#once(undefined, () => listEvents(this.#sql, { ...query, allowedEnvironments: allowed }));
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    return this.#events.follow(request);
+  }
+
   override async alarm(): Promise<void> {
     this.#alarm.fired();
     this.#db.transaction(() => secrets.dropSpentSecrets(this.#sql, Date.now()));
+    this.#events.trim(Date.now());
     for (const { name, deleting } of this.#sql.clusters()) {
-      if (deleting) await finishDeletion(this.#syncPorts(), name);
+      if (deleting) await finishDeletion(this.#syncPorts(), name, Date.now());
     }
     await this.#sync();
     if (this.#sql.clusters().some(({ deleting }) => deleting))
@@ -259,6 +250,7 @@ export class Account extends AccountCredentials implements AccountRpc {
           handedOn(await serviceStub(this.env, service.account, service.name).initialise(service, actor)),
       },
       body,
+      actor,
       request,
     );
     if (created.ok) await this.#sync();
@@ -288,7 +280,7 @@ export class Account extends AccountCredentials implements AccountRpc {
   /** A transaction on an account that exists, run once for each idempotency key. */
   #once<T>(idempotency: Idempotency | undefined, action: (account: AccountRow) => Result<T>): Result<T> {
     const account = this.#db.ready ? this.#sql.account() : undefined;
-    if (!account) return fail("account_not_found", "account not found");
+    if (!account) return noAccount();
     return this.#idempotency.once(idempotency, Date.now(), () => action(account));
   }
 
@@ -300,13 +292,5 @@ export class Account extends AccountCredentials implements AccountRpc {
       const start = pageStart(query);
       return start.ok ? ok(read(start.value, query.limit, account)) : start;
     });
-  }
-
-  #serviceNotFound(name: string) {
-    const names = this.#db.ready ? this.#sql.serviceNames().map((row) => row.name) : [];
-    return fail(
-      "service_not_found",
-      `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
-    );
   }
 }

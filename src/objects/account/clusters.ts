@@ -1,5 +1,6 @@
 import { judgeAttempt } from "../../domain/delivery.ts";
 import { recordedResult } from "../../domain/delivery-log.ts";
+import type { EventDetails } from "../../domain/events.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type {
@@ -12,10 +13,11 @@ import type {
 } from "../../protocol/v3/clusters.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhook-url.ts";
 import { signForCluster } from "../cluster-signature.ts";
-import type { NewSecret, SignedGet } from "../contract.ts";
+import type { Actor, NewSecret, SignedGet } from "../contract.ts";
 import type { DeliveryLogRpc } from "../deliveries-contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
+import { recordEvent } from "./events.ts";
 import { addToken } from "./tokens.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
@@ -26,6 +28,7 @@ export function createCluster(
   body: CreateClusterBody,
   secrets: { agent: NewSecret; signingSecret: string },
   allowPrivate: boolean,
+  actor: Actor,
   now: number,
 ): Result<Cluster> {
   const problem = urlProblem(body.webhook_url, allowPrivate);
@@ -43,6 +46,7 @@ export function createCluster(
   addToken(sql, { name: `agent of ${body.name}`, role: "agent", cluster: body.name }, secrets.agent, now);
   if (account.default_cluster === null) sql.setDefaultCluster(body.name);
   sql.bumpConfigVersion();
+  recordEvent(sql, { type: "cluster.registered", actor, cluster: body.name }, now);
   return getCluster(sql, body.name);
 }
 
@@ -51,6 +55,8 @@ export function patchCluster(
   name: string,
   patch: PatchClusterBody,
   allowPrivate: boolean,
+  actor: Actor,
+  now: number,
 ): Result<Cluster> {
   const found = findCluster(sql, name);
   if (!found.ok) return found;
@@ -73,6 +79,10 @@ export function patchCluster(
   sql.updateCluster(next);
   if (patch.default) sql.setDefaultCluster(name);
   sql.bumpConfigVersion();
+  const details = definedOf(patch);
+  if (Object.keys(details).length > 0) {
+    recordEvent(sql, { type: "cluster.changed", actor, cluster: name, details }, now);
+  }
   return getCluster(sql, name);
 }
 
@@ -121,12 +131,15 @@ export function setClusterDraining(
   name: string,
   registration: number,
   draining: boolean,
+  now: number,
 ): Result<null> {
   const found = findRegistration(sql, name, registration);
   if (!found.ok) return found;
   if ((found.value.draining === 1) !== draining) {
     sql.setDraining(name, draining);
     sql.bumpConfigVersion();
+    const type = draining ? "cluster.drained" : "cluster.undrained";
+    recordEvent(sql, { type, actor: null, cluster: name }, now);
   }
   return ok(null);
 }
@@ -143,10 +156,11 @@ export async function observedCluster(
 }
 
 /** Takes a cluster for gone, until its deletion is finished or found to be impossible. */
-export function markDeleting(sql: AccountSql, name: string): Result<null> {
+export function markDeleting(sql: AccountSql, name: string, actor: Actor): Result<null> {
   const found = findCluster(sql, name);
   if (!found.ok) return found;
   sql.setDeleting(name, true);
+  sql.setDeletedBy(name, JSON.stringify(actor));
   sql.bumpConfigVersion();
   return ok(null);
 }
@@ -157,6 +171,14 @@ export function clusterInUse(name: string, services: string[]) {
     `cluster \`${name}\` is needed by ${listOf(services)}: move their environments and end their backends there first`,
     { details: { services } },
   );
+}
+
+/** What a patch changes, for its event: a URL is told as it is, for it is no secret to who may read events. */
+function definedOf(patch: PatchClusterBody): EventDetails {
+  const told = Object.entries(patch).flatMap(([field, value]) =>
+    value === undefined ? [] : [[field, value]],
+  );
+  return Object.fromEntries(told);
 }
 
 /** Sends one `cluster.ping`, tells what it met, and has the cluster's log record it. */

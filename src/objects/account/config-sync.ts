@@ -1,7 +1,8 @@
 import type { Result } from "../../domain/result.ts";
-import type { AccountConfig } from "../contract.ts";
+import type { AccountConfig, Actor } from "../contract.ts";
 import type { Database } from "../database.ts";
 import type { AccountSql } from "./account.sql.ts";
+import { recordEvent } from "./events.ts";
 import { accountConfig } from "./views.ts";
 
 export interface ConfigSyncPorts {
@@ -45,6 +46,7 @@ export async function syncConfig({ sql, apply }: ConfigSyncPorts): Promise<SyncO
 export async function finishDeletion(
   ports: ConfigSyncPorts,
   cluster: string,
+  now: number,
 ): Promise<{ state: "deleted" | "pending" } | { state: "kept"; neededBy: string[] }> {
   const { db, sql } = ports;
   const outcome = await syncConfig(ports);
@@ -59,8 +61,11 @@ export async function finishDeletion(
   if (outcome.unreached.length > 0) return { state: "pending" };
   db.transaction(() => {
     if (sql.account()?.default_cluster === cluster) sql.setDefaultCluster(null);
+    const by = sql.deletedBy(cluster);
+    const actor: Actor | null = by === null ? null : JSON.parse(by);
     sql.deleteTokensOfCluster(cluster);
-    sql.deleteCluster(cluster);
+    // The request and the alarm may both get here.
+    if (sql.deleteCluster(cluster)) recordEvent(sql, { type: "cluster.deleted", actor, cluster }, now);
   });
   return { state: "deleted" };
 }

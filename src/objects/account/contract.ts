@@ -1,13 +1,24 @@
 import type { Result } from "../../domain/result.ts";
 import type { SessionKind } from "../../domain/sessions.ts";
+import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { Idempotency, Identity, NewSecret } from "../contract.ts";
+import type { Actor, Idempotency, Identity, NewSecret } from "../contract.ts";
 
 /** Who acts for an account: its access tokens, the sessions made from them, and links that make one. */
 export interface CredentialsRpc {
   /** `unauthorized` for a token or session that is unknown, wrong, revoked or expired. */
   authenticate(id: string, secretHash: string): Promise<Result<Identity>>;
+
+  createToken(
+    body: CreateTokenBody,
+    secret: NewSecret,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Token>>;
+  listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
+  /** `token_not_found`, or `last_admin_token` where nobody could administer the account any more. */
+  deleteToken(id: string, actor: Actor): Promise<Result<null>>;
 
   /**
    * Logs the holder of an access token in. The oldest of too many sessions of one token ends.
@@ -17,7 +28,7 @@ export interface CredentialsRpc {
   /** Those that live, newest first. */
   listSessions(query: ListQuery): Promise<Result<Page<Session>>>;
   /** `session_not_found` where there is none that lives. */
-  deleteSession(id: string): Promise<Result<null>>;
+  deleteSession(id: string, actor: Actor): Promise<Result<null>>;
 
   /** Makes a link that logs in once, as the holder of this token. Failures as of `createSession`. */
   createLoginLink(

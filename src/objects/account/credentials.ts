@@ -1,9 +1,11 @@
-import { DurableObject } from "cloudflare:workers";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/sessions.ts";
+import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
+import { Alarm } from "../alarm.ts";
 import type {
+  Actor,
   CredentialsRpc,
   Idempotency,
   Identity,
@@ -12,27 +14,58 @@ import type {
   SessionWish,
 } from "../contract.ts";
 import { Database } from "../database.ts";
-import type { Env } from "../env.ts";
+import { FollowedObject, Followers } from "../followers.ts";
 import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { accountMigrations, accountSql } from "./account.sql.ts";
 import { credentialsSql } from "./credentials.sql.ts";
+import { EventNews } from "./events.ts";
+import { serviceNotFound } from "./service-setup.ts";
 import * as sessions from "./sessions.ts";
-import { authenticate } from "./tokens.ts";
+import { authenticate, createToken, deleteToken } from "./tokens.ts";
+import { tokenView } from "./views.ts";
 
 /** The part of an account that says who acts for it. An object's fields, unlike its methods, are not open to RPC. */
-export abstract class AccountCredentials extends DurableObject<Env> implements CredentialsRpc {
+export abstract class AccountCredentials extends FollowedObject implements CredentialsRpc {
   protected readonly db = new Database(this.ctx.storage, accountMigrations);
-  readonly #tables: sessions.CredentialTables = {
-    tokens: accountSql(this.db),
-    made: credentialsSql(this.db),
-  };
-  readonly #accounts = accountSql(this.db);
+  protected readonly sql = accountSql(this.db, () => this.eventNews.changed());
+  protected readonly wakeUp = new Alarm(this.ctx);
+  protected readonly eventNews = new EventNews(this.db, this.sql, new Followers(this.ctx), this.wakeUp);
+  readonly #tables: sessions.CredentialTables = { tokens: this.sql, made: credentialsSql(this.db) };
   readonly #idempotency = idempotencySql(this.db);
 
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
     if (!this.db.ready) return fail("unauthorized", "the access token is not valid");
-    return authenticate(this.#accounts, this.#tables.made, id, secretHash, Date.now());
+    return authenticate(this.sql, this.#tables.made, id, secretHash, Date.now());
+  }
+
+  async createToken(
+    body: CreateTokenBody,
+    secret: NewSecret,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Token>> {
+    return this.#once(idempotency, noAccount(), (now) => {
+      if (body.service !== undefined && this.sql.service(body.service)?.state !== "live") {
+        return serviceNotFound(this.sql, body.service);
+      }
+      return ok(createToken(this.sql, body, secret, actor, now));
+    });
+  }
+
+  async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
+    return this.#once(undefined, noAccount(), () => {
+      const start = pageStart(query);
+      if (!start.ok) return start;
+      const rows = this.sql.tokensBefore(start.value, query.limit + 1);
+      return ok(toPage(rows, query.limit, ({ seq }) => seq, tokenView));
+    });
+  }
+
+  async deleteToken(id: string, actor: Actor): Promise<Result<null>> {
+    return this.#once(undefined, noAccount(), (now) =>
+      deleteToken(this.sql, this.#tables.made, id, actor, now),
+    );
   }
 
   async createSession(wish: SessionWish & { tokenId: string; kind: SessionKind }): Promise<Result<Session>> {
@@ -48,8 +81,10 @@ export abstract class AccountCredentials extends DurableObject<Env> implements C
     });
   }
 
-  async deleteSession(id: string): Promise<Result<null>> {
-    return this.#once(undefined, sessionNotFound(id), (now) => sessions.endSession(this.#tables, id, now));
+  async deleteSession(id: string, actor: Actor): Promise<Result<null>> {
+    return this.#once(undefined, sessionNotFound(id), (now) =>
+      sessions.endSession(this.#tables, id, actor, now),
+    );
   }
 
   async createLoginLink(
@@ -77,6 +112,7 @@ export abstract class AccountCredentials extends DurableObject<Env> implements C
   }
 }
 
-function noAccount() {
+/** The answer of an account that was never set up. */
+export function noAccount() {
   return fail("account_not_found", "account not found");
 }

@@ -4,8 +4,10 @@ import { earliest } from "../../domain/retry.ts";
 import { goodSecrets, nextSecretEnd, rotatedSecrets } from "../../domain/secret-rotation.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { RotatedSecret } from "../../protocol/v3/clusters.ts";
+import type { Actor } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { findCluster } from "./clusters.ts";
+import { recordEvent } from "./events.ts";
 import { clusterConfig } from "./views.ts";
 
 /** Adds a signing secret to a cluster. To be run inside a transaction; services hear of it as of a new configuration. */
@@ -13,6 +15,7 @@ export function rotateSecret(
   sql: AccountSql,
   name: string,
   signingSecret: string,
+  actor: Actor,
   now: number,
 ): Result<Omit<RotatedSecret, "signing_secret">> {
   const found = findCluster(sql, name);
@@ -27,6 +30,7 @@ export function rotateSecret(
   }
   sql.setSecrets(name, JSON.stringify(rotatedSecrets(secrets, signingSecret, now)));
   sql.bumpConfigVersion();
+  recordEvent(sql, { type: "cluster.secret_rotated", actor, cluster: name }, now);
   return ok({ name, previous_valid_until: isoTime(now + secretRotationOverlapMs) });
 }
 

@@ -1,10 +1,12 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
-import { fail, type Result } from "../../domain/result.ts";
-import type { Idempotency, ServiceDescription } from "../contract.ts";
+import { listOf, nearest } from "../../domain/names.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Actor, Idempotency, ServiceDescription } from "../contract.ts";
 import type { Database } from "../database.ts";
 import type { IdempotencySql } from "../idempotency.sql.ts";
 import type { NewService } from "../service/setup.ts";
 import type { AccountSql } from "./account.sql.ts";
+import { recordEvent } from "./events.ts";
 import { accountConfig } from "./views.ts";
 
 export interface ServiceSetupPorts {
@@ -17,8 +19,49 @@ export interface ServiceSetupPorts {
 }
 
 /** A code that a new service may claim at the directory. */
-export function randomServiceCode(): string {
+function randomServiceCode(): string {
   return serviceCode(crypto.getRandomValues(new Uint8Array(serviceCodeLength)));
+}
+
+/**
+ * Notes that a service is being created, unless there is one of its name or the request was answered before. To be run
+ * inside a transaction.
+ */
+export function beginService(
+  { sql, idempotency }: Pick<ServiceSetupPorts, "sql" | "idempotency">,
+  name: string,
+  request: Idempotency | undefined,
+  now: number,
+): Result<{ replay: Result<ServiceDescription> | null }> {
+  if (request) {
+    const found = idempotency.find<ServiceDescription>(request, now);
+    if (!found.ok) return found;
+    if (found.value?.result) return ok({ replay: found.value.result });
+  }
+  const row = sql.service(name);
+  if (row?.state === "live") return serviceExists(name);
+  if (!row) sql.insertService(name, randomServiceCode(), now);
+  else if (row.state === "removed") sql.reviveService(name, now);
+  return ok({ replay: null });
+}
+
+export function serviceExists(name: string) {
+  return fail("already_exists", `service \`${name}\` exists already`);
+}
+
+/** Takes a service whose own object has forgotten everything out of the list. */
+export function setServiceRemoved(
+  { db, sql }: Pick<ServiceSetupPorts, "db" | "sql">,
+  name: string,
+  actor: Actor,
+  now: number,
+): void {
+  db.transaction(() => {
+    // Of two requests at a time, one deletes it.
+    if (sql.service(name)?.state !== "live") return;
+    sql.setServiceState(name, "removed");
+    recordEvent(sql, { type: "service.deleted", actor, service: name }, now);
+  });
 }
 
 /**
@@ -28,6 +71,7 @@ export function randomServiceCode(): string {
 export async function setServiceUp(
   { db, sql, idempotency, claim, initialise }: ServiceSetupPorts,
   { name, default_environment: defaultEnvironment }: { name: string; default_environment?: string },
+  actor: Actor,
   request: Idempotency | undefined,
 ): Promise<Result<ServiceDescription>> {
   const account = sql.account();
@@ -44,6 +88,7 @@ export async function setServiceUp(
   if (!initialised.ok) return initialised;
   db.transaction(() => {
     sql.setServiceState(name, "live");
+    recordEvent(sql, { type: "service.created", actor, service: name }, Date.now());
     sql.setServiceConfigVersion(name, config.version);
     if (request) idempotency.keep(request, { result: initialised, subject: null }, Date.now());
   });
@@ -60,6 +105,15 @@ async function claimCode(
     if (await claim(code)) return code;
     sql.setServiceCode(service, randomServiceCode());
   }
+}
+
+/** Says what there is instead. */
+export function serviceNotFound(sql: Pick<AccountSql, "serviceNames">, name: string) {
+  const names = sql.serviceNames().map((row) => row.name);
+  return fail(
+    "service_not_found",
+    `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
+  );
 }
 
 export const creationInProgress = fail(

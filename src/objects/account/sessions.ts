@@ -4,13 +4,14 @@ import { mayLogIn, type SessionKind, sessionExpiry, sessionNotFound } from "../.
 import { constantTimeEqual } from "../../protocol/access-token.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { LoginLink, NewSecret, SessionWish } from "../contract.ts";
+import type { Actor, LoginLink, NewSecret, SessionWish } from "../contract.ts";
 import type { AccountSql, TokenRow } from "./account.sql.ts";
 import type { CredentialsSql, SessionRow } from "./credentials.sql.ts";
+import { recordEvent } from "./events.ts";
 
 /** Where an account's credentials are kept. */
 export interface CredentialTables {
-  tokens: Pick<AccountSql, "token">;
+  tokens: Pick<AccountSql, "token" | "insertEvent">;
   made: CredentialsSql;
 }
 
@@ -33,13 +34,21 @@ export function addSession(
   };
   made.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
   made.insertSession(row);
+  const actor = { tokenId, tokenName: token.value.name };
+  recordEvent(tokens, { type: "session.created", actor, details: { kind } }, now);
   return ok(sessionView(row));
 }
 
-export function endSession({ made }: CredentialTables, id: string, now: number): Result<null> {
+export function endSession(
+  { tokens, made }: CredentialTables,
+  id: string,
+  actor: Actor,
+  now: number,
+): Result<null> {
   const row = made.session(id);
   if (!row || row.expires_at <= now) return sessionNotFound(id);
   made.deleteSession(id);
+  recordEvent(tokens, { type: "session.revoked", actor, details: { kind: row.kind } }, now);
   return ok(null);
 }
 

@@ -1,9 +1,10 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { constantTimeEqual } from "../../protocol/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
-import type { Identity, NewSecret } from "../contract.ts";
+import type { Actor, Identity, NewSecret } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";
 import type { CredentialsSql } from "./credentials.sql.ts";
+import { recordEvent } from "./events.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
 /** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */
@@ -50,8 +51,27 @@ export function addToken(
   return tokenView({ seq: 0, ...row });
 }
 
+/** Adds a token that somebody asked for, which is an event. @param actor null: the deployment's root token */
+export function createToken(
+  sql: AccountSql,
+  token: CreateTokenBody,
+  secret: NewSecret,
+  actor: Actor | null,
+  now: number,
+): Token {
+  const details = { token_id: secret.id, token_name: token.name, role: token.role };
+  recordEvent(sql, { type: "token.created", actor, details }, now);
+  return addToken(sql, token, secret, now);
+}
+
 /** Revokes a token and what was made from it, unless nobody could administer the account after it. */
-export function deleteToken(sql: AccountSql, made: CredentialsSql, id: string): Result<null> {
+export function deleteToken(
+  sql: AccountSql,
+  made: CredentialsSql,
+  id: string,
+  actor: Actor,
+  now: number,
+): Result<null> {
   const token = sql.token(id);
   if (!token) return fail("token_not_found", `token \`${id}\` not found`);
   if (token.role === "agent") {
@@ -66,5 +86,6 @@ export function deleteToken(sql: AccountSql, made: CredentialsSql, id: string): 
   }
   sql.deleteToken(id);
   made.deleteAllOfToken(id);
+  recordEvent(sql, { type: "token.revoked", actor, details: { token_id: id, token_name: token.name } }, now);
   return ok(null);
 }

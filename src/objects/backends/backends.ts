@@ -1,4 +1,3 @@
-import { DurableObject } from "cloudflare:workers";
 import {
   isConnectable,
   nextEntry,
@@ -12,11 +11,11 @@ import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
 import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
 import { Database } from "../database.ts";
-import type { Env } from "../env.ts";
+import { FollowedObject, Followers } from "../followers.ts";
 import { matches } from "../service/backend-list.ts";
 import { serviceStub } from "../stubs.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
-import { Followers, tellEntries } from "./followers.ts";
+import { tellEntries, tellFollowers } from "./followers.ts";
 
 /**
  * Status histories of one shard of a service's backends. A report that keys or deadlines depend on is told to the
@@ -24,7 +23,7 @@ import { Followers, tellEntries } from "./followers.ts";
  * not acknowledged. What this object believes to be alive it checks once after each awakening, for reports that
  * nobody repeated.
  */
-export class Backends extends DurableObject<Env> implements BackendsRpc {
+export class Backends extends FollowedObject implements BackendsRpc {
   readonly #db = new Database(this.ctx.storage, backendsMigrations);
   readonly #sql = backendsSql(this.#db);
   readonly #alarm = new Alarm(this.ctx);
@@ -113,19 +112,8 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       backendId,
     );
     if (!record.ok) return new Response(null, { status: 404 });
-    const sockets = this.#followers.accept(backendId);
-    if (!sockets) return new Response(null, { status: 503 });
     const { history } = this.#stored(backendId) ?? record.value;
-    tellEntries(sockets.server, history);
-    return new Response(null, { status: 101, webSocket: sockets.client });
-  }
-
-  override async webSocketClose(socket: WebSocket): Promise<void> {
-    socket.close();
-  }
-
-  override async webSocketError(socket: WebSocket): Promise<void> {
-    socket.close();
+    return this.#followers.answer(backendId, (socket) => tellEntries(socket, history));
   }
 
   override async alarm(): Promise<void> {
@@ -162,7 +150,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       base_url: written.baseUrl,
       ended_at: last.status === "terminated" ? last.time : null,
     });
-    this.#followers.tell(record.info.id, history.slice(record.history.length));
+    tellFollowers(this.#followers, record.info.id, history.slice(record.history.length));
     if (last.status === "terminated") {
       this.#checked.delete(record.info.id);
       this.#alarm.noLaterThan(last.time + endedBackendsKeptMs);

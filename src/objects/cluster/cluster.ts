@@ -27,6 +27,7 @@ import { type AgentList, Agents, agentView, listByService, snapshotOf } from "./
 import { type ClusterRow, clusterMigrations, clusterSql } from "./cluster.sql.ts";
 import { attemptView, DeliveryLog } from "./deliveries.ts";
 import { inTime } from "./in-time.ts";
+import { lostEvent } from "./lost-event.ts";
 import { ServicesAsked } from "./services.ts";
 
 const retryMs = 2_000;
@@ -197,16 +198,18 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
   /** Tells every service that the cluster is lost. Rejects where one did not hear it: then all are to be told again. */
   async #giveUp(lost: ClusterRow): Promise<void> {
     const services = await this.#servicesOf(lost);
+    const event = await lostEvent(lost);
     const isStillLost = () =>
       this.#registered(lost.registration) !== undefined && this.#agents.alive(Date.now()).length === 0;
     // A heartbeat may have come meanwhile: then its agent is told what was given up.
     if (!isStillLost()) return;
-    const told = await Promise.allSettled(
-      services.map(({ service }) =>
+    const told = await Promise.allSettled([
+      accountStub(this.env, lost.account).recordEvents([event]),
+      ...services.map(({ service }) =>
         serviceStub(this.env, lost.account, service).clusterLost(lost.name, lost.registration),
       ),
-    );
-    if (told.some(({ status }) => status === "rejected")) throw new Error("a service was not told");
+    ]);
+    if (told.some(({ status }) => status === "rejected")) throw new Error("somebody was not told");
     if (isStillLost()) this.#sql.setLost(true);
   }
 

@@ -26,6 +26,7 @@ export async function announceTag(
   const recorded = await service.recordImage(
     { digest: row.digest, tag, media_type: manifest.media_type },
     host,
+    null,
   );
   if (!recorded.ok) return expectGone(recorded);
   db.transaction(() => sql.setAnnounced(repository, tag));
@@ -40,7 +41,7 @@ export async function releaseDigest(
   service: ServiceImages,
   digest: string,
 ): Promise<OciResult<"released" | Gone>> {
-  const released = await service.deleteImage(digest, "own_registry");
+  const released = await service.deleteImage(digest, null, "own_registry");
   if (released.ok || released.error.code === "image_not_found") return { ok: true, value: "released" };
   if (released.error.code === "image_in_use") return ociFail("DENIED", released.error.message);
   return { ok: true, value: expectGone(released) };

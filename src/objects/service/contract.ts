@@ -124,6 +124,10 @@ export interface UsageQuery extends UsageRange {
   environments?: readonly string[];
 }
 
+/**
+ * Beside these methods it serves `GET /follow/news` with a WebSocket upgrade: each message is one `ServiceNudge` as
+ * JSON.
+ */
 export interface ServiceRpc {
   /** Sets the service up, with the environment `default`. Doing it again changes nothing. */
   initialise(
@@ -140,7 +144,7 @@ export interface ServiceRpc {
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
   describe(): Promise<Result<ServiceDescription>>;
   overview(allowedEnvironments?: readonly string[]): Promise<Result<ServiceOverview>>;
-  patch(patch: { default_environment: string | null }): Promise<Result<ServiceDescription>>;
+  patch(patch: { default_environment: string | null }, actor: Actor): Promise<Result<ServiceDescription>>;
   /** Ends every backend and forgets environments and images. */
   remove(): Promise<Result<null>>;
 
@@ -163,9 +167,14 @@ export interface ServiceRpc {
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string): Promise<Result<Environment>>;
-  patchEnvironment(name: string, patch: PatchEnvironmentBody, ifMatch?: number): Promise<Result<Environment>>;
+  patchEnvironment(
+    name: string,
+    patch: PatchEnvironmentBody,
+    actor: Actor,
+    ifMatch?: number,
+  ): Promise<Result<Environment>>;
   /** `environment_in_use` while it has live backends. */
-  deleteEnvironment(name: string, ifMatch?: number): Promise<Result<null>>;
+  deleteEnvironment(name: string, actor: Actor, ifMatch?: number): Promise<Result<null>>;
   /**
    * Pins an environment. `environment` undefined means the one that a request without a name would use.
    * `ifMatch` is the revision that the caller expects to replace (`revision_conflict` otherwise).
@@ -179,14 +188,21 @@ export interface ServiceRpc {
   ): Promise<Result<PinAnswer>>;
   history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
 
-  recordImage(body: RecordImageBody, registryHost: string, idempotency?: Idempotency): Promise<Result<Image>>;
+  /** @param actor null for a push through the registry, which speaks for whoever pushed */
+  recordImage(
+    body: RecordImageBody,
+    registryHost: string,
+    actor: Actor | null,
+    idempotency?: Idempotency,
+  ): Promise<Result<Image>>;
   listImages(query: ListQuery, registryHost: string): Promise<Result<Page<Image>>>;
   getImage(digest: string, registryHost: string): Promise<Result<ImageDetail>>;
   /**
    * `image_in_use` while an environment, one of its recent revisions or a live backend needs it.
+   * @param actor null for the Registry object, which deletes by its own rules too
    * @param kept `own_registry`: only if it is kept there. The Registry object does not speak for other registries
    */
-  deleteImage(digest: string, kept?: "own_registry"): Promise<Result<null>>;
+  deleteImage(digest: string, actor: Actor | null, kept?: "own_registry"): Promise<Result<null>>;
   /**
    * From the Registry object: a tag of its own was deleted. `image_in_use` while an environment follows it. A tag
    * that stands on another digest here is left alone: somebody recorded it since.

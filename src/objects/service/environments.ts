@@ -3,6 +3,7 @@ import {
   type EnvironmentSettings,
   environmentNotFound,
 } from "../../domain/environments.ts";
+import type { EventDetails } from "../../domain/events.ts";
 import { resolveImage } from "../../domain/images.ts";
 import { maxIdleSeconds, startupTimeoutSeconds } from "../../domain/limits.ts";
 import { listOf } from "../../domain/names.ts";
@@ -19,6 +20,7 @@ import type {
 } from "../../protocol/v3/services.ts";
 import type { Actor } from "../contract.ts";
 import { pageStart, toPage } from "../page.ts";
+import { recordEvent } from "./event-outbox.ts";
 import type { EnvironmentRow, RevisionRow } from "./service.sql.ts";
 import { type ServiceState, settingsOf } from "./state.ts";
 
@@ -113,8 +115,30 @@ function matchingEnvironment(
   });
 }
 
-/** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
+/** Adds an environment that somebody asked for, which is an event. */
 export function createEnvironment(
+  state: ServiceState,
+  body: CreateEnvironmentBody,
+  actor: Actor,
+  now: number,
+): Result<EnvironmentRow> {
+  const row = addEnvironment(state, body, actor, now);
+  if (!row.ok) return row;
+  const environment = eventTarget(state, body.name);
+  recordEvent(
+    state,
+    { type: "environment.created", actor, ...environment, details: { image: body.image } },
+    now,
+  );
+  return row;
+}
+
+function eventTarget(state: ServiceState, environment: string) {
+  return { service: state.row().name, environment };
+}
+
+/** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
+function addEnvironment(
   state: ServiceState,
   body: CreateEnvironmentBody,
   actor: Actor,
@@ -140,28 +164,42 @@ export function createDefaultEnvironment(
   actor: Actor,
   now: number,
 ): Result<EnvironmentRow> {
-  return createEnvironment(state, { name: defaultEnvironmentName, image: unpinnedImage }, actor, now);
+  return addEnvironment(state, { name: defaultEnvironmentName, image: unpinnedImage }, actor, now);
 }
 
 export function patchEnvironment(
   state: ServiceState,
   name: string,
   patch: PatchEnvironmentBody,
+  actor: Actor,
   ifMatch: number | undefined,
-): Result<EnvironmentRow> {
+  now: number,
+): Result<Environment> {
   const row = matchingEnvironment(state, name, ifMatch);
   if (!row.ok) return row;
   const cluster = patch.cluster === undefined ? row.value.cluster : patch.cluster;
   if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
   const settings = JSON.stringify(merged(settingsOf(row.value), patch.settings));
   state.sql.updateEnvironment({ name, cluster, settings });
-  return findEnvironment(state, name);
+  const details = { ...(patch.cluster === undefined ? {} : { cluster }), ...definedSettings(patch.settings) };
+  if (Object.keys(details).length > 0) {
+    recordEvent(state, { type: "environment.changed", actor, ...eventTarget(state, name), details }, now);
+  }
+  return viewOf(state, findEnvironment(state, name));
+}
+
+function definedSettings(settings: EnvironmentSettingsBody = {}): EventDetails {
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([field, value]) => (value === undefined ? [] : [[field, value]])),
+  );
 }
 
 export function deleteEnvironment(
   state: ServiceState,
   name: string,
+  actor: Actor,
   ifMatch: number | undefined,
+  now: number,
 ): Result<null> {
   const row = matchingEnvironment(state, name, ifMatch);
   if (!row.ok) return row;
@@ -184,6 +222,7 @@ export function deleteEnvironment(
   state.sql.deleteEnvironment(row.value);
   if (state.sql.service()?.default_environment === name) state.sql.setDefaultEnvironment(null);
   state.usage.forget(name);
+  recordEvent(state, { type: "environment.deleted", actor, ...eventTarget(state, name) }, now);
   return ok(null);
 }
 
@@ -205,13 +244,10 @@ export function pin(
   const after = { ...before, image: wish.image, revision: before.revision + 1 };
   state.sql.setPin(name, after.image, after.revision);
   addRevision(state, after, "pin", wish.note, actor, now);
-  return ok({
-    environment: name,
-    image: after.image,
-    digest: resolved.value.digest,
-    revision: after.revision,
-    previous,
-  });
+  const pinned = { image: after.image, digest: resolved.value.digest, revision: after.revision };
+  const details = { ...pinned, ...(wish.note === undefined ? {} : { note: wish.note }) };
+  recordEvent(state, { type: "environment.pinned", actor, ...eventTarget(state, name), details }, now);
+  return ok({ environment: name, ...pinned, previous });
 }
 
 export function history(state: ServiceState, name: string, query: ListQuery): Result<Page<Revision>> {

@@ -4,9 +4,10 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import type { RecentImage } from "../contract.ts";
+import type { Actor, RecentImage } from "../contract.ts";
 import { pageStart, toPage } from "../page.ts";
 import { digestOf } from "./environments.ts";
+import { recordEvent } from "./event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "./service.sql.ts";
 import { repositoryOf, type ServiceState } from "./state.ts";
 
@@ -22,6 +23,7 @@ export function recordImage(
   service: ServiceRow,
   body: RecordImageBody,
   registryHost: string,
+  actor: Actor | null,
   now: number,
 ): Result<Image> {
   const claimedAt = body.pushed_at === undefined ? null : Date.parse(body.pushed_at);
@@ -39,6 +41,8 @@ export function recordImage(
     const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;
     if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
   }
+  const details = { digest: body.digest, ...(body.tag === undefined ? {} : { tag: body.tag }) };
+  recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
   return withImage(state, body.digest, (row) => ok(imageView(state, service, row, registryHost)));
 }
 
@@ -76,7 +80,7 @@ export function getImage(
 }
 
 /** A tag that an environment follows stays, else the environment would resolve to nothing. */
-export function forgetTag(state: ServiceState, tag: string, digest: string): Result<null> {
+export function forgetTag(state: ServiceState, tag: string, digest: string, now: number): Result<null> {
   if (state.sql.tag(tag)?.digest !== digest) return ok(null);
   const followers = state.sql.environments().filter(({ image }) => image === tag);
   if (followers.length > 0) {
@@ -84,11 +88,19 @@ export function forgetTag(state: ServiceState, tag: string, digest: string): Res
     return fail("image_in_use", `tag \`${tag}\` cannot be deleted: environment ${names} follows it`);
   }
   state.sql.deleteTag(tag);
+  const service = state.row().name;
+  recordEvent(state, { type: "tag.removed", actor: null, service, details: { tag, digest } }, now);
   return ok(null);
 }
 
 /** Invariant 7: what an environment, one of its last revisions or a live backend needs stays. */
-export function deleteImage(state: ServiceState, digest: string, kept?: "own_registry"): Result<null> {
+export function deleteImage(
+  state: ServiceState,
+  digest: string,
+  kept: "own_registry" | undefined,
+  actor: Actor | null,
+  now: number,
+): Result<null> {
   return withImage(state, digest, ({ repository }) => {
     if (kept === "own_registry" && repository !== null) return ok(null);
     const environments = environmentsOn(state, digest).map(({ name }) => name);
@@ -107,6 +119,8 @@ export function deleteImage(state: ServiceState, digest: string, kept?: "own_reg
       );
     }
     state.sql.deleteImage(digest);
+    const service = state.row().name;
+    recordEvent(state, { type: "image.deleted", actor, service, details: { digest } }, now);
     return ok(null);
   });
 }

@@ -16,20 +16,24 @@ import { type ServiceState, specOf } from "./state.ts";
  * then be sent or told lies in the rows.
  */
 
-/** Asks for the end of a backend: records the step and the webhook that carries it. */
+/**
+ * Asks for the end of a backend: records the step and the webhook that carries it.
+ * @returns false where this, or more, was asked for before
+ */
 export function beginTermination(
   state: ServiceState,
   row: BackendRow,
   wish: { hard: boolean; reason: TerminationReason },
   now: number,
-): void {
+): boolean {
   const status: BackendStatus = wish.hard ? "hard-terminating" : "terminating";
-  if (statusRank(row.status) >= statusRank(status)) return;
+  if (statusRank(row.status) >= statusRank(status)) return false;
   const reason = row.reason ?? wish.reason;
   enter(state, row, status, reason, now, true);
   enqueueTermination(state, row, { backend_id: row.id, hard: wish.hard, reason }, now);
   // A hard end is waited for from when the cluster has acknowledged it.
   if (wish.hard) state.sql.setDeadline(row.id, null);
+  return true;
 }
 
 /** Ends a backend by Slipway's own decision. Its row stays until its shard knows. */
@@ -60,8 +64,28 @@ export function enqueueTermination(
   });
 }
 
-/** A status that the cluster has reported, told by the shard. @returns whether the backend ended with it */
-export function applyReportedStatus(
+/**
+ * Commits a status that the cluster has reported, told by the shard. Ignored under another fencing token.
+ * @returns whether the backend ended with it, and else its deadline in milliseconds since the epoch
+ */
+export function applyReport(
+  state: ServiceState,
+  backendId: string,
+  fencingToken: number,
+  entry: StatusEntry,
+  baseUrl: string | null,
+): { hasEnded: boolean; deadlineAt: number | null } {
+  if (!state.db.ready) return { hasEnded: false, deadlineAt: null };
+  return state.db.transaction(() => {
+    const row = state.sql.backend(backendId);
+    const isMeant = row?.fencing_token === fencingToken;
+    const hasEnded = isMeant && applyReportedStatus(state, row, entry, baseUrl);
+    return { hasEnded, deadlineAt: state.sql.backend(backendId)?.deadline_at ?? null };
+  });
+}
+
+/** @returns whether the backend ended with it */
+function applyReportedStatus(
   state: ServiceState,
   row: BackendRow,
   entry: StatusEntry,

@@ -1,6 +1,7 @@
 import type { BackendStatus, TerminationReason } from "../../domain/backend-status.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
+import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -98,6 +99,7 @@ export const serviceMigrations: readonly Migration[] = [
   },
   idempotencyMigration,
   usageMigration,
+  eventOutboxMigration,
 ];
 
 export type ServiceRow = {

@@ -2,6 +2,7 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
 import { describeService } from "./description.ts";
 import { createDefaultEnvironment, findEnvironment } from "./environments.ts";
+import { recordEvent } from "./event-outbox.ts";
 import { beginTermination } from "./lifecycle.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -60,12 +61,19 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
 }
 
 /** Says which environment requests without a name use; null: none. */
-export function setDefaultEnvironment(state: ServiceState, name: string | null): Result<ServiceDescription> {
+export function setDefaultEnvironment(
+  state: ServiceState,
+  name: string | null,
+  actor: Actor,
+  now: number,
+): Result<ServiceDescription> {
   if (name !== null) {
     const found = findEnvironment(state, name);
     if (!found.ok) return found;
   }
   state.sql.setDefaultEnvironment(name);
+  const details = { default_environment: name };
+  recordEvent(state, { type: "service.changed", actor, service: state.row().name, details }, now);
   return ok(describeService(state, state.row()));
 }
 

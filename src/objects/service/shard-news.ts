@@ -1,10 +1,22 @@
+import { fail, ok, type Result } from "../../domain/result.ts";
 import type { BackendRecord } from "../contract.ts";
 import { coarseHistory } from "./lifecycle.ts";
 import type { BackendRow } from "./service.sql.ts";
 import { backendInfo, type ServiceState } from "./state.ts";
 
-/** What this object knows of a backend, for its shard. */
-export function backendRecord(state: ServiceState, row: BackendRow): BackendRecord {
+/** What this object knows of a backend, for its shard; `backend_not_found` where it has ended or never was. */
+export function knownBackend(
+  state: ServiceState,
+  backendId: string,
+  found: (row: BackendRow) => void,
+): Result<BackendRecord> {
+  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  if (!row) return fail("backend_not_found", `backend \`${backendId}\` not found`);
+  found(row);
+  return ok(backendRecord(state, row));
+}
+
+function backendRecord(state: ServiceState, row: BackendRow): BackendRecord {
   return { info: backendInfo(state.row(), row), history: coarseHistory(row), baseUrl: row.base_url };
 }
 

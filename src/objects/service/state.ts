@@ -3,11 +3,13 @@ import type { EnvironmentSettings } from "../../domain/environments.ts";
 import type { ImageIndex } from "../../domain/images.ts";
 import { fencingTokenBlock } from "../../domain/limits.ts";
 import { fail, type Result } from "../../domain/result.ts";
+import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { type BackendsSql, backendsSql } from "./backends.sql.ts";
+import { type EventOutboxSql, eventOutboxSql } from "./event-outbox.sql.ts";
 import { type ImagesSql, imagesSql } from "./images.sql.ts";
 import {
   type BackendRow,
@@ -19,6 +21,7 @@ import {
   serviceSql,
 } from "./service.sql.ts";
 import { UsageCounters } from "./usage.ts";
+import { tellingChanges } from "./visible-changes.ts";
 
 /** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
 export interface BackendSpec {
@@ -36,24 +39,34 @@ export interface BackendSpec {
   secretToken: string;
 }
 
+/** Who is told of writes as they are made, inside their transactions. */
+export interface StateWatchers {
+  visibleChanged?: (parts: readonly ServicePart[]) => void;
+  eventWritten?: () => void;
+}
+
 const recentTagsForMessages = 200;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
-  readonly sql: ServiceSql & ImagesSql & BackendsSql;
+  readonly sql: ServiceSql & ImagesSql & BackendsSql & EventOutboxSql;
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
     const watched = this.db.watched(() => {
       this.#kept = nothingKept();
     });
-    this.sql = { ...serviceSql(watched), ...imagesSql(watched), ...backendsSql(this.db) };
+    const events = this.db.watched(() => watchers.eventWritten?.());
+    this.sql = tellingChanges(
+      { ...serviceSql(watched), ...imagesSql(watched), ...backendsSql(this.db), ...eventOutboxSql(events) },
+      (parts) => watchers.visibleChanged?.(parts),
+    );
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql.environments);
   }

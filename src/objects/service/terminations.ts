@@ -1,5 +1,6 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Actor } from "../contract.ts";
+import { recordEvent } from "./event-outbox.ts";
 import { beginTermination } from "./lifecycle.ts";
 import type { BackendRow } from "./service.sql.ts";
 import type { ServiceState } from "./state.ts";
@@ -21,7 +22,10 @@ export function terminate(
   if (!mayEnd(actor, row)) {
     return fail("forbidden", `this token may not end backends of environment \`${row.environment}\``);
   }
-  beginTermination(state, row, { hard, reason: "external" }, now);
+  if (beginTermination(state, row, { hard, reason: "external" }, now)) {
+    const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
+    recordEvent(state, { type: "backend.terminated", actor, ...target, details: { hard } }, now);
+  }
   return ok(null);
 }
 
@@ -37,7 +41,12 @@ export function terminateAll(
     .liveBackends()
     .filter((row) => (before === null || row.created_at < before) && mayEnd(actor, row));
   const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
-  for (const row of chosen) beginTermination(state, row, { hard: wish.hard, reason: "external" }, now);
+  const { hard } = wish;
+  const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));
+  if (ended.length > 0) {
+    const details = { hard, count: ended.length };
+    recordEvent(state, { type: "backend.terminated", actor, service: state.row().name, details }, now);
+  }
   return ok({
     matched: matched.length,
     terminated: chosen.length,

@@ -11,6 +11,17 @@ export interface Follower {
   closed: number | null;
 }
 
+/** Follows an object from a test that has no Worker in between: what it was told so far, oldest first. */
+export async function followObject<T>(stub: DurableObjectStub, path: string): Promise<T[]> {
+  const response = await stub.fetch(`http://object.test${path}`, { headers: { upgrade: "websocket" } });
+  const socket = response.webSocket;
+  if (!socket) throw new Error(`not followed: ${response.status}`);
+  const told: T[] = [];
+  socket.addEventListener("message", ({ data }) => void told.push(JSON.parse(String(data))));
+  socket.accept();
+  return told;
+}
+
 /** Follows a backend over its shard's WebSocket, from a test that has no Worker in between. */
 export async function follow(
   hello: Awaited<ReturnType<typeof setUp>>,

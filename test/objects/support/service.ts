@@ -47,6 +47,7 @@ export async function setUp({
       },
       { id: "agenttoken00", secretHash: await hashSecret("agent") },
       signingSecret,
+      actor,
     ),
   );
   value(await accountObject.createService({ name: "hello" }, actor));
@@ -61,6 +62,7 @@ export async function setUp({
         await service().recordImage(
           { digest: digestNumber(n), ...(tag === undefined ? {} : { tag }) },
           registryHost,
+          actor,
         ),
       ),
     connect: (wish: { key?: string; environment?: string; spawn?: SpawnWish | null } = {}) =>

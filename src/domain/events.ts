@@ -1,0 +1,194 @@
+import { encodeRandom, idAlphabet } from "./ids.ts";
+
+/** What an account's owner may want to know of later: who did what. Spawns are not among it; they are too many. */
+export const eventTypes = [
+  "service.created",
+  "service.changed",
+  "service.deleted",
+  "environment.created",
+  "environment.changed",
+  "environment.deleted",
+  "environment.pinned",
+  "image.recorded",
+  "image.deleted",
+  "tag.removed",
+  "backend.terminated",
+  "cluster.registered",
+  "cluster.changed",
+  "cluster.deleted",
+  "cluster.drained",
+  "cluster.undrained",
+  "cluster.lost",
+  "cluster.secret_rotated",
+  "token.created",
+  "token.revoked",
+  "session.created",
+  "session.revoked",
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+/** Machine-readable extras of an event. Never a secret. */
+export type EventDetails = Record<string, string | number | boolean | null | string[]>;
+
+type OfService = { service: string };
+type OfEnvironment = OfService & { environment: string };
+type OfCluster = { cluster: string };
+
+/** What is told of each kind of event. */
+interface FactsOf {
+  "service.created": OfService;
+  "service.changed": OfService & { details: { default_environment: string | null } };
+  "service.deleted": OfService;
+  "environment.created": OfEnvironment & { details: { image: string } };
+  "environment.changed": OfEnvironment & { details: EventDetails };
+  "environment.deleted": OfEnvironment;
+  "environment.pinned": OfEnvironment & {
+    details: { image: string; digest: string; revision: number; note?: string };
+  };
+  "image.recorded": OfService & { details: { digest: string; tag?: string } };
+  "image.deleted": OfService & { details: { digest: string } };
+  "tag.removed": OfService & { details: { tag: string; digest: string } };
+  /** One backend, or with a count many at once. */
+  "backend.terminated": OfService &
+    (
+      | { environment: string; backend_id: string; details: { hard: boolean } }
+      | { details: { hard: boolean; count: number } }
+    );
+  "cluster.registered": OfCluster;
+  "cluster.changed": OfCluster & { details: EventDetails };
+  "cluster.deleted": OfCluster;
+  "cluster.drained": OfCluster;
+  "cluster.undrained": OfCluster;
+  "cluster.lost": OfCluster;
+  "cluster.secret_rotated": OfCluster;
+  "token.created": { details: { token_id: string; token_name: string; role: string } };
+  "token.revoked": { details: { token_id: string; token_name: string } };
+  "session.created": { details?: EventDetails };
+  "session.revoked": { details?: EventDetails };
+}
+
+/** What happened and to what, without who and when. */
+export type EventFacts = { [Type in EventType]: { type: Type } & FactsOf[Type] }[EventType];
+
+/** One sentence for people, without its subject: who did it is told beside it. */
+export function eventMessage(facts: EventFacts): string {
+  switch (facts.type) {
+    case "service.created":
+      return `created service \`${facts.service}\``;
+    case "service.changed": {
+      const { default_environment: chosen } = facts.details;
+      return chosen === null
+        ? `took the default environment from service \`${facts.service}\``
+        : `made \`${chosen}\` the default environment of service \`${facts.service}\``;
+    }
+    case "service.deleted":
+      return `deleted service \`${facts.service}\``;
+    case "environment.created":
+      return `created environment \`${facts.environment}\`, pinned to \`${shortImage(facts.details.image)}\``;
+    case "environment.changed":
+      return `changed ${listed(facts.details)} of environment \`${facts.environment}\``;
+    case "environment.deleted":
+      return `deleted environment \`${facts.environment}\``;
+    case "environment.pinned": {
+      const { image, digest } = facts.details;
+      const resolved = image === digest ? "" : ` (${shortImage(digest)})`;
+      return `pinned \`${facts.environment}\` to \`${shortImage(image)}\`${resolved}`;
+    }
+    case "image.recorded": {
+      const { digest, tag } = facts.details;
+      return `recorded image ${shortImage(digest)}${tag === undefined ? "" : ` as \`${tag}\``}`;
+    }
+    case "image.deleted":
+      return `deleted image ${shortImage(facts.details.digest)}`;
+    case "tag.removed":
+      return `removed tag \`${facts.details.tag}\` from image ${shortImage(facts.details.digest)}`;
+    case "backend.terminated": {
+      const how = facts.details.hard ? "at once" : "softly";
+      if ("backend_id" in facts) return `terminated backend \`${facts.backend_id}\` ${how}`;
+      const { count } = facts.details;
+      return `terminated ${count} ${count === 1 ? "backend" : "backends"} of service \`${facts.service}\` ${how}`;
+    }
+    case "cluster.registered":
+      return `registered cluster \`${facts.cluster}\``;
+    case "cluster.changed":
+      return `changed ${listed(facts.details)} of cluster \`${facts.cluster}\``;
+    case "cluster.deleted":
+      return `deleted cluster \`${facts.cluster}\``;
+    case "cluster.drained":
+      return `began to drain cluster \`${facts.cluster}\`: it takes no new backends`;
+    case "cluster.undrained":
+      return `ended the draining of cluster \`${facts.cluster}\`: it takes new backends again`;
+    case "cluster.lost":
+      return `lost cluster \`${facts.cluster}\`: none of its agents is heard any more`;
+    case "cluster.secret_rotated":
+      return `rotated the signing secret of cluster \`${facts.cluster}\``;
+    case "token.created":
+      return `created token \`${facts.details.token_name}\` with the role \`${facts.details.role}\``;
+    case "token.revoked":
+      return `revoked token \`${facts.details.token_name}\``;
+    case "session.created":
+      return "logged in";
+    case "session.revoked":
+      return "ended a session";
+  }
+}
+
+const digestShownCharacters = "sha256:".length + 12;
+
+/** A tag as it is, a digest cut to what people can compare. */
+function shortImage(image: string): string {
+  return image.startsWith("sha256:") && image.length > digestShownCharacters
+    ? `${image.slice(0, digestShownCharacters)}…`
+    : image;
+}
+
+function listed(details: EventDetails): string {
+  return Object.keys(details)
+    .map((field) => `\`${field}\``)
+    .join(", ");
+}
+
+/** 50 bits of milliseconds: enough until the year 37,000. */
+const timeLetters = 10;
+/** Each byte becomes a letter. */
+export const eventIdRandomBytes = 10;
+export const eventIdPattern = /^[0-9abcdefghjkmnpqrstvwxyz]{20}$/;
+
+/**
+ * An id that sorts by its time; those of one millisecond are in no order.
+ * @param now milliseconds since the epoch
+ * @param random at least `eventIdRandomBytes` bytes
+ */
+export function eventId(now: number, random: Uint8Array): string {
+  let time = "";
+  for (let rest = now, i = 0; i < timeLetters; i++) {
+    time = idAlphabet.charAt(rest % idAlphabet.length) + time;
+    rest = Math.floor(rest / idAlphabet.length);
+  }
+  return time + encodeRandom(random.subarray(0, eventIdRandomBytes));
+}
+
+/** Which events somebody wants to see, and may. */
+export interface EventFilter {
+  type?: EventType | undefined;
+  service?: string | undefined;
+  environment?: string | undefined;
+  cluster?: string | undefined;
+  /** The environments that the reader is narrowed to; what concerns no environment is shown. */
+  allowedEnvironments?: readonly string[] | undefined;
+}
+
+export function matchesEvent(
+  filter: EventFilter,
+  event: { type: EventType; service?: string; environment?: string; cluster?: string },
+): boolean {
+  return (
+    (filter.type === undefined || event.type === filter.type) &&
+    (filter.service === undefined || event.service === filter.service) &&
+    (filter.environment === undefined || event.environment === filter.environment) &&
+    (filter.cluster === undefined || event.cluster === filter.cluster) &&
+    (filter.allowedEnvironments === undefined ||
+      event.environment === undefined ||
+      filter.allowedEnvironments.includes(event.environment))
+  );
+}

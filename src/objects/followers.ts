@@ -1,0 +1,93 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Env } from "./env.ts";
+
+/** What a follower may ask now and then, and what it hears while its socket leads to the object. */
+export const followerPing = "ping";
+export const followerPong = "pong";
+
+/** How many sockets an object holds. Each tag has less than its object, so that it leaves its neighbours places. */
+export interface FollowerLimits {
+  ofTag: number;
+  ofObject: number;
+}
+
+/** The platform takes 32,768 hibernatable WebSockets an object. */
+const productionLimits: FollowerLimits = { ofTag: 16_000, ofObject: 32_000 };
+
+/**
+ * Whoever follows an object, over WebSockets beneath which it may sleep. The platform keeps them, under what they
+ * follow as their tag; nothing of them is lost by an eviction.
+ */
+export class Followers {
+  readonly #ctx: DurableObjectState;
+  readonly #limits: FollowerLimits;
+  /** Places still free when they were last counted, by tag. Counting lists every socket: a millisecond for 10,000. */
+  readonly #free = new Map<string | undefined, number>();
+  /** Tags that nobody followed when they were last looked at: then telling costs nothing. */
+  readonly #unfollowed = new Set<string>();
+
+  constructor(ctx: DurableObjectState, limits: FollowerLimits = productionLimits) {
+    this.#ctx = ctx;
+    this.#limits = limits;
+    // Answered by the platform: a ping neither wakes the object nor keeps it awake.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(followerPing, followerPong));
+  }
+
+  /** @returns both ends of a new follower's socket, or null where all places are taken */
+  accept(tag: string): { client: WebSocket; server: WebSocket } | null {
+    const ofTag = this.#countFree(tag, this.#limits.ofTag);
+    const ofObject = this.#countFree(undefined, this.#limits.ofObject);
+    if (ofTag <= 0 || ofObject <= 0) return null;
+    this.#free.set(tag, ofTag - 1).set(undefined, ofObject - 1);
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server, [tag]);
+    this.#unfollowed.delete(tag);
+    return { client, server };
+  }
+
+  /** Answers a request to follow. @param begin sends the new follower what it is to hear first */
+  answer(tag: string, begin: (socket: WebSocket) => void = () => {}): Response {
+    const sockets = this.accept(tag);
+    if (!sockets) return new Response(null, { status: 503 });
+    begin(sockets.server);
+    return new Response(null, { status: 101, webSocket: sockets.client });
+  }
+
+  /** Whether anybody may be following: for tags of which there are few, and cheap where nobody does. */
+  isFollowed(tag: string): boolean {
+    if (this.#unfollowed.has(tag)) return false;
+    if (this.#ctx.getWebSockets(tag).length > 0) return true;
+    this.#unfollowed.add(tag);
+    return false;
+  }
+
+  /** Tells all followers of a tag, and closes their sockets where these were the last words to them. */
+  tell(tag: string, messages: readonly unknown[], lastWords?: string): void {
+    for (const socket of this.#ctx.getWebSockets(tag)) tellSocket(socket, messages, lastWords);
+    if (lastWords !== undefined) this.#free.delete(tag);
+  }
+
+  /** A tag's free places: those of the last count that were not given away since, or else a new count. */
+  #countFree(tag: string | undefined, max: number): number {
+    return this.#free.get(tag) || max - this.#ctx.getWebSockets(tag).length;
+  }
+}
+
+/** Sends messages to one follower as JSON. @param lastWords closes the socket after them, for this reason */
+export function tellSocket(socket: WebSocket, messages: readonly unknown[], lastWords?: string): void {
+  // One that is being closed is still in the platform's list, and refuses what it is sent.
+  if (socket.readyState !== WebSocket.OPEN) return;
+  for (const message of messages) socket.send(JSON.stringify(message));
+  if (lastWords !== undefined) socket.close(1000, lastWords);
+}
+
+/** An object that can be followed: it closes its end when a follower leaves. */
+export abstract class FollowedObject extends DurableObject<Env> {
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    socket.close();
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    socket.close();
+  }
+}

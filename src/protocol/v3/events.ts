@@ -1,0 +1,36 @@
+import { z } from "zod";
+import { eventTypes } from "../../domain/events.ts";
+import { name, timestamp } from "../primitives.ts";
+import { listAnswer, listQuery } from "./list.ts";
+
+const detail = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]);
+
+export const accountEvent = z
+  .object({
+    id: z.string().describe("Ids sort by time"),
+    time: timestamp,
+    type: z.enum(eventTypes),
+    actor: z
+      .object({ token_id: z.string(), token_name: z.string() })
+      .nullable()
+      .describe("null: Slipway itself, a cluster's agents, or a push through the registry"),
+    service: z.string().exactOptional(),
+    environment: z.string().exactOptional(),
+    cluster: z.string().exactOptional(),
+    backend_id: z.string().exactOptional(),
+    message: z.string().describe("One sentence for people: what the actor did"),
+    details: z.record(z.string(), detail).exactOptional(),
+  })
+  .meta({ id: "AccountEvent" });
+export type AccountEvent = z.infer<typeof accountEvent>;
+
+/** `limit` and `cursor` are for the list; a stream tells everything. */
+export const eventQuery = listQuery.extend({
+  service: name.optional(),
+  environment: name.optional(),
+  cluster: name.optional(),
+  type: z.enum(eventTypes).optional(),
+});
+export type EventQuery = z.infer<typeof eventQuery>;
+
+export const eventList = listAnswer("events", accountEvent);

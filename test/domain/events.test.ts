@@ -1,0 +1,152 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  type EventFacts,
+  type EventType,
+  eventId,
+  eventIdPattern,
+  eventIdRandomBytes,
+  eventMessage,
+  eventTypes,
+  matchesEvent,
+} from "../../src/domain/events.ts";
+
+const digest = `sha256:${"1234567890ab".padEnd(64, "c")}`;
+const ofService = { service: "hello" };
+const ofEnvironment = { service: "hello", environment: "staging" };
+const ofCluster = { cluster: "main" };
+const token = { token_id: "t", token_name: "ci" };
+
+/** One of each type with its sentence. */
+const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, string] } = {
+  "service.created": [{ type: "service.created", ...ofService }, "created service `hello`"],
+  "service.changed": [
+    { type: "service.changed", ...ofService, details: { default_environment: "staging" } },
+    "made `staging` the default environment of service `hello`",
+  ],
+  "service.deleted": [{ type: "service.deleted", ...ofService }, "deleted service `hello`"],
+  "environment.created": [
+    { type: "environment.created", ...ofEnvironment, details: { image: "latest" } },
+    "created environment `staging`, pinned to `latest`",
+  ],
+  "environment.changed": [
+    { type: "environment.changed", ...ofEnvironment, details: { cluster: null, max_idle_seconds: 5 } },
+    "changed `cluster`, `max_idle_seconds` of environment `staging`",
+  ],
+  "environment.deleted": [{ type: "environment.deleted", ...ofEnvironment }, "deleted environment `staging`"],
+  "environment.pinned": [
+    { type: "environment.pinned", ...ofEnvironment, details: { image: "v12", digest, revision: 3 } },
+    "pinned `staging` to `v12` (sha256:1234567890ab…)",
+  ],
+  "image.recorded": [
+    { type: "image.recorded", ...ofService, details: { digest, tag: "v12" } },
+    "recorded image sha256:1234567890ab… as `v12`",
+  ],
+  "image.deleted": [
+    { type: "image.deleted", ...ofService, details: { digest } },
+    "deleted image sha256:1234567890ab…",
+  ],
+  "tag.removed": [
+    { type: "tag.removed", ...ofService, details: { tag: "v12", digest } },
+    "removed tag `v12` from image sha256:1234567890ab…",
+  ],
+  "backend.terminated": [
+    { type: "backend.terminated", ...ofEnvironment, backend_id: "b", details: { hard: false } },
+    "terminated backend `b` softly",
+  ],
+  "cluster.registered": [{ type: "cluster.registered", ...ofCluster }, "registered cluster `main`"],
+  "cluster.changed": [
+    { type: "cluster.changed", ...ofCluster, details: { ack: "async" } },
+    "changed `ack` of cluster `main`",
+  ],
+  "cluster.deleted": [{ type: "cluster.deleted", ...ofCluster }, "deleted cluster `main`"],
+  "cluster.drained": [
+    { type: "cluster.drained", ...ofCluster },
+    "began to drain cluster `main`: it takes no new backends",
+  ],
+  "cluster.undrained": [
+    { type: "cluster.undrained", ...ofCluster },
+    "ended the draining of cluster `main`: it takes new backends again",
+  ],
+  "cluster.lost": [
+    { type: "cluster.lost", ...ofCluster },
+    "lost cluster `main`: none of its agents is heard any more",
+  ],
+  "cluster.secret_rotated": [
+    { type: "cluster.secret_rotated", ...ofCluster },
+    "rotated the signing secret of cluster `main`",
+  ],
+  "token.created": [
+    { type: "token.created", details: { ...token, role: "deploy" } },
+    "created token `ci` with the role `deploy`",
+  ],
+  "token.revoked": [{ type: "token.revoked", details: token }, "revoked token `ci`"],
+  "session.created": [{ type: "session.created" }, "logged in"],
+  "session.revoked": [{ type: "session.revoked" }, "ended a session"],
+};
+
+describe("the message of an event", () => {
+  test.for(eventTypes)("`%s` is a sentence that names what was done and to what", (type) => {
+    const [facts, message] = examples[type];
+    expect(eventMessage(facts)).toBe(message);
+  });
+
+  test("of a pin to a digest names it once", () => {
+    const details = { image: digest, digest, revision: 1 };
+    const message = eventMessage({ type: "environment.pinned", ...ofEnvironment, details });
+    expect(message).toBe("pinned `staging` to `sha256:1234567890ab…`");
+  });
+
+  test.for([
+    [1, "terminated 1 backend of service `hello` at once"],
+    [12, "terminated 12 backends of service `hello` at once"],
+  ] as const)("of many ends counts them: %i", ([count, message]) => {
+    const details = { hard: true, count };
+    expect(eventMessage({ type: "backend.terminated", ...ofService, details })).toBe(message);
+  });
+
+  test("of a default environment taken away says so", () => {
+    const details = { default_environment: null };
+    expect(eventMessage({ type: "service.changed", ...ofService, details })).toContain("took the default");
+  });
+});
+
+const time = fc.integer({ min: 0, max: 2 ** 49 });
+const random = fc.uint8Array({ minLength: eventIdRandomBytes, maxLength: eventIdRandomBytes });
+
+describe("the id of an event", () => {
+  test("sorts by its time, whatever is random in it", () => {
+    fc.assert(
+      fc.property(time, time, random, random, (a, b, first, second) => {
+        fc.pre(a < b);
+        expect(eventId(a, first) < eventId(b, second)).toBe(true);
+      }),
+    );
+  });
+
+  test("is of the form by which ids are known", () => {
+    fc.assert(fc.property(time, random, (now, bytes) => eventIdPattern.test(eventId(now, bytes))));
+  });
+});
+
+describe("a filter", () => {
+  const event = { type: "environment.pinned", service: "hello", environment: "staging" } as const;
+
+  test.for([
+    [{}, true],
+    [{ type: "environment.pinned", service: "hello", environment: "staging" }, true],
+    [{ type: "image.recorded" }, false],
+    [{ service: "other" }, false],
+    [{ environment: "prod" }, false],
+    [{ cluster: "main" }, false],
+    [{ allowedEnvironments: ["staging"] }, true],
+    [{ allowedEnvironments: ["prod"] }, false],
+  ] as const)("%j lets a pin of `staging` pass: %s", ([filter, passes]) => {
+    expect(matchesEvent(filter, event)).toBe(passes);
+  });
+
+  test("of a narrowed reader lets pass what concerns no environment", () => {
+    const recorded = { type: "image.recorded", service: "hello" } as const;
+    expect(matchesEvent({ allowedEnvironments: ["prod"] }, recorded)).toBe(true);
+  });
+});
