@@ -236,7 +236,7 @@ describe("deleting a service", () => {
     value(await hello.accountObject.createService({ name: "other" }, actor));
     value(await hello.accountObject.deleteService("hello", actor));
     expect(value(await hello.accountObject.serviceNames())).toEqual(["other"]);
-    expect(code(await hello.accountObject.deleteService("hello", actor))).toBe("account_not_found");
+    expect(code(await hello.accountObject.deleteService("hello", actor))).toBe("service_not_found");
     value(await hello.accountObject.createService({ name: "hello" }, actor));
     const { items } = value(await hello.accountObject.listServices({ limit: 50 }));
     expect(items.map(({ name }) => name)).toEqual(["hello", "other"]);

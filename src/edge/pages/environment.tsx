@@ -65,7 +65,7 @@ export const environmentPage = definePage({
               />
             )}
           </section>
-          <History
+          <PinHistory
             path={path}
             account={account}
             service={service}
