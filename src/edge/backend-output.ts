@@ -2,7 +2,7 @@ import type { Result } from "../domain/result.ts";
 import type { Actor, BackendInfo } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { accountStub } from "../objects/stubs.ts";
-import { usageSample } from "../protocol/backend-metrics.ts";
+import { type UsageSample, usageSample } from "../protocol/backend-metrics.ts";
 import { sseEvent, sseHeaders } from "../protocol/sse.ts";
 import { dataLines } from "../protocol/sse-lines.ts";
 import { describeBackendTo } from "./backend-views.ts";
@@ -31,22 +31,35 @@ export async function streamOutput(
   const described = await describeBackendTo(actor, env, backend);
   if (!described.ok) return described;
   const { info } = described.value;
-  const path = `/backends/${info.id}/${kind}`;
-  const signed = await accountStub(env, info.account).signedGet(info.cluster, path);
-  if (!signed.ok) return signed;
-  const asked = { cluster: info.cluster, what: `${kind} of backend \`${info.id}\`` };
-  const opened = await openClusterStream(asked, signed.value);
+  const opened = await openOutput(env, info, kind);
   if (!opened.ok) return opened;
   const retell = kind === "logs" ? (line: string) => line : metricsOf(info);
   return new Response(withKeepAlive(retoldEvents(opened.value, retell)), { headers: sseHeaders });
 }
 
+/** Asks a backend's cluster for its logs or metrics. Fails as `openClusterStream` does, or as the cluster is gone. */
+export async function openOutput(
+  env: Env,
+  { id, account, cluster }: Pick<BackendInfo, "id" | "account" | "cluster">,
+  kind: OutputKind,
+): Promise<Result<Response>> {
+  const signed = await accountStub(env, account).signedGet(cluster, `/backends/${id}/${kind}`);
+  if (!signed.ok) return signed;
+  return openClusterStream({ cluster, what: `${kind} of backend \`${id}\`` }, signed.value);
+}
+
 /** A sample by its schema, with where it comes from; what is none is left out. */
 export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">): Retell {
   return (line) => {
-    const sample = usageSample.safeParse(parseJson(line));
-    return sample.success ? JSON.stringify({ cluster, backend_id: id, ...sample.data }) : null;
+    const sample = readUsage(line);
+    return sample && JSON.stringify({ cluster, backend_id: id, ...sample });
   };
+}
+
+/** A sample by its schema, or null. */
+export function readUsage(line: string): UsageSample | null {
+  const sample = usageSample.safeParse(parseJson(line));
+  return sample.success ? sample.data : null;
 }
 
 /**
@@ -54,18 +67,15 @@ export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">):
  * chunk of its answer is read ahead. An answer that breaks off ends the stream, as one that ends does.
  */
 export function retoldEvents(answer: Response, retell: Retell): ReadableStream<Uint8Array> {
-  const reader = answer.body?.getReader();
-  const decoder = new TextDecoder();
+  const lines = outputLines(answer);
   const encoder = new TextEncoder();
-  const lines = dataLines(lineMaxCharacters);
   let pending: string[] = [];
 
   /** The events of the next chunk, or null at the end. */
   async function nextEvents(): Promise<string[] | null> {
-    const chunk = await reader?.read().catch(() => undefined);
-    if (!chunk || chunk.done) return null;
-    return lines
-      .push(decoder.decode(chunk.value, { stream: true }))
+    const chunk = await lines.next();
+    if (chunk === null) return null;
+    return chunk
       .flatMap((line) => retell(line) ?? [])
       .map(sseEvent)
       .reverse();
@@ -81,12 +91,32 @@ export function retoldEvents(answer: Response, retell: Retell): ReadableStream<U
         }
         controller.enqueue(encoder.encode(pending.pop()));
       },
-      async cancel(reason) {
-        await reader?.cancel(reason);
-      },
+      cancel: lines.cancel,
     },
     { highWaterMark: 0 },
   );
+}
+
+/** The lines of a cluster's stream, as many at a time as come with a chunk of it. */
+export interface OutputLines {
+  /** Null at the end, and where the answer breaks off. */
+  next(): Promise<string[] | null>;
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/** Reads the lines of a cluster's answer, no more than one chunk ahead. */
+export function outputLines(answer: Response): OutputLines {
+  const reader = answer.body?.getReader();
+  const decoder = new TextDecoder();
+  const lines = dataLines(lineMaxCharacters);
+  return {
+    async next() {
+      const chunk = await reader?.read().catch(() => undefined);
+      if (!chunk || chunk.done) return null;
+      return lines.push(decoder.decode(chunk.value, { stream: true }));
+    },
+    cancel: async (reason) => reader?.cancel(reason),
+  };
 }
 
 function parseJson(text: string): unknown {

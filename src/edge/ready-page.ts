@@ -35,7 +35,8 @@ function whatIsTold(entry: StatusEntry): Omit<Told, "reference"> {
 
 const startAnother = "To go on, start a new one where you came from.";
 
-function whyEnded(entry: StatusEntry): string {
+/** Why a backend has ended or is ending, in whole sentences. */
+export function whyEnded(entry: StatusEntry): string {
   const exit = entry.exit_code === undefined ? "" : ` Its process exited with code ${entry.exit_code}.`;
   const reason = entry.termination_reason;
   return `${reason === undefined ? "It stopped by itself." : reasonTexts[reason]}${exit}`;

@@ -8,6 +8,7 @@ import { registryHostOf } from "../origin.ts";
 import { Command, Digest, durationText, Empty, ImageName, shortImage } from "./elements.tsx";
 import { definePage } from "./page.ts";
 import { pathOf } from "./paths.ts";
+import { PinHistory } from "./pin-history.tsx";
 import { PinPicker, PinPreview } from "./pin-picker.tsx";
 
 const imagesOffered = 50;

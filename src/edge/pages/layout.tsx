@@ -2,6 +2,7 @@ import { raw } from "hono/html";
 import { type AssetPaths, assetPaths, compression } from "./assets.ts";
 import { Form } from "./elements.tsx";
 import type { View, Visitor } from "./page.ts";
+import { overName } from "./stream-events.ts";
 
 /** htmx evaluates nothing and adds no styles; what a morph replaces stays open where somebody has opened it. */
 const htmxConfig = JSON.stringify({
@@ -62,6 +63,7 @@ export async function fragment(body: View["body"]): Promise<string> {
 function Document({
   title,
   body,
+  below,
   trail,
   visitor,
   path,
@@ -97,10 +99,11 @@ function Document({
           {livePath == null ? (
             body
           ) : (
-            <div id="live" hx-sse:connect={livePath} hx-swap="innerMorph">
+            <div id="live" hx-sse:connect={livePath} hx-sse:close={overName} hx-swap="innerMorph">
               {body}
             </div>
           )}
+          {below}
         </main>
       </body>
     </html>

@@ -1,6 +1,5 @@
 import { errorStatus } from "../../domain/errors.ts";
 import { type Failure, fail, type Result } from "../../domain/result.ts";
-import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { authenticate } from "../authenticate.ts";
 import type { IsolateState } from "../run-route.ts";
@@ -9,24 +8,17 @@ import { Command } from "./elements.tsx";
 import { pageAnswer } from "./layout.tsx";
 import type { View } from "./page.ts";
 import { pathOf } from "./paths.ts";
-import { readForm, redirect, refusalPage, visitorOf } from "./run-page.tsx";
+import { type Arrival, readForm, redirect, refusalPage, visitorOf } from "./run-page.tsx";
 import { cookieHeader, csrfToken, readCookie } from "./session.ts";
 
-/** A request for one of the pages that nobody needs to be logged in for. */
-export interface PublicArrival {
-  request: Request;
-  env: Env;
-  params: Record<string, string>;
-}
-
 /** The form that an access token is given to. */
-export function loginPage({ request }: PublicArrival): Promise<Response> {
+export function loginPage({ request }: Arrival): Promise<Response> {
   const next = new URL(request.url).searchParams.get("next") ?? "";
   return publicPage(request, (csrf) => tokenForm(csrf, next));
 }
 
 /** Logs the holder of an access token in. */
-export async function logIn({ request, env }: PublicArrival, { tokens }: IsolateState): Promise<Response> {
+export async function logIn({ request, env }: Arrival, { tokens }: IsolateState): Promise<Response> {
   const fields = await ownForm(request);
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const { token = "", next = "" } = fields.value;
@@ -38,11 +30,11 @@ export async function logIn({ request, env }: PublicArrival, { tokens }: Isolate
 }
 
 /** Asks before a login link is used up: whatever looks at links on its own must not do that. */
-export function loginLinkPage({ request }: PublicArrival): Promise<Response> {
+export function loginLinkPage({ request }: Arrival): Promise<Response> {
   return publicPage(request, linkForm);
 }
 
-export async function useLoginLink({ request, env, params }: PublicArrival): Promise<Response> {
+export async function useLoginLink({ request, env, params }: Arrival): Promise<Response> {
   const fields = await ownForm(request);
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const started = await redeemLoginLink(env, params.link ?? "", request.headers.get("user-agent"));
@@ -50,7 +42,7 @@ export async function useLoginLink({ request, env, params }: PublicArrival): Pro
 }
 
 /** Ends the session, here and in the account. Without one there is nothing to end. */
-export async function logOut({ request, env }: PublicArrival, state: IsolateState): Promise<Response> {
+export async function logOut({ request, env }: Arrival, state: IsolateState): Promise<Response> {
   const visitor = await visitorOf({ request, env }, state);
   if (!visitor.ok) return refusalPage(request, null, visitor.error);
   if (visitor.value === null) return redirect("/login");

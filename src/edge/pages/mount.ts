@@ -4,17 +4,17 @@ import type { Env } from "../../objects/env.ts";
 import type { IsolateState } from "../run-route.ts";
 import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./assets.ts";
-import { logIn, loginLinkPage, loginPage, logOut, type PublicArrival, useLoginLink } from "./login.tsx";
-import type { Page } from "./page.ts";
-import { refusalPage, runPage } from "./run-page.tsx";
+import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login.tsx";
+import type { Page, PageStream } from "./page.ts";
+import { type Arrival, refusalPage, runPage, runStream } from "./run-page.tsx";
 
 type App = Hono<{ Bindings: Env }>;
 type PageContext = Context<{ Bindings: Env }>;
 
 /** Puts the pages and what they need beside the API. */
-export function mountPages(app: App, pages: readonly Page[], state: IsolateState): void {
+export function mountPages(app: App, pages: readonly (Page | PageStream)[], state: IsolateState): void {
   const answering =
-    (answer: (arrival: PublicArrival, state: IsolateState) => Promise<Response>) =>
+    (answer: (arrival: Arrival, state: IsolateState) => Promise<Response>) =>
     (c: PageContext): Promise<Response> =>
       answerErrors(c.req.raw, () => answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state));
 
@@ -23,10 +23,14 @@ export function mountPages(app: App, pages: readonly Page[], state: IsolateState
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
   for (const page of pages) {
-    const answer = answering((arrival) => runPage(page, arrival, state));
+    const answer = answering((arrival) => run(page, arrival, state));
     app.get(page.path, answer);
-    if (Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
+    if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
+}
+
+function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise<Response> {
+  return "answer" in page ? runStream(page, ...rest) : runPage(page, ...rest);
 }
 
 /** As with the API, neither a bug nor a busy object shows its inner text. */

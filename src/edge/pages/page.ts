@@ -1,6 +1,6 @@
 import type { HtmlEscapedString } from "hono/utils/html";
 import type { Action } from "../../domain/access.ts";
-import type { Result } from "../../domain/result.ts";
+import type { Failure, Result } from "../../domain/result.ts";
 import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import type { BackendPlace } from "../locate-backend.ts";
@@ -37,8 +37,12 @@ export type AnyPageCall = PageCall & { backend?: BackendPlace };
 export interface View {
   title: string;
   body: HtmlEscapedString | Promise<HtmlEscapedString>;
+  /** What has streams of its own, below the body: it stays as it is while the body is made again. */
+  below?: HtmlEscapedString | Promise<HtmlEscapedString>;
   /** The pages above it, outermost first. */
   trail?: readonly { text: string; path: string }[];
+  /** Nothing of it will change any more, so that nobody needs to follow it. */
+  isFinal?: boolean;
 }
 
 /** What a form that was sent leads to: a page (this one, unless told), or something that is shown this once. */
@@ -85,4 +89,23 @@ export function definePage<const Path extends string>(spec: PageSpec<Located<Pat
     ...(news ? { news: (call: AnyPageCall) => news(narrowed(call)) } : {}),
     forms: Object.fromEntries(bound),
   };
+}
+
+interface StreamSpec<Call> {
+  action: Action;
+  /** @param isAdmitted whether the visitor still may see it: to be asked before each time that something is sent */
+  answer(call: Call, isAdmitted: () => Promise<boolean>): Promise<Response | { ok: false; error: Failure }>;
+}
+
+/** What is streamed to a page, or to a person as it is: not a page, and seen by the same visitors. */
+export interface PageStream extends StreamSpec<AnyPageCall> {
+  path: string;
+}
+
+/** Describes one stream, as `definePage` does a page. */
+export function defineStream<const Path extends string>(
+  spec: StreamSpec<Located<Path>> & { path: Path },
+): PageStream {
+  const { path, action, answer } = spec;
+  return { path, action, answer: (call, isAdmitted) => answer(call as Located<Path>, isAdmitted) };
 }

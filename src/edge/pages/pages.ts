@@ -1,8 +1,17 @@
+import { backendStreams } from "./backend/streams.tsx";
+import { backendPage } from "./backend.tsx";
 import { cliLoginPage } from "./cli-login.tsx";
 import { environmentPage } from "./environment.tsx";
-import type { Page } from "./page.ts";
+import type { Page, PageStream } from "./page.ts";
 import { servicePage } from "./service.tsx";
 import { servicesPage } from "./services.tsx";
 
-/** Every page that needs somebody to be logged in. */
-export const pages: readonly Page[] = [servicesPage, servicePage, environmentPage, cliLoginPage];
+/** Every page that needs somebody to be logged in, and what is streamed to them. */
+export const pages: readonly (Page | PageStream)[] = [
+  servicesPage,
+  servicePage,
+  environmentPage,
+  backendPage,
+  ...backendStreams,
+  cliLoginPage,
+];

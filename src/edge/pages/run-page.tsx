@@ -8,10 +8,11 @@ import { backendNotFound, locateBackend } from "../locate-backend.ts";
 import { actorOf, checkNames, type IsolateState } from "../run-route.ts";
 import { pageAnswer } from "./layout.tsx";
 import { livePage } from "./live.ts";
-import type { AnyPageCall, Page, View, Visitor } from "./page.ts";
+import type { AnyPageCall, Page, PageStream, View, Visitor } from "./page.ts";
 import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts";
+import { overAnswer, wantsEvents } from "./stream-events.ts";
 
-interface Arrival {
+export interface Arrival {
   request: Request;
   env: AnyPageCall["env"];
   params: Record<string, string>;
@@ -22,18 +23,41 @@ const liveParameter = "live";
 
 /** Answers one request for a page: who is it, may they, and then the page, its changes, or what its form does. */
 export async function runPage(page: Page, arrival: Arrival, state: IsolateState): Promise<Response> {
-  const { request } = arrival;
-  const visitor = await visitorOf(arrival, state);
-  if (!visitor.ok) return refusalPage(request, null, visitor.error);
-  if (visitor.value === null) return toLogin(request);
-
-  const admitted = await admit(page, arrival, visitor.value, state);
-  if (!admitted.ok) return refusalPage(request, visitor.value, admitted.error);
-  const call = admitted.value;
-  if (request.method === "POST") return submitForm(page, call);
+  const call = await receive(page, arrival, state);
+  if (call instanceof Response) return call;
+  if (call.request.method === "POST") return submitForm(page, call);
   if (call.query.has(liveParameter) && page.news)
     return livePage(page, call, () => isStillAdmitted(page, arrival, state));
   return shownPage(page, call);
+}
+
+/** Answers one request for a stream, under the rules for pages. */
+export async function runStream(
+  stream: PageStream,
+  arrival: Arrival,
+  state: IsolateState,
+): Promise<Response> {
+  const call = await receive(stream, arrival, state);
+  if (call instanceof Response) return call;
+  const answer = await stream.answer(call, () => isStillAdmitted(stream, arrival, state));
+  return answer instanceof Response ? answer : refusalPage(call.request, call.visitor, answer.error);
+}
+
+/** What has its visitors checked. */
+type Guarded = Pick<Page, "action" | "anyScope">;
+
+/** A request with its visitor, who may see what it asks for; or the answer that says why there is none. */
+async function receive(
+  asked: Guarded,
+  arrival: Arrival,
+  state: IsolateState,
+): Promise<AnyPageCall | Response> {
+  const { request } = arrival;
+  const visitor = await visitorOf(arrival, state);
+  if (!visitor.ok) return refusalPage(request, null, visitor.error);
+  if (visitor.value === null) return wantsEvents(request) ? overAnswer() : toLogin(request);
+  const admitted = await admit(asked, arrival, visitor.value, state);
+  return admitted.ok ? admitted.value : refusalPage(request, visitor.value, admitted.error);
 }
 
 /** The page, or why it cannot be shown. @param notice what to tell above it */
@@ -43,7 +67,13 @@ async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Fail
   if (!shown.ok) return refusalPage(request, visitor, shown.error);
   if (notice) {
     const told = { kind: "refused", text: notice.failure.message } as const;
-    const answer = { ...shown.value, visitor, path, notice: told, livePath: livePathOf(page, call) };
+    const answer = {
+      ...shown.value,
+      visitor,
+      path,
+      notice: told,
+      livePath: livePathOf(page, call, shown.value),
+    };
     return pageAnswer(request, answer, { status: errorStatus[notice.failure.code] });
   }
   const done = readCookie(request, "notice");
@@ -54,14 +84,14 @@ async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Fail
       visitor,
       path,
       ...(done === undefined ? {} : { notice: { kind: "done", text: done } }),
-      livePath: livePathOf(page, call),
+      livePath: livePathOf(page, call, shown.value),
     },
     done === undefined ? {} : { headers: { "set-cookie": cookieHeader(request, "notice", "", 0) } },
   );
 }
 
-function livePathOf(page: Page, { path, query }: AnyPageCall): string | null {
-  if (!page.news) return null;
+function livePathOf(page: Page, { path, query }: AnyPageCall, { isFinal }: View): string | null {
+  if (!page.news || isFinal) return null;
   const live = new URLSearchParams(query);
   live.set(liveParameter, "");
   return `${path}?${live}`;
@@ -111,7 +141,7 @@ export async function visitorOf(
 }
 
 async function admit(
-  page: Page,
+  page: Guarded,
   { request, env, params }: Arrival,
   visitor: Visitor,
   { serviceCodes }: IsolateState,
@@ -136,7 +166,7 @@ async function admit(
   return permitted.ok ? ok(call) : permitted;
 }
 
-async function isStillAdmitted(page: Page, arrival: Arrival, state: IsolateState): Promise<boolean> {
+async function isStillAdmitted(page: Guarded, arrival: Arrival, state: IsolateState): Promise<boolean> {
   const visitor = await visitorOf(arrival, state);
   if (!visitor.ok || visitor.value === null) return false;
   return (await admit(page, arrival, visitor.value, state)).ok;

@@ -1,0 +1,79 @@
+import { isConnectable } from "../../../domain/backend-status.ts";
+import type { BackendRecord } from "../../../objects/contract.ts";
+import { currentStatus } from "../../backend-views.ts";
+import { whyEnded } from "../../ready-page.ts";
+import { Command, Digest, durationText, Time } from "../elements.tsx";
+import { pathOf } from "../paths.ts";
+import { StatusBadge } from "./status-history.tsx";
+
+/** What is fixed about a backend, and how it is now. */
+export function Facts({ record }: { record: BackendRecord }) {
+  const { info, history, baseUrl } = record;
+  const status = currentStatus(record);
+  const { account, service, environment } = info;
+  const readyAt = history.find((entry) => entry.status === "ready")?.time;
+  return (
+    <>
+      <dl class="facts">
+        <dt>Status</dt>
+        <dd>
+          <StatusBadge of={status} />
+        </dd>
+        {isConnectable(status.status) ? null : (
+          <>
+            <dt>{status.status === "terminated" ? "How it ended" : "Why it ends"}</dt>
+            <dd>{whyEnded(status)}</dd>
+          </>
+        )}
+        <dt>Service</dt>
+        <dd>
+          <a href={pathOf.service(account, service)}>{service}</a>
+        </dd>
+        <dt>Environment</dt>
+        <dd>
+          <a href={pathOf.environment(account, service, environment)}>{environment}</a>
+        </dd>
+        <dt>Key</dt>
+        <dd>{info.key === null ? "none" : <code>{info.key}</code>}</dd>
+        <dt>Image</dt>
+        <dd>
+          <Digest of={info.digest} path={pathOf.image(account, service, info.digest)} />
+        </dd>
+        <dt>Spawned through</dt>
+        <dd>
+          pin <code>{info.pin.image}</code>, revision {info.pin.revision}
+        </dd>
+        <dt>Cluster</dt>
+        <dd>
+          <a href={pathOf.cluster(info.cluster)}>{info.cluster}</a>
+        </dd>
+        <dt>Fencing token</dt>
+        <dd>{info.fencingToken}</dd>
+        <dt>Created</dt>
+        <dd>
+          <Time at={info.createdAt} />
+          {readyAt === undefined ? null : `, ready after ${durationText(readyAt - info.createdAt)}`}
+        </dd>
+        {baseUrl === null || status.status === "terminated" ? null : (
+          <>
+            <dt>URL</dt>
+            <dd>
+              <code>{baseUrl}</code>, for whoever has a connection token
+            </dd>
+          </>
+        )}
+      </dl>
+      {info.key === null || !isConnectable(status.status) ? null : (
+        <>
+          <p>To connect to it by its key:</p>
+          <Command>{`jamsocket connect ${service}/${environment} --key ${shellWord(info.key)}`}</Command>
+        </>
+      )}
+    </>
+  );
+}
+
+/** A text as one word of a POSIX shell. */
+function shellWord(text: string): string {
+  return /^[\w.:/@%+=][\w.:/@%+=-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,98 @@
+import type { BackendInfo } from "../../../objects/contract.ts";
+import { Command } from "../elements.tsx";
+import { pathOf } from "../paths.ts";
+import { overName } from "../stream-events.ts";
+import type { OutputTelling } from "./output-stream.ts";
+import { outputText } from "./output-text.ts";
+import { Part } from "./part.tsx";
+
+/** More than these make a page slow; all of it is in the log as text. */
+export const linesShown = 500;
+const lineMaxCharacters = 2_000;
+
+/** The newest output, filled by its stream. */
+export function LogSection({ info }: { info: BackendInfo }) {
+  return (
+    <section
+      id="log"
+      aria-labelledby="log-heading"
+      hx-sse:connect={pathOf.backendLiveLog(info.id)}
+      hx-sse:close={overName}
+      hx-swap="none"
+    >
+      <h2 id="log-heading">Log</h2>
+      <p>
+        The newest {linesShown} lines of its output;{" "}
+        <a href={pathOf.backendLog(info.id)}>all of it as text</a>.
+      </p>
+      <noscript>
+        <p>Shown here where scripts run.</p>
+      </noscript>
+      <section class="log" tabindex={0} aria-label="Newest output">
+        <pre id="log-lines"></pre>
+      </section>
+      <p id="log-state" class="stream-state" role="status"></p>
+      <details>
+        <summary>From a terminal</summary>
+        <Command>{`jamsocket logs ${info.id}\nnpx slipway backends logs ${info.id}`}</Command>
+      </details>
+    </section>
+  );
+}
+
+/** Why there is no log, in a sentence. */
+export function NoLog({ why }: { why: string }) {
+  return <Part into="log-state">{why}</Part>;
+}
+
+/**
+ * Tells a backend's output to its page. A stream that begins replaces what an earlier one has told, since each tells
+ * the output from its beginning; what the page then has too much of is taken from it again.
+ */
+export function logTelling({ info, hasEnded }: { info: BackendInfo; hasEnded: boolean }): OutputTelling {
+  /** What lies on the page, oldest first. */
+  const pieces: { id: string; lines: number }[] = [];
+  let shown = 0;
+  let told = 0;
+
+  return {
+    opening: <Part into="log-state">{hasEnded ? "" : "Live: new lines appear as they are printed."}</Part>,
+    tell(lines) {
+      const id = `log-${told}`;
+      const how = told === 0 ? "innerHTML" : "beforeend";
+      told++;
+      pieces.push({ id, lines: lines.length });
+      shown += lines.length;
+      const dropped: string[] = [];
+      while (shown > linesShown) {
+        const oldest = pieces.shift();
+        if (!oldest) break;
+        shown -= oldest.lines;
+        dropped.push(oldest.id);
+      }
+      return (
+        <>
+          {dropped.map((gone) => (
+            <Part into={gone} how="delete" />
+          ))}
+          <Part into="log-lines" how={how}>
+            <span id={id}>{lines.map((line) => `${shownLine(line)}\n`).join("")}</span>
+          </Part>
+        </>
+      );
+    },
+    closing() {
+      if (!hasEnded) return null;
+      return told > 0 ? (
+        <NoLog why="The backend has ended: this is the last of its output." />
+      ) : (
+        <NoLog why={`The backend has ended, and cluster ${info.cluster} has none of its output.`} />
+      );
+    },
+  };
+}
+
+function shownLine(line: string): string {
+  const text = outputText(line);
+  return text.length > lineMaxCharacters ? `${text.slice(0, lineMaxCharacters).toWellFormed()} …` : text;
+}

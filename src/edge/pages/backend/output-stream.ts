@@ -1,0 +1,78 @@
+import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
+import { withKeepAlive } from "../../keep-alive.ts";
+import { fragment } from "../layout.tsx";
+import type { View } from "../page.ts";
+import { overEvent, retryingEvent } from "../stream-events.ts";
+import type { OutputBatches } from "./output-batches.ts";
+
+type Html = View["body"];
+
+/** What a stream of output becomes on a page. */
+export interface OutputTelling {
+  /** Told before anything else. */
+  opening: Html;
+  /** What lines become; null where they are not fit to be told. */
+  tell(lines: readonly string[]): Html | null;
+  /** Told at the end of the output of a backend that has ended, of which nothing more will come; null while it lives. */
+  closing(): Html | null;
+}
+
+const reconnectAfterMs = 2_000;
+
+/**
+ * Streams output to a page. Where it ends while its backend lives, and where the visitor may not see it any more, the
+ * page connects again; after the output of a backend that has ended it does not.
+ */
+export function outputAnswer(
+  batches: OutputBatches,
+  telling: OutputTelling,
+  isAdmitted: () => Promise<boolean>,
+): Response {
+  const encoder = new TextEncoder();
+  let isOpened = false;
+  let isLeft = false;
+
+  async function nextEvent(): Promise<string | null> {
+    if (!isOpened) {
+      isOpened = true;
+      return retryingEvent(await fragment(telling.opening), reconnectAfterMs);
+    }
+    for (;;) {
+      const lines = await batches.next();
+      if (lines === null || !(await isAdmitted())) return null;
+      const told = telling.tell(lines);
+      if (told !== null) return sseEvent(await fragment(told));
+    }
+  }
+
+  const events = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const event = await nextEvent();
+        if (isLeft) return;
+        if (event !== null) return controller.enqueue(encoder.encode(event));
+        const closing = telling.closing();
+        if (closing !== null)
+          controller.enqueue(encoder.encode(sseEvent(await fragment(closing)) + overEvent));
+        controller.close();
+        await batches.cancel();
+      },
+      cancel(reason) {
+        isLeft = true;
+        return batches.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(withKeepAlive(events), { headers: sseHeaders });
+}
+
+/**
+ * Tells a page why there is no output.
+ * @param retryAfterMs when the page is to ask again; null where that is of no use
+ */
+export async function noOutputAnswer(why: Html, retryAfterMs: number | null): Promise<Response> {
+  const html = await fragment(why);
+  const event = retryAfterMs === null ? sseEvent(html) + overEvent : retryingEvent(html, retryAfterMs);
+  return new Response(event, { headers: sseHeaders });
+}

@@ -1,0 +1,87 @@
+import type { Failure } from "../../../domain/result.ts";
+import type { BackendRecord } from "../../../objects/contract.ts";
+import type { Env } from "../../../objects/env.ts";
+import { openOutput, outputLines } from "../../backend-output.ts";
+import { currentStatus, describeBackendTo } from "../../backend-views.ts";
+import type { BackendPlace } from "../../locate-backend.ts";
+import { defineStream, type Visitor } from "../page.ts";
+import { linesShown, logTelling, NoLog } from "./log.tsx";
+import { logTextAnswer } from "./log-text.ts";
+import { outputBatches } from "./output-batches.ts";
+import { noOutputAnswer, outputAnswer } from "./output-stream.ts";
+import { NoUsage, usageTelling } from "./usage.tsx";
+
+const retryAfterMs = 10_000;
+/** More come in one piece only from a cluster that sends them faster than they are measured. */
+const samplesAtOnce = 60;
+
+/** The newest output of a backend, for its page. */
+const liveLog = defineStream({
+  path: "/backend/:id/live/log",
+  action: "read",
+  async answer(call, isAdmitted) {
+    const described = await describe(call);
+    if (!described.ok) return described;
+    const { info } = described.value;
+    const hasEnded = ended(described.value);
+    const opened = await openOutput(call.env, info, "logs");
+    if (!opened.ok) {
+      const { why, retryMs } = whyNothing(opened.error, hasEnded);
+      return noOutputAnswer(<NoLog why={why} />, retryMs);
+    }
+    const batches = outputBatches(outputLines(opened.value), linesShown);
+    return outputAnswer(batches, logTelling({ info, hasEnded }), isAdmitted);
+  },
+});
+
+/** What a backend uses, for its page. */
+const liveUsage = defineStream({
+  path: "/backend/:id/live/usage",
+  action: "read",
+  async answer(call, isAdmitted) {
+    const described = await describe(call);
+    if (!described.ok) return described;
+    if (ended(described.value)) {
+      return noOutputAnswer(<NoUsage why="The backend has ended: it uses nothing any more." />, null);
+    }
+    const opened = await openOutput(call.env, described.value.info, "metrics");
+    if (!opened.ok) {
+      const { why, retryMs } = whyNothing(opened.error, false);
+      return noOutputAnswer(<NoUsage why={why} />, retryMs);
+    }
+    const batches = outputBatches(outputLines(opened.value), samplesAtOnce);
+    return outputAnswer(batches, usageTelling(), isAdmitted);
+  },
+});
+
+/** The whole output of a backend as plain text. */
+const logText = defineStream({
+  path: "/backend/:id/log.txt",
+  action: "read",
+  async answer(call, isAdmitted) {
+    const described = await describe(call);
+    if (!described.ok) return described;
+    const opened = await openOutput(call.env, described.value.info, "logs");
+    return opened.ok ? logTextAnswer(outputLines(opened.value), isAdmitted) : opened;
+  },
+});
+
+/** What a backend's page is filled by. */
+export const backendStreams = [liveLog, liveUsage, logText];
+
+function describe({ env, backend, visitor }: { env: Env; backend: BackendPlace; visitor: Visitor }) {
+  return describeBackendTo(visitor.actor, env, backend);
+}
+
+function ended(record: BackendRecord): boolean {
+  return currentStatus(record).status === "terminated";
+}
+
+/** A failure of a cluster in whole sentences, and when to ask again: never where there will be no output any more. */
+function whyNothing({ code, message }: Failure, hasEnded: boolean): { why: string; retryMs: number | null } {
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+  if (code === "cluster_not_found" || (hasEnded && code === "not_found")) {
+    return { why: `Nothing is left of it: ${message}.`, retryMs: null };
+  }
+  return { why: `${sentence} This page asks again every ${retryAfterMs / 1000} s.`, retryMs: retryAfterMs };
+}
