@@ -40,6 +40,14 @@ export interface ManifestPut {
   registryHost: string;
 }
 
+/** How large an image is. */
+export interface ImageSize {
+  /** Of its config and layers; of an index, those of all its images that were counted. */
+  bytes: number;
+  /** Of an index: how many of the manifests it lists are images that are here. Null for a single image. */
+  index: { counted: number; listed: number } | null;
+}
+
 /** The images of one account: everything but the bytes of blobs. A repository exists as long as its service does. */
 export interface RegistryRpc {
   /** Where a blob lies that is linked to the repository. Whoever is told so can count on it for a while. */
@@ -72,6 +80,11 @@ export interface RegistryRpc {
 
   /** @param reference a tag or a digest */
   manifest(repository: RepositoryName, reference: string): Promise<StoredManifest | null>;
+  /**
+   * The sizes of images, in the order of their digests, as their manifests say. Null for one that is not kept here, and
+   * for one whose manifest would take more reading than one call is given.
+   */
+  imageSizes(repository: RepositoryName, digests: string[]): Promise<(ImageSize | null)[]>;
   /** Stores a manifest whose digest was verified, and moves its tags: here, and before the answer at the service. */
   putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>>;
   /** Takes the manifest's tags along. `DENIED` while invariant 7 protects it. */

@@ -17,6 +17,7 @@ import {
   removeGoneRepository,
 } from "./collection.ts";
 import type { BlobPlace, ManifestPut, RegistryRpc, StoredManifest, Upload } from "./contract.ts";
+import { imageSizes } from "./image-sizes.ts";
 import * as manifests from "./manifests.ts";
 import { Serially } from "./serially.ts";
 import { announceTag, releaseDigest, releaseTag, type ServiceImages } from "./service-images.ts";
@@ -111,6 +112,10 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
 
   async manifest({ service }: RepositoryName, reference: string): Promise<StoredManifest | null> {
     return this.#state.db.ready ? manifests.findManifest(this.#state, service, reference) : null;
+  }
+
+  async imageSizes({ service }: RepositoryName, digests: string[]) {
+    return this.#state.db.ready ? imageSizes(this.#state, service, digests) : digests.map(() => null);
   }
 
   async putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>> {

@@ -124,6 +124,16 @@ export interface UsageQuery extends UsageRange {
   environments?: readonly string[];
 }
 
+export interface TerminateAllWish {
+  /** Only those created before this, in milliseconds since the epoch. */
+  before: number | null;
+  hard: boolean;
+  /** Counts them and ends none. */
+  dryRun: boolean;
+  /** Only those of this environment. */
+  environment?: string;
+}
+
 /**
  * Beside these methods it serves `GET /follow/news` with a WebSocket upgrade: each message is one `ServiceNudge` as
  * JSON.
@@ -219,7 +229,7 @@ export interface ServiceRpc {
   /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
   terminateAll(
-    wish: { before: number | null; hard: boolean; dryRun: boolean },
+    wish: TerminateAllWish,
     actor: Actor,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 

@@ -14,6 +14,7 @@ import type {
   Idempotency,
   ServiceDescription,
   ServiceRpc,
+  TerminateAllWish,
   UsageQuery,
 } from "../contract.ts";
 import type { RedeliveryWish } from "../deliveries-contract.ts";
@@ -235,7 +236,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return known.ok ? begun : handedOn<null>(known);
   }
 
-  async terminateAll(wish: { before: number | null; hard: boolean; dryRun: boolean }, actor: Actor) {
+  async terminateAll(wish: TerminateAllWish, actor: Actor) {
     return this.#parts.changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
   }
 

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { Actor } from "../contract.ts";
+import type { Actor, TerminateAllWish } from "../contract.ts";
 import { recordEvent } from "./event-outbox.ts";
 import { beginTermination } from "./lifecycle.ts";
 import type { BackendRow } from "./service.sql.ts";
@@ -32,14 +32,19 @@ export function terminate(
 /** Asks for the end of many backends, at most so many at once. */
 export function terminateAll(
   state: ServiceState,
-  wish: { before: number | null; hard: boolean; dryRun: boolean },
+  wish: TerminateAllWish,
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
-  const { before } = wish;
+  const { before, environment } = wish;
   const matched = state.sql
     .liveBackends()
-    .filter((row) => (before === null || row.created_at < before) && mayEnd(actor, row));
+    .filter(
+      (row) =>
+        (before === null || row.created_at < before) &&
+        (environment === undefined || row.environment === environment) &&
+        mayEnd(actor, row),
+    );
   const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
   const { hard } = wish;
   const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));

@@ -4,7 +4,7 @@ import { type OciResult, ociFail } from "./errors.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
 
 /** OCI Image 1.1, "Content descriptors", as far as whoever pulls needs them. */
-const descriptor = z.object({
+export const descriptor = z.object({
   digest: z.string().regex(digestPattern, "is not a digest"),
   size: z.int().nonnegative(),
 });

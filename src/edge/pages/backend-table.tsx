@@ -1,0 +1,68 @@
+import type { BackendStatus } from "../../domain/backend-status.ts";
+import type { Backend } from "../../protocol/v3/backends.ts";
+import { Badge, Table, Time } from "./elements.tsx";
+import { ImageLabel } from "./image-label.tsx";
+import { pathOf } from "./paths.ts";
+
+/** A backend's status as it is shown everywhere. */
+export function statusBadge(status: BackendStatus) {
+  if (status === "ready") return <Badge kind="good">{status}</Badge>;
+  if (status === "terminated") return <Badge kind="off">{status}</Badge>;
+  return <Badge kind="busy">{status}</Badge>;
+}
+
+/** Backends of one service, in the order in which they are given. */
+export function BackendTable({
+  backends,
+  account,
+  service,
+  caption,
+}: {
+  backends: readonly Backend[];
+  account: string;
+  service: string;
+  caption: string;
+}) {
+  return (
+    <Table
+      caption={caption}
+      head={["Backend", "Environment", "Status", "Key", "Image", "Fencing token", "Created"]}
+    >
+      {backends.map((backend) => (
+        <tr>
+          <th scope="row">
+            <a href={pathOf.backend(backend.id)}>
+              <code>{backend.id}</code>
+            </a>
+          </th>
+          <td>
+            <a href={pathOf.environment(account, service, backend.environment)}>{backend.environment}</a>
+          </td>
+          <td>{statusBadge(backend.status)}</td>
+          <td>{backend.key === undefined ? "none" : <Key of={backend.key} />}</td>
+          <td>
+            <ImageLabel
+              account={account}
+              service={service}
+              image={backend.image.image}
+              digest={backend.image.digest}
+            />
+          </td>
+          <td>{backend.fencing_token}</td>
+          <td>
+            <Time at={backend.created_at} />
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+/** A key is any text: it is kept from turning around what stands beside it. */
+export function Key({ of }: { of: string }) {
+  return (
+    <code>
+      <bdi>{of}</bdi>
+    </code>
+  );
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { bytesOf, describeConfig, readContents } from "../../../src/protocol/oci/contents.ts";
+import { ociImageType, ociIndexType } from "../../../src/protocol/oci/manifest.ts";
+
+const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
+const bytes = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
+
+describe("what a stored manifest lists", () => {
+  it("is an image's config and layers, whose sizes make up the image's", () => {
+    const layers = [
+      { digest: digest(2), size: 30 },
+      { digest: digest(3), size: 500 },
+    ];
+    const found = readContents(
+      bytes({ schemaVersion: 2, config: { digest: digest(1), size: 7 }, layers }),
+      ociImageType,
+    );
+    expect(found).toEqual({ kind: "image", config: { digest: digest(1), size: 7 }, layers });
+    expect(found?.kind === "image" && bytesOf(found)).toBe(537);
+  });
+
+  it.each([
+    [{ os: "linux", architecture: "amd64" }, "linux/amd64"],
+    [{ os: "linux", architecture: "arm", variant: "v7", "os.version": "9" }, "linux/arm/v7"],
+    [{ os: "linux" }, null],
+    [{ os: 1, architecture: {} }, null],
+    [null, null],
+    [undefined, null],
+    ["linux/amd64", null],
+  ])("is an index's manifests with their platforms: %j is %j", (platform, told) => {
+    const listed = { digest: digest(1), size: 7 };
+    const index = { schemaVersion: 2, manifests: [{ ...listed, platform }] };
+    expect(readContents(bytes(index), ociIndexType)).toEqual({
+      kind: "index",
+      manifests: [{ ...listed, platform: told }],
+    });
+  });
+
+  it("is nothing of bytes that are no manifest", () => {
+    expect(readContents(bytes([]), ociImageType)).toBeNull();
+    expect(readContents(new Uint8Array([0xff]), ociIndexType)).toBeNull();
+  });
+});
+
+describe("what an image's configuration tells", () => {
+  it("is its platform and its labels in their order", () => {
+    const config = { os: "linux", architecture: "arm64", config: { Labels: { b: "1", a: "<b>" } } };
+    expect(describeConfig(JSON.stringify(config))).toEqual({
+      platform: "linux/arm64",
+      labels: [
+        ["b", "1"],
+        ["a", "<b>"],
+      ],
+    });
+  });
+
+  it.each([
+    "{}",
+    '{"config":null}',
+    '{"config":{"Labels":null}}',
+    '{"config":{"Labels":{"a":1}}}',
+    '{"config":7}',
+  ])("is no label where there is none that can be read: %s", (text) => {
+    expect(describeConfig(text)).toEqual({ platform: null, labels: [] });
+  });
+
+  it.each(["", "{", "[]", "null", '"text"'])("is nothing where it is none: %j", (text) => {
+    expect(describeConfig(text)).toBeNull();
+  });
+});
