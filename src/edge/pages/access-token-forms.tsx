@@ -33,7 +33,7 @@ const createFields = z
 /** Which showing of the form was sent: sent twice, it makes one token. */
 const attemptField = z.object({ attempt: z.uuid() });
 
-type SettingsCall = Pick<PageCall, "env" | "visitor" | "path">;
+type SettingsCall = Pick<PageCall, "env" | "visitor" | "path" | "forget">;
 
 async function createToken(
   { env, visitor, path }: SettingsCall,
@@ -88,15 +88,15 @@ function secretView(token: Token, secretToken: string): View {
 const revokeFields = z.object({ id: z.string().regex(/^[0-9a-z]{1,40}$/, "is not the id of a token") });
 
 async function revokeToken(
-  { env, visitor }: SettingsCall,
+  { env, visitor, forget }: SettingsCall,
   fields: Record<string, string>,
 ): Promise<Result<Submitted>> {
   const read = parseInput(revokeFields, fields, "bad form");
   if (!read.ok) return read;
   const revoked = await accountStub(env, visitor.identity.account).deleteToken(read.value.id, visitor.actor);
-  return revoked.ok
-    ? ok({ done: `Token ${read.value.id} is revoked; it stops working within 10 seconds.` })
-    : revoked;
+  if (!revoked.ok) return revoked;
+  forget(read.value.id);
+  return ok({ done: `Token ${read.value.id} is revoked; it stops working within 10 seconds.` });
 }
 
 export const accessTokenForms = {

@@ -4,10 +4,10 @@ import { statusNews } from "../status-stream.ts";
 import { Ending, endBackend, hardEnd, softEnd } from "./backend/ending.tsx";
 import { Facts } from "./backend/facts.tsx";
 import { LogSection } from "./backend/log.tsx";
-import { StatusHistory } from "./backend/status-history.tsx";
 import { UsageSection } from "./backend/usage.tsx";
 import { definePage } from "./page.ts";
 import { pathOf } from "./paths.ts";
+import { Timeline } from "./plots/timeline.tsx";
 
 /** One backend: what it is, how it is, what it prints and uses, and how to end it. */
 export const backendPage = definePage({
@@ -34,7 +34,7 @@ export const backendPage = definePage({
           <Ending info={info} status={status} visitor={visitor} />
           <section id="statuses" class="amounts" aria-labelledby="statuses-heading">
             <h2 id="statuses-heading">Statuses</h2>
-            <StatusHistory history={history} />
+            <Timeline history={history} until={Date.now()} />
           </section>
         </>
       ),

@@ -4,6 +4,7 @@ import { serviceStub } from "../../objects/stubs.ts";
 import { image as imageName, note as noteText } from "../../protocol/primitives.ts";
 import type { Environment } from "../../protocol/v3/services.ts";
 import { parseInput } from "../input.ts";
+import { serviceNews } from "../news.ts";
 import { registryHostOf } from "../origin.ts";
 import { Command, Digest, durationText, Empty, ImageName, shortImage } from "./elements.tsx";
 import { definePage } from "./page.ts";
@@ -44,9 +45,10 @@ export const environmentPage = definePage({
         { text: "Services", path: pathOf.services() },
         { text: service, path: pathOf.service(account, service) },
       ],
-      body: (
+      body: <Facts account={account} service={service} environment={environment.value} />,
+      // What somebody is choosing must not change under their hands.
+      below: (
         <>
-          <Facts account={account} service={service} environment={environment.value} />
           <section aria-labelledby="pin">
             <h2 id="pin">Change the pin</h2>
             {images.value.items.length === 0 ? (
@@ -77,6 +79,7 @@ export const environmentPage = definePage({
       ),
     });
   },
+  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
   forms: {
     pin: {
       action: "deploy",

@@ -24,6 +24,8 @@ export interface PageCall<Params = Record<string, string>> {
   query: URLSearchParams;
   /** Without the query. */
   path: string;
+  /** To be called when a token or session of the account was ended, so that it ends at once in this isolate. */
+  forget(credentialId: string): void;
   visitor: Visitor;
 }
 

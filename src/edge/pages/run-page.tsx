@@ -144,7 +144,7 @@ async function admit(
   page: Guarded,
   { request, env, params }: Arrival,
   visitor: Visitor,
-  { serviceCodes }: IsolateState,
+  { serviceCodes, tokens }: IsolateState,
 ): Promise<Result<AnyPageCall>> {
   const { identity } = visitor;
   const names = checkNames(params);
@@ -153,7 +153,15 @@ async function admit(
     return fail("account_not_found", `account \`${params.account}\` not found`);
   }
   const { pathname, searchParams } = new URL(request.url);
-  const call: AnyPageCall = { request, env, params, query: searchParams, path: pathname, visitor };
+  const call: AnyPageCall = {
+    request,
+    env,
+    params,
+    query: searchParams,
+    path: pathname,
+    visitor,
+    forget: (credentialId) => tokens.forget(identity.account, credentialId),
+  };
   if (params.id !== undefined) {
     const backend = await locateBackend(env, params.id, serviceCodes);
     if (!backend.ok) return backend;

@@ -2,121 +2,120 @@ import { ok } from "../../domain/result.ts";
 import type { EnvironmentOverview } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
-import type { ObservedCluster } from "../../protocol/v3/clusters.ts";
+import { serviceNews } from "../news.ts";
 import { registryHostOf } from "../origin.ts";
-import { clusterBadge } from "./cluster-badge.tsx";
-import { Badge, Command, Digest, Empty, ImageName, Time } from "./elements.tsx";
-import { definePage, type Visitor } from "./page.ts";
+import { BackendTable } from "./backend-table.tsx";
+import { Command, Empty } from "./elements.tsx";
+import { EnvironmentCard } from "./environment-card.tsx";
+import { definePage } from "./page.ts";
 import { pathOf } from "./paths.ts";
+import { RangeLinks, usageRange } from "./usage-range.tsx";
 
-/** What a service's environments are pinned to, what runs of it, and where. */
+const backendsShown = 20;
+
+/** What a service's environments are pinned to, what runs of it and where, and what happened lately. */
 export const servicePage = definePage({
   path: "/service/:account/:service",
   action: "read",
-  async show({ env, request, params: { account, service }, visitor }) {
-    const overview = await serviceStub(env, account, service).overview(visitor.actor.environments);
+  async show({ env, request, params: { account, service }, query, path, visitor }) {
+    const { environments: allowed } = visitor.actor;
+    const owner = serviceStub(env, account, service);
+    const range = usageRange(query, Date.now());
+    const [overview, usage, backends] = await Promise.all([
+      owner.overview(allowed),
+      owner.usage({ ...range, ...(allowed ? { environments: allowed } : {}) }),
+      owner.listBackends({ limit: backendsShown }, allowed),
+    ]);
     if (!overview.ok) return overview;
+    if (!usage.ok) return usage;
+    if (!backends.ok) return backends;
     const { environments, defaultEnvironment } = overview.value;
-    const clusters = await clustersOf(env, visitor, environments);
+    const clusters = await clustersOf(env, account, environments);
     return ok({
       title: service,
       trail: [{ text: "Services", path: pathOf.services() }],
       body: (
         <>
+          <p class="facts">
+            <a href={pathOf.images(account, service)}>Images</a>
+            <a href={pathOf.backends(account, service)}>Backends</a>
+            <a href={`${pathOf.events()}?service=${service}`}>Events</a>
+          </p>
           <section aria-labelledby="environments">
             <h2 id="environments">Environments</h2>
+            {environments.every(({ digest }) => digest === null) ? (
+              <NoImages account={account} service={service} host={registryHostOf(env, request)} />
+            ) : (
+              <RangeLinks path={path} query={query} />
+            )}
             <div class="cards">
               {environments.map((environment) => (
                 <EnvironmentCard
-                  account={account}
-                  service={service}
+                  place={{ account, service }}
                   environment={environment}
                   isDefault={environment.name === defaultEnvironment}
                   cluster={clusters.get(environment.cluster ?? "")}
+                  usage={usage.value.find((of) => of.environment === environment.name)}
+                  range={range}
                 />
               ))}
             </div>
           </section>
-          {environments.every(({ digest }) => digest === null) ? (
-            <NoImages account={account} service={service} host={registryHostOf(env, request)} />
-          ) : null}
+          <section aria-labelledby="backends">
+            <h2 id="backends">Live backends</h2>
+            {backends.value.items.length === 0 ? (
+              <NoBackends service={service} environments={environments} />
+            ) : (
+              <BackendTable
+                backends={backends.value.items}
+                account={account}
+                service={service}
+                caption="The latest, newest first"
+              />
+            )}
+            {backends.value.next === null ? null : (
+              <p>
+                <a href={pathOf.backends(account, service)}>All live backends</a>
+              </p>
+            )}
+          </section>
         </>
       ),
     });
   },
+  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
 });
 
-/** How the clusters are that environments spawn into; none for a token that may not look at clusters. */
-async function clustersOf(env: Env, { identity }: Visitor, environments: readonly EnvironmentOverview[]) {
+/** How the clusters are that environments spawn into. */
+async function clustersOf(env: Env, account: string, environments: readonly EnvironmentOverview[]) {
   const names = [...new Set(environments.flatMap(({ cluster }) => cluster ?? []))];
-  const account = accountStub(env, identity.account);
-  const found = await Promise.all(names.map((name) => account.getCluster(name)));
+  const owner = accountStub(env, account);
+  const found = await Promise.all(names.map((name) => owner.getCluster(name)));
   return new Map(found.flatMap((answer) => (answer.ok ? [[answer.value.name, answer.value]] : [])));
 }
 
-function EnvironmentCard(props: {
-  account: string;
-  service: string;
-  environment: EnvironmentOverview;
-  isDefault: boolean;
-  cluster: ObservedCluster | undefined;
-}) {
-  const { account, service, environment, isDefault, cluster } = props;
-  const [pin] = environment.pins;
-  return (
-    <article class="card" aria-labelledby={`environment-${environment.name}`}>
-      <h3 id={`environment-${environment.name}`}>
-        <a href={pathOf.environment(account, service, environment.name)}>{environment.name}</a>{" "}
-        {isDefault ? <Badge kind="off">default</Badge> : null}
-      </h3>
-      <dl class="facts">
-        <dt>Pinned to</dt>
-        <dd>
-          <ImageName of={environment.image} />, revision {environment.revision}
-        </dd>
-        <dt>Runs now</dt>
-        <dd>
-          {environment.digest === null ? (
-            <>nothing: no image with this tag was pushed yet</>
-          ) : (
-            <Digest of={environment.digest} path={pathOf.image(account, service, environment.digest)} />
-          )}
-        </dd>
-        {pin ? (
-          <>
-            <dt>Since</dt>
-            <dd>
-              <Time at={pin.at} /> by {pin.by.token_name}
-              {pin.note === undefined ? null : <>: {pin.note}</>}
-            </dd>
-          </>
-        ) : null}
-        <dt>Cluster</dt>
-        <dd>
-          {environment.cluster === null ? (
-            <>none yet: spawns are refused</>
-          ) : (
-            <>
-              <a href={pathOf.cluster(environment.cluster)}>{environment.cluster}</a>{" "}
-              {cluster ? clusterBadge(cluster.health) : null}
-            </>
-          )}
-        </dd>
-        <dt>Live</dt>
-        <dd>{environment.live_backends}</dd>
-      </dl>
-      <a class="button" href={pathOf.environment(account, service, environment.name)}>
-        Change the pin
-      </a>
-    </article>
-  );
-}
-
 function NoImages({ account, service, host }: { account: string; service: string; host: string }) {
+  const image = `${host}/${account}/${service}:latest`;
   return (
     <Empty what="No image was pushed to this service yet. With the Jamsocket CLI, or with docker alone:">
       <Command>{`jamsocket push ${service} my-image:latest`}</Command>
-      <Command>{`docker login ${host}\ndocker tag my-image:latest ${host}/${account}/${service}:latest\ndocker push ${host}/${account}/${service}:latest`}</Command>
+      <Command>{`docker login ${host}\ndocker tag my-image:latest ${image}\ndocker push ${image}`}</Command>
+    </Empty>
+  );
+}
+
+function NoBackends({
+  service,
+  environments,
+}: {
+  service: string;
+  environments: readonly EnvironmentOverview[];
+}) {
+  const environment = environments.find(({ digest }) => digest !== null)?.name;
+  if (environment === undefined) return <p>None: there is no image to run yet.</p>;
+  return (
+    <Empty what="None is live. Start one:">
+      <Command>{`jamsocket connect ${service}/${environment}`}</Command>
     </Empty>
   );
 }

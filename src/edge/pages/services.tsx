@@ -2,6 +2,7 @@ import { ok } from "../../domain/result.ts";
 import type { ServiceDescription } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
+import { accountNews } from "../news.ts";
 import { Command, Digest, Empty, ImageName, Table, Time } from "./elements.tsx";
 import { definePage, type Visitor } from "./page.ts";
 import { pathOf } from "./paths.ts";
@@ -36,6 +37,7 @@ export const servicesPage = definePage({
       ),
     });
   },
+  news: ({ env, visitor }) => accountNews(env, visitor.identity.account),
 });
 
 /** The services that a visitor may see: a token narrowed to one sees that one. */

@@ -5,6 +5,7 @@ import { accessTokenForms } from "./access-token-forms.tsx";
 import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";
 import { Time } from "./elements.tsx";
 import { definePage } from "./page.ts";
+import { Sessions, sessionForms, sessionsOf } from "./sessions-section.tsx";
 import { scopeText } from "./token-scope.ts";
 
 /** Who is logged in, and what they may manage of the account: one section for each. */
@@ -16,6 +17,8 @@ export const settingsPage = definePage({
     const may = permits(visitor.identity, "admin", {});
     const listed = may.ok ? await accessTokensOf(env, visitor, query) : null;
     if (listed && !listed.ok) return listed;
+    const sessions = may.ok ? await sessionsOf(env, visitor) : null;
+    if (sessions && !sessions.ok) return sessions;
     return ok({
       title: "Settings",
       body: (
@@ -29,11 +32,12 @@ export const settingsPage = definePage({
               {may.ok ? null : <p>You may not see or make tokens: {may.error.message}.</p>}
             </section>
           )}
+          {sessions ? <Sessions listed={sessions.value} visitor={visitor} path={path} /> : null}
         </>
       ),
     });
   },
-  forms: accessTokenForms,
+  forms: { ...accessTokenForms, ...sessionForms },
 });
 
 function OwnToken({ identity }: { identity: Identity }) {

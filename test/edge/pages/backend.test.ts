@@ -119,7 +119,7 @@ describe("the page of a backend", () => {
     await report(id, "loading");
     await report(id, "ready");
     const text = await textOf(`/backend/${id}`);
-    expect(text).toMatch(/loading.*\d ms.*ready.*until now/s);
+    expect(text).toMatch(/loading: \d+ ms.*ready: \d+ ms so far/s);
     expect(text).toMatch(/ready after \d+ ms/);
   });
 

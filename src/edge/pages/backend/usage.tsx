@@ -3,6 +3,7 @@ import type { UsageSample } from "../../../protocol/backend-metrics.ts";
 import { readUsage } from "../../backend-output.ts";
 import { Command, sizeText, Table } from "../elements.tsx";
 import { pathOf } from "../paths.ts";
+import { MetricPlot } from "../plots/metric-plot.tsx";
 import { overName } from "../stream-events.ts";
 import type { OutputTelling } from "./output-stream.ts";
 import { Part } from "./part.tsx";
@@ -28,25 +29,41 @@ export function UsageSummary({ points }: { points: readonly UsagePoint[] }) {
   const cpu = points.flatMap(({ cpuShare }) => cpuShare ?? []);
   const memory = points.map(({ memoryUsedBytes }) => memoryUsedBytes);
   return (
-    <Table
-      caption={`${points.length} measurements, about one each second; CPU as a share of the whole machine`}
-      head={["Resource", "Now", "On average", "At most", "Limit"]}
-    >
-      <tr>
-        <th scope="row">CPU</th>
-        <td>{shareText(last.cpuShare)}</td>
-        <td>{shareText(average(cpu))}</td>
-        <td>{shareText(cpu.length === 0 ? null : Math.max(...cpu))}</td>
-        <td>100 %</td>
-      </tr>
-      <tr>
-        <th scope="row">Memory</th>
-        <td>{sizeText(last.memoryUsedBytes)}</td>
-        <td>{sizeText(average(memory) ?? 0)}</td>
-        <td>{sizeText(Math.max(...memory))}</td>
-        <td>{sizeText(last.memoryLimitBytes)}</td>
-      </tr>
-    </Table>
+    <>
+      <div class="cards">
+        <MetricPlot
+          label="CPU"
+          samples={points.flatMap(({ at, cpuShare }) => (cpuShare === null ? [] : [{ at, value: cpuShare }]))}
+          text={shareText}
+          smallestStep={0.001}
+        />
+        <MetricPlot
+          label="Memory"
+          samples={points.map(({ at, memoryUsedBytes }) => ({ at, value: memoryUsedBytes }))}
+          text={sizeText}
+          smallestStep={1}
+        />
+      </div>
+      <Table
+        caption={`${points.length} measurements, about one each second; CPU as a share of the whole machine`}
+        head={["Resource", "Now", "On average", "At most", "Limit"]}
+      >
+        <tr>
+          <th scope="row">CPU</th>
+          <td>{shareText(last.cpuShare)}</td>
+          <td>{shareText(average(cpu))}</td>
+          <td>{shareText(cpu.length === 0 ? null : Math.max(...cpu))}</td>
+          <td>100 %</td>
+        </tr>
+        <tr>
+          <th scope="row">Memory</th>
+          <td>{sizeText(last.memoryUsedBytes)}</td>
+          <td>{sizeText(average(memory) ?? 0)}</td>
+          <td>{sizeText(Math.max(...memory))}</td>
+          <td>{sizeText(last.memoryLimitBytes)}</td>
+        </tr>
+      </Table>
+    </>
   );
 }
 
