@@ -115,7 +115,7 @@ function tokenForm(csrf: string, next: string): View {
           You may do here what the token may do. Someone who is logged in makes one for you under Settings,
           or:
         </p>
-        <Command>npx slipway token create my-name --role deploy</Command>
+        <Command>npx slipway tokens create my-name --role deploy</Command>
       </>
     ),
   };
