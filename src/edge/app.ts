@@ -6,6 +6,7 @@ import { failureAnswer } from "./answer.ts";
 import { newServiceCodes } from "./locate-backend.ts";
 import { mountPages } from "./pages/mount.ts";
 import { pages } from "./pages/pages.ts";
+import { refusalPage } from "./pages/run-page.tsx";
 import { failurePage } from "./ready-page.ts";
 import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
 import { mountedPaths, type Route } from "./route.ts";
@@ -58,6 +59,9 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
     if (isRegistryPath(path)) return registry.answer(c.req.raw, c.env);
     const requestId = crypto.randomUUID();
     const allowed = methods.filter((known) => app.router.match(known, path)[0].length > 0);
+    if (allowed.length === 0 && c.req.header("accept")?.includes("text/html")) {
+      return refusalPage(c.req.raw, null, fail("not_found", "there is no such page").error);
+    }
     if (allowed.length === 0) {
       const failure = fail(
         "not_found",

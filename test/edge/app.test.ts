@@ -130,3 +130,14 @@ describe("a bounded map", () => {
     expect([map.get("a"), map.get("b"), map.get("c")]).toEqual([3, undefined, 4]);
   });
 });
+
+describe("a path that leads nowhere", () => {
+  it.each([
+    ["application/json, */*", "application/json"],
+    ["text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"],
+  ])("is answered 404 in what is asked for: %s", async (accept, type) => {
+    const response = await send("/no/such/thing", { headers: { accept } });
+    expect([response.status, response.headers.get("content-type")]).toEqual([404, type]);
+    await response.text();
+  });
+});
