@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { ok, type Result } from "../../domain/result.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { formatAccessToken, hashSecret } from "../../protocol/access-token.ts";
+import { formatAccessToken } from "../../protocol/access-token.ts";
 import { createTokenBody, type Token } from "../../protocol/v3/accounts.ts";
 import { definedFields } from "../defined.ts";
 import { parseInput } from "../input.ts";
 import { newAccessSecret, secretSource } from "../secrets.ts";
 import { Command } from "./elements.tsx";
+import { readAttempt } from "./form-attempt.tsx";
 import type { PageCall, Submitted, View } from "./page.ts";
 import { pathOf } from "./paths.ts";
 
@@ -30,9 +31,6 @@ const createFields = z
     });
   });
 
-/** Which showing of the form was sent: sent twice, it makes one token. */
-const attemptField = z.object({ attempt: z.uuid() });
-
 type SettingsCall = Pick<PageCall, "env" | "visitor" | "path" | "forget">;
 
 async function createToken(
@@ -43,19 +41,16 @@ async function createToken(
   if (!read.ok) return read;
   const body = parseInput(createTokenBody, read.value, "bad form");
   if (!body.ok) return body;
-  const attempt = parseInput(attemptField, fields, "bad form");
+  const attempt = await readAttempt({ path, visitor }, fields, body.value);
   if (!attempt.ok) return attempt;
 
   const { account } = visitor.identity;
-  const requestHash = await hashSecret(JSON.stringify([path, visitor.identity.tokenId, body.value]));
-  // With the content in its key: whoever goes back and changes the form means another token.
-  const idempotency = { key: `form ${attempt.value.attempt} ${requestHash}`, requestHash };
-  const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
+  const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, attempt.value));
   const created = await accountStub(env, account).createToken(
     body.value,
     { id, secretHash },
     visitor.actor,
-    idempotency,
+    attempt.value,
   );
   if (!created.ok) return created;
   return ok({

@@ -2,7 +2,10 @@ import { backendStreams } from "./backend/streams.tsx";
 import { backendPage } from "./backend.tsx";
 import { backendsPage } from "./backends.tsx";
 import { cliLoginPage } from "./cli-login.tsx";
+import { clusterPage } from "./cluster.tsx";
+import { clustersPage } from "./clusters.tsx";
 import { environmentPage } from "./environment.tsx";
+import { eventsPage } from "./events.tsx";
 import { imagePage } from "./image.tsx";
 import { imagesPage } from "./images.tsx";
 import type { Page, PageStream } from "./page.ts";
@@ -20,6 +23,9 @@ export const pages: readonly (Page | PageStream)[] = [
   backendsPage,
   backendPage,
   ...backendStreams,
+  clustersPage,
+  clusterPage,
+  eventsPage,
   settingsPage,
   cliLoginPage,
 ];

@@ -1,6 +1,7 @@
 import { tokenRoles } from "../../domain/access.ts";
 import type { CreateTokenBody } from "../../protocol/v3/accounts.ts";
 import { Form } from "./elements.tsx";
+import { AttemptField } from "./form-attempt.tsx";
 import type { Visitor } from "./page.ts";
 
 const day = 24 * 3600;
@@ -26,7 +27,7 @@ export function CreateTokenForm({
 }) {
   return (
     <Form visitor={visitor} path={path} label="Create a token">
-      <input type="hidden" name="attempt" value={crypto.randomUUID()} />
+      <AttemptField />
       <div class="fields">
         <label>
           <span>Name: who or what holds it</span>

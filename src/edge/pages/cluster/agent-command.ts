@@ -1,0 +1,7 @@
+/** The command that starts an agent of a cluster, with its two secrets in files. @param api where Slipway is */
+export function agentCommand(cluster: string, api: string): string {
+  return (
+    `npx slipway --api-url ${api} agent --cluster ${cluster} --state-dir /var/lib/slipway ` +
+    "--agent-token-file agent-token --signing-secret-file signing-secret"
+  );
+}
