@@ -6,17 +6,17 @@ import { pathOf } from "./paths.ts";
 /** Events, each with who did it and links to what it names. @param account whose events these are */
 export function EventTable({ events, account }: { events: readonly AccountEvent[]; account: string }) {
   return (
-    <Table caption="Events, newest first" head={["When", "Who", "What", "See"]}>
+    <Table caption="Events, newest first" head={["What", "Who", "When", "See"]}>
       {events.map((event) => (
         <tr id={`event-${event.id}`}>
           <td>
-            <Time at={event.time} />
+            <Message text={event.message} />
           </td>
           <td>
             <bdi>{event.actor?.token_name ?? "the system"}</bdi>
           </td>
           <td>
-            <Message text={event.message} />
+            <Time at={event.time} />
           </td>
           <td>
             <ul class="links">
