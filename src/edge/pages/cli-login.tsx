@@ -33,6 +33,7 @@ export const cliLoginPage = definePage({
   forms: {
     confirm: {
       action: "read",
+      anyScope: true,
       async submit({ env, params, visitor }) {
         const confirmed = await confirmCliLogin(env, params.token, visitor.identity);
         if (!confirmed.ok) return confirmed;

@@ -48,7 +48,11 @@ function pageChanges(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const html = await nextChange();
+        const html = await nextChange().catch(async (error) => {
+          // A stream that breaks off is not cancelled by anyone: the news would be followed for nobody.
+          await news?.cancel(error);
+          throw error;
+        });
         if (html === null) {
           if (isFinal) controller.enqueue(encoder.encode(overEvent));
           controller.close();

@@ -69,7 +69,7 @@ async function ownForm(request: Request): Promise<Result<Record<string, string>>
   const visitor = readCookie(request, "visitor");
   const fields = await readForm(request);
   if (!fields.ok) return fields;
-  const isOwn = visitor !== undefined && fields.value.csrf === (await csrfToken(visitor));
+  const isOwn = visitor && fields.value.csrf === (await csrfToken(visitor));
   return isOwn ? fields : foreignForm;
 }
 
@@ -79,7 +79,7 @@ async function publicPage(
   view: (csrf: string) => View,
   failure?: Failure,
 ): Promise<Response> {
-  const visitor = readCookie(request, "visitor") ?? crypto.randomUUID();
+  const visitor = readCookie(request, "visitor") || crypto.randomUUID();
   return pageAnswer(
     request,
     {
@@ -139,9 +139,13 @@ function welcome(request: Request, { session, token }: StartedSession, next: str
   return redirect(ownPath(next), cookieHeader(request, "session", token, seconds));
 }
 
-/** Where to go on: a path of ours, and nobody else's site (`//…` and `/\…` are others' to a browser). */
+/**
+ * Where to go on: a path of ours, and nobody else's site. `//…` and `/\…` are others' to a browser, and `/..//…` comes
+ * to the same.
+ */
 function ownPath(next: string): string {
   const base = "https://own.invalid";
   const url = next.startsWith("/") ? URL.parse(next, base) : null;
-  return url?.origin === base ? url.pathname + url.search : pathOf.services();
+  const isOwn = url?.origin === base && !url.pathname.startsWith("//");
+  return isOwn ? url.pathname + url.search : pathOf.services();
 }

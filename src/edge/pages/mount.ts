@@ -18,7 +18,7 @@ export function mountPages(app: App, pages: readonly (Page | PageStream)[], stat
     (c: PageContext): Promise<Response> =>
       answerErrors(c.req.raw, () => answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state));
 
-  app.get("/assets/:version/:name", async (c, next) => (await assetAnswer(c.req.raw)) ?? next());
+  app.get("/assets/:version/:name", async ({ req: { raw } }) => (await assetAnswer(raw)) ?? noAsset(raw));
   app.get("/login", answering(loginPage)).post(answering(logIn));
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
@@ -27,6 +27,10 @@ export function mountPages(app: App, pages: readonly (Page | PageStream)[], stat
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
+}
+
+function noAsset(request: Request): Promise<Response> {
+  return refusalPage(request, null, fail("not_found", "there is no such file").error);
 }
 
 function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise<Response> {

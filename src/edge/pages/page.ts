@@ -52,6 +52,8 @@ export type Submitted = { done: string; path?: string } | { once: View };
 
 interface FormSpec<Call> {
   action: Action;
+  /** Whether it acts on nothing that a token can be narrowed to, so that a narrowed one may send it too. */
+  anyScope?: boolean;
   /** @param fields what was sent: to be read by a schema */
   submit(call: Call, fields: Record<string, string>): Promise<Result<Submitted>>;
 }
@@ -81,7 +83,7 @@ export function definePage<const Path extends string>(spec: PageSpec<Located<Pat
   const narrowed = (call: AnyPageCall) => call as Located<Path>;
   const bound = Object.entries(forms).map(([name, form]): [string, FormSpec<AnyPageCall>] => [
     name,
-    { action: form.action, submit: (call, fields) => form.submit(narrowed(call), fields) },
+    { ...form, submit: (call, fields) => form.submit(narrowed(call), fields) },
   ]);
   return {
     path,

@@ -102,9 +102,12 @@ async function submitForm(page: Page, call: AnyPageCall): Promise<Response> {
   const fields = await readForm(request);
   if (!fields.ok) return refusalPage(request, visitor, fields.error);
   if (fields.value.csrf !== visitor.csrf) return refusalPage(request, visitor, foreignForm.error);
-  const form = page.forms?.[fields.value.do ?? ""];
+  const { forms = {} } = page;
+  const name = fields.value.do ?? "";
+  // A name is the visitor's own: `constructor` is none of the page's forms.
+  const form = Object.hasOwn(forms, name) ? forms[name] : undefined;
   if (!form) return refusalPage(request, visitor, unknownForm.error);
-  const permitted = permits(visitor.identity, form.action, targetOf(call));
+  const permitted = permits(visitor.identity, form.action, targetOf(form, call));
   if (!permitted.ok) return shownPage(page, call, { failure: permitted.error });
 
   const submitted = await form.submit(call, fields.value);
@@ -168,9 +171,7 @@ async function admit(
     if (backend.value.account !== identity.account) return backendNotFound(params.id);
     call.backend = backend.value;
   }
-  const target =
-    page.anyScope && identity.service !== undefined ? { service: identity.service } : targetOf(call);
-  const permitted = permits(identity, page.action, target);
+  const permitted = permits(identity, page.action, targetOf(page, call));
   return permitted.ok ? ok(call) : permitted;
 }
 
@@ -180,8 +181,10 @@ async function isStillAdmitted(page: Guarded, arrival: Arrival, state: IsolateSt
   return (await admit(page, arrival, visitor.value, state)).ok;
 }
 
-function targetOf({ params, backend }: AnyPageCall) {
-  const service = backend?.service ?? params.service;
+/** What is acted on. Where every scope will do, that is what the visitor's token is narrowed to. */
+function targetOf({ anyScope }: Pick<Guarded, "anyScope">, { params, backend, visitor }: AnyPageCall) {
+  const own = anyScope ? visitor.identity.service : undefined;
+  const service = own ?? backend?.service ?? params.service;
   return {
     ...(service === undefined ? {} : { service }),
     ...(params.environment === undefined ? {} : { environment: params.environment }),

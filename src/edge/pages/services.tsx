@@ -22,7 +22,8 @@ export const servicesPage = definePage({
     const described = await Promise.all(
       services.map((service) => serviceStub(env, visitor.identity.account, service).describe()),
     );
-    const found = described.flatMap((answer) => (answer.ok ? [answer.value] : []));
+    const { environments: allowed } = visitor.actor;
+    const found = described.flatMap((answer) => (answer.ok ? [narrowed(answer.value, allowed)] : []));
     return ok({
       title: "Services",
       body: (
@@ -48,15 +49,25 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt }: ServiceDescription) {
+/** A service as somebody sees it who may see some of its environments. */
+function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
+  return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
+}
+
+function serviceCard({ account, name, environments }: ServiceDescription) {
+  const live = environments.reduce((sum, { live_backends }) => sum + live_backends, 0);
+  const lastSpawnedAt = environments
+    .flatMap(({ last_spawned_at }) => last_spawned_at ?? [])
+    .sort()
+    .at(-1);
   return (
     <article class="card">
       <h2>
         <a href={pathOf.service(account, name)}>{name}</a>
       </h2>
       <p class="facts">
-        <span>{liveBackends} live</span>
-        <span>last spawn: {lastSpawnedAt === null ? "never" : <Time at={lastSpawnedAt} />}</span>
+        <span>{live} live</span>
+        <span>last spawn: {lastSpawnedAt === undefined ? "never" : <Time at={lastSpawnedAt} />}</span>
       </p>
       <Table caption={`Environments of ${name}`} head={["Environment", "Pinned to", "Runs now", "Live"]}>
         {environments.map((environment) => (
