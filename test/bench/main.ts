@@ -5,6 +5,8 @@ import { measureFirstBytes } from "./first-byte/measure.ts";
 import { firstByteTable } from "./first-byte/report.ts";
 import { type LivesUsage, measureLives } from "./lives.ts";
 import { type Options, parseOptions, usage } from "./options.ts";
+import { crowd, measurePages } from "./pages/measure.ts";
+import { pagesTable } from "./pages/report.ts";
 import { dollarsPerMillion } from "./prices.ts";
 import { compareProxies } from "./proxy/measure.ts";
 import { proxyTable } from "./proxy/report.ts";
@@ -17,7 +19,8 @@ import { startWebhookSink } from "./webhook-sink.ts";
 
 /*
  * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, measures the registry
- * and the agent's proxy beside others, and the wait for a new backend's first byte. Nothing of it leaves this machine.
+ * and the agent's proxy beside others, the wait for a new backend's first byte, and that for the pages. Nothing of it
+ * leaves this machine.
  */
 
 function say(text: string): void {
@@ -64,6 +67,10 @@ async function runFirstBytes(options: Options) {
   return measured;
 }
 
+async function runPages({ only }: Options) {
+  return only === undefined || only === "pages" ? measurePages(sandbox, say) : null;
+}
+
 const options = parseOptions(process.argv.slice(2));
 if (!options.ok) {
   say(`${options.problem}\n\n${usage}`);
@@ -75,6 +82,7 @@ const lives = await runLives(options.value);
 const registries = await runRegistries(options.value);
 const proxies = await runProxies(options.value);
 const firstBytes = await runFirstBytes(options.value);
+const pages = await runPages(options.value);
 if (options.value.json) {
   const priced = lives && {
     ...lives,
@@ -82,7 +90,7 @@ if (options.value.json) {
   };
   console.log(
     JSON.stringify(
-      { options: options.value, comparisons, lives: priced, registries, proxies, firstBytes },
+      { options: options.value, comparisons, lives: priced, registries, proxies, firstBytes, pages },
       null,
       2,
     ),
@@ -108,7 +116,13 @@ if (options.value.json) {
   }
   if (firstBytes && firstBytes.results.length > 0) {
     console.log(`first byte: the Worker under Miniflare, busybox httpd, ${cpus().length} cores\n`);
-    console.log(firstByteTable(firstBytes.results));
+    console.log(`${firstByteTable(firstBytes.results)}\n`);
+  }
+  if (pages) {
+    console.log(
+      `pages: ${crowd} live backends, ${crowd} images, ${cpus().length} cores; one request after the other\n`,
+    );
+    console.log(pagesTable(pages));
   }
 }
 process.exit(0);

@@ -10,6 +10,7 @@ export const benchNames = [
   "registry",
   "proxy",
   "first-byte",
+  "pages",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 

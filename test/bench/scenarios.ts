@@ -8,7 +8,7 @@ export type FloorName = (typeof floorNames)[number];
 
 /** What is measured, against which floors, and what is aimed at: ratios of the subject to the floor. */
 export interface Scenario {
-  name: Exclude<BenchName, "cost" | "registry" | "proxy">;
+  name: Exclude<BenchName, "cost" | "registry" | "proxy" | "first-byte" | "pages">;
   floors: readonly FloorName[];
   aims: readonly { floor: FloorName; minThroughput: number; maxP50?: number }[];
   /** Brings the service into the state that is measured. @returns what to send, in turn */

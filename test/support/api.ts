@@ -2,7 +2,10 @@ import type { z } from "zod";
 import type { LocalJson } from "../../src/local/local-json.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
 
-/** Sends a request to a running deployment and reads its answer by a schema. Fails, with what was said, on a refusal. */
+/**
+ * Sends a request to a running deployment and reads its answer by a schema, an empty one as undefined. Fails, with what
+ * was said, on a refusal.
+ */
 export async function call<T>(
   { api_url, token }: Pick<LocalJson, "api_url" | "token">,
   answer: z.ZodType<T>,
@@ -16,7 +19,7 @@ export async function call<T>(
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${request.method ?? ""} ${path}: ${response.status} ${text}`);
-  return answer.parse(JSON.parse(text));
+  return answer.parse(text === "" ? undefined : JSON.parse(text));
 }
 
 /** Connects to a backend of the demo service and waits until it is ready. */

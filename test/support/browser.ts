@@ -21,6 +21,9 @@ export interface Window {
   complaints: readonly string[];
 }
 
+/** Long before a test is broken off, so that it says what it has waited for. */
+const patienceMs = 15_000;
+
 export const laptop = { width: 1280, height: 900 } as const;
 export const phone = { width: 390, height: 844 } as const;
 
@@ -38,6 +41,7 @@ export async function startBrowser(): Promise<TestBrowser> {
         reducedMotion: "reduce",
       });
       const page = await context.newPage();
+      page.setDefaultTimeout(patienceMs);
       const complaints: string[] = [];
       page.on("console", (message) => {
         if (message.type() === "error") complaints.push(message.text());

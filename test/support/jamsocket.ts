@@ -64,7 +64,8 @@ export async function jamsocketLogin(home: string, apiUrl: string): Promise<Jams
   };
   return {
     loginToken: () => shows(/\/cli-login\/([\w.-]+)\s/),
-    asksForCode: async () => void (await shows(/code.*: $/)),
+    // What it says on its other stream may come after the question.
+    asksForCode: async () => void (await shows(/code.*: /)),
     // It would wait for the end of a pipe, as it does not for that of a terminal.
     type: (line) => void child.stdin.end(`${line}\n`),
     ended: closed.then(([exitCode]) => ({ exitCode, ...printed })),

@@ -14,6 +14,8 @@ export async function startRecordingCluster(): Promise<RecordingCluster> {
   const messages: WebhookMessage[] = [];
   let url = "";
   const server = createServer(async (request, response) => {
+    // It has no output of what it does not run.
+    if (request.method !== "POST") return void response.writeHead(404).end();
     messages.push(webhookMessage.parse(JSON.parse(await text(request))));
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ url: `${url}/b` }));

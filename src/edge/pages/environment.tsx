@@ -144,7 +144,7 @@ function Facts({
       <dt>Live</dt>
       <dd>
         <a href={`${pathOf.backends(account, service)}?environment=${environment.name}`}>
-          {environment.live_backends} backends
+          {environment.live_backends === 1 ? "1 backend" : `${environment.live_backends} backends`}
         </a>
       </dd>
       <dt>Limits</dt>

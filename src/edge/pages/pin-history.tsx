@@ -16,7 +16,7 @@ export function PinHistory(props: {
       <h2 id="history">History</h2>
       <Table
         caption="Every pin, newest first"
-        head={["Revision", "Pinned to", "Resolved to", "When", "By", "Note", ""]}
+        head={["Revision", "Pinned to", "Resolved to", "When", "By", "Note", "Return"]}
       >
         {revisions.map((revision) => (
           <tr>

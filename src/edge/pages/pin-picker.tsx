@@ -70,7 +70,7 @@ export function PinPreview(props: {
   return (
     <section class="panel" aria-labelledby="change">
       <h3 id="change">What changes</h3>
-      <Table caption={`Pin of ${environment.name}`} head={["", "Now", "Then"]}>
+      <Table caption={`Pin of ${environment.name}`} head={["What", "Now", "Then"]}>
         <tr>
           <th scope="row">Pinned to</th>
           <td>
@@ -89,10 +89,7 @@ export function PinPreview(props: {
         </tr>
       </Table>
       <p>
-        {environment.live_backends === 0
-          ? "No session is live."
-          : `${environment.live_backends} live sessions go on with what they run until they end.`}{" "}
-        Sessions that start after the change run what is on the right.
+        {liveText(environment.live_backends)} Sessions that start after the change run what is on the right.
       </p>
       <Form visitor={visitor} path={path} label="Pin">
         <input type="hidden" name="image" value={image} />
@@ -111,4 +108,10 @@ export function PinPreview(props: {
       </Form>
     </section>
   );
+}
+
+function liveText(count: number): string {
+  if (count === 0) return "No session is live.";
+  if (count === 1) return "1 live session goes on with what it runs until it ends.";
+  return `${count} live sessions go on with what they run until they end.`;
 }
