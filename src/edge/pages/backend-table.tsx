@@ -1,7 +1,6 @@
 import type { BackendStatus } from "../../domain/backend-status.ts";
 import type { Backend } from "../../protocol/v3/backends.ts";
-import { Badge, Table, Time } from "./elements.tsx";
-import { ImageLabel } from "./image-label.tsx";
+import { Badge, Digest, ImageName, Table, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";
 
 /** A backend's status as it is shown everywhere. */
@@ -26,7 +25,16 @@ export function BackendTable({
   return (
     <Table
       caption={caption}
-      head={["Backend", "Environment", "Status", "Key", "Image", "Fencing token", "Created"]}
+      head={[
+        "Backend",
+        "Environment",
+        "Status",
+        "Key",
+        "Image",
+        "Spawned through pin",
+        "Fencing token",
+        "Created",
+      ]}
     >
       {backends.map((backend) => (
         <tr>
@@ -41,12 +49,10 @@ export function BackendTable({
           <td>{statusBadge(backend.status)}</td>
           <td>{backend.key === undefined ? "none" : <Key of={backend.key} />}</td>
           <td>
-            <ImageLabel
-              account={account}
-              service={service}
-              image={backend.image.image}
-              digest={backend.image.digest}
-            />
+            <Digest of={backend.image.digest} path={pathOf.image(account, service, backend.image.digest)} />
+          </td>
+          <td>
+            <ImageName of={backend.image.image} />, revision {backend.image.revision}
           </td>
           <td>{backend.fencing_token}</td>
           <td>

@@ -182,8 +182,7 @@ function Attempt({ attempt: { time, error, ...met } }: { attempt: DeliveryAttemp
       <Time at={time} />: {answerText(met)}
       {error === null ? null : (
         <>
-          {" "}
-          <bdi>{error}</bdi>
+          : <bdi>{error}</bdi>
         </>
       )}
     </>
