@@ -2,8 +2,9 @@ import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
 import type { EnvironmentOverview } from "../../objects/contract.ts";
 import type { ObservedCluster } from "../../protocol/v3/clusters.ts";
 import { clusterBadge } from "./cluster-badge.tsx";
-import { Badge, Digest, durationText, ImageName, shortDigest, shortImage, Time } from "./elements.tsx";
+import { Badge, durationText, shortDigest, shortImage, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";
+import { PinFacts } from "./pin-facts.tsx";
 import { ShareBar } from "./plots/share-bar.tsx";
 import { TimePlot } from "./plots/time-plot.tsx";
 
@@ -69,18 +70,7 @@ function Facts({
   const [pin] = environment.pins;
   return (
     <dl class="facts">
-      <dt>Pinned to</dt>
-      <dd>
-        <ImageName of={environment.image} />, revision {environment.revision}
-      </dd>
-      <dt>Runs now</dt>
-      <dd>
-        {environment.digest === null ? (
-          "nothing: no image with this tag was pushed yet"
-        ) : (
-          <Digest of={environment.digest} path={pathOf.image(account, service, environment.digest)} />
-        )}
-      </dd>
+      <PinFacts account={account} service={service} environment={environment} />
       {pin ? (
         <>
           <dt>Since</dt>

@@ -6,9 +6,10 @@ import type { Environment } from "../../protocol/v3/services.ts";
 import { parseInput } from "../input.ts";
 import { serviceNews } from "../news.ts";
 import { registryHostOf } from "../origin.ts";
-import { Command, Digest, durationText, Empty, ImageName, shortImage } from "./elements.tsx";
+import { Command, durationText, Empty, shortImage } from "./elements.tsx";
 import { definePage } from "./page.ts";
 import { pathOf } from "./paths.ts";
+import { PinFacts } from "./pin-facts.tsx";
 import { PinHistory } from "./pin-history.tsx";
 import { PinPicker, PinPreview } from "./pin-picker.tsx";
 
@@ -121,18 +122,7 @@ function Facts({
   const { settings } = environment;
   return (
     <dl class="facts card">
-      <dt>Pinned to</dt>
-      <dd>
-        <ImageName of={environment.image} />, revision {environment.revision}
-      </dd>
-      <dt>Runs now</dt>
-      <dd>
-        {environment.digest === null ? (
-          "nothing yet"
-        ) : (
-          <Digest of={environment.digest} path={pathOf.image(account, service, environment.digest)} />
-        )}
-      </dd>
+      <PinFacts account={account} service={service} environment={environment} />
       <dt>Cluster</dt>
       <dd>
         {environment.cluster === null ? (

@@ -36,7 +36,7 @@ describe("choosing an image for an environment", () => {
     const { status, html } = await admin.visit(`${prodPath}?image=v2`);
     expect(status).toBe(200);
     expect(text(html)).toContain("Pinned to v1 v2 New sessions run sha256:111111111111 sha256:222222222222");
-    expect(text(html)).toContain("1 live sessions go on with what they run until they end.");
+    expect(text(html)).toContain("1 live session goes on with what it runs until it ends.");
     expect(html).toContain('<option value="v2" selected');
     expect([hiddenField(html, "image"), hiddenField(html, "revision")]).toEqual(["v2", "1"]);
     expect(await pinned()).toEqual(untouched);
