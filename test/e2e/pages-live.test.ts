@@ -133,6 +133,12 @@ describe("what happens", () => {
     await live.filter({ hasNotText: before }).waitFor();
     await window.page.keyboard.type("ence");
     expect(await note.inputValue()).toBe("half a sentence");
+    const { revision } = await pin("prod", "v1");
+    const pinned = window.page
+      .getByRole("row")
+      .filter({ has: window.page.getByRole("rowheader", { name: `${revision}`, exact: true }) });
+    await pinned.waitFor();
+    expect(await note.inputValue()).toBe("half a sentence");
     await window.expectNotReloaded();
   });
 

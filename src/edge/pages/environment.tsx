@@ -46,11 +46,11 @@ export const environmentPage = definePage({
         { text: "Services", path: pathOf.services() },
         { text: service, path: pathOf.service(account, service) },
       ],
-      body: <Facts account={account} service={service} environment={environment.value} />,
-      // What somebody is choosing must not change under their hands.
-      below: (
+      body: (
         <>
-          <section aria-labelledby="pin">
+          <Facts account={account} service={service} environment={environment.value} />
+          {/* What somebody is choosing must not change under their hands. */}
+          <section id="choice" aria-labelledby="pin" hx-morph-skip="">
             <h2 id="pin">Change the pin</h2>
             {images.value.items.length === 0 ? (
               <Empty what="There is no image to pin yet. Push one:">
