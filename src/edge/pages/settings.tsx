@@ -5,6 +5,7 @@ import { accessTokenForms } from "./access-token-forms.tsx";
 import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";
 import { Time } from "./elements.tsx";
 import { definePage } from "./page.ts";
+import { pathOf } from "./paths.ts";
 import { Sessions, sessionForms, sessionsOf } from "./sessions-section.tsx";
 import { scopeText } from "./token-scope.ts";
 
@@ -33,6 +34,13 @@ export const settingsPage = definePage({
             </section>
           )}
           {sessions ? <Sessions listed={sessions.value} visitor={visitor} path={path} /> : null}
+          <section>
+            <h2>Signing secrets</h2>
+            <p>
+              Each cluster has its own, which is rotated on its page: <a href={pathOf.clusters()}>clusters</a>
+              .
+            </p>
+          </section>
         </>
       ),
     });
