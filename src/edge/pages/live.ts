@@ -10,8 +10,8 @@ const gatherMs = 200;
 /**
  * What changes of a page, for as long as somebody looks: after each piece of news the page is made again, and sent
  * where it differs from what was sent last. Ends for good with a view that is final. Ends also when the news end, when
- * the visitor may not see the page any more, and when it cannot be shown: the page then connects again, and is told why
- * not.
+ * the visitor may not see the page any more, and when it cannot be shown: the page then connects again, and is told
+ * whether that is for good.
  * @param isAdmitted asked before each time that something is shown
  */
 export function livePage(page: Page, call: AnyPageCall, isAdmitted: () => Promise<boolean>): Response {

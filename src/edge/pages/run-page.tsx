@@ -57,7 +57,9 @@ async function receive(
   if (!visitor.ok) return refusalPage(request, null, visitor.error);
   if (visitor.value === null) return wantsEvents(request) ? overAnswer() : toLogin(request);
   const admitted = await admit(asked, arrival, visitor.value, state);
-  return admitted.ok ? admitted.value : refusalPage(request, visitor.value, admitted.error);
+  if (admitted.ok) return admitted.value;
+  // A script would put a page that says so into the one that somebody looks at.
+  return wantsEvents(request) ? overAnswer() : refusalPage(request, visitor.value, admitted.error);
 }
 
 /** The page, or why it cannot be shown. @param notice what to tell above it */

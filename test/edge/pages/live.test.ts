@@ -156,12 +156,16 @@ describe("a stream of changes that is asked for", () => {
     expect((await pageClient().visit(`${path}?live=`)).status).toBe(303);
   });
 
-  it("of what the visitor may not see is refused as the page is", async () => {
+  it("of what the visitor may not see is over for good, and tells a person what the page would", async () => {
     const { path } = await pinnedService(account, "theirs");
     const other = loggedIn((await createAccount()).admin);
-    expect((await other.visit(`${path}?live=`, eventStream)).status).toBe(404);
     const narrow = loggedIn((await createToken(account, { role: "read", service: "pinned" })).secret_token);
-    expect((await narrow.visit(`${path}?live=`, eventStream)).status).toBe(403);
+    for (const [client, refusal] of [[other, 404] as const, [narrow, 403] as const]) {
+      const { headers, html } = await client.visit(`${path}?live=`, eventStream);
+      expect(headers.get("content-type")).toBe("text/event-stream");
+      expect(html).toMatch(/^event: over\ndata: .*\n\n$/);
+      expect((await client.visit(`${path}?live=`)).status).toBe(refusal);
+    }
   });
 
   it("of a page that has none is the page", async () => {
