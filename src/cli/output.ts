@@ -47,11 +47,6 @@ function padded(text: string, width: number): string {
   return text + " ".repeat(Math.max(width - [...text].length, 0));
 }
 
-/** Enough of a digest to tell it from others by eye; the whole one where it is to be copied. */
-export function shortDigest(digest: string | null): string | null {
-  return digest === null ? null : digest.slice(0, digest.indexOf(":") + 1 + 12);
-}
-
 const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** An amount of bytes in the largest unit of which there is one, to a tenth. */

@@ -1,4 +1,5 @@
 import { encodeRandom, idAlphabet } from "./ids.ts";
+import { shortDigest } from "./images.ts";
 
 /** What an account's owner may want to know of later: who did what. Spawns are not among it; they are too many. */
 export const eventTypes = [
@@ -133,13 +134,11 @@ export function eventMessage(facts: EventFacts): string {
   }
 }
 
-const digestShownCharacters = "sha256:".length + 12;
-
 /** A tag as it is, a digest cut to what people can compare. */
 function shortImage(image: string): string {
-  return image.startsWith("sha256:") && image.length > digestShownCharacters
-    ? `${image.slice(0, digestShownCharacters)}…`
-    : image;
+  if (!image.startsWith("sha256:")) return image;
+  const short = shortDigest(image);
+  return short === image ? image : `${short}…`;
 }
 
 function listed(details: EventDetails): string {

@@ -6,6 +6,13 @@ export const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 /** OCI Image 1.1, descriptor "digests": the two registered algorithms. */
 export const digestPattern = /^(sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})$/;
 
+const hexDigitsTold = 12;
+
+/** Enough of a digest to tell it from others by eye: the algorithm and its first hexadecimal digits. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, digest.indexOf(":") + 1 + hexDigitsTold);
+}
+
 export type ImageReference = { kind: "tag"; tag: string } | { kind: "digest"; digest: string };
 
 /** Reads what a pin or a spawn names. Anything with a colon is meant as a digest, since tags have none. */

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { isConnectable, type StatusEntry, type TerminationReason } from "../domain/backend-status.ts";
 import { errorEnvelope } from "../protocol/error-envelope.ts";
+import { sentenceOf } from "./sentence.ts";
 
 const refreshSeconds = 1;
 
@@ -63,7 +64,7 @@ export async function failurePage(request: Request, failure: Response): Promise<
   const retryAfter = failure.headers.get("retry-after");
   const page = await pageAnswer({
     title: failure.status === 404 ? "There is no such session" : "This did not work",
-    texts: [`${message.charAt(0).toUpperCase()}${message.slice(1)}.`],
+    texts: [sentenceOf(message)],
     reference: `Request ${id}`,
     refreshAfterSeconds: retryAfter === null ? undefined : Number(retryAfter),
   });

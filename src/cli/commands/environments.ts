@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { shortDigest } from "../../domain/images.ts";
 import {
   createEnvironmentBody,
   type Environment,
@@ -18,7 +19,7 @@ import {
   withLimit,
 } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, shortDigest, table } from "../output.ts";
+import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 import { addPinCommands } from "./pins.ts";
 
@@ -80,7 +81,7 @@ export function addEnvironmentCommands(program: Command): void {
           items.map((item) => [
             item.name,
             item.image === item.digest ? shortDigest(item.image) : item.image,
-            shortDigest(item.digest),
+            item.digest && shortDigest(item.digest),
             item.revision,
             item.cluster,
             item.live_backends,

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { shortDigest } from "../../domain/images.ts";
 import {
   history,
   type PinAnswer,
@@ -17,7 +18,7 @@ import {
   withLimit,
 } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, printable, shortDigest, table } from "../output.ts";
+import { details, printable, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 /** What an environment runs: setting it, its history, and what a spawn would get. */
@@ -78,7 +79,7 @@ export function addPinCommands(environments: Command): void {
             item.revision,
             item.kind,
             item.image === item.digest ? shortDigest(item.image) : item.image,
-            shortDigest(item.digest),
+            item.digest && shortDigest(item.digest),
             item.at,
             `${item.by.token_name} (${item.by.token_id})`,
             item.note,

@@ -1,14 +1,7 @@
-import type { BackendStatus } from "../../domain/backend-status.ts";
 import type { Backend } from "../../protocol/v3/backends.ts";
-import { Badge, Digest, ImageName, Table, Time } from "./elements.tsx";
+import { Digest, ImageName, Table, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";
-
-/** A backend's status as it is shown everywhere. */
-export function statusBadge(status: BackendStatus) {
-  if (status === "ready") return <Badge kind="good">{status}</Badge>;
-  if (status === "terminated") return <Badge kind="off">{status}</Badge>;
-  return <Badge kind="busy">{status}</Badge>;
-}
+import { statusBadge } from "./status-badge.tsx";
 
 /** Backends of one service, in the order in which they are given. */
 export function BackendTable({

@@ -1,14 +1,7 @@
 import type { Child, PropsWithChildren } from "hono/jsx";
+import { shortDigest } from "../../domain/images.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Visitor } from "./page.ts";
-
-const shownHexDigits = 12;
-
-/** Enough of a digest to tell it from others. */
-export function shortDigest(digest: string): string {
-  const [algorithm = "", hex = ""] = digest.split(":", 2);
-  return `${algorithm}:${hex.slice(0, shownHexDigits)}`;
-}
 
 /** A tag as it is, a digest cut short. */
 export function shortImage(image: string): string {

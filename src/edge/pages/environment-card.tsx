@@ -1,8 +1,9 @@
+import { shortDigest } from "../../domain/images.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
 import type { EnvironmentOverview } from "../../objects/contract.ts";
 import type { ObservedCluster } from "../../protocol/v3/clusters.ts";
 import { clusterBadge } from "./cluster-badge.tsx";
-import { Badge, durationText, shortDigest, shortImage, Time } from "./elements.tsx";
+import { Badge, durationText, shortImage, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";
 import { PinFacts } from "./pin-facts.tsx";
 import { ShareBar } from "./plots/share-bar.tsx";

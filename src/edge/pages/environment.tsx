@@ -12,6 +12,7 @@ import { pathOf } from "./paths.ts";
 import { PinFacts } from "./pin-facts.tsx";
 import { PinHistory } from "./pin-history.tsx";
 import { PinPicker, PinPreview } from "./pin-picker.tsx";
+import { serviceTrail } from "./trail.ts";
 
 const imagesOffered = 50;
 const revisionsShown = 20;
@@ -42,10 +43,7 @@ export const environmentPage = definePage({
     const preview = wish === "" ? null : await stub.resolve(name, { tag: wish });
     return ok({
       title: name,
-      trail: [
-        { text: "Services", path: pathOf.services() },
-        { text: service, path: pathOf.service(account, service) },
-      ],
+      trail: serviceTrail(account, service),
       body: (
         <>
           <Facts account={account} service={service} environment={environment.value} />

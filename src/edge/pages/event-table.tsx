@@ -1,6 +1,6 @@
-import { digestPattern } from "../../domain/images.ts";
+import { digestPattern, shortDigest } from "../../domain/images.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
-import { shortDigest, Table, Time } from "./elements.tsx";
+import { Table, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";
 
 /** Events, each with who did it and links to what it names. @param account whose events these are */

@@ -1,7 +1,8 @@
+import { shortDigest } from "../../domain/images.ts";
 import type { Result } from "../../domain/result.ts";
 import type { Image } from "../../protocol/v3/images.ts";
 import type { Environment, ResolveAnswer } from "../../protocol/v3/services.ts";
-import { Digest, Form, ImageName, shortDigest, shortImage, Table } from "./elements.tsx";
+import { Digest, Form, ImageName, shortImage, Table } from "./elements.tsx";
 import type { Visitor } from "./page.ts";
 
 /** Choosing shows what would change; nothing is changed by it. */

@@ -6,6 +6,7 @@ import { authenticate } from "../authenticate.ts";
 import { readText } from "../body.ts";
 import { backendNotFound, locateBackend } from "../locate-backend.ts";
 import { actorOf, checkNames, type IsolateState } from "../run-route.ts";
+import { sentenceOf } from "../sentence.ts";
 import { pageAnswer } from "./layout.tsx";
 import { livePage } from "./live.ts";
 import type { AnyPageCall, Page, PageStream, View, Visitor } from "./page.ts";
@@ -212,8 +213,7 @@ export function redirect(path: string, ...cookies: string[]): Response {
 /** A page that says why there is no other. */
 export function refusalPage(request: Request, visitor: Visitor | null, failure: Failure): Promise<Response> {
   const status = errorStatus[failure.code];
-  const sentence = `${failure.message.charAt(0).toUpperCase()}${failure.message.slice(1)}.`;
-  const view: View = { title: titleOf(status), body: <p>{sentence}</p> };
+  const view: View = { title: titleOf(status), body: <p>{sentenceOf(failure.message)}</p> };
   const { pathname } = new URL(request.url);
   const retry: Record<string, string> =
     failure.retryAfterSeconds === undefined ? {} : { "retry-after": String(failure.retryAfterSeconds) };

@@ -17,7 +17,6 @@ import type {
   ServiceDescription,
   SignedGet,
 } from "../contract.ts";
-import { idempotencySql } from "../idempotency.sql.ts";
 import { pageStart, toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
@@ -44,7 +43,7 @@ const syncRetryMs = 2_000;
 export class Account extends AccountCredentials implements AccountRpc {
   readonly #db = this.db;
   readonly #sql = this.sql;
-  readonly #idempotency = idempotencySql(this.#db);
+  readonly #idempotency = this.idempotency;
   readonly #alarm = this.wakeUp;
   readonly #events = this.eventNews;
   readonly #creating = new Set<string>();

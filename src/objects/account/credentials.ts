@@ -32,7 +32,7 @@ export abstract class AccountCredentials extends FollowedObject implements Crede
   protected readonly wakeUp = new Alarm(this.ctx);
   protected readonly eventNews = new EventNews(this.db, this.sql, new Followers(this.ctx), this.wakeUp);
   readonly #tables: sessions.CredentialTables = { tokens: this.sql, made: credentialsSql(this.db) };
-  readonly #idempotency = idempotencySql(this.db);
+  protected readonly idempotency = idempotencySql(this.db);
 
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
     if (!this.db.ready) return fail("unauthorized", "the access token is not valid");
@@ -108,7 +108,7 @@ export abstract class AccountCredentials extends FollowedObject implements Crede
   ): Result<T> {
     if (!this.db.ready) return otherwise;
     const now = Date.now();
-    return this.#idempotency.once(idempotency, now, () => action(now));
+    return this.idempotency.once(idempotency, now, () => action(now));
   }
 }
 

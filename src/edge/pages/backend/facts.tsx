@@ -4,7 +4,7 @@ import { currentStatus } from "../../backend-views.ts";
 import { whyEnded } from "../../ready-page.ts";
 import { Command, Digest, durationText, Time } from "../elements.tsx";
 import { pathOf } from "../paths.ts";
-import { StatusBadge } from "./status-badge.tsx";
+import { StatusBadge } from "../status-badge.tsx";
 
 /** What is fixed about a backend, and how it is now. */
 export function Facts({ record }: { record: BackendRecord }) {

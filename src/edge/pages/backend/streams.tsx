@@ -4,6 +4,7 @@ import type { Env } from "../../../objects/env.ts";
 import { openOutput, outputLines } from "../../backend-output.ts";
 import { currentStatus, describeBackendTo } from "../../backend-views.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
+import { sentenceOf } from "../../sentence.ts";
 import { defineStream, type Visitor } from "../page.ts";
 import { linesShown, logTelling, NoLog } from "./log.tsx";
 import { logTextAnswer } from "./log-text.ts";
@@ -79,9 +80,11 @@ function ended(record: BackendRecord): boolean {
 
 /** A failure of a cluster in whole sentences, and when to ask again: never where there will be no output any more. */
 function whyNothing({ code, message }: Failure, hasEnded: boolean): { why: string; retryMs: number | null } {
-  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
   if (code === "cluster_not_found" || (hasEnded && code === "not_found")) {
     return { why: `Nothing is left of it: ${message}.`, retryMs: null };
   }
-  return { why: `${sentence} This page asks again every ${retryAfterMs / 1000} s.`, retryMs: retryAfterMs };
+  return {
+    why: `${sentenceOf(message)} This page asks again every ${retryAfterMs / 1000} s.`,
+    retryMs: retryAfterMs,
+  };
 }
