@@ -84,6 +84,38 @@ function importProblem(path: string, room: Room, specifier: string): string | nu
     : `${room} may not import from ${other}`;
 }
 
+/** The files that a file imports, by their paths below `src`. */
+function importedFiles({ path, text }: Pick<SourceFile, "path" | "text">): string[] {
+  return importsOf(text)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => relative(source, resolve(source, dirname(path), specifier)));
+}
+
+/** The circles of a graph: its strongly connected components of more than one node (Tarjan's algorithm). */
+function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const open: string[] = [];
+  const circles: string[][] = [];
+  const lower = (node: string, to: number) => lowest.set(node, Math.min(lowest.get(node) ?? to, to));
+  function visit(node: string): void {
+    order.set(node, order.size);
+    lower(node, order.size - 1);
+    open.push(node);
+    for (const next of edges.get(node) ?? []) {
+      if (!order.has(next)) {
+        visit(next);
+        lower(node, lowest.get(next) ?? 0);
+      } else if (open.includes(next)) lower(node, order.get(next) ?? 0);
+    }
+    if (lowest.get(node) !== order.get(node)) return;
+    const circle = open.splice(open.indexOf(node));
+    if (circle.length > 1 || (edges.get(node) ?? []).includes(node)) circles.push(circle.sort());
+  }
+  for (const node of edges.keys()) if (!order.has(node)) visit(node);
+  return circles;
+}
+
 const isRoom = (name: string): name is Room => name in rules;
 
 describe("the check itself", () => {
@@ -130,6 +162,28 @@ describe("the check itself", () => {
   });
 });
 
+describe("a circle", () => {
+  const edges = (...pairs: [from: string, to: string][]) =>
+    new Map(pairs.flat().map((node) => [node, pairs.flatMap(([from, to]) => (from === node ? [to] : []))]));
+
+  test.for([
+    ["two files", edges(["a", "b"], ["b", "a"]), [["a", "b"]]],
+    ["a file and itself", edges(["a", "a"]), [["a"]]],
+    ["four files", edges(["a", "b"], ["b", "c"], ["c", "d"], ["d", "b"], ["d", "a"]), [["a", "b", "c", "d"]]],
+    [
+      "two of two",
+      edges(["a", "b"], ["b", "a"], ["b", "c"], ["c", "d"], ["d", "c"]),
+      [
+        ["c", "d"],
+        ["a", "b"],
+      ],
+    ],
+    ["none, by two ways", edges(["a", "b"], ["a", "c"], ["b", "d"], ["c", "d"]), []],
+  ] as const)("of %s is seen", ([, graph, circles]) => {
+    expect(circlesOf(graph)).toEqual(circles);
+  });
+});
+
 describe("the rooms", () => {
   test("are those of the design, and hold every source file", () => {
     const rooms = new Set(files.map(({ room }) => room));
@@ -147,6 +201,11 @@ describe("the rooms", () => {
         : [],
     );
     expect(problems).toEqual([]);
+  });
+
+  test("hold no circle of imports", () => {
+    const edges = new Map(files.map((file) => [file.path, importedFiles(file)]));
+    expect(circlesOf(edges)).toEqual([]);
   });
 
   test("relative imports name a file with its extension", () => {

@@ -1,21 +1,26 @@
-import type { Account } from "./account/account.ts";
-import type { Backends } from "./backends/backends.ts";
 import type { BlobBindings } from "./blobs/choose-blob-store.ts";
-import type { Cluster } from "./cluster/cluster.ts";
-import type { Directory } from "./directory/directory.ts";
-import type { Login } from "./login/login.ts";
-import type { Registry } from "./registry/registry.ts";
-import type { Service } from "./service/service.ts";
+import type {
+  AccountRpc,
+  BackendsRpc,
+  ClusterRpc,
+  DirectoryRpc,
+  LoginRpc,
+  RegistryRpc,
+  ServiceRpc,
+} from "./contract.ts";
+
+/** An object as its callers see it: by its contract, whatever class keeps it. */
+type ObjectNamespace<Contract> = DurableObjectNamespace<Contract & Rpc.DurableObjectBranded>;
 
 /** The bindings of the Worker, as wrangler.toml declares them. */
 export interface Env extends BlobBindings {
-  ACCOUNT: DurableObjectNamespace<Account>;
-  SERVICE: DurableObjectNamespace<Service>;
-  BACKENDS: DurableObjectNamespace<Backends>;
-  CLUSTER: DurableObjectNamespace<Cluster>;
-  DIRECTORY: DurableObjectNamespace<Directory>;
-  REGISTRY: DurableObjectNamespace<Registry>;
-  LOGIN: DurableObjectNamespace<Login>;
+  ACCOUNT: ObjectNamespace<AccountRpc>;
+  SERVICE: ObjectNamespace<ServiceRpc>;
+  BACKENDS: ObjectNamespace<BackendsRpc>;
+  CLUSTER: ObjectNamespace<ClusterRpc>;
+  DIRECTORY: ObjectNamespace<DirectoryRpc>;
+  REGISTRY: ObjectNamespace<RegistryRpc>;
+  LOGIN: ObjectNamespace<LoginRpc>;
   /** Creates accounts. */
   ROOT_TOKEN: string;
   /** JSON list of private Ed25519 JWKs; the first signs connection tokens. */

@@ -9,8 +9,9 @@ import { freePort } from "./free-port.ts";
 import { BackendFolder, type BackendRecord, readBackendFolders } from "./process/backend-folder.ts";
 import { findProgram } from "./process/find-program.ts";
 import { type HeldShell, holdShell } from "./process/launch.ts";
+import { processTable } from "./process/machine-processes.ts";
 import { ProcessBackend } from "./process/process-backend.ts";
-import { type ProcessTable, processTable } from "./process/process-table.ts";
+import type { ProcessTable } from "./process/process-table.ts";
 import { usageOfGroup } from "./process/usage.ts";
 
 export interface ProcessRuntimeOptions {

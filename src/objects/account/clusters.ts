@@ -13,8 +13,7 @@ import type {
 } from "../../protocol/v3/clusters.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhook-url.ts";
 import { signForCluster } from "../cluster-signature.ts";
-import type { Actor, NewSecret, SignedGet } from "../contract.ts";
-import type { DeliveryLogRpc } from "../deliveries-contract.ts";
+import type { Actor, DeliveryLogRpc, NewSecret, SignedGet } from "../contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
 import { recordEvent } from "./events.ts";

@@ -1,9 +1,19 @@
 import type { Result } from "../../domain/result.ts";
 import type { SessionKind } from "../../domain/sessions.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type {
+  Cluster,
+  CreateClusterBody,
+  ObservedCluster,
+  PatchClusterBody,
+  RotatedSecret,
+  TestedCluster,
+} from "../../protocol/v3/clusters.ts";
+import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { Actor, Idempotency, Identity, NewSecret } from "../contract.ts";
+import type { AccountConfig, Actor, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
+import type { ServiceDescription } from "../service/contract.ts";
 
 /** Who acts for an account: its access tokens, the sessions made from them, and links that make one. */
 export interface CredentialsRpc {
@@ -48,4 +58,78 @@ export interface LoginLink {
   id: string;
   /** Milliseconds since the epoch. */
   expiresAt: number;
+}
+
+/**
+ * Beside these methods it serves `GET /follow/events?after=&filter=` with a WebSocket upgrade: each message is one
+ * `AccountEvent` as JSON.
+ */
+export interface AccountRpc extends CredentialsRpc {
+  /** Sets the account up with a first admin token; `already_exists` if there is one of this name. */
+  create(
+    name: string,
+    admin: NewSecret,
+    idempotency?: Idempotency,
+  ): Promise<Result<{ name: string; token: Token }>>;
+
+  createCluster(
+    body: CreateClusterBody,
+    agent: NewSecret,
+    signingSecret: string,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Cluster>>;
+  /** With how each is, by its agents' heartbeats. */
+  listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>>;
+  getCluster(name: string): Promise<Result<ObservedCluster>>;
+  patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>>;
+  /**
+   * Adds a signing secret; the newest one before it signs on for 24 h, any other stops at once. `already_exists` for a
+   * secret that signs already.
+   */
+  rotateSecret(
+    name: string,
+    signingSecret: string,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Omit<RotatedSecret, "signing_secret">>>;
+  /** `cluster_in_use` while an environment names it or a live backend runs there. */
+  deleteCluster(name: string, actor: Actor): Promise<Result<null>>;
+  /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
+  testCluster(name: string): Promise<Result<TestedCluster>>;
+
+  /** From the Cluster object: the present registration under a name. */
+  registrationOf(cluster: string): Promise<Result<number>>;
+
+  /** A GET of what a cluster has below its webhook's URL, signed. @param path begins with a slash */
+  signedGet(cluster: string, path: string): Promise<Result<SignedGet>>;
+
+  createService(
+    body: { name: string; default_environment?: string },
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<ServiceDescription>>;
+  /** Newest first. */
+  listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
+  /** All of them, by name. */
+  serviceNames(): Promise<Result<string[]>>;
+  /**
+   * From the Cluster object: the services that may have backends there, the removed ones too, whose last backends are
+   * still ending. `cluster_not_found` where this registration is no more.
+   */
+  servicesOfCluster(
+    cluster: string,
+    registration: number,
+  ): Promise<Result<{ code: string; service: string }[]>>;
+  /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
+  setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;
+  /** Ends the service's backends and takes it out of the directory. */
+  deleteService(name: string, actor: Actor): Promise<Result<null>>;
+
+  config(): Promise<Result<AccountConfig>>;
+
+  /** From Service and Cluster objects: what was done there. Telling an event again is harmless. */
+  recordEvents(events: AccountEvent[]): Promise<Result<null>>;
+  /** Newest first. @param allowedEnvironments those that the reader is narrowed to */
+  listEvents(query: EventQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<AccountEvent>>>;
 }

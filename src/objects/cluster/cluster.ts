@@ -17,9 +17,8 @@ import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
 import type { Page } from "../../protocol/v3/list.ts";
 import { Alarm } from "../alarm.ts";
-import type { ClusterRpc } from "../contract.ts";
+import type { AttemptsTold, ClusterRpc } from "../contract.ts";
 import { Database } from "../database.ts";
-import type { AttemptsTold } from "../deliveries-contract.ts";
 import type { Env } from "../env.ts";
 import { handedOn } from "../rpc.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
@@ -247,6 +246,8 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
         oldestMs: oldestListMs(alive, Date.now()),
       },
     );
+    // Whoever asks takes it for a service that could not be asked.
+    if (!answer.ok) throw new Error(`service \`${service}\` judged nothing: ${answer.error.message}`);
     this.#services.answered(code, answer.value.live);
     return answer.value;
   }

@@ -12,8 +12,8 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
 import type { Page } from "../../protocol/v3/list.ts";
+import type { AttemptsTold, LoggedAttempt } from "../contract.ts";
 import type { Database } from "../database.ts";
-import type { AttemptsTold, LoggedAttempt } from "../deliveries-contract.ts";
 import { deliveriesSql } from "./deliveries.sql.ts";
 
 /** Holds a row of the longest errors well below the 2 MB that a row may have. */

@@ -2,8 +2,7 @@ import type { AttemptResult } from "../../domain/delivery.ts";
 import { recordedResult } from "../../domain/delivery-log.ts";
 import { attemptsToldAfterMs, attemptsToldWithinMs, deliveryAttemptsKept } from "../../domain/limits.ts";
 import type { Alarm } from "../alarm.ts";
-import type { ClusterConfig } from "../contract.ts";
-import type { DeliveryLogRpc, LoggedAttempt } from "../deliveries-contract.ts";
+import type { ClusterConfig, DeliveryLogRpc, LoggedAttempt } from "../contract.ts";
 import { type OutgoingWebhook, sendWebhook } from "../webhook-sender.ts";
 import type { ServiceState } from "./state.ts";
 

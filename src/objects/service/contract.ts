@@ -2,7 +2,6 @@ import type { BackendStatus, StatusEntry } from "../../domain/backend-status.ts"
 import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
 import type { Result } from "../../domain/result.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
-import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
@@ -15,8 +14,7 @@ import type {
   Revision,
 } from "../../protocol/v3/services.ts";
 import type { ResourceLimits } from "../../protocol/webhook.ts";
-import type { AccountConfig, Actor, Idempotency } from "../contract.ts";
-import type { LoggedAttempt, RedeliveryWish } from "../deliveries-contract.ts";
+import type { AccountConfig, Actor, Idempotency, LoggedAttempt, RedeliveryWish } from "../rpc-types.ts";
 
 export interface ServiceDescription {
   account: string;
@@ -259,28 +257,4 @@ export interface ServiceRpc {
   ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown"> & { live: number }>>;
   /** From the Cluster object: the last agent of this registration is gone, and every backend with it. */
   clusterLost(cluster: string, registration: number): Promise<Result<null>>;
-}
-
-/**
- * One shard of a service's backends. Beside these methods it serves `GET /follow/<backend id>` with a WebSocket
- * upgrade: each message is one `StatusEntry` as JSON, the history first; it closes after `terminated`.
- */
-export interface BackendsRpc {
-  describe(account: string, service: string, backendId: string): Promise<Result<BackendRecord>>;
-  /** An agent's report. `backend_not_found` if the backend is not one of `cluster`. */
-  report(
-    account: string,
-    service: string,
-    cluster: string,
-    backendId: string,
-    report: StatusReportBody,
-  ): Promise<Result<StatusReportAnswer>>;
-  /** Ended backends of this shard with a fencing token below `before`, newest first. */
-  ended(
-    query: BackendQuery,
-    before: number,
-    allowedEnvironments?: readonly string[],
-  ): Promise<BackendWithStatus[]>;
-  /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
-  record(backend: BackendRecord): Promise<Result<null>>;
 }

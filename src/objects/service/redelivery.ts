@@ -9,7 +9,7 @@ import {
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../protocol/webhook.ts";
 import { inTime } from "../cluster/in-time.ts";
-import type { LoggedAttempt, RedeliveryWish } from "../deliveries-contract.ts";
+import type { LoggedAttempt, RedeliveryWish } from "../contract.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { digestOf } from "./environments.ts";

@@ -12,12 +12,12 @@ import type {
   ConnectCall,
   Connection,
   Idempotency,
+  RedeliveryWish,
   ServiceDescription,
   ServiceRpc,
   TerminateAllWish,
   UsageQuery,
 } from "../contract.ts";
-import type { RedeliveryWish } from "../deliveries-contract.ts";
 import { FollowedObject } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";

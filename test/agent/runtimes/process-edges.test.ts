@@ -4,12 +4,9 @@ import { chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { BackendFolder } from "../../../src/agent/runtimes/process/backend-folder.ts";
+import { processTable } from "../../../src/agent/runtimes/process/machine-processes.ts";
 import { procTable } from "../../../src/agent/runtimes/process/proc-table.ts";
-import {
-  type Leader,
-  type ProcessTable,
-  processTable,
-} from "../../../src/agent/runtimes/process/process-table.ts";
+import type { Leader, ProcessTable } from "../../../src/agent/runtimes/process/process-table.ts";
 import { psTable } from "../../../src/agent/runtimes/process/ps-table.ts";
 import { ok } from "../../../src/domain/result.ts";
 import { runningOf } from "../../support/process.ts";

@@ -1,6 +1,3 @@
-import { procTable } from "./proc-table.ts";
-import { psTable } from "./ps-table.ts";
-
 /** The process that leads a backend's process group, whose id is the group's too. */
 export interface Leader {
   pid: number;
@@ -24,10 +21,6 @@ export interface ProcessTable {
   isOwnGroup(ended: Leader): boolean;
   /** Null where nothing of the group runs. */
   usageOf(group: number): Promise<GroupUsage | null>;
-}
-
-export function processTable(): ProcessTable {
-  return process.platform === "linux" ? procTable() : psTable();
 }
 
 /** @returns whether there was something in the group, if only a zombie */

@@ -1,0 +1,44 @@
+import type { Result } from "../../domain/result.ts";
+import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
+import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
+import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
+import type { Page } from "../../protocol/v3/list.ts";
+import type { AttemptsTold } from "../rpc-types.ts";
+
+export interface ClusterRpc extends DeliveryLogRpc {
+  /**
+   * @param registration which registration of the cluster the agent belongs to: an earlier one's heartbeats are
+   *   `unauthorized`, a later one's leave nothing of those before
+   */
+  heartbeat(
+    account: string,
+    cluster: string,
+    registration: number,
+    body: HeartbeatBody,
+  ): Promise<Result<HeartbeatAnswer>>;
+  /** How the cluster is; unknown while no agent of this registration was heard. */
+  observe(registration: number): Promise<ClusterObservation>;
+  /**
+   * From Service objects: which of a service's backends, all acknowledged by the cluster, no agent was heard to run for
+   * longer than the lease. None where no agent of this registration was ever heard.
+   * @param code the service's
+   */
+  unheard(
+    registration: number,
+    code: string,
+    expected: { id: string; expectedForMs: number }[],
+  ): Promise<string[]>;
+}
+
+/** The log of a cluster's deliveries, which its Cluster object keeps. */
+export interface DeliveryLogRpc {
+  /** Recording the same attempts again shows them once. What an earlier registration still tells is dropped. */
+  recordAttempts(told: AttemptsTold): Promise<void>;
+  /** Newest first. `cluster_not_found` where the account has none of this name. */
+  listDeliveries(account: string, cluster: string, query: DeliveryQuery): Promise<Result<Page<DeliveryView>>>;
+  /**
+   * Sends a webhook of the log again, with the same id, or joins the attempt that is under way. `delivery_not_found`
+   * for one that the log does not have, `delivery_over` for one that is of no more use.
+   */
+  redeliver(account: string, cluster: string, id: string): Promise<Result<DeliveryAttemptView>>;
+}

@@ -1,0 +1,87 @@
+import type { Scope } from "../domain/access.ts";
+import type { DeliveryAttempt } from "../domain/delivery-log.ts";
+import type { SessionKind } from "../domain/sessions.ts";
+import type { ImagePinnedWebhookData } from "../protocol/webhook.ts";
+import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
+
+/* What the contracts of several objects speak of: plain data, as it crosses from one object to another. */
+
+/** Who does something, for histories and for scopes that only the object can check. */
+export interface Actor {
+  tokenId: string;
+  tokenName: string;
+  /** The environments that the token is narrowed to; undefined means all. */
+  environments?: readonly string[];
+}
+
+/** A retry's name. The same key with another body is `idempotency_mismatch`. */
+export interface Idempotency {
+  key: string;
+  /** SHA-256 of method, path and body. */
+  requestHash: string;
+}
+
+/** A new secret as it is stored: the edge made it, and shows it once. */
+export interface NewSecret {
+  id: string;
+  secretHash: string;
+}
+
+/** Who a token belongs to and what it may do. */
+export interface Identity extends Scope {
+  account: string;
+  /** Of an agent: which registration of its cluster it belongs to. */
+  registration?: number;
+  tokenId: string;
+  tokenName: string;
+  /** The session that the token's holder has logged in to, where it is one that acts. */
+  session?: { id: string; kind: SessionKind };
+  /** Milliseconds since the epoch; absent for tokens that do not expire. */
+  expiresAt?: number;
+}
+
+/** All that a service needs to know of its account's clusters, kept as one versioned document. */
+export interface AccountConfig {
+  version: number;
+  defaultCluster: string | null;
+  clusters: ClusterConfig[];
+}
+
+export interface ClusterConfig {
+  name: string;
+  webhookUrl: string;
+  backendUrlTemplate: string | null;
+  ack: "sync" | "async";
+  /** Tells the registrations under one name apart; left out in what was written before they had numbers: 0. */
+  registration?: number;
+  /** It takes no new backends for now. */
+  draining?: boolean;
+  /** The secrets that sign now, newest first. `validUntil` in milliseconds since the epoch, null for good. */
+  secrets: { secret: string; validUntil: number | null }[];
+}
+
+/** A request that the cluster takes for Slipway's, for as long as signatures are good (five minutes). */
+export interface SignedGet {
+  url: string;
+  headers: WebhookHeaders;
+}
+
+/** An attempt as it is told to its cluster's log: an `image.pinned` with its data, to be sent again with it. */
+export type LoggedAttempt = DeliveryAttempt & { announced?: ImagePinnedWebhookData };
+
+/** Attempts of one service, or of the account itself (`service` null), at one registration of a cluster. */
+export interface AttemptsTold {
+  registration: number;
+  service: string | null;
+  attempts: LoggedAttempt[];
+}
+
+export interface RedeliveryWish {
+  cluster: string;
+  registration: number;
+  /** The webhook's. */
+  id: string;
+  /** How many attempts of it the log knows. */
+  attempts: number;
+  announced?: ImagePinnedWebhookData;
+}
