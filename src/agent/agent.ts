@@ -1,22 +1,22 @@
 import { parseAccessToken } from "../protocol/access-token.ts";
-import { Backends } from "./backends.ts";
-import { bootId, sinceBootMs } from "./boot-clock.ts";
+import { Backends } from "./backends/backends.ts";
+import { type Journal, openJournal } from "./backends/journal.ts";
 import { type AgentClock, agentClock } from "./clock.ts";
-import { connectionKeys } from "./connection-keys.ts";
-import { backendUrl, parseBackendDomain } from "./connection-path.ts";
-import { connectionProxy } from "./connection-proxy.ts";
-import { healthAnswer } from "./health.ts";
-import { startHeartbeat } from "./heartbeat.ts";
-import { type Journal, openJournal } from "./journal.ts";
-import { ClusterLease, leaseAfterRestart } from "./lease.ts";
+import { bootId, sinceBootMs } from "./control-plane/boot-clock.ts";
+import { slipwayClient } from "./control-plane/client.ts";
+import { startHeartbeat } from "./control-plane/heartbeat.ts";
+import { ClusterLease, leaseAfterRestart } from "./control-plane/lease.ts";
+import { statusReporter } from "./control-plane/reporter.ts";
 import { type Log, messageOf } from "./log.ts";
-import { outputEndpoints } from "./output-endpoints.ts";
-import { statusReporter } from "./reporter.ts";
-import type { Runtime } from "./runtime.ts";
-import { type AgentServer, listen } from "./server.ts";
-import { slipwayClient } from "./slipway-client.ts";
-import { handleWebhook } from "./webhook.ts";
-import { webhookVerifier } from "./webhook-verification.ts";
+import { connectionKeys } from "./proxy/keys.ts";
+import { backendUrl, parseBackendDomain } from "./proxy/path.ts";
+import { connectionProxy } from "./proxy/proxy.ts";
+import type { Runtime } from "./runtimes/runtime.ts";
+import { healthAnswer } from "./server/health.ts";
+import { outputEndpoints } from "./server/output-endpoints.ts";
+import { type AgentServer, listen } from "./server/server.ts";
+import { handleWebhook } from "./server/webhook.ts";
+import { webhookVerifier } from "./server/webhook-verification.ts";
 
 /** What the heartbeat tells Slipway of this program. */
 const agentVersion = "0.1.0";

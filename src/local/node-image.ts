@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { localPlatform } from "../agent/images/platform.ts";
+import { localPlatform } from "../agent/runtimes/process/images/platform.ts";
 import { ociImageType } from "../protocol/oci/manifest.ts";
 import type { OwnNode } from "./own-node.ts";
 import { tarArchive } from "./tar-archive.ts";

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { openJournal } from "../../src/agent/journal.ts";
+import { openJournal } from "../../src/agent/backends/journal.ts";
 import { acmeToken, makeFolder, slipway } from "./slipway.ts";
 
 const secrets = {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Runtime } from "../../src/agent/runtime.ts";
 import { dockerRuntime } from "../../src/agent/runtimes/docker/docker.ts";
+import type { Runtime } from "../../src/agent/runtimes/runtime.ts";
 import { collect, never } from "../agent/runtimes/cases/kit.ts";
 import { eventually } from "../agent/support/eventually.ts";
 import { connects } from "../support/connects.ts";

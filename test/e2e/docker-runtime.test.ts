@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Runtime } from "../../src/agent/runtime.ts";
+import type { Runtime } from "../../src/agent/runtimes/runtime.ts";
 import { collect, never } from "../agent/runtimes/cases/kit.ts";
 import { eventually } from "../agent/support/eventually.ts";
 import { connects } from "../support/connects.ts";

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { startAgent } from "../../src/agent/agent.ts";
-import { processRuntime } from "../../src/agent/runtimes/process.ts";
+import { processRuntime } from "../../src/agent/runtimes/process/process.ts";
 import { ok } from "../../src/domain/result.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../src/protocol/v3/accounts.ts";

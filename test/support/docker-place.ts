@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { agentCredentials } from "../../src/agent/images/registry-authorization.ts";
-import type { Runtime, RuntimeImage, Started, StartSpec } from "../../src/agent/runtime.ts";
+import { agentCredentials } from "../../src/agent/registry/authorization.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../src/agent/runtimes/docker/docker.ts";
+import type { Runtime, RuntimeImage, Started, StartSpec } from "../../src/agent/runtimes/runtime.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 import type { RuntimePlace } from "../agent/runtimes/subject.ts";
 import { call } from "./api.ts";

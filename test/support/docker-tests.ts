@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
-import type { Runtime, StartSpec } from "../../src/agent/runtime.ts";
 import type { DockerRuntimeOptions } from "../../src/agent/runtimes/docker/docker.ts";
+import type { Runtime, StartSpec } from "../../src/agent/runtimes/runtime.ts";
 import type { DockerEngineOptions } from "./docker-engine.ts";
 import { type DockerPlaces, startBackend, startDockerPlaces, startSpec } from "./docker-place.ts";
 import { whyNotWith } from "./programs.ts";

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { startAgent } from "../../agent/agent.ts";
-import { openJournal } from "../../agent/journal.ts";
+import { openJournal } from "../../agent/backends/journal.ts";
 import { type Log, messageOf } from "../../agent/log.ts";
 import { done, type Outcome, requestFailure } from "../outcome.ts";
 import { StopRequests } from "../stop-requests.ts";

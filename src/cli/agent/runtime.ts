@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { imageStore } from "../../agent/images/image-store.ts";
-import { agentCredentials } from "../../agent/images/registry-authorization.ts";
-import { registryClient } from "../../agent/images/registry-client.ts";
 import { type Log, messageOf } from "../../agent/log.ts";
-import type { Runtime } from "../../agent/runtime.ts";
+import { agentCredentials } from "../../agent/registry/authorization.ts";
+import { registryClient } from "../../agent/registry/client.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../agent/runtimes/docker/docker.ts";
-import { processRuntime } from "../../agent/runtimes/process.ts";
+import { imageStore } from "../../agent/runtimes/process/images/image-store.ts";
+import { processRuntime } from "../../agent/runtimes/process/process.ts";
+import type { Runtime } from "../../agent/runtimes/runtime.ts";
 import { done, type Outcome, requestFailure } from "../outcome.ts";
 
 /** What an agent runs backends with, and how. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { parseBackendDomain } from "../../agent/connection-path.ts";
 import { messageOf } from "../../agent/log.ts";
+import { parseBackendDomain } from "../../agent/proxy/path.ts";
 import { parseAccessToken } from "../../protocol/access-token.ts";
 import { signingSecret } from "../../protocol/webhook-signature.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";

@@ -1,4 +1,4 @@
-import type { Runtime, RuntimeImage } from "../../../src/agent/runtime.ts";
+import type { Runtime, RuntimeImage } from "../../../src/agent/runtimes/runtime.ts";
 
 /**
  * What the images of a runtime under test do. All of them end with 128 and the signal's number on a signal that they

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
-import { Backends } from "../../../src/agent/backends.ts";
+import { Backends } from "../../../src/agent/backends/backends.ts";
+import { openJournal } from "../../../src/agent/backends/journal.ts";
 import { agentClock } from "../../../src/agent/clock.ts";
-import type { ImageCommands } from "../../../src/agent/images/image-store.ts";
-import { openJournal } from "../../../src/agent/journal.ts";
-import { statusReporter } from "../../../src/agent/reporter.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process.ts";
-import { slipwayClient } from "../../../src/agent/slipway-client.ts";
+import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
+import { statusReporter } from "../../../src/agent/control-plane/reporter.ts";
+import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
 import { testFolder, testSlipway } from "./cluster.ts";
 import { agentToken, spawnData } from "./deliveries.ts";

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { expect, onTestFinished, vi } from "vitest";
 import { type AgentOptions, startAgent } from "../../../src/agent/agent.ts";
-import type { ImageCommands } from "../../../src/agent/images/image-store.ts";
 import type { Log } from "../../../src/agent/log.ts";
-import type { Runtime, StartSpec } from "../../../src/agent/runtime.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process.ts";
+import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
+import type { Runtime, StartSpec } from "../../../src/agent/runtimes/runtime.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { agentToken, signingSecret } from "./deliveries.ts";
 import { driver } from "./driver.ts";

@@ -1,10 +1,10 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { onTestFinished, vi } from "vitest";
-import type { ConnectionBackend } from "../../../src/agent/connection-admission.ts";
-import { parseBackendDomain } from "../../../src/agent/connection-path.ts";
-import { connectionProxy } from "../../../src/agent/connection-proxy.ts";
-import { listen } from "../../../src/agent/server.ts";
+import type { ConnectionBackend } from "../../../src/agent/proxy/admission.ts";
+import { parseBackendDomain } from "../../../src/agent/proxy/path.ts";
+import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import { listen } from "../../../src/agent/server/server.ts";
 import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backend-status.ts";
 import {
   type ConnectionGrant,

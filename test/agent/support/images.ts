@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import type { ImageCommands } from "../../../src/agent/images/image-store.ts";
+import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
 import { fail, ok } from "../../../src/domain/result.ts";
 
 const program = fileURLToPath(new URL("../fixtures/backend.ts", import.meta.url));

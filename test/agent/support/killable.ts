@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Journal, openJournal } from "../../../src/agent/journal.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process.ts";
+import { type Journal, openJournal } from "../../../src/agent/backends/journal.ts";
+import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { runningOf } from "../../support/process.ts";
 import { type AgentProcessOptions, startAgentProcess } from "./agent-process.ts";
 import { testFolder, testSlipway } from "./cluster.ts";

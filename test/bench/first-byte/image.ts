@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { localPlatform } from "../../../src/agent/images/platform.ts";
+import { localPlatform } from "../../../src/agent/runtimes/process/images/platform.ts";
 import type { OciBlob } from "../../../src/local/node-image.ts";
 import { pushImage } from "../../../src/local/push-image.ts";
 import { tarArchive } from "../../../src/local/tar-archive.ts";

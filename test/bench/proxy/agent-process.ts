@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { connectionProxy } from "../../../src/agent/connection-proxy.ts";
-import { listen } from "../../../src/agent/server.ts";
+import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import { listen } from "../../../src/agent/server/server.ts";
 import { agentPlan, proxied } from "./protocol.ts";
 
 /*

@@ -1,5 +1,5 @@
 import type { ContainerCreateOptions, HostConfig } from "dockerode";
-import type { StartSpec } from "../../runtime.ts";
+import type { StartSpec } from "../runtime.ts";
 import { mountTarget } from "./mount.ts";
 
 const defaultPort = 8080;

@@ -1,8 +1,8 @@
 import Docker from "dockerode";
 import { fail } from "../../../domain/result.ts";
-import type { RegistryCredentials } from "../../images/registry-authorization.ts";
 import { type Log, messageOf } from "../../log.ts";
-import type { Runtime } from "../../runtime.ts";
+import type { RegistryCredentials } from "../../registry/authorization.ts";
+import type { Runtime } from "../runtime.ts";
 import { type OwnContainer, ownContainers, removeContainer } from "./containers.ts";
 import { ask, refusalOf, retryPauses } from "./engine.ts";
 import { exitOf } from "./exits.ts";

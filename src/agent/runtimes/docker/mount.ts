@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { isName } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { messageOf } from "../../log.ts";
-import type { StartSpec } from "../../runtime.ts";
+import type { StartSpec } from "../runtime.ts";
 
 /** Where a backend finds its mount, as Jamsocket's backends do. */
 export const mountTarget = "/plane-data";

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { sharedWork } from "../../images/shared-work.ts";
+import { sharedWork } from "../shared-work.ts";
 import { ask, refusalOf } from "./engine.ts";
 import { labelNames } from "./labels.ts";
 

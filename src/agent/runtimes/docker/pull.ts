@@ -2,10 +2,10 @@ import type Docker from "dockerode";
 import { z } from "zod";
 import { parseRepositoryName } from "../../../domain/registry/repository.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import { parseRepository } from "../../images/registry-address.ts";
-import type { RegistryCredentials } from "../../images/registry-authorization.ts";
-import { type SharedWork, sharedWork } from "../../images/shared-work.ts";
-import type { RuntimeImage } from "../../runtime.ts";
+import { parseRepository } from "../../registry/address.ts";
+import type { RegistryCredentials } from "../../registry/authorization.ts";
+import type { RuntimeImage } from "../runtime.ts";
+import { type SharedWork, sharedWork } from "../shared-work.ts";
 import { ask, asReadable, failureOf, refusalOf } from "./engine.ts";
 import { jsonLines } from "./json-lines.ts";
 

@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import { backendIdPattern } from "../../../domain/ids.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { type Log, messageOf } from "../../log.ts";
-import type { Started, StartSpec } from "../../runtime.ts";
+import type { Started, StartSpec } from "../runtime.ts";
 import { containerConfig, exposedPort } from "./container-config.ts";
 import { type OwnContainers, removeContainer } from "./containers.ts";
 import {

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { z } from "zod";
-import type { Usage } from "../../runtime.ts";
+import type { Usage } from "../runtime.ts";
 import { ask, asReadable, refusalOf, retryPauses } from "./engine.ts";
 import { jsonLines } from "./json-lines.ts";
 

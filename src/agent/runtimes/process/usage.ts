@@ -1,6 +1,6 @@
 import { cpus, freemem } from "node:os";
-import type { Usage } from "../../runtime.ts";
 import { pause } from "../../timers.ts";
+import type { Usage } from "../runtime.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 const sampleEveryMs = 1000;

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, type TestContext, test } from "vitest";
-import type { Runtime, Started, StartSpec } from "../../../../src/agent/runtime.ts";
+import type { Runtime, Started, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
 import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
 
 /** A bound for giving up on a busy machine, not a measure. */

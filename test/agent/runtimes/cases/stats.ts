@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Usage } from "../../../../src/agent/runtime.ts";
+import type { Usage } from "../../../../src/agent/runtimes/runtime.ts";
 import { type Case, collect, never } from "./kit.ts";
 
 const megabyte = 1024 * 1024;

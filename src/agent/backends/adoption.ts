@@ -1,0 +1,22 @@
+import { type BackendStatus, statusRank } from "../../domain/backend-status.ts";
+
+/** What an agent that starts does about a backend that its journal has from before. */
+export type Adoption =
+  /** Nothing of it runs yet: it goes on from the pull. */
+  | "launch"
+  /** The runtime has it, running or ended: it goes on from its status, and the runtime tells its end. */
+  | "watch"
+  /** It ran and is gone. */
+  | "end"
+  /** It has ended, and what the runtime still has of it goes. */
+  | "remove"
+  /** It has ended, and nothing is left but to report it. */
+  | "none";
+
+/** @param isFound whether the runtime has it */
+export function adoptionOf(status: BackendStatus, isFound: boolean): Adoption {
+  if (status === "terminated") return isFound ? "remove" : "none";
+  if (isFound) return "watch";
+  // A start is told before it is tried, and one that broke off has left nothing running.
+  return statusRank(status) <= statusRank("starting") ? "launch" : "end";
+}

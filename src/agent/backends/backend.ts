@@ -1,0 +1,306 @@
+import {
+  type BackendStatus,
+  isConnectable,
+  nextEntry,
+  type StatusEntry,
+  type StatusReport,
+  type TerminationKind,
+  type TerminationReason,
+} from "../../domain/backend-status.ts";
+import type { Failure } from "../../domain/result.ts";
+import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { AgentClock } from "../clock.ts";
+import { type Log, messageOf } from "../log.ts";
+import type { Runtime, Started } from "../runtimes/runtime.ts";
+import { after } from "../timers.ts";
+import type { Adoption } from "./adoption.ts";
+import { NamedTimers } from "./named-timers.ts";
+import { pullImage } from "./pull.ts";
+import { untilAnswers } from "./readiness.ts";
+import { startSpec } from "./start-spec.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+export interface BackendSurroundings {
+  runtime: Runtime;
+  clock: AgentClock;
+  log: Log;
+  /** Told of every status that is entered, in order. */
+  onStatus(backend: Backend, entry: StatusEntry): void;
+}
+
+type TimerName = "startup" | "lifetime" | "idle" | "grace" | "stop";
+
+/** One backend's life, from its spawn to the end of its process. */
+export class Backend {
+  readonly spawn: SpawnWebhookData;
+  /** Resolves when the backend is `terminated`: nothing of it runs any more. */
+  readonly ended: Promise<void>;
+  /** Resolves to whether the backend was started: false when it ends first. */
+  readonly started: Promise<boolean>;
+
+  readonly #surroundings: BackendSurroundings;
+  readonly #history: StatusEntry[];
+  readonly #timers = new NamedTimers<TimerName>();
+  /** Aborted when the end begins: there is nothing left to pull or to wait for. */
+  readonly #abandon = new AbortController();
+  /** Resolved when Slipway has acknowledged a status and wants the backend still. */
+  readonly #confirmation = Promise.withResolvers<void>();
+  readonly #start = Promise.withResolvers<boolean>();
+  readonly #readiness = Promise.withResolvers<boolean>();
+  readonly #end = Promise.withResolvers<void>();
+  #phase: "pulling" | "starting" | "running" = "pulling";
+  #bringingUp: Promise<void> = Promise.resolve();
+  #port: number | null = null;
+  #ending: { kind: TerminationKind; reason: TerminationReason } | null = null;
+  #failure: string | null;
+  #connections = 0;
+  #isReleased = false;
+
+  /** @param life what has happened to it so far: `scheduled` at least */
+  constructor(
+    spawn: SpawnWebhookData,
+    life: { history: readonly StatusEntry[]; failure: string | null },
+    surroundings: BackendSurroundings,
+  ) {
+    this.spawn = spawn;
+    this.ended = this.#end.promise;
+    this.started = this.#start.promise;
+    this.#surroundings = surroundings;
+    this.#history = [...life.history];
+    this.#failure = life.failure;
+  }
+
+  get id(): string {
+    return this.spawn.backend_id;
+  }
+
+  get status(): BackendStatus {
+    return this.#history.at(-1)?.status ?? "scheduled";
+  }
+
+  get history(): readonly StatusEntry[] {
+    return this.#history;
+  }
+
+  /** Why it never started, where it did not and that is known. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
+  get port(): number | null {
+    const servable = this.#history.some(({ status }) => status === "ready") && this.status !== "terminated";
+    return servable ? this.#port : null;
+  }
+
+  /**
+   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed. To be
+   * called once, or `resume` in its place.
+   */
+  launch(): void {
+    this.#armStartup();
+    this.#bringingUp = this.#bringUp().catch((error: unknown) =>
+      this.#giveUp({ code: "internal_error", message: messageOf(error) }),
+    );
+  }
+
+  /** Goes on with a life that an earlier agent began. @param found what the runtime has of it */
+  resume(adoption: Adoption, found: Started | undefined): void {
+    const last = this.#history.at(-1);
+    if (last && !isConnectable(last.status)) {
+      const kind = last.status === "terminating" ? "soft" : "hard";
+      this.#ending = { kind, reason: last.termination_reason ?? "external" };
+    }
+    if (adoption === "launch") {
+      this.launch();
+    } else if (adoption === "watch" && found) {
+      if (isConnectable(this.status) && this.status !== "ready") this.#armStartup();
+      this.#bringingUp = this.#watch(found);
+    } else if (adoption === "end") {
+      this.#finish(null, "lost");
+    } else {
+      this.#start.resolve(false);
+      this.#readiness.resolve(false);
+      this.#end.resolve();
+    }
+  }
+
+  /**
+   * Ends the backend: soft asks its process and kills it after the grace, hard kills it. Asking again is
+   * harmless; soft can be made hard, and the first reason stays.
+   */
+  terminate(kind: TerminationKind, reason: TerminationReason): void {
+    if (this.status === "terminated" || this.#isReleased) return;
+    if (this.#ending && (kind === "soft" || this.#ending.kind === "hard")) return;
+    this.#ending = { kind, reason: this.#ending?.reason ?? reason };
+    this.#timers.cancelAll();
+    this.#enter({
+      status: kind === "hard" ? "hard-terminating" : "terminating",
+      termination_reason: this.#ending.reason,
+    });
+    this.#readiness.resolve(false);
+    this.#abandon.abort();
+    if (this.#phase === "pulling") {
+      this.#failure ??= `it was ended before it was started: ${this.#ending.reason}`;
+      this.#finish(null);
+      return;
+    }
+    this.#stop();
+  }
+
+  /** Slipway has acknowledged a status of this start, and not said that the backend is over. */
+  confirm(): void {
+    this.#confirmation.resolve();
+  }
+
+  /** Leaves the backend to the next start of the agent: nothing more is done or told here. Resolves once that is so. */
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    this.#timers.cancelAll();
+    this.#abandon.abort();
+    this.#readiness.resolve(false);
+    // A pull that goes on starts nothing; a start that goes on would be unknown to the next agent.
+    if (this.#phase !== "pulling") await this.#bringingUp;
+  }
+
+  /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
+  async whenReady(ms: number): Promise<boolean> {
+    const late = Promise.withResolvers<boolean>();
+    const cancel = after(ms, () => late.resolve(false));
+    try {
+      return await Promise.race([this.#readiness.promise, late.promise]);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
+  openConnection(): () => void {
+    let open = true;
+    this.#connections++;
+    this.#timers.cancel("idle");
+    return () => {
+      if (!open) return;
+      open = false;
+      this.#connections--;
+      this.#watchIdleness();
+    };
+  }
+
+  async #bringUp(): Promise<void> {
+    const { log, ...surroundings } = this.#surroundings;
+    this.#enter({ status: "loading" });
+    const onRetry = (failure: Failure) => {
+      this.#failure = failure.message;
+      log("backend.pull_retry", { backend_id: this.id, error: failure });
+    };
+    const pulled = await pullImage({ ...surroundings, onRetry }, this.spawn.image, this.#abandon.signal);
+    if (this.#abandon.signal.aborted) return;
+    if (!pulled.ok) return this.#giveUp(pulled.error);
+    // A spawn may have been under way for so long that Slipway has given it up, and its key to another.
+    if (this.spawn.key !== null) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
+    if (this.#abandon.signal.aborted) return;
+
+    this.#phase = "starting";
+    this.#failure = null;
+    this.#enter({ status: "starting" });
+    const started = await surroundings.runtime.start(startSpec(this.spawn));
+    if (!started.ok) return this.#giveUp(started.error);
+    await this.#watch(started.value);
+  }
+
+  /** Takes over what runs: goes on with an end that is under way, serves what was ready, waits for the rest to answer. */
+  async #watch({ port, exited }: Started): Promise<void> {
+    this.#phase = "running";
+    this.#port = port;
+    this.#start.resolve(true);
+    void exited.then((exitCode) => this.#finish(exitCode));
+    if (this.#ending) return this.#stop();
+    if (this.status === "ready") return this.#serve();
+    this.#enter({ status: "waiting" });
+    if (await untilAnswers(port, this.#surroundings.clock, this.#abandon.signal)) this.#becomeReady();
+  }
+
+  #becomeReady(): void {
+    if (this.#ending || this.status === "terminated") return;
+    this.#timers.cancel("startup");
+    this.#enter({ status: "ready" });
+    this.#serve();
+  }
+
+  #serve(): void {
+    const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
+    if (lifetimeSeconds !== undefined) {
+      this.#arm("lifetime", this.#leftSince("ready", lifetimeSeconds), () => this.terminate("soft", "swept"));
+    }
+    this.#watchIdleness();
+    this.#readiness.resolve(true);
+  }
+
+  #armStartup(): void {
+    const leftMs = this.#leftSince("scheduled", this.spawn.limits.startup_timeout_seconds);
+    this.#arm("startup", leftMs, () => this.terminate("hard", "startuptimeout"));
+  }
+
+  #watchIdleness(): void {
+    const maxIdleMs = this.spawn.limits.max_idle_seconds * 1000;
+    if (maxIdleMs === 0 || this.#connections > 0 || this.status !== "ready") return;
+    this.#arm("idle", maxIdleMs, () => this.terminate("soft", "swept"));
+  }
+
+  /** Asks or kills the process as the end that is under way wants it, and where that fails, kills it again later. */
+  #stop(): void {
+    const { runtime, clock, log } = this.#surroundings;
+    const kind = this.#ending?.kind ?? "hard";
+    if (kind === "soft")
+      this.#arm("grace", clock.softTerminationGraceMs, () => this.terminate("hard", "external"));
+    if (this.#phase !== "running") return;
+    runtime.stop(this.id, kind).catch((error: unknown) => {
+      log("backend.stop_failed", { backend_id: this.id, kind, error: messageOf(error) });
+      if (kind === "hard") this.#arm("stop", clock.stopRetryMs, () => this.#stop());
+    });
+  }
+
+  /** Ends a backend that could not be started. */
+  #giveUp(failure: Failure): void {
+    if (this.#isReleased) return;
+    this.#surroundings.log("backend.failed", { backend_id: this.id, error: failure });
+    this.#failure = failure.message;
+    this.#ending ??= { kind: "hard", reason: "internalerror" };
+    if (this.#phase === "running") this.#stop();
+    else this.#finish(null);
+  }
+
+  #finish(exitCode: number | null, otherwise?: TerminationReason): void {
+    if (this.#isReleased) return;
+    this.#timers.cancelAll();
+    this.#abandon.abort();
+    this.#readiness.resolve(false);
+    this.#start.resolve(false);
+    this.#enter({
+      status: "terminated",
+      ...(exitCode === null ? {} : { exit_code: exitCode }),
+      termination_reason: this.#ending?.reason ?? otherwise,
+      termination_kind: this.#ending?.kind,
+    });
+    this.#end.resolve();
+  }
+
+  #enter(report: StatusReport): void {
+    const entry = this.#isReleased ? null : nextEntry(this.#history, report, Date.now());
+    if (!entry) return;
+    this.#history.push(entry);
+    this.#surroundings.onStatus(this, entry);
+  }
+
+  /** What is left of a limit that counts from when a status was entered. In milliseconds, none where it has passed. */
+  #leftSince(status: BackendStatus, seconds: number): number {
+    const since = this.#history.find((entry) => entry.status === status)?.time ?? Date.now();
+    const limitMs = seconds * 1000;
+    return Math.min(Math.max(since + limitMs - Date.now(), 0), limitMs);
+  }
+
+  #arm(name: TimerName, ms: number, task: () => void): void {
+    if (!this.#isReleased && this.status !== "terminated") this.#timers.arm(name, ms, task);
+  }
+}

@@ -1,0 +1,284 @@
+import {
+  nextEntry,
+  type StatusEntry,
+  type TerminationKind,
+  type TerminationReason,
+} from "../../domain/backend-status.ts";
+import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
+import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
+import { messageOf } from "../log.ts";
+import type { Found, Usage } from "../runtimes/runtime.ts";
+import { adoptionOf } from "./adoption.ts";
+import { Backend, type BackendSurroundings } from "./backend.ts";
+import { BackendStreams } from "./backend-streams.ts";
+import type { Journal, JournaledEnd } from "./journal.ts";
+
+export interface BackendsOptions extends Omit<BackendSurroundings, "onStatus"> {
+  journal: Journal;
+  reporter: Reporter;
+  /** Where connections reach a backend. */
+  urlOf(backendId: string): string;
+  /** Whether the cluster's lease is held: without one nothing may hold a key. */
+  isLeased(): boolean;
+}
+
+export type SpawnOutcome =
+  | { ok: true; url: string }
+  /** `isFinal`: no repetition will be answered otherwise. */
+  | { ok: false; isFinal: boolean; message: string };
+
+interface Kept {
+  backend: Backend;
+  /** How many entries of its history were acknowledged or handed to the reporter. */
+  reported: number;
+}
+
+/** All backends of this agent: those that run, and those whose end Slipway has not acknowledged yet. */
+export class Backends {
+  readonly #options: BackendsOptions;
+  readonly #streams: BackendStreams;
+  readonly #backends = new Map<string, Kept>();
+  readonly #fenced = new Set<Backend>();
+  #isReporting = false;
+  #draining = false;
+
+  constructor(options: BackendsOptions) {
+    this.#options = options;
+    this.#streams = new BackendStreams(options);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get(backendId: string): Backend | undefined {
+    return this.#backends.get(backendId)?.backend;
+  }
+
+  /**
+   * Takes over what an earlier agent has left, as `adoptionOf` says, and ends what the runtime has that the journal
+   * does not know. Resolves when that is done. Rejects where the runtime or the journal cannot be read.
+   */
+  async adopt(): Promise<void> {
+    const { journal, runtime, log } = this.#options;
+    this.#forgetOldEnds();
+    const found = new Map((await runtime.list()).map((started) => [started.backendId, started]));
+    for (const { spawn, acknowledged, ...life } of journal.backends()) {
+      const backend = new Backend(spawn, life, this.#surroundings);
+      const started = found.get(backend.id);
+      const adoption = adoptionOf(backend.status, started !== undefined);
+      found.delete(backend.id);
+      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not told again.
+      this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
+      log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
+      backend.resume(adoption, started);
+      if (adoption === "remove") this.#streams.clear(backend.id);
+    }
+    this.fence();
+    await Promise.all(Array.from(found.values(), (stray) => this.#endStray(stray)));
+  }
+
+  /** Begins to report, what was left unacknowledged first. To be called once it is known where backends are reached. */
+  startReporting(): void {
+    this.#isReporting = true;
+    for (const kept of this.#backends.values()) this.#report(kept);
+  }
+
+  /**
+   * Starts a backend in the background, once it is in the journal. A redelivery is answered as the first delivery and
+   * starts nothing. Throws where the journal cannot be written: then nothing is started.
+   */
+  spawn(data: SpawnWebhookData): SpawnOutcome {
+    const { journal } = this.#options;
+    const id = data.backend_id;
+    const accepted = { ok: true, url: this.#options.urlOf(id) } as const;
+    if (this.#backends.has(id)) return accepted;
+    const end = journal.ended(id);
+    if (end?.wasSpawned) return accepted;
+    if (end)
+      return { ok: false, isFinal: true, message: "this backend was terminated before its spawn arrived" };
+    if (this.#draining)
+      return { ok: false, isFinal: false, message: "this cluster's agent is shutting down" };
+    if (data.key !== null && !this.#mayHoldKeys()) {
+      const message =
+        "this cluster's agent has not heard from Slipway for too long to start a backend with a key";
+      return { ok: false, isFinal: false, message };
+    }
+
+    const scheduled = nextEntry([], { status: "scheduled" }, Date.now());
+    const life = { history: scheduled ? [scheduled] : [], failure: null };
+    journal.addBackend(data, life.history);
+    const backend = new Backend(data, life, this.#surroundings);
+    this.#backends.set(id, { backend, reported: 1 });
+    this.#options.log("backend.spawned", { backend_id: id });
+    backend.launch();
+    return accepted;
+  }
+
+  /** @returns false for a backend that this agent does not know; its spawn is refused if it comes later */
+  terminate(backendId: string, kind: TerminationKind, reason: TerminationReason): boolean {
+    const backend = this.get(backendId);
+    if (backend) backend.terminate(kind, reason);
+    else this.#addEnd(backendId, { wasSpawned: false, failure: null });
+    return backend !== undefined;
+  }
+
+  /** Kills what Slipway says should not run here. */
+  terminateUnwanted(backendIds: readonly string[]): void {
+    for (const id of backendIds) this.get(id)?.terminate("hard", "external");
+  }
+
+  /** Kills what holds a key, unless the lease is held. */
+  fence(): void {
+    if (this.#options.isLeased()) return;
+    for (const { backend } of this.#backends.values()) {
+      if (backend.spawn.key === null || backend.status === "terminated") continue;
+      this.#fenced.add(backend);
+      backend.terminate("hard", "lost");
+    }
+  }
+
+  list(): HeartbeatBody["backends"] {
+    return Array.from(this.#backends.values(), ({ backend: { id, status, spawn } }) => ({
+      id,
+      status,
+      fencing_token: spawn.fencing_token,
+    }));
+  }
+
+  /**
+   * The lines of a backend's output: of one that is still being pulled from its start on, of one that has ended the
+   * last of them. Null for a backend that this agent does not know.
+   */
+  logs(backendId: string, signal: AbortSignal): AsyncIterable<string> | null {
+    const backend = this.get(backendId);
+    if (backend) return this.#streams.follow(backend, signal);
+    const end = this.#options.journal.ended(backendId);
+    return end?.wasSpawned ? this.#streams.ofEnded(backendId, end.failure, signal) : null;
+  }
+
+  /** What a backend uses, about every second, from its start to its end. Null for one that this agent does not know. */
+  stats(backendId: string, signal: AbortSignal): AsyncIterable<Usage> | null {
+    const backend = this.get(backendId);
+    if (backend) return this.#streams.stats(backend, signal);
+    return this.#options.journal.ended(backendId)?.wasSpawned ? none() : null;
+  }
+
+  /** Refuses new spawns from now on. */
+  refuseSpawns(): void {
+    this.#draining = true;
+  }
+
+  /** Ends everything, softly at first. Resolves when nothing runs any more. */
+  async endAll(graceMs: number): Promise<void> {
+    const ended = Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.ended));
+    this.#terminateAll("soft");
+    const killing = setTimeout(() => this.#terminateAll("hard"), graceMs);
+    await ended;
+    clearTimeout(killing);
+    await this.#streams.settled();
+  }
+
+  /** Leaves everything as it is to the next start. Resolves when this agent does nothing more about it. */
+  async releaseAll(): Promise<void> {
+    this.#isReporting = false;
+    await Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.release()));
+    await this.#streams.settled();
+  }
+
+  get #surroundings(): BackendSurroundings {
+    return { ...this.#options, onStatus: (backend, entry) => this.#onStatus(backend, entry) };
+  }
+
+  #mayHoldKeys(): boolean {
+    if (!this.#options.isLeased()) return false;
+    // What was fenced may hold its key until it has really ended.
+    for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
+    return this.#fenced.size === 0;
+  }
+
+  #terminateAll(kind: TerminationKind): void {
+    for (const { backend } of this.#backends.values()) backend.terminate(kind, "external");
+  }
+
+  async #endStray({ backendId, exited }: Found): Promise<void> {
+    const { runtime, log } = this.#options;
+    log("stray.found", { backend_id: backendId });
+    try {
+      await runtime.stop(backendId, "hard");
+      await exited;
+      await runtime.remove(backendId);
+    } catch (error) {
+      log("stray.remains", { backend_id: backendId, error: messageOf(error) });
+    }
+  }
+
+  #onStatus(backend: Backend, entry: StatusEntry): void {
+    const { time: _time, last_status: _lastStatus, ...fields } = entry;
+    // A status that is not kept is still told to Slipway; the next one that is kept brings it along.
+    this.#isKept(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
+    this.#options.log("backend.status", { backend_id: backend.id, ...fields });
+    if (entry.status === "terminated") this.#streams.clear(backend.id);
+    const kept = this.#backends.get(backend.id);
+    if (kept) this.#report(kept);
+  }
+
+  /** Hands to the reporter what it has not been given yet. */
+  #report(kept: Kept): void {
+    if (!this.#isReporting) return;
+    const { backend } = kept;
+    for (; kept.reported < backend.history.length; kept.reported++) {
+      const entry = backend.history[kept.reported];
+      if (entry) void this.#deliver(backend, entry, kept.reported + 1);
+    }
+  }
+
+  async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number): Promise<void> {
+    const { time: _time, last_status: _lastStatus, ...report } = entry;
+    const delivered = await this.#options.reporter.report(backend.id, {
+      ...report,
+      fencing_token: backend.spawn.fencing_token,
+      ...(entry.status === "terminated" ? {} : { url: this.#options.urlOf(backend.id) }),
+    });
+    if (delivered.outcome === "undelivered") return;
+    if (entry.status === "terminated") {
+      const end = { wasSpawned: true, failure: backend.failure };
+      if (this.#isKept(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
+      return;
+    }
+    this.#isKept(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
+    if (isUnwanted(delivered)) backend.terminate("hard", "external");
+    else if (delivered.outcome === "acknowledged") backend.confirm();
+  }
+
+  #addEnd(backendId: string, end: JournaledEnd): void {
+    this.#forgetOldEnds();
+    this.#options.journal.addEnd(backendId, end, Date.now());
+  }
+
+  #forgetOldEnds(): void {
+    const { journal, clock } = this.#options;
+    for (const id of journal.forgetEndsBefore(Date.now() - clock.endedRememberedMs)) this.#streams.forget(id);
+  }
+
+  /** Writes to the journal where a failure must not stop what goes on. @returns whether it was written */
+  #isKept(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      this.#options.log("journal.failed", { error: messageOf(error) });
+      return false;
+    }
+  }
+}
+
+function isUnwanted(delivered: ReportOutcome): boolean {
+  return (
+    delivered.outcome === "unknown" ||
+    (delivered.outcome === "acknowledged" && delivered.current === "terminated")
+  );
+}
+
+async function* none(): AsyncGenerator<never> {}

@@ -1,0 +1,44 @@
+import { messageOf } from "../log.ts";
+
+/** What a call to Slipway met: an HTTP answer with its parsed JSON (undefined where it is none), or no answer. */
+export type CallResult =
+  | { met: "answer"; status: number; body: unknown }
+  | { met: "failure"; message: string };
+
+export interface SlipwayClient {
+  /** @param path begins with a slash */
+  post(path: string, body: object, signal: AbortSignal): Promise<CallResult>;
+}
+
+/** Calls Slipway with the cluster's agent token. Redirects are not followed: the token goes to nobody else. */
+export function slipwayClient(options: {
+  apiUrl: string;
+  agentToken: string;
+  timeoutMs: number;
+}): SlipwayClient {
+  const base = options.apiUrl.replace(/\/+$/, "");
+  return {
+    async post(path, body, signal) {
+      try {
+        const response = await fetch(base + path, {
+          method: "POST",
+          headers: { authorization: `Bearer ${options.agentToken}`, "content-type": "application/json" },
+          body: JSON.stringify(body),
+          redirect: "manual",
+          signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
+        });
+        return { met: "answer", status: response.status, body: parseJson(await response.text()) };
+      } catch (error) {
+        return { met: "failure", message: messageOf(error) };
+      }
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import { type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer } from "../../protocol/v3/agent.ts";
+import type { Log } from "../log.ts";
+import { pause } from "../timers.ts";
+import type { SlipwayClient } from "./client.ts";
+
+export interface Heartbeat {
+  /** Sends one more at once, whatever is under way. */
+  beatNow(): void;
+  /** Resolves when no heartbeat is under way any more. */
+  stop(): Promise<void>;
+}
+
+export interface HeartbeatOptions {
+  client: SlipwayClient;
+  everyMs: number;
+  body: () => HeartbeatBody;
+  /** Milliseconds on the clock that the lease is measured with. */
+  now: () => number;
+  /** Told of every acknowledgement: any other answer, and none, is only logged. @param sentAtMs of the heartbeat */
+  onAnswer: (answer: HeartbeatAnswer, sentAtMs: number) => void;
+  log: Log;
+}
+
+/** Sends heartbeats, the first one at once. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { client, everyMs, log } = options;
+  const stopping = new AbortController();
+  const extra = new Set<Promise<void>>();
+
+  async function beat(): Promise<void> {
+    // Taken before anything is sent: the lease must not begin later than Slipway can have heard of us.
+    const sentAtMs = options.now();
+    const result = await client.post("/v3/agent/heartbeat", options.body(), stopping.signal);
+    if (stopping.signal.aborted) return;
+    if (result.met === "failure") return log("heartbeat.failed", { why: result.message });
+    const answer = heartbeatAnswer.safeParse(result.body);
+    if (result.status !== 200 || !answer.success) return log("heartbeat.refused", { status: result.status });
+    options.onAnswer(answer.data, sentAtMs);
+  }
+
+  async function keepBeating(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const sentAt = performance.now();
+      await beat();
+      await pause(Math.max(0, everyMs - (performance.now() - sentAt)), stopping.signal);
+    }
+  }
+
+  const beating = keepBeating();
+  return {
+    beatNow() {
+      const sent = beat().finally(() => extra.delete(sent));
+      extra.add(sent);
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all([beating, ...extra]);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { IncomingMessage } from "node:http";
+import { isConnectable, type StatusEntry } from "../../domain/backend-status.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { FlatHeaders } from "./headers.ts";
+import { backendAddress, type ConnectionPath, parseConnectionPath } from "./path.ts";
+import type { ConnectionTokens } from "./tokens.ts";
+
+/** What the proxy has to know of a backend. */
+export interface ConnectionBackend {
+  readonly spawn: { require_bearer_token?: boolean | undefined };
+  readonly history: readonly StatusEntry[];
+  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
+  readonly port: number | null;
+  /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
+  whenReady(ms: number): Promise<boolean>;
+  /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
+  openConnection(): () => void;
+}
+
+export interface Admission {
+  backend: ConnectionBackend;
+  path: ConnectionPath;
+  /** What tells the backend who connects. */
+  verified: FlatHeaders;
+  /** The token came in the `Authorization` header, which is then the proxy's and not the backend's. */
+  tokenInHeader: boolean;
+}
+
+export interface AdmissionOptions {
+  backends: { get(backendId: string): ConnectionBackend | undefined };
+  backendDomain: string | null;
+  tokens: ConnectionTokens;
+}
+
+/**
+ * Finds the backend that a request is for and checks its connection token: `backend_not_found`, `unauthorized`,
+ * or `unavailable` while there are no keys to check with.
+ */
+export async function admit(request: IncomingMessage, options: AdmissionOptions): Promise<Result<Admission>> {
+  const address = backendAddress(request.headers.host, request.url ?? "", options.backendDomain);
+  const backend = address === null ? undefined : options.backends.get(address.backendId);
+  if (!address || !backend) {
+    return fail("backend_not_found", "no backend runs at this address; it may have ended");
+  }
+  const last = backend.history.at(-1);
+  if (last?.status === "terminated") return endedFailure(last);
+  const tokenInHeader = backend.spawn.require_bearer_token === true;
+  const path = parseConnectionPath(address, !tokenInHeader);
+  const token = tokenInHeader ? bearerToken(request) : path?.token;
+  if (!path || typeof token !== "string") {
+    const where = tokenInHeader
+      ? "an `Authorization: Bearer` header"
+      : "the path, where the URL that was given for this backend has it";
+    return fail("unauthorized", `a connection token is needed, in ${where}`);
+  }
+  const verified = await options.tokens.verify(token, address.backendId);
+  return verified.ok ? ok({ backend, path, verified: verified.value, tokenInHeader }) : verified;
+}
+
+/**
+ * Where to forward to, once the backend is ready: `unavailable` if it is not within `ms`, and
+ * `backend_not_found` as soon as it ends before it was ready.
+ */
+export async function readyPort(backend: ConnectionBackend, ms: number): Promise<Result<number>> {
+  if (backend.port === null) await backend.whenReady(ms);
+  const { port } = backend;
+  if (port !== null) return ok(port);
+  const last = backend.history.at(-1);
+  if (last && !isConnectable(last.status)) return endedFailure(last);
+  return fail("unavailable", "the backend is still starting; try again in a moment", {
+    retryAfterSeconds: 1,
+  });
+}
+
+/** What may be said without a token: the status, which is public. */
+function endedFailure({ status, termination_reason: reason }: StatusEntry) {
+  const ended = status === "terminated" ? "has ended" : "is ending";
+  const said = reason === undefined ? status : `${status}, reason ${reason}`;
+  return fail("backend_not_found", `this backend ${ended} (${said})`, {
+    details: { backend_status: status, ...(reason === undefined ? {} : { termination_reason: reason }) },
+  });
+}
+
+function bearerToken(request: IncomingMessage): string | null {
+  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1] ?? null;
+}

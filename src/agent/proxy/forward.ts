@@ -1,0 +1,164 @@
+import {
+  type Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import type { Socket } from "node:net";
+import { after } from "../timers.ts";
+import { answerHeaders, forwardedTrailers } from "./headers.ts";
+
+export interface Upstream {
+  /** On 127.0.0.1. */
+  port: number;
+  /** Connections that are kept between requests. */
+  pool: Agent;
+  /** How long the backend may take to accept a connection. */
+  connectTimeoutMs: number;
+}
+
+/** The backend did not accept a connection in time. */
+export class ConnectTimeout extends Error {}
+
+/** RFC 9110 9.2.1. What asks for nothing but an answer may be asked twice. */
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Those for which no body is expected, so that none need be announced to be empty. */
+const bodilessMethods = new Set([...safeMethods, "DELETE", "TRACE"]);
+
+/**
+ * Sends a request to a backend and its answer back, both as streams with back-pressure, trailers included.
+ *
+ * A kept connection may be closed by the backend just when it is used. So only a safe request without a body goes
+ * over one, and goes once more over a fresh one if that fails before any byte of an answer; every other request
+ * has a fresh connection of its own and is never repeated.
+ *
+ * @param message what the backend gets: headers without `content-length: 0` where that is merely left out
+ * @param onFailure called at most once, and only while the client has not got the head of an answer; an answer that
+ *   breaks off later breaks the client's connection
+ */
+export function forwardRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: Upstream,
+  message: { path: string; headers: string[] },
+  onFailure: (error: Error) => void,
+): void {
+  const { method = "GET" } = request;
+  const isChunked = request.headers["transfer-encoding"] !== undefined;
+  const hasBody = isChunked || Number(request.headers["content-length"] ?? 0) > 0;
+  const mayRepeat = !hasBody && safeMethods.has(method);
+  const { path, headers } = message;
+  if (!isChunked && request.headers["content-length"] === undefined && !bodilessMethods.has(method)) {
+    headers.push("content-length", "0");
+  }
+  let outgoing: ClientRequest;
+
+  function giveUp(error: Error): void {
+    if (hasBody) drain(request, outgoing);
+    onFailure(error);
+  }
+
+  function send(agent: Agent | false): void {
+    const { port } = upstream;
+    const sent = httpRequest({ agent, host: "127.0.0.1", port, method, path, headers, setHost: false });
+    outgoing = sent;
+    let bytesBefore = 0;
+    let socket: Socket | undefined;
+    let answer: IncomingMessage | undefined;
+    let hasFailed = false;
+    sent.once("socket", (assigned: Socket) => {
+      socket = assigned;
+      bytesBefore = assigned.bytesRead;
+      if (assigned.connecting) limitConnecting(sent, assigned, upstream.connectTimeoutMs);
+    });
+    sent.on("error", (error) => {
+      hasFailed = true;
+      if (response.destroyed || answer?.complete) return;
+      if (response.headersSent) return breakOff(response);
+      const isUnanswered = socket === undefined || socket.bytesRead === bytesBefore;
+      if (mayRepeat && sent.reusedSocket && isUnanswered) return send(false);
+      giveUp(error);
+    });
+    sent.once("close", () => {
+      // Node tells of protocols that were switched unasked by nothing else.
+      if (!answer && !hasFailed && !response.destroyed) giveUp(new Error("it did not answer in HTTP"));
+    });
+    sent.once("response", (received) => {
+      try {
+        sendBack(received, response);
+        answer = received;
+      } catch (error) {
+        // Node reads some of what it refuses to write: control characters in the reason, which it keeps for later.
+        response.statusMessage = "";
+        sent.destroy(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      if (hasBody) received.once("end", () => drain(request, sent));
+    });
+    if (!hasBody) {
+      sent.end();
+      return;
+    }
+    if (request.headers.expect !== undefined) {
+      sent.once("continue", () => response.writeContinue());
+      sent.flushHeaders();
+    }
+    request.once("end", () => sendTrailers(request, sent));
+    request.pipe(sent);
+  }
+
+  response.once("close", () => {
+    if (!response.writableFinished) outgoing.destroy();
+  });
+  send(mayRepeat ? upstream.pool : false);
+}
+
+/** Destroys a request with `ConnectTimeout` whose new socket is not connected within `ms`. */
+export function limitConnecting(sent: ClientRequest, socket: Socket, ms: number): void {
+  const cancel = after(ms, () => sent.destroy(new ConnectTimeout("the backend accepts no connection")));
+  socket.once("connect", cancel);
+  socket.once("close", cancel);
+}
+
+function sendBack(answer: IncomingMessage, response: ServerResponse): void {
+  const { statusCode = 502, statusMessage } = answer;
+  response.writeHead(statusCode, statusMessage, answerHeaders(answer.rawHeaders));
+  answer.on("error", () => breakOff(response));
+  // What came together with the head has been parsed by then.
+  process.nextTick(() => {
+    if (response.destroyed) return;
+    if (answer.complete) {
+      const body: unknown = answer.read();
+      sendTrailers(answer, response);
+      response.end(body);
+      return;
+    }
+    // The head must not wait for the first bytes of a stream, and goes out with them if they are here.
+    if (answer.readableLength === 0) response.flushHeaders();
+    answer.once("end", () => sendTrailers(answer, response));
+    answer.pipe(response);
+  });
+}
+
+function sendTrailers({ rawTrailers }: IncomingMessage, to: ServerResponse | ClientRequest): void {
+  if (rawTrailers.length > 0) to.addTrailers(forwardedTrailers(rawTrailers));
+}
+
+/**
+ * Reads what is left of a request that is answered early: the client may read no answer before it has sent all, and
+ * its next request comes after that.
+ */
+function drain(request: IncomingMessage, sent: ClientRequest): void {
+  if (request.complete) return;
+  request.unpipe(sent);
+  sent.destroy();
+  request.resume();
+}
+
+/** Ends an answer in such a way that the client does not take it for whole. */
+function breakOff(response: ServerResponse): void {
+  // HTTP/1.0 has no framing but the connection's end, which must not be a clean one.
+  if (response.req.httpVersion === "1.0") response.socket?.resetAndDestroy();
+  else response.socket?.destroySoon();
+}

@@ -1,0 +1,169 @@
+import ipaddr from "ipaddr.js";
+import type { ConnectionClaims } from "../../protocol/connection-token.ts";
+
+/** Names and values in turn, as Node has them in `rawHeaders`: nothing is merged, and each keeps its spelling. */
+export type FlatHeaders = readonly string[];
+
+/** RFC 9110 7.6.1, and RFC 9112: what concerns one hop only. `transfer-encoding` is kept for the body's sake. */
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "upgrade",
+]);
+/** What frames or addresses a message may not be taken away by a `Connection` header, nor come in a trailer. */
+const framing = new Set(["transfer-encoding", "content-length", "host"]);
+
+/** With `_` as well: what makes CGI-like variables of headers (WSGI, Rack, PHP) takes both for the same. */
+const verifiedName = /^x[-_]verified[-_]/;
+const forwardingName = /^(?:x[-_]forwarded[-_]|x[-_]real[-_]ip$|forwarded$)/;
+
+/** The ranges of addresses from which only a front of the cluster owner's own connects. */
+const frontRanges = new Set(["loopback", "private", "linkLocal", "uniqueLocal"]);
+
+export interface ReceivedRequest {
+  rawHeaders: FlatHeaders;
+  httpVersion: string;
+  /** The address of whoever opened the connection. */
+  peer: string | undefined;
+}
+
+/**
+ * The headers that a backend gets: the client's own without those of one hop and without every `x-verified-*`, which
+ * are the proxy's to set.
+ *
+ * What was forwarded is believed of a front only, which is who connects from a loopback, private or link-local
+ * address: its `x-forwarded-*`, `x-real-ip` and `forwarded` stay, and its own address is added to `x-forwarded-for`.
+ * Anybody else's are dropped and made anew.
+ *
+ * @param verified the proxy's own (`verifiedHeaders`)
+ * @param tokenInHeader whether `authorization` carried the connection token, which the backend is not to see
+ */
+export function forwardedHeaders(
+  { rawHeaders, httpVersion, peer }: ReceivedRequest,
+  { verified, tokenInHeader }: { verified: FlatHeaders; tokenInHeader: boolean },
+): string[] {
+  const ofThisHop = connectionOptions(rawHeaders);
+  const address = plainAddress(peer);
+  const behindFront = isFront(address);
+  const seen = new Set<string>();
+  const forwardedFor: string[] = [];
+  const kept: string[] = [];
+  let host = "";
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    const value = rawHeaders[i + 1] ?? "";
+    const known = name.toLowerCase();
+    if (hopByHop.has(known) || ofThisHop.has(known) || verifiedName.test(known)) continue;
+    if (known === "host") {
+      // The first decided where the request goes, and the backend is not to think otherwise.
+      if (seen.has(known)) continue;
+      host = value;
+    } else if (known === "authorization") {
+      if (tokenInHeader) continue;
+    } else if (known === "expect") {
+      if (httpVersion === "1.0") continue;
+    } else if (forwardingName.test(known)) {
+      if (!behindFront || known.includes("_")) continue;
+      if (known === "x-forwarded-for") {
+        forwardedFor.push(value);
+        continue;
+      }
+    }
+    seen.add(known);
+    kept.push(name, value);
+  }
+  kept.push("x-forwarded-for", [...forwardedFor, address].join(", "));
+  if (!seen.has("x-forwarded-proto")) kept.push("x-forwarded-proto", "http");
+  // HTTP/1.0 knows no `Host`, and HTTP/1.1, which the backend is spoken to in, cannot be without.
+  if (!seen.has("host")) kept.push("host", "localhost");
+  else if (!seen.has("x-forwarded-host")) kept.push("x-forwarded-host", host);
+  kept.push(...verified);
+  return kept;
+}
+
+/**
+ * Who connects, in the headers that tell the backend.
+ *
+ * `x-verified-username` is the claim `user`, percent-encoded as UTF-8 where a character is not printable ASCII or
+ * is `%`, so that `decodeURIComponent` gives back exactly what was signed and plain names stay as they are.
+ * `x-verified-user-data` is the claim `auth` as JSON in which everything beyond ASCII is a `\u` escape.
+ */
+export function verifiedHeaders({ user, auth }: Pick<ConnectionClaims, "user" | "auth">): string[] {
+  return [
+    ...(user === undefined ? [] : ["x-verified-username", headerText(user)]),
+    ...(auth === undefined ? [] : ["x-verified-user-data", asciiJson(auth)]),
+  ];
+}
+
+/** The headers of a backend's answer without those of its own hop; the server frames the body anew. */
+export function answerHeaders(rawHeaders: FlatHeaders): string[] {
+  const ofThisHop = connectionOptions(rawHeaders);
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    const known = name.toLowerCase();
+    if (hopByHop.has(known) || ofThisHop.has(known) || known === "transfer-encoding") continue;
+    kept.push(name, rawHeaders[i + 1] ?? "");
+  }
+  return kept;
+}
+
+/** The trailers to pass on, in pairs: RFC 9110 6.5.1 has those out that would frame, route or authenticate. */
+export function forwardedTrailers(rawTrailers: FlatHeaders): [name: string, value: string][] {
+  const kept: [string, string][] = [];
+  for (let i = 0; i + 1 < rawTrailers.length; i += 2) {
+    const name = rawTrailers[i] ?? "";
+    const known = name.toLowerCase();
+    if (hopByHop.has(known) || framing.has(known) || known === "authorization") continue;
+    if (verifiedName.test(known) || forwardingName.test(known)) continue;
+    kept.push([name, rawTrailers[i + 1] ?? ""]);
+  }
+  return kept;
+}
+
+const noOptions: ReadonlySet<string> = new Set();
+
+/** The names that `Connection` headers list, but for those that frame or address the message. */
+function connectionOptions(rawHeaders: FlatHeaders): ReadonlySet<string> {
+  let options: Set<string> | undefined;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length !== "connection".length || rawHeaders[i]?.toLowerCase() !== "connection")
+      continue;
+    for (const part of (rawHeaders[i + 1] ?? "").split(",")) {
+      const option = part.trim().toLowerCase();
+      if (option === "keep-alive" || option === "close" || framing.has(option)) continue;
+      options ??= new Set();
+      options.add(option);
+    }
+  }
+  return options ?? noOptions;
+}
+
+/** RFC 4291 2.5.5.2: IPv4 addresses that a dual-stack socket shows as IPv6 ones are written as what they are. */
+function plainAddress(peer: string | undefined): string {
+  return peer?.replace(/^::ffff:(?=\d+\.)/i, "") ?? "unknown";
+}
+
+function isFront(address: string): boolean {
+  return (
+    address === "127.0.0.1" || (ipaddr.isValid(address) && frontRanges.has(ipaddr.parse(address).range()))
+  );
+}
+
+/** A text as a header value; see `verifiedHeaders`. Blanks at either end are encoded too: HTTP would trim them. */
+export function headerText(text: string): string {
+  return text.toWellFormed().replace(/[^\x20-\x7e]+|%|^ +| +$/gu, (part) => encodeURIComponent(part));
+}
+
+/** JSON in printable ASCII. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

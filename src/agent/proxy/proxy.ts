@@ -1,0 +1,152 @@
+import { Agent, type IncomingMessage, type ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { fail } from "../../domain/result.ts";
+import type { AgentClock } from "../clock.ts";
+import { type Log, messageOf } from "../log.ts";
+import { type Admission, admit, type ConnectionBackend, readyPort } from "./admission.ts";
+import { type ConnectionAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { ConnectTimeout, forwardRequest } from "./forward.ts";
+import { forwardedHeaders } from "./headers.ts";
+import type { ConnectionKeys } from "./keys.ts";
+import { backendIdOfHost } from "./path.ts";
+import { connectionTokens } from "./tokens.ts";
+import { webSocketForwarder } from "./websocket.ts";
+
+export interface ConnectionProxyOptions {
+  account: string;
+  cluster: string;
+  backends: { get(backendId: string): ConnectionBackend | undefined };
+  keys: ConnectionKeys;
+  /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
+  backendDomain: string | null;
+  clock: Pick<AgentClock, "connectionWaitMs">;
+  log: Log;
+}
+
+export interface ConnectionProxy {
+  /** Whether a host is a backend's own, on which every path is the backend's. */
+  ownsHost(host: string | undefined): boolean;
+  request(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+}
+
+/** Idle connections that are kept to one backend. */
+const keptConnections = 64;
+
+/** Forwards connections to the backends they name, once they are admitted and the backend is ready. */
+export function connectionProxy(options: ConnectionProxyOptions): ConnectionProxy {
+  const { backends, backendDomain, clock, log } = options;
+  const tokens = connectionTokens(options);
+  const connectTimeoutMs = clock.connectionWaitMs;
+  /** One a backend: ports are used again, and a kept connection must not lead to another backend. */
+  const pools = new WeakMap<ConnectionBackend, Agent>();
+  const webSockets = webSocketForwarder({
+    connectTimeoutMs,
+    onFailure: (error, request, socket) => writeAnswer(socket, unreachable(error, request)),
+  });
+
+  function poolOf(backend: ConnectionBackend): Agent {
+    const known = pools.get(backend);
+    if (known) return known;
+    // Without a bound on those in use: streams would keep other requests waiting.
+    const pool = new Agent({ keepAlive: true, maxFreeSockets: keptConnections });
+    pools.set(backend, pool);
+    return pool;
+  }
+
+  function unreachable(error: Error, request: IncomingMessage | undefined): ConnectionAnswer {
+    log("connection.failed", { error: messageOf(error) });
+    const accept = request?.headers.accept;
+    if (error instanceof ConnectTimeout) {
+      const failure = fail("cluster_timeout", "the backend did not accept a connection in time");
+      return failureAnswer(failure.error, accept, "backend_timeout");
+    }
+    const failure = fail(
+      "cluster_bad_answer",
+      "the backend could not be reached or broke the connection off",
+    );
+    return failureAnswer(failure.error, accept, "backend_unreachable");
+  }
+
+  async function handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { accept } = request.headers;
+    const admitted = await admit(request, { backends, backendDomain, tokens });
+    if (!admitted.ok) return sendAnswer(response, failureAnswer(admitted.error, accept));
+    const { backend, path } = admitted.value;
+    if (path.kind === "redirect") {
+      response.writeHead(307, { location: path.location, "cache-control": "no-store" });
+      response.end();
+      return;
+    }
+    const coding = request.headers["transfer-encoding"];
+    if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+      const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
+      return sendAnswer(response, failureAnswer(failure.error, accept));
+    }
+    const ready = await readyPort(backend, clock.connectionWaitMs);
+    if (!ready.ok) return sendAnswer(response, failureAnswer(ready.error, accept));
+    if (response.destroyed) return;
+    response.once("close", backend.openConnection());
+    forwardRequest(
+      request,
+      response,
+      { port: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { path: path.path, headers: headersFor(request, admitted.value) },
+      (error) => sendAnswer(response, unreachable(error, request)),
+    );
+  }
+
+  async function handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { accept } = request.headers;
+    const admitted = await admit(request, { backends, backendDomain, tokens });
+    if (!admitted.ok) return writeAnswer(socket, failureAnswer(admitted.error, accept));
+    const { backend, path } = admitted.value;
+    const ready = await readyPort(backend, clock.connectionWaitMs);
+    if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
+    if (socket.destroyed || !(socket instanceof Socket)) return;
+    socket.once("close", backend.openConnection());
+    await webSockets.forward(request, socket, head, {
+      port: ready.value,
+      // WebSocket clients follow no redirects, so a missing slash is forgiven.
+      path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
+      headers: headersFor(request, admitted.value),
+    });
+  }
+
+  return {
+    ownsHost: (host) => backendIdOfHost(host, backendDomain) !== null,
+    async request(request, response) {
+      try {
+        await handleRequest(request, response);
+      } catch (error) {
+        log("connection.error", { error: messageOf(error) });
+        sendAnswer(response, internalError(request));
+      }
+    },
+    async upgrade(request, socket, head) {
+      webSockets.watch(socket);
+      try {
+        await handleUpgrade(request, socket, head);
+      } catch (error) {
+        log("connection.error", { error: messageOf(error) });
+        writeAnswer(socket, internalError(request));
+      }
+    },
+  };
+}
+
+function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admission): string[] {
+  const { rawHeaders, httpVersion, socket } = request;
+  return forwardedHeaders(
+    { rawHeaders, httpVersion, peer: socket.remoteAddress },
+    { verified, tokenInHeader },
+  );
+}
+
+function internalError(request: IncomingMessage): ConnectionAnswer {
+  return failureAnswer(
+    fail("internal_error", "the connection could not be forwarded").error,
+    request.headers.accept,
+  );
+}

@@ -1,0 +1,83 @@
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { createProxyServer } from "httpxy";
+import { endWhenClientLeaves } from "./client-departure.ts";
+import { limitConnecting } from "./forward.ts";
+import type { FlatHeaders } from "./headers.ts";
+
+export interface WebSocketForwarder {
+  /** To be called as soon as there is an upgrade request, so that a client that leaves early is noticed. */
+  watch(socket: Duplex): void;
+  /** Opens a tunnel to a backend on 127.0.0.1. Its refusal of the upgrade reaches the client as it is. */
+  forward(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    to: { port: number; path: string; headers: FlatHeaders },
+  ): Promise<void>;
+}
+
+/** What means something between an HTTP client and server only, or is set anew for the upgrade. */
+const notForUpgrades = new Set(["expect", "content-length", "transfer-encoding", "connection", "upgrade"]);
+
+/**
+ * @param connectTimeoutMs how long a backend may take to accept a connection
+ * @param onFailure called while HTTP is still spoken on the client's socket; a tunnel that breaks is just closed
+ */
+export function webSocketForwarder(options: {
+  connectTimeoutMs: number;
+  onFailure(error: Error, request: IncomingMessage | undefined, socket: Duplex): void;
+}): WebSocketForwarder {
+  // A connection that becomes a tunnel is never one that was kept.
+  const proxy = createProxyServer({ agent: false });
+  /** Sockets that have switched protocols: HTTP is no longer spoken there. */
+  const tunnels = new WeakSet<Duplex>();
+  const stopWatching = new WeakMap<Duplex, () => void>();
+
+  proxy.on("error", (error, request, socket) => {
+    if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
+  });
+  proxy.on("proxyReqWs", (upstream, _request, socket) => {
+    upstream.once("socket", (assigned: Socket) => {
+      limitConnecting(upstream, assigned, options.connectTimeoutMs);
+    });
+    upstream.once("upgrade", () => {
+      stopWatching.get(socket)?.();
+      tunnels.add(socket);
+    });
+    tieTogether(upstream, socket);
+  });
+
+  return {
+    watch(socket) {
+      socket.on("error", () => socket.destroy());
+      stopWatching.set(socket, endWhenClientLeaves(socket));
+    },
+    async forward(request, socket, head, { port, path, headers }) {
+      request.headers = upgradeHeaders(headers);
+      request.url = path;
+      await proxy.ws(request, socket, { target: { host: "127.0.0.1", port } }, head);
+    },
+  };
+}
+
+function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
+  const upgrade: Record<string, string | string[]> = {};
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = (headers[i] ?? "").toLowerCase();
+    const value = headers[i + 1] ?? "";
+    const earlier = upgrade[name];
+    if (!notForUpgrades.has(name)) upgrade[name] = earlier === undefined ? value : [earlier, value].flat();
+  }
+  return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
+}
+
+/** Lets neither side of a WebSocket outlive the other, whatever way it ends. */
+function tieTogether(upstream: ClientRequest, socket: Socket): void {
+  socket.once("close", () => upstream.destroy());
+  upstream.once("upgrade", (_response, upstreamSocket) => {
+    socket.once("close", () => upstreamSocket.destroy());
+    upstreamSocket.once("close", () => socket.destroySoon());
+  });
+}

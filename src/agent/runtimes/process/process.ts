@@ -1,0 +1,203 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { messageOf } from "../../log.ts";
+import { freePort } from "../free-port.ts";
+import type { Runtime, RuntimeImage, Started, StartSpec } from "../runtime.ts";
+import { BackendFolder, type BackendRecord, readBackendFolders } from "./backend-folder.ts";
+import { findProgram } from "./find-program.ts";
+import type { ImageCommand } from "./images/image-command.ts";
+import type { ImageCommands } from "./images/image-store.ts";
+import { type HeldShell, holdShell } from "./launch.ts";
+import { processTable } from "./machine-processes.ts";
+import { ProcessBackend } from "./process-backend.ts";
+import type { ProcessTable } from "./process-table.ts";
+import { usageOfGroup } from "./usage.ts";
+
+export interface ProcessRuntimeOptions {
+  images: ImageCommands;
+  /** What is kept of backends. Belongs to one agent. */
+  dir: string;
+  /** Where backends find programs if their image does not say. */
+  path?: string;
+  /** Between looks at whether the backends that run still do. The end of one started by this process is told at once. */
+  pollEveryMs?: number;
+  /** How much of a backend's output is kept at least, where there was so much; at most it is about twice that. */
+  outputKeptBytes?: number;
+  /** Where it is told what runs; this machine's own where it is left out. */
+  table?: ProcessTable;
+}
+
+export interface ProcessRuntime extends Runtime {
+  /** Ends every backend that was started or found here, before it returns: for a process that must leave at once. */
+  killAll(): void;
+}
+
+/**
+ * Runs a backend as a process group of its own, so that a stop reaches its descendants. A descendant that makes itself
+ * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
+ * image's root file system is merely where it starts. Limits of resources and mounts are not seen to.
+ *
+ * Backends run on when this process ends, however it ends. What must be known of one then is in its folder, written
+ * before its command starts.
+ */
+export function processRuntime({
+  images,
+  path = process.env.PATH,
+  pollEveryMs = 200,
+  outputKeptBytes = 4 * 1024 * 1024,
+  table = processTable(),
+  ...options
+}: ProcessRuntimeOptions): ProcessRuntime {
+  const dir = resolve(options.dir);
+  const backends = new Map<string, ProcessBackend>();
+  const starting = new Set<string>();
+  const ports = new Set<number>();
+  let adopted: Promise<void> | undefined;
+  let watching: NodeJS.Timeout | undefined;
+
+  function track(backendId: string, folder: BackendFolder, { leader, port }: BackendRecord): ProcessBackend {
+    const backend = new ProcessBackend({ folder, leader, port, table, outputKeptBytes });
+    backends.set(backendId, backend);
+    ports.add(port);
+    // A look must not keep this process from ending: its backends do not need it.
+    watching ??= setInterval(lookAtAll, pollEveryMs).unref();
+    void backend.exited.then(() => ports.delete(port));
+    return backend;
+  }
+
+  function lookAtAll(): void {
+    const running = Array.from(backends.values()).filter(({ over }) => !over.aborted);
+    for (const backend of running) backend.look();
+    if (running.length > 0) return;
+    clearInterval(watching);
+    watching = undefined;
+  }
+
+  async function forget(backendId: string, backend: ProcessBackend): Promise<void> {
+    await backend.discard();
+    backends.delete(backendId);
+  }
+
+  /** Takes over what an earlier runtime over this place has left. */
+  async function adopt(): Promise<void> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const found = await readBackendFolders(dir);
+    await Promise.all(
+      found.map(async ({ backendId, folder, record }) => {
+        const backend = track(backendId, folder, record);
+        if (!(await backend.isRecognised())) backend.end();
+        if (!(await backend.hasBegun())) await forget(backendId, backend);
+      }),
+    );
+  }
+
+  /** @returns the backends that there are, once those of before are among them */
+  async function known(): Promise<Map<string, ProcessBackend>> {
+    adopted ??= adopt();
+    await adopted;
+    return backends;
+  }
+
+  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<ImageCommand>> {
+    try {
+      return await images({ repository: image.repository, digest: image.digest }, signal);
+    } catch (error) {
+      return fail("internal_error", `image \`${image.reference}\` could not be read: ${messageOf(error)}`);
+    }
+  }
+
+  /** Rejects, having left nothing, where the backend's command was not started. */
+  async function launch(image: ImageCommand, spec: StartSpec, port: number): Promise<Started> {
+    const cwd = image.cwd ?? dir;
+    const env = {
+      ...(path === undefined ? {} : { PATH: path }),
+      ...image.env,
+      ...spec.env,
+      PORT: String(port),
+    };
+    const [program = "", ...args] = image.command;
+    const command = [await findProgram(program, cwd, env.PATH ?? ""), ...args] as const;
+    const folder = new BackendFolder(join(dir, spec.backendId));
+    await folder.make();
+    let shell: HeldShell | undefined;
+    let backend: ProcessBackend | undefined;
+    try {
+      shell = await holdShell({ folder: folder.path, command, cwd, env });
+      const identity = await table.identify(shell.pid);
+      if (identity === null) throw new Error("its shell has ended at once");
+      const leader = { pid: shell.pid, identity };
+      const record = { leader, port, image: spec.image.reference, labels: { ...spec.labels } };
+      await folder.writeRecord(record);
+      backend = track(spec.backendId, folder, record);
+      void shell.ended.then(() => backend?.look());
+      shell.release();
+      if (!(await backend.hasBegun())) throw new Error("its shell has ended before the command was started");
+      return { port, exited: backend.exited };
+    } catch (error) {
+      shell?.drop();
+      await (backend ? forget(spec.backendId, backend) : folder.remove());
+      throw error;
+    }
+  }
+
+  return {
+    async pull(image, signal) {
+      const found = await find(image, signal);
+      return found.ok ? ok(null) : found;
+    },
+
+    async start(spec) {
+      if ((await known()).has(spec.backendId) || starting.has(spec.backendId)) {
+        return fail("already_exists", `backend \`${spec.backendId}\` was started here before`);
+      }
+      starting.add(spec.backendId);
+      let port = 0;
+      try {
+        const image = await find(spec.image, new AbortController().signal);
+        if (!image.ok) return image;
+        port = await freePort(ports);
+        ports.add(port);
+        return ok(await launch(image.value, spec, port));
+      } catch (error) {
+        ports.delete(port);
+        return fail("internal_error", `the command of \`${spec.image.reference}\`: ${messageOf(error)}`);
+      } finally {
+        starting.delete(spec.backendId);
+      }
+    },
+
+    async stop(backendId, kind) {
+      (await known()).get(backendId)?.stop(kind);
+    },
+
+    async list() {
+      return Array.from(await known(), ([backendId, { port, exited }]) => ({
+        backendId,
+        port,
+        exited,
+      })).filter(({ backendId }) => !starting.has(backendId));
+    },
+
+    async remove(backendId) {
+      const backend = (await known()).get(backendId);
+      if (backend === undefined) return;
+      if (!backend.over.aborted) throw new Error(`backend \`${backendId}\` has not ended: stop it first`);
+      await forget(backendId, backend);
+    },
+
+    async *logs(backendId, signal) {
+      const backend = (await known()).get(backendId);
+      if (backend) yield* backend.output.lines(signal, backend.over);
+    },
+
+    async *stats(backendId, signal) {
+      const backend = (await known()).get(backendId);
+      if (backend) yield* usageOfGroup(table, backend.group, AbortSignal.any([signal, backend.over]));
+    },
+
+    killAll() {
+      for (const backend of backends.values()) backend.stop("hard");
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import type { Result } from "../../domain/result.ts";
+import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+
+export type RuntimeImage = SpawnWebhookData["image"];
+
+export interface StartSpec {
+  backendId: string;
+  /** What runs is `image.digest`; the tag is for people to read. */
+  image: RuntimeImage;
+  /** On top of the image's own environment; `PORT` is added by the runtime, which chooses it. */
+  env: Readonly<Record<string, string>>;
+  resources: SpawnWebhookData["limits"]["resources"];
+  mount: SpawnWebhookData["mount"];
+  /** The port to listen on inside a container; a runtime without containers chooses one itself. */
+  port: number | undefined;
+  /** What the backend is, for people and tools that look at what runs: shown where the runtime has a place for it. */
+  labels: Readonly<Record<string, string>>;
+}
+
+/** A backend that was started. */
+export interface Started {
+  /** Where on 127.0.0.1 the backend is to answer HTTP. */
+  port: number;
+  /**
+   * Resolves when nothing of the backend runs any more, to its exit code: 128 and the signal's number where a signal
+   * ended it, null where nobody could tell. Never rejects.
+   */
+  exited: Promise<number | null>;
+}
+
+/** A backend that the runtime has from before: it runs, or it has ended and was not removed. */
+export interface Found extends Started {
+  backendId: string;
+}
+
+/** What a backend used since the sample before. */
+export interface Usage {
+  memoryUsedBytes: number;
+  /** What it may still use. */
+  memoryAvailableBytes: number;
+  /** Processor time of the backend and of the whole machine, in one unit: their quotient is the share used. */
+  cpuUsed: number;
+  systemCpu: number;
+}
+
+/**
+ * What runs backends. It keeps a started backend, its output and its exit code until `remove`, and beyond the end of
+ * this process however that comes: a runtime made anew over the same place finds them in `list`. Expected failures
+ * are values; a method that throws is treated as `internal_error`.
+ */
+export interface Runtime {
+  /** Makes a later start of this image quick. `image_not_found` where there is none. */
+  pull(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>>;
+  /** Starts a backend; not to be called for one that is in `list`. What fails leaves nothing running. */
+  start(spec: StartSpec): Promise<Result<Started>>;
+  /** Asks a backend to end (soft) or ends it (hard), its descendants included. Harmless if it has ended. */
+  stop(backendId: string, kind: "soft" | "hard"): Promise<void>;
+  /** Every backend that was started here and not removed. */
+  list(): Promise<Found[]>;
+  /** Forgets a backend that has ended, its output included. Harmless for one that is not there. */
+  remove(backendId: string): Promise<void>;
+  /**
+   * The lines of a backend's output, both streams in the order they came, as far back as they are kept and then as
+   * they come. Ends when the backend has ended, the signal is aborted or nothing is known of the backend. Reads no
+   * further than it is asked for.
+   */
+  logs(backendId: string, signal: AbortSignal): AsyncIterable<string>;
+  /** A sample about every second, the first after about one. Ends as `logs` does. */
+  stats(backendId: string, signal: AbortSignal): AsyncIterable<Usage>;
+}

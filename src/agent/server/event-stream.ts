@@ -1,0 +1,35 @@
+import type { ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { sseHeaders } from "../../protocol/sse.ts";
+import { type Log, messageOf } from "../log.ts";
+
+/** Proxies give up a connection on which nothing comes for a minute or so. */
+const keepAliveEveryMs = 15_000;
+
+/**
+ * Sends server-sent events as they come, with an empty line in between now and then, and takes no more of them than
+ * are read. Ends with the events or when whoever asked has left; where the events fail, the answer breaks off. Never
+ * rejects.
+ */
+export async function sendEvents(
+  response: ServerResponse,
+  events: AsyncIterable<string>,
+  log: Log,
+): Promise<void> {
+  response.writeHead(200, sseHeaders);
+  response.flushHeaders();
+  const keepAlive = setInterval(() => {
+    if (response.writable && !response.writableNeedDrain) response.write("\n");
+  }, keepAliveEveryMs);
+  let hasLeft = false;
+  response.once("close", () => {
+    hasLeft = !response.writableFinished;
+    clearInterval(keepAlive);
+  });
+  try {
+    await pipeline(events, response);
+  } catch (error) {
+    if (!hasLeft) log("output.failed", { error: messageOf(error) });
+    response.destroy();
+  }
+}

@@ -1,0 +1,92 @@
+import { backendIdPattern } from "../../domain/ids.ts";
+import type { UsageSample } from "../../protocol/backend-metrics.ts";
+import { sseEvent, sseLineEvents } from "../../protocol/sse.ts";
+import type { Log } from "../log.ts";
+import type { Usage } from "../runtimes/runtime.ts";
+import type { WebhookAnswer } from "./webhook.ts";
+import type { Verification } from "./webhook-verification.ts";
+
+/** Each is somebody who looks on; more than this is rather somebody who opens them and does not leave. */
+const streamsAtMostByDefault = 200;
+
+export interface OutputOptions {
+  verify: (body: Buffer, headers: Record<string, string>) => Verification;
+  backends: {
+    logs(backendId: string, signal: AbortSignal): AsyncIterable<string> | null;
+    stats(backendId: string, signal: AbortSignal): AsyncIterable<Usage> | null;
+  };
+  log: Log;
+  streamsAtMost?: number;
+}
+
+export interface OutputRequest {
+  backendId: string;
+  kind: "logs" | "metrics";
+}
+
+/** What is sent, each string in one piece. */
+interface OutputStream {
+  events: AsyncIterable<string>;
+}
+
+/** Answers a request for output. `left` is aborted when whoever asks has left, and at the latest after the answer. */
+export type OutputEndpoints = (
+  asked: OutputRequest,
+  headers: Record<string, string>,
+  left: AbortSignal,
+) => WebhookAnswer | OutputStream;
+
+/** Reads `/webhook/backends/<id>/logs` and `/metrics`; null for any other path. */
+export function parseOutputPath(path: string): OutputRequest | null {
+  const [, backendId, kind] = /^\/webhook\/backends\/([^/]+)\/(logs|metrics)$/.exec(path) ?? [];
+  if (backendId === undefined || (kind !== "logs" && kind !== "metrics")) return null;
+  return { backendId, kind };
+}
+
+/** Serves the output and the use of backends to whoever signs as Slipway does (WIRE: logs and metrics). */
+export function outputEndpoints(options: OutputOptions): OutputEndpoints {
+  const { verify, backends, log, streamsAtMost = streamsAtMostByDefault } = options;
+  let open = 0;
+
+  function eventsOf({ backendId, kind }: OutputRequest, left: AbortSignal): AsyncIterable<string> | null {
+    if (!backendIdPattern.test(backendId)) return null;
+    if (kind === "logs") {
+      const lines = backends.logs(backendId, left);
+      return lines && mapped(lines, sseLineEvents);
+    }
+    const samples = backends.stats(backendId, left);
+    return samples && mapped(samples, (usage) => sseEvent(usageSampleOf(usage)));
+  }
+
+  return (asked, headers, left) => {
+    const verified = verify(Buffer.alloc(0), headers);
+    if (!verified.ok) return refusal(401, `the request's signature is not good: ${verified.reason}`);
+    if (open >= streamsAtMost) {
+      const refused = refusal(503, `this agent serves ${streamsAtMost} streams already`);
+      return { ...refused, headers: { "retry-after": "5" } };
+    }
+    const events = eventsOf(asked, left);
+    if (!events) return refusal(404, `backend \`${asked.backendId}\` is not known here`);
+    log("output.asked", { backend_id: asked.backendId, kind: asked.kind });
+    open++;
+    left.addEventListener("abort", () => open--, { once: true });
+    return { events };
+  };
+}
+
+function usageSampleOf(usage: Usage): UsageSample {
+  return {
+    mem_used: usage.memoryUsedBytes,
+    mem_available: usage.memoryAvailableBytes,
+    cpu_used: usage.cpuUsed,
+    sys_cpu: usage.systemCpu,
+  };
+}
+
+async function* mapped<T, U>(items: AsyncIterable<T>, map: (item: T) => U): AsyncGenerator<U> {
+  for await (const item of items) yield map(item);
+}
+
+function refusal(status: number, message: string): WebhookAnswer {
+  return { status, body: { error: { message } } };
+}

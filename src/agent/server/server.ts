@@ -1,0 +1,170 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { apiBodyMaxBytes } from "../../domain/limits.ts";
+import { type Log, messageOf } from "../log.ts";
+import type { ConnectionProxy } from "../proxy/proxy.ts";
+import { sendEvents } from "./event-stream.ts";
+import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
+import type { WebhookAnswer } from "./webhook.ts";
+
+/** A connection token with `auth` in it makes for a long request line. */
+const requestHeadMaxBytes = 32 * 1024;
+const requestHeadTimeoutMs = 60_000;
+/** Longer than fronts usually keep a connection without a request, so that they end it and not we. */
+const keepAliveTimeoutMs = 75_000;
+const webhookBodyTimeoutMs = 10_000;
+
+export interface AgentRoutes {
+  webhook(body: Buffer, headers: Record<string, string>): WebhookAnswer;
+  health(): WebhookAnswer;
+  output: OutputEndpoints;
+  connections: ConnectionProxy;
+  log: Log;
+}
+
+export interface AgentServer {
+  /** The address it listens on, without a slash at the end. */
+  url: string;
+  /** Ends every connection, WebSockets included. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `/webhook`, what is below it, `/healthz` and, under everything else and on every host of a backend's own,
+ * connections. Rejects if it cannot listen.
+ */
+export async function listen(
+  routes: AgentRoutes,
+  address: { host: string; port: number },
+): Promise<AgentServer> {
+  const upgraded = new Set<Duplex>();
+  const server = createServer(
+    {
+      maxHeaderSize: requestHeadMaxBytes,
+      headersTimeout: requestHeadTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      // Uploads to backends may take as long as they take.
+      requestTimeout: 0,
+      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
+    },
+    (request, response) => {
+      route(routes, request, response).catch((error: unknown) => {
+        routes.log("request.failed", { error: messageOf(error) });
+        response.destroy();
+      });
+    },
+  );
+  // Who answers says whether the client is to send its body; without this, Node would at once.
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
+  server.on("upgrade", (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    void routes.connections.upgrade(request, socket, head);
+  });
+  await listening(server, address);
+  return {
+    url: urlOf(address.host, server.address()),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
+      }),
+  };
+}
+
+async function route(routes: AgentRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (routes.connections.ownsHost(request.headers.host)) return routes.connections.request(request, response);
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  switch (path) {
+    case "/healthz":
+      return sendJson(response, routes.health());
+    case "/webhook": {
+      if (request.method !== "POST") {
+        response.setHeader("allow", "POST");
+        return sendJson(response, { status: 405, body: { error: { message: "webhooks are POSTed" } } });
+      }
+      if (request.headers.expect !== undefined) response.writeContinue();
+      const body = await readBody(request);
+      if (body) return sendJson(response, routes.webhook(body, singleHeaders(request)));
+      response.setHeader("connection", "close");
+      const message = `a webhook has at most ${apiBodyMaxBytes} bytes`;
+      return sendJson(response, { status: 413, body: { error: { message } } });
+    }
+    default: {
+      const asked = parseOutputPath(path);
+      return asked
+        ? sendOutput(routes, asked, request, response)
+        : routes.connections.request(request, response);
+    }
+  }
+}
+
+async function sendOutput(
+  { output, log }: AgentRoutes,
+  asked: OutputRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.method !== "GET") {
+    response.setHeader("allow", "GET");
+    return sendJson(response, { status: 405, body: { error: { message: "output is asked for with GET" } } });
+  }
+  const left = new AbortController();
+  response.once("close", () => left.abort());
+  const answer = output(asked, singleHeaders(request), left.signal);
+  return "events" in answer ? sendEvents(response, answer.events, log) : sendJson(response, answer);
+}
+
+/** The whole body, or null where it is larger than a webhook may be. Rejects if it breaks off or is too slow. */
+async function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const slow = setTimeout(() => request.destroy(), webhookBodyTimeoutMs);
+  // Not a `for await`, which would destroy the request, and its answer with it, when it is left early.
+  const tooLarge = await new Promise<boolean>((resolve, reject) => {
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > apiBodyMaxBytes) resolve(true);
+      else chunks.push(chunk);
+    });
+    request.once("end", () => resolve(false));
+    request.once("error", reject);
+    request.once("close", () => reject(new Error("the request was broken off")));
+  }).finally(() => clearTimeout(slow));
+  return tooLarge ? null : Buffer.concat(chunks);
+}
+
+function singleHeaders(request: IncomingMessage): Record<string, string> {
+  const entries = Object.entries(request.headers);
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
+  );
+}
+
+function sendJson(response: ServerResponse, answer: WebhookAnswer): void {
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+  if (answer.body === undefined) {
+    response.end();
+    return;
+  }
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify(answer.body));
+}
+
+function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function urlOf(host: string, address: AddressInfo | string | null): string {
+  if (typeof address !== "object" || address === null) throw new Error("the server has no TCP address");
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}

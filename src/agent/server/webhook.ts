@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { type WebhookMessage, webhookMessage } from "../../protocol/webhook.ts";
+import type { Backends } from "../backends/backends.ts";
+import { type Log, messageOf } from "../log.ts";
+import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";
+import type { Verification } from "./webhook-verification.ts";
+
+/** An HTTP answer; one without a body has none. */
+export interface WebhookAnswer {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  body?: object;
+}
+
+export interface WebhookOptions {
+  verify: (body: Buffer, headers: Record<string, string>) => Verification;
+  /** Whose webhooks this agent serves. */
+  account: string;
+  cluster: string;
+  backends: Backends;
+  runtime: Runtime;
+  /** Aborted when the agent closes. */
+  closing: AbortSignal;
+  log: Log;
+}
+
+/** Handles one delivery of a cluster webhook (WIRE: cluster webhooks). */
+export function handleWebhook(
+  options: WebhookOptions,
+  body: Buffer,
+  headers: Record<string, string>,
+): WebhookAnswer {
+  const verified = options.verify(body, headers);
+  if (!verified.ok) return refusal(401, `the webhook's signature is not good: ${verified.reason}`);
+  const message = parseMessage(body.toString("utf8"));
+  if (!message.ok) return refusal(400, message.problem);
+  options.log("webhook", { type: message.value.type, webhook_id: headers["webhook-id"] });
+  try {
+    return act(options, message.value);
+  } catch (error) {
+    options.log("webhook.failed", { type: message.value.type, error: messageOf(error) });
+    return refusal(500, "the agent could not write this down; nothing was done");
+  }
+}
+
+function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
+  switch (message.type) {
+    case "backend.spawn": {
+      const { account, cluster } = message.data;
+      if (account !== options.account || cluster !== options.cluster) {
+        return refusal(409, wrongCluster(options, `${account}/${cluster}`));
+      }
+      const spawned = options.backends.spawn(message.data);
+      if (spawned.ok) return { status: 200, body: { url: spawned.url } };
+      if (spawned.isFinal) return refusal(409, spawned.message);
+      return { ...refusal(503, spawned.message), headers: { "retry-after": "1" } };
+    }
+    case "backend.terminate": {
+      const { backend_id, hard, reason } = message.data;
+      const known = options.backends.terminate(backend_id, hard ? "hard" : "soft", reason);
+      return known ? { status: 200, body: {} } : refusal(404, `backend \`${backend_id}\` does not run here`);
+    }
+    case "image.pinned":
+      void pullAhead(options, message.data.image);
+      return { status: 204 };
+    case "cluster.ping":
+      if (message.data.cluster === options.cluster) return { status: 200, body: {} };
+      return refusal(409, wrongCluster(options, message.data.cluster));
+  }
+}
+
+/** Best effort: a spawn pulls again, and says what is wrong. */
+async function pullAhead({ runtime, closing, log }: WebhookOptions, image: RuntimeImage): Promise<void> {
+  try {
+    const pulled = await runtime.pull(image, closing);
+    log("image.pulled", { image: image.reference, ...(pulled.ok ? {} : { error: pulled.error.message }) });
+  } catch (error) {
+    log("image.pulled", { image: image.reference, error: messageOf(error) });
+  }
+}
+
+function parseMessage(text: string): { ok: true; value: WebhookMessage } | { ok: false; problem: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { ok: false, problem: "the body is not JSON" };
+  }
+  const parsed = webhookMessage.safeParse(json);
+  return parsed.success
+    ? { ok: true, value: parsed.data }
+    : { ok: false, problem: z.prettifyError(parsed.error) };
+}
+
+function wrongCluster({ account, cluster }: WebhookOptions, named: string): string {
+  return `this agent serves cluster \`${account}/${cluster}\`, not \`${named}\``;
+}
+
+function refusal(status: number, message: string): WebhookAnswer {
+  return { status, body: { error: { message } } };
+}

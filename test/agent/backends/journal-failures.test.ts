@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
+import { handleWebhook } from "../../../src/agent/server/webhook.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import { never, startBackends } from "../support/backends.ts";
+import { testFolder } from "../support/cluster.ts";
+import { spawnData } from "../support/deliveries.ts";
+import { eventually } from "../support/eventually.ts";
+import { fixtureImages } from "../support/images.ts";
+
+test("a webhook that cannot be written down is answered 500, and nothing is done", async () => {
+  const { backends, journal } = await startBackends();
+  const options = {
+    verify: () => ({ ok: true }) as const,
+    account: "acme",
+    cluster: "eu-prod",
+    backends,
+    runtime: processRuntime({ images: fixtureImages, dir: await testFolder() }),
+    closing: never,
+    log: () => undefined,
+  };
+  const send = (type: string, data: unknown) =>
+    handleWebhook(options, Buffer.from(JSON.stringify({ type, timestamp: "2026-01-01T00:00:00Z", data })), {})
+      .status;
+  const data = spawnData();
+  journal.close();
+  expect(send("backend.spawn", data)).toBe(500);
+  expect(send("backend.terminate", { backend_id: "k3f9q7h3kq2m9", hard: true, reason: "external" })).toBe(
+    500,
+  );
+  expect(backends.list()).toEqual([]);
+});
+
+test("a status that cannot be written down is entered and reported all the same", async () => {
+  const { backends, journal, slipway } = await startBackends();
+  const data = spawnWebhookData.parse(spawnData("exit-on-sigterm"));
+  backends.spawn(data);
+  journal.close();
+  await eventually(() => slipway.statusesOf(data.backend_id)).toContain("ready");
+  backends.terminate(data.backend_id, "soft", "external");
+  await eventually(() => slipway.acknowledged(data.backend_id).at(-1)).toMatchObject({ exit_code: 5 });
+});

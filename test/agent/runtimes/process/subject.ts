@@ -1,0 +1,128 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { onTestFinished } from "vitest";
+import { z } from "zod";
+import type { ImageCommands } from "../../../../src/agent/runtimes/process/images/image-store.ts";
+import {
+  type ProcessRuntime,
+  type ProcessRuntimeOptions,
+  processRuntime,
+} from "../../../../src/agent/runtimes/process/process.ts";
+import type { ProcessTable } from "../../../../src/agent/runtimes/process/process-table.ts";
+import type { RuntimeImage, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
+import { fail, ok } from "../../../../src/domain/result.ts";
+import { type Folder, makeFolder } from "../../../support/folder.ts";
+import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
+
+const program = fileURLToPath(new URL("fixtures/program.ts", import.meta.url));
+
+function imageOf(name: ImageName): RuntimeImage {
+  const repository = `registry.example.com/acme/${name}`;
+  const digest = `sha256:${createHash("sha256").update(name).digest("hex")}`;
+  return { reference: `${repository}@${digest}`, repository, digest, tag: null };
+}
+
+/** The images of the runtime cases, of which each is the fixture's program with another argument. */
+export const programImages: RuntimeSubject["images"] = {
+  serve: imageOf("serve"),
+  env: imageOf("env"),
+  exit: imageOf("exit"),
+  "handle-sigterm": imageOf("handle-sigterm"),
+  "ignore-sigterm": imageOf("ignore-sigterm"),
+  descendant: imageOf("descendant"),
+  say: imageOf("say"),
+  streams: imageOf("streams"),
+  "long-line": imageOf("long-line"),
+  "many-lines": imageOf("many-lines"),
+  busy: imageOf("busy"),
+  unstartable: imageOf("unstartable"),
+  missing: imageOf("missing"),
+};
+
+export const programCommands: ImageCommands = async ({ digest }) => {
+  const [name] = Object.entries(programImages).find(([, image]) => image.digest === digest) ?? ["missing"];
+  if (name === "missing") return fail("image_not_found", `there is no image ${digest}`);
+  return ok({
+    command: name === "unstartable" ? ["/nowhere/to/be/found"] : [process.execPath, program, name],
+  });
+};
+
+export interface ProcessPlace extends RuntimePlace {
+  dir: string;
+  open(options?: Partial<ProcessRuntimeOptions>): ProcessRuntime;
+}
+
+/** A folder in which no process runtime has been yet. */
+export async function makeProcessPlace(table?: ProcessTable): Promise<ProcessPlace> {
+  const folder: Folder = await makeFolder();
+  const dir = join(folder.path, "backends");
+  const open = (options: Partial<ProcessRuntimeOptions> = {}) =>
+    processRuntime({
+      images: programCommands,
+      dir,
+      pollEveryMs: 20,
+      ...(table === undefined ? {} : { table }),
+      ...options,
+    });
+  return {
+    dir,
+    open,
+    async labelsOf(backendId) {
+      const record = z.object({ labels: z.record(z.string(), z.string()) });
+      return record.parse(JSON.parse(await readFile(join(dir, backendId, "record.json"), "utf8"))).labels;
+    },
+    async [Symbol.asyncDispose]() {
+      const runtime = open();
+      for (const { backendId, exited } of await runtime.list()) {
+        await runtime.stop(backendId, "hard");
+        await exited;
+      }
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** As `makeProcessPlace`, until the test ends. */
+export async function testProcessPlace(): Promise<ProcessPlace> {
+  const place = await makeProcessPlace();
+  onTestFinished(() => place[Symbol.asyncDispose]());
+  return place;
+}
+
+/** What starts a backend in a runtime whose images are all the same. */
+export function specOf(backendId: string): StartSpec {
+  const image = { reference: "made up", repository: "made-up", digest: "sha256:", tag: null };
+  return { backendId, image, env: {}, resources: undefined, mount: undefined, port: undefined, labels: {} };
+}
+
+/** Images that are all this command. */
+export function imagesOf(...command: string[]): ImageCommands {
+  return async () => ok({ command });
+}
+
+/** The process that leads a backend's group. */
+export async function leaderOf(place: ProcessPlace, backendId: string): Promise<number> {
+  const record = z.object({ leader: z.object({ pid: z.number() }) });
+  return record.parse(JSON.parse(await readFile(join(place.dir, backendId, "record.json"), "utf8"))).leader
+    .pid;
+}
+
+/** The groups of the processes that have a text among their arguments, zombies left out. */
+export async function groupsOf(text: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", [
+    "-A",
+    "-ww",
+    "-o",
+    "pgid=",
+    "-o",
+    "stat=",
+    "-o",
+    "args=",
+  ]);
+  const listed = stdout.split("\n").filter((line) => line.includes(text) && !/^\s*\d+\s+Z/.test(line));
+  return [...new Set(listed.map((line) => Number.parseInt(line, 10)))];
+}

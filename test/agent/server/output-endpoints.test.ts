@@ -1,0 +1,287 @@
+import { get, type IncomingMessage } from "node:http";
+import { setImmediate } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { type OutputOptions, outputEndpoints } from "../../../src/agent/server/output-endpoints.ts";
+import { listen } from "../../../src/agent/server/server.ts";
+import { webhookVerifier } from "../../../src/agent/server/webhook-verification.ts";
+import { usageSample } from "../../../src/protocol/backend-metrics.ts";
+import { dataLines } from "../../../src/protocol/sse-lines.ts";
+import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
+import { signatureHeaders, signingSecret, startCluster } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
+import { gate } from "../support/gate.ts";
+
+type Kind = "logs" | "metrics";
+
+/** Asks as Slipway does. */
+function ask(agentUrl: string, id: string, kind: Kind, headers = signatureHeaders("")): Promise<Response> {
+  return fetch(`${agentUrl}/webhook/backends/${id}/${kind}`, { headers });
+}
+
+/** The data of the stream's events, as they come. */
+async function* eventsOf(response: Response): AsyncGenerator<string> {
+  const lines = dataLines(100_000);
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) yield* lines.push(decoder.decode(chunk, { stream: true }));
+}
+
+async function allEventsOf(response: Response): Promise<string[]> {
+  const events: string[] = [];
+  for await (const event of eventsOf(response)) events.push(event);
+  return events;
+}
+
+async function messageOf(response: Response): Promise<unknown> {
+  expect(response.headers.get("content-type")).toBe("application/json");
+  const body: unknown = await response.json();
+  expect(body).toEqual({ error: { message: expect.any(String) } });
+  return JSON.stringify(body);
+}
+
+const otherSecret = formatSigningSecret(new Uint8Array(32).fill(9));
+const unknownId = "k3f9qzzzzzzzz";
+
+test("the logs of a backend are its lines so far and then as it prints them, until it ends", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  await cluster.get(id, "/print?before");
+  const response = await ask(cluster.agent.url, id, "logs");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const events = eventsOf(response);
+  expect((await events.next()).value).toBe("before");
+  await cluster.get(id, "/print?after");
+  expect((await events.next()).value).toBe("after");
+  await cluster.terminate(id, true);
+  expect((await events.next()).done).toBe(true);
+});
+
+test("a backend that has printed nothing yet is answered at once", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  const response = await ask(cluster.agent.url, id, "logs");
+  expect(response.status).toBe(200);
+  await response.body?.cancel();
+});
+
+test("the logs of a backend that has ended are what it printed last", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawn("print-and-exit");
+  await cluster.end(id);
+  const lines = await allEventsOf(await ask(cluster.agent.url, id, "logs"));
+  expect(lines.sort()).toEqual(["first", "last", "second"]);
+});
+
+test("the metrics of a backend are samples of what it uses", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  const response = await ask(cluster.agent.url, id, "metrics");
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  const events = eventsOf(response);
+  for (let samples = 0; samples < 2; samples++) {
+    const sample = usageSample.strict().parse(JSON.parse((await events.next()).value ?? ""));
+    expect(sample.mem_used).toBeGreaterThan(1_000_000);
+    expect(sample.sys_cpu).toBeGreaterThanOrEqual(sample.cpu_used);
+  }
+  await cluster.terminate(id, true);
+  for await (const event of events) usageSample.parse(JSON.parse(event));
+});
+
+test("a backend that this agent does not know is 404", async () => {
+  const cluster = await startCluster();
+  for (const id of [unknownId, "x", "..%2f..%2fetc", "K3F9Q00000001"]) {
+    for (const kind of ["logs", "metrics"] as const) {
+      const response = await ask(cluster.agent.url, id, kind);
+      expect(response.status).toBe(404);
+      expect(await messageOf(response)).toContain("not known here");
+    }
+  }
+});
+
+test("what is not signed as Slipway signs is 401, whatever the backend", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  const minuteMs = 60_000;
+  const refused: Record<string, string>[] = [
+    {},
+    { authorization: "Bearer acme_0123456789ab.secret" },
+    signatureHeaders("", { secret: otherSecret }),
+    signatureHeaders("{}"),
+    signatureHeaders("", { sentAt: new Date(Date.now() - 6 * minuteMs) }),
+    signatureHeaders("", { sentAt: new Date(Date.now() + 6 * minuteMs) }),
+    { ...signatureHeaders(""), "webhook-id": "another" },
+  ];
+  for (const headers of refused) {
+    for (const asked of [id, unknownId]) {
+      const response = await fetch(`${cluster.agent.url}/webhook/backends/${asked}/logs`, { headers });
+      expect(response.status).toBe(401);
+      expect(await messageOf(response)).toContain("signature");
+    }
+  }
+});
+
+test("while a secret is rotated, a signature by either is good", async () => {
+  const cluster = await startCluster({ signingSecrets: [otherSecret, signingSecret] });
+  const id = await cluster.spawnReady();
+  for (const secret of [otherSecret, signingSecret]) {
+    const response = await ask(cluster.agent.url, id, "logs", signatureHeaders("", { secret }));
+    expect(response.status).toBe(200);
+    await response.body?.cancel();
+  }
+});
+
+test("output is asked for with GET only", async () => {
+  const cluster = await startCluster();
+  const url = `${cluster.agent.url}/webhook/backends/${unknownId}/logs`;
+  const response = await fetch(url, { method: "POST", headers: signatureHeaders("") });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "GET"]);
+});
+
+test("an agent that closes ends the streams that it serves", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  const responses = await Promise.all([
+    ask(cluster.agent.url, id, "logs"),
+    ask(cluster.agent.url, id, "metrics"),
+  ]);
+  const ends = responses.map((response) => allEventsOf(response).catch(() => "broken off"));
+  await cluster.agent.close();
+  await Promise.all(ends);
+});
+
+/** An agent's server on backends that print what a test says. */
+async function serve(options: Partial<OutputOptions>) {
+  const events: string[] = [];
+  const log = (event: string) => void events.push(event);
+  const output = outputEndpoints({
+    verify: webhookVerifier([signingSecret]),
+    backends: { logs: () => null, stats: () => null },
+    log,
+    ...options,
+  });
+  const unused = () => Promise.reject(new Error("not asked for"));
+  const server = await listen(
+    {
+      webhook: () => ({ status: 404 }),
+      health: () => ({ status: 404 }),
+      output,
+      connections: { request: unused, upgrade: unused, ownsHost: () => false },
+      log,
+    },
+    { host: "127.0.0.1", port: 0 },
+  );
+  onTestFinished(() => server.close());
+  return { url: server.url, events };
+}
+
+/** Backends whose logs are these lines. */
+function printing(lines: (signal: AbortSignal) => AsyncIterable<string>): OutputOptions["backends"] {
+  return { logs: (_id, signal) => lines(signal), stats: () => null };
+}
+
+/** An answer that is not read until it is asked to. */
+function answerOf(url: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const request = get(
+      `${url}/webhook/backends/${unknownId}/logs`,
+      { headers: signatureHeaders("") },
+      resolve,
+    );
+    request.once("error", reject);
+    onTestFinished(() => void request.destroy());
+  });
+}
+
+test("a line that holds carriage returns is as many events, and none breaks the framing", async () => {
+  async function* lines() {
+    yield "10%\r20%\r\n\r\ndata: x";
+    yield "\ud800 lone";
+    yield "";
+  }
+  const { url } = await serve({ backends: printing(lines) });
+  const text = await (await ask(url, unknownId, "logs")).text();
+  expect(text).toBe("data: 10%\n\ndata: 20%\n\ndata: \n\ndata: data: x\n\ndata: \ufffd lone\n\ndata: \n\n");
+});
+
+test("a reader that stops reading holds the backend's output back", async () => {
+  let made = 0;
+  async function* endless() {
+    for (;;) {
+      if (++made % 100 === 0) await setImmediate();
+      yield "x".repeat(1000);
+    }
+  }
+  const { url } = await serve({ backends: printing(endless) });
+  const response = await answerOf(url);
+  let before = -1;
+  await vi.waitFor(
+    () => {
+      const held = made === before;
+      before = made;
+      expect(held).toBe(true);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  expect(made).toBeLessThan(64_000);
+  response.resume();
+  await eventually(() => made).toBeGreaterThan(before + 1000);
+});
+
+test("whoever leaves ends the reading of the backend's output, also while nothing is printed", async () => {
+  const asked: AbortSignal[] = [];
+  const silence = gate();
+  async function* silent(signal: AbortSignal) {
+    asked.push(signal);
+    yield "one line";
+    await silence.opened;
+  }
+  const { url } = await serve({ backends: printing(silent) });
+  const response = await answerOf(url);
+  await eventually(() => asked.length).toBe(1);
+  expect(asked[0]?.aborted).toBe(false);
+  response.destroy();
+  await eventually(() => asked[0]?.aborted).toBe(true);
+  silence.open();
+});
+
+test("output that fails breaks the stream off, and is logged", async () => {
+  async function* failing() {
+    yield "one line";
+    throw new Error("the disk is gone");
+  }
+  const { url, events } = await serve({ backends: printing(failing) });
+  await expect(allEventsOf(await ask(url, unknownId, "logs"))).rejects.toThrow();
+  expect(events).toContain("output.failed");
+});
+
+test("beyond so many streams at once the next is 503 with Retry-After, until one ends", async () => {
+  const silence = gate();
+  async function* silent() {
+    yield "one line";
+    await silence.opened;
+  }
+  const { url } = await serve({ backends: printing(silent), streamsAtMost: 2 });
+  const first = await answerOf(url);
+  await answerOf(url);
+  const refused = await ask(url, unknownId, "logs");
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+  expect(await messageOf(refused)).toContain("2 streams");
+  first.destroy();
+  await vi.waitFor(
+    async () => {
+      const response = await answerOf(url);
+      expect(response.statusCode).toBe(200);
+    },
+    { timeout: 20_000 },
+  );
+  silence.open();
+});
+
+test("refusals do not count as streams", async () => {
+  const { url } = await serve({ streamsAtMost: 1 });
+  for (let times = 0; times < 3; times++) {
+    expect((await ask(url, unknownId, "logs")).status).toBe(404);
+    expect((await ask(url, unknownId, "logs", signatureHeaders("{}"))).status).toBe(401);
+  }
+});
