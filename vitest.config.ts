@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
-import { makeSigningKeys } from "./src/protocol/signing-keys.ts";
+import { makeSigningKeys } from "./src/protocol/tokens/signing-keys.ts";
 import { skipReasons } from "./test/support/skip-reasons.ts";
 
 /** What the Worker imports `with { type: "text" }`: esbuild and wrangler know that, Vite does not. */

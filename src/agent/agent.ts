@@ -1,4 +1,4 @@
-import { parseAccessToken } from "../protocol/access-token.ts";
+import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
 import { type Journal, openJournal } from "./backends/journal.ts";
 import { type AgentClock, agentClock } from "./clock.ts";

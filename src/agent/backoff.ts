@@ -1,4 +1,4 @@
-import { jittered } from "../domain/retry.ts";
+import { jittered } from "../domain/deliveries/retry.ts";
 
 /**
  * How long to wait after the `attempts`th failure (1, 2, …): doubling up to the longest, spread by ±20 %.

@@ -1,5 +1,5 @@
 import { encodeRandom, idAlphabet } from "./ids.ts";
-import { shortDigest } from "./images.ts";
+import { shortDigest } from "./pins/images.ts";
 
 /** What an account's owner may want to know of later: who did what. Spawns are not among it; they are too many. */
 export const eventTypes = [

@@ -1,4 +1,4 @@
-import type { Action } from "../domain/access.ts";
+import type { Action } from "../domain/credentials/access.ts";
 
 /** The accesses that routes declare. */
 export const publicAccess = { kind: "public" } as const;

@@ -8,7 +8,7 @@ import {
   formatAccessToken,
   hashSecret,
   parseAccessToken,
-} from "../protocol/access-token.ts";
+} from "../protocol/tokens/access-token.ts";
 import type { TokenCache } from "./token-cache.ts";
 
 /** RFC 6750 2.1; the scheme's name is case-insensitive (RFC 9110 11.1). */

@@ -1,11 +1,11 @@
+import { loginNotFound } from "../domain/credentials/login-attempt.ts";
+import { mayLogIn, shortUserAgent } from "../domain/credentials/sessions.ts";
 import { errorStatus } from "../domain/errors.ts";
-import { loginNotFound } from "../domain/login-attempt.ts";
 import { ok, type Result } from "../domain/result.ts";
-import { mayLogIn, shortUserAgent } from "../domain/sessions.ts";
 import type { Identity } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { loginStub } from "../objects/stubs.ts";
-import { type LoginClaims, signLoginToken, verifyLoginToken } from "../protocol/login-token.ts";
+import { type LoginClaims, signLoginToken, verifyLoginToken } from "../protocol/tokens/login-token.ts";
 import { originOf } from "./origin.ts";
 import { type StartedSession, startSession } from "./sessions.ts";
 import { signingOf } from "./signing.ts";

@@ -1,4 +1,4 @@
-import { type AttemptResult, judgeAttempt } from "../domain/delivery.ts";
+import { type AttemptResult, judgeAttempt } from "../domain/deliveries/delivery.ts";
 import { webhookAttemptTimeoutMs } from "../domain/limits.ts";
 import { type Failure, ok, type Result } from "../domain/result.ts";
 import type { SignedGet } from "../objects/contract.ts";

@@ -1,9 +1,9 @@
+import { checkSpawnEnv } from "../domain/backends/spawn-env.ts";
 import { ok, type Result } from "../domain/result.ts";
-import { checkSpawnEnv } from "../domain/spawn-env.ts";
 import type { ConnectCall, Connection } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { serviceStub } from "../objects/stubs.ts";
-import { type ConnectionClaims, signConnectionToken } from "../protocol/connection-token.ts";
+import { type ConnectionClaims, signConnectionToken } from "../protocol/tokens/connection-token.ts";
 import { originOf } from "./origin.ts";
 import { signingOf } from "./signing.ts";
 

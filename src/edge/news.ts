@@ -1,4 +1,4 @@
-import { redeliveryDelayMs } from "../domain/retry.ts";
+import { redeliveryDelayMs } from "../domain/deliveries/retry.ts";
 import type { Env } from "../objects/env.ts";
 import { accountStub, serviceStub } from "../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../protocol/service-nudge.ts";

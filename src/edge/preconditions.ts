@@ -1,7 +1,7 @@
 import { idempotencyKeyMaxCharacters } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Idempotency } from "../objects/contract.ts";
-import { hashSecret } from "../protocol/access-token.ts";
+import { hashSecret } from "../protocol/tokens/access-token.ts";
 
 /** A revision as an entity tag, or bare as people type it. Fifteen digits are below 2^53. */
 const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;

@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { isConnectable, type StatusEntry, type TerminationReason } from "../domain/backend-status.ts";
+import { isConnectable, type StatusEntry, type TerminationReason } from "../domain/backends/status.ts";
 import { errorEnvelope } from "../protocol/error-envelope.ts";
 import { sentenceOf } from "./sentence.ts";
 

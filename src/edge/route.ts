@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Action } from "../domain/access.ts";
+import type { Action } from "../domain/credentials/access.ts";
 import type { Result } from "../domain/result.ts";
 import type { Actor, Idempotency, Identity } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";

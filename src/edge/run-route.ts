@@ -1,7 +1,7 @@
-import { permits } from "../domain/access.ts";
-import { digestPattern } from "../domain/images.ts";
+import { permits } from "../domain/credentials/access.ts";
 import { apiBodyMaxBytes } from "../domain/limits.ts";
 import { isName, nameRule, nearest } from "../domain/names.ts";
+import { digestPattern } from "../domain/pins/images.ts";
 import { type Failure, fail, ok, type Result } from "../domain/result.ts";
 import type { Actor, Idempotency, Identity } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";

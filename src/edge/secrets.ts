@@ -1,7 +1,7 @@
 import type { Idempotency, NewSecret } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
-import { hashSecret } from "../protocol/access-token.ts";
-import { formatSigningSecret } from "../protocol/webhook-signature.ts";
+import { hashSecret } from "../protocol/tokens/access-token.ts";
+import { formatSigningSecret } from "../protocol/webhooks/signature.ts";
 import { signingOf } from "./signing.ts";
 
 /**

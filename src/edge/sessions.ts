@@ -1,10 +1,10 @@
+import { type SessionKind, shortUserAgent } from "../domain/credentials/sessions.ts";
 import { ok, type Result } from "../domain/result.ts";
-import { type SessionKind, shortUserAgent } from "../domain/sessions.ts";
 import { loginLinkNotFound } from "../objects/account/sessions.ts";
 import type { Identity, SessionWish } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { accountStub } from "../objects/stubs.ts";
-import { formatAccessToken, hashSecret, parseAccessToken } from "../protocol/access-token.ts";
+import { formatAccessToken, hashSecret, parseAccessToken } from "../protocol/tokens/access-token.ts";
 import type { Session } from "../protocol/v3/sessions.ts";
 import { newAccessSecret, secretSource } from "./secrets.ts";
 

@@ -1,6 +1,6 @@
 import type { CryptoKey } from "jose";
 import type { Env } from "../objects/env.ts";
-import { importSigningKey, type Jwks, publicJwks, signingKeys } from "../protocol/connection-token.ts";
+import { importSigningKey, type Jwks, publicJwks, signingKeys } from "../protocol/tokens/connection-token.ts";
 
 interface Signing {
   /** Signs connection tokens. */

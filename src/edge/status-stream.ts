@@ -1,4 +1,4 @@
-import type { StatusEntry } from "../domain/backend-status.ts";
+import type { StatusEntry } from "../domain/backends/status.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 import { backendsStub } from "../objects/stubs.ts";

@@ -1,6 +1,6 @@
 import { createdAccount, tokenList } from "../protocol/v3/accounts.ts";
 import { apiClient, expectDone } from "./api.ts";
-import type { LocalStateFile } from "./state.ts";
+import type { LocalStateFile } from "./state/state.ts";
 
 export const demoAccount = "demo";
 

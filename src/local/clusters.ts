@@ -10,7 +10,7 @@ import type { ApiClient } from "../cli/client.ts";
 import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
 import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
-import type { ClusterState, LocalStateFile } from "./state.ts";
+import type { ClusterState, LocalStateFile } from "./state/state.ts";
 
 export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
 

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
-import type { LocalJson } from "./local-json.ts";
-import { demoService } from "./seed.ts";
+import { demoService } from "./demo/seed.ts";
+import type { LocalJson } from "./state/local-json.ts";
 
 /**
  * What a person at the terminal is told when everything is ready.

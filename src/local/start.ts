@@ -6,14 +6,14 @@ import { hasCode } from "../agent/files.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
-import { writeJson } from "./files.ts";
-import type { LocalJson } from "./local-json.ts";
+import { seedDemo } from "./demo/seed.ts";
 import { makeLoginLink } from "./login-link.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
-import { seedDemo } from "./seed.ts";
-import { openState } from "./state.ts";
-import { lockStateDir } from "./state-lock.ts";
-import { startWorker } from "./worker.ts";
+import { writeJson } from "./state/files.ts";
+import type { LocalJson } from "./state/local-json.ts";
+import { lockStateDir } from "./state/lock.ts";
+import { openState } from "./state/state.ts";
+import { startWorker } from "./worker/worker.ts";
 
 export interface LocalOptions {
   /** 0 takes a free one. */

@@ -1,4 +1,4 @@
-import { importSigningSecret, signWebhook, type WebhookHeaders } from "../protocol/webhook-signature.ts";
+import { importSigningSecret, signWebhook, type WebhookHeaders } from "../protocol/webhooks/signature.ts";
 import type { ClusterConfig } from "./contract.ts";
 
 const importedSecretsAtMost = 100;

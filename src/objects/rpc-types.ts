@@ -1,8 +1,8 @@
-import type { Scope } from "../domain/access.ts";
-import type { DeliveryAttempt } from "../domain/delivery-log.ts";
-import type { SessionKind } from "../domain/sessions.ts";
-import type { ImagePinnedWebhookData } from "../protocol/webhook.ts";
-import type { WebhookHeaders } from "../protocol/webhook-signature.ts";
+import type { Scope } from "../domain/credentials/access.ts";
+import type { SessionKind } from "../domain/credentials/sessions.ts";
+import type { DeliveryAttempt } from "../domain/deliveries/delivery-log.ts";
+import type { WebhookHeaders } from "../protocol/webhooks/signature.ts";
+import type { ImagePinnedWebhookData } from "../protocol/webhooks/webhook.ts";
 
 /* What the contracts of several objects speak of: plain data, as it crosses from one object to another. */
 

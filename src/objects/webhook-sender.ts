@@ -1,7 +1,7 @@
-import type { AttemptResult } from "../domain/delivery.ts";
+import type { AttemptResult } from "../domain/deliveries/delivery.ts";
 import { webhookAnswerMaxBytes, webhookAttemptTimeoutMs } from "../domain/limits.ts";
 import { isoTime } from "../protocol/primitives.ts";
-import type { WebhookMessage } from "../protocol/webhook.ts";
+import type { WebhookMessage } from "../protocol/webhooks/webhook.ts";
 import { signForCluster } from "./cluster-signature.ts";
 import type { ClusterConfig } from "./contract.ts";
 

@@ -4,7 +4,7 @@ import {
   type StatusEntry,
   terminationKinds,
   terminationReasons,
-} from "../domain/backend-status.ts";
+} from "../domain/backends/status.ts";
 import { isoTime, timestamp } from "./primitives.ts";
 
 const common = {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { backendIdPattern } from "../domain/ids.ts";
-import { digestPattern, parseImageReference, tagPattern } from "../domain/images.ts";
 import { keyMaxCharacters } from "../domain/limits.ts";
 import { namePattern, nameRule } from "../domain/names.ts";
+import { digestPattern, parseImageReference, tagPattern } from "../domain/pins/images.ts";
 
 export const name = z.string().regex(namePattern, `a name is ${nameRule}`).meta({ id: "Name" });
 

@@ -4,7 +4,7 @@ import {
   type StatusEntry,
   terminationKinds,
   terminationReasons,
-} from "../domain/backend-status.ts";
+} from "../domain/backends/status.ts";
 
 /** One entry of a status history, as a shard tells its followers and an agent keeps it in its journal. */
 export const statusEntry: z.ZodType<StatusEntry> = z.object({

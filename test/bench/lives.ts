@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { idAlphabet, parseBackendId } from "../../src/domain/ids.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../src/protocol/v3/agent.ts";
-import { webhookMessage } from "../../src/protocol/webhook.ts";
+import { webhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import type { Bundle } from "./bundle.ts";
 import { type Counts, counts, type Stretch, type Usage, usageIn } from "./counts.ts";
 import type { Sandbox } from "./sandbox.ts";

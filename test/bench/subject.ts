@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
+import { makeSigningKeys } from "../../src/protocol/tokens/signing-keys.ts";
 import { createdAccount } from "../../src/protocol/v3/accounts.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 

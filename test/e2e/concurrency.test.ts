@@ -5,7 +5,7 @@ import { createdAccount } from "../../src/protocol/v3/accounts.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 import { image } from "../../src/protocol/v3/images.ts";
 import { pinAnswer } from "../../src/protocol/v3/services.ts";
-import type { SpawnWebhookData } from "../../src/protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../src/protocol/webhooks/webhook.ts";
 import { call } from "../support/api.ts";
 import { makeFolder } from "../support/folder.ts";
 import { killableWorker } from "../support/killable-worker.ts";

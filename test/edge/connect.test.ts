@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { jwks, verifyConnectionToken } from "../../src/protocol/connection-token.ts";
 import { spawnAnswer } from "../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
+import { jwks, verifyConnectionToken } from "../../src/protocol/tokens/connection-token.ts";
 import {
   apiOrigin,
   call,

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import type { StatusEntry } from "../../src/domain/backend-status.ts";
+import type { StatusEntry } from "../../src/domain/backends/status.ts";
 import { withKeepAlive } from "../../src/edge/keep-alive.ts";
 import { followSocket } from "../../src/edge/status-stream.ts";
 import { followerPing, followerPong } from "../../src/objects/followers.ts";

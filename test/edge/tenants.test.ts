@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { TokenRole } from "../../src/domain/access.ts";
+import type { TokenRole } from "../../src/domain/credentials/access.ts";
 import { mountedPaths } from "../../src/edge/route.ts";
 import { routes } from "../../src/edge/routes.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";

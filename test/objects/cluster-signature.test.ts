@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks";
 import { expect, it } from "vitest";
 import { signForCluster } from "../../src/objects/cluster-signature.ts";
-import { formatSigningSecret } from "../../src/protocol/webhook-signature.ts";
+import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 
 const [older, newer, withdrawn] = [1, 2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n)));
 

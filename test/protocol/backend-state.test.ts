@@ -5,7 +5,7 @@ import {
   type StatusEntry,
   terminationKinds,
   terminationReasons,
-} from "../../src/domain/backend-status.ts";
+} from "../../src/domain/backends/status.ts";
 import { fullState, publicState, toFullState, toPublicState } from "../../src/protocol/backend-state.ts";
 
 const time = Date.UTC(2026, 10, 23, 9);

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from "node:util";
 import { vi } from "vitest";
 import { z } from "zod";
 import { freePort } from "../../src/agent/runtimes/free-port.ts";
-import type { LocalJson } from "../../src/local/local-json.ts";
+import type { LocalJson } from "../../src/local/state/local-json.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 import { environment } from "../../src/protocol/v3/services.ts";
 import { call } from "./api.ts";

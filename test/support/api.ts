@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { LocalJson } from "../../src/local/local-json.ts";
+import type { LocalJson } from "../../src/local/state/local-json.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "../../src/agent/runtimes/free-port.ts";
-import { bundleNodeProgram } from "../../src/local/bundle.ts";
 import { nodeImage, nodeLayer } from "../../src/local/node-image.ts";
 import { ownNode } from "../../src/local/own-node.ts";
 import { pushImage } from "../../src/local/push-image.ts";
+import { bundleNodeProgram } from "../../src/local/worker/bundle.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 import { type EnvironmentSettingsBody, environment } from "../../src/protocol/v3/services.ts";
 import { type AgentCommand, startAgentCommand } from "./agent-command.ts";

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../src/agent/runtimes/free-port.ts";
-import { type WorkerStart, workerAnswer } from "../../src/local/worker-messages.ts";
-import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
+import { type WorkerStart, workerAnswer } from "../../src/local/worker/messages.ts";
+import { makeSigningKeys } from "../../src/protocol/tokens/signing-keys.ts";
 
-const program = fileURLToPath(new URL("../../src/local/worker-process.ts", import.meta.url));
+const program = fileURLToPath(new URL("../../src/local/worker/process.ts", import.meta.url));
 
 /** The Worker in a process group of its own, which can be killed at any instant and started again on its storage. */
 export interface KillableWorker extends AsyncDisposable {

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "../../src/agent/runtimes/free-port.ts";
-import { bundleWorker } from "../../src/local/bundle.ts";
-import { workerOptions } from "../../src/local/worker-options.ts";
-import { makeSigningKeys } from "../../src/protocol/signing-keys.ts";
+import { bundleWorker } from "../../src/local/worker/bundle.ts";
+import { workerOptions } from "../../src/local/worker/options.ts";
+import { makeSigningKeys } from "../../src/protocol/tokens/signing-keys.ts";
 import { type KillableProcess, killableProcess } from "./killable-process.ts";
 import { workerdBinary, workerdConfig } from "./workerd-config.ts";
 

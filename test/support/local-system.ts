@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
-import { type LocalJson, localJson } from "../../src/local/local-json.ts";
+import { type LocalJson, localJson } from "../../src/local/state/local-json.ts";
 import { collectOutput, descendantsOf, type Ended, run } from "./process.ts";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));

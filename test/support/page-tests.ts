@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import type { z } from "zod";
-import type { LocalJson } from "../../src/local/local-json.ts";
+import type { LocalJson } from "../../src/local/state/local-json.ts";
 import { type CreateTokenBody, createdAccount, createdToken } from "../../src/protocol/v3/accounts.ts";
 import { call } from "./api.ts";
 import { startBrowser, type TestBrowser, type Window, type WindowOptions } from "./browser.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
-import { type WebhookMessage, webhookMessage } from "../../src/protocol/webhook.ts";
+import { type WebhookMessage, webhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 
 /** A cluster of somebody's own making: it agrees to everything that it is sent, and runs nothing. */
 export interface RecordingCluster extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import { type BackendStatus, statusRank } from "../../domain/backend-status.ts";
+import { type BackendStatus, statusRank } from "../../domain/backends/status.ts";
 
 /** What an agent that starts does about a backend that its journal has from before. */
 export type Adoption =

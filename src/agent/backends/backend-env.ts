@@ -1,4 +1,4 @@
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
 /** The environment of a backend but for `PORT`: the spawn's own variables, which do not override the platform's. */
 export function backendEnv(spawn: SpawnWebhookData): Record<string, string> {

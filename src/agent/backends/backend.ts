@@ -6,9 +6,9 @@ import {
   type StatusReport,
   type TerminationKind,
   type TerminationReason,
-} from "../../domain/backend-status.ts";
+} from "../../domain/backends/status.ts";
 import type { Failure } from "../../domain/result.ts";
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { Runtime, Started } from "../runtimes/runtime.ts";

@@ -3,9 +3,9 @@ import {
   type StatusEntry,
   type TerminationKind,
   type TerminationReason,
-} from "../../domain/backend-status.ts";
+} from "../../domain/backends/status.ts";
 import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
 import type { Found, Usage } from "../runtimes/runtime.ts";

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { statusEntry } from "../../protocol/status-entry.ts";
-import { spawnWebhookData } from "../../protocol/webhook.ts";
+import { spawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
 /**
  * The steps of the journal's schema. They are only ever appended; `user_version` counts those applied.

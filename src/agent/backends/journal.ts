@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { StatusEntry } from "../../domain/backend-status.ts";
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { StatusEntry } from "../../domain/backends/status.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { KeptLease } from "../control-plane/lease.ts";
 import { messageOf } from "../log.ts";
 import {

@@ -1,4 +1,4 @@
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { StartSpec } from "../runtimes/runtime.ts";
 import { backendEnv } from "./backend-env.ts";
 

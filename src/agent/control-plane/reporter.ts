@@ -1,4 +1,4 @@
-import type { BackendStatus } from "../../domain/backend-status.ts";
+import type { BackendStatus } from "../../domain/backends/status.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../protocol/v3/agent.ts";
 import { backoffMs } from "../backoff.ts";
 import type { AgentClock } from "../clock.ts";

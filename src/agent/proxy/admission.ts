@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isConnectable, type StatusEntry } from "../../domain/backend-status.ts";
+import { isConnectable, type StatusEntry } from "../../domain/backends/status.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { FlatHeaders } from "./headers.ts";
 import { backendAddress, type ConnectionPath, parseConnectionPath } from "./path.ts";

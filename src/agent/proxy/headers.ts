@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import type { ConnectionClaims } from "../../protocol/connection-token.ts";
+import type { ConnectionClaims } from "../../protocol/tokens/connection-token.ts";
 
 /** Names and values in turn, as Node has them in `rawHeaders`: nothing is merged, and each keeps its spelling. */
 export type FlatHeaders = readonly string[];

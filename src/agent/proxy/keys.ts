@@ -1,4 +1,4 @@
-import { type Jwks, jwks } from "../../protocol/connection-token.ts";
+import { type Jwks, jwks } from "../../protocol/tokens/connection-token.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 

@@ -1,6 +1,6 @@
 import { decodeProtectedHeader } from "jose";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { type Jwks, verifyConnectionToken } from "../../protocol/connection-token.ts";
+import { type Jwks, verifyConnectionToken } from "../../protocol/tokens/connection-token.ts";
 import { type FlatHeaders, verifiedHeaders } from "./headers.ts";
 import type { ConnectionKeys } from "./keys.ts";
 

@@ -1,5 +1,5 @@
-import { parseAccessToken } from "../../protocol/access-token.ts";
 import { pullTokenAnswer } from "../../protocol/oci/image.ts";
+import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { mayBeSentTo, type RepositoryAddress } from "./address.ts";
 
 export interface RegistryCredentials {

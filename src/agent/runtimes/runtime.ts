@@ -1,5 +1,5 @@
 import type { Result } from "../../domain/result.ts";
-import type { SpawnWebhookData } from "../../protocol/webhook.ts";
+import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
 export type RuntimeImage = SpawnWebhookData["image"];
 

@@ -1,5 +1,5 @@
 import { Webhook } from "standardwebhooks";
-import { signingSecret } from "../../protocol/webhook-signature.ts";
+import { signingSecret } from "../../protocol/webhooks/signature.ts";
 import { messageOf } from "../log.ts";
 
 export type Verification = { ok: true } | { ok: false; reason: string };

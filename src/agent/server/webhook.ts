@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type WebhookMessage, webhookMessage } from "../../protocol/webhook.ts";
+import { type WebhookMessage, webhookMessage } from "../../protocol/webhooks/webhook.ts";
 import type { Backends } from "../backends/backends.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";

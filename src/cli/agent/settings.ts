@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../agent/log.ts";
 import { parseBackendDomain } from "../../agent/proxy/path.ts";
-import { parseAccessToken } from "../../protocol/access-token.ts";
-import { signingSecret } from "../../protocol/webhook-signature.ts";
+import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
+import { signingSecret } from "../../protocol/webhooks/signature.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";
 import { agentToken, resolveSettings } from "../settings.ts";
 import { parseDockerHost } from "./docker-host.ts";

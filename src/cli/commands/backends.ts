@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type BackendStatus, backendStatuses } from "../../domain/backend-status.ts";
+import { type BackendStatus, backendStatuses } from "../../domain/backends/status.ts";
 import { backendMetrics } from "../../protocol/backend-metrics.ts";
 import { backendIdSchema, key } from "../../protocol/primitives.ts";
 import { backendList } from "../../protocol/v3/backends.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { shortDigest } from "../../domain/images.ts";
+import { shortDigest } from "../../domain/pins/images.ts";
 import {
   createEnvironmentBody,
   type Environment,

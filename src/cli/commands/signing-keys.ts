@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { makeSigningKeys } from "../../protocol/signing-keys.ts";
+import { makeSigningKeys } from "../../protocol/tokens/signing-keys.ts";
 import { withExamples } from "../arguments.ts";
 
 export function addSigningKeysCommand(program: Command): void {

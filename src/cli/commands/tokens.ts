@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { type TokenRole, tokenRoles } from "../../domain/access.ts";
+import { type TokenRole, tokenRoles } from "../../domain/credentials/access.ts";
 import { createdToken, createTokenBody, type Token, tokenList } from "../../protocol/v3/accounts.ts";
 import { accepted, asDurationSeconds, asName, collectNames, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";

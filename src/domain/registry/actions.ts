@@ -1,4 +1,4 @@
-import { type Action, permits, type Scope } from "../access.ts";
+import { type Action, permits, type Scope } from "../credentials/access.ts";
 
 /** What can be done to a repository, in the words of the token flow's scopes. */
 export const repositoryActions = ["pull", "push", "delete"] as const;

@@ -1,4 +1,4 @@
-import type { ClusterHealth } from "../../domain/lease.ts";
+import type { ClusterHealth } from "../../domain/backends/lease.ts";
 import { Badge } from "./elements.tsx";
 
 const kinds = {

@@ -1,4 +1,4 @@
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { ok } from "../../domain/result.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import type { ObservedCluster } from "../../protocol/v3/clusters.ts";

@@ -1,5 +1,5 @@
 import type { Child, PropsWithChildren } from "hono/jsx";
-import { shortDigest } from "../../domain/images.ts";
+import { shortDigest } from "../../domain/pins/images.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { Visitor } from "./page.ts";
 

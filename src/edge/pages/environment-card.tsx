@@ -1,5 +1,5 @@
-import { shortDigest } from "../../domain/images.ts";
-import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
+import { shortDigest } from "../../domain/pins/images.ts";
+import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
 import type { EnvironmentOverview } from "../../objects/contract.ts";
 import type { ObservedCluster } from "../../protocol/v3/clusters.ts";
 import { clusterBadge } from "./cluster-badge.tsx";

@@ -1,4 +1,4 @@
-import { digestPattern, shortDigest } from "../../domain/images.ts";
+import { digestPattern, shortDigest } from "../../domain/pins/images.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
 import { Table, Time } from "./elements.tsx";
 import { pathOf } from "./paths.ts";

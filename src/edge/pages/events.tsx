@@ -1,4 +1,4 @@
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { type EventFilter, matchesEvent } from "../../domain/events.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Identity } from "../../objects/contract.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Idempotency } from "../../objects/contract.ts";
-import { hashSecret } from "../../protocol/access-token.ts";
+import { hashSecret } from "../../protocol/tokens/access-token.ts";
 import { parseInput } from "../input.ts";
 import type { PageCall } from "./page.ts";
 

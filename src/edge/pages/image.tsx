@@ -1,4 +1,4 @@
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { ImageSize } from "../../objects/contract.ts";
 import { registryStub, serviceStub } from "../../objects/stubs.ts";

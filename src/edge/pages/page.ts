@@ -1,5 +1,5 @@
 import type { HtmlEscapedString } from "hono/utils/html";
-import type { Action } from "../../domain/access.ts";
+import type { Action } from "../../domain/credentials/access.ts";
 import type { Failure, Result } from "../../domain/result.ts";
 import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";

@@ -1,4 +1,4 @@
-import { shortDigest } from "../../domain/images.ts";
+import { shortDigest } from "../../domain/pins/images.ts";
 import type { Result } from "../../domain/result.ts";
 import type { Image } from "../../protocol/v3/images.ts";
 import type { Environment, ResolveAnswer } from "../../protocol/v3/services.ts";

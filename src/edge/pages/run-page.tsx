@@ -1,4 +1,4 @@
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { errorStatus } from "../../domain/errors.ts";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../domain/result.ts";

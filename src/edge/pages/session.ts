@@ -1,5 +1,5 @@
 import { parse, serialize } from "hono/utils/cookie";
-import { parseAccessToken } from "../../protocol/access-token.ts";
+import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 
 /** Browsers hold `__Host-` cookies to https, to the path `/` and to the very host that set them. */
 const names = {

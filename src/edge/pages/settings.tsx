@@ -1,4 +1,4 @@
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { ok } from "../../domain/result.ts";
 import type { Identity } from "../../objects/contract.ts";
 import { accessTokenForms } from "./access-token-forms.tsx";

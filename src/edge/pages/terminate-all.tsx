@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { permits } from "../../domain/access.ts";
+import { permits } from "../../domain/credentials/access.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { serviceStub } from "../../objects/stubs.ts";

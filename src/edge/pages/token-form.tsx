@@ -1,4 +1,4 @@
-import { tokenRoles } from "../../domain/access.ts";
+import { tokenRoles } from "../../domain/credentials/access.ts";
 import type { CreateTokenBody } from "../../protocol/v3/accounts.ts";
 import { Form } from "./elements.tsx";
 import { AttemptField } from "./form-attempt.tsx";

@@ -1,4 +1,4 @@
-import type { Scope } from "../../domain/access.ts";
+import type { Scope } from "../../domain/credentials/access.ts";
 
 type Narrowing = { [Field in "service" | "environments" | "cluster"]?: Scope[Field] | undefined };
 

@@ -1,4 +1,4 @@
-import type { UsageRange } from "../../domain/usage.ts";
+import type { UsageRange } from "../../domain/usage/usage.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

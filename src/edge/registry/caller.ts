@@ -1,10 +1,10 @@
-import type { Scope } from "../../domain/access.ts";
+import type { Scope } from "../../domain/credentials/access.ts";
 import { permittedActions, type RepositoryAction } from "../../domain/registry/actions.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { Env } from "../../objects/env.ts";
-import { formatAccessToken, parseAccessToken } from "../../protocol/access-token.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/access.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import { formatAccessToken, parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { authenticate } from "../authenticate.ts";
 import { signingOf } from "../signing.ts";
 import type { TokenCache } from "../token-cache.ts";

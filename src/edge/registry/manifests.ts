@@ -1,5 +1,5 @@
-import { tagPattern } from "../../domain/images.ts";
 import { manifestMaxBytes, tagsOfOnePushMax } from "../../domain/limits.ts";
+import { tagPattern } from "../../domain/pins/images.ts";
 import { algorithmOf, digestOf } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { parseManifest } from "../../protocol/oci/manifest.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ok } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { jwks } from "../../protocol/connection-token.ts";
+import { jwks } from "../../protocol/tokens/connection-token.ts";
 import { publicAccess } from "../access.ts";
 import { currentStatus, describeBackend } from "../backend-views.ts";
 import { backendUrl } from "../connection.ts";

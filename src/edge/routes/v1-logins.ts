@@ -1,5 +1,5 @@
+import { mayEndSession } from "../../domain/credentials/sessions.ts";
 import { ok } from "../../domain/result.ts";
-import { mayEndSession } from "../../domain/sessions.ts";
 import { accountStub, loginStub } from "../../objects/stubs.ts";
 import * as login from "../../protocol/jamsocket/login.ts";
 import { statusOk } from "../../protocol/jamsocket/v1.ts";

@@ -1,6 +1,6 @@
 import { ok } from "../../domain/result.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { formatAccessToken } from "../../protocol/access-token.ts";
+import { formatAccessToken } from "../../protocol/tokens/access-token.ts";
 import * as accounts from "../../protocol/v3/accounts.ts";
 import { listQuery } from "../../protocol/v3/list.ts";
 import { rootAccess, tokenFor } from "../access.ts";

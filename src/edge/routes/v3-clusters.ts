@@ -1,6 +1,6 @@
 import { ok } from "../../domain/result.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { formatAccessToken } from "../../protocol/access-token.ts";
+import { formatAccessToken } from "../../protocol/tokens/access-token.ts";
 import * as clusters from "../../protocol/v3/clusters.ts";
 import { listQuery } from "../../protocol/v3/list.ts";
 import { tokenFor } from "../access.ts";

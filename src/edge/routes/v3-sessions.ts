@@ -1,7 +1,7 @@
 import { ok } from "../../domain/result.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { formatAccessToken, hashSecret } from "../../protocol/access-token.ts";
 import { isoTime } from "../../protocol/primitives.ts";
+import { formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { listQuery } from "../../protocol/v3/list.ts";
 import * as sessions from "../../protocol/v3/sessions.ts";
 import { anyToken, tokenFor } from "../access.ts";

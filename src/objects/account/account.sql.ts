@@ -1,4 +1,4 @@
-import type { TokenRole } from "../../domain/access.ts";
+import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import { sessionsMigration } from "./credentials.sql.ts";

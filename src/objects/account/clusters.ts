@@ -1,5 +1,5 @@
-import { judgeAttempt } from "../../domain/delivery.ts";
-import { recordedResult } from "../../domain/delivery-log.ts";
+import { judgeAttempt } from "../../domain/deliveries/delivery.ts";
+import { recordedResult } from "../../domain/deliveries/delivery-log.ts";
 import type { EventDetails } from "../../domain/events.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
@@ -11,7 +11,7 @@ import type {
   PatchClusterBody,
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
-import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhook-url.ts";
+import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhooks/url.ts";
 import { signForCluster } from "../cluster-signature.ts";
 import type { Actor, DeliveryLogRpc, NewSecret, SignedGet } from "../contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";

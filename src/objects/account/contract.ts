@@ -1,5 +1,5 @@
+import type { SessionKind } from "../../domain/credentials/sessions.ts";
 import type { Result } from "../../domain/result.ts";
-import type { SessionKind } from "../../domain/sessions.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,

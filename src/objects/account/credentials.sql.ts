@@ -1,4 +1,4 @@
-import type { SessionKind } from "../../domain/sessions.ts";
+import type { SessionKind } from "../../domain/credentials/sessions.ts";
 import type { Database, Migration } from "../database.ts";
 
 export const sessionsMigration: Migration = {

@@ -1,5 +1,5 @@
+import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { type SessionKind, sessionNotFound } from "../../domain/sessions.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";

@@ -1,7 +1,7 @@
+import { goodSecrets, nextSecretEnd, rotatedSecrets } from "../../domain/credentials/secret-rotation.ts";
+import { earliest } from "../../domain/deliveries/retry.ts";
 import { secretRotationOverlapMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { earliest } from "../../domain/retry.ts";
-import { goodSecrets, nextSecretEnd, rotatedSecrets } from "../../domain/secret-rotation.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { RotatedSecret } from "../../protocol/v3/clusters.ts";
 import type { Actor } from "../contract.ts";

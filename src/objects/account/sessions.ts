@@ -1,8 +1,13 @@
+import {
+  mayLogIn,
+  type SessionKind,
+  sessionExpiry,
+  sessionNotFound,
+} from "../../domain/credentials/sessions.ts";
 import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { mayLogIn, type SessionKind, sessionExpiry, sessionNotFound } from "../../domain/sessions.ts";
-import { constantTimeEqual } from "../../protocol/access-token.ts";
 import { isoTime } from "../../protocol/primitives.ts";
+import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
 import type { Actor, LoginLink, NewSecret, SessionWish } from "../contract.ts";
 import type { AccountSql, TokenRow } from "./account.sql.ts";

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { constantTimeEqual } from "../../protocol/access-token.ts";
+import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { Actor, Identity, NewSecret } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";

@@ -3,7 +3,7 @@ import {
   nextEntry,
   type StatusEntry,
   type StatusReport,
-} from "../../domain/backend-status.ts";
+} from "../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
@@ -12,7 +12,7 @@ import { Alarm } from "../alarm.ts";
 import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
 import { Database } from "../database.ts";
 import { FollowedObject, Followers } from "../followers.ts";
-import { matches } from "../service/backend-list.ts";
+import { matches } from "../service/backends/backend-list.ts";
 import { serviceStub } from "../stubs.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
 import { tellEntries, tellFollowers } from "./followers.ts";

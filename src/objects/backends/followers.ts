@@ -1,4 +1,4 @@
-import type { StatusEntry } from "../../domain/backend-status.ts";
+import type { StatusEntry } from "../../domain/backends/status.ts";
 import { type Followers, tellSocket } from "../followers.ts";
 
 /** Tells all followers of a backend of new entries, and closes them after `terminated`. */

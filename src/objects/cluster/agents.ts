@@ -1,5 +1,10 @@
+import {
+  type AgentSnapshot,
+  isAlive,
+  type ListingAgent,
+  type ReportedBackend,
+} from "../../domain/backends/lease.ts";
 import { serviceCodeLength } from "../../domain/ids.ts";
-import { type AgentSnapshot, isAlive, type ListingAgent, type ReportedBackend } from "../../domain/lease.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
 import type { ClusterAgent } from "../../protocol/v3/clusters.ts";

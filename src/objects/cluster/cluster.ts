@@ -6,11 +6,11 @@ import {
   isDraining,
   oldestListMs,
   unheardBackends,
-} from "../../domain/lease.ts";
+} from "../../domain/backends/lease.ts";
+import { over } from "../../domain/deliveries/redelivery.ts";
+import { earliest } from "../../domain/deliveries/retry.ts";
 import { clusterLostAfterMs, heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
-import { over } from "../../domain/redelivery.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { earliest } from "../../domain/retry.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
 import type { ClusterObservation } from "../../protocol/v3/clusters.ts";

@@ -1,4 +1,4 @@
-import type { AttemptBatch } from "../../domain/delivery-log.ts";
+import type { AttemptBatch } from "../../domain/deliveries/delivery-log.ts";
 import type { Database, Migration } from "../database.ts";
 
 /** A batch of attempts is one row: rows are the price, and a log is read as a whole. */

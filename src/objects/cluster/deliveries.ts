@@ -6,7 +6,7 @@ import {
   deliveryCursor,
   groupedDeliveries,
   type ServiceAttempt,
-} from "../../domain/delivery-log.ts";
+} from "../../domain/deliveries/delivery-log.ts";
 import { deliveryAttemptsKept, deliveryAttemptsKeptMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";

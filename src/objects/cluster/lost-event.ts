@@ -1,6 +1,6 @@
 import { eventIdRandomBytes } from "../../domain/events.ts";
 import { clusterLostAfterMs } from "../../domain/limits.ts";
-import { hashSecret } from "../../protocol/access-token.ts";
+import { hashSecret } from "../../protocol/tokens/access-token.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
 import { newEvent } from "../events.ts";
 import type { ClusterRow } from "./cluster.sql.ts";

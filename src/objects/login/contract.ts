@@ -1,4 +1,4 @@
-import type { LoginPerson } from "../../domain/login-attempt.ts";
+import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import type { Result } from "../../domain/result.ts";
 
 export interface LoginRpc {

@@ -1,4 +1,4 @@
-import type { LoginAttempt } from "../../domain/login-attempt.ts";
+import type { LoginAttempt } from "../../domain/credentials/login-attempt.ts";
 import type { Database, Migration } from "../database.ts";
 
 export const loginMigrations: readonly Migration[] = [

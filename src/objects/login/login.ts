@@ -5,9 +5,9 @@ import {
   loginCode,
   loginNotFound,
   tryLoginCode,
-} from "../../domain/login-attempt.ts";
+} from "../../domain/credentials/login-attempt.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import { constantTimeEqual } from "../../protocol/access-token.ts";
+import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import { Alarm } from "../alarm.ts";
 import type { LoginRpc } from "../contract.ts";
 import { Database } from "../database.ts";

@@ -1,8 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
+import { earliest } from "../../domain/deliveries/retry.ts";
 import { nextCollectionAt } from "../../domain/registry/collection.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { UploadState } from "../../domain/registry/upload.ts";
-import { earliest } from "../../domain/retry.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";

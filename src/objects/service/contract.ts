@@ -1,7 +1,7 @@
-import type { BackendStatus, StatusEntry } from "../../domain/backend-status.ts";
-import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/lease.ts";
+import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/backends/lease.ts";
+import type { BackendStatus, StatusEntry } from "../../domain/backends/status.ts";
 import type { Result } from "../../domain/result.ts";
-import type { EnvironmentUsage, UsageRange } from "../../domain/usage.ts";
+import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
@@ -13,7 +13,7 @@ import type {
   ResolveAnswer,
   Revision,
 } from "../../protocol/v3/services.ts";
-import type { ResourceLimits } from "../../protocol/webhook.ts";
+import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, Actor, Idempotency, LoggedAttempt, RedeliveryWish } from "../rpc-types.ts";
 
 export interface ServiceDescription {

@@ -1,7 +1,7 @@
 import { recentPinsShown } from "../../domain/limits.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
-import { environmentView, revisionView } from "./environments.ts";
-import type { ServiceRow } from "./service.sql.ts";
+import { environmentView, revisionView } from "./pins/environments.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 export function describeService(state: ServiceState, service: ServiceRow): ServiceDescription {

@@ -3,15 +3,15 @@ import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
-import { serviceAttemptLog } from "./attempt-log.ts";
-import { Deliveries } from "./deliveries.ts";
-import { EventOutbox } from "./event-outbox.ts";
-import { Heartbeats } from "./heartbeats.ts";
-import { Nudges } from "./nudges.ts";
-import type { ServiceRow } from "./service.sql.ts";
-import { ShardNews } from "./shard-news.ts";
+import { Heartbeats } from "./backends/heartbeats.ts";
+import { ShardNews } from "./backends/shard-news.ts";
+import { Waiters } from "./connect/waiters.ts";
+import { serviceAttemptLog } from "./deliveries/attempt-log.ts";
+import { Deliveries } from "./deliveries/deliveries.ts";
+import { EventOutbox } from "./feed/event-outbox.ts";
+import { Nudges } from "./feed/nudges.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import { ServiceState } from "./state.ts";
-import { Waiters } from "./waiters.ts";
 import { doWork, sendDue, type WorkPorts } from "./work.ts";
 
 /** What a Service object is made of, and how its parts reach each other and the objects outside. */

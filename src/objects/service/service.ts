@@ -1,5 +1,5 @@
-import type { StatusEntry } from "../../domain/backend-status.ts";
-import type { ClusterLists, ReportedBackend } from "../../domain/lease.ts";
+import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
+import type { StatusEntry } from "../../domain/backends/status.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -21,22 +21,22 @@ import type {
 import { FollowedObject } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { endedBackends, liveBackends, pageOfBackends } from "./backend-list.ts";
-import { chooseToChange } from "./choose-to-change.ts";
-import { resolveConnect } from "./connect.ts";
-import { connectBackend } from "./connecting.ts";
+import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { applyReport } from "./backends/lifecycle.ts";
+import { knownBackend } from "./backends/shard-news.ts";
+import * as terminations from "./backends/terminations.ts";
+import { connectBackend } from "./connect/connect.ts";
+import { resolveConnect } from "./connect/decide.ts";
+import { redeliver } from "./deliveries/redelivery.ts";
+import { announcingPins } from "./deliveries/webhooks.ts";
 import { describeService, serviceOverview } from "./description.ts";
-import * as environments from "./environments.ts";
-import * as images from "./images.ts";
-import { applyReport } from "./lifecycle.ts";
-import { nudgesFollowed } from "./nudges.ts";
+import { nudgesFollowed } from "./feed/nudges.ts";
 import { ServiceParts } from "./parts.ts";
-import { redeliver } from "./redelivery.ts";
+import { chooseToChange } from "./pins/choose-to-change.ts";
+import * as environments from "./pins/environments.ts";
+import * as images from "./pins/images.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
-import { knownBackend } from "./shard-news.ts";
-import * as terminations from "./terminations.ts";
-import { announcingPins } from "./webhooks.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide

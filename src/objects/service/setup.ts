@@ -1,9 +1,9 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
+import { beginTermination } from "./backends/lifecycle.ts";
 import { describeService } from "./description.ts";
-import { createDefaultEnvironment, findEnvironment } from "./environments.ts";
-import { recordEvent } from "./event-outbox.ts";
-import { beginTermination } from "./lifecycle.ts";
+import { recordEvent } from "./feed/event-outbox.ts";
+import { createDefaultEnvironment, findEnvironment } from "./pins/environments.ts";
 import type { ServiceState } from "./state.ts";
 
 /** What the account says of a service when it creates it. */

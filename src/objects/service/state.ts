@@ -1,16 +1,18 @@
-import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/connect.ts";
-import type { EnvironmentSettings } from "../../domain/environments.ts";
-import type { ImageIndex } from "../../domain/images.ts";
 import { fencingTokenBlock } from "../../domain/limits.ts";
+import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
+import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
+import type { ImageIndex } from "../../domain/pins/images.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
-import type { ResourceLimits } from "../../protocol/webhook.ts";
+import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
-import { type BackendsSql, backendsSql } from "./backends.sql.ts";
-import { type EventOutboxSql, eventOutboxSql } from "./event-outbox.sql.ts";
-import { type ImagesSql, imagesSql } from "./images.sql.ts";
+import { UsageCounters } from "./feed/usage.ts";
+import { tellingChanges } from "./feed/visible-changes.ts";
+import { type BackendsSql, backendsSql } from "./sql/backends.sql.ts";
+import { type EventOutboxSql, eventOutboxSql } from "./sql/event-outbox.sql.ts";
+import { type ImagesSql, imagesSql } from "./sql/images.sql.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
@@ -19,9 +21,7 @@ import {
   type ServiceSql,
   serviceMigrations,
   serviceSql,
-} from "./service.sql.ts";
-import { UsageCounters } from "./usage.ts";
-import { tellingChanges } from "./visible-changes.ts";
+} from "./sql/service.sql.ts";
 
 /** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
 export interface BackendSpec {

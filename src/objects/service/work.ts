@@ -1,11 +1,11 @@
-import { earliest } from "../../domain/retry.ts";
+import { earliest } from "../../domain/deliveries/retry.ts";
 import type { Alarm } from "../alarm.ts";
-import type { AttemptLog } from "./attempt-log.ts";
-import { recoveryDelayMs } from "./connect.ts";
-import type { Deliveries } from "./deliveries.ts";
-import { applyDeadline } from "./lifecycle.ts";
-import type { DeliveryRow } from "./service.sql.ts";
-import type { ShardNews } from "./shard-news.ts";
+import { applyDeadline } from "./backends/lifecycle.ts";
+import type { ShardNews } from "./backends/shard-news.ts";
+import { recoveryDelayMs } from "./connect/decide.ts";
+import type { AttemptLog } from "./deliveries/attempt-log.ts";
+import type { Deliveries } from "./deliveries/deliveries.ts";
+import type { DeliveryRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 const tellAgainMs = 2_000;

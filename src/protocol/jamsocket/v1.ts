@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { StatusEntry } from "../../domain/backend-status.ts";
+import type { StatusEntry } from "../../domain/backends/status.ts";
 import { isoTime, key, name, tag, timestamp } from "../primitives.ts";
 
 export const statusOk = z.object({ status: z.literal("ok") });

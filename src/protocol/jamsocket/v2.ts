@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { backendStatuses } from "../../domain/backend-status.ts";
+import { backendStatuses } from "../../domain/backends/status.ts";
 import { fullState, publicState } from "../backend-state.ts";
 import { image, jsonObject, key, name, seconds, timestamp } from "../primitives.ts";
-import { resourceLimits } from "../webhook.ts";
+import { resourceLimits } from "../webhooks/webhook.ts";
 
 export { publicState };
 

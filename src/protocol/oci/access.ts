@@ -1,10 +1,10 @@
 import { type CryptoKey, createLocalJWKSet, errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import { tokenRoles } from "../../domain/access.ts";
+import { tokenRoles } from "../../domain/credentials/access.ts";
 import { registryTokenSeconds } from "../../domain/limits.ts";
 import { type RepositoryAction, repositoryActions } from "../../domain/registry/actions.ts";
-import type { Jwks } from "../connection-token.ts";
 import { isoTime } from "../primitives.ts";
+import type { Jwks } from "../tokens/connection-token.ts";
 
 /** What a scope of the token flow asks for: `repository:<name>:<action>,…`. */
 export interface RequestedAccess {

@@ -1,4 +1,4 @@
-import { digestPattern } from "../../domain/images.ts";
+import { digestPattern } from "../../domain/pins/images.ts";
 
 export const digestAlgorithms = ["sha256", "sha512"] as const;
 export type DigestAlgorithm = (typeof digestAlgorithms)[number];

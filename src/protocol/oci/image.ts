@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digestPattern } from "../../domain/images.ts";
+import { digestPattern } from "../../domain/pins/images.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
 

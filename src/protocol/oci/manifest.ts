@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digestPattern } from "../../domain/images.ts";
+import { digestPattern } from "../../domain/pins/images.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 
 /** OCI Image 1.1, "Content descriptors". Unknown fields are nobody's business: manifests are kept byte for byte. */

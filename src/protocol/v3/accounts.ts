@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { tokenRoles } from "../../domain/access.ts";
+import { tokenRoles } from "../../domain/credentials/access.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
 import { name, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";

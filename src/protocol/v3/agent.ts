@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backend-status.ts";
+import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 
 export const statusReportBody = z.strictObject({

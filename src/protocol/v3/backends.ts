@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { backendStatuses } from "../../domain/backend-status.ts";
+import { backendStatuses } from "../../domain/backends/status.ts";
 import { digest, key, name, timestamp } from "../primitives.ts";
 import { listAnswer, listQuery } from "./list.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { clusterHealths } from "../../domain/lease.ts";
+import { clusterHealths } from "../../domain/backends/lease.ts";
 import { name, timestamp } from "../primitives.ts";
-import { expandBackendUrlTemplate } from "../webhook.ts";
+import { expandBackendUrlTemplate } from "../webhooks/webhook.ts";
 import { listAnswer } from "./list.ts";
 
 const webhookUrl = z.string().max(2000).describe("https, and not a private address");

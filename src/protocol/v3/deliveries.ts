@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deliveryOutcomes, deliveryTypes } from "../../domain/delivery-log.ts";
+import { deliveryOutcomes, deliveryTypes } from "../../domain/deliveries/delivery-log.ts";
 import { name, timestamp } from "../primitives.ts";
 import { listAnswer, listQuery } from "./list.ts";
 

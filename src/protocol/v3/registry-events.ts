@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digestPattern, tagPattern } from "../../domain/images.ts";
+import { digestPattern, tagPattern } from "../../domain/pins/images.ts";
 import { isoTime } from "../primitives.ts";
 import { type RecordImageBody, recordImageBody } from "./images.ts";
 

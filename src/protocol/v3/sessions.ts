@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { sessionKinds } from "../../domain/credentials/sessions.ts";
 import { loginLinkMaxSeconds, loginLinkMinSeconds, loginLinkSeconds } from "../../domain/limits.ts";
-import { sessionKinds } from "../../domain/sessions.ts";
 import { timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 

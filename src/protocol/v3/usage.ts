@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { usageMinuteMs, usageStepsMax } from "../../domain/limits.ts";
-import type { EnvironmentUsage, UsageRange, UsageTotals } from "../../domain/usage.ts";
+import type { EnvironmentUsage, UsageRange, UsageTotals } from "../../domain/usage/usage.ts";
 import { isoTime, timestamp } from "../primitives.ts";
 
 const shownByDefaultMs = 60 * usageMinuteMs;

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { startSpec } from "../../../src/agent/backends/start-spec.ts";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime } from "../../../src/agent/runtimes/runtime.ts";
-import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { startCluster, testFolder, testSlipway } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";

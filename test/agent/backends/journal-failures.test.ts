@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { handleWebhook } from "../../../src/agent/server/webhook.ts";
-import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { never, startBackends } from "../support/backends.ts";
 import { testFolder } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";

@@ -5,8 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { openJournal } from "../../../src/agent/backends/journal.ts";
-import type { StatusEntry } from "../../../src/domain/backend-status.ts";
-import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import type { StatusEntry } from "../../../src/domain/backends/status.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { testFolder } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 

@@ -1,7 +1,11 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { connectionTokens } from "../../../src/agent/proxy/tokens.ts";
-import { importSigningKey, publicJwks, signConnectionToken } from "../../../src/protocol/connection-token.ts";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+import {
+  importSigningKey,
+  publicJwks,
+  signConnectionToken,
+} from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 
 const backendId = "k3f9q7h3kq2m9";
 const hourMs = 3600 * 1000;

@@ -6,7 +6,7 @@ import { listen } from "../../../src/agent/server/server.ts";
 import { webhookVerifier } from "../../../src/agent/server/webhook-verification.ts";
 import { usageSample } from "../../../src/protocol/backend-metrics.ts";
 import { dataLines } from "../../../src/protocol/sse-lines.ts";
-import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
+import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 import { signatureHeaders, signingSecret, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";

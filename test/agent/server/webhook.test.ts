@@ -3,7 +3,7 @@ import {
   formatSigningSecret,
   importSigningSecret,
   signWebhook,
-} from "../../../src/protocol/webhook-signature.ts";
+} from "../../../src/protocol/webhooks/signature.ts";
 import {
   digestOf,
   fixtureImages,

@@ -7,7 +7,7 @@ import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
 import { statusReporter } from "../../../src/agent/control-plane/reporter.ts";
 import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
-import { spawnWebhookData } from "../../../src/protocol/webhook.ts";
+import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { testFolder, testSlipway } from "./cluster.ts";
 import { agentToken, spawnData } from "./deliveries.ts";
 import { eventually } from "./eventually.ts";

@@ -5,15 +5,15 @@ import type { ConnectionBackend } from "../../../src/agent/proxy/admission.ts";
 import { parseBackendDomain } from "../../../src/agent/proxy/path.ts";
 import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
 import { listen } from "../../../src/agent/server/server.ts";
-import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backend-status.ts";
+import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backends/status.ts";
 import {
   type ConnectionGrant,
   importSigningKey,
   type Jwks,
   publicJwks,
   signConnectionToken,
-} from "../../../src/protocol/connection-token.ts";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+} from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 
 // A busy machine: a bound for giving up, not a measure.
 vi.setConfig({ testTimeout: 40_000 });

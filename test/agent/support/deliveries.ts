@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import { formatAccessToken } from "../../../src/protocol/access-token.ts";
-import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
+import { formatAccessToken } from "../../../src/protocol/tokens/access-token.ts";
+import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 import { digestOf, type ImageName } from "./images.ts";
 
 export const agentToken = formatAccessToken({ account: "acme", id: "0123456789ab", secret: "s".repeat(43) });

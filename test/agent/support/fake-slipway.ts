@@ -6,8 +6,8 @@ import {
   publicJwks,
   type SigningKeys,
   signConnectionToken,
-} from "../../../src/protocol/connection-token.ts";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+} from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 import {
   type HeartbeatBody,
   heartbeatBody,

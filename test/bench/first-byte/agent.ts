@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { freePort } from "../../../src/agent/runtimes/free-port.ts";
-import type { BackendStatus } from "../../../src/domain/backend-status.ts";
+import type { BackendStatus } from "../../../src/domain/backends/status.ts";
 import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
 import { collectOutput } from "../../support/process.ts";
 import { account, type Deployment } from "../deployment.ts";

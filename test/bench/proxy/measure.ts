@@ -4,8 +4,8 @@ import {
   publicJwks,
   type SigningKeys,
   signConnectionToken,
-} from "../../../src/protocol/connection-token.ts";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+} from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 import { pathOf } from "../../support/programs.ts";
 import { measureLoad } from "../load.ts";
 import type { LoadPlan, LoadResult } from "../load-protocol.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jwks } from "../../../src/protocol/connection-token.ts";
+import { jwks } from "../../../src/protocol/tokens/connection-token.ts";
 
 /** What the backend that is proxied answers, by path. */
 export const answerBytes = { "/small": 100, "/large": 64 * 1024 } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type TokenRole, tokenRoles } from "../../../src/domain/access.ts";
+import { type TokenRole, tokenRoles } from "../../../src/domain/credentials/access.ts";
 import { permittedActions } from "../../../src/domain/registry/actions.ts";
 import { parseRepositoryName } from "../../../src/domain/registry/repository.ts";
 

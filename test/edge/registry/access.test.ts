@@ -3,8 +3,8 @@ import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { endpoints } from "../../../src/edge/registry/endpoints.ts";
 import { signingOf } from "../../../src/edge/signing.ts";
-import { signConnectionToken } from "../../../src/protocol/connection-token.ts";
 import { registryTokenAnswer } from "../../../src/protocol/oci/access.ts";
+import { signConnectionToken } from "../../../src/protocol/tokens/connection-token.ts";
 import {
   createAccount,
   createCluster,

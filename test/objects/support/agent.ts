@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { clusterStub, serviceStub } from "../../../src/objects/stubs.ts";
-import { hashSecret } from "../../../src/protocol/access-token.ts";
+import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
 import { actor, type setUp, value } from "./service.ts";
 

@@ -1,4 +1,4 @@
-import type { StatusEntry } from "../../../src/domain/backend-status.ts";
+import type { StatusEntry } from "../../../src/domain/backends/status.ts";
 import type { setUp } from "./service.ts";
 
 export interface Follower {

@@ -2,8 +2,8 @@ import { env } from "cloudflare:workers";
 import type { Result } from "../../../src/domain/result.ts";
 import type { Actor, ConnectCall, SpawnWish } from "../../../src/objects/contract.ts";
 import { accountStub, backendsStub, serviceStub } from "../../../src/objects/stubs.ts";
-import { hashSecret } from "../../../src/protocol/access-token.ts";
-import { formatSigningSecret } from "../../../src/protocol/webhook-signature.ts";
+import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
+import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 
 export const registryHost = "registry.test";
 export const actor: Actor = { tokenId: "tokentoken00", tokenName: "of the tests" };

@@ -1,4 +1,4 @@
-import type { UsageTotals } from "../../../src/domain/usage.ts";
+import type { UsageTotals } from "../../../src/domain/usage/usage.ts";
 import { setUp, value } from "./service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;

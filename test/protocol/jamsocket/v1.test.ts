@@ -7,7 +7,7 @@ import {
   type StatusEntry,
   type TerminationReason,
   terminationReasons,
-} from "../../../src/domain/backend-status.ts";
+} from "../../../src/domain/backends/status.ts";
 import {
   spawnBody,
   terminateBackendsBody,

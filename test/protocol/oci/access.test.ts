@@ -1,6 +1,5 @@
 import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
-import { importSigningKey, publicJwks } from "../../../src/protocol/connection-token.ts";
 import {
   bearerChallenge,
   grantRegistryToken,
@@ -8,7 +7,8 @@ import {
   type RegistryClaims,
   verifyRegistryToken,
 } from "../../../src/protocol/oci/access.ts";
-import { makeSigningKeys } from "../../../src/protocol/signing-keys.ts";
+import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 
 const now = Date.parse("2030-01-01T00:00:00Z");
 const keys = await makeSigningKeys();

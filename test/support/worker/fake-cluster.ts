@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhook.ts";
+import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhooks/webhook.ts";
 
 export interface FakeCluster {
   /** Every webhook it got, oldest first. */

@@ -1,5 +1,5 @@
 import { expect, vi } from "vitest";
-import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhook.ts";
+import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhooks/webhook.ts";
 
 type Answer = number | (() => Response | Promise<Response>);
 

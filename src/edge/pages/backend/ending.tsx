@@ -1,5 +1,5 @@
-import { permits } from "../../../domain/access.ts";
-import { isConnectable, type StatusEntry } from "../../../domain/backend-status.ts";
+import { isConnectable, type StatusEntry } from "../../../domain/backends/status.ts";
+import { permits } from "../../../domain/credentials/access.ts";
 import { softTerminationGraceSeconds } from "../../../domain/limits.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import type { BackendInfo } from "../../../objects/contract.ts";

@@ -1,4 +1,4 @@
-import { isConnectable } from "../../../domain/backend-status.ts";
+import { isConnectable } from "../../../domain/backends/status.ts";
 import type { BackendRecord } from "../../../objects/contract.ts";
 import { currentStatus } from "../../backend-views.ts";
 import { whyEnded } from "../../ready-page.ts";

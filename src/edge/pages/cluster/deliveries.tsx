@@ -1,4 +1,4 @@
-import { webhookName } from "../../../domain/redelivery.ts";
+import { webhookName } from "../../../domain/deliveries/redelivery.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
 import { definedFields } from "../../defined.ts";

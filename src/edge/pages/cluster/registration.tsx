@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ok, type Result } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
-import { formatAccessToken } from "../../../protocol/access-token.ts";
+import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { createClusterBody } from "../../../protocol/v3/clusters.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";

@@ -1,4 +1,4 @@
-import { type BackendStatus, type StatusEntry, statusRank } from "../../../domain/backend-status.ts";
+import { type BackendStatus, type StatusEntry, statusRank } from "../../../domain/backends/status.ts";
 import { durationText } from "../elements.tsx";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
 import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";

@@ -246,7 +246,7 @@ test("killAll has killed everything when it returns, what was found included", a
 test("a process is not kept from ending by backends that run", async () => {
   const place = await testProcessPlace();
   await mkdir(place.dir);
-  const starter = join(import.meta.dirname, "fixtures/starter.ts");
+  const starter = join(import.meta.dirname, "../fixtures/starter.ts");
   const agent = spawn(process.execPath, [starter, place.dir, "leave", "/bin/sleep", "1000"], {
     stdio: "ignore",
   });

@@ -11,7 +11,7 @@ import { groupsOf, leaderOf, type ProcessPlace, testProcessPlace } from "./subje
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const starter = fileURLToPath(new URL("fixtures/starter.ts", import.meta.url));
+const starter = fileURLToPath(new URL("../fixtures/starter.ts", import.meta.url));
 
 /**
  * Runs an agent that starts backends, and kills it as soon as it has told of a number of them.

@@ -18,7 +18,7 @@ import { fail, ok } from "../../../../src/domain/result.ts";
 import { type Folder, makeFolder } from "../../../support/folder.ts";
 import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
 
-const program = fileURLToPath(new URL("fixtures/program.ts", import.meta.url));
+const program = fileURLToPath(new URL("../fixtures/program.ts", import.meta.url));
 
 function imageOf(name: ImageName): RuntimeImage {
   const repository = `registry.example.com/acme/${name}`;

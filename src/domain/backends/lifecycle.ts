@@ -1,0 +1,48 @@
+import { lifetimeSlackMs, softTerminationGraceSeconds, terminationReportSlackMs } from "../limits.ts";
+import type { BackendStatus } from "./status.ts";
+
+/** What the control plane's own deadlines depend on. Times in milliseconds since the epoch. */
+export interface LifecycleSnapshot {
+  status: BackendStatus;
+  createdAt: number;
+  /** When the current status was entered. */
+  statusAt: number;
+  startupTimeoutSeconds: number;
+  lifetimeLimitSeconds?: number;
+}
+
+export type Overdue =
+  /** Never became ready: to be ended hard, reason `startuptimeout`. */
+  | "startup"
+  /** Outlived its limit and its cluster has not swept it. */
+  | "lifetime"
+  /** A soft end that has not come: to be made a hard one. */
+  | "soft_termination"
+  /** A hard end that has not been reported: taken as ended. */
+  | "hard_termination";
+
+/** When the next of Slipway's own deadlines for a backend passes, and which one it is. */
+export function nextDeadline(backend: LifecycleSnapshot): { at: number; overdue: Overdue } | null {
+  switch (backend.status) {
+    case "scheduled":
+    case "loading":
+    case "starting":
+    case "waiting":
+      return { at: backend.createdAt + backend.startupTimeoutSeconds * 1000, overdue: "startup" };
+    case "ready":
+      if (backend.lifetimeLimitSeconds === undefined) return null;
+      return {
+        at: backend.statusAt + backend.lifetimeLimitSeconds * 1000 + lifetimeSlackMs,
+        overdue: "lifetime",
+      };
+    case "terminating":
+      return {
+        at: backend.statusAt + softTerminationGraceSeconds * 1000 + terminationReportSlackMs,
+        overdue: "soft_termination",
+      };
+    case "hard-terminating":
+      return { at: backend.statusAt + terminationReportSlackMs, overdue: "hard_termination" };
+    case "terminated":
+      return null;
+  }
+}

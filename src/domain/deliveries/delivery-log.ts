@@ -1,0 +1,158 @@
+import {
+  attemptsToldWithinMs,
+  deliveryAttemptsKept,
+  deliveryAttemptsKeptMs,
+  deliveryErrorMaxCharacters,
+  redeliveryJitter,
+  spawnRedeliveryDelaysMs,
+  terminateRedeliveryLongestMs,
+  webhookAttemptTimeoutMs,
+} from "../limits.ts";
+import { type AttemptResult, judgeAttempt } from "./delivery.ts";
+
+export const deliveryTypes = ["backend.spawn", "backend.terminate", "image.pinned", "cluster.ping"] as const;
+export type DeliveryType = (typeof deliveryTypes)[number];
+
+/** One attempt to deliver a webhook, as the log of its cluster keeps it. */
+export interface DeliveryAttempt {
+  /** The webhook's id: the same for every attempt of one delivery. */
+  id: string;
+  type: DeliveryType;
+  environment?: string;
+  backendId?: string;
+  /** 1 for the first. */
+  attempt: number;
+  /** When it began, in milliseconds since the epoch. */
+  time: number;
+  durationMs: number;
+  /** Null where no answer came. */
+  status: number | null;
+  /** Null where it was delivered. */
+  error: string | null;
+}
+
+/** `service` is null for what the account sends itself. */
+export type ServiceAttempt = DeliveryAttempt & { service: string | null };
+
+export const deliveryOutcomes = ["delivered", "retrying", "refused", "given_up"] as const;
+export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
+
+/** All attempts of one webhook that are kept, oldest first and never empty. */
+export interface Delivery<Attempt extends ServiceAttempt = ServiceAttempt> {
+  id: string;
+  first: Attempt;
+  last: Attempt;
+  attempts: Attempt[];
+  outcome: DeliveryOutcome;
+}
+
+/** What an attempt's record says of its result. A termination of a backend that is unknown there counts as done. */
+export function recordedResult(
+  type: DeliveryType,
+  result: AttemptResult,
+): Pick<DeliveryAttempt, "status" | "error"> {
+  const verdict = judgeAttempt(result);
+  const status = result.met === "answer" ? result.status : null;
+  if (verdict.verdict === "delivered" || (type === "backend.terminate" && status === 404)) {
+    return { status, error: null };
+  }
+  return { status, error: [...verdict.message].slice(0, deliveryErrorMaxCharacters).join("") };
+}
+
+/**
+ * Puts the attempts of each delivery together: deliveries newest first by their first attempt, each with its attempts
+ * oldest first. What is past its keeping is left out, and what was recorded twice counts once.
+ */
+export function groupedDeliveries<Attempt extends ServiceAttempt>(
+  attempts: readonly Attempt[],
+  now: number,
+): Delivery<Attempt>[] {
+  const kept = once(attempts)
+    .filter(({ time }) => time > now - deliveryAttemptsKeptMs)
+    .sort((a, b) => b.time - a.time || b.attempt - a.attempt)
+    .slice(0, deliveryAttemptsKept)
+    .reverse();
+  const groups = new Map<string, Attempt[]>();
+  for (const attempt of kept) {
+    const group = groups.get(attempt.id);
+    if (group) group.push(attempt);
+    else groups.set(attempt.id, [attempt]);
+  }
+  return [...groups]
+    .flatMap(([id, group]) => {
+      const [first] = group;
+      const last = group.at(-1);
+      return first && last
+        ? [{ id, first, last, attempts: group, outcome: outcomeOf(group, last, now) }]
+        : [];
+    })
+    .sort(newerFirst);
+}
+
+function once<Attempt extends DeliveryAttempt>(attempts: readonly Attempt[]): Attempt[] {
+  return [...new Map(attempts.map((one) => [`${one.id} ${one.attempt} ${one.time}`, one])).values()];
+}
+
+/** By how much the next attempt of a delivery may follow the end of the last, and be recorded. */
+const nextAttemptWithinMs =
+  terminateRedeliveryLongestMs * (1 + redeliveryJitter) + webhookAttemptTimeoutMs + 2 * attemptsToldWithinMs;
+
+function outcomeOf(
+  attempts: readonly DeliveryAttempt[],
+  last: DeliveryAttempt,
+  now: number,
+): DeliveryOutcome {
+  if (attempts.some(({ error }) => error === null)) return "delivered";
+  // A cluster that refuses to end a backend is asked on: only its 404 says that there is nothing left to end.
+  if (last.type !== "backend.terminate" && isRefusal(last.status)) return "refused";
+  if (last.type === "cluster.ping") return "given_up";
+  if (last.type === "backend.spawn" && last.attempt > spawnRedeliveryDelaysMs.length) return "given_up";
+  return now < last.time + last.durationMs + nextAttemptWithinMs ? "retrying" : "given_up";
+}
+
+function isRefusal(status: number | null): boolean {
+  if (status === null) return false;
+  const answer: AttemptResult = { met: "answer", status, retryAfter: null, location: null, body: "" };
+  return judgeAttempt(answer).verdict === "refused";
+}
+
+type Place = Pick<Delivery, "id"> & { first: Pick<DeliveryAttempt, "time"> };
+
+function newerFirst(a: Place, b: Place): number {
+  return b.first.time - a.first.time || (a.id < b.id ? 1 : -1);
+}
+
+/** Where a list goes on after a delivery. */
+export function deliveryCursor({ id, first }: Place): string {
+  return `${first.time}-${id}`;
+}
+
+/** Reads what `deliveryCursor` made, null where the text is nothing of the kind. @returns whether a delivery comes after it */
+export function afterDeliveryCursor(cursor: string): ((delivery: Place) => boolean) | null {
+  const [, time, id] = /^(\d{1,15})-(\w[\w-]{0,99})$/.exec(cursor) ?? [];
+  if (time === undefined || id === undefined) return null;
+  const place: Place = { id, first: { time: Number(time) } };
+  return (delivery) => delivery.id !== id && newerFirst(place, delivery) < 0;
+}
+
+export interface AttemptBatch {
+  seq: number;
+  /** When it was recorded, in milliseconds since the epoch. */
+  at: number;
+  /** How many it holds. */
+  attempts: number;
+}
+
+/** So many batches are dropped at a time, that no single write is long. */
+const batchesDroppedAtOnce = 100;
+
+/** The batches that nothing is shown of any more, as many as may go at once. @param batches newest first */
+export function batchesToDrop(batches: readonly AttemptBatch[], now: number): number[] {
+  const dropped: number[] = [];
+  let newer = 0;
+  for (const { seq, at, attempts } of batches) {
+    if (newer >= deliveryAttemptsKept || at <= now - deliveryAttemptsKeptMs) dropped.push(seq);
+    newer += attempts;
+  }
+  return dropped.slice(-batchesDroppedAtOnce);
+}

@@ -1,0 +1,67 @@
+import { type BackendStatus, isConnectable } from "../backends/status.ts";
+import { backendIdPattern } from "../ids.ts";
+import { fail, ok, type Result } from "../result.ts";
+
+/** What the id of a webhook tells of it; null for one that is none of a service's. */
+export type WebhookName =
+  | { type: "backend.spawn"; backendId: string }
+  | { type: "backend.terminate"; backendId: string; hard: boolean }
+  | { type: "image.pinned" };
+
+export function webhookName(id: string): WebhookName | null {
+  if (id.startsWith("pinned_")) return { type: "image.pinned" };
+  const [backendId = "", what, how] = id.split("_");
+  if (!backendIdPattern.test(backendId)) return null;
+  if (what === "spawn") return { type: "backend.spawn", backendId };
+  if (what === "terminate") return { type: "backend.terminate", backendId, hard: how === "hard" };
+  return null;
+}
+
+/**
+ * Whether a spawn may be sent again, and as what: one that is still to be delivered is attempted as its schedule would,
+ * one that was acknowledged is only repeated. `delivery_over` where the backend is ending or has ended.
+ * @param backend undefined where it is known no more
+ */
+export function judgeSpawnRedelivery(
+  backend: { status: BackendStatus; acknowledged: boolean } | undefined,
+): Result<"attempt" | "repetition"> {
+  if (!backend || backend.status === "terminated") {
+    return over("its backend has ended, or its spawn was given up");
+  }
+  if (!isConnectable(backend.status)) return over(`its backend is ${backend.status}`);
+  return ok(backend.acknowledged ? "repetition" : "attempt");
+}
+
+/** Whether a termination may be sent again: while it is to be delivered, or its backend has not ended. */
+export function judgeTerminationRedelivery(
+  backend: { status: BackendStatus } | undefined,
+  isPending: boolean,
+): Result<null> {
+  if (isPending || (backend && backend.status !== "terminated")) return ok(null);
+  return over("its backend has ended");
+}
+
+/** What an `image.pinned` announces, and where. */
+export interface AnnouncedPin {
+  cluster: string | null;
+  revision: number;
+  digest: string | null;
+}
+
+/** Whether an `image.pinned` may be sent again: while it says what its environment is pinned to now. */
+export function judgePinRedelivery(
+  announced: AnnouncedPin | undefined,
+  present: AnnouncedPin | undefined,
+): Result<null> {
+  if (!announced) return over("what it announced is not known any more");
+  if (!present) return over("its environment does not exist any more");
+  if (present.cluster !== announced.cluster) return over("its environment is on another cluster now");
+  const isPresent = present.revision === announced.revision && present.digest === announced.digest;
+  return isPresent
+    ? ok(null)
+    : over(`it announced revision ${announced.revision}; its environment is pinned to another image now`);
+}
+
+export function over(why: string) {
+  return fail("delivery_over", `this webhook cannot be sent again: ${why}`);
+}

@@ -1,0 +1,179 @@
+import { type BackendStatus, isConnectable, statusRank } from "../backends/status.ts";
+import type { ErrorCode } from "../errors.ts";
+import { usageKeptMs, usageMinuteMs, usageStepsMax } from "../limits.ts";
+import { fail, ok, type Result } from "../result.ts";
+import {
+  mergeHistograms,
+  type StartupHistogram,
+  type StartupTimes,
+  startupBuckets,
+  startupTimes,
+} from "./startup-histogram.ts";
+
+/** What is counted for an environment, in the order in which it is stored. */
+export const usageEvents = ["spawned", "reused", "refused", "ready", "failed"] as const;
+/**
+ * `spawned`: a backend was started, which then becomes `ready` or `failed` (it ended, or was asked to end, before it
+ * was ready). `reused`: a connect got the live holder of its key. `refused`: a connect was refused for a reason that
+ * lies in the system; where the cluster refused it, a backend had been `spawned` for it, which `failed`.
+ */
+export type UsageEvent = (typeof usageEvents)[number];
+
+export type UsageTotals = Record<UsageEvent, number>;
+
+export interface UsageCounts {
+  totals: Readonly<UsageTotals>;
+  /** From scheduled to ready, of the backends that became ready. */
+  startup: StartupHistogram;
+}
+
+export const noUsage: UsageCounts = { totals: totalsOf(() => 0), startup: new Map() };
+
+/** One event as counts. @param startup how long it took to become ready, where that is the event */
+export function countOf(event: UsageEvent, startup: StartupHistogram = new Map()): UsageCounts {
+  return { totals: totalsOf((candidate) => (candidate === event ? 1 : 0)), startup };
+}
+
+export function mergeUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
+  return {
+    totals: totalsOf((event) => a.totals[event] + b.totals[event]),
+    startup: mergeHistograms(a.startup, b.startup),
+  };
+}
+
+/** What a step of a backend's life counts as. Each backend counts once at most, since its status never goes back. */
+export function eventOfStep(from: BackendStatus, to: BackendStatus): "ready" | "failed" | null {
+  if (statusRank(from) >= statusRank("ready") || statusRank(to) < statusRank("ready")) return null;
+  return isConnectable(to) ? "ready" : "failed";
+}
+
+/** Failures of a connect that say something of its caller, or answer a mere question (`key_not_held`). */
+const notRefusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "bad_request",
+  "environment_required",
+  "unauthorized",
+  "forbidden",
+  "account_not_found",
+  "service_not_found",
+  "environment_not_found",
+  "key_not_held",
+  "idempotency_in_progress",
+  "idempotency_mismatch",
+  "internal_error",
+]);
+
+/** Whether a connect that failed with `code` counts as refused. */
+export function isRefusal(code: ErrorCode): boolean {
+  return !notRefusals.has(code);
+}
+
+/** The beginning of the minute that a time lies in; both in milliseconds since the epoch. */
+export function minuteOf(time: number): number {
+  return Math.floor(time / usageMinuteMs) * usageMinuteMs;
+}
+
+const storedForm = /^1((?: \d{1,15}){5})((?: \d{1,3}:\d{1,15})*)$/;
+
+/** Counts as they are stored: the form's version, the totals, and `bucket:count` for each bucket that has any. */
+export function encodeUsage({ totals, startup }: UsageCounts): string {
+  const buckets = [...startup].sort(([a], [b]) => a - b).map(([bucket, count]) => `${bucket}:${count}`);
+  return ["1", ...usageEvents.map((event) => totals[event]), ...buckets].join(" ");
+}
+
+/** Reads what `encodeUsage` wrote; null for anything else. */
+export function decodeUsage(text: string): UsageCounts | null {
+  const parsed = storedForm.exec(text);
+  if (!parsed) return null;
+  const numbers = (parsed[1] ?? "").trim().split(" ").map(Number);
+  const startup = new Map<number, number>();
+  for (const pair of (parsed[2] ?? "").split(" ").slice(1)) {
+    const [bucket = 0, count = 0] = pair.split(":").map(Number);
+    if (bucket >= startupBuckets || startup.has(bucket)) return null;
+    startup.set(bucket, count);
+  }
+  return { totals: totalsOf((_, i) => numbers[i] ?? 0), startup };
+}
+
+/** A stretch of time in steps. Times in milliseconds since the epoch; `from` is included, `to` is not. */
+export interface UsageRange {
+  from: number;
+  to: number;
+  stepMs: number;
+}
+
+/** Whole steps that cover what was asked for. */
+export interface UsageSteps {
+  from: number;
+  stepMs: number;
+  count: number;
+}
+
+/** Rounds a range to whole steps, `from` down and `to` up. `bad_request` where it has too many, or is none. */
+export function usageSteps({ from, to, stepMs }: UsageRange): Result<UsageSteps> {
+  if (![from, to, stepMs].every(Number.isSafeInteger)) {
+    return fail("bad_request", "`from`, `to` and the step are whole milliseconds");
+  }
+  if (stepMs < usageMinuteMs || stepMs > usageKeptMs || stepMs % usageMinuteMs !== 0) {
+    return fail("bad_request", "a step is a whole number of minutes, from one minute to 30 days");
+  }
+  if (from < 0) return fail("bad_request", "`from` must not be before 1970");
+  if (from >= to) return fail("bad_request", "`from` must be before `to`");
+  if (to - from > usageKeptMs) {
+    return fail("bad_request", "`from` and `to` may be at most 30 days apart");
+  }
+  const start = Math.floor(from / stepMs) * stepMs;
+  const count = Math.ceil((to - start) / stepMs);
+  if (count > usageStepsMax) {
+    return fail(
+      "bad_request",
+      `${count} steps are too many, ${usageStepsMax} are answered at most; ask for longer steps or a shorter range`,
+    );
+  }
+  return ok({ from: start, stepMs, count });
+}
+
+export interface UsagePoint extends UsageTotals {
+  /** Where the step begins, in milliseconds since the epoch. */
+  at: number;
+}
+
+/** What happened in an environment in a stretch of time. */
+export interface EnvironmentUsage {
+  environment: string;
+  /** One for each step, oldest first. */
+  points: UsagePoint[];
+  totals: UsageTotals;
+  /** Of the backends that became ready in the whole range; null where none did. */
+  startup: StartupTimes | null;
+}
+
+/** Sums one environment's minutes up by steps. Minutes outside of the steps are left out. */
+export function usageOf(
+  environment: string,
+  minutes: Iterable<{ minute: number; counts: UsageCounts }>,
+  { from, stepMs, count }: UsageSteps,
+): EnvironmentUsage {
+  const points = Array.from({ length: count }, (_, i) => ({ at: from + i * stepMs, ...noUsage.totals }));
+  const totals = { ...noUsage.totals };
+  const startup = new Map<number, number>();
+  for (const { minute, counts } of minutes) {
+    const point = points[Math.floor((minute - from) / stepMs)];
+    if (!point) continue;
+    for (const event of usageEvents) {
+      point[event] += counts.totals[event];
+      totals[event] += counts.totals[event];
+    }
+    for (const [bucket, n] of counts.startup) startup.set(bucket, (startup.get(bucket) ?? 0) + n);
+  }
+  return { environment, points, totals, startup: startupTimes(startup) };
+}
+
+function totalsOf(numberOf: (event: UsageEvent, index: number) => number): UsageTotals {
+  return {
+    spawned: numberOf("spawned", 0),
+    reused: numberOf("reused", 1),
+    refused: numberOf("refused", 2),
+    ready: numberOf("ready", 3),
+    failed: numberOf("failed", 4),
+  };
+}

@@ -1,0 +1,37 @@
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, build } from "esbuild";
+
+const repository = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The Worker as one ES module, bundled under the conditions under which wrangler bundles it. */
+export function bundleWorker(): Promise<string> {
+  return bundle({
+    entryPoints: ["src/edge/worker.ts"],
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+  });
+}
+
+/**
+ * A Node program as one CommonJS file that needs nothing beside it.
+ * @param entryPoint a path below the repository
+ */
+export function bundleNodeProgram(entryPoint: string): Promise<string> {
+  return bundle({ entryPoints: [entryPoint], format: "cjs", platform: "node", target: "node24" });
+}
+
+/** @returns the bundle's text, the same for the same sources wherever the repository stands */
+async function bundle(options: BuildOptions): Promise<string> {
+  const { outputFiles } = await build({
+    ...options,
+    absWorkingDir: repository,
+    bundle: true,
+    write: false,
+    logLevel: "silent",
+  });
+  const [file] = outputFiles ?? [];
+  if (!file) throw new Error(`bundling ${String(options.entryPoints)} gave nothing`);
+  return file.text;
+}

@@ -1,0 +1,60 @@
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { bundleWorker } from "./bundle.ts";
+import { type WorkerAnswer, type WorkerStart, workerStart } from "./messages.ts";
+import { workerOptions } from "./options.ts";
+
+/*
+ * The process that runs the Worker in Miniflare. It is one of its own because Miniflare ends its process on the
+ * first SIGINT, while agents still have ends to report; and because it can see its parent's end, however it ends.
+ */
+
+const stopAtMostMs = 5_000;
+
+async function runWorker({ port, storageDir, bindings }: WorkerStart): Promise<Miniflare> {
+  const contents = await bundleWorker();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port,
+      cf: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.WARN),
+      resourcePersistencePath: storageDir,
+      workers: [
+        {
+          name: "slipway",
+          modules: [{ type: "ESModule", path: "worker.js", contents }],
+          bindings,
+          ...workerOptions,
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  return miniflare;
+}
+
+function tell(answer: WorkerAnswer): void {
+  process.send?.(answer);
+}
+
+let running: Promise<Miniflare> | undefined;
+
+process.once("message", (message) => {
+  running = runWorker(workerStart.parse(message));
+  running.then(
+    () => tell({ type: "ready" }),
+    (error: unknown) =>
+      tell({ type: "failed", message: error instanceof Error ? error.message : String(error) }),
+  );
+});
+
+process.once("disconnect", async () => {
+  // Storage is complete at any instant, so that nothing is lost by leaving; Miniflare takes workerd along.
+  setTimeout(() => process.exit(), stopAtMostMs);
+  try {
+    await (await running)?.dispose();
+  } finally {
+    process.exit();
+  }
+});

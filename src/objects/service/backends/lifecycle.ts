@@ -1,0 +1,171 @@
+import {
+  type BackendStatus,
+  isConnectable,
+  type StatusEntry,
+  statusRank,
+  type TerminationReason,
+} from "../../../domain/backends/status.ts";
+import { terminateRedeliveryForMs, terminationReportSlackMs } from "../../../domain/limits.ts";
+import type { TerminateWebhookData } from "../../../protocol/webhooks/webhook.ts";
+import type { BackendRow } from "../sql/service.sql.ts";
+import { type ServiceState, specOf } from "../state.ts";
+import { deadlineOf } from "./deadline.ts";
+
+/*
+ * The steps of a backend's end as the Service object takes them. Each is to be run inside a transaction; what must
+ * then be sent or told lies in the rows.
+ */
+
+/**
+ * Asks for the end of a backend: records the step and the webhook that carries it.
+ * @returns false where this, or more, was asked for before
+ */
+export function beginTermination(
+  state: ServiceState,
+  row: BackendRow,
+  wish: { hard: boolean; reason: TerminationReason },
+  now: number,
+): boolean {
+  const status: BackendStatus = wish.hard ? "hard-terminating" : "terminating";
+  if (statusRank(row.status) >= statusRank(status)) return false;
+  const reason = row.reason ?? wish.reason;
+  enter(state, row, status, reason, now, true);
+  enqueueTermination(state, row, { backend_id: row.id, hard: wish.hard, reason }, now);
+  // A hard end is waited for from when the cluster has acknowledged it.
+  if (wish.hard) state.sql.setDeadline(row.id, null);
+  return true;
+}
+
+/** Ends a backend by Slipway's own decision. Its row stays until its shard knows. */
+export function endBackend(
+  state: ServiceState,
+  row: BackendRow,
+  reason: TerminationReason,
+  now: number,
+): void {
+  enter(state, row, "terminated", row.reason ?? reason, now, true);
+}
+
+/** Makes sure that a cluster which may have started a backend after all stops it. */
+export function enqueueTermination(
+  state: ServiceState,
+  row: Pick<BackendRow, "id" | "cluster">,
+  data: TerminateWebhookData,
+  now: number,
+): void {
+  state.sql.insertDelivery({
+    id: `${row.id}_terminate_${data.hard ? "hard" : "soft"}`,
+    type: "backend.terminate",
+    cluster: row.cluster,
+    backend: row.id,
+    data: JSON.stringify(data),
+    next_attempt_at: now,
+    expires_at: now + terminateRedeliveryForMs,
+  });
+}
+
+/**
+ * Commits a status that the cluster has reported, told by the shard. Ignored under another fencing token.
+ * @returns whether the backend ended with it, and else its deadline in milliseconds since the epoch
+ */
+export function applyReport(
+  state: ServiceState,
+  backendId: string,
+  fencingToken: number,
+  entry: StatusEntry,
+  baseUrl: string | null,
+): { hasEnded: boolean; deadlineAt: number | null } {
+  if (!state.db.ready) return { hasEnded: false, deadlineAt: null };
+  return state.db.transaction(() => {
+    const row = state.sql.backend(backendId);
+    const isMeant = row?.fencing_token === fencingToken;
+    const hasEnded = isMeant && applyReportedStatus(state, row, entry, baseUrl);
+    return { hasEnded, deadlineAt: state.sql.backend(backendId)?.deadline_at ?? null };
+  });
+}
+
+/** @returns whether the backend ended with it */
+function applyReportedStatus(
+  state: ServiceState,
+  row: BackendRow,
+  entry: StatusEntry,
+  baseUrl: string | null,
+): boolean {
+  if (entry.status === "terminated") {
+    state.usage.countStep(row, entry);
+    state.sql.deleteBackend(row);
+    state.sql.deleteDeliveriesOf(row.id);
+    return true;
+  }
+  if (baseUrl !== null && baseUrl !== row.base_url) state.sql.setBaseUrl(row.id, baseUrl);
+  if (statusRank(entry.status) > statusRank(row.status)) {
+    enter(state, row, entry.status, entry.termination_reason ?? row.reason, entry.time, false);
+  }
+  return false;
+}
+
+/** The cluster has acknowledged, or does not know, a backend that it was told to end. @returns whether it has ended */
+export function terminationDelivered(
+  state: ServiceState,
+  backendId: string,
+  answer: "accepted" | "unknown_there" | "expired",
+  now: number,
+): boolean {
+  const row = state.sql.backend(backendId);
+  if (!row || row.status === "terminated") return false;
+  if (answer === "accepted") {
+    if (row.status === "hard-terminating") state.sql.setDeadline(row.id, now + terminationReportSlackMs);
+    return false;
+  }
+  endBackend(state, row, row.reason ?? "external", now);
+  return true;
+}
+
+/** Acts on a deadline, if it has passed. */
+export function applyDeadline(state: ServiceState, row: BackendRow, now: number): void {
+  if (row.deadline_at === null || row.deadline_at > now) return;
+  switch (deadlineOf(row, specOf(row))?.overdue) {
+    case undefined:
+      state.sql.setDeadline(row.id, null);
+      return;
+    case "startup":
+      beginTermination(state, row, { hard: true, reason: "startuptimeout" }, now);
+      return;
+    case "lifetime":
+      beginTermination(state, row, { hard: false, reason: "swept" }, now);
+      return;
+    case "soft_termination":
+      beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
+      return;
+    case "hard_termination":
+      endBackend(state, row, row.reason ?? "external", now);
+      return;
+  }
+}
+
+/** The history as the Service object knows it: enough for a shard that knows nothing yet. */
+export function coarseHistory(row: BackendRow): StatusEntry[] {
+  const scheduled: StatusEntry = { status: "scheduled", time: row.created_at };
+  return row.status === "scheduled" ? [scheduled] : [scheduled, statusEntry(row)];
+}
+
+export function statusEntry(row: BackendRow): StatusEntry {
+  return {
+    status: row.status,
+    time: row.status_at,
+    ...(row.reason === null || isConnectable(row.status) ? {} : { termination_reason: row.reason }),
+  };
+}
+
+function enter(
+  state: ServiceState,
+  row: BackendRow,
+  status: BackendStatus,
+  reason: TerminationReason | null,
+  now: number,
+  untold: boolean,
+): void {
+  const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
+  state.usage.countStep(row, { status, time: entered.status_at });
+  state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row))?.at ?? null, untold });
+}

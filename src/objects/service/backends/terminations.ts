@@ -1,0 +1,64 @@
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { Actor, TerminateAllWish } from "../../contract.ts";
+import { recordEvent } from "../feed/event-outbox.ts";
+import type { BackendRow } from "../sql/service.sql.ts";
+import type { ServiceState } from "../state.ts";
+import { beginTermination } from "./lifecycle.ts";
+
+const atOnce = 500;
+
+/** Asks for the end of one backend. `backend_not_running` for one that has ended. */
+export function terminate(
+  state: ServiceState,
+  backendId: string,
+  hard: boolean,
+  actor: Actor,
+  now: number,
+): Result<null> {
+  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  if (!row || row.status === "terminated") {
+    return fail("backend_not_running", `backend \`${backendId}\` is not running`);
+  }
+  if (!mayEnd(actor, row)) {
+    return fail("forbidden", `this token may not end backends of environment \`${row.environment}\``);
+  }
+  if (beginTermination(state, row, { hard, reason: "external" }, now)) {
+    const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
+    recordEvent(state, { type: "backend.terminated", actor, ...target, details: { hard } }, now);
+  }
+  return ok(null);
+}
+
+/** Asks for the end of many backends, at most so many at once. */
+export function terminateAll(
+  state: ServiceState,
+  wish: TerminateAllWish,
+  actor: Actor,
+  now: number,
+): Result<{ matched: number; terminated: number; complete: boolean }> {
+  const { before, environment } = wish;
+  const matched = state.sql
+    .liveBackends()
+    .filter(
+      (row) =>
+        (before === null || row.created_at < before) &&
+        (environment === undefined || row.environment === environment) &&
+        mayEnd(actor, row),
+    );
+  const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
+  const { hard } = wish;
+  const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));
+  if (ended.length > 0) {
+    const details = { hard, count: ended.length };
+    recordEvent(state, { type: "backend.terminated", actor, service: state.row().name, details }, now);
+  }
+  return ok({
+    matched: matched.length,
+    terminated: chosen.length,
+    complete: wish.dryRun || chosen.length === matched.length,
+  });
+}
+
+function mayEnd(actor: Actor, row: BackendRow): boolean {
+  return actor.environments === undefined || actor.environments.includes(row.environment);
+}

@@ -1,0 +1,31 @@
+import type { ErrorCode } from "../../../domain/errors.ts";
+import { chooseEnvironment } from "../../../domain/pins/environments.ts";
+import { countOf, isRefusal } from "../../../domain/usage/usage.ts";
+import type { Alarm } from "../../alarm.ts";
+import type { ConnectCall } from "../../contract.ts";
+import type { ServiceState } from "../state.ts";
+
+interface Ports {
+  state: ServiceState;
+  alarm: Alarm;
+}
+
+/** Counts a connect that started a backend or got a live one. To be called after the decision is committed. */
+export function countConnect(
+  { state, alarm }: Ports,
+  event: "spawned" | "reused",
+  environment: string,
+): void {
+  state.usage.count(environment, countOf(event), Date.now());
+  alarm.noLaterThan(state.usage.writeBy());
+}
+
+/** Counts a connect that failed with `code`, if that is for the environment to answer for. */
+export function countRefusal({ state, alarm }: Ports, call: ConnectCall, code: ErrorCode): void {
+  if (!isRefusal(code)) return;
+  const names = state.sql.environments().map(({ name }) => name);
+  const chosen = chooseEnvironment(call.environment, names, state.row().default_environment);
+  if (!chosen.ok) return;
+  state.usage.count(chosen.value, countOf("refused"), Date.now());
+  alarm.noLaterThan(state.usage.writeBy());
+}

@@ -1,0 +1,92 @@
+import { redeliveryDelayMs } from "../../../domain/deliveries/retry.ts";
+import { eventsSentAtOnce } from "../../../domain/limits.ts";
+import type { Result } from "../../../domain/result.ts";
+import type { AccountEvent } from "../../../protocol/v3/events.ts";
+import type { Alarm } from "../../alarm.ts";
+import { type Happening, newEvent } from "../../events.ts";
+import type { EventOutboxSql } from "../sql/event-outbox.sql.ts";
+import type { ServiceState } from "../state.ts";
+
+/**
+ * Records what was done in a service. To be called inside the transaction of the change itself; the account is told
+ * after the commit.
+ * @param now milliseconds since the epoch
+ */
+export function recordEvent(
+  { sql }: { sql: Pick<EventOutboxSql, "queueEvent"> },
+  happening: Happening,
+  now: number,
+): void {
+  const event = newEvent(happening, now);
+  sql.queueEvent(event.id, JSON.stringify(event));
+}
+
+/** Hands a service's events to its account, again and again until it has taken them. */
+export class EventOutbox {
+  readonly #state: Pick<ServiceState, "db" | "sql">;
+  readonly #alarm: Pick<Alarm, "noLaterThan">;
+  readonly #give: (events: AccountEvent[]) => Promise<Result<null>>;
+  #isScheduled = false;
+  #isSending = false;
+  #failures = 0;
+
+  /** @param give hands events to the account; rejects where it cannot be reached */
+  constructor(
+    state: Pick<ServiceState, "db" | "sql">,
+    alarm: Pick<Alarm, "noLaterThan">,
+    give: (events: AccountEvent[]) => Promise<Result<null>>,
+  ) {
+    this.#state = state;
+    this.#alarm = alarm;
+    this.#give = give;
+  }
+
+  /** To be called at every write of an event, also one that is taken back: it looks after the transaction. */
+  changed(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      void this.send();
+    });
+  }
+
+  /** Sends what is there, unless that is under way. Never rejects: what was not taken is sent again by the alarm. */
+  async send(): Promise<void> {
+    const { db, sql } = this.#state;
+    if (this.#isSending || !db.ready) return;
+    this.#isSending = true;
+    try {
+      for (;;) {
+        const rows = sql.queuedEvents(eventsSentAtOnce);
+        if (rows.length === 0) return;
+        // Before the call: it may be cut short, with this object.
+        this.#alarm.noLaterThan(Date.now() + this.#delayMs());
+        if (!(await this.#isTaken(rows.map(({ event }) => event)))) {
+          this.#failures += 1;
+          this.#alarm.noLaterThan(Date.now() + this.#delayMs());
+          return;
+        }
+        this.#failures = 0;
+        sql.dropQueuedEvents(rows.map(({ id }) => id));
+      }
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  async #isTaken(events: readonly string[]): Promise<boolean> {
+    try {
+      return (await this.#give(events.map((event) => JSON.parse(event)))).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Long enough that an alarm does not ring while a usual call is under way. */
+  #delayMs(): number {
+    return usualCallMs + redeliveryDelayMs(this.#failures + 1, Math.random());
+  }
+}
+
+const usualCallMs = 5_000;

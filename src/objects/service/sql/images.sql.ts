@@ -1,0 +1,59 @@
+import type { Database } from "../../database.ts";
+import type { ImageRow, PushRow, TagRow } from "./service.sql.ts";
+
+/** Images, the tags that stand on them, and every push. */
+export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
+  return {
+    image: (digest: string) => db.first<ImageRow>("SELECT * FROM images WHERE digest = ?", digest),
+    imagesBefore: (seq: number, limit: number) =>
+      db.all<ImageRow>("SELECT * FROM images WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
+    /** Records an image, or brings one that is pushed again to the top. */
+    putImage: (row: Omit<ImageRow, "seq">) => {
+      db.run("DELETE FROM images WHERE digest = ?", row.digest);
+      db.run(
+        `INSERT INTO images (seq, digest, repository, media_type, pushed_at)
+         VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM pushes), ?, ?, ?, ?)`,
+        row.digest,
+        row.repository,
+        row.media_type,
+        row.pushed_at,
+      );
+    },
+    deleteImage: (digest: string) => {
+      for (const table of ["images", "tags", "pushes"])
+        db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);
+    },
+    tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
+    tagsOf: (digest: string) =>
+      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
+    recentTags: (limit: number) =>
+      db.all<{ tag: string }>("SELECT tag FROM tags ORDER BY push DESC LIMIT ?", limit),
+    setTag: (tag: string, digest: string, claimedAt: number | null) =>
+      db.run(
+        `INSERT INTO tags (tag, digest, push, claimed_at) VALUES (?, ?, (SELECT max(seq) FROM pushes), ?)
+         ON CONFLICT (tag) DO UPDATE SET digest = excluded.digest, push = excluded.push, claimed_at = excluded.claimed_at`,
+        tag,
+        digest,
+        claimedAt,
+      ),
+    deleteTag: (tag: string) => db.run("DELETE FROM tags WHERE tag = ?", tag),
+    insertPush: (row: Omit<PushRow, "seq">) =>
+      db.run(
+        "INSERT INTO pushes (digest, tag, repository, pushed_at) VALUES (?, ?, ?, ?)",
+        row.digest,
+        row.tag,
+        row.repository,
+        row.pushed_at,
+      ),
+    recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),
+    /** Revisions that resolved to a digest, among the `recent` latest of each environment that still exists. */
+    recentRevisionsOf: (digest: string, recent: number) =>
+      db.all<{ name: string; revision: number }>(
+        `SELECT e.name, r.revision FROM revisions r JOIN environments e ON e.seq = r.environment
+         WHERE r.digest = ? AND r.revision > e.revision - ? ORDER BY e.seq, r.revision DESC`,
+        digest,
+        recent,
+      ),
+  };
+}
+export type ImagesSql = ReturnType<typeof imagesSql>;

@@ -1,0 +1,275 @@
+import type { BackendStatus, TerminationReason } from "../../../domain/backends/status.ts";
+import type { Database, Migration } from "../../database.ts";
+import { idempotencyMigration } from "../../idempotency.sql.ts";
+import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { usageMigration } from "./usage.sql.ts";
+
+/**
+ * Writes are the price of a spawn, and each index is one more: `backends` holds live backends only, so that a scan
+ * of it is cheap, and has one index, which makes invariant 1 hold in the database too.
+ */
+export const serviceMigrations: readonly Migration[] = [
+  {
+    name: "service, environments, images, backends and deliveries",
+    sql: `
+      CREATE TABLE service (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        code TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        removed_at INTEGER,
+        default_environment TEXT,
+        fencing_ceiling INTEGER NOT NULL DEFAULT 0, -- tokens up to here may have been given out
+        config TEXT NOT NULL, -- JSON: AccountConfig
+        config_version INTEGER NOT NULL
+      );
+      CREATE TABLE environments (
+        seq INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        cluster TEXT,
+        settings TEXT NOT NULL, -- JSON: EnvironmentSettings
+        image TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        last_spawned_at INTEGER
+      );
+      CREATE TABLE revisions (
+        environment INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        image TEXT NOT NULL,
+        digest TEXT,
+        kind TEXT NOT NULL,
+        token_id TEXT NOT NULL,
+        token_name TEXT NOT NULL,
+        note TEXT,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (environment, revision)
+      ) WITHOUT ROWID;
+      CREATE TABLE images (
+        seq INTEGER PRIMARY KEY,
+        digest TEXT NOT NULL UNIQUE,
+        repository TEXT,
+        media_type TEXT,
+        pushed_at INTEGER NOT NULL
+      );
+      CREATE TABLE tags (
+        tag TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        push INTEGER NOT NULL,
+        claimed_at INTEGER
+      ) WITHOUT ROWID;
+      CREATE TABLE pushes (
+        seq INTEGER PRIMARY KEY,
+        digest TEXT NOT NULL,
+        tag TEXT,
+        repository TEXT,
+        pushed_at INTEGER NOT NULL
+      );
+      CREATE TABLE backends (
+        id TEXT PRIMARY KEY,
+        environment TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        key TEXT,
+        fencing_token INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        spec TEXT NOT NULL, -- JSON: BackendSpec
+        created_at INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        status_at INTEGER NOT NULL,
+        reason TEXT,
+        base_url TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt_at INTEGER, -- of the spawn's delivery; null once it is acknowledged or of no use
+        deadline_at INTEGER, -- of the present status
+        untold INTEGER NOT NULL DEFAULT 0 -- the Backends shard must be told of the status
+      ) WITHOUT ROWID;
+      CREATE UNIQUE INDEX live_keys ON backends (environment, key) WHERE key IS NOT NULL AND status != 'terminated';
+      CREATE TABLE deliveries (
+        id TEXT PRIMARY KEY,
+        type TEXT NOT NULL, -- backend.terminate, image.pinned
+        cluster TEXT NOT NULL,
+        backend TEXT,
+        data TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `,
+  },
+  idempotencyMigration,
+  usageMigration,
+  eventOutboxMigration,
+];
+
+export type ServiceRow = {
+  account: string;
+  name: string;
+  code: string;
+  created_at: number;
+  removed_at: number | null;
+  default_environment: string | null;
+  fencing_ceiling: number;
+  config: string;
+  config_version: number;
+};
+
+export type EnvironmentRow = {
+  seq: number;
+  name: string;
+  cluster: string | null;
+  settings: string;
+  image: string;
+  revision: number;
+  created_at: number;
+  last_spawned_at: number | null;
+};
+
+export type RevisionRow = {
+  environment: number;
+  revision: number;
+  image: string;
+  digest: string | null;
+  kind: "create" | "pin";
+  token_id: string;
+  token_name: string;
+  note: string | null;
+  at: number;
+};
+
+export type ImageRow = {
+  seq: number;
+  digest: string;
+  repository: string | null;
+  media_type: string | null;
+  pushed_at: number;
+};
+
+export type TagRow = { tag: string; digest: string; claimed_at: number | null };
+
+export type PushRow = {
+  seq: number;
+  digest: string;
+  tag: string | null;
+  repository: string | null;
+  pushed_at: number;
+};
+
+export type BackendRow = {
+  id: string;
+  environment: string;
+  cluster: string;
+  key: string | null;
+  fencing_token: number;
+  digest: string;
+  spec: string;
+  created_at: number;
+  status: BackendStatus;
+  status_at: number;
+  reason: TerminationReason | null;
+  base_url: string | null;
+  attempts: number;
+  next_attempt_at: number | null;
+  deadline_at: number | null;
+  untold: number;
+};
+
+/** Without `spec`, which may be large: heartbeats look at thousands of rows. */
+export type JudgedRow = Pick<
+  BackendRow,
+  "id" | "cluster" | "status" | "status_at" | "fencing_token" | "created_at" | "attempts" | "next_attempt_at"
+>;
+
+export type DeliveryRow = {
+  id: string;
+  type: "backend.terminate" | "image.pinned";
+  cluster: string;
+  backend: string | null;
+  data: string;
+  attempts: number;
+  next_attempt_at: number;
+  expires_at: number;
+};
+
+/** The service itself, its environments and their revisions; images and backends have files of their own. */
+export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
+  return {
+    service: () => db.first<ServiceRow>("SELECT * FROM service"),
+    insertService: (row: Omit<ServiceRow, "removed_at" | "fencing_ceiling">) =>
+      db.run(
+        `INSERT INTO service (id, account, name, code, created_at, default_environment, config, config_version)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
+        row.account,
+        row.name,
+        row.code,
+        row.created_at,
+        row.default_environment,
+        row.config,
+        row.config_version,
+      ),
+    reviveService: (now: number) =>
+      db.run("UPDATE service SET removed_at = NULL, created_at = ?, default_environment = NULL", now),
+    removeService: (now: number) => {
+      db.run("UPDATE service SET removed_at = ?", now);
+      for (const table of ["environments", "revisions", "images", "tags", "pushes", "idempotency", "usage"]) {
+        db.run(`DELETE FROM ${table}`);
+      }
+    },
+    setDefaultEnvironment: (name: string | null) =>
+      db.run("UPDATE service SET default_environment = ?", name),
+    setFencingCeiling: (ceiling: number) => db.run("UPDATE service SET fencing_ceiling = ?", ceiling),
+    setConfig: (config: string, version: number) =>
+      db.run("UPDATE service SET config = ?, config_version = ?", config, version),
+
+    /** Oldest first. */
+    environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
+    environment: (name: string) =>
+      db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
+    insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) =>
+      db.run(
+        `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)
+         VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
+                                 coalesce((SELECT max(environment) FROM revisions), 0))), ?, ?, ?, ?, ?, ?)`,
+        row.name,
+        row.cluster,
+        row.settings,
+        row.image,
+        row.revision,
+        row.created_at,
+      ),
+    updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) =>
+      db.run(
+        "UPDATE environments SET cluster = ?, settings = ? WHERE name = ?",
+        row.cluster,
+        row.settings,
+        row.name,
+      ),
+    setPin: (name: string, image: string, revision: number) =>
+      db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
+    deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
+      db.run("DELETE FROM environments WHERE seq = ?", row.seq);
+    },
+
+    insertRevision: (row: RevisionRow) =>
+      db.run(
+        "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row.environment,
+        row.revision,
+        row.image,
+        row.digest,
+        row.kind,
+        row.token_id,
+        row.token_name,
+        row.note,
+        row.at,
+      ),
+    revisionsBefore: (environment: number, revision: number, limit: number) =>
+      db.all<RevisionRow>(
+        "SELECT * FROM revisions WHERE environment = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+        environment,
+        revision,
+        limit,
+      ),
+  };
+}
+export type ServiceSql = ReturnType<typeof serviceSql>;

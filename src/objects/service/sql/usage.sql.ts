@@ -1,0 +1,53 @@
+import type { Database, Migration } from "../../database.ts";
+
+export const usageMigration: Migration = {
+  name: "usage",
+  sql: `
+    CREATE TABLE usage (
+      minute INTEGER NOT NULL, -- its beginning, in milliseconds since the epoch
+      environment INTEGER NOT NULL, -- its seq: one that is made again has another
+      counts TEXT NOT NULL, -- see src/domain/usage/usage.ts
+      PRIMARY KEY (minute, environment)
+    ) WITHOUT ROWID;
+  `,
+};
+
+export type UsageRow = { minute: number; environment: number; counts: string };
+
+/** What happened in each environment, by the minute. The minute leads the key: ranges are read, old rows deleted. */
+export function usageSql(db: Database) {
+  return {
+    usageIn: (minute: number, environment: number) =>
+      db.first<Pick<UsageRow, "counts">>(
+        "SELECT counts FROM usage WHERE minute = ? AND environment = ?",
+        minute,
+        environment,
+      )?.counts,
+    /** From `from` on, before `to`. */
+    usageBetween: (from: number, to: number) =>
+      db.all<UsageRow>(
+        "SELECT minute, environment, counts FROM usage WHERE minute >= ? AND minute < ?",
+        from,
+        to,
+      ),
+    putUsage: (row: UsageRow) =>
+      db.run(
+        `INSERT INTO usage (minute, environment, counts) VALUES (?, ?, ?)
+         ON CONFLICT (minute, environment) DO UPDATE SET counts = excluded.counts`,
+        row.minute,
+        row.environment,
+        row.counts,
+      ),
+    hasUsageSince: (minute: number) =>
+      db.first("SELECT 1 FROM usage WHERE minute >= ? LIMIT 1", minute) !== undefined,
+    /** Deletes at most `limit` rows, the oldest first. */
+    deleteUsageBefore: (minute: number, limit: number) =>
+      db.run(
+        `DELETE FROM usage WHERE (minute, environment) IN
+           (SELECT minute, environment FROM usage WHERE minute < ? ORDER BY minute LIMIT ?)`,
+        minute,
+        limit,
+      ),
+  };
+}
+export type UsageSql = ReturnType<typeof usageSql>;

@@ -1,0 +1,102 @@
+import { type CryptoKey, createLocalJWKSet, errors, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import { connectionTokenSeconds } from "../../domain/limits.ts";
+import { jsonObject } from "../primitives.ts";
+
+/** RFC 8037: Ed25519 as an octet key pair. */
+const publicKey = z.object({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string(),
+  kid: z.string(),
+});
+const privateKey = publicKey.extend({ d: z.string() });
+
+/** The secret `SIGNING_KEYS`: a JSON list of private keys. The first signs; all are published. */
+export const signingKeys = z.array(privateKey).min(1);
+export type SigningKeys = z.infer<typeof signingKeys>;
+
+export const jwks = z.object({
+  keys: z.array(publicKey.extend({ alg: z.literal("EdDSA"), use: z.literal("sig") })),
+});
+export type Jwks = z.infer<typeof jwks>;
+
+export const connectionClaims = z.object({
+  iss: z.string(),
+  aud: z.string(),
+  sub: z.string(),
+  iat: z.int(),
+  exp: z.int(),
+  user: z.string().optional(),
+  auth: jsonObject.optional(),
+});
+export type ConnectionClaims = z.infer<typeof connectionClaims>;
+
+export interface ConnectionGrant {
+  issuer: string;
+  account: string;
+  cluster: string;
+  backendId: string;
+  /** When the connection was granted, in milliseconds since the epoch. Equal grants give equal tokens. */
+  grantedAt: number;
+  user?: string | undefined;
+  auth?: ConnectionClaims["auth"];
+}
+
+export function publicJwks(keys: SigningKeys): Jwks {
+  return { keys: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, alg: "EdDSA", use: "sig" })) };
+}
+
+/** The key that signs, ready for use; import it once and keep it. */
+export async function importSigningKey(keys: SigningKeys): Promise<{ key: CryptoKey; kid: string }> {
+  const [first] = keys;
+  if (!first) throw new Error("SIGNING_KEYS is empty");
+  const key = await importJWK({ ...first, alg: "EdDSA" } satisfies JWK, "EdDSA");
+  if (key instanceof Uint8Array) throw new Error("SIGNING_KEYS holds a symmetric key");
+  return { key, kid: first.kid };
+}
+
+/** A connection token: a JWT, EdDSA over Ed25519, good for one backend of one cluster for 24 hours. */
+export function signConnectionToken(
+  signer: { key: CryptoKey; kid: string },
+  grant: ConnectionGrant,
+): Promise<string> {
+  const issuedAt = Math.floor(grant.grantedAt / 1000);
+  return new SignJWT({
+    ...(grant.user === undefined ? {} : { user: grant.user }),
+    ...(grant.auth === undefined ? {} : { auth: grant.auth }),
+  })
+    .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signer.kid })
+    .setIssuer(grant.issuer)
+    .setAudience(`${grant.account}/${grant.cluster}`)
+    .setSubject(grant.backendId)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + connectionTokenSeconds)
+    .sign(signer.key);
+}
+
+/**
+ * Verifies a connection token offline.
+ * @returns its claims, or the reason why it is not good for this backend
+ */
+export async function verifyConnectionToken(
+  token: string,
+  keys: Jwks,
+  expected: { account: string; cluster: string; backendId: string },
+): Promise<{ ok: true; claims: ConnectionClaims } | { ok: false; reason: string }> {
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
+      algorithms: ["EdDSA"],
+      audience: `${expected.account}/${expected.cluster}`,
+      subject: expected.backendId,
+      requiredClaims: ["iss", "aud", "sub", "iat", "exp"],
+    });
+    const claims = connectionClaims.safeParse(payload);
+    return claims.success
+      ? { ok: true, claims: claims.data }
+      : { ok: false, reason: "the token's claims are malformed" };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return { ok: false, reason: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import { type CryptoKey, createLocalJWKSet, errors, jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import { cliLoginSeconds } from "../../domain/limits.ts";
+import type { Jwks } from "./connection-token.ts";
+
+/** What a login of the CLI says of itself before anybody has confirmed it. */
+export interface LoginClaims {
+  /** Random: names the object that will hold the attempt. */
+  id: string;
+  /** Of whoever began it, for the person who is asked to confirm it. */
+  userAgent: string;
+}
+
+const audience = "cli-login";
+
+const payloadSchema = z.object({ jti: z.string().regex(/^[0-9a-z-]{36}$/), ua: z.string(), exp: z.int() });
+
+/**
+ * The token of a login attempt: a JWT, EdDSA over Ed25519, good for ten minutes. It is all there is of the attempt
+ * until it is confirmed, and one segment of a URL's path.
+ * @param id a UUID
+ * @param now milliseconds since the epoch
+ */
+export function signLoginToken(
+  signer: { key: CryptoKey; kid: string },
+  issuer: string,
+  { id, userAgent }: LoginClaims,
+  now: number,
+): Promise<string> {
+  const issuedAt = Math.floor(now / 1000);
+  return new SignJWT({ ua: userAgent })
+    .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signer.kid })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setJti(id)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + cliLoginSeconds)
+    .sign(signer.key);
+}
+
+/**
+ * @param now milliseconds since the epoch
+ * @returns with `expiresAt` in milliseconds since the epoch; null where it is not a login token of this deployment, or
+ *   no longer
+ */
+export async function verifyLoginToken(
+  token: string,
+  keys: Jwks,
+  now: number,
+): Promise<(LoginClaims & { expiresAt: number }) | null> {
+  try {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
+      algorithms: ["EdDSA"],
+      audience,
+      currentDate: new Date(now),
+      requiredClaims: ["iss", "aud", "jti", "iat", "exp"],
+    });
+    const claims = payloadSchema.safeParse(payload);
+    if (!claims.success) return null;
+    const { jti, ua, exp } = claims.data;
+    return { id: jti, userAgent: ua, expiresAt: exp * 1000 };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return null;
+    throw error;
+  }
+}

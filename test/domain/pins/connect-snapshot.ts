@@ -1,0 +1,28 @@
+import type { ConnectSnapshot, EnvironmentSnapshot } from "../../../src/domain/pins/connect.ts";
+
+export const digest1 = `sha256:${"1".repeat(64)}`;
+export const digest2 = `sha256:${"2".repeat(64)}`;
+const tags: Record<string, string> = { v1: digest1, v2: digest2, latest: digest2 };
+
+export function environment(name: string, extra: Partial<EnvironmentSnapshot> = {}): EnvironmentSnapshot {
+  const settings = { startup_timeout_seconds: 300, max_idle_seconds: 300 };
+  return { name, image: "v1", revision: 1, cluster: "eu", settings, ...extra };
+}
+
+/** A service with `prod` (v1, on eu) and `staging` (digest 2, on the account's default cluster). */
+export function snapshot(extra: Partial<ConnectSnapshot> = {}): ConnectSnapshot {
+  return {
+    environments: [environment("prod"), environment("staging", { image: digest2, cluster: null })],
+    serviceDefaultEnvironment: null,
+    accountDefaultCluster: "us",
+    clusters: ["eu", "us"],
+    drainingClusters: [],
+    images: {
+      digestOfTag: (tag) => tags[tag],
+      hasDigest: (digest) => Object.values(tags).includes(digest),
+      recentTags: () => Object.keys(tags),
+    },
+    holderOf: () => undefined,
+    ...extra,
+  };
+}

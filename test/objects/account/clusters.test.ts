@@ -1,0 +1,195 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { serviceStub } from "../../../src/objects/stubs.ts";
+import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { register } from "../support/agent.ts";
+import { freezeClock } from "../support/clock.ts";
+import { actor, code, registryHost, setUp, value } from "../support/service.ts";
+import { setUpBackend } from "../support/started-backend.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+async function defaultCluster(hello: Hello): Promise<string | undefined> {
+  const { items } = value(await hello.accountObject.listClusters({ limit: 50 }));
+  return items.find((item) => item.default)?.name;
+}
+
+describe("registering a cluster", () => {
+  it("makes the first one the account's default, and leaves it so", async () => {
+    const hello = await setUp();
+    expect(await defaultCluster(hello)).toBe("main");
+    expect(value(await register(hello, "second"))).toMatchObject({ name: "second", default: false });
+    expect(value(await hello.accountObject.getCluster("main")).default).toBe(true);
+    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
+    expect(await defaultCluster(hello)).toBe("second");
+  });
+
+  it("is refused under a name that is taken, and never shows a secret", async () => {
+    const hello = await setUp();
+    expect(code(await register(hello, "main"))).toBe("already_exists");
+    const shown = JSON.stringify(await hello.accountObject.listClusters({ limit: 50 }));
+    expect(shown).not.toContain(hello.signingSecret);
+    expect(code(await hello.accountObject.getCluster("mian"))).toBe("cluster_not_found");
+  });
+
+  it.each([
+    "http://cluster.test/hook",
+    "https://127.0.0.1/hook",
+    "https://localhost/hook",
+    "https://169.254.169.254/latest/meta-data",
+    "https://[::1]/hook",
+    "https://[::ffff:10.0.0.1]/hook",
+    "https://0x7f.1/hook",
+    "https://metadata.google.internal/",
+    "https://user:password@cluster.test/hook",
+    "ftp://cluster.test/hook",
+    "not a url",
+  ])("and changing one is refused for the webhook %s, and changes nothing", async (url) => {
+    const hello = await setUp();
+    expect(code(await register(hello, "second", url))).toBe("bad_request");
+    expect(code(await hello.accountObject.getCluster("second"))).toBe("cluster_not_found");
+    expect(code(await hello.accountObject.patchCluster("main", { webhook_url: url }, actor))).toBe(
+      "bad_request",
+    );
+    expect(value(await hello.accountObject.getCluster("main")).webhook_url).toBe("https://cluster.test/hook");
+  });
+});
+
+describe("what an account knows of its clusters", () => {
+  it("reaches services that were there before and those created after", async () => {
+    const hello = await setUp();
+    value(await register(hello, "second"));
+    value(await hello.accountObject.createService({ name: "later" }, actor));
+    for (const name of ["hello", "later"]) {
+      const service = serviceStub(env, hello.account, name);
+      const body = { name: "prod", image: "latest", cluster: "second" };
+      expect(value(await service.createEnvironment(body, actor, registryHost)).cluster).toBe("second");
+    }
+  });
+
+  it("is used by the very next spawn after a change of it was acknowledged", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const template = "https://{backend_id}.moved.test";
+    value(await hello.accountObject.patchCluster("main", { backend_url_template: template }, actor));
+    const { backendId, baseUrl } = value(await hello.connect());
+    expect(baseUrl).toBe(`https://${backendId}.moved.test`);
+    value(await register(hello, "second"));
+    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
+    expect(value(await hello.connect()).cluster).toBe("second");
+  });
+
+  it("lets an async cluster be without a template neither at first nor later", async () => {
+    const hello = await setUp({ ack: "async" });
+    const refused = await hello.accountObject.patchCluster("main", { backend_url_template: null }, actor);
+    expect(code(refused)).toBe("bad_request");
+    expect(value(await hello.accountObject.getCluster("main")).backend_url_template).not.toBeNull();
+  });
+
+  it("reaches a service whose creation was cut short before the change and finished after it", async () => {
+    const hello = await setUp();
+    value(await register(hello, "second"));
+    await cutShort(hello);
+    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
+    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    await hello.push(1, "latest");
+    expect(value(await hello.connect()).cluster).toBe("second");
+  });
+});
+
+describe("deleting a cluster", () => {
+  it("is refused with the services that need it while an environment names it, which goes on working", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    value(await register(hello, "second"));
+    const body = { name: "prod", image: "latest", cluster: "second" };
+    value(await hello.service().createEnvironment(body, actor, registryHost));
+    const refused = await hello.accountObject.deleteCluster("second", actor);
+    expect(refused.ok ? null : refused.error).toMatchObject({
+      code: "cluster_in_use",
+      details: { services: ["hello"] },
+    });
+    expect(value(await hello.accountObject.getCluster("second")).name).toBe("second");
+    expect(value(await hello.connect({ environment: "prod" })).cluster).toBe("second");
+  });
+
+  it("is refused while a live backend runs there, and not after its end", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
+    expect(await defaultCluster(hello)).toBe("main");
+    value(await hello.report(backendId, reported.fencing_token, "terminated"));
+    value(await hello.accountObject.deleteCluster("main", actor));
+    expect(code(await hello.accountObject.getCluster("main"))).toBe("cluster_not_found");
+  });
+
+  it("leaves environments without a cluster where it was the default: spawns are cluster_required", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    value(await hello.accountObject.deleteCluster("main", actor));
+    expect(code(await hello.connect())).toBe("cluster_required");
+    expect(value(await hello.service().getEnvironment("default")).cluster).toBeNull();
+    value(await register(hello, "second"));
+    expect(value(await hello.connect()).cluster).toBe("second");
+  });
+
+  it("takes the agent's token with it", async () => {
+    const hello = await setUp();
+    const secretHash = await hashSecret("agent");
+    expect(value(await hello.accountObject.authenticate("agenttoken00", secretHash))).toMatchObject({
+      role: "agent",
+      cluster: "main",
+    });
+    expect(code(await hello.accountObject.deleteToken("agenttoken00", actor))).toBe("bad_request");
+    value(await hello.accountObject.deleteCluster("main", actor));
+    expect(code(await hello.accountObject.authenticate("agenttoken00", secretHash))).toBe("unauthorized");
+  });
+});
+
+describe("testing a cluster", () => {
+  it.each([
+    ["an answer of 200", () => Response.json({}), { delivered: true, status: 200 }],
+    ["a 500", () => new Response(null, { status: 500 }), { delivered: false, status: 500 }],
+    [
+      "a redirect, which is not followed",
+      () => Response.redirect("https://elsewhere.test/", 307),
+      { delivered: false, status: 307, error: expect.stringContaining("redirect") },
+    ],
+    [
+      "a connection that fails",
+      () => Promise.reject(new TypeError("no route")),
+      { delivered: false, error: expect.stringContaining("no route") },
+    ],
+  ])("sends one signed cluster.ping and tells of %s", async (_, answer, told) => {
+    const hello = await setUp();
+    cluster.script(answer);
+    expect(value(await hello.accountObject.testCluster("main"))).toMatchObject(told);
+    const pings = cluster.of("cluster.ping");
+    expect(pings.map(({ message }) => message.data)).toEqual([{ cluster: "main" }]);
+    expect(pings[0]?.headers["webhook-signature"]).toMatch(/^v1,/);
+  });
+
+  it("of a cluster that does not exist is refused", async () => {
+    const hello = await setUp();
+    expect(code(await hello.accountObject.testCluster("mian"))).toBe("cluster_not_found");
+  });
+});
+
+/** The account as a crash leaves it behind that comes between the service's first transaction and the account's last. */
+async function cutShort(hello: Hello): Promise<void> {
+  await runInDurableObject(hello.accountObject, (_, { storage }) => {
+    storage.sql.exec("UPDATE services SET state = 'creating', config_version = 0 WHERE name = 'hello'");
+  });
+}

@@ -1,0 +1,441 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { eventsKeptMax, eventsKeptMs } from "../../../src/domain/limits.ts";
+import { newEvent } from "../../../src/objects/events.ts";
+import { accountStub } from "../../../src/objects/stubs.ts";
+import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
+import type { AccountEvent, EventQuery } from "../../../src/protocol/v3/events.ts";
+import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { agentOf, breakTable, register, registrationOf } from "../support/agent.ts";
+import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { followObject } from "../support/follow.ts";
+import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+beforeEach(() => {
+  freezeClock();
+  startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const soon = { timeout: 5_000, interval: 5 };
+
+function tick(): void {
+  vi.setSystemTime(Date.now() + 1_000);
+}
+
+async function events(hello: Hello, query: Partial<EventQuery> = {}, allowed?: string[]) {
+  return value(await hello.accountObject.listEvents({ limit: 200, ...query }, allowed));
+}
+
+async function messages(hello: Hello, query: Partial<EventQuery> = {}, allowed?: string[]) {
+  return (await events(hello, query, allowed)).items.map(({ message }) => message);
+}
+
+/** Waits for the newest event and gives it without its id. */
+async function newest(hello: Hello, type: AccountEvent["type"]): Promise<Omit<AccountEvent, "id">> {
+  return vi.waitFor(async () => {
+    const [found] = (await events(hello, { type })).items;
+    if (!found) throw new Error(`there is no ${type}`);
+    const { id, ...rest } = found;
+    return rest;
+  }, soon);
+}
+
+/** How many events wait in the service to be told. */
+function queued(hello: Hello): Promise<number> {
+  return runInDurableObject(
+    hello.service(),
+    (_, { storage }) =>
+      storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM event_outbox").one().count,
+  );
+}
+
+const by = { token_id: actor.tokenId, token_name: actor.tokenName };
+const ofActor = { actor: by };
+
+describe("each kind of change leaves its event", () => {
+  const settings = { max_idle_seconds: 9 };
+  const changes: [AccountEvent["type"], (hello: Hello) => Promise<unknown>, Partial<AccountEvent>][] = [
+    ["service.created", async () => {}, { service: "hello", ...ofActor }],
+    [
+      "service.changed",
+      (hello) => hello.service().patch({ default_environment: "default" }, actor),
+      { service: "hello", details: { default_environment: "default" }, ...ofActor },
+    ],
+    [
+      "service.deleted",
+      (hello) => hello.accountObject.deleteService("hello", actor),
+      { service: "hello", ...ofActor },
+    ],
+    [
+      "environment.created",
+      (hello) => hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost),
+      { service: "hello", environment: "prod", details: { image: "latest" }, ...ofActor },
+    ],
+    [
+      "environment.changed",
+      (hello) => hello.service().patchEnvironment("default", { settings }, actor),
+      { service: "hello", environment: "default", details: settings, ...ofActor },
+    ],
+    [
+      "environment.deleted",
+      async (hello) => {
+        value(
+          await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost),
+        );
+        return hello.service().deleteEnvironment("prod", actor);
+      },
+      { service: "hello", environment: "prod", ...ofActor },
+    ],
+    [
+      "environment.pinned",
+      (hello) => hello.service().pin("default", { image: "v1", note: "why" }, actor, registryHost),
+      {
+        service: "hello",
+        environment: "default",
+        details: { image: "v1", digest: digestNumber(1), revision: 2, note: "why" },
+        ...ofActor,
+      },
+    ],
+    [
+      "image.recorded",
+      (hello) => hello.service().recordImage({ digest: digestNumber(2) }, registryHost, null),
+      { service: "hello", details: { digest: digestNumber(2) }, actor: null },
+    ],
+    [
+      "image.deleted",
+      (hello) => hello.service().deleteImage(digestNumber(1), actor),
+      { service: "hello", details: { digest: digestNumber(1) }, ...ofActor },
+    ],
+    [
+      "tag.removed",
+      (hello) => hello.service().forgetTag("v1", digestNumber(1)),
+      { service: "hello", details: { tag: "v1", digest: digestNumber(1) }, actor: null },
+    ],
+    ["cluster.registered", (hello) => register(hello, "second"), { cluster: "second", ...ofActor }],
+    [
+      "cluster.changed",
+      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, actor),
+      { cluster: "main", details: { ack: "async" }, ...ofActor },
+    ],
+    [
+      "cluster.deleted",
+      (hello) => hello.accountObject.deleteCluster("main", actor),
+      { cluster: "main", ...ofActor },
+    ],
+    [
+      "cluster.drained",
+      async (hello) => hello.accountObject.setClusterDraining("main", await registrationOf(hello), true),
+      { cluster: "main", actor: null },
+    ],
+    [
+      "cluster.undrained",
+      async (hello) => {
+        const registration = await registrationOf(hello);
+        value(await hello.accountObject.setClusterDraining("main", registration, true));
+        return hello.accountObject.setClusterDraining("main", registration, false);
+      },
+      { cluster: "main", actor: null },
+    ],
+    [
+      "token.created",
+      (hello) => createToken(hello),
+      { details: { token_id: "second000000", token_name: "ci", role: "read" }, ...ofActor },
+    ],
+    [
+      "token.revoked",
+      async (hello) => {
+        await createToken(hello);
+        return hello.accountObject.deleteToken("second000000", actor);
+      },
+      { details: { token_id: "second000000", token_name: "ci" }, ...ofActor },
+    ],
+  ];
+
+  async function createToken(hello: Hello) {
+    const secret = { id: "second000000", secretHash: await hashSecret("x") };
+    return value(await hello.accountObject.createToken({ name: "ci", role: "read" }, secret, actor));
+  }
+
+  it.each(changes)("%s", async (type, change, expected) => {
+    const hello = await setUp();
+    await hello.push(1, "v1");
+    tick();
+    await change(hello);
+    await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
+    const event = await newest(hello, type);
+    expect(event).toEqual({ ...expected, type, time: expect.any(String), message: expect.any(String) });
+  });
+
+  it("cluster.lost once, however often the services have to be told", async () => {
+    const hello = await setUp();
+    const agent = agentOf(hello);
+    value(await agent.beat([]));
+    const mend = await breakTable(hello.service(), "backends");
+    await passTime(agent.stub(), 61_000);
+    await passTime(agent.stub(), 5_000);
+    await mend();
+    await passTime(agent.stub(), 5_000);
+    const { items } = await events(hello, { type: "cluster.lost" });
+    expect(items).toHaveLength(1);
+    expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
+  });
+
+  it("backend.terminated for the first to ask, and for the one who makes it hard", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { backendId } = value(await hello.connect());
+    for (const hard of [false, false, true, true]) {
+      tick();
+      value(await hello.service().terminate(backendId, hard, actor));
+    }
+    await vi.waitFor(async () => {
+      const { items } = await events(hello, { type: "backend.terminated" });
+      expect(items.map(({ details }) => details)).toEqual([{ hard: true }, { hard: false }]);
+      expect(items[0]).toMatchObject({ actor: by, environment: "default", backend_id: backendId });
+    }, soon);
+  });
+
+  it("one backend.terminated with the count for all that were ended at once", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    for (let i = 0; i < 3; i++) value(await hello.connect());
+    const wish = { before: null, hard: false, dryRun: false };
+    value(await hello.service().terminateAll({ ...wish, dryRun: true }, actor));
+    value(await hello.service().terminateAll(wish, actor));
+    value(await hello.service().terminateAll(wish, actor));
+    expect(await newest(hello, "backend.terminated")).toMatchObject({ details: { hard: false, count: 3 } });
+    expect((await events(hello, { type: "backend.terminated" })).items).toHaveLength(1);
+  });
+});
+
+describe("no event is left", () => {
+  it("by a spawn, nor by an end that nobody asked for", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    await newest(hello, "image.recorded");
+    const before = (await events(hello)).items.length;
+    const { backendId } = value(await hello.connect());
+    value(await hello.report(backendId, 1, "terminated"));
+    expect(await queued(hello)).toBe(0);
+    expect((await events(hello)).items).toHaveLength(before);
+  });
+
+  it("by a request that was refused or sent again, nor by a patch of nothing", async () => {
+    const hello = await setUp();
+    const once = { key: "k", requestHash: "h" };
+    const body = { name: "prod", image: "latest" };
+    for (let i = 0; i < 2; i++)
+      value(await hello.service().createEnvironment(body, actor, registryHost, once));
+    await hello.service().createEnvironment(body, actor, registryHost);
+    await hello.service().pin("prod", { image: "missing" }, actor, registryHost);
+    value(await hello.service().patchEnvironment("prod", {}, actor));
+    value(await hello.accountObject.patchCluster("main", {}, actor));
+    await newest(hello, "environment.created");
+    expect((await events(hello)).items.map(({ type }) => type).sort()).toEqual([
+      "cluster.registered",
+      "environment.created",
+      "service.created",
+      "token.created",
+    ]);
+  });
+
+  it("by a cluster's deletion that was refused; one that is finished later names who asked", async () => {
+    const hello = await setUp();
+    value(await register(hello, "second"));
+    value(await hello.service().patchEnvironment("default", { cluster: "main" }, actor));
+    expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
+    expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
+    value(await hello.service().patchEnvironment("default", { cluster: "second" }, actor));
+    const mend = await breakTable(hello.service(), "environments");
+    value(await hello.accountObject.deleteCluster("main", actor));
+    expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
+    await mend();
+    await passTime(hello.accountObject, 10_000);
+    expect(await newest(hello, "cluster.deleted")).toMatchObject({ actor: by, cluster: "main" });
+  });
+});
+
+describe("a service whose account does not take its events", () => {
+  it("answers all the same, keeps them across a restart, and tells each once when it is taken", async () => {
+    const hello = await setUp();
+    await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
+    const mend = await breakTable(hello.accountObject, "events");
+    await hello.push(1, "v1");
+    tick();
+    await hello.push(2, "v2");
+    await passTime(hello.service(), 20_000);
+    expect(await queued(hello)).toBe(2);
+    await evict(hello.service());
+    await mend();
+    await passTime(hello.service(), 60_000);
+    await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
+    expect(await messages(hello, { type: "image.recorded" })).toHaveLength(2);
+  });
+
+  it("hands over all of many when it is asked once", async () => {
+    const hello = await setUp();
+    const mend = await breakTable(hello.accountObject, "events");
+    const body = { digest: digestNumber(1) };
+    for (let i = 0; i < 120; i++) value(await hello.service().recordImage(body, registryHost, actor));
+    await mend();
+    await passTime(hello.service(), 60_000);
+    await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
+    expect((await events(hello, { type: "image.recorded" })).items).toHaveLength(120);
+  });
+
+  it("has set its alarm before it first asks, so that a crash leaves nothing lying", async () => {
+    const hello = await setUp();
+    await hello.push(1, "v1");
+    const at = await runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
+    expect(at).not.toBeNull();
+    expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
+  });
+
+  it("tells again what was taken but not crossed out, and it is recorded once", async () => {
+    const hello = await setUp();
+    const event = newEvent({ type: "service.deleted", actor, service: "hello" }, Date.now());
+    for (let i = 0; i < 2; i++) value(await hello.accountObject.recordEvents([event]));
+    expect((await events(hello, { type: "service.deleted" })).items).toEqual([event]);
+  });
+});
+
+describe("events", () => {
+  /** Three pins, a second apart. */
+  async function threePins() {
+    const hello = await setUp();
+    for (const n of [1, 2, 3]) await hello.push(n, `v${n}`);
+    for (const n of [1, 2, 3]) {
+      tick();
+      value(await hello.service().pin("default", { image: `v${n}` }, actor, registryHost));
+    }
+    await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
+    return hello;
+  }
+
+  it("are listed newest first, page by page", async () => {
+    const hello = await threePins();
+    const type = "environment.pinned" as const;
+    const all = await events(hello, { type });
+    expect(all.items.map(({ details }) => details?.image)).toEqual(["v3", "v2", "v1"]);
+    const first = await events(hello, { type, limit: 2 });
+    expect(first.next).toBe(first.items[1]?.id);
+    const second = await events(hello, { type, limit: 2, cursor: first.next ?? "" });
+    expect([...first.items, ...second.items]).toEqual(all.items);
+    expect(second.next).toBeNull();
+  });
+
+  it("are filtered by type, service, environment and cluster, and to what a narrowed reader may see", async () => {
+    const hello = await threePins();
+    expect(await messages(hello, { service: "hello", environment: "default" })).toHaveLength(3);
+    expect(await messages(hello, { service: "other" })).toEqual([]);
+    expect(await messages(hello, { environment: "prod" })).toEqual([]);
+    expect(await messages(hello, { cluster: "main" })).toEqual(["registered cluster `main`"]);
+    expect(await messages(hello, { service: "hello" }, ["prod"])).toHaveLength(4);
+  });
+
+  it("have no page at a cursor that no list gave", async () => {
+    const hello = await setUp();
+    expect(code(await hello.accountObject.listEvents({ limit: 1, cursor: "1' OR 1" }))).toBe("bad_request");
+  });
+
+  it("of another account are not shown, and an account that was never created has none", async () => {
+    const [hello, other] = [await setUp(), await setUp()];
+    await threePins();
+    expect((await messages(other)).sort()).toEqual((await messages(hello)).sort());
+    const never = accountStub(env, "never");
+    expect(code(await never.listEvents({ limit: 1 }))).toBe("account_not_found");
+    expect(code(await never.recordEvents([]))).toBe("account_not_found");
+    expect((await never.fetch("http://object.test/follow/events")).status).toBe(404);
+  });
+});
+
+describe("the account", () => {
+  /** Records many events at once. */
+  async function fill(hello: Hello, count: number, at: number) {
+    const of = Array.from({ length: count }, (_, i) =>
+      newEvent({ type: "service.created", actor: null, service: `s${i}` }, at + i),
+    );
+    value(await hello.accountObject.recordEvents(of));
+  }
+
+  function count(hello: Hello): Promise<number> {
+    return runInDurableObject(
+      hello.accountObject,
+      (_, { storage }) =>
+        storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM events").one().count,
+    );
+  }
+
+  it("forgets events after ninety days, by its alarm", async () => {
+    const hello = await setUp();
+    const before = await count(hello);
+    await passTime(hello.accountObject, eventsKeptMs - 1_000);
+    expect(await count(hello)).toBe(before);
+    await passTime(hello.accountObject, 1_000);
+    expect(await count(hello)).toBe(0);
+  });
+
+  it("keeps the newest of too many, and deletes the others in batches and not at every write", async () => {
+    const hello = await setUp();
+    const before = await count(hello);
+    await fill(hello, eventsKeptMax + 1_500, Date.now() + 1);
+    tick();
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    const all = before + eventsKeptMax + 1_500 + 1;
+    expect(await count(hello)).toBe(all);
+    const at = await runInDurableObject(hello.accountObject, (_, { storage }) => storage.getAlarm());
+    expect((at ?? 0) - Date.now()).toBeGreaterThan(500_000);
+    await passTime(hello.accountObject, 600_000);
+    expect(await count(hello)).toBe(all - 1_000);
+    await passTime(hello.accountObject, 0);
+    expect(await count(hello)).toBe(eventsKeptMax);
+    expect(await messages(hello, { limit: 1, type: "cluster.changed" })).toHaveLength(1);
+  });
+});
+
+describe("a follower of an account", () => {
+  const pinDefault = (hello: Hello, image: string) =>
+    hello.service().pin("default", { image }, actor, registryHost);
+
+  it("is told of events as they are recorded, also after the account was evicted", async () => {
+    const hello = await setUp();
+    await hello.push(1, "v1");
+    await newest(hello, "image.recorded");
+    const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
+    value(await pinDefault(hello, "v1"));
+    await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["environment.pinned"]), soon);
+    await evict(hello.accountObject);
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    await vi.waitFor(() => expect(told.at(-1)?.type).toBe("cluster.changed"), soon);
+    expect(told).toHaveLength(2);
+  });
+
+  it("is told of the first event after all before it were forgotten", async () => {
+    const hello = await setUp();
+    const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
+    await passTime(hello.accountObject, eventsKeptMs);
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
+  });
+
+  it("that comes again is told what was recorded after its last event, even of an earlier time", async () => {
+    const hello = await setUp();
+    const late = newEvent({ type: "service.deleted", actor, service: "late" }, Date.now() - 60_000);
+    const [last] = (await events(hello)).items;
+    tick();
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.recordEvents([late]));
+    const told = await followObject<AccountEvent>(hello.accountObject, `/follow/events?after=${last?.id}`);
+    await vi.waitFor(
+      () => expect(told.map(({ type }) => type).slice(-2)).toEqual(["cluster.changed", "service.deleted"]),
+      soon,
+    );
+  });
+});

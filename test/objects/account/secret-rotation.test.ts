@@ -1,0 +1,117 @@
+import { runInDurableObject } from "cloudflare:test";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { freezeClock, passTime } from "../support/clock.ts";
+import { actor, code, setUp, value } from "../support/service.ts";
+
+const start = Date.parse("2030-01-01T00:00:00Z");
+const day = 24 * 3600 * 1000;
+const [second, third] = [2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n))) as [
+  string,
+  string,
+];
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock(start);
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+async function ready(): Promise<Hello> {
+  const hello = await setUp();
+  await hello.push(1, "latest");
+  return hello;
+}
+
+/** Which of the secrets verify the next spawn's webhook, oldest first. */
+async function signing(hello: Hello): Promise<string[]> {
+  value(await hello.connect());
+  const sent = cluster.of("backend.spawn").at(-1);
+  const names = { first: hello.signingSecret, second, third };
+  return Object.entries(names).flatMap(([name, secret]) => {
+    const expected = new Webhook(secret).sign(
+      sent?.headers["webhook-id"] ?? "",
+      new Date(Date.now()),
+      sent?.body ?? "",
+    );
+    return sent?.headers["webhook-signature"]?.split(" ").includes(expected) ? [name] : [];
+  });
+}
+
+async function stored(hello: Hello): Promise<string[]> {
+  const { clusters } = value(await hello.accountObject.config());
+  return clusters.flatMap(({ secrets }) => secrets.map(({ secret }) => secret));
+}
+
+/** The secrets that the service's own copy of the configuration holds. */
+function known(hello: Hello): Promise<string> {
+  return runInDurableObject(hello.service(), (_, { storage }) =>
+    String(storage.sql.exec("SELECT config FROM service").one().config),
+  );
+}
+
+describe("rotating a cluster's signing secret", () => {
+  it("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async () => {
+    const hello = await ready();
+    expect(await signing(hello)).toEqual(["first"]);
+    expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
+      name: "main",
+      previous_valid_until: "2030-01-02T00:00:00.000Z",
+    });
+    expect(await signing(hello)).toEqual(["first", "second"]);
+    vi.setSystemTime(start + day - 1);
+    expect(await signing(hello)).toEqual(["first", "second"]);
+    vi.setSystemTime(start + day);
+    expect(await signing(hello)).toEqual(["second"]);
+  });
+
+  it("again within the overlap stops the oldest at once", async () => {
+    const hello = await ready();
+    value(await hello.accountObject.rotateSecret("main", second, actor));
+    vi.setSystemTime(start + 1000);
+    value(await hello.accountObject.rotateSecret("main", third, actor));
+    expect(await signing(hello)).toEqual(["second", "third"]);
+    vi.setSystemTime(start + day + 1000);
+    expect(await signing(hello)).toEqual(["third"]);
+  });
+
+  it("leaves no secret that is over in the account, nor with its services", async () => {
+    const hello = await ready();
+    value(await hello.accountObject.rotateSecret("main", second, actor));
+    await passTime(hello.accountObject, 3_000);
+    expect(await stored(hello)).toEqual([second, hello.signingSecret]);
+    vi.setSystemTime(start + day);
+    expect(await passTime(hello.accountObject, 0)).toBe(true);
+    expect(await stored(hello)).toEqual([second]);
+    expect(await known(hello)).toContain(second);
+    expect(await known(hello)).not.toContain(hello.signingSecret);
+  });
+
+  it("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async () => {
+    const hello = await ready();
+    const idempotency = { key: "k", requestHash: "h" };
+    const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
+    vi.setSystemTime(start + 1000);
+    expect(value(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toEqual(first);
+    expect(await stored(hello)).toEqual([second, hello.signingSecret]);
+    vi.setSystemTime(start + day + 2000);
+    expect(code(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toBe(
+      "already_exists",
+    );
+    expect(await signing(hello)).toEqual(["second"]);
+  });
+
+  it("is refused for a cluster that does not exist", async () => {
+    const hello = await setUp();
+    expect(code(await hello.accountObject.rotateSecret("mian", second, actor))).toBe("cluster_not_found");
+  });
+});

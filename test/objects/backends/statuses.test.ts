@@ -1,0 +1,314 @@
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Backends } from "../../../src/objects/backends/backends.ts";
+import { Followers, followerPing, followerPong } from "../../../src/objects/followers.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
+import { evict, freezeClock } from "../support/clock.ts";
+import { follow } from "../support/follow.ts";
+import { actor, code, setUp, value } from "../support/service.ts";
+
+const start = Date.parse("2030-01-01T00:00:00Z");
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock(start);
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("a shard", () => {
+  it("learns what was decided about a backend when it is first asked, and writes nothing for that", async () => {
+    const backend = await setUpBackend();
+    expect(await backend.describe()).toMatchObject({
+      info: { id: backend.backendId, cluster: "main", fencingToken: backend.fencingToken, key: null },
+      history: [{ status: "scheduled", time: start }],
+      baseUrl: `https://${backend.backendId}.cluster.test`,
+    });
+    const tables = await runInDurableObject(backend.shard(), (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it("does not know a backend that was never started, nor a report on one", async () => {
+    const backend = await setUpBackend();
+    const never = backend.backendId.slice(0, 6) + "0".repeat(7);
+    const shard = backend.shard();
+    expect(code(await shard.describe(backend.account, "hello", never))).toBe("backend_not_found");
+    const report = { status: "ready", fencing_token: 1 } as const;
+    expect(code(await shard.report(backend.account, "hello", "main", never, report))).toBe(
+      "backend_not_found",
+    );
+    expect(await follow(backend, never)).toEqual({ status: 404 });
+  });
+
+  it("takes no report from another cluster", async () => {
+    const backend = await setUpBackend();
+    expect(code(await backend.say({ status: "ready" }, "elsewhere"))).toBe("backend_not_found");
+    expect(statuses((await backend.describe()).history)).toEqual(["scheduled"]);
+  });
+});
+
+describe("a history", () => {
+  it("holds each status once, in order and with its time", async () => {
+    const backend = await setUpBackend();
+    for (const status of ["loading", "starting", "waiting", "ready", "terminating", "terminated"] as const) {
+      expect(value(await backend.say({ status }))).toEqual({ accepted: true, current: status });
+      expect(value(await backend.say({ status }))).toEqual({ accepted: false, current: status });
+    }
+    const { history } = await backend.describe();
+    expect(history.map(({ status, time }) => [status, time - start])).toEqual([
+      ["scheduled", 0],
+      ["loading", 1_000],
+      ["starting", 3_000],
+      ["waiting", 5_000],
+      ["ready", 7_000],
+      ["terminating", 9_000],
+      ["terminated", 11_000],
+    ]);
+  });
+
+  it("does not go backwards: such a report is not accepted, and is told the present status", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "ready" }));
+    expect(value(await backend.say({ status: "loading" }))).toEqual({ accepted: false, current: "ready" });
+    value(await backend.say({ status: "terminated" }));
+    expect(value(await backend.say({ status: "ready" }))).toEqual({ accepted: false, current: "terminated" });
+    expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "ready", "terminated"]);
+  });
+
+  it("ends with the reason, kind and exit code that were reported, and the last status before the end", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "waiting" }));
+    value(await backend.say({ status: "terminating", termination_reason: "swept" }));
+    value(await backend.say({ status: "terminated", termination_kind: "soft", exit_code: 3 }));
+    expect((await backend.describe()).history.at(-1)).toMatchObject({
+      status: "terminated",
+      termination_reason: "swept",
+      termination_kind: "soft",
+      exit_code: 3,
+      last_status: "waiting",
+    });
+  });
+
+  it("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "ready" }));
+    value(await backend.service().terminate(backend.backendId, false, actor));
+    value(await backend.service().terminate(backend.backendId, true, actor));
+    value(await backend.say({ status: "terminated", exit_code: 137 }));
+    expect((await backend.describe()).history).toMatchObject([
+      { status: "scheduled" },
+      { status: "ready" },
+      { status: "terminating", termination_reason: "external" },
+      { status: "hard-terminating", termination_reason: "external" },
+      {
+        status: "terminated",
+        termination_reason: "external",
+        termination_kind: "hard",
+        exit_code: 137,
+        last_status: "ready",
+      },
+    ]);
+  });
+
+  it("is the same after an eviction", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "loading" }));
+    value(await backend.say({ status: "ready" }));
+    const before = await backend.describe();
+    await evict(backend.shard());
+    expect(await backend.describe()).toEqual(before);
+  });
+
+  it("gets the URL that a report carries, and so does who connects", async () => {
+    const hello = await setUp({ template: null });
+    await hello.push(1, "latest");
+    cluster.script(() => Response.json({ url: "https://first.example.com" }));
+    const backend = await startBackend(hello, "doc");
+    value(await backend.say({ status: "ready", url: "https://second.example.com/" }));
+    expect((await backend.describe()).baseUrl).toBe("https://second.example.com");
+    expect(value(await hello.connect({ key: "doc" })).baseUrl).toBe("https://second.example.com");
+  });
+});
+
+describe("the URL of a backend", () => {
+  it("is known from the cluster's answer, also when a report was quicker", async () => {
+    const hello = await setUp({ template: null });
+    await hello.push(1, "latest");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    cluster.script(() => promise.then(() => Response.json({ url: "https://b.example.com" })));
+    const connecting = hello.connect();
+    await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(1));
+    const [live] = value(await hello.service().liveBackends());
+    const id = live?.info.id ?? "";
+    value(await hello.report(id, live?.info.fencingToken ?? 0, "loading"));
+    expect(value(await hello.shard(id).describe(hello.account, "hello", id)).baseUrl).toBeNull();
+    resolve();
+    value(await connecting);
+    expect(value(await hello.shard(id).describe(hello.account, "hello", id)).baseUrl).toBe(
+      "https://b.example.com",
+    );
+  });
+});
+
+describe("a follower", () => {
+  it("gets the history, then each new status, and is closed after terminated", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "loading" }));
+    const follower = await backend.follow();
+    await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "loading"]));
+    value(await backend.say({ status: "ready" }));
+    await vi.waitFor(() => expect(statuses(follower.entries).at(-1)).toBe("ready"));
+    expect(follower.closed).toBeNull();
+    value(await backend.say({ status: "terminated", exit_code: 0 }));
+    await vi.waitFor(() => expect(follower.closed).toBe(1000));
+    expect(follower.entries).toEqual((await backend.describe()).history);
+  });
+
+  it("of a backend that has ended gets its history and is closed", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "terminated" }));
+    const follower = await backend.follow();
+    await vi.waitFor(() => expect(follower.closed).toBe(1000));
+    expect(statuses(follower.entries)).toEqual(["scheduled", "terminated"]);
+  });
+
+  it("is still told after the shard was evicted", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    await evict(backend.shard());
+    value(await backend.say({ status: "ready" }));
+    await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "ready"]));
+    await evict(backend.shard());
+    value(await backend.say({ status: "terminated" }));
+    await vi.waitFor(() => expect(follower.closed).toBe(1000));
+    expect(statuses(follower.entries)).toEqual(["scheduled", "ready", "terminated"]);
+  });
+
+  it("gets nothing twice when the first that the shard hears is a step of Slipway's own", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    value(await backend.service().terminate(backend.backendId, false, actor));
+    value(await backend.say({ status: "terminated" }));
+    await vi.waitFor(() => expect(follower.closed).toBe(1000));
+    expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);
+  });
+
+  it("that is being closed does not keep the others from being told", async () => {
+    const backend = await setUpBackend();
+    const { account, backendId, fencingToken } = backend;
+    value(await backend.say({ status: "loading" }));
+    const [gone, follower] = [await backend.follow(), await backend.follow()];
+    await runInDurableObject(backend.shard(), async (instance, state) => {
+      if (!(instance instanceof Backends)) throw new Error("this is no shard");
+      state.getWebSockets(backendId)[0]?.close(1001, "gone");
+      const report = { status: "starting", fencing_token: fencingToken } as const;
+      value(await instance.report(account, "hello", "main", backendId, report));
+    });
+    await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "loading", "starting"]));
+    await vi.waitFor(() => expect(gone.closed).toBe(1001));
+    expect(statuses(gone.entries)).toEqual(["scheduled", "loading"]);
+  });
+
+  it("whose socket fails is closed", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    await runInDurableObject(backend.shard(), async (instance, state) => {
+      const [socket] = state.getWebSockets(backend.backendId);
+      if (!(instance instanceof Backends) || !socket) throw new Error("there is no follower");
+      await instance.webSocketError(socket);
+    });
+    await vi.waitFor(() => expect(follower.closed).not.toBeNull());
+  });
+
+  it("who asks whether the shard is there is answered by the platform", async () => {
+    const backend = await setUpBackend();
+    const follower = await backend.follow();
+    follower.send(followerPing);
+    await vi.waitFor(() => expect(follower.answers).toEqual([followerPong]));
+    await evict(backend.shard());
+    follower.send(followerPing);
+    await vi.waitFor(() => expect(follower.answers).toEqual([followerPong, followerPong]));
+  });
+
+  it("ends when the shard is restarted, and sees the replay when it comes again", async () => {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "ready" }));
+    const follower = await backend.follow();
+    await runInDurableObject(backend.shard(), (_, state) => state.abort("restarted")).catch(() => null);
+    await vi.waitFor(() => expect(follower.closed).not.toBeNull());
+    const again = await backend.follow();
+    await vi.waitFor(() => expect(statuses(again.entries)).toEqual(["scheduled", "ready"]));
+  });
+
+  it("is not told of other backends of the same shard", async () => {
+    const hello = await setUpBackend();
+    const { backendId, fencingToken } = await startBackend(hello);
+    const follower = await hello.follow();
+    // To the same shard, which is not the neighbour's own: ids that share one are rare.
+    const report = { status: "terminated", fencing_token: fencingToken } as const;
+    value(await hello.shard().report(hello.account, "hello", "main", backendId, report));
+    value(await hello.say({ status: "terminated" }));
+    await vi.waitFor(() => expect(follower.closed).toBe(1000));
+    expect(follower.entries).toEqual((await hello.describe()).history);
+  });
+});
+
+describe("the places of a shard", () => {
+  it("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
+    const backend = await setUpBackend();
+    await runInDurableObject(backend.shard(), async (_, state) => {
+      const followers = new Followers(state, { ofTag: 2, ofObject: 3 });
+      const clients: WebSocket[] = [];
+      const accepted = (id: string) => {
+        const sockets = followers.accept(id);
+        sockets?.client.accept();
+        if (sockets) clients.push(sockets.client);
+        return sockets !== null;
+      };
+      expect(["a", "a", "a", "b", "b", "c"].map(accepted)).toEqual([true, true, false, true, false, false]);
+      clients[0]?.close(1000);
+      await vi.waitFor(() => expect(state.getWebSockets("a")).toHaveLength(1));
+      expect(["c", "a"].map(accepted)).toEqual([true, false]);
+    });
+  });
+});
+
+describe("a report that the service was told of, but whose own write was lost", () => {
+  /** What a shard leaves behind that dies between its two writes. */
+  async function lostWrite(status: "ready" | "terminated") {
+    const backend = await setUpBackend();
+    value(await backend.say({ status: "loading" }));
+    const entry = { status, time: Date.now() };
+    value(await backend.service().statusReached(backend.backendId, backend.fencingToken, entry, null));
+    await evict(backend.shard());
+    return backend;
+  }
+
+  it("is accepted when the agent repeats it", async () => {
+    const backend = await lostWrite("terminated");
+    expect(value(await backend.say({ status: "terminated", exit_code: 2 }))).toEqual({
+      accepted: true,
+      current: "terminated",
+    });
+    expect((await backend.describe()).history.at(-1)).toMatchObject({ status: "terminated", exit_code: 2 });
+  });
+
+  it("is seen as an end by lost when nobody repeats it", async () => {
+    const backend = await lostWrite("terminated");
+    const { history } = await backend.describe();
+    expect(statuses(history)).toEqual(["scheduled", "loading", "terminated"]);
+    expect(history.at(-1)).toMatchObject({ termination_reason: "lost", last_status: "loading" });
+  });
+
+  it("is taken over from the service when it was not an end", async () => {
+    const backend = await lostWrite("ready");
+    expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "loading", "ready"]);
+  });
+});

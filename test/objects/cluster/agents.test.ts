@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { agentOf, notEnded } from "../support/agent.ts";
+import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { setUp, value } from "../support/service.ts";
+import { setUpBackend, startBackend } from "../support/started-backend.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** A cluster with two agents, each of which runs one backend that is old enough to be missed. */
+async function setUpTwoAgents() {
+  const first = await setUpBackend("first");
+  const second = await startBackend(first.hello, "second");
+  const agent = agentOf(first.hello);
+  const beatFirst = async (backends = [first.reported]) => value(await agent.beat(backends, "agent-1"));
+  const beatSecond = async (backends = [second.reported]) => value(await agent.beat(backends, "agent-2"));
+  vi.setSystemTime(Date.now() + 40_000);
+  return { hello: first.hello, agent, first, second, beatFirst, beatSecond };
+}
+
+describe("two agents of one cluster", () => {
+  it("that send heartbeats in turn lose nothing of each other's", async () => {
+    const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+    await beatFirst([first.reported, second.reported]);
+    for (let i = 0; i < 20; i++) {
+      await beatSecond();
+      vi.setSystemTime(Date.now() + 5_000);
+      await beatFirst();
+      vi.setSystemTime(Date.now() + 5_000);
+    }
+    expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
+  });
+
+  it("that send heartbeats at once lose nothing of each other's", async () => {
+    const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+    await Promise.all([beatFirst([first.reported, second.reported]), beatSecond()]);
+    for (let i = 0; i < 5; i++) {
+      vi.setSystemTime(Date.now() + 10_000);
+      await Promise.all([beatFirst(), beatSecond(), beatFirst()]);
+    }
+    expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
+  });
+
+  it("lose what neither lists any more", async () => {
+    const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+    await beatFirst([first.reported, second.reported]);
+    await beatSecond();
+    await beatFirst([]);
+    expect(await notEnded(hello)).toEqual([second.backendId]);
+  });
+
+  it("lose nothing that may have started after the last heartbeat of one of them", async () => {
+    const { hello, agent, beatFirst, beatSecond, first, second } = await setUpTwoAgents();
+    await beatFirst([first.reported, second.reported]);
+    const third = await startBackend(hello, "third");
+    vi.setSystemTime(Date.now() + 31_000);
+    await beatSecond();
+    expect(await notEnded(hello)).toContain(third.backendId);
+    value(await agent.beat([first.reported, second.reported], "agent-1"));
+    await beatSecond();
+    expect(await notEnded(hello)).not.toContain(third.backendId);
+  });
+
+  it("lose nothing before both were heard by an object that was evicted", async () => {
+    const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+    await beatFirst([first.reported, second.reported]);
+    await beatSecond();
+    await evict(agent.stub());
+    await beatSecond();
+    expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
+    await beatFirst([]);
+    expect(await notEnded(hello)).toEqual([second.backendId]);
+  });
+
+  it.each(["which knows what it listed", "which was evicted since"])(
+    "lose what only one of them listed when it was silent for 60 s: %s, the object tells the services",
+    async (which) => {
+      const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+      await beatFirst([first.reported, second.reported]);
+      for (let i = 0; i < 6; i++) {
+        vi.setSystemTime(Date.now() + 9_999);
+        await beatSecond();
+      }
+      if (which === "which was evicted since") {
+        await evict(agent.stub());
+        await beatSecond();
+      }
+      await passTime(agent.stub(), 5);
+      expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
+      await passTime(agent.stub(), 1);
+      expect(await notEnded(hello)).toEqual([second.backendId]);
+      expect(value(await hello.connect({ key: "first" })).spawned).toBe(true);
+      expect((await beatFirst()).terminate).toEqual([first.backendId]);
+    },
+  );
+
+  it("lose what no list has shown when the agent that may have had it is gone", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const agent = agentOf(hello);
+    for (let i = 0; i < 9; i++) {
+      value(await agent.beat([], "agent-1"));
+      vi.setSystemTime(Date.now() + 10_000);
+      value(await agent.beat([], "agent-2"));
+    }
+    const { backendId } = await startBackend(hello, "doc");
+    for (let i = 0; i < 4; i++) {
+      vi.setSystemTime(Date.now() + 12_000);
+      value(await agent.beat([], "agent-2"));
+    }
+    expect(await notEnded(hello)).toEqual([backendId]);
+    await passTime(agent.stub(), 2_000);
+    expect(await notEnded(hello)).toEqual([]);
+  });
+
+  it("may both list one backend, and neither is told to end it", async () => {
+    const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
+    for (let i = 0; i < 3; i++) {
+      expect((await beatFirst([first.reported, second.reported])).terminate).toEqual([]);
+      expect((await beatSecond([first.reported, second.reported])).terminate).toEqual([]);
+    }
+    expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
+  });
+});
+
+describe("an agent that restarts under its name", () => {
+  it("loses what it has forgotten, and nothing else", async () => {
+    const { hello, first, second, agent } = await setUpTwoAgents();
+    value(await agent.beat([first.reported, second.reported]));
+    vi.setSystemTime(Date.now() + 10_000);
+    value(await agent.beat([second.reported]));
+    expect(await notEnded(hello)).toEqual([second.backendId]);
+  });
+
+  it("loses within five minutes what it forgot before any heartbeat listed it", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const agent = agentOf(hello);
+    const beatFor = async (ms: number) => {
+      for (let waited = 0; waited < ms; waited += 10_000) {
+        vi.setSystemTime(Date.now() + 10_000);
+        value(await agent.beat([]));
+      }
+    };
+    await beatFor(90_000);
+    const { backendId } = await startBackend(hello, "doc");
+    await beatFor(60_000);
+    expect(await notEnded(hello)).toEqual([backendId]);
+    await beatFor(5 * 60_000);
+    expect(await notEnded(hello)).toEqual([]);
+  });
+});
+
+describe("a backend whose spawn had to be repeated", () => {
+  it("is not lost by a heartbeat that was sent before it arrived, but by one 30 s later", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const agent = agentOf(hello);
+    cluster.script(500);
+    const { backendId } = await startBackend(hello, "doc");
+    value(await agent.beat([]));
+    await passTime(hello.service(), 40_000);
+    await cluster.settled(2);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toEqual([backendId]);
+    vi.setSystemTime(Date.now() + 30_000);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toEqual([backendId]);
+    vi.setSystemTime(Date.now() + 1);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toEqual([]);
+  });
+});

@@ -1,0 +1,133 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { serviceStub } from "../../../src/objects/stubs.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { agentOf, breakTable, register } from "../support/agent.ts";
+import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { actor, code, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
+import { setUpBackend } from "../support/started-backend.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const draining = { draining: true };
+
+/** A cluster that runs a backend with the key `doc`, and whose only agent has just begun to drain. */
+async function setUpDraining() {
+  const { hello, backendId, reported } = await setUpBackend();
+  const agent = agentOf(hello);
+  value(await agent.beat([reported]));
+  value(await agent.beat([reported], "agent-1", draining));
+  return { hello, backendId, reported, agent };
+}
+
+describe("a cluster whose agents all drain", () => {
+  it("starts no backend: a spawn is refused with when to come again, and its webhook is not sent", async () => {
+    const { hello } = await setUpDraining();
+    const sent = cluster.of("backend.spawn").length;
+    const refused = await hello.connect();
+    expect(refused.ok ? null : refused.error).toMatchObject({
+      code: "cluster_unavailable",
+      message: expect.stringContaining("cluster `main` is draining"),
+      retryAfterSeconds: 10,
+    });
+    expect(cluster.of("backend.spawn")).toHaveLength(sent);
+  });
+
+  it("still hands out the backends that hold keys, and other clusters start what they are asked to", async () => {
+    const { hello, backendId } = await setUpDraining();
+    value(await register(hello, "second"));
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    expect(value(await hello.connect({ spawn: { cluster: "second" } })).cluster).toBe("second");
+    expect(code(await hello.connect({ key: "new" }))).toBe("cluster_unavailable");
+  });
+
+  it("is the reason that `resolve` gives", async () => {
+    const { hello } = await setUpDraining();
+    const resolved = value(await hello.service().resolve("default", { key: "new" }));
+    expect(resolved).toMatchObject({ action: "refuse", cluster: "main" });
+    expect(resolved.refusals).toEqual([
+      { code: "cluster_unavailable", message: expect.stringContaining("draining") },
+    ]);
+  });
+
+  it("is known to a service that is created meanwhile", async () => {
+    const { hello } = await setUpDraining();
+    value(await hello.accountObject.createService({ name: "later" }, actor));
+    const later = serviceStub(env, hello.account, "later");
+    value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
+    expect(code(await later.connectBackend(connectCall({})))).toBe("cluster_unavailable");
+  });
+
+  it("is still draining after every object was evicted", async () => {
+    const { hello, agent, reported } = await setUpDraining();
+    for (const stub of [hello.service(), hello.accountObject, agent.stub()]) await evict(stub);
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+    value(await agent.beat([reported]));
+    expect(value(await hello.connect()).spawned).toBe(true);
+  });
+
+  it("takes backends again from the first heartbeat that does not drain, of whichever agent", async () => {
+    const { hello, agent, reported } = await setUpDraining();
+    value(await agent.beat([], "agent-2"));
+    expect(value(await hello.connect()).spawned).toBe(true);
+    value(await agent.beat([reported], "agent-1", draining));
+    expect(value(await hello.connect()).spawned).toBe(true);
+    value(await agent.beat([], "agent-2", draining));
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+  });
+
+  it("takes backends again when the agent that drained is lost", async () => {
+    const { hello, agent } = await setUpDraining();
+    await passTime(agent.stub(), 59_999);
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+    await passTime(agent.stub(), 1);
+    expect(value(await hello.connect()).spawned).toBe(true);
+  });
+
+  it("begins to drain when the last agent that did not is lost", async () => {
+    const { hello, agent, reported } = await setUpDraining();
+    value(await agent.beat([], "agent-2"));
+    vi.setSystemTime(Date.now() + 50_000);
+    value(await agent.beat([reported], "agent-1", draining));
+    expect(value(await hello.connect()).spawned).toBe(true);
+    await passTime(agent.stub(), 10_000);
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+  });
+});
+
+describe("a cluster whose account could not be told that it drains", () => {
+  it("has its heartbeats answered all the same, and tells it by its alarm", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello, "main", 2);
+    value(await agent.beat([reported]));
+    const mend = await breakTable(hello.accountObject, "clusters");
+    expect(value(await agent.beat([reported], "agent-1", draining)).lease_seconds).toBe(45);
+    const wakesAt = await runInDurableObject(agent.stub(), (_, { storage }) => storage.getAlarm());
+    expect(wakesAt).toBe(Date.now() + 2_000);
+    await mend();
+    expect(value(await hello.connect()).spawned).toBe(true);
+    await passTime(agent.stub(), 2_000);
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+  });
+
+  it("tells it what is so by then, not what was", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello, "main", 2);
+    const mend = await breakTable(hello.accountObject, "clusters");
+    value(await agent.beat([reported], "agent-1", draining));
+    value(await agent.beat([reported]));
+    await mend();
+    await passTime(agent.stub(), 2_000);
+    expect(value(await hello.connect()).spawned).toBe(true);
+  });
+});

@@ -1,0 +1,293 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { serviceStub } from "../../../src/objects/stubs.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
+import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { setUpBackend, startBackend } from "../support/started-backend.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("a heartbeat", () => {
+  it("is answered with the lease, and a backend that should run is left in peace", async () => {
+    const { hello, reported } = await setUpBackend();
+    expect(value(await agentOf(hello).beat([reported]))).toEqual({
+      lease_seconds: 45,
+      terminate: [],
+      unknown: [],
+    });
+  });
+
+  it("for another cluster is refused", async () => {
+    const hello = await setUp();
+    expect(code(await agentOf(hello).beat([], "agent-1", { cluster: "other" }))).toBe("forbidden");
+  });
+
+  it("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const ended = await startBackend(hello);
+    value(await hello.report(ended.backendId, ended.reported.fencing_token, "terminated"));
+    const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8) };
+    const noService = { ...reported, id: "zzzzz00000000" };
+    const other = await startBackend(hello);
+    const stale = { ...other.reported, fencing_token: other.reported.fencing_token + 1 };
+    const answer = value(await agentOf(hello).beat([reported, ended.reported, never, noService, stale]));
+    expect(answer.terminate.toSorted()).toEqual(
+      [ended.backendId, never.id, noService.id, other.backendId].toSorted(),
+    );
+    expect(answer.unknown).toEqual(expect.arrayContaining([never.id, noService.id]));
+    expect(answer.unknown).not.toContain(other.backendId);
+  });
+
+  it("tells the agent nothing of what it lists as terminated", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8), status: "terminated" } as const;
+    const noService = { ...never, id: "zzzzz00000000" };
+    expect(value(await agentOf(hello).beat([never, noService]))).toMatchObject({
+      terminate: [],
+      unknown: [],
+    });
+  });
+
+  it("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    cluster.always(() => new Response(null, { status: 503 }));
+    value(await hello.service().terminate(backendId, true, actor));
+    await passTime(hello.service(), 29_999);
+    expect(value(await agent.beat([reported])).terminate).toEqual([]);
+    await passTime(hello.service(), 1);
+    expect(value(await agent.beat([reported]))).toMatchObject({ terminate: [backendId], unknown: [] });
+    expect(value(await agent.beat([{ ...reported, status: "terminated" }])).terminate).toEqual([]);
+  });
+
+  it("does not learn whether a backend of another account exists", async () => {
+    const { hello: stranger, reported } = await setUpBackend();
+    const hello = await setUp();
+    expect(value(await agentOf(hello).beat([reported]))).toMatchObject({
+      terminate: [reported.id],
+      unknown: [reported.id],
+    });
+    expect(value(await stranger.service().liveBackends())).toHaveLength(1);
+  });
+
+  it("tells the agent of one cluster to end what another should run", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    value(await register(hello, "second"));
+    expect(value(await agentOf(hello, "second").beat([reported])).terminate).toEqual([backendId]);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+  });
+
+  it("that misses a backend older than 30 s ends it as lost, which frees its key", async () => {
+    const { hello, backendId, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    vi.setSystemTime(Date.now() + 30_000);
+    value(await agent.beat([]));
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    vi.setSystemTime(Date.now() + 1);
+    value(await agent.beat([]));
+    await vi.waitFor(async () =>
+      expect((await history()).at(-1)).toMatchObject({ status: "terminated", termination_reason: "lost" }),
+    );
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+  });
+
+  it.each(["a new agent", "the first agent after the object was evicted"])(
+    "of %s that runs nothing ends what no heartbeat has ever listed",
+    async (which) => {
+      const { hello, backendId } = await setUpBackend();
+      const agent = agentOf(hello);
+      value(await agent.beat([]));
+      vi.setSystemTime(Date.now() + 90_000);
+      if (which === "a new agent") value(await agent.beat([], "agent-2"));
+      else {
+        await evict(agent.stub());
+        value(await agent.beat([]));
+      }
+      const live = value(await hello.service().liveBackends());
+      expect(live.map(({ info }) => info.id)).not.toContain(backendId);
+    },
+  );
+
+  it("of a new agent misses a backend that is too young at first as soon as it is old enough", async () => {
+    const { hello } = await setUpBackend();
+    const agent = agentOf(hello);
+    for (const ms of [0, 10_000, 10_000, 10_000, 10_000]) {
+      vi.setSystemTime(Date.now() + ms);
+      value(await agent.beat([]));
+    }
+    expect(value(await hello.service().liveBackends())).toEqual([]);
+  });
+
+  it("does not end a backend whose spawn the cluster has not acknowledged yet", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(500);
+    const { backendId } = await startBackend(hello);
+    const agent = agentOf(hello);
+    vi.setSystemTime(Date.now() + 40_000);
+    value(await agent.beat([]));
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([backendId]);
+  });
+
+  it("acknowledges the spawns of the backends that it lists", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(500);
+    const { reported } = await startBackend(hello);
+    value(await agentOf(hello).beat([reported]));
+    await passTime(hello.service(), 1_300);
+    await passTime(hello.service(), 5_000);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+});
+
+describe("a heartbeat that meets a service in trouble", () => {
+  /** Two services that each have a backend whose end the agent has not heard of. */
+  async function setUpTwoServices() {
+    const { hello, backendId, reported } = await setUpBackend();
+    value(await hello.accountObject.createService({ name: "other" }, actor));
+    const other = serviceStub(env, hello.account, "other");
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
+    const elsewhere = value(await other.connectBackend(connectCall({})));
+    const stale = { ...reported, fencing_token: 99 };
+    const all = [stale, { ...stale, id: elsewhere.backendId }];
+    const agent = agentOf(hello);
+    value(await agent.beat([]));
+    return { hello, agent, all, here: backendId, elsewhere: elsewhere.backendId };
+  }
+
+  it("is answered with the lease and what the others say, and with the rest by the next one", async () => {
+    const { hello, agent, all, here, elsewhere } = await setUpTwoServices();
+    const mend = await breakTable(hello.service(), "backends");
+    expect(value(await agent.beat(all))).toMatchObject({ lease_seconds: 45, terminate: [elsewhere] });
+    await mend();
+    expect(value(await agent.beat(all)).terminate.toSorted()).toEqual([here, elsewhere].toSorted());
+  });
+
+  it("does not wait for it as long as the agent waits for the heartbeat", { timeout: 30_000 }, async () => {
+    const { hello, agent, all, elsewhere } = await setUpTwoServices();
+    let isStuck = false;
+    const stuck = runInDurableObject(hello.service(), (_, state) => {
+      isStuck = true;
+      return state.blockConcurrencyWhile(() => new Promise((unstuck) => setTimeout(unstuck, 8_000)));
+    });
+    await vi.waitFor(() => expect(isStuck).toBe(true));
+    expect(value(await agent.beat(all)).terminate).toEqual([elsewhere]);
+    await stuck;
+    expect(value(await agent.beat(all)).terminate).toHaveLength(2);
+  });
+
+  it("asks it until it has answered, although no agent has listed anything of it", async () => {
+    const { hello } = await setUpBackend();
+    const agent = agentOf(hello);
+    const mend = await breakTable(hello.service(), "backends");
+    for (let i = 0; i < 7; i++) {
+      value(await agent.beat([]));
+      vi.setSystemTime(Date.now() + 10_000);
+    }
+    await mend();
+    expect(await notEnded(hello)).toHaveLength(1);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toHaveLength(0);
+  });
+});
+
+describe("what heartbeats write", () => {
+  it("is one row each: the alarm stays where it is until it rings", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    const inspect = () =>
+      runInDurableObject(agent.stub(), async (_, { storage }) => {
+        const alarmAt = await storage.getAlarm();
+        const changes = storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n;
+        return { alarmIn: alarmAt === null ? null : alarmAt - Date.now(), changes };
+      });
+    const { changes } = await inspect();
+    for (let i = 0; i < 3; i++) {
+      vi.setSystemTime(Date.now() + 10_000);
+      value(await agent.beat([reported]));
+    }
+    expect(await inspect()).toEqual({ alarmIn: 30_000, changes: changes + 3 });
+    await passTime(agent.stub(), 30_000);
+    expect((await inspect()).alarmIn).toBe(30_000);
+  });
+});
+
+describe("a cluster whose heartbeats stay away", () => {
+  it("is lost after 60 s: its backends end as lost and their keys are free", async () => {
+    const { hello, backendId, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 59_999);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    await passTime(agent.stub(), 1);
+    await vi.waitFor(async () =>
+      expect((await history()).at(-1)).toMatchObject({ status: "terminated", termination_reason: "lost" }),
+    );
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+    expect(value(await agent.beat([reported])).terminate).toEqual([backendId]);
+  });
+
+  it("is lost although its object was evicted meanwhile", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await evict(agent.stub());
+    expect(await passTime(agent.stub(), 60_000)).toBe(true);
+    expect(value(await hello.service().liveBackends())).toEqual([]);
+  });
+
+  it("takes the last backends of a removed service with it, so that a service of that name gets its keys", async () => {
+    const { hello, reported, history } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    value(await hello.accountObject.deleteService("hello", actor));
+    await passTime(agent.stub(), 60_000);
+    await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
+  });
+
+  it("is not lost while they come", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    for (let i = 0; i < 10; i++) {
+      value(await agent.beat([reported]));
+      await passTime(agent.stub(), 30_000);
+    }
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([backendId]);
+  });
+
+  it("takes only its own backends with it", async () => {
+    const { hello, reported } = await setUpBackend();
+    value(await register(hello, "second"));
+    const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 60_000);
+    const live = value(await hello.service().liveBackends());
+    expect(live.map(({ info }) => info.id)).toEqual([elsewhere.backendId]);
+  });
+
+  it("is not judged where it has never sent one", async () => {
+    const { hello, backendId } = await setUpBackend();
+    vi.setSystemTime(Date.now() + 10 * 60_000);
+    expect(await passTime(agentOf(hello).stub(), 0)).toBe(false);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+  });
+});

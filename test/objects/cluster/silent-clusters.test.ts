@@ -1,0 +1,142 @@
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { serviceStub } from "../../../src/objects/stubs.ts";
+import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
+import { evict, freezeClock, passTime, wakesIn } from "../support/clock.ts";
+import { actor, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
+import { setUpBackend, startBackend } from "../support/started-backend.ts";
+
+beforeEach(() => {
+  freezeClock();
+  startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const everything = { limit: 50 };
+
+describe("the lists of live backends", () => {
+  it("leave a cluster's backends out while it is silent for longer than the lease, and show them again after", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 44_999);
+    expect(await listed(hello)).toEqual([backendId]);
+    await passTime(agent.stub(), 1);
+    expect(await listed(hello)).toEqual([]);
+    expect(value(await hello.service().listBackends(everything)).items).toEqual([]);
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
+    await passTime(agent.stub(), 14_999);
+    value(await agent.beat([reported]));
+    expect(await listed(hello)).toEqual([backendId]);
+    expect(value(await hello.service().listBackends(everything)).items).toHaveLength(1);
+  });
+
+  it("leave them out although the cluster's object was evicted", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await evict(agent.stub());
+    vi.setSystemTime(Date.now() + 45_000);
+    expect(await listed(hello)).toEqual([]);
+  });
+
+  it("leave out what only a silent agent ran, while another keeps the cluster alive", async () => {
+    const { hello, reported } = await setUpBackend();
+    const other = await startBackend(hello, "other");
+    const agent = agentOf(hello);
+    value(await agent.beat([reported], "agent-1"));
+    for (let i = 0; i < 5; i++) {
+      vi.setSystemTime(Date.now() + 9_000);
+      expect(await listed(hello)).toHaveLength(i < 4 ? 2 : 1);
+      value(await agent.beat([other.reported], "agent-2"));
+    }
+    expect(await listed(hello)).toEqual([other.backendId]);
+    expect(await notEnded(hello)).toHaveLength(2);
+  });
+
+  it("show what runs in other clusters, and what is younger than the lease", async () => {
+    const { hello, reported } = await setUpBackend();
+    value(await register(hello, "second"));
+    const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    vi.setSystemTime(Date.now() + 1_000);
+    const young = await startBackend(hello, "young");
+    vi.setSystemTime(Date.now() + 44_000);
+    expect(await listed(hello)).toEqual([elsewhere.backendId, young.backendId]);
+    vi.setSystemTime(Date.now() + 1_000);
+    expect(await listed(hello)).toEqual([elsewhere.backendId]);
+  });
+
+  it("show what runs in a cluster that never sent a heartbeat", async () => {
+    const { hello, backendId } = await setUpBackend();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    expect(await listed(hello)).toEqual([backendId]);
+  });
+
+  it("show what was started in a cluster after it was lost: nobody has judged it", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 60_000);
+    const { backendId } = await startBackend(hello, "later");
+    vi.setSystemTime(Date.now() + 100_000);
+    expect(await listed(hello)).toEqual([backendId]);
+  });
+});
+
+describe("a cluster that is lost", () => {
+  it("is told to every service, again to those that did not hear it, and to none after a heartbeat", async () => {
+    const { hello, reported } = await setUpBackend();
+    value(await hello.accountObject.createService({ name: "other" }, actor));
+    const other = serviceStub(env, hello.account, "other");
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
+    const { backendId } = value(await other.connectBackend(connectCall({})));
+    const agent = agentOf(hello);
+    value(await agent.beat([reported, { ...reported, id: backendId, fencing_token: 1 }]));
+    const mend = await breakTable(hello.service(), "backends");
+    await passTime(agent.stub(), 60_000);
+    expect(await notEnded(hello, "other")).toEqual([]);
+    await mend();
+    expect(await notEnded(hello)).toHaveLength(1);
+    expect(await passTime(agent.stub(), 2_000)).toBe(true);
+    expect(await notEnded(hello)).toEqual([]);
+    // Its log of deliveries is looked through after seven days, and nothing else is left to do.
+    expect(await wakesIn(agent.stub())).toBeGreaterThan(6 * 24 * 3600 * 1000);
+  });
+
+  it("and was heard again before every service was told keeps what was not given up yet", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    const mend = await breakTable(hello.service(), "backends");
+    await passTime(agent.stub(), 60_000);
+    await mend();
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 2_000);
+    expect(await listed(hello)).toEqual([backendId]);
+  });
+
+  it("is lost once: what was started since then waits for a heartbeat", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    await passTime(agent.stub(), 60_000);
+    const { backendId } = await startBackend(hello, "later");
+    await passTime(agent.stub(), 600_000);
+    expect(await notEnded(hello)).toEqual([backendId]);
+    value(await agent.beat([]));
+    expect(await notEnded(hello)).toEqual([]);
+    await passTime(agent.stub(), 60_000);
+    const again = await startBackend(hello, "again");
+    value(await agent.beat([again.reported]));
+    await passTime(agent.stub(), 45_000);
+    expect(await listed(hello)).toEqual([]);
+    await passTime(agent.stub(), 15_000);
+    expect(await notEnded(hello)).toEqual([]);
+  });
+});

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, freezeClock } from "../support/clock.ts";
+import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+async function pin(hello: Hello, environment: string | undefined, image: string, ifMatch?: number) {
+  return hello.service().pin(environment, { image }, actor, registryHost, ifMatch);
+}
+
+async function addEnvironment(hello: Hello, name: string, image = "latest") {
+  return value(await hello.service().createEnvironment({ name, image }, actor, registryHost));
+}
+
+async function end(hello: Hello, backendId: string): Promise<void> {
+  const live = value(await hello.service().liveBackends());
+  const token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
+  expect(value(await hello.report(backendId, token, "terminated")).accepted).toBe(true);
+}
+
+function messageOf(result: { ok: boolean; error?: { message: string } }): string {
+  return result.error?.message ?? "";
+}
+
+describe("deleting an image", () => {
+  it("is refused while an environment resolves to it, be it by digest or by tag", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    await hello.push(2, "v2");
+    await addEnvironment(hello, "prod", digestNumber(2));
+    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
+    await hello.push(3, "latest");
+    value(await hello.service().deleteImage(digestNumber(1), actor));
+    expect(code(await pin(hello, "default", digestNumber(1)))).toBe("image_not_found");
+    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_not_found");
+  });
+
+  it("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
+    const hello = await setUp();
+    await hello.push(1, "v1");
+    await hello.push(2, "v2");
+    value(await pin(hello, "default", digestNumber(1)));
+    for (let revision = 3; revision <= 21; revision++) value(await pin(hello, "default", "v2"));
+    const refused = await hello.service().deleteImage(digestNumber(1), actor);
+    expect(code(refused)).toBe("image_in_use");
+    expect(messageOf(refused)).toContain("revision 2 of environment `default`");
+    value(await pin(hello, "default", "v2"));
+    value(await hello.service().deleteImage(digestNumber(1), actor));
+  });
+
+  it("is refused while a live backend runs it, and not after its end", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    await hello.push(2, "other");
+    const { backendId } = value(await hello.connect({ spawn: { tag: "other" } }));
+    expect(value(await hello.service().getImage(digestNumber(2), registryHost))).toMatchObject({
+      environments: [],
+      live_backends: [backendId],
+    });
+    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
+    await end(hello, backendId);
+    value(await hello.service().deleteImage(digestNumber(2), actor));
+    expect(value(await hello.service().listImages({ limit: 50 }, registryHost)).items).toHaveLength(1);
+  });
+});
+
+describe("deleting an environment", () => {
+  it("is refused while it has live backends, and for the only one that there is", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    expect(code(await hello.service().deleteEnvironment("default", actor))).toBe("environment_in_use");
+    await addEnvironment(hello, "prod");
+    value(await hello.service().patch({ default_environment: "prod" }, actor));
+    const { backendId } = value(await hello.connect());
+    expect(code(await hello.service().deleteEnvironment("prod", actor))).toBe("environment_in_use");
+    await end(hello, backendId);
+    value(await hello.service().deleteEnvironment("prod", actor));
+    expect(code(await hello.service().getEnvironment("prod"))).toBe("environment_not_found");
+    expect(value(await hello.service().describe()).defaultEnvironment).toBeNull();
+  });
+
+  it("leaves nothing of it to one that is created later under its name", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    await addEnvironment(hello, "prod", digestNumber(1));
+    value(await pin(hello, "prod", "latest"));
+    const { backendId } = value(await hello.connect({ environment: "prod" }));
+    await end(hello, backendId);
+    value(await hello.service().deleteEnvironment("prod", actor));
+    const anew = await addEnvironment(hello, "prod");
+    expect(anew).toMatchObject({ image: "latest", revision: 1, last_spawned_at: null });
+    expect(value(await hello.service().history("prod", { limit: 50 })).items).toHaveLength(1);
+    expect(value(await hello.service().getEnvironment("prod")).last_spawned_at).toBeNull();
+  });
+});
+
+describe("a service that is deleted and created again", () => {
+  it("starts anew, keeps its code, and its fencing tokens go on increasing", async () => {
+    const hello = await setUp();
+    await hello.push(1, "v1");
+    value(await pin(hello, "default", "v1"));
+    const before = value(await hello.connect({ key: "doc" }));
+    const [old] = value(await hello.service().liveBackends());
+    value(await hello.accountObject.deleteService("hello", actor));
+    expect(code(await hello.connect())).toBe("service_not_found");
+    expect(code(await hello.service().describe())).toBe("service_not_found");
+    await cluster.settledOf("backend.terminate", 1);
+    value(await hello.report(before.backendId, old?.info.fencingToken ?? 0, "terminated"));
+    await evict(hello.service());
+
+    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    expect(value(await hello.service().describe())).toMatchObject({
+      lastSpawnedAt: null,
+      lastImageDigest: null,
+      environments: [{ name: "default", image: "latest", revision: 1, digest: null }],
+    });
+    expect(value(await hello.service().listImages({ limit: 50 }, registryHost)).items).toEqual([]);
+    await hello.push(2, "latest");
+    const after = value(await hello.connect({ key: "doc" }));
+    expect(after.spawned).toBe(true);
+    expect(after.backendId.slice(0, 5)).toBe(before.backendId.slice(0, 5));
+    const [live] = value(await hello.service().liveBackends());
+    expect(live?.info.fencingToken).toBeGreaterThan(old?.info.fencingToken ?? Number.POSITIVE_INFINITY);
+  });
+
+  it("does not hand out a key that a backend of its former life still holds", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const before = value(await hello.connect({ key: "doc" }));
+    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    await hello.push(1, "latest");
+    const waiting = hello.connect({ key: "doc" });
+    value(await hello.report(before.backendId, 1, "terminated"));
+    const after = value(await waiting);
+    expect(after.spawned).toBe(true);
+    expect(after.backendId).not.toBe(before.backendId);
+  });
+});

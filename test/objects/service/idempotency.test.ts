@@ -1,0 +1,247 @@
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { idempotencyKeptMs } from "../../../src/domain/limits.ts";
+import type { Idempotency } from "../../../src/objects/contract.ts";
+import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, freezeClock } from "../support/clock.ts";
+import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+const once: Idempotency = { key: "retry-1", requestHash: "a" };
+const otherBody: Idempotency = { key: "retry-1", requestHash: "b" };
+
+function connect(hello: Hello, idempotency: Idempotency, key?: string) {
+  const call = connectCall(key === undefined ? {} : { key });
+  return hello.service().connectBackend({ ...call, idempotency });
+}
+
+async function idsOfLive(hello: Hello): Promise<string[]> {
+  return value(await hello.service().liveBackends()).map(({ info }) => info.id);
+}
+
+function recordsOf(hello: Hello): Promise<unknown[]> {
+  return runInDurableObject(hello.service(), (_, { storage }) =>
+    storage.sql.exec("SELECT key FROM idempotency").toArray(),
+  );
+}
+
+describe("a connect that is sent again", () => {
+  it("is answered as the first time and starts nothing, whatever has happened since", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const first = value(await connect(hello, once));
+    const [live] = value(await hello.service().liveBackends());
+    value(await hello.report(first.backendId, live?.info.fencingToken ?? 0, "terminated"));
+    await evict(hello.service());
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(value(await connect(hello, once))).toEqual(first);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+    expect(await idsOfLive(hello)).toEqual([]);
+  });
+
+  it("with another body is idempotency_mismatch and starts nothing", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { backendId } = value(await connect(hello, once));
+    expect(code(await connect(hello, otherBody))).toBe("idempotency_mismatch");
+    expect(await idsOfLive(hello)).toEqual([backendId]);
+    expect(value(await connect(hello, { key: "retry-2", requestHash: "b" })).backendId).not.toBe(backendId);
+  });
+
+  it("while the first is still running is idempotency_in_progress, and the first's answer after it", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    cluster.script(() => promise.then(() => Response.json({})));
+    const running = connect(hello, once);
+    await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(1));
+    const early = await connect(hello, once);
+    expect(early.ok ? null : early.error).toMatchObject({
+      code: "idempotency_in_progress",
+      retryAfterSeconds: 1,
+    });
+    expect(code(await connect(hello, otherBody))).toBe("idempotency_mismatch");
+    resolve();
+    const first = value(await running);
+    expect(value(await connect(hello, once))).toEqual(first);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+
+  it("after the object went down in the middle of the first finds the backend that was decided", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { backendId } = value(await connect(hello, once));
+    // What a crash leaves that comes after the decision and before the cluster's answer.
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec("UPDATE idempotency SET result = NULL");
+    });
+    await evict(hello.service());
+    const again = value(await connect(hello, once));
+    expect(again).toMatchObject({ backendId, baseUrl: `https://${backendId}.cluster.test` });
+    expect(await idsOfLive(hello)).toEqual([backendId]);
+  });
+
+  it("after the object went down and the backend has ended says so, and starts no other", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const { backendId } = value(await connect(hello, once));
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec("UPDATE idempotency SET result = NULL");
+    });
+    const [live] = value(await hello.service().liveBackends());
+    value(await hello.report(backendId, live?.info.fencingToken ?? 0, "terminated"));
+    await evict(hello.service());
+    const again = await connect(hello, once);
+    expect(again.ok ? null : again.error).toMatchObject({
+      code: "cluster_unavailable",
+      details: { backend_id: backendId },
+    });
+    expect(await idsOfLive(hello)).toEqual([]);
+  });
+
+  it("is decided anew after a failure that started nothing", async () => {
+    const hello = await setUp();
+    expect(code(await connect(hello, once))).toBe("image_not_found");
+    await hello.push(1, "latest");
+    expect(value(await connect(hello, once)).spawned).toBe(true);
+  });
+
+  it("is told the cluster's refusal again, without asking it again", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    cluster.script(409);
+    const first = await connect(hello, once);
+    expect(code(first)).toBe("cluster_refused");
+    expect(await connect(hello, once)).toEqual(first);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+
+  it("gets the URL that the cluster told only after the first answer had failed", async () => {
+    const hello = await setUp({ template: null });
+    await hello.push(1, "latest");
+    cluster.script(500);
+    const first = await connect(hello, once);
+    const id = String(first.ok ? "" : first.error.details?.backend_id);
+    expect(code(first)).toBe("cluster_unavailable");
+    const [live] = value(await hello.service().liveBackends());
+    const shard = hello.shard(id);
+    const report = { status: "ready", fencing_token: live?.info.fencingToken ?? 0 } as const;
+    const url = "https://b.example.com";
+    value(await shard.report(hello.account, "hello", "main", id, { ...report, url }));
+    expect(value(await connect(hello, once))).toMatchObject({ backendId: id, baseUrl: url });
+    expect(await idsOfLive(hello)).toEqual([id]);
+  });
+
+  it("24 h later is a new request, and nothing is kept of the old ones", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const first = value(await connect(hello, once));
+    value(await connect(hello, { key: "retry-2", requestHash: "a" }));
+    vi.setSystemTime(Date.now() + idempotencyKeptMs - 1);
+    expect(value(await connect(hello, once)).backendId).toBe(first.backendId);
+    vi.setSystemTime(Date.now() + 1);
+    expect(value(await connect(hello, otherBody)).backendId).not.toBe(first.backendId);
+    expect(await recordsOf(hello)).toEqual([{ key: "retry-1" }]);
+  });
+
+  it("many times at once starts one backend", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const all = await Promise.all(Array.from({ length: 10 }, () => connect(hello, once)));
+    const answers = new Set(all.map((result) => (result.ok ? result.value.backendId : result.error.code)));
+    expect(await idsOfLive(hello)).toHaveLength(1);
+    for (const answer of answers)
+      expect([...(await idsOfLive(hello)), "idempotency_in_progress"]).toContain(answer);
+  });
+});
+
+describe("a creation that is sent again", () => {
+  const creations: [string, (hello: Hello, idempotency: Idempotency) => Promise<unknown>][] = [
+    [
+      "of a token",
+      async (hello, idempotency) =>
+        hello.accountObject.createToken(
+          { name: "ci", role: "deploy" },
+          { id: crypto.randomUUID().slice(0, 12), secretHash: await hashSecret("x") },
+          actor,
+          idempotency,
+        ),
+    ],
+    [
+      "of a cluster",
+      async (hello, idempotency) =>
+        hello.accountObject.createCluster(
+          { name: "second", webhook_url: "https://cluster.test/hook" },
+          { id: "agentsecond0", secretHash: await hashSecret("x") },
+          hello.signingSecret,
+          actor,
+          idempotency,
+        ),
+    ],
+    [
+      "of a service",
+      (hello, idempotency) => hello.accountObject.createService({ name: "new" }, actor, idempotency),
+    ],
+    [
+      "of an environment",
+      (hello, idempotency) =>
+        hello
+          .service()
+          .createEnvironment({ name: "prod", image: "latest" }, actor, registryHost, idempotency),
+    ],
+    [
+      "of an image",
+      (hello, idempotency) =>
+        hello.service().recordImage({ digest: digestNumber(1), tag: "v1" }, registryHost, actor, idempotency),
+    ],
+  ];
+
+  it.each(creations)("%s is answered as the first time, and refused with another body", async (_, create) => {
+    const hello = await setUp();
+    const first = await create(hello, once);
+    expect(first).toMatchObject({ ok: true });
+    vi.setSystemTime(Date.now() + 60_000);
+    expect(await create(hello, once)).toEqual(first);
+    expect(await create(hello, otherBody)).toMatchObject({
+      ok: false,
+      error: { code: "idempotency_mismatch" },
+    });
+    expect(value(await hello.accountObject.listTokens({ limit: 50 })).items.length).toBeLessThanOrEqual(3);
+    expect(value(await hello.service().recentImages(registryHost)).length).toBeLessThanOrEqual(1);
+  });
+
+  it("succeeds after a failure, which is not kept", async () => {
+    const hello = await setUp();
+    const create = () =>
+      hello.service().createEnvironment({ name: "prod", image: "v1" }, actor, registryHost, once);
+    expect(code(await create())).toBe("image_not_found");
+    await hello.push(1, "v1");
+    expect(value(await create()).digest).toBe(digestNumber(1));
+  });
+
+  it("while the first creation of a service is still running is idempotency_in_progress", async () => {
+    const hello = await setUp();
+    const [first, second] = await Promise.all([
+      hello.accountObject.createService({ name: "new" }, actor, once),
+      hello.accountObject.createService({ name: "new" }, actor, once),
+    ]);
+    expect(value(first).name).toBe("new");
+    expect(code(second)).toBe("idempotency_in_progress");
+    expect(value(await hello.accountObject.createService({ name: "new" }, actor, once))).toEqual(
+      value(first),
+    );
+  });
+});

@@ -1,0 +1,221 @@
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { registrationOf } from "../support/agent.ts";
+import { evict, freezeClock } from "../support/clock.ts";
+import { actor, code, connectCall, registryHost, setUp, value } from "../support/service.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+/** A service whose first backend holds the key `doc`. */
+async function setUpHolder() {
+  const hello = await setUp();
+  await hello.push(1, "latest");
+  const { backendId } = value(await hello.connect({ key: "doc" }));
+  const [live] = value(await hello.service().liveBackends());
+  const fencingToken = live?.info.fencingToken ?? 0;
+  return {
+    ...hello,
+    backendId,
+    fencingToken,
+    terminate: async () => value(await hello.service().terminate(backendId, false, actor)),
+  };
+}
+
+/**
+ * Freezes timeouts too and begins a connect that has to wait.
+ * @returns once it waits, the connect's answer to come
+ */
+async function connectThatWaits(hello: Awaited<ReturnType<typeof setUpHolder>>) {
+  await cluster.settledOf("backend.terminate", 1);
+  await cluster.quiet();
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  const answer = hello.connect({ key: "doc" });
+  await vi.waitUntil(() => vi.getTimerCount() === 1);
+  return { answer };
+}
+
+describe("a held key", () => {
+  it("is handed out to whoever connects with it, with the same secret token and URL", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const first = value(await hello.connect({ key: "doc" }));
+    const second = value(await hello.connect({ key: "doc" }));
+    expect(first.spawned).toBe(true);
+    expect(second).toEqual({ ...first, spawned: false });
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+
+  it("is handed out when the object was evicted meanwhile", async () => {
+    const hello = await setUpHolder();
+    await evict(hello.service());
+    const again = value(await hello.connect({ key: "doc" }));
+    expect(again).toMatchObject({ spawned: false, backendId: hello.backendId });
+  });
+
+  it("is handed out with the status that the holder has reached", async () => {
+    const hello = await setUpHolder();
+    value(await hello.report(hello.backendId, hello.fencingToken, "ready"));
+    expect(value(await hello.connect({ key: "doc" })).status).toBe("ready");
+  });
+
+  it("keeps being handed out after the pin moved on: only new backends run the new image", async () => {
+    const hello = await setUpHolder();
+    await hello.push(2, "latest");
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(false);
+    expect(value(await hello.connect({ key: "other" })).spawned).toBe(true);
+  });
+
+  it("is held in one environment only", async () => {
+    const hello = await setUpHolder();
+    const body = { name: "staging", image: "latest" };
+    value(await hello.service().createEnvironment(body, actor, registryHost));
+    const elsewhere = value(await hello.connect({ key: "doc", environment: "staging" }));
+    expect(elsewhere.spawned).toBe(true);
+    expect(elsewhere.backendId).not.toBe(hello.backendId);
+    const here = value(await hello.connect({ key: "doc", environment: "default" }));
+    expect(here.backendId).toBe(hello.backendId);
+  });
+
+  it("is given to one backend, however many ask for it at once", async () => {
+    const hello = await setUp();
+    await hello.push(1, "latest");
+    const all = await Promise.all(Array.from({ length: 20 }, () => hello.connect({ key: "doc" })));
+    const connections = all.map(value);
+    expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);
+    expect(connections.filter(({ spawned }) => spawned)).toHaveLength(1);
+  });
+
+  it("is not handed out to a token of other environments", async () => {
+    const hello = await setUpHolder();
+    const call = { ...connectCall({ key: "doc" }), actor: { ...actor, environments: ["staging"] } };
+    expect(code(await hello.service().connectBackend(call))).toBe("forbidden");
+  });
+
+  it("is free again after the end", async () => {
+    const hello = await setUpHolder();
+    value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
+    expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+  });
+});
+
+describe("spawn: false", () => {
+  it("finds the holder and never starts a backend", async () => {
+    const hello = await setUpHolder();
+    expect(value(await hello.connect({ key: "doc", spawn: null })).backendId).toBe(hello.backendId);
+    expect(code(await hello.connect({ key: "other", spawn: null }))).toBe("key_not_held");
+    expect(code(await hello.connect({ spawn: null }))).toBe("bad_request");
+    await hello.terminate();
+    expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+});
+
+describe("a key whose holder is ending", () => {
+  it("is waited for, and given to a new backend when the end is reported", async () => {
+    const hello = await setUpHolder();
+    await hello.terminate();
+    const { answer } = await connectThatWaits(hello);
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+    value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
+    const connection = value(await answer);
+    expect(connection.spawned).toBe(true);
+    expect(connection.backendId).not.toBe(hello.backendId);
+  });
+
+  it("is waited for when the cluster itself has reported that it ends", async () => {
+    const hello = await setUpHolder();
+    value(await hello.report(hello.backendId, hello.fencingToken, "terminating"));
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    const answer = hello.connect({ key: "doc" });
+    await vi.waitUntil(() => vi.getTimerCount() === 1);
+    value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
+    expect(value(await answer).spawned).toBe(true);
+  });
+
+  it("is given to one backend when many wait for it", async () => {
+    const hello = await setUpHolder();
+    await hello.terminate();
+    const { answer } = await connectThatWaits(hello);
+    const others = Array.from({ length: 4 }, () => hello.connect({ key: "doc" }));
+    await vi.waitUntil(() => vi.getTimerCount() === 5);
+    value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
+    const connections = (await Promise.all([answer, ...others])).map(value);
+    expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);
+    expect(connections.filter(({ spawned }) => spawned)).toHaveLength(1);
+  });
+
+  it("is waited for 10 s, and then refused with key_terminating and Retry-After", async () => {
+    const hello = await setUpHolder();
+    await hello.terminate();
+    const { answer } = await connectThatWaits(hello);
+    // A timeout belongs to the object that set it, and has to fire in there.
+    await runInDurableObject(hello.service(), () => {
+      vi.advanceTimersByTime(10_000);
+    });
+    const refused = await answer;
+    expect(refused.ok ? null : refused.error).toMatchObject({
+      code: "key_terminating",
+      details: { backend_id: hello.backendId },
+      retryAfterSeconds: expect.any(Number),
+    });
+    expect(cluster.of("backend.spawn")).toHaveLength(1);
+  });
+
+  it("is given to a new backend when Slipway itself takes the holder as ended", async () => {
+    const hello = await setUpHolder();
+    value(await hello.service().terminate(hello.backendId, true, actor));
+    await cluster.settledOf("backend.terminate", 1);
+    const { answer } = await connectThatWaits(hello);
+    value(await hello.service().clusterLost("main", await registrationOf(hello)));
+    expect(value(await answer).spawned).toBe(true);
+  });
+});
+
+describe("a report under another fencing token", () => {
+  it("is not accepted and does not free the key", async () => {
+    const hello = await setUpHolder();
+    for (const stale of [hello.fencingToken + 1, hello.fencingToken - 1]) {
+      expect(value(await hello.report(hello.backendId, stale, "terminated"))).toEqual({
+        accepted: false,
+        current: "scheduled",
+      });
+    }
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(hello.backendId);
+  });
+
+  it("is ignored by the service too, whatever a shard may say", async () => {
+    const hello = await setUpHolder();
+    const end = { status: "terminated", time: Date.now() } as const;
+    value(await hello.service().statusReached(hello.backendId, hello.fencingToken + 1, end, null));
+    expect(value(await hello.connect({ key: "doc" })).backendId).toBe(hello.backendId);
+    value(await hello.service().statusReached(hello.backendId, hello.fencingToken, end, null));
+    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+  });
+});
+
+describe("fencing tokens", () => {
+  it("increase from one holder of a key to the next, across an eviction", async () => {
+    const hello = await setUpHolder();
+    const tokens = [hello.fencingToken];
+    for (let i = 0; i < 3; i++) {
+      const [live] = value(await hello.service().liveBackends());
+      value(await hello.report(live?.info.id ?? "", live?.info.fencingToken ?? 0, "terminated"));
+      await evict(hello.service());
+      value(await hello.connect({ key: "doc" }));
+      const [next] = value(await hello.service().liveBackends());
+      tokens.push(next?.info.fencingToken ?? 0);
+    }
+    expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
+  });
+});

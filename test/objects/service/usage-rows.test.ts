@@ -1,0 +1,241 @@
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Service } from "../../../src/objects/service/service.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { startBackend } from "../support/backend.ts";
+import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { actor, connectCall, registryHost, type setUp, value } from "../support/service.ts";
+import { day, minute, setUpWithImage, totals } from "../support/usage.ts";
+
+type Hello = Awaited<ReturnType<typeof setUp>>;
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+function rows(hello: Hello): Promise<{ minute: number; environment: number; counts: string }[]> {
+  return runInDurableObject(hello.service(), (_, { storage }) =>
+    storage.sql
+      .exec<{ minute: number; environment: number; counts: string }>("SELECT * FROM usage ORDER BY minute")
+      .toArray(),
+  );
+}
+
+/** Makes rows of nine spawns, one for each minute from `first` on. */
+async function insertRows(hello: Hello, first: number, count: number): Promise<void> {
+  await runInDurableObject(hello.service(), (_, { storage }) => {
+    storage.sql
+      .exec(
+        `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)
+         INSERT INTO usage SELECT ? + i * 60000, 1, '1 9 0 0 0 0' FROM n`,
+        count,
+        first,
+      )
+      .toArray();
+  });
+}
+
+function alarmOf(hello: Hello): Promise<number | null> {
+  return runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
+}
+
+/** What `action` on the service writes, one entry for each statement; reads are left out. */
+function writesOf(hello: Hello, action: (service: Service) => Promise<unknown>) {
+  return runInDurableObject<Service, string[]>(hello.service(), async (service, { storage }) => {
+    const { sql } = storage;
+    const exec = sql.exec.bind(sql);
+    const writes: string[] = [];
+    const spied = vi.spyOn(sql, "exec").mockImplementation((query, ...values) => {
+      if (!query.trim().startsWith("SELECT")) writes.push(query.trim().split(/\s+/).slice(0, 3).join(" "));
+      return exec(query, ...values);
+    });
+    const alarms = vi.spyOn(storage, "setAlarm");
+    await action(service);
+    for (const _ of alarms.mock.calls) writes.push("setAlarm");
+    spied.mockRestore();
+    alarms.mockRestore();
+    return writes;
+  });
+}
+
+describe("counts are written", () => {
+  it("by the alarm that follows a spawn, one row for an environment's minute, and outlive the process", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect({ key: "doc" }));
+    value(await hello.connect({ key: "doc" }));
+    expect(await rows(hello)).toEqual([]);
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toMatchObject([{ counts: "1 1 1 0 0 0" }]);
+    await evict(hello.service());
+    expect(await totals(hello)).toEqual({ spawned: 1, reused: 1 });
+  });
+
+  it("once, and what comes later in the minute is added to them", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
+    await evict(hello.service());
+    value(await hello.connect());
+    expect(await totals(hello)).toEqual({ spawned: 2 });
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toMatchObject([{ counts: "1 2 0 0 0 0" }]);
+  });
+
+  it("in place of a row that cannot be read", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec("UPDATE usage SET counts = 'broken'");
+    });
+    expect(await totals(hello)).toEqual({});
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
+  });
+
+  it("in the minute they were counted in, however late", async () => {
+    const hello = await setUpWithImage();
+    const at = Date.now();
+    vi.setSystemTime(at + minute - 1);
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toMatchObject([{ minute: at }]);
+  });
+});
+
+describe("counting costs", () => {
+  it("a spawn no row and no alarm but its own", async () => {
+    const hello = await setUpWithImage();
+    // The first spawn reserves fencing tokens.
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect(await writesOf(hello, (service) => service.connectBackend(connectCall({})))).toEqual([
+      "INSERT INTO backends",
+      "setAlarm",
+    ]);
+    expect(await writesOf(hello, (service) => service.connectBackend(connectCall({})))).toEqual([
+      "INSERT INTO backends",
+    ]);
+  });
+
+  it("no row for a spawn that the cluster refuses either", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    cluster.script(409);
+    const writes = await writesOf(hello, (service) => service.connectBackend(connectCall({})));
+    expect(writes.filter((write) => write.includes("usage"))).toEqual([]);
+  });
+
+  it("reused connects one alarm within 60 s and one row, however many they are", async () => {
+    const hello = await setUpWithImage();
+    const { say, backendId } = await startBackend(hello, "doc");
+    await say({ status: "ready" });
+    await passTime(hello.service(), 11_000);
+    expect(await alarmOf(hello)).toBeNull();
+    const reuse = () =>
+      writesOf(hello, async (service) => {
+        expect(value(await service.connectBackend(connectCall({ key: "doc" }))).backendId).toBe(backendId);
+      });
+    const since = Date.now();
+    expect(await reuse()).toEqual(["setAlarm"]);
+    expect(await alarmOf(hello)).toBe(since + minute);
+    for (let i = 0; i < 5; i++) {
+      vi.setSystemTime(Date.now() + 5_000);
+      expect(await reuse()).toEqual([]);
+    }
+    vi.setSystemTime(since + minute);
+    const atAlarm = await writesOf(hello, (service) => service.alarm());
+    expect(atAlarm.filter((write) => write === "INSERT INTO usage")).toHaveLength(1);
+    expect(await totals(hello)).toEqual({ spawned: 1, ready: 1, reused: 6 });
+  });
+
+  it("an alarm within 60 s where a backend is ready long after its spawn", async () => {
+    const hello = await setUpWithImage();
+    const { say } = await startBackend(hello);
+    await passTime(hello.service(), 11_000);
+    vi.setSystemTime(Date.now() + 100_000);
+    await say({ status: "ready" });
+    expect(await alarmOf(hello)).toBeLessThanOrEqual(Date.now() + minute);
+  });
+});
+
+describe("what was counted is kept", () => {
+  it("for 30 days, and deleted after them once an hour", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    const [kept] = await rows(hello);
+    const first = kept?.minute ?? 0;
+    const insertOld = () => insertRows(hello, first - minute, 1);
+    await insertOld();
+
+    vi.setSystemTime(first + 30 * day);
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect((await rows(hello)).map(({ minute }) => minute)).toEqual([first + 30 * day]);
+
+    await insertOld();
+    value(await hello.connect());
+    await passTime(hello.service(), minute);
+    expect(await rows(hello)).toHaveLength(2);
+    const old = { from: first - minute, to: first, stepMs: minute };
+    expect(value(await hello.service().usage(old))[0]?.totals.spawned).toBe(0);
+
+    vi.setSystemTime(first + 30 * day + 60 * minute);
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect((await rows(hello)).every(({ minute }) => minute > first)).toBe(true);
+  });
+
+  it("and not deleted more than 10,000 rows at a time", async () => {
+    const hello = await setUpWithImage();
+    await insertRows(hello, Date.now() - 60 * day, 10_001);
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect(await rows(hello)).toHaveLength(2);
+    vi.setSystemTime(Date.now() + 60 * minute);
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    expect((await rows(hello)).every(({ counts }) => !counts.startsWith("1 9"))).toBe(true);
+  });
+
+  it("apart from what is counted for an environment that is made again with the name", async () => {
+    const hello = await setUpWithImage();
+    const make = async () =>
+      value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost));
+    await make();
+    const { backendId } = value(await hello.connect({ environment: "prod" }));
+    await passTime(hello.service(), 11_000);
+    const [live] = value(await hello.service().liveBackends());
+    value(await hello.report(backendId, live?.info.fencingToken ?? 0, "terminated"));
+    expect(await totals(hello, "prod")).toEqual({ spawned: 1, failed: 1 });
+
+    value(await hello.service().deleteEnvironment("prod", actor));
+    await make();
+    expect(await totals(hello, "prod")).toEqual({});
+    await passTime(hello.service(), minute);
+    expect(await totals(hello, "prod")).toEqual({});
+  });
+
+  it("no longer than the service: one that is made again with its name begins with nothing", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    value(await hello.connect());
+    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    expect(await totals(hello)).toEqual({});
+    await passTime(hello.service(), minute);
+    expect(await totals(hello)).toEqual({});
+  });
+});

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { noUsage } from "../../../src/domain/usage/usage.ts";
+import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { startBackend } from "../support/backend.ts";
+import { freezeClock, passTime } from "../support/clock.ts";
+import { actor, code, connectCall, registryHost, setUp, value } from "../support/service.ts";
+import { day, lastHour, minute, setUpWithImage, totals } from "../support/usage.ts";
+
+let cluster: ScriptedCluster;
+
+beforeEach(() => {
+  freezeClock();
+  cluster = startScriptedCluster();
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("what is counted", () => {
+  it("a spawn is, in the minute and the environment in which it was decided", async () => {
+    const hello = await setUpWithImage();
+    const at = Date.now();
+    value(await hello.connect());
+    const [usage] = await lastHour(hello);
+    expect(usage?.environment).toBe("default");
+    expect(usage?.points).toHaveLength(61);
+    expect(usage?.points.at(-1)).toEqual({ at, ...noUsage.totals, spawned: 1 });
+    expect(usage?.points[0]).toEqual({ at: at - 60 * minute, ...noUsage.totals });
+    expect(usage?.totals).toEqual({ ...noUsage.totals, spawned: 1 });
+    expect(usage?.startup).toBeNull();
+  });
+
+  it("a connect that gets the live holder of its key is reused, not spawned", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect({ key: "doc" }));
+    value(await hello.connect({ key: "doc" }));
+    value(await hello.connect({ key: "doc", spawn: null }));
+    expect(await totals(hello)).toEqual({ spawned: 1, reused: 2 });
+  });
+
+  it("a connect that repeats another with its idempotency key is not counted again", async () => {
+    const hello = await setUpWithImage();
+    const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
+    value(await hello.service().connectBackend(call));
+    value(await hello.service().connectBackend(call));
+    expect(await totals(hello)).toEqual({ spawned: 1 });
+  });
+
+  it("a retry that finds the backend which its first request started is not reused", async () => {
+    const hello = await setUp({ template: null });
+    await hello.push(1, "latest");
+    const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
+    cluster.script(500, () => Response.json({ url: "https://backend.test" }));
+    expect(code(await hello.service().connectBackend(call))).toBe("cluster_unavailable");
+    await passTime(hello.service(), 1_200);
+    await cluster.settled(2);
+    await cluster.quiet();
+    value(await hello.service().connectBackend(call));
+    expect(await totals(hello)).toEqual({ spawned: 1, refused: 1 });
+  });
+
+  it("a connect that is refused for want of an image is, and bad input and mere questions are not", async () => {
+    const hello = await setUp();
+    expect(code(await hello.connect())).toBe("image_not_found");
+    expect(code(await hello.connect({ environment: "prdo" }))).toBe("environment_not_found");
+    expect(code(await hello.connect({ spawn: null }))).toBe("bad_request");
+    expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+    expect(await totals(hello)).toEqual({ refused: 1 });
+  });
+
+  it("a spawn that the cluster refuses is refused, and a backend that failed", async () => {
+    const hello = await setUpWithImage();
+    cluster.script(409);
+    expect(code(await hello.connect())).toBe("cluster_refused");
+    expect(await totals(hello)).toEqual({ spawned: 1, refused: 1, failed: 1 });
+  });
+
+  it("a backend that becomes ready is, once, with the time that it took", async () => {
+    const hello = await setUpWithImage();
+    const { say } = await startBackend(hello);
+    await say({ status: "loading" });
+    await say({ status: "ready" });
+    await say({ status: "ready" });
+    await say({ status: "terminating", termination_reason: "swept" });
+    await say({ status: "terminated" });
+    expect(await totals(hello)).toEqual({ spawned: 1, ready: 1 });
+    const [usage] = await lastHour(hello);
+    expect(usage?.startup?.count).toBe(1);
+    expect(usage?.startup?.p50Ms).toBeGreaterThan(1_800);
+    expect(usage?.startup?.p50Ms).toBeLessThan(2_250);
+  });
+
+  it.each([
+    ["is reported to have ended", ["terminated"]],
+    ["is reported to be ending, and then to have ended", ["terminating", "terminated"]],
+  ] as const)("a backend that %s before it was ready has failed, once", async (_, steps) => {
+    const hello = await setUpWithImage();
+    const { say } = await startBackend(hello);
+    await say({ status: "loading" });
+    for (const status of steps) await say({ status });
+    expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
+  });
+
+  it("a backend that outlives its startup timeout has failed", async () => {
+    const hello = await setUpWithImage();
+    value(await hello.connect());
+    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), 300_000);
+    await cluster.quiet();
+    expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
+  });
+});
+
+describe("a question for usage", () => {
+  it("tells of the environments that its caller may see only, the oldest first", async () => {
+    const hello = await setUpWithImage();
+    for (const name of ["prod", "beta"]) {
+      value(await hello.service().createEnvironment({ name, image: "latest" }, actor, registryHost));
+    }
+    const named = async (environments?: string[]) =>
+      (await lastHour(hello, environments)).map(({ environment }) => environment);
+    expect(await named()).toEqual(["default", "prod", "beta"]);
+    expect(await named(["beta", "elsewhere"])).toEqual(["beta"]);
+    expect(await named([])).toEqual([]);
+  });
+
+  it("for too many steps is refused", async () => {
+    const hello = await setUp();
+    const to = Date.now();
+    const asked = await hello.service().usage({ from: to - day, to, stepMs: minute });
+    expect(code(asked)).toBe("bad_request");
+  });
+
+  it("to a service that does not exist is `service_not_found`", async () => {
+    const hello = await setUp();
+    value(await hello.accountObject.deleteService("hello", actor));
+    const to = Date.now();
+    expect(code(await hello.service().usage({ from: to - minute, to, stepMs: minute }))).toBe(
+      "service_not_found",
+    );
+  });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { readRegistryEvents, registryEventsBody } from "../../../src/protocol/v3/registry-events.ts";
+
+const digest = `sha256:${"a".repeat(64)}`;
+const read = (notification: unknown) => readRegistryEvents(registryEventsBody.parse(notification));
+
+const distributionEvent = {
+  id: "320678d8-ca14-430f-8bb6-4ca139cd83f7",
+  timestamp: "2026-03-09T14:44:26.402973972-08:00",
+  action: "push",
+  target: {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    size: 708,
+    digest,
+    repository: "acme/hello",
+    tag: "v12",
+  },
+  request: { id: "6df24a34", host: "registry.example.com:5000", method: "PUT" },
+  actor: {},
+};
+
+const harborEvent = {
+  type: "PUSH_ARTIFACT",
+  occur_at: 1_772_000_000,
+  operator: "admin",
+  event_data: {
+    resources: [{ digest, tag: "v12", resource_url: "harbor.example.com/acme/hello:v12" }],
+    repository: { name: "hello", namespace: "acme", repo_full_name: "acme/hello", repo_type: "private" },
+  },
+};
+
+const githubEvent = {
+  action: "published",
+  registry_package: {
+    name: "hello",
+    package_type: "CONTAINER",
+    package_version: {
+      version: digest,
+      created_at: "2026-03-09T14:44:26Z",
+      package_url: "ghcr.example.com/acme/hello:v12",
+      container_metadata: { tag: { name: "v12", digest } },
+    },
+  },
+  sender: { login: "ada" },
+};
+
+const amazonEvent = {
+  version: "0",
+  "detail-type": "ECR Image Action",
+  source: "aws.ecr",
+  account: "123456789012",
+  time: "2026-03-09T14:44:26Z",
+  region: "eu-west-1",
+  resources: [],
+  detail: {
+    result: "SUCCESS",
+    "repository-name": "acme/hello",
+    "image-digest": digest,
+    "action-type": "PUSH",
+    "image-tag": "v12",
+  },
+};
+
+describe("a push that is notified by", () => {
+  it.each([
+    ["CNCF distribution", { events: [distributionEvent] }, "registry.example.com:5000/acme/hello"],
+    ["Harbor", harborEvent, "harbor.example.com/acme/hello"],
+    ["GitHub", githubEvent, "ghcr.example.com/acme/hello"],
+    ["Amazon ECR", amazonEvent, "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/hello"],
+  ])("%s is read with its digest, tag, repository and time", (_, notification, repository) => {
+    const { pushes, ignored } = read(notification);
+    expect(pushes).toMatchObject([{ digest, tag: "v12", repository }]);
+    expect(Date.parse(pushes[0]?.pushed_at ?? "")).toBeGreaterThan(Date.parse("2026-01-01"));
+    expect(ignored).toBe(0);
+  });
+});
+
+describe("what is no push of an image is ignored:", () => {
+  it.each([
+    ["a pull in distribution", { events: [{ ...distributionEvent, action: "pull" }] }],
+    ["a blob without a digest", { events: [{ ...distributionEvent, target: { repository: "acme/hello" } }] }],
+    ["a deletion in Harbor", { ...harborEvent, type: "DELETE_ARTIFACT" }],
+    ["a deletion in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, "action-type": "DELETE" } }],
+    ["a push that failed in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, result: "FAILURE" } }],
+    ["another action in GitHub", { ...githubEvent, action: "deleted" }],
+    [
+      "a digest that is none",
+      { events: [{ ...distributionEvent, target: { ...distributionEvent.target, digest: "sha256:1" } }] },
+    ],
+  ])("%s", (_, notification) => {
+    expect(read(notification)).toEqual({ pushes: [], ignored: 1 });
+  });
+});
+
+it("an untagged push is read without a tag, and every event of an envelope on its own", () => {
+  const { tag: _, ...untagged } = distributionEvent.target;
+  const { pushes, ignored } = read({
+    events: [
+      { ...distributionEvent, target: untagged },
+      distributionEvent,
+      { ...distributionEvent, action: "pull" },
+    ],
+  });
+  expect(pushes.map((push) => push.tag)).toEqual([undefined, "v12"]);
+  expect(ignored).toBe(1);
+});
+
+it("an empty tag of GitHub's is no tag", () => {
+  const version = githubEvent.registry_package.package_version;
+  const { pushes } = read({
+    ...githubEvent,
+    registry_package: {
+      package_version: { ...version, container_metadata: { tag: { name: "", digest: "" } } },
+    },
+  });
+  expect(pushes).toMatchObject([{ digest }]);
+  expect(pushes[0]?.tag).toBeUndefined();
+});
+
+it.each([{}, [], { events: {} }, { event_data: {} }, { source: "aws.ec2" }, "push", null])(
+  "%j is refused with the names of the notifications that are understood",
+  (body) => {
+    const parsed = registryEventsBody.safeParse(body);
+    expect(parsed.success).toBe(false);
+    expect(parsed.error?.issues[0]?.message).toContain("CNCF distribution, Harbor, GitHub");
+  },
+);
