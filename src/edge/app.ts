@@ -2,17 +2,17 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { fail } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
-import { failureAnswer } from "./answer.ts";
+import { TokenCache } from "./admission/token-cache.ts";
+import { failureAnswer } from "./api/answer.ts";
+import { mountedPaths, type Route } from "./api/route.ts";
+import { type IsolateState, runRoute } from "./api/run-route.ts";
 import { newServiceCodes } from "./locate-backend.ts";
+import { refusalPage } from "./pages/frame/run-page.tsx";
 import { mountPages } from "./pages/mount.ts";
 import { pages } from "./pages/pages.ts";
-import { refusalPage } from "./pages/run-page.tsx";
-import { failurePage } from "./ready-page.ts";
 import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
-import { mountedPaths, type Route } from "./route.ts";
-import { type IsolateState, runRoute } from "./run-route.ts";
-import { TokenCache } from "./token-cache.ts";
 import { isUnavailable } from "./transport-error.ts";
+import { failurePage } from "./views/ready-page.ts";
 
 /** Methods that some route of the table has, in the order in which `Allow` tells them. */
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

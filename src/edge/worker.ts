@@ -1,5 +1,5 @@
+import { routes } from "./api/routes.ts";
 import { createApp } from "./app.ts";
-import { routes } from "./routes.ts";
 
 export { Account } from "../objects/account/account.ts";
 export { Backends } from "../objects/backends/backends.ts";

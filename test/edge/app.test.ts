@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { publicAccess } from "../../src/edge/access.ts";
+import { publicAccess } from "../../src/edge/admission/access.ts";
+import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
 import { BoundedMap } from "../../src/edge/bounded-map.ts";
-import { defineRoute } from "../../src/edge/route.ts";
-import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/secrets.ts";
+import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/credentials/secrets.ts";
 import { errorEnvelope } from "../../src/protocol/error-envelope.ts";
 import { apiOrigin, send } from "../support/worker/api.ts";
 

@@ -1,12 +1,12 @@
 import type { Context, Hono } from "hono";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import type { IsolateState } from "../run-route.ts";
+import type { IsolateState } from "../api/run-route.ts";
 import { isUnavailable } from "../transport-error.ts";
-import { assetAnswer } from "./assets.ts";
-import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login.tsx";
-import type { Page, PageStream } from "./page.ts";
-import { type Arrival, refusalPage, runPage, runStream } from "./run-page.tsx";
+import { assetAnswer } from "./frame/assets.ts";
+import type { Page, PageStream } from "./frame/page.ts";
+import { type Arrival, refusalPage, runPage, runStream } from "./frame/run-page.tsx";
+import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/login.tsx";
 
 type App = Hono<{ Bindings: Env }>;
 type PageContext = Context<{ Bindings: Env }>;

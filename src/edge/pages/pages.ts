@@ -1,17 +1,17 @@
+import { backendPage } from "./backend/backend.tsx";
+import { backendsPage } from "./backend/backends.tsx";
 import { backendStreams } from "./backend/streams.tsx";
-import { backendPage } from "./backend.tsx";
-import { backendsPage } from "./backends.tsx";
-import { cliLoginPage } from "./cli-login.tsx";
-import { clusterPage } from "./cluster.tsx";
-import { clustersPage } from "./clusters.tsx";
-import { environmentPage } from "./environment.tsx";
-import { eventsPage } from "./events.tsx";
-import { imagePage } from "./image.tsx";
-import { imagesPage } from "./images.tsx";
-import type { Page, PageStream } from "./page.ts";
-import { servicePage } from "./service.tsx";
-import { servicesPage } from "./services.tsx";
-import { settingsPage } from "./settings.tsx";
+import { clusterPage } from "./cluster/cluster.tsx";
+import { clustersPage } from "./cluster/clusters.tsx";
+import { environmentPage } from "./environment/environment.tsx";
+import { eventsPage } from "./events/events.tsx";
+import type { Page, PageStream } from "./frame/page.ts";
+import { imagePage } from "./images/image.tsx";
+import { imagesPage } from "./images/images.tsx";
+import { cliLoginPage } from "./login/cli-login.tsx";
+import { servicePage } from "./service/service.tsx";
+import { servicesPage } from "./service/services.tsx";
+import { settingsPage } from "./settings/settings.tsx";
 
 /** Every page that needs somebody to be logged in, and what is streamed to them. */
 export const pages: readonly (Page | PageStream)[] = [

@@ -5,9 +5,9 @@ import type { Env } from "../../objects/env.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/access.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { formatAccessToken, parseAccessToken } from "../../protocol/tokens/access-token.ts";
-import { authenticate } from "../authenticate.ts";
-import { signingOf } from "../signing.ts";
-import type { TokenCache } from "../token-cache.ts";
+import { authenticate } from "../admission/authenticate.ts";
+import type { TokenCache } from "../admission/token-cache.ts";
+import { signingOf } from "../credentials/signing.ts";
 
 /** Who calls the registry. */
 export interface Caller {

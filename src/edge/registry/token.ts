@@ -7,9 +7,9 @@ import {
   parseScopes,
   type RegistryClaims,
 } from "../../protocol/oci/access.ts";
+import type { TokenCache } from "../admission/token-cache.ts";
+import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
-import { signingOf } from "../signing.ts";
-import type { TokenCache } from "../token-cache.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import { type Caller, identifyCaller } from "./caller.ts";
 

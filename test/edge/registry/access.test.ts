@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
+import { signingOf } from "../../../src/edge/credentials/signing.ts";
 import { endpoints } from "../../../src/edge/registry/endpoints.ts";
-import { signingOf } from "../../../src/edge/signing.ts";
 import { registryTokenAnswer } from "../../../src/protocol/oci/access.ts";
 import { signConnectionToken } from "../../../src/protocol/tokens/connection-token.ts";
 import {

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, inject, it } from "vitest";
+import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
 import { RegistryApp } from "../../../src/edge/registry/registry-app.ts";
-import { TokenCache } from "../../../src/edge/token-cache.ts";
 import type { Env } from "../../../src/objects/env.ts";
 import type { S3Place } from "../../support/s3-place.ts";
 import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";

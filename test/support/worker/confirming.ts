@@ -1,6 +1,6 @@
-import { authenticate } from "../../../src/edge/authenticate.ts";
-import { confirmCliLogin } from "../../../src/edge/cli-login.ts";
-import { TokenCache } from "../../../src/edge/token-cache.ts";
+import { authenticate } from "../../../src/edge/admission/authenticate.ts";
+import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
+import { confirmCliLogin } from "../../../src/edge/credentials/cli-login.ts";
 import production from "../../../src/edge/worker.ts";
 import type { Env } from "../../../src/objects/env.ts";
 

@@ -6,9 +6,9 @@ import type { BackendInfo } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
-import { Confirm, Form } from "../elements.tsx";
-import type { Submitted, Visitor } from "../page.ts";
-import { pathOf } from "../paths.ts";
+import { Confirm, Form } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import type { Submitted, Visitor } from "../frame/page.ts";
 
 /** The forms by which a backend is ended, by their names. */
 export const softEnd = "terminate";

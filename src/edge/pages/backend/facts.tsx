@@ -1,10 +1,10 @@
 import { isConnectable } from "../../../domain/backends/status.ts";
 import type { BackendRecord } from "../../../objects/contract.ts";
-import { currentStatus } from "../../backend-views.ts";
-import { whyEnded } from "../../ready-page.ts";
-import { Command, Digest, durationText, Time } from "../elements.tsx";
-import { pathOf } from "../paths.ts";
-import { StatusBadge } from "../status-badge.tsx";
+import { currentStatus } from "../../views/backend-views.ts";
+import { whyEnded } from "../../views/ready-page.ts";
+import { Command, Digest, durationText, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { StatusBadge } from "../elements/status-badge.tsx";
 
 /** What is fixed about a backend, and how it is now. */
 export function Facts({ record }: { record: BackendRecord }) {

@@ -1,4 +1,4 @@
-import type { OutputLines } from "../../backend-output.ts";
+import type { OutputLines } from "../../streams/backend-output.ts";
 import { outputText } from "./output-text.ts";
 
 /** Nothing tells that the client of a silent stream has left, and of a text no empty lines can be spared to ask. */

@@ -1,7 +1,7 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
-import { Command } from "../elements.tsx";
-import { pathOf } from "../paths.ts";
-import { overName } from "../stream-events.ts";
+import { Command } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { overName } from "../frame/stream-events.ts";
 import type { OutputTelling } from "./output-stream.ts";
 import { outputText } from "./output-text.ts";
 import { Part } from "./part.tsx";

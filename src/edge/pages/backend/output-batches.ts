@@ -1,4 +1,4 @@
-import type { OutputLines } from "../../backend-output.ts";
+import type { OutputLines } from "../../streams/backend-output.ts";
 
 /** Lines that come within this time are shown at once. */
 const gatherMs = 200;

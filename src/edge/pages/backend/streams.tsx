@@ -1,11 +1,11 @@
 import type { Failure } from "../../../domain/result.ts";
 import type { BackendRecord } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
-import { openOutput, outputLines } from "../../backend-output.ts";
-import { currentStatus, describeBackendTo } from "../../backend-views.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { defineStream, type Visitor } from "../page.ts";
+import { openOutput, outputLines } from "../../streams/backend-output.ts";
+import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
+import { defineStream, type Visitor } from "../frame/page.ts";
 import { linesShown, logTelling, NoLog } from "./log.tsx";
 import { logTextAnswer } from "./log-text.ts";
 import { outputBatches } from "./output-batches.ts";

@@ -1,10 +1,10 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
 import type { UsageSample } from "../../../protocol/backend-metrics.ts";
-import { readUsage } from "../../backend-output.ts";
-import { Command, sizeText, Table } from "../elements.tsx";
-import { pathOf } from "../paths.ts";
+import { readUsage } from "../../streams/backend-output.ts";
+import { Command, sizeText, Table } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { overName } from "../frame/stream-events.ts";
 import { MetricPlot } from "../plots/metric-plot.tsx";
-import { overName } from "../stream-events.ts";
 import type { OutputTelling } from "./output-stream.ts";
 import { Part } from "./part.tsx";
 

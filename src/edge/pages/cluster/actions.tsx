@@ -1,8 +1,8 @@
 import { secretRotationOverlapMs } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
-import { Confirm, durationText, Form } from "../elements.tsx";
-import { AttemptField } from "../form-attempt.tsx";
-import type { Visitor } from "../page.ts";
+import { Confirm, durationText, Form } from "../elements/elements.tsx";
+import { AttemptField } from "../frame/form-attempt.tsx";
+import type { Visitor } from "../frame/page.ts";
 
 interface Offered {
   cluster: ObservedCluster;

@@ -2,9 +2,9 @@ import { webhookName } from "../../../domain/deliveries/redelivery.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
 import { definedFields } from "../../defined.ts";
-import { Badge, Command, durationText, Empty, Form, Table, Time } from "../elements.tsx";
-import type { Visitor } from "../page.ts";
-import { pathOf } from "../paths.ts";
+import { Badge, Command, durationText, Empty, Form, Table, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import type { Visitor } from "../frame/page.ts";
 
 const outcomes = {
   delivered: { kind: "good", text: "delivered" },

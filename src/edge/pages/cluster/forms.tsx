@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { accountStub, clusterStub } from "../../../objects/stubs.ts";
+import { newSigningSecret, secretSource } from "../../credentials/secrets.ts";
 import { parseInput } from "../../input.ts";
-import { newSigningSecret, secretSource } from "../../secrets.ts";
-import { Command, Time } from "../elements.tsx";
-import { readAttempt } from "../form-attempt.tsx";
-import type { PageCall, Submitted, View } from "../page.ts";
-import { pathOf } from "../paths.ts";
+import { Command, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { readAttempt } from "../frame/form-attempt.tsx";
+import type { PageCall, Submitted, View } from "../frame/page.ts";
 import { answerText } from "./deliveries.tsx";
 
 type ClusterCall = Pick<PageCall<{ cluster: string }>, "env" | "visitor" | "path" | "params">;

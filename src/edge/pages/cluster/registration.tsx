@@ -3,13 +3,13 @@ import { ok, type Result } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { createClusterBody } from "../../../protocol/v3/clusters.ts";
+import { newAgentSecret, newSigningSecret, secretSource } from "../../credentials/secrets.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { newAgentSecret, newSigningSecret, secretSource } from "../../secrets.ts";
-import { Command, Form } from "../elements.tsx";
-import { AttemptField, readAttempt } from "../form-attempt.tsx";
-import type { PageCall, Submitted, View, Visitor } from "../page.ts";
-import { pathOf } from "../paths.ts";
+import { Command, Form } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { AttemptField, readAttempt } from "../frame/form-attempt.tsx";
+import type { PageCall, Submitted, View, Visitor } from "../frame/page.ts";
 import { agentCommand } from "./agent-command.ts";
 
 /** What registers a cluster; `registerForm` reads what it sends. */

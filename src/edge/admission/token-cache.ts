@@ -1,0 +1,38 @@
+import { tokenCacheMs } from "../../domain/limits.ts";
+import type { Identity } from "../../objects/contract.ts";
+import { BoundedMap } from "../bounded-map.ts";
+
+const cachedTokens = 10_000;
+
+/** Positive answers to "whose token or session is this?", kept in the isolate for at most `tokenCacheMs`. */
+export class TokenCache {
+  readonly #entries = new BoundedMap<{ identity: Identity; until: number }>(cachedTokens);
+  readonly #now: () => number;
+
+  /** @param now the isolate's clock, in milliseconds since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** @param token the whole access token: a digest of it would cost every request a turn of the event loop */
+  get(token: string): Identity | undefined {
+    const entry = this.#entries.get(token);
+    if (!entry) return undefined;
+    if (this.#now() < entry.until) return entry.identity;
+    this.#entries.delete(token);
+    return undefined;
+  }
+
+  set(token: string, identity: Identity): void {
+    const until = Math.min(this.#now() + tokenCacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY);
+    this.#entries.set(token, { identity, until });
+  }
+
+  /** Lets a revoked token go, with every session made from it, or an ended session. @param id of either */
+  forget(account: string, id: string): void {
+    this.#entries.deleteWhere(
+      ({ identity }) =>
+        identity.account === account && (identity.tokenId === id || identity.session?.id === id),
+    );
+  }
+}

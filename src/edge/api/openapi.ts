@@ -1,0 +1,181 @@
+import { z } from "zod";
+import { errorEnvelope } from "../../protocol/error-envelope.ts";
+import type { Route } from "./route.ts";
+
+/** An OpenAPI 3.1 document, as far as it is made here. */
+export interface OpenApi {
+  openapi: "3.1.0";
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: {
+    schemas: Record<string, JsonSchema>;
+    securitySchemes: Record<string, { type: "http"; scheme: "bearer"; description: string }>;
+  };
+  [key: string]: unknown;
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+type Content = Record<string, { schema: JsonSchema }>;
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  security: Record<string, string[]>[];
+  parameters: Parameter[];
+  requestBody?: { required: boolean; content: Content };
+  responses: Record<string, { description: string; content?: Content }>;
+}
+
+interface Parameter {
+  name: string;
+  in: "path" | "query" | "header";
+  required: boolean;
+  description?: string;
+  schema: JsonSchema;
+}
+
+/** Describes the v3 API and the public routes, from the very schemas by which requests are read. */
+export function buildOpenApi(routes: readonly Route[]): OpenApi {
+  const components = new Components();
+  const paths: OpenApi["paths"] = {};
+  for (const route of routes) {
+    if (route.version !== "v3" && route.version !== "public") continue;
+    const path = route.path.replaceAll(/:([a-z_]+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, components) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "Slipway", version: "3" },
+    paths,
+    components: {
+      schemas: components.schemas,
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", description: "An access token of the account" },
+        root: { type: "http", scheme: "bearer", description: "The deployment's root token" },
+        agent: { type: "http", scheme: "bearer", description: "A cluster's agent token" },
+      },
+    },
+  };
+}
+
+function operation(route: Route, components: Components): Operation {
+  const failure: Content = { "application/json": { schema: components.add(errorEnvelope, "output") } };
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    security: security(route),
+    parameters: parameters(route, components),
+    ...(route.body
+      ? {
+          requestBody: {
+            required: !route.body.safeParse({}).success,
+            content: { "application/json": { schema: components.add(route.body, "input") } },
+          },
+        }
+      : {}),
+    responses: {
+      [route.status ?? 200]: success(route, components),
+      default: { description: "What went wrong", content: failure },
+    },
+  };
+}
+
+function success(route: Route, components: Components): Operation["responses"][string] {
+  if (route.produces) return { description: "OK", content: { [route.produces]: { schema: {} } } };
+  if (!route.answer) return { description: "Done" };
+  return {
+    description: "OK",
+    content: { "application/json": { schema: components.add(route.answer, "output") } },
+  };
+}
+
+/** `GET /v3/accounts/:account/tokens` is `get_accounts_tokens`, one with a parameter at its end `get_…_token_id`. */
+function operationId({ method, path }: Route): string {
+  const segments = path.split("/").filter((segment) => segment !== "" && segment !== "v3");
+  const words = segments.flatMap((segment, i) => {
+    if (!segment.startsWith(":")) return [segment.replaceAll(/[^a-z0-9]+/g, "_").replace(/^_/, "")];
+    return i === segments.length - 1 ? [`by_${segment.slice(1)}`] : [];
+  });
+  return [method.toLowerCase(), ...words].join("_");
+}
+
+function security({ access }: Route): Operation["security"] {
+  switch (access.kind) {
+    case "public":
+      return [];
+    case "root":
+      return [{ root: [] }];
+    case "any_token":
+      return [{ token: [] }, { agent: [] }];
+    case "token":
+      return access.action === "agent" ? [{ agent: [] }] : [{ token: [] }];
+  }
+}
+
+function parameters(route: Route, components: Components): Parameter[] {
+  const inPath = [...route.path.matchAll(/:([a-z_]+)/g)].map(([, name = ""]) => ({
+    name,
+    in: "path" as const,
+    required: true,
+    schema: { type: "string" as const },
+  }));
+  const query = route.query ? components.add(route.query, "input") : {};
+  const inQuery = Object.entries(query.properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: "query" as const,
+    required: query.required?.includes(name) ?? false,
+    schema: typeof schema === "boolean" ? {} : schema,
+  }));
+  const inHeader: Parameter[] = [];
+  if (route.idempotent) inHeader.push(header("Idempotency-Key", "Replays the first answer for 24 hours"));
+  if (route.conditional) inHeader.push(header("If-Match", "The revision that is to be replaced"));
+  return [...inPath, ...inQuery, ...inHeader];
+}
+
+function header(name: string, description: string): Parameter {
+  return { name, in: "header", required: false, description, schema: { type: "string" } };
+}
+
+const localReference = "#/$defs/";
+const componentReference = "#/components/schemas/";
+
+/** The schemas that have an id; each is described once and referred to from elsewhere. */
+class Components {
+  readonly schemas: Record<string, JsonSchema> = {};
+
+  /** Describes a schema, or refers to it where it has an id itself; what it refers to is kept as components. */
+  add(schema: z.ZodType, io: "input" | "output"): JsonSchema {
+    const described = z.toJSONSchema(schema, { io, override: leaveAnswersOpen });
+    const { $schema, $defs, ...inline } = withComponentReferences(described);
+    for (const [name, { id, ...definition }] of Object.entries($defs ?? {})) this.#keep(name, definition);
+    return inline;
+  }
+
+  #keep(name: string, schema: JsonSchema) {
+    const known = this.schemas[name];
+    if (known && JSON.stringify(known) !== JSON.stringify(schema)) {
+      throw new Error(`two schemas have the id ${name}`);
+    }
+    this.schemas[name] = schema;
+  }
+}
+
+/** Only strict objects refuse unknown fields: an answer may gain some, and its readers must bear that. */
+function leaveAnswersOpen({
+  zodSchema,
+  jsonSchema,
+}: {
+  zodSchema: z.core.$ZodTypes;
+  jsonSchema: JsonSchema;
+}) {
+  const { def } = zodSchema._zod;
+  if (def.type === "object" && def.catchall === undefined) delete jsonSchema.additionalProperties;
+}
+
+function withComponentReferences(schema: JsonSchema): JsonSchema {
+  return JSON.parse(JSON.stringify(schema), (key, value) =>
+    key === "$ref" && typeof value === "string" && value.startsWith(localReference)
+      ? componentReference + value.slice(localReference.length)
+      : value,
+  );
+}

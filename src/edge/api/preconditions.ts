@@ -1,0 +1,39 @@
+import { idempotencyKeyMaxCharacters } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Idempotency } from "../../objects/contract.ts";
+import { hashSecret } from "../../protocol/tokens/access-token.ts";
+
+/** A revision as an entity tag, or bare as people type it. Fifteen digits are below 2^53. */
+const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
+
+/** The revision that `If-Match` names; undefined without the header. */
+export function parseIfMatch(header: string | null): Result<number | undefined> {
+  if (header === null) return ok(undefined);
+  const match = revisionTag.exec(header.trim());
+  const digits = match?.[1] ?? match?.[2];
+  if (digits !== undefined) return ok(Number(digits));
+  return fail("bad_request", 'If-Match must be a revision in quotes, for example "7"');
+}
+
+/** A repeated header arrives as one value joined by commas, so a comma is refused. */
+const idempotencyKey = /^[!-+\--~]+$/;
+
+/**
+ * What makes a request replayable; undefined without the header.
+ * @param body the text as it was received: the same key with another body is refused by the object
+ */
+export async function readIdempotency(
+  request: Request,
+  body: string,
+): Promise<Result<Idempotency | undefined>> {
+  const key = request.headers.get("idempotency-key");
+  if (key === null) return ok(undefined);
+  if (key.length > idempotencyKeyMaxCharacters || !idempotencyKey.test(key)) {
+    return fail(
+      "bad_request",
+      `Idempotency-Key must be given once, as 1 to ${idempotencyKeyMaxCharacters} visible ASCII characters without commas`,
+    );
+  }
+  const path = new URL(request.url).pathname;
+  return ok({ key, requestHash: await hashSecret(`${request.method} ${path}\n${body}`) });
+}

@@ -1,0 +1,136 @@
+import type { z } from "zod";
+import type { Action } from "../../domain/credentials/access.ts";
+import type { Result } from "../../domain/result.ts";
+import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import type { BackendPlace } from "../locate-backend.ts";
+
+export type ApiVersion = "v1" | "v2" | "v3" | "public";
+
+/** Who may call a route. */
+export type Access =
+  | { readonly kind: "public" }
+  /** The deployment's root token. */
+  | { readonly kind: "root" }
+  /** Any token that is valid, whatever it may do: to ask whose it is. */
+  | { readonly kind: "any_token" }
+  /** A token whose scope permits the action on what the path names. */
+  | {
+      readonly kind: "token";
+      readonly action: Action;
+      /** Where it is the query that names what is acted on: by `service` and `environment`, as a path would. */
+      readonly targetIn?: "query";
+    };
+
+/** The names of a path's parameters: `/user/:account/service` has `account`. */
+export type ParamName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamName<Rest>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+interface Identified {
+  identity: Identity;
+  actor: Actor;
+}
+
+/** What a handler gets. Everything in it has been checked: access, names, query and body. */
+export interface Call<Params, Query, Body> {
+  request: Request;
+  env: Env;
+  params: Params;
+  query: Query;
+  body: Body;
+  /** From `Idempotency-Key`, on routes that take it. */
+  idempotency: Idempotency | undefined;
+  /** From `If-Match`, on routes that take it. */
+  ifMatch: number | undefined;
+  /** To be called when a token or session was ended, so that it ends at once in this isolate. */
+  forget(account: string, credentialId: string): void;
+}
+
+type HandlerCall<Path extends string, A extends Access, Query, Body> = Call<
+  Record<ParamName<Path>, string>,
+  Query,
+  Body
+> &
+  (A extends { kind: "token" | "any_token" } ? Identified : unknown) &
+  ("id" extends ParamName<Path> ? { backend: BackendPlace } : unknown);
+
+/** What is said about a route beside its handler. */
+interface Description {
+  /** In JSON answers; 200 when it is left out. 204 has no body. */
+  status?: 200 | 201 | 204;
+  /** One line for the API's description. */
+  summary: string;
+  /** `application/json` when it is left out; others are answered with a Response of the handler's own. */
+  produces?: "text/html" | "text/event-stream";
+  /** Whether pages of any origin may call it. */
+  cors?: boolean;
+  /** Whether `Idempotency-Key` makes it replayable. */
+  idempotent?: boolean;
+  /** Whether `If-Match` makes it conditional. */
+  conditional?: boolean;
+  /** In bytes; `apiBodyMaxBytes` when it is left out. */
+  bodyMaxBytes?: number;
+}
+
+interface Spec<Path extends string, A extends Access, Query, Body, Answer> extends Description {
+  method: Method;
+  path: Path;
+  version: ApiVersion;
+  access: A;
+  query?: z.ZodType<Query>;
+  body?: z.ZodType<Body>;
+  answer?: z.ZodType<Answer>;
+  /** The revision that the answer carries as its `ETag`. */
+  revisionOf?: (answer: Answer) => number;
+  handle(
+    call: HandlerCall<Path, A, Query, Body>,
+  ): Promise<Result<NoInfer<Answer>> | Response> | Result<NoInfer<Answer>> | Response;
+}
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A call before the types of its route are known; `identity`, `actor` and `backend` as far as the route has them. */
+export type AnyCall = Call<Record<string, string>, unknown, unknown> &
+  Partial<Identified> & { backend?: BackendPlace };
+
+/** A route of the table, the types of its handler forgotten. */
+export interface Route extends Description {
+  method: Method;
+  path: string;
+  version: ApiVersion;
+  access: Access;
+  query?: z.ZodType;
+  body?: z.ZodType;
+  answer?: z.ZodType;
+  handle(call: AnyCall): Promise<{ result: Result<unknown>; revision?: number } | Response>;
+}
+
+/**
+ * Describes one route. Its handler is typed by the path, the access and the schemas; the runner (run-route.ts)
+ * has checked a call by exactly those before it gets here, which is why the call's type may be narrowed.
+ */
+export function defineRoute<
+  const Path extends string,
+  const A extends Access,
+  Query = undefined,
+  Body = undefined,
+  Answer = null,
+>(spec: Spec<Path, A, Query, Body, Answer>): Route {
+  const { handle, revisionOf, ...described } = spec;
+  return {
+    ...described,
+    async handle(call) {
+      const result = await handle(call as HandlerCall<Path, A, Query, Body>);
+      if (result instanceof Response) return result;
+      return result.ok && revisionOf ? { result, revision: revisionOf(result.value) } : { result };
+    },
+  };
+}
+
+/** The paths under which a route is mounted: v1 answers with and without a leading `/v1`. */
+export function mountedPaths({ version, path }: Pick<Route, "version" | "path">): string[] {
+  return version === "v1" ? [path, `/v1${path}`] : [path];
+}

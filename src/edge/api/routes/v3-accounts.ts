@@ -1,0 +1,77 @@
+import { ok } from "../../../domain/result.ts";
+import { accountStub } from "../../../objects/stubs.ts";
+import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
+import * as accounts from "../../../protocol/v3/accounts.ts";
+import { listQuery } from "../../../protocol/v3/list.ts";
+import { rootAccess, tokenFor } from "../../admission/access.ts";
+import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { defineRoute } from "../route.ts";
+
+export const v3AccountRoutes = [
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts",
+    version: "v3",
+    access: rootAccess,
+    body: accounts.createAccountBody,
+    answer: accounts.createdAccount,
+    status: 201,
+    idempotent: true,
+    summary: "Create an account and its first admin token",
+    async handle({ env, body, idempotency }) {
+      const admin = await newAccessSecret(secretSource(env, body.name, idempotency));
+      const stored = { id: admin.id, secretHash: admin.secretHash };
+      const created = await accountStub(env, body.name).create(body.name, stored, idempotency);
+      if (!created.ok) return created;
+      const { name, token } = created.value;
+      const secretToken = formatAccessToken({ account: name, id: token.id, secret: admin.secret });
+      return ok({ name, token: { ...token, secret_token: secretToken } });
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/tokens",
+    version: "v3",
+    access: tokenFor("admin"),
+    body: accounts.createTokenBody,
+    answer: accounts.createdToken,
+    status: 201,
+    idempotent: true,
+    summary: "Create an access token",
+    async handle({ env, params: { account }, body, actor, idempotency }) {
+      const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
+      const stored = { id, secretHash };
+      const created = await accountStub(env, account).createToken(body, stored, actor, idempotency);
+      if (!created.ok) return created;
+      const secretToken = formatAccessToken({ account, id: created.value.id, secret });
+      return ok({ ...created.value, secret_token: secretToken });
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/tokens",
+    version: "v3",
+    access: tokenFor("admin"),
+    query: listQuery,
+    answer: accounts.tokenList,
+    summary: "List access tokens, newest first",
+    async handle({ env, params, query }) {
+      const page = await accountStub(env, params.account).listTokens(query);
+      return page.ok ? ok({ tokens: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/v3/accounts/:account/tokens/:token_id",
+    version: "v3",
+    access: tokenFor("admin"),
+    status: 204,
+    summary: "Revoke an access token",
+    async handle({ env, params: { account, token_id }, actor, forget }) {
+      const revoked = await accountStub(env, account).deleteToken(token_id, actor);
+      if (revoked.ok) forget(account, token_id);
+      return revoked;
+    },
+  }),
+];

@@ -1,0 +1,33 @@
+import { ok } from "../../../domain/result.ts";
+import { clusterStub } from "../../../objects/stubs.ts";
+import * as deliveries from "../../../protocol/v3/deliveries.ts";
+import { tokenFor } from "../../admission/access.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { defineRoute } from "../route.ts";
+
+export const v3DeliveryRoutes = [
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/clusters/:cluster/deliveries",
+    version: "v3",
+    access: tokenFor("read"),
+    query: deliveries.deliveryQuery,
+    answer: deliveries.deliveryList,
+    summary:
+      "A cluster's webhooks with each attempt to deliver them, newest first; can be some seconds behind",
+    async handle({ env, params: { account, cluster }, query }) {
+      const page = await clusterStub(env, account, cluster).listDeliveries(account, cluster, query);
+      return page.ok ? ok({ deliveries: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/clusters/:cluster/deliveries/:delivery/redeliver",
+    version: "v3",
+    access: tokenFor("admin"),
+    answer: deliveries.deliveryAttempt,
+    summary: "Send a webhook again now, with the same id, while it is of use, and tell what it met",
+    handle: ({ env, params: { account, cluster, delivery } }) =>
+      clusterStub(env, account, cluster).redeliver(account, cluster, delivery),
+  }),
+];

@@ -1,0 +1,127 @@
+import { ok } from "../../../domain/result.ts";
+import type { Env } from "../../../objects/env.ts";
+import { serviceStub } from "../../../objects/stubs.ts";
+import { listQuery } from "../../../protocol/v3/list.ts";
+import * as services from "../../../protocol/v3/services.ts";
+import { tokenFor } from "../../admission/access.ts";
+import { definedFields } from "../../defined.ts";
+import { registryHostOf } from "../../origin.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { defineRoute } from "../route.ts";
+
+interface Located {
+  env: Env;
+  params: { account: string; service: string };
+}
+
+function serviceOf({ env, params }: Located) {
+  return serviceStub(env, params.account, params.service);
+}
+
+const revisionOf = ({ revision }: { revision: number }) => revision;
+
+export const v3EnvironmentRoutes = [
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/services/:service/environments",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: services.createEnvironmentBody,
+    answer: services.environment,
+    status: 201,
+    revisionOf,
+    idempotent: true,
+    summary: "Create an environment",
+    handle(call) {
+      const registryHost = registryHostOf(call.env, call.request);
+      return serviceOf(call).createEnvironment(call.body, call.actor, registryHost, call.idempotency);
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/environments",
+    version: "v3",
+    access: tokenFor("read"),
+    query: listQuery,
+    answer: services.environmentList,
+    summary: "List environments, newest first",
+    async handle(call) {
+      const page = await serviceOf(call).listEnvironments(call.query, call.actor.environments);
+      return page.ok ? ok({ environments: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/environments/:environment",
+    version: "v3",
+    access: tokenFor("read"),
+    answer: services.environment,
+    revisionOf,
+    summary: "An environment",
+    handle: (call) => serviceOf(call).getEnvironment(call.params.environment),
+  }),
+  defineRoute({
+    method: "PATCH",
+    path: "/v3/accounts/:account/services/:service/environments/:environment",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: services.patchEnvironmentBody,
+    answer: services.environment,
+    revisionOf,
+    conditional: true,
+    summary: "Change an environment's cluster or settings",
+    handle: (call) =>
+      serviceOf(call).patchEnvironment(call.params.environment, call.body, call.actor, call.ifMatch),
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/v3/accounts/:account/services/:service/environments/:environment",
+    version: "v3",
+    access: tokenFor("admin"),
+    status: 204,
+    conditional: true,
+    summary: "Delete an environment",
+    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.actor, call.ifMatch),
+  }),
+  defineRoute({
+    method: "PUT",
+    path: "/v3/accounts/:account/services/:service/environments/:environment/pin",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: services.pinBody,
+    answer: services.pinAnswer,
+    revisionOf,
+    conditional: true,
+    summary: "Pin an environment to a tag or a digest",
+    handle(call) {
+      const pin = definedFields(call.body);
+      const registryHost = registryHostOf(call.env, call.request);
+      return serviceOf(call).pin(call.params.environment, pin, call.actor, registryHost, call.ifMatch);
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/environments/:environment/history",
+    version: "v3",
+    access: tokenFor("read"),
+    query: listQuery,
+    answer: services.history,
+    summary: "Every revision of an environment's pin, newest first",
+    async handle(call) {
+      const page = await serviceOf(call).history(call.params.environment, call.query);
+      return page.ok ? ok({ revisions: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/environments/:environment/resolve",
+    version: "v3",
+    access: tokenFor("read"),
+    query: services.resolveQuery,
+    answer: services.resolveAnswer,
+    revisionOf,
+    summary: "What a spawn would do now, without doing it",
+    handle: (call) =>
+      serviceOf(call).resolve(call.params.environment, definedFields(call.query), call.actor.environments),
+  }),
+];

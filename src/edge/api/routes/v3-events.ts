@@ -1,0 +1,27 @@
+import { ok } from "../../../domain/result.ts";
+import { accountStub } from "../../../objects/stubs.ts";
+import { eventList, eventQuery } from "../../../protocol/v3/events.ts";
+import { tokenFor } from "../../admission/access.ts";
+import { streamEvents, wantsEventStream } from "../../streams/event-stream.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { defineRoute } from "../route.ts";
+
+export const v3EventRoutes = [
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/events",
+    version: "v3",
+    access: { ...tokenFor("read"), targetIn: "query" },
+    query: eventQuery,
+    answer: eventList,
+    summary: "What was done, by whom, newest first; with `Accept: text/event-stream` live",
+    async handle({ env, request, params: { account }, query, actor }) {
+      if (wantsEventStream(request)) {
+        const { limit, cursor, ...filter } = query;
+        return streamEvents(env, account, request, { ...filter, allowedEnvironments: actor.environments });
+      }
+      const page = await accountStub(env, account).listEvents(query, actor.environments);
+      return page.ok ? ok({ events: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+];

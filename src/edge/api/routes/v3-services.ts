@@ -1,0 +1,91 @@
+import { ok } from "../../../domain/result.ts";
+import { accountStub, serviceStub } from "../../../objects/stubs.ts";
+import { backendList, backendQuery } from "../../../protocol/v3/backends.ts";
+import { listQuery } from "../../../protocol/v3/list.ts";
+import * as services from "../../../protocol/v3/services.ts";
+import { tokenFor } from "../../admission/access.ts";
+import { definedFields } from "../../defined.ts";
+import { registryHostOf } from "../../origin.ts";
+import { serviceView } from "../../views/service-views.ts";
+import { nextCursor } from "../next-cursor.ts";
+import { defineRoute } from "../route.ts";
+
+export const v3ServiceRoutes = [
+  defineRoute({
+    method: "POST",
+    path: "/v3/accounts/:account/services",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: services.createServiceBody,
+    answer: services.service,
+    status: 201,
+    idempotent: true,
+    summary: "Create a service, with the environment `default`",
+    async handle({ env, request, params, body, actor, idempotency }) {
+      const account = accountStub(env, params.account);
+      const created = await account.createService(definedFields(body), actor, idempotency);
+      return created.ok ? ok(serviceView(created.value, registryHostOf(env, request))) : created;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services",
+    version: "v3",
+    access: tokenFor("read"),
+    query: listQuery,
+    answer: services.serviceList,
+    summary: "List services, newest first",
+    async handle({ env, params, query }) {
+      const page = await accountStub(env, params.account).listServices(query);
+      return page.ok ? ok({ services: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service",
+    version: "v3",
+    access: tokenFor("read"),
+    answer: services.service,
+    summary: "A service",
+    async handle({ env, request, params }) {
+      const described = await serviceStub(env, params.account, params.service).describe();
+      return described.ok ? ok(serviceView(described.value, registryHostOf(env, request))) : described;
+    },
+  }),
+  defineRoute({
+    method: "PATCH",
+    path: "/v3/accounts/:account/services/:service",
+    version: "v3",
+    access: tokenFor("deploy"),
+    body: services.patchServiceBody,
+    answer: services.service,
+    summary: "Change a service's default environment",
+    async handle({ env, request, params, body, actor }) {
+      const patched = await serviceStub(env, params.account, params.service).patch(body, actor);
+      return patched.ok ? ok(serviceView(patched.value, registryHostOf(env, request))) : patched;
+    },
+  }),
+  defineRoute({
+    method: "DELETE",
+    path: "/v3/accounts/:account/services/:service",
+    version: "v3",
+    access: tokenFor("admin"),
+    status: 204,
+    summary: "Delete a service and end its backends",
+    handle: ({ env, params, actor }) => accountStub(env, params.account).deleteService(params.service, actor),
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/backends",
+    version: "v3",
+    access: tokenFor("read"),
+    query: backendQuery,
+    answer: backendList,
+    summary: "List a service's backends, newest first; live ones unless a status is named",
+    async handle({ env, params, query, actor }) {
+      const owner = serviceStub(env, params.account, params.service);
+      const page = await owner.listBackends(query, actor.environments);
+      return page.ok ? ok({ backends: page.value.items, ...nextCursor(page.value) }) : page;
+    },
+  }),
+];

@@ -1,0 +1,63 @@
+import { loginNotFound } from "../../domain/credentials/login-attempt.ts";
+import { mayLogIn, shortUserAgent } from "../../domain/credentials/sessions.ts";
+import { errorStatus } from "../../domain/errors.ts";
+import { ok, type Result } from "../../domain/result.ts";
+import type { Identity } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import { loginStub } from "../../objects/stubs.ts";
+import { type LoginClaims, signLoginToken, verifyLoginToken } from "../../protocol/tokens/login-token.ts";
+import { originOf } from "../origin.ts";
+import { type StartedSession, startSession } from "./sessions.ts";
+import { signingOf } from "./signing.ts";
+
+/** Begins a login of the CLI. Keeps nothing. @returns its token */
+export async function beginCliLogin(env: Env, request: Request): Promise<string> {
+  const userAgent = shortUserAgent(request.headers.get("user-agent"));
+  const claims = { id: crypto.randomUUID(), userAgent };
+  return signLoginToken(await signingOf(env).signer, originOf(env, request), claims, Date.now());
+}
+
+/**
+ * Reads the token of a login, as the page that asks for a confirmation must: it should show the user agent.
+ * @returns `login_not_found` where it is not one of this deployment, or no longer
+ */
+export async function readCliLogin(
+  env: Env,
+  token: string,
+): Promise<Result<LoginClaims & { expiresAt: number }>> {
+  const claims = await verifyLoginToken(token, signingOf(env).jwks, Date.now());
+  return claims ? ok(claims) : loginNotFound();
+}
+
+/**
+ * Confirms a login of the CLI as the person who is logged in.
+ * @returns the code that the page is to show; else a failure as of `LoginRpc.confirm`, `forbidden` for an agent
+ */
+export async function confirmCliLogin(
+  env: Env,
+  token: string,
+  { account, tokenId, role }: Pick<Identity, "account" | "tokenId" | "role">,
+): Promise<Result<{ code: string }>> {
+  const permitted = mayLogIn(role);
+  if (!permitted.ok) return permitted;
+  const login = await readCliLogin(env, token);
+  if (!login.ok) return login;
+  const { id, expiresAt } = login.value;
+  return loginStub(env, id).confirm({ account, tokenId, expiresAt });
+}
+
+/** Gives the CLI its session for the right code. Failures as of `LoginRpc.complete`. */
+export async function completeCliLogin(
+  env: Env,
+  token: string,
+  code: string,
+): Promise<Result<StartedSession>> {
+  const login = await readCliLogin(env, token);
+  if (!login.ok) return login;
+  const person = await loginStub(env, login.value.id).complete(code);
+  if (!person.ok) return person;
+  const started = await startSession(env, person.value, "cli", login.value.userAgent);
+  // The person's token was revoked meanwhile: whoever asks here must not learn of it.
+  if (!started.ok && errorStatus[started.error.code] < 500) return loginNotFound();
+  return started;
+}

@@ -1,0 +1,59 @@
+import { type SessionKind, shortUserAgent } from "../../domain/credentials/sessions.ts";
+import { ok, type Result } from "../../domain/result.ts";
+import { loginLinkNotFound } from "../../objects/account/sessions.ts";
+import type { Identity, SessionWish } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import { accountStub } from "../../objects/stubs.ts";
+import { formatAccessToken, hashSecret, parseAccessToken } from "../../protocol/tokens/access-token.ts";
+import type { Session } from "../../protocol/v3/sessions.ts";
+import { newAccessSecret, secretSource } from "./secrets.ts";
+
+/** A session, with the credential that is shown to its holder this once. */
+export interface StartedSession {
+  account: string;
+  session: Session;
+  /** `<account>_<id>.<secret>`, used as an access token is. */
+  token: string;
+}
+
+/**
+ * Logs the holder of an access token in. Called by one who is logged in, this makes another session of the same
+ * access token: it may outlive the caller's own, and not the token.
+ * @param userAgent the `User-Agent` of whoever will hold the session
+ */
+export function startSession(
+  env: Env,
+  { account, tokenId }: Pick<Identity, "account" | "tokenId">,
+  kind: SessionKind,
+  userAgent: string | null,
+): Promise<Result<StartedSession>> {
+  return withSecret(env, account, userAgent, (wish) =>
+    accountStub(env, account).createSession({ ...wish, tokenId, kind }),
+  );
+}
+
+/** Logs in by a login link. @param credential what follows `/login/` in its URL */
+export async function redeemLoginLink(
+  env: Env,
+  credential: string,
+  userAgent: string | null,
+): Promise<Result<StartedSession>> {
+  const link = parseAccessToken(credential);
+  if (!link) return loginLinkNotFound();
+  const stored = { id: link.id, secretHash: await hashSecret(link.secret) };
+  return withSecret(env, link.account, userAgent, (wish) =>
+    accountStub(env, link.account).useLoginLink(stored, wish),
+  );
+}
+
+async function withSecret(
+  env: Env,
+  account: string,
+  userAgent: string | null,
+  make: (wish: SessionWish) => Promise<Result<Session>>,
+): Promise<Result<StartedSession>> {
+  const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, undefined));
+  const made = await make({ userAgent: shortUserAgent(userAgent), secret: { id, secretHash } });
+  if (!made.ok) return made;
+  return ok({ account, session: made.value, token: formatAccessToken({ account, id, secret }) });
+}

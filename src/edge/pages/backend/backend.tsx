@@ -1,0 +1,54 @@
+import { ok } from "../../../domain/result.ts";
+import { statusNews } from "../../streams/status-stream.ts";
+import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
+import { pathOf } from "../elements/paths.ts";
+import { definePage } from "../frame/page.ts";
+import { Timeline } from "../plots/timeline.tsx";
+import { Ending, endBackend, hardEnd, softEnd } from "./ending.tsx";
+import { Facts } from "./facts.tsx";
+import { LogSection } from "./log.tsx";
+import { UsageSection } from "./usage.tsx";
+
+/** One backend: what it is, how it is, what it prints and uses, and how to end it. */
+export const backendPage = definePage({
+  path: "/backend/:id",
+  action: "read",
+  async show({ env, backend, visitor }) {
+    const described = await describeBackendTo(visitor.actor, env, backend);
+    if (!described.ok) return described;
+    const record = described.value;
+    const { info, history } = record;
+    const status = currentStatus(record);
+    const isFinal = status.status === "terminated";
+    const { account, service } = info;
+    return ok({
+      title: `Backend ${info.id}`,
+      trail: [
+        { text: service, path: pathOf.service(account, service) },
+        { text: "Backends", path: pathOf.backends(account, service) },
+      ],
+      isFinal,
+      body: (
+        <>
+          <Facts record={record} />
+          <Ending info={info} status={status} visitor={visitor} />
+          <section id="statuses" class="amounts" aria-labelledby="statuses-heading">
+            <h2 id="statuses-heading">Statuses</h2>
+            <Timeline history={history} until={Date.now()} />
+          </section>
+        </>
+      ),
+      below: (
+        <>
+          {isFinal ? null : <UsageSection info={info} />}
+          <LogSection info={info} />
+        </>
+      ),
+    });
+  },
+  news: ({ env, backend }) => statusNews(env, backend),
+  forms: {
+    [softEnd]: { action: "spawn", submit: (call) => endBackend(call, false) },
+    [hardEnd]: { action: "spawn", submit: (call) => endBackend(call, true) },
+  },
+});

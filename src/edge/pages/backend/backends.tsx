@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { ok } from "../../../domain/result.ts";
+import type { ServiceDescription } from "../../../objects/contract.ts";
+import { serviceStub } from "../../../objects/stubs.ts";
+import { backendQuery } from "../../../protocol/v3/backends.ts";
+import { definedFields } from "../../defined.ts";
+import { parseInput } from "../../input.ts";
+import { BackendTable } from "../elements/backend-table.tsx";
+import { Command, Empty } from "../elements/elements.tsx";
+import { serviceTrail } from "../elements/trail.ts";
+import { definePage, type Visitor } from "../frame/page.ts";
+import { queryFields } from "../frame/query-fields.ts";
+import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
+
+/** As a page filters: by whether they have ended, which is what the API's lists tell apart. */
+const filter = backendQuery
+  .omit({ limit: true })
+  .extend({ status: z.enum(["live", "ended"]).default("live") });
+export type BackendFilter = z.infer<typeof filter>;
+
+/** A service's backends, newest first. */
+export const backendsPage = definePage({
+  path: "/service/:account/:service/backends",
+  action: "read",
+  async show({ env, params: { account, service }, query, visitor, path }) {
+    const asked = parseInput(filter, queryFields(query, Object.keys(filter.shape)), "bad filter");
+    if (!asked.ok) return asked;
+    const { status, ...wanted } = asked.value;
+    const owner = serviceStub(env, account, service);
+    const [listed, described] = await Promise.all([
+      owner.listBackends(
+        backendQuery.parse(
+          definedFields({ ...wanted, status: status === "ended" ? "terminated" : undefined }),
+        ),
+        visitor.actor.environments,
+      ),
+      owner.describe(),
+    ]);
+    if (!listed.ok) return listed;
+    if (!described.ok) return described;
+    const { items, next } = listed.value;
+    const environments = visibleEnvironments(described.value, visitor);
+    return ok({
+      title: `Backends of ${service}`,
+      trail: serviceTrail(account, service),
+      body: (
+        <>
+          <Filter asked={asked.value} environments={environments.map(({ name }) => name)} path={path} />
+          {items.length === 0 ? (
+            <NoBackends asked={asked.value} target={connectTarget(service, described.value)} />
+          ) : (
+            <BackendTable
+              backends={items}
+              caption={status === "live" ? "Live backends, newest first" : "Ended backends, newest first"}
+              {...{ account, service }}
+            />
+          )}
+          {next === null ? null : (
+            <p>
+              <a href={`${path}?${new URLSearchParams({ ...definedFields(asked.value), cursor: next })}`}>
+                More backends
+              </a>
+            </p>
+          )}
+          <TerminateAll
+            environments={environments}
+            environment={wanted.environment}
+            {...{ service, visitor, path }}
+          />
+        </>
+      ),
+    });
+  },
+  forms: { "terminate-all": terminateAllForm },
+});
+
+/** The environments whose backends a visitor may see. */
+function visibleEnvironments({ environments }: ServiceDescription, { actor }: Visitor) {
+  return environments.filter(({ name }) => actor.environments?.includes(name) ?? true);
+}
+
+function Filter({
+  asked,
+  environments,
+  path,
+}: {
+  asked: BackendFilter;
+  environments: readonly string[];
+  path: string;
+}) {
+  return (
+    <form method="get" action={path} class="filter" aria-label="Which backends to show">
+      <label>
+        <span>Environment</span>
+        <select name="environment">
+          <option value="">all</option>
+          {environments.map((name) => (
+            <option value={name} selected={name === asked.environment}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Status</span>
+        <select name="status">
+          <option value="live">live</option>
+          <option value="ended" selected={asked.status === "ended"}>
+            ended
+          </option>
+        </select>
+      </label>
+      <label>
+        <span>Key</span>
+        <input name="key" value={asked.key ?? ""} autocomplete="off" />
+      </label>
+      <label>
+        <span>Image digest</span>
+        <input
+          name="digest"
+          value={asked.digest ?? ""}
+          placeholder="sha256:…"
+          autocomplete="off"
+          spellcheck={false}
+        />
+      </label>
+      <button type="submit">Show</button>
+    </form>
+  );
+}
+
+/** What a connect names: an environment too, where there are others than `default`. */
+function connectTarget(service: string, { environments, defaultEnvironment }: ServiceDescription): string {
+  const [first] = environments;
+  if (!first || defaultEnvironment !== null || (environments.length === 1 && first.name === "default"))
+    return service;
+  return `${service}/${first.name}`;
+}
+
+function NoBackends({ asked, target }: { asked: BackendFilter; target: string }) {
+  const { status, ...narrowing } = asked;
+  if (Object.keys(narrowing).length > 0) return <Empty what={`No ${status} backends match this filter.`} />;
+  if (status === "ended") return <Empty what="No backend has ended in the last 30 days." />;
+  return (
+    <Empty what="No backend is live. Start one:">
+      <Command>{`jamsocket connect ${target}`}</Command>
+    </Empty>
+  );
+}

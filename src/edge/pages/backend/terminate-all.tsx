@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { permits } from "../../../domain/credentials/access.ts";
+import { ok, type Result } from "../../../domain/result.ts";
+import type { Env } from "../../../objects/env.ts";
+import { serviceStub } from "../../../objects/stubs.ts";
+import { name } from "../../../protocol/primitives.ts";
+import type { Environment } from "../../../protocol/v3/services.ts";
+import { definedFields } from "../../defined.ts";
+import { parseInput } from "../../input.ts";
+import { Confirm, Form } from "../elements/elements.tsx";
+import type { Submitted, Visitor } from "../frame/page.ts";
+
+const fieldsSchema = z.object({
+  how: z.enum(["soft", "hard"]),
+  environment: z.preprocess((text) => (text === "" ? undefined : text), name.optional()),
+});
+
+interface ServiceCall {
+  env: Env;
+  params: { account: string; service: string };
+  visitor: Visitor;
+}
+
+/** Asks for the end of all live backends, of a service or of one environment. */
+export const terminateAllForm = {
+  action: "spawn",
+  async submit(
+    { env, params: { account, service }, visitor }: ServiceCall,
+    fields: Record<string, string>,
+  ): Promise<Result<Submitted>> {
+    const asked = parseInput(fieldsSchema, fields, "bad form");
+    if (!asked.ok) return asked;
+    const { how, environment } = asked.value;
+    const wish = definedFields({ before: null, hard: how === "hard", dryRun: false, environment });
+    const ended = await serviceStub(env, account, service).terminateAll(wish, visitor.actor);
+    if (!ended.ok) return ended;
+    const { matched, terminated, complete } = ended.value;
+    const done = complete
+      ? `${countText(terminated)} told to end.`
+      : `${terminated} of ${countText(matched)} told to end. Terminate the rest when these have ended.`;
+    return ok({ done });
+  },
+} as const;
+
+function countText(count: number): string {
+  return count === 1 ? "1 backend" : `${count} backends`;
+}
+
+/**
+ * The button for it.
+ * @param environments those that the visitor may see
+ * @param environment the one that the page is filtered by; all of them where it is left out
+ */
+export function TerminateAll({
+  environments,
+  environment,
+  service,
+  visitor,
+  path,
+}: {
+  environments: readonly Environment[];
+  environment: string | undefined;
+  service: string;
+  visitor: Visitor;
+  path: string;
+}) {
+  const may = permits(visitor.identity, "spawn", definedFields({ service, environment }));
+  const meant = environments.filter(({ name }) => environment === undefined || name === environment);
+  const count = meant.reduce((sum, { live_backends }) => sum + live_backends, 0);
+  const whose =
+    environment === undefined
+      ? `every environment of ${service}${visitor.actor.environments ? " that you may change" : ""}`
+      : `environment ${environment}`;
+  return (
+    <section>
+      <h2>Terminate all backends</h2>
+      {may.ok ? null : <p>You may not terminate them: {may.error.message}.</p>}
+      {may.ok && count === 0 ? <p>None is live: there is nothing to terminate.</p> : null}
+      {may.ok && count > 0 ? (
+        <Confirm summary={`Terminate ${countText(count)}`}>
+          <p>
+            This ends all live backends of {whose}, {count} now, whatever key or image they have. It cannot be
+            taken back.
+          </p>
+          <Form visitor={visitor} path={path}>
+            <input type="hidden" name="environment" value={environment ?? ""} />
+            <div class="fields">
+              <label>
+                <span>How</span>
+                <select name="how">
+                  <option value="soft">soft: each gets 30 seconds to finish</option>
+                  <option value="hard">hard: at once</option>
+                </select>
+              </label>
+              <div>
+                <button type="submit" name="do" value="terminate-all" class="danger">
+                  Terminate all
+                </button>
+              </div>
+            </div>
+          </Form>
+        </Confirm>
+      ) : null}
+    </section>
+  );
+}

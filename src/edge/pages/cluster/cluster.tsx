@@ -1,0 +1,60 @@
+import { permits } from "../../../domain/credentials/access.ts";
+import { ok } from "../../../domain/result.ts";
+import { accountStub, clusterStub } from "../../../objects/stubs.ts";
+import { deliveryQuery } from "../../../protocol/v3/deliveries.ts";
+import { parseInput } from "../../input.ts";
+import { originOf } from "../../origin.ts";
+import { accountNews } from "../../streams/news.ts";
+import { ticking } from "../../streams/ticking.ts";
+import { pathOf } from "../elements/paths.ts";
+import { definePage } from "../frame/page.ts";
+import { queryFields } from "../frame/query-fields.ts";
+import { Actions, Changes } from "./actions.tsx";
+import { Deliveries } from "./deliveries.tsx";
+import { Agents, Facts, heartbeatsShownEveryMs } from "./facts.tsx";
+import { clusterForms } from "./forms.tsx";
+
+const deliveriesShown = 20;
+
+/** One cluster: what and how it is, its agents, what was sent to it, and what can be done with it. */
+export const clusterPage = definePage({
+  path: "/clusters/:cluster",
+  action: "read",
+  async show({ env, request, params, query, visitor, path }) {
+    const asked = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
+    if (!asked.ok) return asked;
+    const { account } = visitor.identity;
+    const [cluster, deliveries] = await Promise.all([
+      accountStub(env, account).getCluster(params.cluster),
+      clusterStub(env, account, params.cluster).listDeliveries(account, params.cluster, {
+        ...asked.value,
+        limit: deliveriesShown,
+      }),
+    ]);
+    if (!cluster.ok) return cluster;
+    if (!deliveries.ok) return deliveries;
+    const may = permits(visitor.identity, "admin", {});
+    const offered = { cluster: cluster.value, visitor, path };
+    return ok({
+      title: params.cluster,
+      trail: [{ text: "Clusters", path: pathOf.clusters() }],
+      body: (
+        <>
+          <Facts cluster={cluster.value} />
+          {may.ok ? <Actions {...offered} /> : <p>You may look, and change nothing: {may.error.message}.</p>}
+          <Agents cluster={cluster.value} api={originOf(env, request)} />
+          <Deliveries
+            cluster={params.cluster}
+            listed={deliveries.value}
+            outcome={asked.value.outcome}
+            mayRedeliver={may.ok}
+            {...{ visitor, path }}
+          />
+        </>
+      ),
+      ...(may.ok ? { below: <Changes {...offered} /> } : {}),
+    });
+  },
+  news: ({ env, visitor }) => ticking(accountNews(env, visitor.identity.account), heartbeatsShownEveryMs),
+  forms: clusterForms,
+});

@@ -1,0 +1,31 @@
+import type { Environment } from "../../../protocol/v3/services.ts";
+import { Digest, ImageName } from "./elements.tsx";
+import { pathOf } from "./paths.ts";
+
+/** What an environment is pinned to, and what that means now: two rows of a list of facts. */
+export function PinFacts({
+  account,
+  service,
+  environment: { image, revision, digest },
+}: {
+  account: string;
+  service: string;
+  environment: Pick<Environment, "image" | "revision" | "digest">;
+}) {
+  return (
+    <>
+      <dt>Pinned to</dt>
+      <dd>
+        <ImageName of={image} />, revision {revision}
+      </dd>
+      <dt>Runs now</dt>
+      <dd>
+        {digest === null ? (
+          "nothing: no image with this tag was pushed yet"
+        ) : (
+          <Digest of={digest} path={pathOf.image(account, service, digest)} />
+        )}
+      </dd>
+    </>
+  );
+}

@@ -1,0 +1,154 @@
+import { z } from "zod";
+import { ok } from "../../../domain/result.ts";
+import { serviceStub } from "../../../objects/stubs.ts";
+import { image as imageName, note as noteText } from "../../../protocol/primitives.ts";
+import type { Environment } from "../../../protocol/v3/services.ts";
+import { parseInput } from "../../input.ts";
+import { registryHostOf } from "../../origin.ts";
+import { serviceNews } from "../../streams/news.ts";
+import { Command, durationText, Empty, shortImage } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { PinFacts } from "../elements/pin-facts.tsx";
+import { serviceTrail } from "../elements/trail.ts";
+import { definePage } from "../frame/page.ts";
+import { PinHistory } from "./pin-history.tsx";
+import { PinPicker, PinPreview } from "./pin-picker.tsx";
+
+const imagesOffered = 50;
+const revisionsShown = 20;
+
+const pinFields = z.object({
+  image: imageName,
+  note: z.union([z.literal("").transform(() => undefined), noteText]).optional(),
+  revision: z.coerce.number().pipe(z.int().positive()),
+});
+
+/** One environment: its pin, with a picker over the images that there are, and every pin before. */
+export const environmentPage = definePage({
+  path: "/service/:account/:service/environment/:environment",
+  action: "read",
+  async show({ env, request, params, visitor, path, query }) {
+    const { account, service, environment: name } = params;
+    const stub = serviceStub(env, account, service);
+    const host = registryHostOf(env, request);
+    const wish = query.get("image")?.trim() ?? "";
+    const [environment, images, history] = await Promise.all([
+      stub.getEnvironment(name),
+      stub.listImages({ limit: imagesOffered }, host),
+      stub.history(name, { limit: revisionsShown, ...cursorOf(query) }),
+    ]);
+    if (!environment.ok) return environment;
+    if (!images.ok) return images;
+    if (!history.ok) return history;
+    const preview = wish === "" ? null : await stub.resolve(name, { tag: wish });
+    return ok({
+      title: name,
+      trail: serviceTrail(account, service),
+      body: (
+        <>
+          <Facts account={account} service={service} environment={environment.value} />
+          {/* What somebody is choosing must not change under their hands. */}
+          <section id="choice" aria-labelledby="pin" hx-morph-skip="">
+            <h2 id="pin">Change the pin</h2>
+            {images.value.items.length === 0 ? (
+              <Empty what="There is no image to pin yet. Push one:">
+                <Command>{`jamsocket push ${service} my-image:v1`}</Command>
+              </Empty>
+            ) : (
+              <PinPicker path={path} images={images.value.items} chosen={wish} />
+            )}
+            {preview === null ? null : (
+              <PinPreview
+                visitor={visitor}
+                path={path}
+                environment={environment.value}
+                image={wish}
+                preview={preview}
+              />
+            )}
+          </section>
+          <PinHistory
+            path={path}
+            account={account}
+            service={service}
+            revisions={history.value.items}
+            next={history.value.next}
+          />
+        </>
+      ),
+    });
+  },
+  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  forms: {
+    pin: {
+      action: "deploy",
+      async submit({ env, request, params, visitor }, fields) {
+        const read = parseInput(pinFields, fields, "the pin cannot be changed");
+        if (!read.ok) return read;
+        const { image, note, revision } = read.value;
+        const pinned = await serviceStub(env, params.account, params.service).pin(
+          params.environment,
+          { image, ...(note === undefined ? {} : { note }) },
+          visitor.actor,
+          registryHostOf(env, request),
+          revision,
+        );
+        if (!pinned.ok) return pinned;
+        const { environment, previous } = pinned.value;
+        return ok({
+          done: `${environment} is pinned to ${shortImage(image)} now; before it was ${shortImage(previous.image)}.`,
+        });
+      },
+    },
+  },
+});
+
+function cursorOf(query: URLSearchParams) {
+  const cursor = query.get("cursor");
+  return cursor === null ? {} : { cursor };
+}
+
+function Facts({
+  account,
+  service,
+  environment,
+}: {
+  account: string;
+  service: string;
+  environment: Environment;
+}) {
+  const { settings } = environment;
+  return (
+    <dl class="facts card">
+      <PinFacts account={account} service={service} environment={environment} />
+      <dt>Cluster</dt>
+      <dd>
+        {environment.cluster === null ? (
+          "none yet"
+        ) : (
+          <a href={pathOf.cluster(environment.cluster)}>{environment.cluster}</a>
+        )}
+      </dd>
+      <dt>Live</dt>
+      <dd>
+        <a href={`${pathOf.backends(account, service)}?environment=${environment.name}`}>
+          {environment.live_backends === 1 ? "1 backend" : `${environment.live_backends} backends`}
+        </a>
+      </dd>
+      <dt>Limits</dt>
+      <dd>
+        starts within {secondsText(settings.startup_timeout_seconds)}
+        {settings.max_idle_seconds === 0
+          ? ", never swept when idle"
+          : `, swept after ${secondsText(settings.max_idle_seconds)} without a connection`}
+        {settings.lifetime_limit_seconds === undefined
+          ? null
+          : `, lives at most ${secondsText(settings.lifetime_limit_seconds)}`}
+      </dd>
+    </dl>
+  );
+}
+
+function secondsText(seconds: number | undefined): string {
+  return durationText((seconds ?? 0) * 1000);
+}

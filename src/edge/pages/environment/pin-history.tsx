@@ -1,0 +1,52 @@
+import type { Revision } from "../../../protocol/v3/services.ts";
+import { Digest, ImageName, Table, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+
+/** Every pin that an environment had. */
+export function PinHistory(props: {
+  path: string;
+  account: string;
+  service: string;
+  revisions: readonly Revision[];
+  next: string | null;
+}) {
+  const { path, account, service, revisions, next } = props;
+  return (
+    <section aria-labelledby="history">
+      <h2 id="history">History</h2>
+      <Table
+        caption="Every pin, newest first"
+        head={["Revision", "Pinned to", "Resolved to", "When", "By", "Note", "Return"]}
+      >
+        {revisions.map((revision) => (
+          <tr>
+            <th scope="row">{revision.revision}</th>
+            <td>
+              <ImageName of={revision.image} />
+            </td>
+            <td>
+              {revision.digest === null ? (
+                "nothing yet"
+              ) : (
+                <Digest of={revision.digest} path={pathOf.image(account, service, revision.digest)} />
+              )}
+            </td>
+            <td>
+              <Time at={revision.at} />
+            </td>
+            <td>{revision.by.token_name}</td>
+            <td>{revision.note ?? ""}</td>
+            <td>
+              {revision.digest === null ? null : (
+                <a href={`${path}?image=${encodeURIComponent(revision.digest)}`}>
+                  Pin again<span class="unseen"> what revision {revision.revision} resolved to</span>
+                </a>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {next === null ? null : <a href={`${path}?cursor=${encodeURIComponent(next)}`}>Earlier pins</a>}
+    </section>
+  );
+}

@@ -1,0 +1,11 @@
+import type { ImageSize } from "../../../objects/contract.ts";
+import { sizeText } from "../elements/elements.tsx";
+
+/** An image's size as one line. @param size null where it is not known here */
+export function imageSizeText(size: ImageSize | null): string {
+  if (!size) return "not known";
+  if (!size.index) return sizeText(size.bytes);
+  const { counted, listed } = size.index;
+  const images = counted === 1 ? "1 image" : `${counted} images`;
+  return `${sizeText(size.bytes)} in ${images}${counted < listed ? ` of ${listed} listed` : ""}`;
+}

@@ -1,0 +1,125 @@
+import { ok } from "../../../domain/result.ts";
+import type { ImageSize } from "../../../objects/contract.ts";
+import { registryStub, serviceStub } from "../../../objects/stubs.ts";
+import type { Image } from "../../../protocol/v3/images.ts";
+import { listQuery } from "../../../protocol/v3/list.ts";
+import type { Environment } from "../../../protocol/v3/services.ts";
+import { parseInput } from "../../input.ts";
+import { registryHostOf } from "../../origin.ts";
+import { imageName } from "../../views/service-views.ts";
+import { Command, Digest, Empty, Table, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { serviceTrail } from "../elements/trail.ts";
+import { definePage } from "../frame/page.ts";
+import { queryFields } from "../frame/query-fields.ts";
+import { EnvironmentLinks, Tags } from "./image-facts.tsx";
+import { imageSizeText } from "./image-size.ts";
+
+/** A service's images, newest push first. */
+export const imagesPage = definePage({
+  path: "/service/:account/:service/images",
+  action: "read",
+  async show({ env, request, params: { account, service }, query }) {
+    const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+    if (!asked.ok) return asked;
+    const owner = serviceStub(env, account, service);
+    const host = registryHostOf(env, request);
+    const [listed, described] = await Promise.all([owner.listImages(asked.value, host), owner.describe()]);
+    if (!listed.ok) return listed;
+    if (!described.ok) return described;
+    const { items, next } = listed.value;
+    const ownRepository = imageName(host, account, service);
+    const kept = items.flatMap(({ repository, digest }) => (repository === ownRepository ? [digest] : []));
+    const sizes =
+      kept.length === 0 ? [] : await registryStub(env, account).imageSizes({ account, service }, kept);
+    const sizeOf = new Map(kept.map((digest, place) => [digest, sizes[place] ?? null]));
+    return ok({
+      title: `Images of ${service}`,
+      trail: serviceTrail(account, service),
+      body: (
+        <>
+          {items.length === 0 ? (
+            <NoImages service={service} isFirstPage={asked.value.cursor === undefined} />
+          ) : (
+            <ImageTable
+              images={items}
+              sizeOf={sizeOf}
+              environments={described.value.environments}
+              {...{ account, service, ownRepository }}
+            />
+          )}
+          {next === null ? null : (
+            <p>
+              <a href={`${pathOf.images(account, service)}?cursor=${encodeURIComponent(next)}`}>
+                More images
+              </a>
+            </p>
+          )}
+        </>
+      ),
+    });
+  },
+});
+
+function ImageTable({
+  images,
+  sizeOf,
+  environments,
+  account,
+  service,
+  ownRepository,
+}: {
+  images: readonly Image[];
+  sizeOf: ReadonlyMap<string, ImageSize | null>;
+  environments: readonly Environment[];
+  account: string;
+  service: string;
+  ownRepository: string;
+}) {
+  const isSomeElsewhere = images.some(({ repository }) => repository !== ownRepository);
+  return (
+    <Table
+      caption={`Images of ${service}, newest push first`}
+      head={["Digest", "Tags", "Runs in", "Size", "Pushed", ...(isSomeElsewhere ? ["Kept in"] : [])]}
+    >
+      {images.map(({ digest, tags, repository, pushed_at }) => (
+        <tr>
+          <th scope="row">
+            <Digest of={digest} path={pathOf.image(account, service, digest)} />
+          </th>
+          <td>
+            <Tags of={tags} />
+          </td>
+          <td>
+            <EnvironmentLinks
+              names={environments.flatMap((environment) =>
+                environment.digest === digest ? [environment.name] : [],
+              )}
+              {...{ account, service }}
+            />
+          </td>
+          <td>{imageSizeText(sizeOf.get(digest) ?? null)}</td>
+          <td>
+            <Time at={pushed_at} />
+          </td>
+          {isSomeElsewhere ? (
+            <td>{repository === ownRepository ? "its own repository" : <code>{repository}</code>}</td>
+          ) : null}
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function NoImages({ service, isFirstPage }: { service: string; isFirstPage: boolean }) {
+  if (!isFirstPage) return <Empty what="There are no more images." />;
+  return (
+    <Empty what={`Nothing was pushed to ${service} yet. Push an image that you have built:`}>
+      <Command>{`jamsocket push ${service} my-image -t latest`}</Command>
+      <p>Or record one that is kept in another registry:</p>
+      <Command>
+        {`npx slipway images add ${service} sha256:… --tag latest --repository registry.example.com/team/image`}
+      </Command>
+    </Empty>
+  );
+}

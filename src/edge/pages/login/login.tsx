@@ -1,0 +1,151 @@
+import { errorStatus } from "../../../domain/errors.ts";
+import { type Failure, fail, type Result } from "../../../domain/result.ts";
+import { accountStub } from "../../../objects/stubs.ts";
+import { authenticate } from "../../admission/authenticate.ts";
+import type { IsolateState } from "../../api/run-route.ts";
+import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
+import { Command } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { pageAnswer } from "../frame/layout.tsx";
+import type { View } from "../frame/page.ts";
+import { type Arrival, readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
+import { cookieHeader, csrfToken, readCookie } from "../frame/session.ts";
+
+/** The form that an access token is given to. */
+export function loginPage({ request }: Arrival): Promise<Response> {
+  const next = new URL(request.url).searchParams.get("next") ?? "";
+  return publicPage(request, (csrf) => tokenForm(csrf, next));
+}
+
+/** Logs the holder of an access token in. */
+export async function logIn({ request, env }: Arrival, { tokens }: IsolateState): Promise<Response> {
+  const fields = await ownForm(request);
+  if (!fields.ok) return refusalPage(request, null, fields.error);
+  const { token = "", next = "" } = fields.value;
+  const again = (failure: Failure) => publicPage(request, (csrf) => tokenForm(csrf, next), failure);
+  const identity = await authenticate(env, `Bearer ${token.trim()}`, tokens);
+  if (!identity.ok) return again(identity.error);
+  const started = await startSession(env, identity.value, "browser", request.headers.get("user-agent"));
+  return started.ok ? welcome(request, started.value, next) : again(started.error);
+}
+
+/** Asks before a login link is used up: whatever looks at links on its own must not do that. */
+export function loginLinkPage({ request }: Arrival): Promise<Response> {
+  return publicPage(request, linkForm);
+}
+
+export async function useLoginLink({ request, env, params }: Arrival): Promise<Response> {
+  const fields = await ownForm(request);
+  if (!fields.ok) return refusalPage(request, null, fields.error);
+  const started = await redeemLoginLink(env, params.link ?? "", request.headers.get("user-agent"));
+  return started.ok ? welcome(request, started.value, "") : refusalPage(request, null, started.error);
+}
+
+/** Ends the session, here and in the account. Without one there is nothing to end. */
+export async function logOut({ request, env }: Arrival, state: IsolateState): Promise<Response> {
+  const visitor = await visitorOf({ request, env }, state);
+  if (!visitor.ok) return refusalPage(request, null, visitor.error);
+  if (visitor.value === null) return redirect("/login");
+  const fields = await readForm(request);
+  if (!fields.ok || fields.value.csrf !== visitor.value.csrf)
+    return refusalPage(request, null, foreignForm.error);
+  const { identity, actor } = visitor.value;
+  const { account, session } = identity;
+  if (session) {
+    const ended = await accountStub(env, account).deleteSession(session.id, actor);
+    if (!ended.ok && errorStatus[ended.error.code] >= 500) return refusalPage(request, null, ended.error);
+    state.tokens.forget(account, session.id);
+  }
+  return redirect("/login", cookieHeader(request, "session", "", 0));
+}
+
+const foreignForm = fail(
+  "forbidden",
+  "this form was not made for this browser, or is too old: open the page again",
+);
+
+/** A form of somebody who is not logged in, if this browser was given it by us. */
+async function ownForm(request: Request): Promise<Result<Record<string, string>>> {
+  const visitor = readCookie(request, "visitor");
+  const fields = await readForm(request);
+  if (!fields.ok) return fields;
+  const isOwn = visitor && fields.value.csrf === (await csrfToken(visitor));
+  return isOwn ? fields : foreignForm;
+}
+
+/** A page for whoever is not logged in. Its forms are bound to the browser by a cookie of its own. */
+async function publicPage(
+  request: Request,
+  view: (csrf: string) => View,
+  failure?: Failure,
+): Promise<Response> {
+  const visitor = readCookie(request, "visitor") || crypto.randomUUID();
+  return pageAnswer(
+    request,
+    {
+      ...view(await csrfToken(visitor)),
+      visitor: null,
+      path: new URL(request.url).pathname,
+      ...(failure ? { notice: { kind: "refused", text: failure.message } } : {}),
+    },
+    {
+      status: failure ? errorStatus[failure.code] : 200,
+      headers: { "set-cookie": cookieHeader(request, "visitor", visitor) },
+    },
+  );
+}
+
+function tokenForm(csrf: string, next: string): View {
+  return {
+    title: "Log in",
+    body: (
+      <>
+        <form method="post" action="/login" class="fields" aria-label="Log in">
+          <input type="hidden" name="csrf" value={csrf} />
+          <input type="hidden" name="next" value={next} />
+          <label>
+            <span>Access token</span>
+            <input type="password" name="token" required autocomplete="current-password" spellcheck={false} />
+          </label>
+          <div>
+            <button type="submit">Log in</button>
+          </div>
+        </form>
+        <p>
+          You may do here what the token may do. Someone who is logged in makes one for you under Settings,
+          or:
+        </p>
+        <Command>npx slipway tokens create my-name --role deploy</Command>
+      </>
+    ),
+  };
+}
+
+function linkForm(csrf: string): View {
+  return {
+    title: "Log in",
+    body: (
+      <form method="post">
+        <input type="hidden" name="csrf" value={csrf} />
+        <p>This link logs you in once.</p>
+        <button type="submit">Log in</button>
+      </form>
+    ),
+  };
+}
+
+function welcome(request: Request, { session, token }: StartedSession, next: string): Response {
+  const seconds = Math.floor((Date.parse(session.expires_at) - Date.now()) / 1000);
+  return redirect(ownPath(next), cookieHeader(request, "session", token, seconds));
+}
+
+/**
+ * Where to go on: a path of ours, and nobody else's site. `//…` and `/\…` are others' to a browser, and `/..//…` comes
+ * to the same.
+ */
+function ownPath(next: string): string {
+  const base = "https://own.invalid";
+  const url = next.startsWith("/") ? URL.parse(next, base) : null;
+  const isOwn = url?.origin === base && !url.pathname.startsWith("//");
+  return isOwn ? url.pathname + url.search : pathOf.services();
+}

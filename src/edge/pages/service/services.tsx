@@ -1,0 +1,100 @@
+import { ok } from "../../../domain/result.ts";
+import type { ServiceDescription } from "../../../objects/contract.ts";
+import type { Env } from "../../../objects/env.ts";
+import { accountStub, serviceStub } from "../../../objects/stubs.ts";
+import { accountNews } from "../../streams/news.ts";
+import { Command, Digest, Empty, ImageName, Table, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import { definePage, type Visitor } from "../frame/page.ts";
+
+/** Each service that is shown is asked what it runs. */
+const servicesShown = 50;
+
+/** The account's services, each with what its environments run. */
+export const servicesPage = definePage({
+  path: "/",
+  action: "read",
+  anyScope: true,
+  async show({ env, visitor, query }) {
+    const listed = await servicesOf(env, visitor, query.get("cursor"));
+    if (!listed.ok) return listed;
+    const { services, next } = listed.value;
+    const described = await Promise.all(
+      services.map((service) => serviceStub(env, visitor.identity.account, service).describe()),
+    );
+    const { environments: allowed } = visitor.actor;
+    const found = described.flatMap((answer) => (answer.ok ? [narrowed(answer.value, allowed)] : []));
+    return ok({
+      title: "Services",
+      body: (
+        <>
+          {found.length === 0 ? <NoServices account={visitor.identity.account} /> : found.map(serviceCard)}
+          {next === null ? null : (
+            <p>
+              <a href={`/?cursor=${encodeURIComponent(next)}`}>More services</a>
+            </p>
+          )}
+        </>
+      ),
+    });
+  },
+  news: ({ env, visitor }) => accountNews(env, visitor.identity.account),
+});
+
+/** The services that a visitor may see: a token narrowed to one sees that one. */
+async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null) {
+  if (identity.service !== undefined) return ok({ services: [identity.service], next: null });
+  const query = { limit: servicesShown, ...(cursor === null ? {} : { cursor }) };
+  const page = await accountStub(env, identity.account).listServices(query);
+  return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
+}
+
+/** A service as somebody sees it who may see some of its environments. */
+function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
+  return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
+}
+
+function serviceCard({ account, name, environments }: ServiceDescription) {
+  const live = environments.reduce((sum, { live_backends }) => sum + live_backends, 0);
+  const lastSpawnedAt = environments
+    .flatMap(({ last_spawned_at }) => last_spawned_at ?? [])
+    .sort()
+    .at(-1);
+  return (
+    <article class="card">
+      <h2>
+        <a href={pathOf.service(account, name)}>{name}</a>
+      </h2>
+      <p class="facts">
+        <span>{live} live</span>
+        <span>last spawn: {lastSpawnedAt === undefined ? "never" : <Time at={lastSpawnedAt} />}</span>
+      </p>
+      <Table caption={`Environments of ${name}`} head={["Environment", "Pinned to", "Runs now", "Live"]}>
+        {environments.map((environment) => (
+          <tr>
+            <th scope="row">
+              <a href={pathOf.environment(account, name, environment.name)}>{environment.name}</a>
+            </th>
+            <td>
+              <ImageName of={environment.image} />
+            </td>
+            <td>{environment.digest === null ? "nothing yet" : <Digest of={environment.digest} />}</td>
+            <td>{environment.live_backends}</td>
+          </tr>
+        ))}
+      </Table>
+    </article>
+  );
+}
+
+function NoServices({ account }: { account: string }) {
+  return (
+    <Empty what={`Account ${account} has no services yet. Make one, push an image to it, and spawn:`}>
+      <Command>
+        {
+          "jamsocket service create my-service\njamsocket push my-service my-image:latest\njamsocket connect my-service"
+        }
+      </Command>
+    </Empty>
+  );
+}

@@ -1,0 +1,97 @@
+import { ok, type Result } from "../../../domain/result.ts";
+import type { Env } from "../../../objects/env.ts";
+import { accountStub } from "../../../objects/stubs.ts";
+import type { Token } from "../../../protocol/v3/accounts.ts";
+import { type Page as ListPage, listQuery } from "../../../protocol/v3/list.ts";
+import { parseInput } from "../../input.ts";
+import { Confirm, Form, Table, Time } from "../elements/elements.tsx";
+import { pathOf } from "../elements/paths.ts";
+import type { Visitor } from "../frame/page.ts";
+import { queryFields } from "../frame/query-fields.ts";
+import { CreateTokenForm } from "./token-form.tsx";
+import { scopeText } from "./token-scope.ts";
+
+interface Listed {
+  tokens: ListPage<Token>;
+  services: string[];
+}
+
+/** What the section shows. */
+export async function accessTokensOf(
+  env: Env,
+  { identity }: Visitor,
+  query: URLSearchParams,
+): Promise<Result<Listed>> {
+  const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+  if (!asked.ok) return asked;
+  const account = accountStub(env, identity.account);
+  const [tokens, services] = await Promise.all([account.listTokens(asked.value), account.serviceNames()]);
+  if (!tokens.ok) return tokens;
+  if (!services.ok) return services;
+  return ok({ tokens: tokens.value, services: services.value });
+}
+
+/** The account's tokens, with the forms that make and revoke them. */
+export function AccessTokens({
+  listed: { tokens, services },
+  visitor,
+  path,
+}: {
+  listed: Listed;
+  visitor: Visitor;
+  path: string;
+}) {
+  return (
+    <section>
+      <h2>Access tokens</h2>
+      <Table
+        caption="Access tokens of the account, newest first"
+        head={["Name", "Role", "May act on", "Created", "Expires", "Revoke"]}
+      >
+        {tokens.items.map((token) => (
+          <tr>
+            <th scope="row">
+              <bdi>{token.name}</bdi>
+              {token.id === visitor.identity.tokenId ? " (yours)" : null}
+            </th>
+            <td>{token.role}</td>
+            <td>{scopeText(token)}</td>
+            <td>
+              <Time at={token.created_at} />
+            </td>
+            <td>{token.expires_at === undefined ? "never" : <Time at={token.expires_at} />}</td>
+            <td>
+              <Revoke token={token} visitor={visitor} path={path} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {tokens.next === null ? null : (
+        <p>
+          <a href={`${pathOf.settings()}?cursor=${encodeURIComponent(tokens.next)}`}>More tokens</a>
+        </p>
+      )}
+      <h3>Create a token</h3>
+      <CreateTokenForm services={services} visitor={visitor} path={path} />
+    </section>
+  );
+}
+
+function Revoke({ token, visitor, path }: { token: Token; visitor: Visitor; path: string }) {
+  if (token.cluster !== undefined) return <>goes with its cluster</>;
+  const isOwn = token.id === visitor.identity.tokenId;
+  return (
+    <Confirm summary="Revoke">
+      <p>
+        Whoever uses <bdi>{token.name}</bdi> is shut out within 10 seconds
+        {isOwn ? ", and that is you: you are logged in with it" : ""}. It cannot be taken back.
+      </p>
+      <Form visitor={visitor} path={path}>
+        <input type="hidden" name="id" value={token.id} />
+        <button type="submit" name="do" value="revoke-token" class="danger">
+          Revoke the token
+        </button>
+      </Form>
+    </Confirm>
+  );
+}

@@ -1,0 +1,84 @@
+import { tokenRoles } from "../../../domain/credentials/access.ts";
+import type { CreateTokenBody } from "../../../protocol/v3/accounts.ts";
+import { Form } from "../elements/elements.tsx";
+import { AttemptField } from "../frame/form-attempt.tsx";
+import type { Visitor } from "../frame/page.ts";
+
+const day = 24 * 3600;
+/** What the form offers; the API takes any number of seconds. */
+const expiries: readonly { text: string; seconds: number | null }[] = [
+  { text: "1 day", seconds: day },
+  { text: "7 days", seconds: 7 * day },
+  { text: "30 days", seconds: 30 * day },
+  { text: "90 days", seconds: 90 * day },
+  { text: "1 year", seconds: 365 * day },
+  { text: "never", seconds: null },
+];
+
+/** What makes a token; access-token-forms.tsx reads what it sends. */
+export function CreateTokenForm({
+  services,
+  visitor,
+  path,
+}: {
+  services: readonly string[];
+  visitor: Visitor;
+  path: string;
+}) {
+  return (
+    <Form visitor={visitor} path={path} label="Create a token">
+      <AttemptField />
+      <div class="fields">
+        <label>
+          <span>Name: who or what holds it</span>
+          <input name="name" required maxlength={100} autocomplete="off" />
+        </label>
+        <label>
+          <span>Role</span>
+          <select name="role">
+            {tokenRoles.toReversed().map((role) => (
+              <option value={role}>
+                {role}: {roleTexts[role]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>Service: only this one</span>
+          <select name="service">
+            <option value="">all services</option>
+            {services.map((service) => (
+              <option value={service}>{service}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>Environments of that service: only these, with a comma between them (empty: all)</span>
+          <input name="environments" autocomplete="off" spellcheck={false} />
+        </label>
+        <label>
+          <span>Expires after</span>
+          <select name="expires">
+            {expiries.map(({ text, seconds }) => (
+              <option value={seconds ?? ""} selected={seconds === 90 * day}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </label>
+        <div>
+          <button type="submit" name="do" value="create-token">
+            Create the token
+          </button>
+        </div>
+      </div>
+    </Form>
+  );
+}
+
+const roleTexts: Record<CreateTokenBody["role"], string> = {
+  admin: "everything, tokens and clusters too",
+  deploy: "look, push images, change pins",
+  spawn: "look, start and end backends",
+  read: "look",
+};

@@ -1,0 +1,11 @@
+import type { Scope } from "../../../domain/credentials/access.ts";
+
+type Narrowing = { [Field in "service" | "environments" | "cluster"]?: Scope[Field] | undefined };
+
+/** What a token is narrowed to, in words. */
+export function scopeText({ service, environments, cluster }: Narrowing): string {
+  if (cluster !== undefined) return `cluster ${cluster}`;
+  if (service === undefined) return "the whole account";
+  if (environments === undefined) return `service ${service}`;
+  return `service ${service}, ${environments.length === 1 ? "environment" : "environments"} ${environments.join(", ")}`;
+}

@@ -1,0 +1,79 @@
+import { type AttemptResult, judgeAttempt } from "../../domain/deliveries/delivery.ts";
+import { webhookAttemptTimeoutMs } from "../../domain/limits.ts";
+import { type Failure, ok, type Result } from "../../domain/result.ts";
+import type { SignedGet } from "../../objects/contract.ts";
+import { answerMet } from "../../objects/webhook-sender.ts";
+
+/** What is asked of a cluster, for the messages of failures. */
+interface StreamAsked {
+  cluster: string;
+  /** `logs of backend …` */
+  what: string;
+}
+
+type Met = AttemptResult | { met: "other_content"; contentType: string | null };
+
+/**
+ * Asks a cluster for a stream of server-sent events.
+ * @param headTimeoutMs how long the head of the answer is waited for; the stream may last as long as it lasts
+ * @returns the answer, whose body is to be locked at once: one that nobody reads is cancelled when its answer is
+ *   garbage. Else `not_found` where the cluster has no such thing, `cluster_unavailable` where it may be asked again,
+ *   or `cluster_bad_answer`
+ */
+export async function openClusterStream(
+  asked: StreamAsked,
+  { url, headers }: SignedGet,
+  headTimeoutMs: number = webhookAttemptTimeoutMs,
+): Promise<Result<Response>> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), headTimeoutMs);
+  try {
+    const response = await fetch(url, {
+      headers: { accept: "text/event-stream", "user-agent": "slipway", ...headers },
+      redirect: "manual",
+      signal: late.signal,
+    });
+    if (!response.ok) {
+      return { ok: false, error: streamFailure(asked, await answerMet(response)) };
+    }
+    const contentType = response.headers.get("content-type");
+    if (response.status === 200 && isEventStream(contentType)) return ok(response);
+    await response.body?.cancel();
+    return { ok: false, error: streamFailure(asked, { met: "other_content", contentType }) };
+  } catch (error) {
+    if (late.signal.aborted) return { ok: false, error: streamFailure(asked, { met: "timeout" }) };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, error: streamFailure(asked, { met: "connection_error", message }) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isEventStream(contentType: string | null): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream";
+}
+
+/** What is told of an attempt that gave no stream. A cluster's own 401 is not the caller's. */
+function streamFailure({ cluster, what }: StreamAsked, met: Met): Failure {
+  const bad = (why: string): Failure => ({
+    code: "cluster_bad_answer",
+    message: `cluster \`${cluster}\` gave no ${what}: ${why}`,
+  });
+  if (met.met === "other_content") {
+    return bad(`it answered with ${met.contentType ?? "no content"} where text/event-stream was expected`);
+  }
+  const verdict = judgeAttempt(met);
+  switch (verdict.verdict) {
+    case "retry":
+      return {
+        code: "cluster_unavailable",
+        message: `cluster \`${cluster}\` gave no ${what}: ${verdict.message}`,
+        retryAfterSeconds: Math.max(2, Math.ceil(verdict.retryAfterMs / 1000)),
+      };
+    case "refused":
+      if (verdict.status !== 404) return bad(verdict.message);
+      return { code: "not_found", message: `cluster \`${cluster}\` has no ${what}: ${verdict.message}` };
+    case "delivered":
+      return bad("it answered without a stream");
+  }
+}

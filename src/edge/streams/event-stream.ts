@@ -1,0 +1,55 @@
+import { type EventFilter, eventIdPattern, matchesEvent } from "../../domain/events.ts";
+import { fail } from "../../domain/result.ts";
+import type { Env } from "../../objects/env.ts";
+import { accountStub } from "../../objects/stubs.ts";
+import { sseEventWithId, sseHeaders } from "../../protocol/sse.ts";
+import { type AccountEvent, accountEvent } from "../../protocol/v3/events.ts";
+import { followMessages, type Heard, openFollowing } from "./follow.ts";
+import { withKeepAlive } from "./keep-alive.ts";
+
+/** As much as an account sends to one that comes again, and some more. */
+const mostUnreadEvents = 2_000;
+
+/** Whether a request asks for a stream instead of a list: it names the type, as every EventSource does. */
+export function wantsEventStream(request: Request): boolean {
+  const accepted = (request.headers.get("accept") ?? "").split(",");
+  return accepted.some((type) => type.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream");
+}
+
+/** Where an account's events are followed. @param after an event's id: what was recorded after it comes first */
+export function eventsPath(after: string | null, filter: EventFilter): string {
+  const query = new URLSearchParams({ filter: JSON.stringify(filter), ...(after === null ? {} : { after }) });
+  return `/follow/events?${query}`;
+}
+
+/** The event of a message, if it passes: an account tells each follower of every event. */
+export function hearEvent(message: string, filter: EventFilter): Heard<AccountEvent> {
+  const event = accountEvent.safeParse(JSON.parse(message));
+  // While a new version is rolled out, the account may be of another one than the Worker.
+  if (!event.success) return { items: [], isLast: true };
+  return { items: matchesEvent(filter, event.data) ? [event.data] : [] };
+}
+
+/**
+ * Streams an account's events as server-sent events, from now on, and with `Last-Event-ID` what came after that
+ * first. Where it breaks off, or the client does not keep up, the stream ends, and the client comes again.
+ */
+export async function streamEvents(env: Env, account: string, request: Request, filter: EventFilter) {
+  const after = request.headers.get("last-event-id");
+  if (after !== null && !eventIdPattern.test(after)) {
+    return fail("bad_request", "`Last-Event-ID` is not the id of an event");
+  }
+  const following = await openFollowing(accountStub(env, account), eventsPath(after, filter));
+  if (!following.socket) {
+    return fail("unavailable", "the events cannot be followed now; try again", { retryAfterSeconds: 1 });
+  }
+  const encoder = new TextEncoder();
+  const events = followMessages(following.socket, {
+    mostUnread: mostUnreadEvents,
+    hear(message) {
+      const { items, ...rest } = hearEvent(message, filter);
+      return { items: items.map((event) => encoder.encode(sseEventWithId(event.id, event))), ...rest };
+    },
+  });
+  return new Response(withKeepAlive(events), { headers: sseHeaders });
+}

@@ -1,0 +1,80 @@
+import { followerPing, followerPong } from "../../objects/followers.ts";
+
+/** So that a stream whose socket leads nowhere any more does not look alive for longer than this or twice this. */
+const pingEveryMs = 15_000;
+
+/** What a message of an object comes to, for whoever follows it. */
+export interface Heard<T> {
+  items: readonly T[];
+  /** Nothing more is to be heard: the stream ends. */
+  isLast?: boolean;
+}
+
+/** A stream of what an object says over its socket, and how it is limited. */
+export interface FollowOptions<T> {
+  hear(message: string): Heard<T>;
+  everyMs?: number;
+  /** When more than so many items wait to be read, the stream ends after them: whoever reads again follows again. */
+  mostUnread?: number;
+}
+
+/**
+ * Asks an object for a socket that follows it, beneath which it may sleep.
+ * @param path begins with a slash; with its query
+ * @returns null and the status where it cannot be followed: 404 there is no such thing, 503 there is no place
+ */
+export async function openFollowing(
+  stub: Pick<DurableObjectStub, "fetch">,
+  path: string,
+): Promise<{ socket: WebSocket } | { socket: null; status: number }> {
+  const answer = await stub.fetch(`https://object${path}`, { headers: { upgrade: "websocket" } });
+  if (answer.webSocket) return { socket: answer.webSocket };
+  await answer.body?.cancel();
+  return { socket: null, status: answer.status };
+}
+
+/**
+ * What comes over a socket. Ends with the socket, after the last that is to be heard, and when the object has not
+ * answered a ping before the next is due.
+ */
+export function followMessages<T>(
+  socket: WebSocket,
+  { hear, everyMs = pingEveryMs, mostUnread = Number.POSITIVE_INFINITY }: FollowOptions<T>,
+): ReadableStream<T> {
+  let pinging: ReturnType<typeof setInterval>;
+  let isAnswered = true;
+  let ended = false;
+  const leave = () => {
+    ended = true;
+    clearInterval(pinging);
+    socket.close(1000);
+  };
+  return new ReadableStream<T>({
+    start(controller) {
+      const end = () => {
+        if (ended) return;
+        leave();
+        controller.close();
+      };
+      socket.addEventListener("message", ({ data }) => {
+        if (ended || typeof data !== "string") return;
+        if (data === followerPong) {
+          isAnswered = true;
+          return;
+        }
+        const { items, isLast = false } = hear(data);
+        for (const item of items) controller.enqueue(item);
+        if (isLast || -(controller.desiredSize ?? 0) >= mostUnread) end();
+      });
+      socket.addEventListener("close", end);
+      socket.addEventListener("error", end);
+      socket.accept();
+      pinging = setInterval(() => {
+        if (!isAnswered) return end();
+        isAnswered = false;
+        socket.send(followerPing);
+      }, everyMs);
+    },
+    cancel: leave,
+  });
+}

@@ -1,0 +1,81 @@
+import type { StatusEntry } from "../../domain/backends/status.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Env } from "../../objects/env.ts";
+import { backendsStub } from "../../objects/stubs.ts";
+import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
+import { statusEntry } from "../../protocol/status-entry.ts";
+import { type BackendPlace, backendNotFound } from "../locate-backend.ts";
+import { followMessages, openFollowing } from "./follow.ts";
+import { withKeepAlive } from "./keep-alive.ts";
+
+/** An entry as the stream tells it, or null where it tells nothing new. Made anew for each stream. */
+export type StatusTeller = (entry: StatusEntry) => unknown;
+
+/**
+ * Streams a backend's statuses as server-sent events until it has terminated. The stream is held here, in the
+ * Worker, and follows the shard over a WebSocket, beneath which the object may sleep. Where that breaks off the
+ * stream ends, and the client reconnects.
+ */
+export async function streamStatuses(env: Env, backend: BackendPlace, tell: StatusTeller) {
+  const socket = await openFollow(env, backend);
+  if (!socket.ok) return socket;
+  return new Response(withKeepAlive(followSocket(socket.value, tell)), { headers: sseHeaders });
+}
+
+/** Says something whenever a backend has reached a status; ends as `followSocket` does, and where it cannot follow. */
+export function statusNews(env: Env, backend: BackendPlace): ReadableStream<Uint8Array> {
+  let opening: Promise<ReadableStreamDefaultReader<Uint8Array> | null> | undefined;
+  const open = async () => {
+    const socket = await openFollow(env, backend);
+    return socket.ok ? followSocket(socket.value, ({ status }) => status).getReader() : null;
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        opening ??= open();
+        const heard = await (await opening)?.read();
+        if (heard?.value) controller.enqueue(heard.value);
+        else controller.close();
+      },
+      async cancel(reason) {
+        await (await opening)?.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** A socket that tells a backend's statuses. `unavailable` where its shard takes no more followers. */
+async function openFollow(env: Env, { id, account, service }: BackendPlace): Promise<Result<WebSocket>> {
+  const query = new URLSearchParams({ account, service });
+  const shard = backendsStub(env, account, service, id);
+  const following = await openFollowing(shard, `/follow/${id}?${query}`);
+  if (following.socket) return ok(following.socket);
+  if (following.status === 404) return backendNotFound(id);
+  return fail("unavailable", "the statuses cannot be followed now; try again", { retryAfterSeconds: 1 });
+}
+
+/**
+ * The server-sent events of a socket's entries, each in one chunk. Ends as `followMessages` does, and after
+ * `terminated`. As a history has each status at most once, a client that reads nothing makes nothing grow.
+ */
+export function followSocket(
+  socket: WebSocket,
+  tell: StatusTeller,
+  everyMs?: number,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return followMessages(socket, {
+    ...(everyMs === undefined ? {} : { everyMs }),
+    hear(message) {
+      const entry = statusEntry.safeParse(JSON.parse(message));
+      // While a new version is rolled out, the shard may be of another one than the Worker.
+      if (!entry.success) return { items: [], isLast: true };
+      const told = tell(entry.data);
+      return {
+        items: told === null ? [] : [encoder.encode(sseEvent(told))],
+        isLast: entry.data.status === "terminated",
+      };
+    },
+  });
+}

@@ -1,0 +1,60 @@
+import type { StatusEntry } from "../../domain/backends/status.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Actor, BackendRecord, BackendWithStatus } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import { accountStub, backendsStub, serviceStub } from "../../objects/stubs.ts";
+import { toFullState } from "../../protocol/backend-state.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { BackendPlace } from "../locate-backend.ts";
+
+/** What a backend's shard knows of it. */
+export function describeBackend(
+  env: Env,
+  { account, service, id }: BackendPlace,
+): Promise<Result<BackendRecord>> {
+  return backendsStub(env, account, service, id).describe(account, service, id);
+}
+
+/** As `describeBackend`, for a token that may be narrowed to some environments. */
+export async function describeBackendTo(
+  actor: Actor,
+  env: Env,
+  backend: BackendPlace,
+): Promise<Result<BackendRecord>> {
+  const described = await describeBackend(env, backend);
+  if (!described.ok || !actor.environments) return described;
+  const { environment } = described.value.info;
+  if (actor.environments.includes(environment)) return described;
+  return fail("forbidden", `this token may not look at backends of environment \`${environment}\``);
+}
+
+/** The current status of a backend; a record's history is never empty. */
+export function currentStatus({ info, history }: BackendRecord): StatusEntry {
+  const current = history.at(-1);
+  if (!current) throw new Error(`backend ${info.id} has no history`);
+  return current;
+}
+
+/** The live backends of every service of an account, as v1 and v2 list them. */
+export async function runningBackends(env: Env, account: string) {
+  const names = await accountStub(env, account).serviceNames();
+  if (!names.ok) return names;
+  const lists = await Promise.all(
+    names.value.map((service) => serviceStub(env, account, service).liveBackends()),
+  );
+  const failed = lists.find((list) => !list.ok && list.error.code !== "service_not_found");
+  if (failed && !failed.ok) return failed;
+  return ok({ running_backends: lists.flatMap((list) => (list.ok ? list.value.map(runningBackend) : [])) });
+}
+
+function runningBackend({ info, status }: BackendWithStatus) {
+  return {
+    id: info.id,
+    created_at: isoTime(info.createdAt),
+    service_name: info.service,
+    cluster_name: info.cluster,
+    account_name: info.account,
+    status: toFullState(status),
+    ...(info.key === null ? {} : { key: info.key }),
+  };
+}

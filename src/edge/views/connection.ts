@@ -1,0 +1,61 @@
+import { checkSpawnEnv } from "../../domain/backends/spawn-env.ts";
+import { ok, type Result } from "../../domain/result.ts";
+import type { ConnectCall, Connection } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import { serviceStub } from "../../objects/stubs.ts";
+import { type ConnectionClaims, signConnectionToken } from "../../protocol/tokens/connection-token.ts";
+import { signingOf } from "../credentials/signing.ts";
+import { originOf } from "../origin.ts";
+
+/** Who connects, as the cluster's proxy will tell the backend. */
+export interface ConnectingUser {
+  user?: string | undefined;
+  auth?: ConnectionClaims["auth"];
+}
+
+export interface GrantedConnection extends Connection {
+  token: string;
+  /** Where the client connects: with the token in its path, unless that is wanted as a bearer token. */
+  url: string;
+  readyUrl: string;
+  origin: string;
+}
+
+/** Connects to a backend, starting one where that is wished, and signs the way to it. */
+export async function connect(
+  { env, request }: { env: Env; request: Request },
+  { account, service }: { account: string; service: string },
+  wish: ConnectCall,
+  user: ConnectingUser,
+): Promise<Result<GrantedConnection>> {
+  const spawnEnv = checkSpawnEnv(wish.spawn?.env ?? {});
+  if (!spawnEnv.ok) return spawnEnv;
+  const connected = await serviceStub(env, account, service).connectBackend(wish);
+  if (!connected.ok) return connected;
+
+  const connection = connected.value;
+  const { backendId, cluster, grantedAt, requireBearerToken } = connection;
+  const issuer = originOf(env, request);
+  const token = await signConnectionToken(await signingOf(env).signer, {
+    issuer,
+    account,
+    cluster,
+    backendId,
+    grantedAt,
+    ...user,
+  });
+  const ready = `${issuer}/ready/${backendId}`;
+  return ok({
+    ...connection,
+    token,
+    url: backendUrl(connection.baseUrl, requireBearerToken ? undefined : token),
+    readyUrl: requireBearerToken ? ready : `${ready}/${token}`,
+    origin: issuer,
+  });
+}
+
+/** The URL of a backend, with or without a connection token in its path. */
+export function backendUrl(baseUrl: string, token: string | undefined): string {
+  const base = baseUrl.replace(/\/+$/, "");
+  return token === undefined ? `${base}/` : `${base}/${token}/`;
+}

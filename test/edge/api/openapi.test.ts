@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { buildOpenApi } from "../../../src/edge/api/openapi.ts";
+import { routes } from "../../../src/edge/api/routes.ts";
+import { send } from "../../support/worker/api.ts";
+
+const document = buildOpenApi(routes);
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+
+function references(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === "$ref" && typeof inner === "string" ? [inner] : references(inner),
+  );
+}
+
+describe("the description of the API", () => {
+  it("is served as it is built", async () => {
+    const response = await send("/v3/openapi.json");
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual(JSON.parse(JSON.stringify(document)));
+  });
+
+  it("holds every v3 and public route, and no other", () => {
+    const described = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort();
+    const wanted = routes
+      .filter(({ version }) => version === "v3" || version === "public")
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`)
+      .sort();
+    expect(described).toEqual(wanted);
+  });
+
+  it("every reference resolves", () => {
+    const known = Object.keys(document.components.schemas).map((id) => `#/components/schemas/${id}`);
+    const used = references(document);
+    expect(used.length).toBeGreaterThan(50);
+    expect(used.filter((reference) => !known.includes(reference))).toEqual([]);
+  });
+
+  it("every component is used", () => {
+    const used = new Set(references(document));
+    const unused = Object.keys(document.components.schemas).filter(
+      (id) => !used.has(`#/components/schemas/${id}`),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  it.each(operations.map(({ path, method, operation }) => [`${method} ${path}`, path, operation] as const))(
+    "%s declares exactly the parameters of its path",
+    (_, path, { parameters }) => {
+      const declared = parameters.filter((parameter) => parameter.in === "path");
+      expect(declared.map(({ name }) => name)).toEqual(
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+      );
+      expect(declared.every(({ required }) => required)).toBe(true);
+    },
+  );
+
+  it("operation ids are unique", () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(ids.length).toBe(new Set(ids).size);
+  });
+
+  it("a body without required fields is optional, one with them is not", () => {
+    const body = (path: string, method: string) => document.paths[path]?.[method]?.requestBody;
+    expect(body("/v3/accounts/{account}/clusters/{cluster}", "patch")?.required).toBe(false);
+    expect(body("/v3/accounts/{account}/clusters", "post")?.required).toBe(true);
+    expect(body("/v3/accounts/{account}/clusters/{cluster}/test", "post")).toBeUndefined();
+  });
+
+  it("bodies of v3 refuse unknown fields, but for notifications, whose format is their senders'", () => {
+    const open = operations.filter(({ operation }) => {
+      const schema = operation.requestBody?.content["application/json"]?.schema;
+      return schema && schema.additionalProperties !== false;
+    });
+    expect(open.map(({ path }) => path)).toEqual([
+      "/v3/accounts/{account}/services/{service}/registry-events",
+    ]);
+  });
+
+  it("says which operations need which token, and which can be repeated", () => {
+    const pin =
+      document.paths["/v3/accounts/{account}/services/{service}/environments/{environment}/pin"]?.put;
+    expect(pin?.security).toEqual([{ token: [] }]);
+    expect(pin?.parameters.map(({ name }) => name)).toContain("If-Match");
+    const create = document.paths["/v3/accounts"]?.post;
+    expect(create?.security).toEqual([{ root: [] }]);
+    expect(create?.parameters.map(({ name }) => name)).toContain("Idempotency-Key");
+    expect(create?.responses).toHaveProperty("201");
+  });
+});

@@ -1,0 +1,280 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { publicState } from "../../../src/protocol/backend-state.ts";
+import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
+import { backendAnswer, connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import {
+  heartbeatAnswer,
+  type StatusReportBody,
+  statusReportAnswer,
+} from "../../../src/protocol/v3/agent.ts";
+import { backendList } from "../../../src/protocol/v3/backends.ts";
+import {
+  call,
+  createAccount,
+  createCluster,
+  createService,
+  refusal,
+  send,
+  type TestAccount,
+} from "../../support/worker/api.ts";
+import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
+
+let account: TestAccount;
+let agent: string;
+let cluster: FakeCluster;
+
+beforeAll(async () => {
+  cluster = startFakeCluster();
+  account = await createAccount("acme");
+  agent = (await createCluster(account)).agent_token;
+  const service = await createService(account);
+  const json = { digest: `sha256:${"a".repeat(64)}`, tag: "latest" };
+  expect((await send(`${service}/images`, { token: account.admin, json })).status).toBe(201);
+});
+
+/** A new backend, and how the agent that runs it reports. */
+async function startBackend(json: object = {}) {
+  const path = "/v2/service/acme/hello/connect";
+  const connection = await call(connectAnswer, path, { token: account.admin, json });
+  const spawned = cluster.received.findLast(({ type }) => type === "backend.spawn");
+  if (spawned?.type !== "backend.spawn") throw new Error("the cluster was told nothing");
+  const { fencing_token, backend_id } = spawned.data;
+  const report = (status: Omit<StatusReportBody, "fencing_token">) =>
+    call(statusReportAnswer, `/v3/agent/backends/${backend_id}/status`, {
+      token: agent,
+      json: { ...status, fencing_token },
+    });
+  return { id: backend_id, fencingToken: fencing_token, token: connection.token, report };
+}
+
+/** Reads a stream event by event, as the CLI does: a chunk may hold several events, but never a part of one. */
+async function readEvents(path: string) {
+  const response = await send(path);
+  if (!response.body) throw new Error("the answer has no body");
+  const reader = response.body.getReader();
+  const pending: string[] = [];
+  const next = async (): Promise<string | null> => {
+    const event = pending.shift();
+    if (event !== undefined) return event;
+    const { done, value } = await reader.read();
+    if (done) return null;
+    const chunk = new TextDecoder().decode(value);
+    expect([chunk.startsWith("data: "), chunk.endsWith("\n\n")]).toEqual([true, true]);
+    pending.push(...chunk.split(/(?<=\n\n)/));
+    return next();
+  };
+  return { response, next, leave: () => reader.cancel() };
+}
+
+describe("the status of a backend", () => {
+  it("is told to anybody, in the words of each version", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "waiting" });
+    expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "waiting" });
+    for (const path of [`/backend/${id}/status`, `/v1/backend/${id}/status`]) {
+      expect(await call(v1State, path)).toMatchObject({ state: "Starting", backend: id });
+    }
+  });
+
+  it("tells strangers only that there was an error, and the token's holder the exit code", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "ready" });
+    await report({ status: "terminated", exit_code: 3 });
+    const state = await call(publicState.loose(), `/v2/backend/${id}/status`);
+    expect(state).toMatchObject({ status: "terminated", exit_error: true });
+    expect(state).not.toHaveProperty("exit_code");
+    const backend = await call(backendAnswer, `/v2/backend/${id}`, { token: account.admin });
+    expect(backend.statuses.at(-1)).toMatchObject({ exit_code: 3, last_status: "ready" });
+    expect(backend).toMatchObject({ id, service_name: "hello", environment_name: "default" });
+  });
+
+  it("lists a backend as running until it has ended", async () => {
+    const { id, report } = await startBackend({ key: "listed" });
+    const running = async () => {
+      const answer = await call(runningBackendsAnswer, "/v2/account/acme/backends", { token: account.admin });
+      return answer.running_backends.find((backend) => backend.id === id);
+    };
+    expect(await running()).toMatchObject({ cluster_name: "main", key: "listed" });
+    const path = "/v3/accounts/acme/services/hello/backends?key=listed";
+    const { backends } = await call(backendList, path, { token: account.admin });
+    expect(backends.map((backend) => backend.id)).toEqual([id]);
+    await report({ status: "terminated" });
+    expect(await running()).toBeUndefined();
+  });
+
+  it("says BackendNotRunning, the one code that the CLI knows by name, to an end after the end", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "terminated" });
+    for (const path of [`/v2/backend/${id}/terminate`, `/backend/${id}/terminate`]) {
+      const answer = await refusal(path, { token: account.admin, method: "POST" });
+      expect([answer.status, answer.code]).toEqual([409, "BackendNotRunning"]);
+    }
+  });
+});
+
+describe("a status stream", () => {
+  it("of v2 replays, follows, and ends after terminated", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "loading" });
+    const events = await readEvents(`/v2/backend/${id}/status/stream`);
+    expect(events.response.headers.get("content-type")).toBe("text/event-stream");
+    expect(events.response.headers.get("cache-control")).toContain("no-transform");
+    expect(events.response.headers.get("access-control-allow-origin")).toBe("*");
+    expect(events.response.headers.get("x-request-id")).toMatch(/./);
+    expect(await events.next()).toMatch(/^data: \{"status":"scheduled",[^\n]*\}\n\n$/);
+    expect(await events.next()).toMatch(/^data: \{"status":"loading",[^\n]*\}\n\n$/);
+    await report({ status: "ready" });
+    expect(await events.next()).toMatch(/^data: \{"status":"ready",[^\n]*\}\n\n$/);
+    await report({ status: "terminated", exit_code: 0 });
+    expect(await events.next()).toMatch(/^data: \{"status":"terminated",[^\n]*"exit_error":false\}\n\n$/);
+    expect(await events.next()).toBeNull();
+  });
+
+  it("of v1 leaves consecutive duplicates out", async () => {
+    const { id, report } = await startBackend();
+    for (const status of ["loading", "starting", "waiting", "ready"] as const) await report({ status });
+    const events = await readEvents(`/v1/backend/${id}/status/stream`);
+    await report({ status: "terminated", exit_code: 1 });
+    const states: string[] = [];
+    for (let event = await events.next(); event !== null; event = await events.next()) states.push(event);
+    expect(states.map((event) => v1State.parse(JSON.parse(event.slice("data: ".length))).state)).toEqual([
+      "Loading",
+      "Starting",
+      "Ready",
+      "Failed",
+    ]);
+  });
+
+  it("of a backend that has ended replays and ends", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "terminated" });
+    const events = await readEvents(`/v2/backend/${id}/status/stream`);
+    expect(await events.next()).toContain("scheduled");
+    expect(await events.next()).toContain("terminated");
+    expect(await events.next()).toBeNull();
+  });
+
+  it("may be left at any time", async () => {
+    const { id, report } = await startBackend();
+    const events = await readEvents(`/v2/backend/${id}/status/stream`);
+    expect(await events.next()).toContain("scheduled");
+    await events.leave();
+    expect(await report({ status: "ready" })).toEqual({ accepted: true, current: "ready" });
+  });
+
+  it.each(["/v2/backend/:id/status/stream", "/backend/:id/status/stream"])(
+    "at %s of a backend that its service has never started is 404",
+    async (path) => {
+      const { id } = await startBackend();
+      const never = id.slice(0, 5) + "0".repeat(8);
+      const answer = await refusal(path.replace(":id", never));
+      expect([answer.status, answer.code]).toEqual([404, "backend_not_found"]);
+    },
+  );
+});
+
+describe("the page of a backend that starts", () => {
+  it("looks again every second, without any script", async () => {
+    const { id, token, report } = await startBackend();
+    await report({ status: "loading" });
+    const answer = await send(`/ready/${id}/${token}`);
+    const page = await answer.text();
+    expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
+    expect(page).toContain('<meta http-equiv="refresh" content="1">');
+    expect(page).toContain("loading");
+    expect(page).not.toContain("<script");
+    const policy = answer.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    const nonce = /style-src 'nonce-([^']+)'/.exec(policy)?.[1];
+    expect(page).toContain(`<style nonce="${nonce}">`);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+  });
+
+  it("goes to the backend once it is ready, and says nothing of the token to the next site", async () => {
+    const { id, token, report } = await startBackend();
+    await report({ status: "ready" });
+    const answer = await send(`/ready/${id}/${token}`);
+    expect(answer.status).toBe(302);
+    expect(answer.headers.get("location")).toBe(`https://${id}.cluster.test/${token}/`);
+    expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+    const withoutToken = await send(`/ready/${id}`);
+    expect(withoutToken.headers.get("location")).toBe(`https://${id}.cluster.test/`);
+  });
+
+  it("does not leave the backend's host, whatever stands for the token", async () => {
+    const { id, report } = await startBackend();
+    await report({ status: "ready" });
+    const answer = await send(`/ready/${id}/${encodeURIComponent("../..//evil.test/?\r\n")}`);
+    const location = new URL(answer.headers.get("location") ?? "");
+    expect(location.host).toBe(`${id}.cluster.test`);
+    expect(location.pathname.split("/")).toHaveLength(3);
+  });
+
+  it("says what went wrong when the backend has ended, and looks no more", async () => {
+    const { id, token, report } = await startBackend();
+    await report({ status: "terminated", termination_reason: "internalerror", exit_code: 137 });
+    const page = await (await send(`/ready/${id}/${token}`)).text();
+    expect(page).toContain("internal error");
+    expect(page).toContain("137");
+    expect(page).not.toContain("refresh");
+  });
+
+  it.each(["terminating", "hard-terminating"] as const)(
+    "says that a backend is %s, and looks no more",
+    async (status) => {
+      const { id, token, report } = await startBackend();
+      await report({ status, termination_reason: "swept" });
+      const page = await (await send(`/ready/${id}/${token}`)).text();
+      expect(page).toContain("This session is ending");
+      expect(page).toContain("It was idle");
+      expect(page).not.toContain("refresh");
+    },
+  );
+
+  it("is light or dark as the reader wishes", async () => {
+    const { id } = await startBackend();
+    const page = await (await send(`/ready/${id}`)).text();
+    expect(page).toMatch(/:root \{[^}]*color-scheme: light dark;/);
+  });
+});
+
+describe("an agent", () => {
+  it("is told that a status would go backwards, which is no error", async () => {
+    const { report } = await startBackend();
+    await report({ status: "ready" });
+    expect(await report({ status: "loading" })).toEqual({ accepted: false, current: "ready" });
+  });
+
+  it("of another cluster of the account does not find the backend", async () => {
+    const { id, fencingToken } = await startBackend();
+    const other = await createCluster(account, "elsewhere");
+    const answer = await refusal(`/v3/agent/backends/${id}/status`, {
+      token: other.agent_token,
+      json: { status: "terminated", fencing_token: fencingToken },
+    });
+    expect([answer.status, answer.code]).toEqual([404, "backend_not_found"]);
+    expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "scheduled" });
+  });
+
+  it("sends heartbeats, also with thousands of backends, and hears what it should not run", async () => {
+    const { id, fencingToken } = await startBackend();
+    const unknown = Array.from({ length: 2000 }, (_, i) => ({
+      id: `00000${String(i).padStart(8, "0")}`,
+      status: "ready",
+      fencing_token: 1,
+    }));
+    const answer = await call(heartbeatAnswer, "/v3/agent/heartbeat", {
+      token: agent,
+      json: {
+        cluster: "main",
+        agent_id: "a",
+        version: "1",
+        backends: [{ id, status: "ready", fencing_token: fencingToken }, ...unknown],
+      },
+    });
+    expect(answer.lease_seconds).toBe(45);
+    expect(answer.terminate).toHaveLength(unknown.length);
+    expect(answer.terminate).not.toContain(id);
+  });
+});

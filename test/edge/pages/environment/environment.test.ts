@@ -1,0 +1,182 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  createAccount,
+  createCluster,
+  createService,
+  createToken,
+  type TestAccount,
+} from "../../../support/worker/api.ts";
+import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
+import { loggedIn } from "../../../support/worker/page-client.ts";
+import { hiddenField } from "../../../support/worker/page-visitor.ts";
+import { digestOf, pinnedService } from "../../../support/worker/pinned-service.ts";
+
+let account: TestAccount;
+let admin: ReturnType<typeof loggedIn>;
+let csrf: string;
+beforeAll(async () => {
+  startFakeCluster();
+  account = await createAccount();
+  await createCluster(account);
+  admin = loggedIn(account.admin);
+  csrf = hiddenField((await admin.visit("/")).html, "csrf");
+});
+
+function text(html: string): string {
+  const main = html.slice(html.indexOf("<main"));
+  return main.replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ");
+}
+
+const untouched = { image: "v1", revision: 1 };
+
+describe("choosing an image for an environment", () => {
+  it("shows what would change, and changes nothing", async () => {
+    const { prodPath, pinned, connect } = await pinnedService(account, "chosen");
+    await connect();
+    const { status, html } = await admin.visit(`${prodPath}?image=v2`);
+    expect(status).toBe(200);
+    expect(text(html)).toContain("Pinned to v1 v2 New sessions run sha256:111111111111 sha256:222222222222");
+    expect(text(html)).toContain("1 live session goes on with what it runs until it ends.");
+    expect(html).toContain('<option value="v2" selected');
+    expect([hiddenField(html, "image"), hiddenField(html, "revision")]).toEqual(["v2", "1"]);
+    expect(await pinned()).toEqual(untouched);
+  });
+
+  it("by its digest shows that digest, and says where nothing would change", async () => {
+    const { prodPath } = await pinnedService(account, "same");
+    const { html } = await admin.visit(`${prodPath}?image=${encodeURIComponent(digestOf.v1)}`);
+    expect(text(html)).toContain("sha256:111111111111 (the same)");
+    expect(html).toContain("Pin prod to sha256:111111111111");
+    expect(hiddenField(html, "image")).toBe(digestOf.v1);
+  });
+
+  it.each([
+    "none",
+    "V1",
+    `sha256:${"9".repeat(64)}`,
+    "sha256:1",
+    "<script>alert(1)</script>",
+    "x".repeat(2_000),
+  ])("that was never pushed, %j, offers no button, and says why", async (image) => {
+    const { prodPath, pinned } = await pinnedService(account, `never-${image.length}`);
+    const { status, html } = await admin.visit(`${prodPath}?${new URLSearchParams({ image })}`);
+    expect(status).toBe(200);
+    expect(html).toContain('<p class="notice refused" role="alert">');
+    expect(html).not.toContain('value="pin"');
+    expect(html).not.toContain("<script>");
+    expect(await pinned()).toEqual(untouched);
+  });
+
+  it("is offered over tags and digests; before the first push the page says how to push", async () => {
+    const { prodPath } = await pinnedService(account, "offered");
+    const { html } = await admin.visit(prodPath);
+    for (const value of ["v1", "v2", digestOf.v1, digestOf.v2]) {
+      expect(html).toContain(`<option value="${value}"`);
+    }
+    expect(html).not.toContain('value="pin"');
+    await createService(account, "bare");
+    const bare = await admin.visit(`/service/${account.name}/bare/environment/default`);
+    expect(bare.html).toContain("jamsocket push bare my-image:v1");
+    expect(text(bare.html)).toContain("nothing yet");
+  });
+});
+
+describe("pinning an environment at its page", () => {
+  it("pins, with the note, in the name of the visitor, and the history shows it", async () => {
+    const { path, prodPath, pinned } = await pinnedService(account, "pinned");
+    const deployer = loggedIn((await createToken(account, { role: "deploy" })).secret_token);
+    const preview = (await deployer.visit(`${prodPath}?image=v2`)).html;
+    const fields = { csrf: hiddenField(preview, "csrf"), revision: hiddenField(preview, "revision") };
+    const done = await deployer.post(prodPath, { ...fields, do: "pin", image: "v2", note: "why & <how>" });
+    expect([done.status, done.location]).toEqual([303, prodPath]);
+    expect(await pinned()).toEqual({ image: "v2", revision: 2 });
+    const { html } = await deployer.visit(prodPath);
+    expect(html).toContain("why &amp; &lt;how&gt;");
+    expect(text(html)).toMatch(/2 v2 sha256:222222222222 [\d-]+ [\d:]+ UTC of a test why/);
+    expect(text(html)).toMatch(/1 v1 sha256:111111111111 [\d-]+ [\d:]+ UTC first admin/);
+    const again = `${prodPath}?image=${encodeURIComponent(digestOf.v1)}`;
+    expect(html).toContain(`href="${again}"`);
+    expect(html).toContain(`href="${path}/images/${digestOf.v1}"`);
+  });
+
+  it("without a note has none", async () => {
+    const { prodPath, pinned } = await pinnedService(account, "quiet");
+    const fields = { csrf, do: "pin", image: digestOf.v2, revision: "1" };
+    expect((await admin.post(prodPath, { ...fields, note: "" })).status).toBe(303);
+    expect((await admin.visit(prodPath)).html).toContain("prod is pinned to sha256:222222222222 now");
+    expect(await pinned()).toEqual({ image: digestOf.v2, revision: 2 });
+  });
+
+  it("is refused, with the reason, where somebody else was faster", async () => {
+    const { prodPath, pin, pinned } = await pinnedService(account, "raced");
+    const preview = (await admin.visit(`${prodPath}?image=v2`)).html;
+    await pin(digestOf.v1);
+    const fields = { csrf, do: "pin", image: "v2", revision: hiddenField(preview, "revision") };
+    const { status, html } = await admin.post(prodPath, fields);
+    expect(status).toBe(412);
+    expect(html).toContain("environment `prod` is at revision 2, not 1");
+    expect(html).toContain('role="alert"');
+    expect(await pinned()).toEqual({ image: digestOf.v1, revision: 2 });
+  });
+
+  it("sent twice pins once", async () => {
+    const { prodPath, pinned } = await pinnedService(account, "twice");
+    const fields = { csrf, do: "pin", image: "v2", revision: "1" };
+    const answers = await Promise.all([admin.post(prodPath, fields), admin.post(prodPath, fields)]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 412]);
+    expect(await pinned()).toEqual({ image: "v2", revision: 2 });
+  });
+
+  it.each([
+    ["a tag that was never pushed", { image: "v3" }, 404, "v3"],
+    ["a digest that was never pushed", { image: `sha256:${"9".repeat(64)}` }, 404, "was pushed"],
+    ["no image", { image: "" }, 400, "image"],
+    ["markup for an image", { image: "<script>" }, 400, "image"],
+    ["a note that is too long", { note: "x".repeat(501) }, 400, "a note has at most 500 characters"],
+    ["no revision", { revision: "" }, 400, "revision"],
+    ["half a revision", { revision: "1.5" }, 400, "revision"],
+    ["a revision that is none", { revision: "one" }, 400, "revision"],
+  ])("to %s is refused, with the reason, and changes nothing", async (what, wrong, status, told) => {
+    const { prodPath, pinned } = await pinnedService(
+      account,
+      `bad-${what.replaceAll(/\W/g, "").slice(0, 30).toLowerCase()}`,
+    );
+    const right = { csrf, do: "pin", image: "v2", note: "", revision: "1" };
+    const answer = await admin.post(prodPath, { ...right, ...wrong });
+    expect(answer.status).toBe(status);
+    const notice = /role="alert">([^<]*)</.exec(answer.html)?.[1];
+    expect(notice).toContain(told);
+    expect(await pinned()).toEqual(untouched);
+  });
+
+  it("is for a token that is narrowed to it, and to no other environment", async () => {
+    const { path, prodPath, pinned } = await pinnedService(account, "narrow");
+    const narrow = loggedIn(
+      (await createToken(account, { role: "deploy", service: "narrow", environments: ["prod"] }))
+        .secret_token,
+    );
+    const own = hiddenField((await narrow.visit(prodPath)).html, "csrf");
+    const fields = { csrf: own, do: "pin", image: "v2", revision: "1" };
+    expect((await narrow.post(`${path}/environment/default`, fields)).status).toBe(403);
+    expect((await narrow.post(prodPath, fields)).status).toBe(303);
+    expect(await pinned()).toEqual({ image: "v2", revision: 2 });
+    expect(text((await admin.visit(`${path}/environment/default`)).html)).toContain("revision 1");
+  });
+});
+
+describe("the history of an environment's pins", () => {
+  it("shows twenty at once, newest first, and the earlier ones on the page behind its link", async () => {
+    const { prodPath, pin } = await pinnedService(account, "long");
+    for (let n = 0; n < 20; n++) await pin(n % 2 === 0 ? "v2" : "v1");
+    const first = (await admin.visit(prodPath)).html;
+    const earlier = /<a href="([^"]*)">Earlier pins/.exec(first)?.[1] ?? "";
+    const second = (await admin.visit(earlier)).html;
+    const revisions = (html: string) => {
+      const history = html.slice(html.indexOf('id="history"'));
+      return [...history.matchAll(/<th scope="row">(\d+)</g)].map(([, revision]) => Number(revision));
+    };
+    expect(revisions(first)).toEqual(Array.from({ length: 20 }, (_, n) => 21 - n));
+    expect(revisions(second)).toEqual([1]);
+    expect((await admin.visit(`${prodPath}?cursor=x`)).status).toBe(400);
+  });
+});

@@ -1,0 +1,170 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { createAccount, createCluster, createToken, type TestAccount } from "../../../support/worker/api.ts";
+import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
+import { loggedIn } from "../../../support/worker/page-client.ts";
+import { hiddenField } from "../../../support/worker/page-visitor.ts";
+import { pinnedService } from "../../../support/worker/pinned-service.ts";
+
+let account: TestAccount;
+let admin: ReturnType<typeof loggedIn>;
+let csrf: string;
+let hello: Awaited<ReturnType<typeof pinnedService>>;
+beforeAll(async () => {
+  startFakeCluster();
+  account = await createAccount();
+  await createCluster(account);
+  hello = await pinnedService(account);
+  admin = loggedIn(account.admin);
+  csrf = hiddenField((await admin.visit("/")).html, "csrf");
+});
+
+const pinForm = { do: "pin", image: "v2", revision: "1" };
+const untouched = { image: "v1", revision: 1 };
+
+describe("a form", () => {
+  it("without the session's CSRF token is refused, and changes nothing", async () => {
+    const other = loggedIn((await createToken(account, { role: "admin" })).secret_token);
+    const foreign = hiddenField((await other.visit("/")).html, "csrf");
+    expect(foreign).not.toBe(csrf);
+    for (const wrong of [
+      {},
+      { csrf: "" },
+      { csrf: foreign },
+      { csrf: `${csrf} ` },
+      { csrf: account.admin },
+    ]) {
+      const { status, html } = await admin.post(hello.prodPath, { ...pinForm, ...wrong });
+      expect(status).toBe(403);
+      expect(html).toContain("This form was not made for this session");
+    }
+    expect(await hello.pinned()).toEqual(untouched);
+  });
+
+  it("tells nothing of the session's secret by that token, which stays the same for the session", async () => {
+    expect(account.admin).not.toContain(csrf);
+    expect(hiddenField((await admin.visit("/settings")).html, "csrf")).toBe(csrf);
+  });
+
+  it.each(["", "unpin", "constructor", "__proto__", "toString"])(
+    "that the page has not, `%s`, is refused as such",
+    async (name) => {
+      const { status, html } = await admin.post(hello.prodPath, { ...pinForm, csrf, do: name });
+      expect(status).toBe(400);
+      expect(html).toContain("This page has no such form");
+      expect(await hello.pinned()).toEqual(untouched);
+    },
+  );
+
+  it("is no JSON and no upload, and says so", async () => {
+    for (const type of ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]) {
+      const body = new URLSearchParams({ ...pinForm, csrf }).toString();
+      const headers = { "content-type": type };
+      const { status, html } = await admin.ask(hello.prodPath, { method: "POST", headers, body });
+      expect([type, status]).toEqual([type, 400]);
+      expect(html).toContain("This is not a form");
+    }
+    expect(await hello.pinned()).toEqual(untouched);
+  });
+
+  it("that is too large, or not UTF-8, is refused", async () => {
+    const large = await admin.post(hello.prodPath, { ...pinForm, csrf, note: "x".repeat(70_000) });
+    expect(large.status).toBe(413);
+    expect(large.html).toContain("larger than 65536 bytes");
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const body = new Uint8Array([0x64, 0x6f, 0x3d, 0xff]);
+    expect((await admin.ask(hello.prodPath, { method: "POST", headers, body })).status).toBe(400);
+    expect(await hello.pinned()).toEqual(untouched);
+  });
+
+  it("on a page that has none is not allowed", async () => {
+    const { status, headers } = await admin.post(hello.path, { csrf, do: "pin" });
+    expect([status, headers.get("allow")]).toEqual([405, "GET"]);
+  });
+
+  it("of a token without the right leads to the page, with the reason, and changes nothing", async () => {
+    for (const role of ["read", "spawn"] as const) {
+      const visitor = loggedIn((await createToken(account, { role })).secret_token);
+      const own = hiddenField((await visitor.visit("/")).html, "csrf");
+      const { status, html } = await visitor.post(hello.prodPath, { ...pinForm, csrf: own });
+      expect(status).toBe(403);
+      expect(html).toContain(`role="alert"`);
+      expect(html).toContain(`a token with the role \`${role}\` may not do this; it needs `);
+      expect(html).toContain("Change the pin");
+      expect(html).not.toContain("is pinned to");
+    }
+    expect(await hello.pinned()).toEqual(untouched);
+  });
+
+  it("of a token that may not even see the page is refused there", async () => {
+    const scope = { role: "deploy", service: "hello", environments: ["default"] } as const;
+    const visitor = loggedIn(
+      (await createToken(account, { ...scope, environments: ["default"] })).secret_token,
+    );
+    const own = hiddenField((await visitor.visit("/")).html, "csrf");
+    const { status, html } = await visitor.post(hello.prodPath, { ...pinForm, csrf: own });
+    expect(status).toBe(403);
+    expect(html).not.toContain("Change the pin");
+    expect(await hello.pinned()).toEqual(untouched);
+  });
+
+  it("that acts on the whole account is not for an admin of one service, who may see its page", async () => {
+    const narrow = loggedIn((await createToken(account, { role: "admin", service: "hello" })).secret_token);
+    const { status, html } = await narrow.visit("/settings");
+    expect(status).toBe(200);
+    const fields = { csrf: hiddenField(html, "csrf"), do: "create-token", name: "more", role: "admin" };
+    const blank = { attempt: crypto.randomUUID(), service: "", environments: "", expires: "" };
+    const refused = await narrow.post("/settings", { ...blank, ...fields });
+    expect(refused.status).toBe(403);
+    expect(refused.html).toContain("this token may only act on service `hello`");
+    expect((await admin.visit("/settings")).html).not.toContain("<bdi>more</bdi>");
+  });
+
+  it("that was done leads back to its page, which tells once what was done", async () => {
+    const blue = await pinnedService(account, "blue");
+    const done = await admin.post(blue.prodPath, { ...pinForm, csrf });
+    expect([done.status, done.location, done.html]).toEqual([303, blue.prodPath, ""]);
+    const told = "prod is pinned to v2 now; before it was v1.";
+    const first = await admin.visit(blue.prodPath);
+    expect(first.html).toContain(`<p class="notice done" role="status">${told}</p>`);
+    expect((await admin.visit(blue.prodPath)).html).not.toContain(told);
+  });
+
+  it("keeps what it tells a minute at most, from scripts and for this site alone", async () => {
+    const red = await pinnedService(account, "red");
+    const cookie = (await admin.post(red.prodPath, { ...pinForm, csrf })).cookies.get("slipway_notice");
+    expect(cookie).toMatch(/; Max-Age=[1-5]?\d; Path=\/; HttpOnly; SameSite=Lax$/);
+    await admin.visit(red.prodPath);
+  });
+});
+
+describe("what a notice tells", () => {
+  it("is text, whoever has set it", async () => {
+    const client = loggedIn(account.admin);
+    client.jar.set("slipway_notice", encodeURIComponent("<img src=x>"));
+    const { html } = await client.visit("/");
+    expect(html).toContain("&lt;img src=x&gt;");
+    expect(html).not.toContain("<img");
+  });
+});
+
+describe("what is shown once", () => {
+  it("is on the answer to its form, and not at its path", async () => {
+    const { html } = await admin.visit("/settings");
+    const fields = {
+      csrf,
+      do: "create-token",
+      attempt: hiddenField(html, "attempt"),
+      name: "ci",
+      role: "read",
+      service: "",
+      environments: "",
+      expires: "",
+    };
+    const shown = await admin.post("/settings", fields);
+    expect([shown.status, shown.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    const secret = new RegExp(`${account.name}_[0-9a-z]{12}\\.[\\w-]{43}`);
+    expect(shown.html).toMatch(secret);
+    expect(shown.html).not.toContain("hx-sse:connect");
+    expect((await admin.visit("/settings")).html).not.toMatch(secret);
+  });
+});

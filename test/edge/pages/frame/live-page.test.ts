@@ -1,0 +1,119 @@
+import { env } from "cloudflare:workers";
+import { html } from "hono/html";
+import { describe, expect, it } from "vitest";
+import { fail, ok } from "../../../../src/domain/result.ts";
+import { livePage } from "../../../../src/edge/pages/frame/live.ts";
+import type { AnyPageCall, Page } from "../../../../src/edge/pages/frame/page.ts";
+import { overEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
+import { sseEvent } from "../../../../src/protocol/sse.ts";
+import { apiOrigin } from "../../../support/worker/api.ts";
+
+const call: AnyPageCall = {
+  request: new Request(apiOrigin),
+  env,
+  params: {},
+  query: new URLSearchParams(),
+  path: "/",
+  forget: () => {},
+  visitor: {
+    identity: { account: "acme", tokenId: "token0000000", tokenName: "of a test", role: "read" },
+    actor: { tokenId: "token0000000", tokenName: "of a test" },
+    credential: "",
+    csrf: "",
+  },
+};
+
+/**
+ * A page that shows one text after the other, the last one as long as it is asked; with as much news as there are
+ * texts, and then none any more without an end.
+ */
+function scriptedPage(texts: readonly string[], last: "stays" | "is final" | "fails" | "throws" = "stays") {
+  const state = { shown: 0, isCancelled: false };
+  const news = new ReadableStream({
+    start(controller) {
+      for (const text of texts) controller.enqueue(text);
+    },
+    cancel() {
+      state.isCancelled = true;
+    },
+  });
+  const page: Page = {
+    path: "/",
+    action: "read",
+    news: () => news,
+    async show() {
+      const text = texts[Math.min(state.shown, texts.length - 1)] ?? "";
+      state.shown += 1;
+      const isLast = state.shown === texts.length;
+      if (isLast && last === "throws") throw new Error("the object restarts");
+      if (isLast && last === "fails") return fail("service_not_found", "it is gone");
+      return ok({ title: "Test", body: html`<p>${text}</p>`, isFinal: isLast && last === "is final" });
+    },
+  };
+  return { page, state };
+}
+
+async function read(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<string | null> {
+  const chunk = await reader?.read();
+  return chunk?.value ? new TextDecoder().decode(chunk.value) : null;
+}
+
+const admitted = async () => true;
+const eventOf = (text: string) => sseEvent(`<p>${text}</p>`);
+
+describe("a live page", () => {
+  it("is sent where it differs from what was sent last, and not at every piece of news", async () => {
+    const { page, state } = scriptedPage(["a", "a", "a", "b", "b", "a"]);
+    const reader = livePage(page, call, admitted).body?.getReader();
+    expect([await read(reader), await read(reader), await read(reader)]).toEqual([
+      eventOf("a"),
+      eventOf("b"),
+      eventOf("a"),
+    ]);
+    expect(state.shown).toBe(6);
+    await reader?.cancel();
+  });
+
+  it("that is final is sent, and then that it is over for good", async () => {
+    const { page, state } = scriptedPage(["a", "b"], "is final");
+    const reader = livePage(page, call, admitted).body?.getReader();
+    expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), eventOf("b")]);
+    expect([await read(reader), await read(reader)]).toEqual([overEvent, null]);
+    expect(state.isCancelled).toBe(true);
+  });
+
+  it("that cannot be shown any more ends, so that whoever looks at it asks again and is told why", async () => {
+    const { page, state } = scriptedPage(["a", "b"], "fails");
+    const reader = livePage(page, call, admitted).body?.getReader();
+    expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), null]);
+    expect(state.isCancelled).toBe(true);
+  });
+
+  it("asks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
+    const { page, state } = scriptedPage(["a", "b", "c"]);
+    let asked = 0;
+    const reader = livePage(page, call, async () => ++asked < 3).body?.getReader();
+    expect([await read(reader), await read(reader), await read(reader)]).toEqual([
+      eventOf("a"),
+      eventOf("b"),
+      null,
+    ]);
+    expect(state).toEqual({ shown: 2, isCancelled: true });
+  });
+
+  it("stops following the news when nobody looks any more", async () => {
+    const { page, state } = scriptedPage(["a"]);
+    const reader = livePage(page, call, admitted).body?.getReader();
+    await read(reader);
+    await reader?.cancel();
+    expect(state.isCancelled).toBe(true);
+  });
+
+  it("stops following the news when it breaks off", async () => {
+    const { page, state } = scriptedPage(["a", "b"], "throws");
+    const reader = livePage(page, call, admitted).body?.getReader();
+    expect(await read(reader)).toBe(eventOf("a"));
+    await expect(read(reader)).rejects.toThrow("the object restarts");
+    expect(state.isCancelled).toBe(true);
+  });
+});
