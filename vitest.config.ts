@@ -43,7 +43,7 @@ export default defineConfig(async () => {
           test: {
             name: "runtime",
             include: ["test/{objects,edge}/**/*.test.ts"],
-            globalSetup: "test/support/s3-server.ts",
+            globalSetup: "test/support/registry/s3-server.ts",
             server: { deps: { inline: [/htmx\.org/] } },
           },
         },

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { createdAccount } from "../../src/protocol/v3/accounts.ts";
-import { killableWorker } from "../support/killable-worker.ts";
+import { killableWorker } from "../support/killable/worker.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { call } from "./subject.ts";
 

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { workerdBinary, workerdConfig } from "../support/workerd-config.ts";
+import { workerdBinary, workerdConfig } from "../support/killable/workerd-config.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Sandbox } from "./sandbox.ts";
 

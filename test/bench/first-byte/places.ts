@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import Docker from "dockerode";
-import { startDockerEngine } from "../../support/docker-engine.ts";
+import { startDockerEngine } from "../../support/docker/engine.ts";
 import { whyNotWith } from "../../support/programs.ts";
 import { program } from "./image.ts";
 

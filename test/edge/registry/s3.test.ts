@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, inject, it } from "vitest";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
 import { RegistryApp } from "../../../src/edge/registry/registry-app.ts";
 import type { Env } from "../../../src/objects/env.ts";
-import type { S3Place } from "../../support/s3-place.ts";
+import type { S3Place } from "../../support/registry/s3-place.ts";
 import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
 import { basic, refusalOf, sha, someBytes } from "../../support/worker/registry.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, inject, it } from "vitest";
 import { s3BlobStore } from "../../../src/objects/blobs/s3-blob-store.ts";
-import type { S3Place } from "../../support/s3-place.ts";
+import type { S3Place } from "../../support/registry/s3-place.ts";
 import { blobStoreCases } from "./blob-store.case.ts";
 
 const place: S3Place = inject("s3");

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import type { AgentEnvironment } from "../clusters/agent-command.ts";
+import { type KillableProcess, killableProcess } from "./process.ts";
+
+const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
+
+/**
+ * `slipway agent` over one state directory.
+ * @param compileCacheDir shared by all starts, so that each is quick
+ */
+export function killableAgent(
+  env: AgentEnvironment & Record<string, string>,
+  compileCacheDir: string,
+): KillableProcess {
+  return killableProcess({
+    name: `the agent of ${env.SLIPWAY_CLUSTER}`,
+    command: [process.execPath, main, "agent"],
+    env: { ...env, NODE_COMPILE_CACHE: compileCacheDir },
+    saysItServes: (line) => line.includes('"event":"agent.started"'),
+  });
+}
