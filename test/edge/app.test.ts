@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { publicAccess } from "../../src/edge/admission/access.ts";
 import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
@@ -29,7 +29,7 @@ async function answerTo(exception: unknown) {
 }
 
 describe("an exception", () => {
-  it.each([
+  test.each([
     ["overloaded", { overloaded: true }],
     ["restarting", { retryable: true }],
   ])("of an object that is %s is answered 503 with Retry-After", async (_, mark) => {
@@ -38,7 +38,7 @@ describe("an exception", () => {
     expect(response.headers.get("retry-after")).toBe("1");
   });
 
-  it("of any other kind is answered 500, logged with the request's id, and keeps its text to itself", async () => {
+  test("of any other kind is answered 500, logged with the request's id, and keeps its text to itself", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue(undefined);
     const { response, error } = await answerTo(new Error("secret inner text"));
     expect([response.status, error.code]).toEqual([500, "internal_error"]);
@@ -51,7 +51,7 @@ describe("an exception", () => {
 describe("cross-origin requests", () => {
   const origin = "https://app.example.com";
 
-  it.each(["/v2/backend/0000000000000/status", "/backend/0000000000000/status/stream"])(
+  test.each(["/v2/backend/0000000000000/status", "/backend/0000000000000/status/stream"])(
     "may read %s, also when it fails, and ask beforehand",
     async (path) => {
       const answer = await send(path, { headers: { origin } });
@@ -68,7 +68,7 @@ describe("cross-origin requests", () => {
     },
   );
 
-  it.each(["/v2/backend/0000000000000", "/auth", "/v3/accounts/acme/tokens"])(
+  test.each(["/v2/backend/0000000000000", "/auth", "/v3/accounts/acme/tokens"])(
     "may not read %s",
     async (path) => {
       const answer = await send(path, { headers: { origin } });
@@ -78,7 +78,7 @@ describe("cross-origin requests", () => {
 });
 
 describe("public answers", () => {
-  it("publish the signing keys without their private parts", async () => {
+  test("publish the signing keys without their private parts", async () => {
     const text = await (await send("/.well-known/jwks.json")).text();
     const { keys } = JSON.parse(text);
     expect(keys).toHaveLength(1);
@@ -86,7 +86,7 @@ describe("public answers", () => {
     expect(keys[0]).toMatchObject({ kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig" });
   });
 
-  it("say that the Worker answers", async () => {
+  test("say that the Worker answers", async () => {
     const answer = await send("/healthz");
     expect(await answer.json()).toEqual({ status: "ok" });
     expect(answer.headers.get("x-request-id")).toMatch(/./);
@@ -96,7 +96,7 @@ describe("public answers", () => {
 describe("new secrets", () => {
   const idempotency = { key: "k", requestHash: "h" };
 
-  it("have 12 characters of id and 43 of secret", async () => {
+  test("have 12 characters of id and 43 of secret", async () => {
     for (const source of [secretSource(env, "acme", undefined), secretSource(env, "acme", idempotency)]) {
       for (const made of [await newAccessSecret(source), await newAgentSecret(source)]) {
         expect(made.id).toMatch(/^[0-9a-z]{12}$/);
@@ -105,7 +105,7 @@ describe("new secrets", () => {
     }
   });
 
-  it("are the same only for the same purpose, account, key and request", async () => {
+  test("are the same only for the same purpose, account, key and request", async () => {
     const make = async (account: string, given: typeof idempotency) =>
       (await newAccessSecret(secretSource(env, account, given))).secret;
     const same = await make("acme", idempotency);
@@ -121,7 +121,7 @@ describe("new secrets", () => {
 });
 
 describe("a bounded map", () => {
-  it("forgets the entry that was put in first when it is full", () => {
+  test("forgets the entry that was put in first when it is full", () => {
     const map = new BoundedMap<number>(2);
     map.set("a", 1);
     map.set("b", 2);
@@ -132,7 +132,7 @@ describe("a bounded map", () => {
 });
 
 describe("a path that leads nowhere", () => {
-  it.each([
+  test.each([
     ["application/json, */*", "application/json"],
     ["text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"],
   ])("is answered 404 in what is asked for: %s", async (accept, type) => {

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { evict, freezeClock, passTime } from "./support/clock.ts";
 import { setUp, value } from "./support/service.ts";
@@ -23,7 +23,7 @@ async function wakesIn(hello: Hello): Promise<number> {
   return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
 }
 
-it.each([
+test.each([
   ["with a URL template", "https://{backend_id}.cluster.test"],
   ["without one", null],
 ])("a service wakes 1 s ± 20 %% after a failed spawn at a cluster %s", async (_, template) => {
@@ -35,7 +35,7 @@ it.each([
   expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
 });
 
-it("a service that was evicted still wakes for a redelivery when it sets a later alarm", async () => {
+test("a service that was evicted still wakes for a redelivery when it sets a later alarm", async () => {
   const hello = await setUp();
   await hello.push(1, "latest");
   const { backendId } = value(await hello.connect({ spawn: { lifetimeLimitSeconds: 86_400 } }));
@@ -48,7 +48,7 @@ it("a service that was evicted still wakes for a redelivery when it sets a later
   expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
 });
 
-it.each(["remembers", "has forgotten"])(
+test.each(["remembers", "has forgotten"])(
   "a service that %s an alarm which the platform has dropped delivers a failed spawn after a heartbeat",
   async (what) => {
     const hello = await setUp();
@@ -66,7 +66,7 @@ it.each(["remembers", "has forgotten"])(
   },
 );
 
-it("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async () => {
+test("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async () => {
   const hello = await setUp();
   await hello.push(1, "latest");
   const never = Promise.withResolvers<Response>();

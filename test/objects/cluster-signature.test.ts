@@ -1,11 +1,11 @@
 import { Webhook } from "standardwebhooks";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { signForCluster } from "../../src/objects/cluster-signature.ts";
 import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 
 const [older, newer, withdrawn] = [1, 2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n)));
 
-it("while a secret is rotated, what goes to a cluster carries a signature by each secret that is good", async () => {
+test("while a secret is rotated, what goes to a cluster carries a signature by each secret that is good", async () => {
   const now = Date.now();
   const secrets = [
     { secret: newer ?? "", validUntil: null },

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database, type Migration } from "../../src/objects/database.ts";
 import { Service } from "../../src/objects/service/service.ts";
 import { clusterStub, directoryStub, loginStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
@@ -32,7 +32,7 @@ function schemaOf(stub: DurableObjectStub): Promise<string> {
  * list in its *.sql.ts, never edit one that was released, and bring the snapshot up to date with `vitest run -u`.
  */
 describe("the schema", () => {
-  it("of every object is the one that its migrations are known to make", async () => {
+  test("of every object is the one that its migrations are known to make", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect());
@@ -78,7 +78,7 @@ function tables(storage: DurableObjectStorage): unknown[] {
 }
 
 describe("a database", () => {
-  it("writes nothing before it is set up", async () => {
+  test("writes nothing before it is set up", async () => {
     const found = await onStorage("untouched", (storage) => [
       new Database(storage, [first]).ready,
       tables(storage),
@@ -86,7 +86,7 @@ describe("a database", () => {
     expect(found).toEqual([false, []]);
   });
 
-  it("that was set up takes the migrations that it has not had, in their order, when its object starts", async () => {
+  test("that was set up takes the migrations that it has not had, in their order, when its object starts", async () => {
     const found = await onStorage("behind", (storage) => {
       new Database(storage, [first]).migrate();
       const ready = new Database(storage, [first, second]).ready;
@@ -96,7 +96,7 @@ describe("a database", () => {
     expect(found).toEqual([true, ["first", "migrations", "second"], [{ name: "first" }, { name: "second" }]]);
   });
 
-  it.each([
+  test.each([
     ["renamed", [{ ...first, name: "another" }, second]],
     ["put in another order", [second, first]],
     ["dropped", [first]],
@@ -113,7 +113,7 @@ describe("a database", () => {
     expect(message).toMatch(/migration \d was applied as "(first|second)"/);
   });
 
-  it("is left as it was by a migration that fails half-way", async () => {
+  test("is left as it was by a migration that fails half-way", async () => {
     const found = await onStorage("broken", (storage) => {
       new Database(storage, [first]).migrate();
       expect(() => new Database(storage, [first, broken])).toThrow(/first/);
@@ -124,7 +124,7 @@ describe("a database", () => {
 });
 
 describe("an object whose migrations this version does not know", () => {
-  it("refuses to start rather than work on tables that it does not understand", async () => {
+  test("refuses to start rather than work on tables that it does not understand", async () => {
     const hello = await setUp();
     await runInDurableObject(hello.service(), (_, state) => {
       state.storage.sql.exec("UPDATE migrations SET name = 'from the future' WHERE id = 1");

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   collectableSince,
   graceMs,
@@ -11,18 +11,18 @@ import {
 const hour = 3_600_000;
 
 describe("the graces", () => {
-  it("are those of the design", () => {
+  test("are those of the design", () => {
     expect(graceMs).toEqual({ blob: hour, manifest: 7 * 24 * hour, upload: 24 * hour, bytes: hour / 6 });
   });
 
-  it.each(["blob", "manifest", "upload", "bytes"] as const)("of a %s end when they say", (kind) => {
+  test.each(["blob", "manifest", "upload", "bytes"] as const)("of a %s end when they say", (kind) => {
     expect(collectableSince(kind, 10 ** 12)).toBe(10 ** 12 - graceMs[kind]);
     expect(nextCollectionAt({ [kind]: 5 })).toBe(5 + graceMs[kind]);
   });
 });
 
 describe("the next collection", () => {
-  it("is when the first grace ends, and never when nothing is without use", () => {
+  test("is when the first grace ends, and never when nothing is without use", () => {
     expect(nextCollectionAt({ blob: 24 * hour, upload: 0, manifest: null })).toBe(24 * hour);
     expect(nextCollectionAt({ blob: null, manifest: null, upload: null, bytes: null })).toBeNull();
     expect(nextCollectionAt({})).toBeNull();
@@ -30,7 +30,7 @@ describe("the next collection", () => {
 });
 
 describe("a manifest", () => {
-  it.each([
+  test.each([
     [true, false, false, true],
     [false, true, false, true],
     [false, false, true, true],
@@ -44,13 +44,13 @@ describe("a manifest", () => {
 });
 
 describe("being without use", () => {
-  it("begins once, and ends with use", () => {
+  test("begins once, and ends with use", () => {
     expect(unreferencedSince(false, null, 10)).toBe(10);
     expect(unreferencedSince(false, 3, 10)).toBe(3);
     expect(unreferencedSince(true, 3, 10)).toBeNull();
   });
 
-  it("begins anew for whoever asks when half of the grace is over, not before and not for what is used", () => {
+  test("begins anew for whoever asks when half of the grace is over, not before and not for what is used", () => {
     expect(needsNewGrace(0, hour / 2)).toBe(false);
     expect(needsNewGrace(0, hour / 2 + 1)).toBe(true);
     expect(needsNewGrace(null, 10 * hour)).toBe(false);

@@ -1,24 +1,24 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type TokenRole, tokenRoles } from "../../../src/domain/credentials/access.ts";
 import { permittedActions } from "../../../src/domain/registry/actions.ts";
 import { parseRepositoryName } from "../../../src/domain/registry/repository.ts";
 
 describe("a repository's name", () => {
-  it("is an account and a service", () => {
+  test("is an account and a service", () => {
     expect(parseRepositoryName("acme/hello-1")).toEqual({
       kind: "repository",
       repository: { account: "acme", service: "hello-1" },
     });
   });
 
-  it.each(["acme", "acme/hello/deep", "a.b/c", "a__b/c", "acme/he_llo", `acme/${"a".repeat(41)}`])(
+  test.each(["acme", "acme/hello/deep", "a.b/c", "a__b/c", "acme/he_llo", `acme/${"a".repeat(41)}`])(
     "that OCI allows and no service has is unknown: %s",
     (text) => {
       expect(parseRepositoryName(text).kind).toBe("unknown");
     },
   );
 
-  it.each([
+  test.each([
     "",
     "/",
     "acme/",
@@ -44,20 +44,20 @@ describe("a token", () => {
     agent: ["pull"],
   };
 
-  it.each([...tokenRoles, "agent"] as const)("of the role %s may do what its role says", (role) => {
+  test.each([...tokenRoles, "agent"] as const)("of the role %s may do what its role says", (role) => {
     expect(permittedActions({ role }, "hello")).toEqual(expected[role]);
   });
 
-  it("of another service may do nothing", () => {
+  test("of another service may do nothing", () => {
     for (const role of tokenRoles) expect(permittedActions({ role, service: "other" }, "hello")).toEqual([]);
   });
 
-  it("of some environments may pull only, since a push moves tags that all may follow", () => {
+  test("of some environments may pull only, since a push moves tags that all may follow", () => {
     const narrowed = { service: "hello", environments: ["staging"] };
     for (const role of tokenRoles) expect(permittedActions({ role, ...narrowed }, "hello")).toEqual(["pull"]);
   });
 
-  it("of a cluster's agent pulls from every repository of its account", () => {
+  test("of a cluster's agent pulls from every repository of its account", () => {
     expect(permittedActions({ role: "agent", cluster: "main" }, "anything")).toEqual(["pull"]);
   });
 });

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { blobPartBytes, blobPutMaxBytes } from "../../../src/domain/limits.ts";
 import { bringsBytes, emptyUpload, judgeChunk, wayToStore } from "../../../src/domain/registry/upload.ts";
 
 describe("a chunk", () => {
-  it.each([
+  test.each([
     ["that says nothing is added at the end", 7, null, 3, "append"],
     ["that says nothing, of unknown length, is added at the end", 7, null, null, "append"],
     ["that begins at the end is added", 7, { start: 7, end: 9 }, 3, "append"],
@@ -19,7 +19,7 @@ describe("a chunk", () => {
 
 describe("bytes are stored", () => {
   const later = { ...emptyUpload, offset: 1 };
-  it.each([
+  test.each([
     ["in parts when their number is not known", emptyUpload, null, "parts"],
     ["in parts when they fit into one", emptyUpload, blobPartBytes, "parts"],
     ["in one put when they do not fit into a part", emptyUpload, blobPartBytes + 1, "put"],
@@ -31,7 +31,7 @@ describe("bytes are stored", () => {
   });
 });
 
-it("a request brings bytes when it has a body that is not said to be empty", () => {
+test("a request brings bytes when it has a body that is not said to be empty", () => {
   expect([
     bringsBytes(true, null),
     bringsBytes(true, 1),

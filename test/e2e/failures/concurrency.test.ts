@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
@@ -45,7 +45,7 @@ afterAll(() => stack.disposeAsync());
 const connect = (json: object) => call(api, connectAnswer, "/v2/service/acme/hello/connect", { json });
 
 describe("many clients at once, over HTTP", () => {
-  it("start one backend for each key, however many connect with it", async () => {
+  test("start one backend for each key, however many connect with it", async () => {
     const keys = Array.from({ length: 8 }, (_, i) => `doc-${i}`);
     const connections = await Promise.all(
       Array.from({ length: 160 }, async (_, i) => {
@@ -60,7 +60,7 @@ describe("many clients at once, over HTTP", () => {
     }
   });
 
-  it("never get an earlier pin than the one acknowledged before they asked", async () => {
+  test("never get an earlier pin than the one acknowledged before they asked", async () => {
     let acknowledged = 0;
     let pinning = true;
     const pinner = (async () => {
@@ -88,7 +88,7 @@ describe("many clients at once, over HTTP", () => {
     }
   });
 
-  it("get fencing tokens that differ, and that increase from one request to the next", async () => {
+  test("get fencing tokens that differ, and that increase from one request to the next", async () => {
     const clients = Array.from({ length: 8 }, async () => {
       const ids: string[] = [];
       for (let i = 0; i < 10; i++) ids.push((await connect({})).backend_id);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount, createdToken, tokenList } from "../../../src/protocol/v3/accounts.ts";
@@ -85,7 +85,7 @@ async function streamOfWrites(
 }
 
 describe("killing the server with SIGKILL in a stream of writes", () => {
-  it("loses nothing that was acknowledged: pins, images, tokens, backends, keys", {
+  test("loses nothing that was acknowledged: pins, images, tokens, backends, keys", {
     timeout: 180_000,
   }, async () => {
     await using folder = await makeFolder();

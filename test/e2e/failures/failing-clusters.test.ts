@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
@@ -74,7 +74,7 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 
 describe("a cluster that", () => {
-  it("hangs is cut off after ten seconds, delays nobody else, and hears of the spawn again under the same id", async () => {
+  test("hangs is cut off after ten seconds, delays nobody else, and hears of the spawn again under the same id", async () => {
     await using hanging = await startMisbehavingCluster(() => {});
     await using prompt = await startRecordingCluster();
     await addEnvironment("hanging", hanging.url);
@@ -91,7 +91,7 @@ describe("a cluster that", () => {
     expect((await connect("hanging", { key: "doc" })).spawned).toBe(false);
   });
 
-  it("closes the connection without an answer hears of the spawn again", async () => {
+  test("closes the connection without an answer hears of the spawn again", async () => {
     await using closing = await startMisbehavingCluster((response) => response.destroy());
     await addEnvironment("closing", closing.url);
     const { backend_id } = await connect("closing");
@@ -102,7 +102,7 @@ describe("a cluster that", () => {
     }
   });
 
-  it("redirects is not followed, and the person who connects is told so", async () => {
+  test("redirects is not followed, and the person who connects is told so", async () => {
     await using redirecting = await startMisbehavingCluster((response) =>
       response.writeHead(307, { location: "/elsewhere" }).end(),
     );
@@ -111,7 +111,7 @@ describe("a cluster that", () => {
     expect(redirecting.paths).not.toContain("/elsewhere");
   });
 
-  it("is not there at all fails its test with the reason", async () => {
+  test("is not there at all fails its test with the reason", async () => {
     const gone = await startMisbehavingCluster();
     await gone[Symbol.asyncDispose]();
     await addEnvironment("gone", gone.url);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
@@ -77,7 +77,7 @@ async function begin(): Promise<string> {
 }
 
 describe("over real HTTP", () => {
-  it("HEAD of a blob and of a manifest tell their lengths", async () => {
+  test("HEAD of a blob and of a manifest tell their lengths", async () => {
     const bytes = randomBytes(1234);
     const digest = digestOf(bytes);
     await ask("POST", `${repository}/blobs/uploads/?digest=${digest}`, { body: bytes });
@@ -100,7 +100,7 @@ describe("over real HTTP", () => {
     expect(whole.body.equals(bytes)).toBe(true);
   });
 
-  it.each([true, false])(
+  test.each([true, false])(
     "a body that is cut short counts for nothing, and the same upload takes it again (chunked: %s)",
     async (isChunked) => {
       const bytes = randomBytes(layerBytes);
@@ -175,30 +175,33 @@ async function pulled(): Promise<string | null> {
 }
 
 describe("a process that is killed in the middle of a push", () => {
-  it.each(steps)("(%s) serves nothing half-written afterwards, and takes the push again", async (killed) => {
-    const before = await pulled();
-    const next = image();
-    let gone: Promise<void> | undefined;
-    const kill = (step: Step) => {
-      if (step === killed) gone = worker.kill();
-    };
-    const isAcknowledged = await push(next, kill).then(
-      () => true,
-      () => false,
-    );
-    await gone;
-    await worker.start();
-    const possible = isAcknowledged ? [next.digest] : [before, next.digest];
-    expect(possible).toContain(await pulled());
-    const path = "/v3/accounts/acme/services/hello/environments/default";
-    const resolved = (await call(api(), environment, path)).digest;
-    expect(possible).toContain(resolved);
-    if (resolved !== null) {
-      expect((await ask("HEAD", `${repository}/manifests/${resolved}`)).status).toBe(200);
-    }
+  test.each(steps)(
+    "(%s) serves nothing half-written afterwards, and takes the push again",
+    async (killed) => {
+      const before = await pulled();
+      const next = image();
+      let gone: Promise<void> | undefined;
+      const kill = (step: Step) => {
+        if (step === killed) gone = worker.kill();
+      };
+      const isAcknowledged = await push(next, kill).then(
+        () => true,
+        () => false,
+      );
+      await gone;
+      await worker.start();
+      const possible = isAcknowledged ? [next.digest] : [before, next.digest];
+      expect(possible).toContain(await pulled());
+      const path = "/v3/accounts/acme/services/hello/environments/default";
+      const resolved = (await call(api(), environment, path)).digest;
+      expect(possible).toContain(resolved);
+      if (resolved !== null) {
+        expect((await ask("HEAD", `${repository}/manifests/${resolved}`)).status).toBe(200);
+      }
 
-    await push(next, () => {});
-    expect(await pulled()).toBe(next.digest);
-    expect((await call(api(), environment, path)).digest).toBe(next.digest);
-  });
+      await push(next, () => {});
+      expect(await pulled()).toBe(next.digest);
+      expect((await call(api(), environment, path)).digest).toBe(next.digest);
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tokenCacheMs } from "../../../src/domain/limits.ts";
 import { routes } from "../../../src/edge/api/routes.ts";
 import { createApp } from "../../../src/edge/app.ts";
@@ -18,7 +18,7 @@ function appWithClock() {
 
 describe("access tokens", () => {
   const neverMade = `acme_${"0".repeat(12)}.${"A".repeat(43)}`;
-  it.each([
+  test.each([
     ["no header", {}],
     ["another scheme", { authorization: "Basic YTpi" }],
     ["no token after the scheme", { authorization: "Bearer " }],
@@ -31,7 +31,7 @@ describe("access tokens", () => {
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
   });
 
-  it("a token with a wrong secret is told nothing else than an unknown one", async () => {
+  test("a token with a wrong secret is told nothing else than an unknown one", async () => {
     const { admin } = await createAccount();
     const wrong = admin.slice(0, admin.indexOf(".") + 1) + "A".repeat(43);
     const first = await refusal("/auth", { token: wrong });
@@ -40,12 +40,12 @@ describe("access tokens", () => {
     expect(first.status).toBe(401);
   });
 
-  it("the name of the scheme is read in any case", async () => {
+  test("the name of the scheme is read in any case", async () => {
     const { admin } = await createAccount();
     expect((await send("/auth", { headers: { authorization: `bearer ${admin}` } })).status).toBe(200);
   });
 
-  it("a token of any role learns whose it is, also under /v1", async () => {
+  test("a token of any role learns whose it is, also under /v1", async () => {
     const account = await createAccount();
     const { secret_token } = await createToken(account, { role: "read" });
     for (const path of ["/auth", "/v1/auth"]) {
@@ -54,7 +54,7 @@ describe("access tokens", () => {
     }
   });
 
-  it("a revoked token works for at most the time that a positive answer is cached", async () => {
+  test("a revoked token works for at most the time that a positive answer is cached", async () => {
     const account = await createAccount();
     const { id, secret_token } = await createToken(account, { role: "read" });
     const { clock, auth } = appWithClock();
@@ -67,7 +67,7 @@ describe("access tokens", () => {
     expect(await auth(secret_token)).toBe(401);
   });
 
-  it("a refusal is not cached", async () => {
+  test("a refusal is not cached", async () => {
     const { auth } = appWithClock();
     const first = await createAccount();
     const unknown = first.admin.replace(first.name, `${first.name}-later`);
@@ -75,7 +75,7 @@ describe("access tokens", () => {
     expect(await auth(first.admin)).toBe(200);
   });
 
-  it("a cached token ends with its expiry", async () => {
+  test("a cached token ends with its expiry", async () => {
     const account = await createAccount();
     const { secret_token, expires_at } = await createToken(account, { role: "read", expires_in_seconds: 5 });
     const { clock, auth } = appWithClock();
@@ -92,7 +92,7 @@ describe("access tokens", () => {
 });
 
 describe("the root token", () => {
-  it.each([
+  test.each([
     ["none", undefined],
     ["a wrong one", "root-token-of-the-testz"],
     ["a shorter one", "root"],
@@ -101,12 +101,12 @@ describe("the root token", () => {
     expect((await refusal("/v3/accounts", request)).status).toBe(401);
   });
 
-  it("an account's admin token does not create accounts", async () => {
+  test("an account's admin token does not create accounts", async () => {
     const { admin } = await createAccount();
     expect((await refusal("/v3/accounts", { token: admin, json: { name: "more" } })).status).toBe(401);
   });
 
-  it("an empty root token opens nothing", async () => {
+  test("an empty root token opens nothing", async () => {
     const request = new Request(`${apiOrigin}/v3/accounts`, {
       method: "POST",
       headers: { authorization: "Basic x" },
@@ -116,7 +116,7 @@ describe("the root token", () => {
     expect(answer.status).toBe(401);
   });
 
-  it("creates an account whose token works", async () => {
+  test("creates an account whose token works", async () => {
     const { admin } = await createAccount();
     const request = new Request(`${apiOrigin}/auth`, { headers: { authorization: `Bearer ${admin}` } });
     expect((await exports.default.fetch(request)).status).toBe(200);

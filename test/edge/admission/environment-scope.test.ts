@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { backendList } from "../../../src/protocol/v3/backends.ts";
@@ -41,17 +41,17 @@ beforeAll(async () => {
 afterAll(() => vi.restoreAllMocks());
 
 describe("a token narrowed to the environment `staging`", () => {
-  it("sees the backends of staging in lists, and no others", async () => {
+  test("sees the backends of staging in lists, and no others", async () => {
     const { backends: listed } = await call(backendList, `${service}/backends`, { token: narrowed });
     expect(listed.map(({ id }) => id)).toEqual([backends.get("staging")]);
   });
 
-  it("sees the environment staging in lists, and no others", async () => {
+  test("sees the environment staging in lists, and no others", async () => {
     const { environments } = await call(environmentList, `${service}/environments`, { token: narrowed });
     expect(environments.map(({ name }) => name)).toEqual(["staging"]);
   });
 
-  it("may look at and end a backend of staging, and at no other", async () => {
+  test("may look at and end a backend of staging, and at no other", async () => {
     const other = `/v2/backend/${backends.get("prod")}`;
     expect(await refusal(other, { token: narrowed })).toMatchObject({ status: 403, code: "forbidden" });
     expect(await refusal(`${other}/terminate`, { token: narrowed, json: {} })).toMatchObject({ status: 403 });
@@ -60,14 +60,14 @@ describe("a token narrowed to the environment `staging`", () => {
     await call(z.looseObject({ status: z.literal("ok") }), `${own}/terminate`, { token: narrowed, json: {} });
   });
 
-  it("may not connect to the service without naming staging, nor by naming another", async () => {
+  test("may not connect to the service without naming staging, nor by naming another", async () => {
     const at = (path: string) =>
       refusal(`/v2/service/${account.name}/hello${path}/connect`, { token: narrowed, json: {} });
     expect(await at("/prod")).toMatchObject({ status: 403 });
     expect(await at("")).toMatchObject({ status: 400, code: "environment_required" });
   });
 
-  it("named in the body of a v1 spawn, another environment is refused too", async () => {
+  test("named in the body of a v1 spawn, another environment is refused too", async () => {
     const spawn = `/user/${account.name}/service/hello/spawn`;
     expect(await refusal(spawn, { token: narrowed, json: { service_environment: "prod" } })).toMatchObject({
       status: 403,

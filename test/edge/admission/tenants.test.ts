@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { TokenRole } from "../../../src/domain/credentials/access.ts";
 import { mountedPaths } from "../../../src/edge/api/route.ts";
@@ -188,18 +188,18 @@ const request = (method: string, json: unknown, token: string) => ({
 });
 
 describe("the table of routes", () => {
-  it("has a row in this test for every route, and none for others", () => {
+  test("has a row in this test for every route, and none for others", () => {
     const names = routes.map(({ method, path }) => `${method} ${path}`);
     expect([...names].sort()).toEqual(Object.keys(table).sort());
     expect(names.length).toBe(new Set(names).size);
   });
 
-  it("no two routes answer to one path", () => {
+  test("no two routes answer to one path", () => {
     const paths = mounted.map(({ route, path }) => `${route.method} ${path.replaceAll(/:[a-z_]+/g, ":")}`);
     expect(paths.length).toBe(new Set(paths).size);
   });
 
-  it.each(mounted.filter(({ row }) => row === "root" || row === "any" || typeof row === "object"))(
+  test.each(mounted.filter(({ row }) => row === "root" || row === "any" || typeof row === "object"))(
     "$route.method $path is 401 without a token",
     async ({ route, path }) => {
       const answer = await refusal(fill(path, "owner", backendId), { method: route.method });
@@ -207,7 +207,7 @@ describe("the table of routes", () => {
     },
   );
 
-  it.each(mounted.filter(({ row }) => row === "public"))(
+  test.each(mounted.filter(({ row }) => row === "public"))(
     "$route.method $path asks for no token",
     async ({ route, path }) => {
       const response = await send(fill(path, "owner", unknownBackend), { method: route.method });
@@ -223,7 +223,7 @@ describe("another account's token", () => {
     return { status, code, message };
   };
 
-  it.each(guarded.filter(({ path }) => path.includes(":account")))(
+  test.each(guarded.filter(({ path }) => path.includes(":account")))(
     "gets 404 from $method $path, in the words for an account that does not exist",
     async ({ method, path, json }) => {
       const there = await told(fill(path, "owner", ""), method, json, intruder.admin);
@@ -233,7 +233,7 @@ describe("another account's token", () => {
     },
   );
 
-  it.each(guarded.filter(({ path }) => path.includes(":id")))(
+  test.each(guarded.filter(({ path }) => path.includes(":id")))(
     "gets 404 from $method $path, in the words for a backend that does not exist",
     async ({ method, path, json, needs }) => {
       const token = needs === "agent" ? (tokens["agent of intruder"] ?? "") : intruder.admin;
@@ -244,7 +244,7 @@ describe("another account's token", () => {
     },
   );
 
-  it("has ended nothing, made nothing and changed nothing", async () => {
+  test("has ended nothing, made nothing and changed nothing", async () => {
     const list = z.object({ running_backends: z.array(z.object({ id: z.string() })) });
     const running = await call(list, "/v2/account/owner/backends", { token: owner.admin });
     expect(running.running_backends.map(({ id }) => id)).toEqual([backendId]);
@@ -261,7 +261,7 @@ describe("a token out of its scope", () => {
     roles.filter((role) => !rolesFor[row.needs].includes(role)).map((role) => ({ ...row, role })),
   );
 
-  it.each(forbiddenRoles)(
+  test.each(forbiddenRoles)(
     "of the role $role gets 403 from $method $path",
     async ({ role, method, path, json }) => {
       const answer = await refusal(fill(path, "owner", backendId), request(method, json, tokens[role] ?? ""));
@@ -269,7 +269,7 @@ describe("a token out of its scope", () => {
     },
   );
 
-  it.each(guarded.filter(({ needs }) => needs !== "agent"))(
+  test.each(guarded.filter(({ needs }) => needs !== "agent"))(
     "narrowed to another service gets 403 from $method $path",
     async ({ method, path, json, needs }) => {
       const token = tokens[`${needs} of another service`] ?? "";
@@ -278,7 +278,7 @@ describe("a token out of its scope", () => {
     },
   );
 
-  it.each(guarded.filter(({ path }) => path.includes(":environment")))(
+  test.each(guarded.filter(({ path }) => path.includes(":environment")))(
     "narrowed to another environment gets 403 from $method $path",
     async ({ method, path, json, needs }) => {
       const token = tokens[`${needs} of another environment`] ?? "";
@@ -287,7 +287,7 @@ describe("a token out of its scope", () => {
     },
   );
 
-  it("narrowed to a backend's own service reaches it", async () => {
+  test("narrowed to a backend's own service reaches it", async () => {
     const narrowed = await createToken(owner, { role: "spawn", service: "hello" });
     const answer = await send(`/v2/backend/${backendId}`, { token: narrowed.secret_token });
     expect(answer.status).toBe(200);
@@ -295,7 +295,7 @@ describe("a token out of its scope", () => {
     expect([logs.status, logs.code]).toEqual([503, "cluster_unavailable"]);
   });
 
-  it.each([
+  test.each([
     ["POST", "/v2/service/owner/hello/connect", {}],
     ["POST", "/user/owner/service/hello/spawn", { service_environment: "default" }],
     ["POST", "/v2/backend/:id/terminate", {}],
@@ -309,13 +309,13 @@ describe("a token out of its scope", () => {
     },
   );
 
-  it("of a cluster does not speak for another cluster", async () => {
+  test("of a cluster does not speak for another cluster", async () => {
     const json = { cluster: "elsewhere", agent_id: "a", version: "1", backends: [] };
     const answer = await refusal("/v3/agent/heartbeat", request("POST", json, tokens.agent ?? ""));
     expect([answer.status, answer.code]).toEqual([403, "forbidden"]);
   });
 
-  it("of an account does not create accounts", async () => {
+  test("of an account does not create accounts", async () => {
     expect(env.ROOT_TOKEN).not.toBe(owner.admin);
     const answer = await refusal("/v3/accounts", request("POST", { name: "third" }, owner.admin));
     expect(answer.status).toBe(401);

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { apiBodyMaxBytes } from "../../../src/domain/limits.ts";
 import { errorEnvelope } from "../../../src/protocol/error-envelope.ts";
 import {
@@ -275,7 +275,7 @@ const rows: Row[] = [
 ];
 
 describe("bad input", () => {
-  it.each(rows)("%s is answered %d and changes nothing", async (_, status, path, request) => {
+  test.each(rows)("%s is answered %d and changes nothing", async (_, status, path, request) => {
     const before = await snapshot();
     const adminId = admin.slice(admin.indexOf("_") + 1, admin.indexOf("."));
     const answer = await refusal(path.replace("$admin", adminId), { token: admin, ...request });
@@ -287,7 +287,7 @@ describe("bad input", () => {
     expect(await snapshot()).toEqual(before);
   });
 
-  it.each([
+  test.each([
     ["a name that is reserved", 400, { name: "service" }],
     ["a name that is no name", 400, { name: "A" }],
     ["no name", 400, {}],
@@ -298,7 +298,7 @@ describe("bad input", () => {
 });
 
 describe("the error envelope", () => {
-  it("carries the request's id, which is in the header too, and exactly application/json", async () => {
+  test("carries the request's id, which is in the header too, and exactly application/json", async () => {
     const response = await send("/v2/service/acme/helo", { token: admin });
     expect(response.headers.get("content-type")).toBe("application/json");
     const { error } = errorEnvelope.parse(await response.json());
@@ -307,7 +307,7 @@ describe("the error envelope", () => {
     expect(response.headers.get("x-request-id")).toBe(error.id);
   });
 
-  it("names the fields that are wrong", async () => {
+  test("names the fields that are wrong", async () => {
     const { message } = await refusal(connect, {
       token: admin,
       json: { key: 1, spawn: { executable: { env: { A: 1 } } } },
@@ -316,20 +316,20 @@ describe("the error envelope", () => {
     expect(message).toContain("`spawn.executable.env.A`");
   });
 
-  it("says which service was meant", async () => {
+  test("says which service was meant", async () => {
     const { message, error } = await refusal("/v2/service/acme/helo", { token: admin });
     expect(message).toContain("`hello`");
     expect(error.nearest_services).toEqual(["hello"]);
   });
 
-  it("is the one for unknown paths too", async () => {
+  test("is the one for unknown paths too", async () => {
     const { status, code, response } = await refusal("/nowhere");
     expect([status, code]).toEqual([404, "not_found"]);
     expect(response.headers.get("content-type")).toBe("application/json");
     expect(response.headers.get("x-request-id")).toMatch(/./);
   });
 
-  it.each([
+  test.each([
     ["DELETE", "/v2/service/acme/hello", "GET"],
     ["GET", connect, "POST"],
     ["PUT", `${v3}/clusters/main`, "GET, PATCH, DELETE"],
@@ -340,7 +340,7 @@ describe("the error envelope", () => {
     expect(response.headers.get("allow")).toBe(allow);
   });
 
-  it("explains to the CLI why its body may be cut short, and to nobody else", async () => {
+  test("explains to the CLI why its body may be cut short, and to nobody else", async () => {
     const body = '{"image_tag":"gr\u00fcn';
     const path = "/v2/service/acme/hello/update";
     const cli = await refusal(path, {
@@ -354,7 +354,7 @@ describe("the error envelope", () => {
     expect([cli.status, other.status]).toEqual([400, 400]);
   });
 
-  it("unknown fields are ignored by v1 and v2", async () => {
+  test("unknown fields are ignored by v1 and v2", async () => {
     const { status, code } = await refusal("/v2/service/acme/hello/update", {
       token: admin,
       json: { image_tag: "v1", colour: "red" },

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { heartbeatAnswer } from "../../../src/protocol/v3/agent.ts";
@@ -60,7 +60,7 @@ async function startBackend({ token, connectPath }: Awaited<ReturnType<typeof se
 }
 
 describe("a cluster in the API", () => {
-  it("is unknown before the first heartbeat, and healthy with its agents after it", async () => {
+  test("is unknown before the first heartbeat, and healthy with its agents after it", async () => {
     const system = await setUp();
     expect(await system.show()).toMatchObject({ health: "unknown", agents: [] });
     expect(await system.show()).not.toHaveProperty("last_heartbeat_at");
@@ -87,7 +87,7 @@ describe("a cluster in the API", () => {
     ]);
   });
 
-  it("is draining, silent or lost by what its heartbeats are", async () => {
+  test("is draining, silent or lost by what its heartbeats are", async () => {
     const system = await setUp();
     await system.beat([], { draining: true });
     const healths = [];
@@ -100,7 +100,7 @@ describe("a cluster in the API", () => {
     expect([lost.last_heartbeat_at, lost.agents]).toEqual(["2030-01-01T00:00:00.000Z", []]);
   });
 
-  it("is listed with how it is, each by its own heartbeats", async () => {
+  test("is listed with how it is, each by its own heartbeats", async () => {
     const system = await setUp();
     await createCluster(system.account, "second");
     await system.beat([]);
@@ -111,7 +111,7 @@ describe("a cluster in the API", () => {
     ]);
   });
 
-  it("that drains refuses spawns with 503 and when to come again, in every version, and `resolve` says why", async () => {
+  test("that drains refuses spawns with 503 and when to come again, in every version, and `resolve` says why", async () => {
     const system = await setUp();
     await system.beat([], { draining: true });
     const request = { token: system.token, json: {} };
@@ -130,7 +130,7 @@ describe("a cluster in the API", () => {
     });
   });
 
-  it("that is silent for longer than its lease has its backends in no list, and again when it is heard", async () => {
+  test("that is silent for longer than its lease has its backends in no list, and again when it is heard", async () => {
     const system = await setUp();
     const backend = await startBackend(system);
     await system.beat([backend]);
@@ -154,7 +154,7 @@ describe("a cluster in the API", () => {
 });
 
 describe("a heartbeat", () => {
-  it("may list 10,000 backends with the longest of statuses and fencing tokens", async () => {
+  test("may list 10,000 backends with the longest of statuses and fencing tokens", async () => {
     const system = await setUp();
     const unknown = Array.from({ length: 9_999 }, (_, i) => ({
       id: `${"0".repeat(5)}${String(i).padStart(8, "0")}`,
@@ -168,7 +168,7 @@ describe("a heartbeat", () => {
     expect(answer.terminate).not.toContain(backend.id);
   });
 
-  it("of an agent whose cluster was deleted and registered anew is 401", async () => {
+  test("of an agent whose cluster was deleted and registered anew is 401", async () => {
     const system = await setUp();
     await system.beat([]);
     const { token, account } = system;

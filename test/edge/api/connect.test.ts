@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { spawnAnswer } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -42,7 +42,7 @@ async function claimsOf(token: string, backendId: string) {
 }
 
 describe("v2 connect", () => {
-  it("answers with a URL whose token the published keys verify, for this backend and user", async () => {
+  test("answers with a URL whose token the published keys verify, for this backend and user", async () => {
     const answer = await connect({ user: "ada", auth: { may: ["write"] } });
     const { backend_id: id, token } = answer;
     expect(answer).toMatchObject({
@@ -60,12 +60,12 @@ describe("v2 connect", () => {
     });
   });
 
-  it("starts a backend also without any body, as the CLI asks", async () => {
+  test("starts a backend also without any body, as the CLI asks", async () => {
     const request = { token: account.admin, method: "POST" };
     expect((await call(connectAnswer, connectPath, request)).spawned).toBe(true);
   });
 
-  it("hands out the backend that holds the key, and with spawn: false nothing else", async () => {
+  test("hands out the backend that holds the key, and with spawn: false nothing else", async () => {
     const missing = await refusal(connectPath, { token: account.admin, json: { key: "k", spawn: false } });
     expect([missing.status, missing.code]).toEqual([404, "key_not_held"]);
     const first = await connect({ key: "k", spawn: true });
@@ -73,7 +73,7 @@ describe("v2 connect", () => {
     expect(second).toMatchObject({ backend_id: first.backend_id, spawned: false });
   });
 
-  it("hands the spawn's wishes to the cluster", async () => {
+  test("hands the spawn's wishes to the cluster", async () => {
     const executable = { env: { A: "ä" }, mount: "data", resource_limits: { memory_limit_bytes: 1024 } };
     const { backend_id } = await connect({
       spawn: { tag: digest, cluster: "main", lifetime_limit_seconds: 60, max_idle_seconds: 0, executable },
@@ -91,7 +91,7 @@ describe("v2 connect", () => {
     });
   });
 
-  it("passes a cluster's own URL on, with one slash before the token", async () => {
+  test("passes a cluster's own URL on, with one slash before the token", async () => {
     await call(z.looseObject({}), "/v3/accounts/acme/clusters", {
       token: account.admin,
       json: { name: "own", webhook_url: "https://cluster.test/own" },
@@ -102,7 +102,7 @@ describe("v2 connect", () => {
     expect(url).toBe(`https://own.test/base/${token}/`);
   });
 
-  it("is told that a cluster has refused, in the cluster's words", async () => {
+  test("is told that a cluster has refused, in the cluster's words", async () => {
     cluster.answer = () => Response.json({ error: { message: "no room" } }, { status: 409 });
     const { code, message } = await refusal(connectPath, { token: account.admin, json: {} });
     cluster.answer = () => Response.json({});
@@ -112,7 +112,7 @@ describe("v2 connect", () => {
 });
 
 describe("v1 spawn", () => {
-  it.each(["/user/acme/service/hello/spawn", "/v1/user/acme/service/hello/spawn"])(
+  test.each(["/user/acme/service/hello/spawn", "/v1/user/acme/service/hello/spawn"])(
     "at %s answers as v1 does",
     async (path) => {
       const answer = await spawn({}, path);
@@ -123,14 +123,14 @@ describe("v1 spawn", () => {
     },
   );
 
-  it("with require_bearer_token keeps the token out of every URL", async () => {
+  test("with require_bearer_token keeps the token out of every URL", async () => {
     const { name, url, ready_url, bearer_token } = await spawn({ require_bearer_token: true });
     expect(url).toBe(`https://${name}.cluster.test/`);
     expect(ready_url).toBe(`${apiOrigin}/ready/${name}`);
     expect(await claimsOf(bearer_token ?? "", name)).toMatchObject({ sub: name });
   });
 
-  it("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async () => {
+  test("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async () => {
     const json = { lock: "l", tag: "latest", grace_period_seconds: 7, port: 9000, env: { A: "1" } };
     const { name } = await spawn(json);
     expect(cluster.received.at(-1)?.data).toMatchObject({
@@ -146,7 +146,7 @@ describe("v1 spawn", () => {
 });
 
 describe("ending a backend", () => {
-  it("by v2 is hard if it says so", async () => {
+  test("by v2 is hard if it says so", async () => {
     const { backend_id: id } = await connect({});
     const path = `/v2/backend/${id}/terminate`;
     expect((await send(path, { method: "POST", token: account.admin })).status).toBe(200);
@@ -159,14 +159,14 @@ describe("ending a backend", () => {
     expect(cluster.received.at(-1)).toMatchObject({ data: { backend_id: id, hard: true } });
   });
 
-  it("by v1 is always hard, and needs no body", async () => {
+  test("by v1 is always hard, and needs no body", async () => {
     const { name } = await spawn({});
     const path = `/v1/backend/${name}/terminate`;
     expect((await send(path, { method: "POST", token: account.admin })).status).toBe(200);
     expect(cluster.received.at(-1)).toMatchObject({ data: { backend_id: name, hard: true } });
   });
 
-  it("ends all of a service's, or with dry_run only counts them", async () => {
+  test("ends all of a service's, or with dry_run only counts them", async () => {
     await connect({});
     const path = "/service/acme/hello/terminate-backends";
     const counted = await send(path, { token: account.admin, json: { dry_run: true } });

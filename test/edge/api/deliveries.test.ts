@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { rotatedSecret } from "../../../src/protocol/v3/clusters.ts";
@@ -54,7 +54,7 @@ async function setUp() {
 }
 
 describe("the deliveries of a cluster", () => {
-  it("are listed in pages, and one can be sent again", async () => {
+  test("are listed in pages, and one can be sent again", async () => {
     const { account, token, path, list, told } = await setUp();
     vi.setSystemTime(Date.now() + 1_000);
     const connect = `/v2/service/${account.name}/hello/connect`;
@@ -74,7 +74,7 @@ describe("the deliveries of a cluster", () => {
     expect(cluster.received.filter(({ type }) => type === "backend.spawn")).toHaveLength(2);
   });
 
-  it("hold the test of a cluster too", async () => {
+  test("hold the test of a cluster too", async () => {
     const { token, path, list } = await setUp();
     cluster.answer = () => new Response(null, { status: 502 });
     await send(`${path}/test`, { method: "POST", token });
@@ -83,7 +83,7 @@ describe("the deliveries of a cluster", () => {
     ]);
   });
 
-  it.each(["?limit=0", "?limit=201", "?outcome=lost", "?service=No!", "?cursor=7", "?since=1"])(
+  test.each(["?limit=0", "?limit=201", "?outcome=lost", "?service=No!", "?cursor=7", "?since=1"])(
     "asked for with %s are 400",
     async (query) => {
       const { token, path } = await setUp();
@@ -92,7 +92,7 @@ describe("the deliveries of a cluster", () => {
     },
   );
 
-  it("are 404 for a delivery or a cluster that does not exist, and 409 for one that is over", async () => {
+  test("are 404 for a delivery or a cluster that does not exist, and 409 for one that is over", async () => {
     const { account, token, path, list } = await setUp();
     const asked = async (of: string) => {
       const { status, code } = await refusal(of, { method: "POST", token });
@@ -109,7 +109,7 @@ describe("the deliveries of a cluster", () => {
 });
 
 describe("rotate-secret", () => {
-  it("answers with a new secret, with which nothing else shows it again", async () => {
+  test("answers with a new secret, with which nothing else shows it again", async () => {
     const { token, path, signing_secret } = await setUp();
     const rotated = await call(rotatedSecret, `${path}/rotate-secret`, { method: "POST", token });
     expect(rotated).toMatchObject({ name: "main", previous_valid_until: "2030-01-02T00:00:00.000Z" });
@@ -118,7 +118,7 @@ describe("rotate-secret", () => {
     expect(await (await send(path, { token })).text()).not.toContain(rotated.signing_secret);
   });
 
-  it("refuses a body that asks for anything, and a cluster that does not exist", async () => {
+  test("refuses a body that asks for anything, and a cluster that does not exist", async () => {
     const { account, token, path } = await setUp();
     expect((await refusal(`${path}/rotate-secret`, { token, json: { secret: "x" } })).status).toBe(400);
     const elsewhere = `/v3/accounts/${account.name}/clusters/mian/rotate-secret`;

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
   type ApiRequest,
@@ -192,14 +192,14 @@ async function serverErrors(requests: [path: string, request: ApiRequest][]): Pr
 }
 
 describe("no value in any place is met with a server error", () => {
-  it.each(bodies)("in the body of %s %s", async (method, path, body, as) => {
+  test.each(bodies)("in the body of %s %s", async (method, path, body, as) => {
     const token = as === "root" ? env.ROOT_TOKEN : as === "agent" ? agent : account.admin;
     const requests = spoiled(body).map((json): [string, ApiRequest] => [path, { method, token, json }]);
     expect(requests.length).toBeGreaterThan(hostile.length * 2);
     expect(await serverErrors(requests)).toEqual([]);
   });
 
-  it.each([
+  test.each([
     "/v3/accounts/acme/tokens?limit=",
     "/v3/accounts/acme/clusters?cursor=",
     "/v3/accounts/acme/services?cursor=",
@@ -229,7 +229,7 @@ describe("no value in any place is met with a server error", () => {
     expect(await serverErrors(requests)).toEqual([]);
   });
 
-  it("in the path", async () => {
+  test("in the path", async () => {
     const values = [
       "%",
       "%00",

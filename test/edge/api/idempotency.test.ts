@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
   type ApiRequest,
@@ -37,7 +37,7 @@ async function twice(path: string, request: ApiRequest) {
 const withToken = (json: unknown): ApiRequest => ({ token: account.admin, json });
 
 describe("a request that is repeated with its Idempotency-Key", () => {
-  it.each([
+  test.each([
     ["/v3/accounts/acme/tokens", () => ({ name: freshName("token"), role: "read" })],
     [
       "/v3/accounts/acme/clusters",
@@ -58,7 +58,7 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect(second).toEqual(first);
   });
 
-  it("gets the first answer again from /v3/accounts, and its token works", async () => {
+  test("gets the first answer again from /v3/accounts, and its token works", async () => {
     const name = freshName("account");
     const { first, second } = await twice("/v3/accounts", { token: env.ROOT_TOKEN, json: { name } });
     expect(first?.status).toBe(201);
@@ -67,7 +67,7 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect((await send("/auth", { token: created.token.secret_token })).status).toBe(200);
   });
 
-  it("tells the secrets that were stored: a replayed token and agent token are accepted", async () => {
+  test("tells the secrets that were stored: a replayed token and agent token are accepted", async () => {
     const token = await twice("/v3/accounts/acme/tokens", withToken({ name: "x", role: "read" }));
     const { secret_token } = z.object({ secret_token: z.string() }).parse(token.second?.body);
     expect((await send("/auth", { token: secret_token })).status).toBe(200);
@@ -78,20 +78,20 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect((await send("/auth", { token: agent_token })).status).toBe(200);
   });
 
-  it("spawns one backend", async () => {
+  test("spawns one backend", async () => {
     const before = cluster.received.length;
     await twice("/v2/service/acme/hello/default/connect", withToken({}));
     expect(cluster.received.slice(before).map(({ type }) => type)).toEqual(["backend.spawn"]);
   });
 
-  it("is refused with another body", async () => {
+  test("is refused with another body", async () => {
     const { keyed } = await twice("/v3/accounts/acme/tokens", withToken({ name: "x", role: "read" }));
     const changed = { ...keyed, json: { name: "x", role: "admin" } };
     const { status, code } = await refusal("/v3/accounts/acme/tokens", changed);
     expect([status, code]).toEqual([422, "idempotency_mismatch"]);
   });
 
-  it("without one makes another secret each time", async () => {
+  test("without one makes another secret each time", async () => {
     const read = z.object({ id: z.string(), secret_token: z.string() });
     const request = withToken({ name: "x", role: "read" });
     const [first, second] = [
@@ -102,7 +102,7 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect(first.secret_token.split(".")[1]).not.toBe(second.secret_token.split(".")[1]);
   });
 
-  it("used by two accounts makes two secrets", async () => {
+  test("used by two accounts makes two secrets", async () => {
     const other = await createAccount();
     const headers = { "idempotency-key": "the-same" };
     const json = { name: "x", role: "read" };

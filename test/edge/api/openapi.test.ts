@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { buildOpenApi } from "../../../src/edge/api/openapi.ts";
 import { routes } from "../../../src/edge/api/routes.ts";
 import { send } from "../../support/worker/api.ts";
@@ -16,13 +16,13 @@ function references(value: unknown): string[] {
 }
 
 describe("the description of the API", () => {
-  it("is served as it is built", async () => {
+  test("is served as it is built", async () => {
     const response = await send("/v3/openapi.json");
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(JSON.parse(JSON.stringify(document)));
   });
 
-  it("holds every v3 and public route, and no other", () => {
+  test("holds every v3 and public route, and no other", () => {
     const described = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort();
     const wanted = routes
       .filter(({ version }) => version === "v3" || version === "public")
@@ -31,14 +31,14 @@ describe("the description of the API", () => {
     expect(described).toEqual(wanted);
   });
 
-  it("every reference resolves", () => {
+  test("every reference resolves", () => {
     const known = Object.keys(document.components.schemas).map((id) => `#/components/schemas/${id}`);
     const used = references(document);
     expect(used.length).toBeGreaterThan(50);
     expect(used.filter((reference) => !known.includes(reference))).toEqual([]);
   });
 
-  it("every component is used", () => {
+  test("every component is used", () => {
     const used = new Set(references(document));
     const unused = Object.keys(document.components.schemas).filter(
       (id) => !used.has(`#/components/schemas/${id}`),
@@ -46,7 +46,7 @@ describe("the description of the API", () => {
     expect(unused).toEqual([]);
   });
 
-  it.each(operations.map(({ path, method, operation }) => [`${method} ${path}`, path, operation] as const))(
+  test.each(operations.map(({ path, method, operation }) => [`${method} ${path}`, path, operation] as const))(
     "%s declares exactly the parameters of its path",
     (_, path, { parameters }) => {
       const declared = parameters.filter((parameter) => parameter.in === "path");
@@ -57,19 +57,19 @@ describe("the description of the API", () => {
     },
   );
 
-  it("operation ids are unique", () => {
+  test("operation ids are unique", () => {
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(ids.length).toBe(new Set(ids).size);
   });
 
-  it("a body without required fields is optional, one with them is not", () => {
+  test("a body without required fields is optional, one with them is not", () => {
     const body = (path: string, method: string) => document.paths[path]?.[method]?.requestBody;
     expect(body("/v3/accounts/{account}/clusters/{cluster}", "patch")?.required).toBe(false);
     expect(body("/v3/accounts/{account}/clusters", "post")?.required).toBe(true);
     expect(body("/v3/accounts/{account}/clusters/{cluster}/test", "post")).toBeUndefined();
   });
 
-  it("bodies of v3 refuse unknown fields, but for notifications, whose format is their senders'", () => {
+  test("bodies of v3 refuse unknown fields, but for notifications, whose format is their senders'", () => {
     const open = operations.filter(({ operation }) => {
       const schema = operation.requestBody?.content["application/json"]?.schema;
       return schema && schema.additionalProperties !== false;
@@ -79,7 +79,7 @@ describe("the description of the API", () => {
     ]);
   });
 
-  it("says which operations need which token, and which can be repeated", () => {
+  test("says which operations need which token, and which can be repeated", () => {
     const pin =
       document.paths["/v3/accounts/{account}/services/{service}/environments/{environment}/pin"]?.put;
     expect(pin?.security).toEqual([{ token: [] }]);

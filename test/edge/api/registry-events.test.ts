@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { registryEventsAnswer } from "../../../src/protocol/v3/registry-events.ts";
 import {
@@ -47,7 +47,7 @@ async function spawnedImage() {
   return spawn?.type === "backend.spawn" ? spawn.data.image : undefined;
 }
 
-it("a push that another registry notifies of is what the next spawn runs, from that registry", async () => {
+test("a push that another registry notifies of is what the next spawn runs, from that registry", async () => {
   const answer = await notify(pushed(1, "2026-03-09T10:00:00Z"), { ...pushed(2, ""), action: "pull" });
   expect(answer).toEqual({ recorded: [{ digest: digestOf(1), tag: "latest" }], ignored: 1 });
   expect(await spawnedImage()).toMatchObject({
@@ -56,13 +56,13 @@ it("a push that another registry notifies of is what the next spawn runs, from t
   });
 });
 
-it("a notification that comes late, or again, does not move a tag back", async () => {
+test("a notification that comes late, or again, does not move a tag back", async () => {
   await notify(pushed(2, "2026-03-09T11:00:00Z"));
   await notify(pushed(1, "2026-03-09T10:00:00Z"));
   expect((await spawnedImage())?.digest).toBe(digestOf(2));
 });
 
-it("what is no notification is refused and changes nothing", async () => {
+test("what is no notification is refused and changes nothing", async () => {
   const path = `${service}/registry-events`;
   const refused = await refusal(path, { token: account.admin, json: { action: "push" } });
   expect(refused).toMatchObject({ status: 400, code: "bad_request" });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { imageNameAnswer } from "../../../src/protocol/jamsocket/v1.ts";
 import * as v2 from "../../../src/protocol/jamsocket/v2.ts";
@@ -36,13 +36,13 @@ beforeAll(async () => {
 const get = <T>(schema: z.ZodType<T>, path: string) => call(schema, path, { token: account.admin });
 
 describe("a service", () => {
-  it("has a cluster that is a string for v2 and null for v3, while it has none", async () => {
+  test("has a cluster that is a string for v2 and null for v3, while it has none", async () => {
     const old = await get(v2.serviceAnswer, `/v2/service/${account.name}/hello`);
     expect(old.environments).toEqual([expect.objectContaining({ name: "default", cluster: "-" })]);
     expect((await get(v3.environment, environment)).cluster).toBeNull();
   });
 
-  it("is told with the image name of the configured host, by every version", async () => {
+  test("is told with the image name of the configured host, by every version", async () => {
     const name = `api.test/${account.name}/hello`;
     const v1Path = `/v1/service/${account.name}/hello/image-name`;
     expect((await get(imageNameAnswer, v1Path)).imageName).toBe(name);
@@ -50,7 +50,7 @@ describe("a service", () => {
     expect((await get(v3.service, service)).image_name).toBe(name);
   });
 
-  it("can be created, listed and deleted by v1 and v2", async () => {
+  test("can be created, listed and deleted by v1 and v2", async () => {
     for (const create of [`/user/${account.name}/service`, `/v2/account/${account.name}/service`]) {
       const name = freshName("made");
       const answer = await send(create, { token: account.admin, json: { name } });
@@ -66,7 +66,7 @@ describe("a service", () => {
     }
   });
 
-  it("is 201 when it is created by v3, and 204 when it is deleted", async () => {
+  test("is 201 when it is created by v3, and 204 when it is deleted", async () => {
     const name = freshName("made");
     const root = `/v3/accounts/${account.name}/services`;
     const created = await send(root, { token: account.admin, json: { name } });
@@ -77,7 +77,7 @@ describe("a service", () => {
     expect((await refusal(`${root}/${name}`, { token: account.admin })).code).toBe("service_not_found");
   });
 
-  it("is listed page by page", async () => {
+  test("is listed page by page", async () => {
     const root = `/v3/accounts/${account.name}/services`;
     const names = [freshName("page"), freshName("page")];
     for (const name of names) await createService(account, name);
@@ -88,7 +88,7 @@ describe("a service", () => {
 });
 
 describe("a pin", () => {
-  it("is changed under If-Match only if the revision is the expected one", async () => {
+  test("is changed under If-Match only if the revision is the expected one", async () => {
     await createCluster(account);
     for (const [digest, tag] of [
       [first, "v1"],
@@ -122,7 +122,7 @@ describe("a pin", () => {
     expect(bare.status).toBe(200);
   });
 
-  it("by v2 is written into the history with the token that made it", async () => {
+  test("by v2 is written into the history with the token that made it", async () => {
     const path = `/v2/service/${account.name}/hello/default/update`;
     const updated = await send(path, { token: account.admin, json: { image_tag: first } });
     expect(await updated.json()).toEqual({ status: "ok" });
@@ -131,7 +131,7 @@ describe("a pin", () => {
     expect(revisions[0]?.by.token_id).toBe(account.admin.split(/[_.]/)[1]);
   });
 
-  it("resolves to what a spawn would use, without spawning", async () => {
+  test("resolves to what a spawn would use, without spawning", async () => {
     const before = cluster.received.filter(({ type }) => type === "backend.spawn").length;
     const answer = await get(v3.resolveAnswer, `${environment}/resolve?tag=v2&key=k`);
     expect(answer).toMatchObject({ action: "spawn", digest: second, cluster: "main", refusals: [] });
@@ -140,7 +140,7 @@ describe("a pin", () => {
 });
 
 describe("images", () => {
-  it("are listed by v2 one for each push, with an empty tag where there was none", async () => {
+  test("are listed by v2 one for each push, with an empty tag where there was none", async () => {
     const untagged = `sha256:${"3".repeat(64)}`;
     await send(`${service}/images`, { token: account.admin, json: { digest: untagged } });
     const { images } = await get(v2.imagesAnswer, `/v2/service/${account.name}/hello/images`);
@@ -151,7 +151,7 @@ describe("images", () => {
     ]);
   });
 
-  it("say which environments use them, and cannot be deleted while one does", async () => {
+  test("say which environments use them, and cannot be deleted while one does", async () => {
     const detail = await get(imageDetail, `${service}/images/${first}`);
     expect(detail.environments).toEqual(["default"]);
     const refused = await refusal(`${service}/images/${first}`, { method: "DELETE", token: account.admin });
@@ -160,7 +160,7 @@ describe("images", () => {
 });
 
 describe("a cluster", () => {
-  it("is listed without its secrets, and tested with a signed ping", async () => {
+  test("is listed without its secrets, and tested with a signed ping", async () => {
     const { clusters } = await get(clusterList, `/v3/accounts/${account.name}/clusters`);
     expect(JSON.stringify(clusters)).not.toMatch(/whsec_|agent_token/);
     const path = `/v3/accounts/${account.name}/clusters/main/test`;
@@ -169,7 +169,7 @@ describe("a cluster", () => {
     expect(cluster.received.at(-1)?.type).toBe("cluster.ping");
   });
 
-  it("is changed by what a PATCH names, and nothing else", async () => {
+  test("is changed by what a PATCH names, and nothing else", async () => {
     const path = `/v3/accounts/${account.name}/clusters/main`;
     const schema = z.looseObject({ webhook_url: z.string(), ack: z.string() });
     const before = await get(schema, path);

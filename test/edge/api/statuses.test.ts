@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { publicState } from "../../../src/protocol/backend-state.ts";
 import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { backendAnswer, connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -67,7 +67,7 @@ async function readEvents(path: string) {
 }
 
 describe("the status of a backend", () => {
-  it("is told to anybody, in the words of each version", async () => {
+  test("is told to anybody, in the words of each version", async () => {
     const { id, report } = await startBackend();
     await report({ status: "waiting" });
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "waiting" });
@@ -76,7 +76,7 @@ describe("the status of a backend", () => {
     }
   });
 
-  it("tells strangers only that there was an error, and the token's holder the exit code", async () => {
+  test("tells strangers only that there was an error, and the token's holder the exit code", async () => {
     const { id, report } = await startBackend();
     await report({ status: "ready" });
     await report({ status: "terminated", exit_code: 3 });
@@ -88,7 +88,7 @@ describe("the status of a backend", () => {
     expect(backend).toMatchObject({ id, service_name: "hello", environment_name: "default" });
   });
 
-  it("lists a backend as running until it has ended", async () => {
+  test("lists a backend as running until it has ended", async () => {
     const { id, report } = await startBackend({ key: "listed" });
     const running = async () => {
       const answer = await call(runningBackendsAnswer, "/v2/account/acme/backends", { token: account.admin });
@@ -102,7 +102,7 @@ describe("the status of a backend", () => {
     expect(await running()).toBeUndefined();
   });
 
-  it("says BackendNotRunning, the one code that the CLI knows by name, to an end after the end", async () => {
+  test("says BackendNotRunning, the one code that the CLI knows by name, to an end after the end", async () => {
     const { id, report } = await startBackend();
     await report({ status: "terminated" });
     for (const path of [`/v2/backend/${id}/terminate`, `/backend/${id}/terminate`]) {
@@ -113,7 +113,7 @@ describe("the status of a backend", () => {
 });
 
 describe("a status stream", () => {
-  it("of v2 replays, follows, and ends after terminated", async () => {
+  test("of v2 replays, follows, and ends after terminated", async () => {
     const { id, report } = await startBackend();
     await report({ status: "loading" });
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
@@ -130,7 +130,7 @@ describe("a status stream", () => {
     expect(await events.next()).toBeNull();
   });
 
-  it("of v1 leaves consecutive duplicates out", async () => {
+  test("of v1 leaves consecutive duplicates out", async () => {
     const { id, report } = await startBackend();
     for (const status of ["loading", "starting", "waiting", "ready"] as const) await report({ status });
     const events = await readEvents(`/v1/backend/${id}/status/stream`);
@@ -145,7 +145,7 @@ describe("a status stream", () => {
     ]);
   });
 
-  it("of a backend that has ended replays and ends", async () => {
+  test("of a backend that has ended replays and ends", async () => {
     const { id, report } = await startBackend();
     await report({ status: "terminated" });
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
@@ -154,7 +154,7 @@ describe("a status stream", () => {
     expect(await events.next()).toBeNull();
   });
 
-  it("may be left at any time", async () => {
+  test("may be left at any time", async () => {
     const { id, report } = await startBackend();
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
     expect(await events.next()).toContain("scheduled");
@@ -162,7 +162,7 @@ describe("a status stream", () => {
     expect(await report({ status: "ready" })).toEqual({ accepted: true, current: "ready" });
   });
 
-  it.each(["/v2/backend/:id/status/stream", "/backend/:id/status/stream"])(
+  test.each(["/v2/backend/:id/status/stream", "/backend/:id/status/stream"])(
     "at %s of a backend that its service has never started is 404",
     async (path) => {
       const { id } = await startBackend();
@@ -174,7 +174,7 @@ describe("a status stream", () => {
 });
 
 describe("the page of a backend that starts", () => {
-  it("looks again every second, without any script", async () => {
+  test("looks again every second, without any script", async () => {
     const { id, token, report } = await startBackend();
     await report({ status: "loading" });
     const answer = await send(`/ready/${id}/${token}`);
@@ -191,7 +191,7 @@ describe("the page of a backend that starts", () => {
     expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
   });
 
-  it("goes to the backend once it is ready, and says nothing of the token to the next site", async () => {
+  test("goes to the backend once it is ready, and says nothing of the token to the next site", async () => {
     const { id, token, report } = await startBackend();
     await report({ status: "ready" });
     const answer = await send(`/ready/${id}/${token}`);
@@ -202,7 +202,7 @@ describe("the page of a backend that starts", () => {
     expect(withoutToken.headers.get("location")).toBe(`https://${id}.cluster.test/`);
   });
 
-  it("does not leave the backend's host, whatever stands for the token", async () => {
+  test("does not leave the backend's host, whatever stands for the token", async () => {
     const { id, report } = await startBackend();
     await report({ status: "ready" });
     const answer = await send(`/ready/${id}/${encodeURIComponent("../..//evil.test/?\r\n")}`);
@@ -211,7 +211,7 @@ describe("the page of a backend that starts", () => {
     expect(location.pathname.split("/")).toHaveLength(3);
   });
 
-  it("says what went wrong when the backend has ended, and looks no more", async () => {
+  test("says what went wrong when the backend has ended, and looks no more", async () => {
     const { id, token, report } = await startBackend();
     await report({ status: "terminated", termination_reason: "internalerror", exit_code: 137 });
     const page = await (await send(`/ready/${id}/${token}`)).text();
@@ -220,7 +220,7 @@ describe("the page of a backend that starts", () => {
     expect(page).not.toContain("refresh");
   });
 
-  it.each(["terminating", "hard-terminating"] as const)(
+  test.each(["terminating", "hard-terminating"] as const)(
     "says that a backend is %s, and looks no more",
     async (status) => {
       const { id, token, report } = await startBackend();
@@ -232,7 +232,7 @@ describe("the page of a backend that starts", () => {
     },
   );
 
-  it("is light or dark as the reader wishes", async () => {
+  test("is light or dark as the reader wishes", async () => {
     const { id } = await startBackend();
     const page = await (await send(`/ready/${id}`)).text();
     expect(page).toMatch(/:root \{[^}]*color-scheme: light dark;/);
@@ -240,13 +240,13 @@ describe("the page of a backend that starts", () => {
 });
 
 describe("an agent", () => {
-  it("is told that a status would go backwards, which is no error", async () => {
+  test("is told that a status would go backwards, which is no error", async () => {
     const { report } = await startBackend();
     await report({ status: "ready" });
     expect(await report({ status: "loading" })).toEqual({ accepted: false, current: "ready" });
   });
 
-  it("of another cluster of the account does not find the backend", async () => {
+  test("of another cluster of the account does not find the backend", async () => {
     const { id, fencingToken } = await startBackend();
     const other = await createCluster(account, "elsewhere");
     const answer = await refusal(`/v3/agent/backends/${id}/status`, {
@@ -257,7 +257,7 @@ describe("an agent", () => {
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "scheduled" });
   });
 
-  it("sends heartbeats, also with thousands of backends, and hears what it should not run", async () => {
+  test("sends heartbeats, also with thousands of backends, and hears what it should not run", async () => {
     const { id, fencingToken } = await startBackend();
     const unknown = Array.from({ length: 2000 }, (_, i) => ({
       id: `00000${String(i).padStart(8, "0")}`,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { usageAnswer } from "../../../src/protocol/v3/usage.ts";
@@ -38,7 +38,7 @@ function usage(query: Record<string, string> = {}, token = account.admin) {
 }
 
 describe("the usage of a service", () => {
-  it("is the last hour by the minute, for each environment, unless something else is asked for", async () => {
+  test("is the last hour by the minute, for each environment, unless something else is asked for", async () => {
     const { step_seconds, environments } = await usage();
     expect(step_seconds).toBe(60);
     expect(environments.map((told) => told.environment)).toEqual(["default", "staging", "prod"]);
@@ -52,7 +52,7 @@ describe("the usage of a service", () => {
     expect((first ?? 1) % 60_000).toBe(0);
   });
 
-  it("is told for the range and the steps that are asked for, in times of any offset", async () => {
+  test("is told for the range and the steps that are asked for, in times of any offset", async () => {
     const { step_seconds, environments } = await usage({
       from: "2026-01-01T02:10:00+02:00",
       to: "2026-01-01T03:00:00Z",
@@ -66,7 +66,7 @@ describe("the usage of a service", () => {
     ]);
   });
 
-  it("is told of the environments that a token is narrowed to, and no others", async () => {
+  test("is told of the environments that a token is narrowed to, and no others", async () => {
     const { secret_token } = await createToken(account, {
       role: "read",
       service: "hello",
@@ -76,7 +76,7 @@ describe("the usage of a service", () => {
     expect(environments.map((told) => told.environment)).toEqual(["staging"]);
   });
 
-  it.each([
+  test.each([
     ["a time that is none", { from: "yesterday" }],
     ["a time without an offset", { from: "2026-01-01T00:00:00" }],
     ["a day that does not exist", { to: "2026-02-30T00:00:00Z" }],
@@ -103,13 +103,13 @@ describe("the usage of a service", () => {
     expect(await refusal(path, { token: account.admin })).toMatchObject({ status: 400, code: "bad_request" });
   });
 
-  it("says which step would be short enough to be answered", async () => {
+  test("says which step would be short enough to be answered", async () => {
     const path = `${service}/usage?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z`;
     const { message } = await refusal(path, { token: account.admin });
     expect(message).toContain("1440 steps are too many, 400 are answered at most");
   });
 
-  it("of a service that there is not is not found", async () => {
+  test("of a service that there is not is not found", async () => {
     const path = `/v3/accounts/${account.name}/services/helo/usage`;
     expect(await refusal(path, { token: account.admin })).toMatchObject({
       status: 404,

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { beginCliLogin, confirmCliLogin, readCliLogin } from "../../../src/edge/credentials/cli-login.ts";
 import { followCliLogin } from "../../../src/edge/streams/cli-login-stream.ts";
 import { errorEnvelope } from "../../../src/protocol/error-envelope.ts";
@@ -45,7 +45,7 @@ async function refusedCompletion(token: string, code = "0000") {
 const wrongFor = (code: string) => (code === "0000" ? "1111" : "0000");
 
 describe("beginning a login of the CLI", () => {
-  it("gives a token of one path segment that says who asks, and of nothing else", async () => {
+  test("gives a token of one path segment that says who asks, and of nothing else", async () => {
     const token = await begin({ "user-agent": `${userAgent} ${"x".repeat(300)}` });
     expect(token).toMatch(/^[\w.-]+$/);
     expect(await readCliLogin(env, token)).toMatchObject({
@@ -55,7 +55,7 @@ describe("beginning a login of the CLI", () => {
     expect(await begin()).not.toBe(await begin());
   });
 
-  it("works with and without /v1, and without a body", async () => {
+  test("works with and without /v1, and without a body", async () => {
     for (const path of ["/cli-login", "/v1/cli-login"]) {
       expect((await send(path, { method: "POST" })).status).toBe(200);
     }
@@ -63,7 +63,7 @@ describe("beginning a login of the CLI", () => {
 });
 
 describe("completing a login of the CLI", () => {
-  it("gives a session of the person who confirmed it, for 90 days", async () => {
+  test("gives a session of the person who confirmed it, for 90 days", async () => {
     const account = await createAccount();
     const token = await begin();
     const { path, json } = complete(token, await confirm(token, account));
@@ -86,7 +86,7 @@ describe("completing a login of the CLI", () => {
     expect((await refusal("/auth", { token: session.token })).status).toBe(401);
   });
 
-  it("with a wrong code is 403, with the tries that are left; after five of them it is over", async () => {
+  test("with a wrong code is 403, with the tries that are left; after five of them it is over", async () => {
     const account = await createAccount();
     const token = await begin();
     const code = await confirm(token, account);
@@ -99,7 +99,7 @@ describe("completing a login of the CLI", () => {
     expect(await refusedCompletion(token, code)).toMatchObject({ status: 404, error: "login_not_found" });
   });
 
-  it.each(["123", "12345", "abcd", "１２３４", ""])(
+  test.each(["123", "12345", "abcd", "１２３４", ""])(
     "with `%s`, which is no code, is 400 and counts as no try",
     async (text) => {
       const account = await createAccount();
@@ -112,7 +112,7 @@ describe("completing a login of the CLI", () => {
     },
   );
 
-  it("succeeds once, also for two who ask at once", async () => {
+  test("succeeds once, also for two who ask at once", async () => {
     const account = await createAccount();
     const token = await begin();
     const { path, json } = complete(token, await confirm(token, account));
@@ -121,7 +121,7 @@ describe("completing a login of the CLI", () => {
     await Promise.all(answers.map((answer) => answer.text()));
   });
 
-  it("is told in the same words when it is unknown, not confirmed, expired, over, or lost its token", async () => {
+  test("is told in the same words when it is unknown, not confirmed, expired, over, or lost its token", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const unknown = await refusedCompletion("no.token.atall");
@@ -143,14 +143,14 @@ describe("completing a login of the CLI", () => {
 });
 
 describe("confirming a login of the CLI", () => {
-  it("shows the same person the same code, and another person none", async () => {
+  test("shows the same person the same code, and another person none", async () => {
     const [ada, eve] = [await createAccount(), await createAccount()];
     const token = await begin();
     expect(await confirm(token, ada)).toBe(await confirm(token, ada));
     await expect(confirm(token, eve)).rejects.toThrow("somebody else has confirmed this login");
   });
 
-  it("is not for agents, nor of a token that is none", async () => {
+  test("is not for agents, nor of a token that is none", async () => {
     const person = { account: "acme", tokenId: "agenttoken00" };
     expect(await confirmCliLogin(env, await begin(), { ...person, role: "agent" })).toMatchObject({
       error: { code: "forbidden" },
@@ -164,7 +164,7 @@ describe("confirming a login of the CLI", () => {
 describe("the stream of a login", () => {
   const open = (token: string) => send(`/cli-login/${token}/status/stream`);
 
-  it("tells of the confirmation in one event and ends, also for one who comes later", async () => {
+  test("tells of the confirmation in one event and ends, also for one who comes later", async () => {
     const account = await createAccount();
     const token = await begin();
     const early = await open(token);
@@ -175,7 +175,7 @@ describe("the stream of a login", () => {
     expect(await (await open(token)).text()).toBe('data: {"status":"ok"}\n\n');
   });
 
-  it("of a token that is none, or not any more, is a 404 in the envelope", async () => {
+  test("of a token that is none, or not any more, is a 404 in the envelope", async () => {
     const request = new Request(`${apiOrigin}/cli-login`, { method: "POST" });
     const token = await beginCliLogin(env, request);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + tenMinutes });
@@ -186,7 +186,7 @@ describe("the stream of a login", () => {
     }
   });
 
-  it("says at the end of the ten minutes that the login has failed", async () => {
+  test("says at the end of the ten minutes that the login has failed", async () => {
     const now = Date.parse("2030-01-01T00:00:00Z");
     vi.useFakeTimers({ toFake: ["Date"], now });
     const waits: number[] = [];
@@ -200,7 +200,7 @@ describe("the stream of a login", () => {
     expect(waits).toEqual([20_000, 20_000, 10_000]);
   });
 
-  it("goes on where the object was restarted, and breaks off at other failures", async () => {
+  test("goes on where the object was restarted, and breaks off at other failures", async () => {
     const failures = [Object.assign(new Error("restarted"), { retryable: true })];
     const waitConfirmed = async () => {
       const failure = failures.pop();
@@ -216,7 +216,7 @@ describe("the stream of a login", () => {
     await expect(new Response(failed).text()).rejects.toThrow("a bug");
   });
 
-  it("is not asked for any more once its reader has left", async () => {
+  test("is not asked for any more once its reader has left", async () => {
     let asked = 0;
     let answer = (_: boolean) => {};
     const waitConfirmed = () => {

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tokenCacheMs } from "../../../src/domain/limits.ts";
 import { routes } from "../../../src/edge/api/routes.ts";
 import { createApp } from "../../../src/edge/app.ts";
@@ -42,7 +42,7 @@ async function makeLink({ name }: TestAccount, token: string, json: object = {})
 const credentialOf = (url: string) => url.slice(`${apiOrigin}/login/`.length);
 
 describe("a session", () => {
-  it("is used as the access token that it was made from, with its rights", async () => {
+  test("is used as the access token that it was made from, with its rights", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const { token } = await logIn(account, reader.secret_token);
@@ -54,7 +54,7 @@ describe("a session", () => {
     expect((await refusal(`${path}/tokens`, { token })).code).toBe("forbidden");
   });
 
-  it("opens the registry as its access token does", async () => {
+  test("opens the registry as its access token does", async () => {
     const account = await createAccount();
     const { token } = await logIn(account, account.admin);
     const answer = await send("/v2/", {
@@ -63,7 +63,7 @@ describe("a session", () => {
     expect(answer.status).toBe(200);
   });
 
-  it("is listed to an admin, and ended by one", async () => {
+  test("is listed to an admin, and ended by one", async () => {
     const account = await createAccount();
     const { token, session } = await logIn(account, account.admin);
     const path = `/v3/accounts/${account.name}/sessions`;
@@ -77,7 +77,7 @@ describe("a session", () => {
     expect([again.status, again.code]).toEqual([404, "session_not_found"]);
   });
 
-  it("of another account is not found by an admin", async () => {
+  test("of another account is not found by an admin", async () => {
     const [owner, intruder] = [await createAccount(), await createAccount()];
     const { token, session } = await logIn(owner, owner.admin);
     const ways = [
@@ -91,7 +91,7 @@ describe("a session", () => {
     expect((await send("/auth", { token })).status).toBe(200);
   });
 
-  it("ends in every isolate once a positive answer is not cached any more, at once where it was ended", async () => {
+  test("ends in every isolate once a positive answer is not cached any more, at once where it was ended", async () => {
     const account = await createAccount();
     const { token, session } = await logIn(account, account.admin);
     const [here, there] = [isolate(), isolate()];
@@ -104,7 +104,7 @@ describe("a session", () => {
     expect(await there.auth(token)).toBe(401);
   });
 
-  it("ends with its access token: in the isolate where that was revoked, at once", async () => {
+  test("ends with its access token: in the isolate where that was revoked, at once", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const { token } = await logIn(account, reader.secret_token);
@@ -120,7 +120,7 @@ describe("a session", () => {
 });
 
 describe("logging out", () => {
-  it("ends the session that asks for it, also under /v1", async () => {
+  test("ends the session that asks for it, also under /v1", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     for (const base of ["", "/v1"]) {
@@ -131,7 +131,7 @@ describe("logging out", () => {
     }
   });
 
-  it("of an admin ends any session of the account", async () => {
+  test("of an admin ends any session of the account", async () => {
     const account = await createAccount();
     const { token, session } = await logIn(account, account.admin);
     const path = `/user-session/${session.id}/delete`;
@@ -139,7 +139,7 @@ describe("logging out", () => {
     expect((await refusal("/auth", { token })).status).toBe(401);
   });
 
-  it("does not end the session of somebody else, who is told of as of nobody", async () => {
+  test("does not end the session of somebody else, who is told of as of nobody", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const other = await logIn(account, account.admin);
@@ -161,7 +161,7 @@ describe("logging out", () => {
 });
 
 describe("a login link", () => {
-  it("is made by a token of any role, for ten minutes, and logs in as that token's holder", async () => {
+  test("is made by a token of any role, for ten minutes, and logs in as that token's holder", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const before = Date.now();
@@ -185,7 +185,7 @@ describe("a login link", () => {
     );
   });
 
-  it("is made by a session too, for the same access token", async () => {
+  test("is made by a session too, for the same access token", async () => {
     const account = await createAccount();
     const first = await logIn(account, account.admin, "browser");
     const { url } = await makeLink(account, first.token);
@@ -193,7 +193,7 @@ describe("a login link", () => {
     expect(second).toMatchObject({ ok: true, value: { session: { token_id: idOf(account.admin) } } });
   });
 
-  it.each(["", "x", "acme_0.x", `nobody_${"0".repeat(12)}.${"A".repeat(43)}`])(
+  test.each(["", "x", "acme_0.x", `nobody_${"0".repeat(12)}.${"A".repeat(43)}`])(
     "that reads `%s` is told in the words for one that was used",
     async (credential) => {
       const refused = await redeemLoginLink(env, credential, null);
@@ -205,13 +205,13 @@ describe("a login link", () => {
     },
   );
 
-  it("is no access token", async () => {
+  test("is no access token", async () => {
     const account = await createAccount();
     const { url } = await makeLink(account, account.admin);
     expect((await refusal("/auth", { token: credentialOf(url) })).status).toBe(401);
   });
 
-  it.each([
+  test.each([
     { expires_in_seconds: 59 },
     { expires_in_seconds: 86_401 },
     { expires_in_seconds: 60.5 },
@@ -225,7 +225,7 @@ describe("a login link", () => {
     expect([answer.status, answer.code]).toEqual([400, "bad_request"]);
   });
 
-  it("is not made by a cluster's agent, nor for another account", async () => {
+  test("is not made by a cluster's agent, nor for another account", async () => {
     const [account, other] = [await createAccount(), await createAccount()];
     const { agent_token } = await createCluster(account);
     const path = `/v3/accounts/${account.name}/login-links`;
@@ -235,7 +235,7 @@ describe("a login link", () => {
     expect([asOther.status, asOther.code]).toEqual([404, "account_not_found"]);
   });
 
-  it("is shown again to a repeated request of the same token, and to no other", async () => {
+  test("is shown again to a repeated request of the same token, and to no other", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const path = `/v3/accounts/${account.name}/login-links`;

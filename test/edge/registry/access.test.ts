@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { signingOf } from "../../../src/edge/credentials/signing.ts";
 import { endpoints } from "../../../src/edge/registry/endpoints.ts";
 import { registryTokenAnswer } from "../../../src/protocol/oci/access.ts";
@@ -95,13 +95,13 @@ async function registryToken(token: string, query: string, account = "owner"): P
 }
 
 describe("the endpoints", () => {
-  it("have a row in this test each, and it has none for others", () => {
+  test("have a row in this test each, and it has none for others", () => {
     expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
       Object.keys(table).sort(),
     );
   });
 
-  it.each(operations)(
+  test.each(operations)(
     "$method $path is 401 without credentials, with the way to get them",
     async ({ method, path, needs }) => {
       const answer = await sendOci(fill(path, "owner/hello"), { method });
@@ -113,7 +113,7 @@ describe("the endpoints", () => {
     },
   );
 
-  it.each(operations)(
+  test.each(operations)(
     "$method $path of another account is 404, as where there is none",
     async ({ method, path }) => {
       const code = method === "HEAD" ? "" : "NAME_UNKNOWN";
@@ -136,17 +136,17 @@ describe("the endpoints", () => {
     roles.filter((role) => !rolesFor[operation.needs].includes(role)).map((role) => ({ ...operation, role })),
   );
 
-  it.each(wrongRoles)("$method $path is 403 for the role $role", async ({ method, path, role }) => {
+  test.each(wrongRoles)("$method $path is 403 for the role $role", async ({ method, path, role }) => {
     const answer = await withAccess(method, path, "owner/hello", tokens[role] ?? "");
     expect(await told(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
   });
 
-  it.each(operations)("$method $path is 403 for a token of another service", async ({ method, path }) => {
+  test.each(operations)("$method $path is 403 for a token of another service", async ({ method, path }) => {
     const answer = await withAccess(method, path, "owner/hello", tokens["admin of another service"] ?? "");
     expect(await told(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
   });
 
-  it.each(operations)(
+  test.each(operations)(
     "$method $path with a registry token that was not asked for with the right is 401",
     async ({ method, path, needs }) => {
       const actions = needs === "pull" ? "push,delete" : "pull";
@@ -159,24 +159,24 @@ describe("the endpoints", () => {
 });
 
 describe("a token that may", () => {
-  it.each(roles)("pull does so: %s", async (role) => {
+  test.each(roles)("pull does so: %s", async (role) => {
     for (const path of ["manifests/v1", `blobs/${image.layer.digest}`, "tags/list"]) {
       const answer = await registryClient(owner, tokens[role] ?? "").request(path);
       expect(answer.status).toBe(200);
     }
   });
 
-  it.each(["admin", "deploy"])("push does so: %s", async (role) => {
+  test.each(["admin", "deploy"])("push does so: %s", async (role) => {
     const { digest } = await registryClient(owner, tokens[role] ?? "").pushImage("v2");
     expect(digest).toMatch(/^sha256:/);
   });
 
-  it("push, narrowed to its own service, does so there", async () => {
+  test("push, narrowed to its own service, does so there", async () => {
     const narrowed = registryClient(owner, tokens["deploy of another service"] ?? "", "other");
     expect((await narrowed.pushImage("v1")).digest).toMatch(/^sha256:/);
   });
 
-  it("only change some environments pulls, and does not move tags that others follow", async () => {
+  test("only change some environments pulls, and does not move tags that others follow", async () => {
     const client = registryClient(owner, tokens["deploy of an environment"] ?? "");
     expect((await client.request("manifests/v1")).status).toBe(200);
     expect(await refusalOf(await client.request("blobs/uploads/", { method: "POST" }))).toEqual([
@@ -190,7 +190,7 @@ describe("credentials", () => {
   const version = (authorization?: string) =>
     sendOci("/v2/", authorization === undefined ? {} : { authorization });
 
-  it("are asked for at the door", async () => {
+  test("are asked for at the door", async () => {
     for (const path of ["/v2/", "/v2"]) {
       const answer = await sendOci(path);
       expect(answer.headers.get("www-authenticate")).toBe(
@@ -201,7 +201,7 @@ describe("credentials", () => {
     }
   });
 
-  it("may be the account and the whole token, the token split at its first period, or a bearer token", async () => {
+  test("may be the account and the whole token, the token split at its first period, or a bearer token", async () => {
     const [user = "", password = ""] = owner.admin.split(/\.(.*)/s);
     const given = [
       basic("owner", owner.admin),
@@ -212,7 +212,7 @@ describe("credentials", () => {
     for (const authorization of given) expect((await version(authorization)).status).toBe(200);
   });
 
-  it("that are wrong are 401, all in the same words", async () => {
+  test("that are wrong are 401, all in the same words", async () => {
     const other = await createToken(owner, { role: "read" });
     await send(`/v3/accounts/owner/tokens/${other.id}`, { method: "DELETE", token: owner.admin });
     const connection = await signConnectionToken(await signingOf(env).signer, {
@@ -249,7 +249,7 @@ describe("the token flow", () => {
   const accessOf = async (token: string, query: string) =>
     decodeJwt<{ access: unknown[] }>(await registryToken(token, query)).access;
 
-  it("grants what is asked for and allowed, and nothing else", async () => {
+  test("grants what is asked for and allowed, and nothing else", async () => {
     const both = "scope=repository:owner/hello:pull,push";
     expect(await accessOf(owner.admin, both)).toEqual([
       { type: "repository", name: "owner/hello", actions: ["pull", "push"] },
@@ -266,7 +266,7 @@ describe("the token flow", () => {
     }
   });
 
-  it("takes several scopes, in one parameter and in many", async () => {
+  test("takes several scopes, in one parameter and in many", async () => {
     const expected = ["owner/hello", "owner/other"].map((name) => ({
       type: "repository",
       name,
@@ -277,7 +277,7 @@ describe("the token flow", () => {
     expect(await accessOf(owner.admin, `scope=${a}+${b}`)).toEqual(expected);
   });
 
-  it("gives a token that lives for minutes, under both of its names, that no cache keeps", async () => {
+  test("gives a token that lives for minutes, under both of its names, that no cache keeps", async () => {
     const answer = await sendOci("/v2/token", { authorization: basic("owner", owner.admin) });
     expect(answer.headers.get("cache-control")).toBe("no-store");
     const body = registryTokenAnswer.parse(await answer.json());
@@ -287,7 +287,7 @@ describe("the token flow", () => {
     expect(Date.parse(body.issued_at)).toBe(iat * 1000);
   });
 
-  it("does not make a greater token of a smaller one", async () => {
+  test("does not make a greater token of a smaller one", async () => {
     const small = await registryToken(owner.admin, "scope=repository:owner/hello:pull");
     const answer = await sendOci("/v2/token?scope=repository:owner/hello:pull,push", {
       authorization: `Bearer ${small}`,
@@ -298,7 +298,7 @@ describe("the token flow", () => {
     ]);
   });
 
-  it("asks whoever is nobody for Basic credentials, and says to POST that it wants GET", async () => {
+  test("asks whoever is nobody for Basic credentials, and says to POST that it wants GET", async () => {
     const anonymous = await sendOci("/v2/token?scope=repository:owner/hello:pull");
     expect(anonymous.headers.get("www-authenticate")).toMatch(/^Basic /);
     expect(await refusalOf(anonymous)).toEqual([401, "UNAUTHORIZED"]);
@@ -306,7 +306,7 @@ describe("the token flow", () => {
     expect(await refusalOf(posted)).toEqual([405, "UNSUPPORTED"]);
   });
 
-  it("lets a registry token push and pull", async () => {
+  test("lets a registry token push and pull", async () => {
     const token = await registryToken(owner.admin, "scope=repository:owner/hello:pull,push");
     const authorization = `Bearer ${token}`;
     expect((await sendOci("/v2/owner/hello/blobs/uploads/", { method: "POST", authorization })).status).toBe(
@@ -317,7 +317,7 @@ describe("the token flow", () => {
     expect(await refusalOf(elsewhere)).toEqual([401, "UNAUTHORIZED"]);
   });
 
-  it("says DENIED, not to try another token, where none of that account's could do it", async () => {
+  test("says DENIED, not to try another token, where none of that account's could do it", async () => {
     const token = await registryToken(tokens.read ?? "", "scope=repository:owner/hello:pull,push");
     const answer = await sendOci("/v2/owner/hello/blobs/uploads/", {
       method: "POST",

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { registryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { freezeClock } from "../../objects/support/clock.ts";
 import { createAccount, createService, freshName, send, type TestAccount } from "../../support/worker/api.ts";
@@ -157,7 +157,7 @@ class World {
   }
 }
 
-it("collection beside pushes, pins and deletions removes nothing that invariant 7 protects, and all that nothing keeps", async () => {
+test("collection beside pushes, pins and deletions removes nothing that invariant 7 protects, and all that nothing keeps", async () => {
   const account = await createAccount();
   const batches = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 8 });
   await fc.assert(

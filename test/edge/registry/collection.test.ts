@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { registryStub } from "../../../src/objects/stubs.ts";
 import { freezeClock } from "../../objects/support/clock.ts";
 import { createAccount, createService, send, type TestAccount } from "../../support/worker/api.ts";
@@ -43,7 +43,7 @@ async function storedKeys(): Promise<number> {
 const statusOf = async (path: string) => (await hello.request(path, { method: "HEAD" })).status;
 
 describe("a blob that no manifest refers to", () => {
-  it("is kept for its grace, and then deleted with its bytes", async () => {
+  test("is kept for its grace, and then deleted with its bytes", async () => {
     const { digest } = await hello.pushBlob(someBytes(10));
     await pass(29 * minute);
     expect(await statusOf(`blobs/${digest}`)).toBe(200);
@@ -54,7 +54,7 @@ describe("a blob that no manifest refers to", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  it("that somebody was told of can be counted on for half of the grace at least", async () => {
+  test("that somebody was told of can be counted on for half of the grace at least", async () => {
     const { digest } = await hello.pushBlob(someBytes(10));
     await pass(59 * minute);
     expect(await statusOf(`blobs/${digest}`)).toBe(200);
@@ -64,7 +64,7 @@ describe("a blob that no manifest refers to", () => {
     expect(answer.status).toBe(201);
   });
 
-  it("keeps its bytes while another repository has it", async () => {
+  test("keeps its bytes while another repository has it", async () => {
     await createService(account, "other");
     const other = registryClient(account, account.admin, "other");
     const { layer } = await hello.pushImage("latest");
@@ -80,14 +80,14 @@ describe("a blob that no manifest refers to", () => {
 });
 
 describe("an image", () => {
-  it("with a tag stays for good", async () => {
+  test("with a tag stays for good", async () => {
     const { digest, layer } = await hello.pushImage("latest");
     for (let months = 0; months < 3; months++) await pass(30 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
     expect((await hello.request(`blobs/${layer.digest}`)).status).toBe(200);
   });
 
-  it("that was pushed by digest only goes after its grace, with its blobs", async () => {
+  test("that was pushed by digest only goes after its grace, with its blobs", async () => {
     const { digest, layer, config } = await hello.pushImage(null);
     await pass(6 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
@@ -99,7 +99,7 @@ describe("an image", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  it("that is pushed by digest again begins its grace anew", async () => {
+  test("that is pushed by digest again begins its grace anew", async () => {
     const { digest, manifest } = await hello.pushImage(null);
     await pass(6 * day);
     expect((await hello.putManifest(null, manifest)).answer.status).toBe(201);
@@ -109,7 +109,7 @@ describe("an image", () => {
     expect(await statusOf(`manifests/${digest}`)).toBe(404);
   });
 
-  it("that an index lists stays as long as the index, and what is about it as long as itself", async () => {
+  test("that an index lists stays as long as the index, and what is about it as long as itself", async () => {
     const child = await hello.pushImage(null);
     const listed = { mediaType: types.image, digest: child.digest, size: child.size };
     const index = await hello.putManifest("many", { schemaVersion: 2, manifests: [listed] }, types.index);
@@ -123,7 +123,7 @@ describe("an image", () => {
     for (const digest of all) expect(await statusOf(`manifests/${digest}`)).toBe(404);
   });
 
-  it("that lost its tag stays while the list of recent pushes shows it, and goes from the service with its bytes", async () => {
+  test("that lost its tag stays while the list of recent pushes shows it, and goes from the service with its bytes", async () => {
     const lost = await hello.pushImage("latest");
     const { manifest } = await hello.pushImage("latest");
     await pass(30 * day);
@@ -139,7 +139,7 @@ describe("an image", () => {
     expect(pinned.status).toBe(404);
   });
 
-  it("that an environment is pinned to stays, whatever else was pushed (invariant 7)", async () => {
+  test("that an environment is pinned to stays, whatever else was pushed (invariant 7)", async () => {
     const pinned = await hello.pushImage("latest");
     const pin = await send(`${path}/environments/default/pin`, {
       method: "PUT",
@@ -156,7 +156,7 @@ describe("an image", () => {
 });
 
 describe("an upload", () => {
-  it("that nothing is added to for a day is given up, with what it had stored", async () => {
+  test("that nothing is added to for a day is given up, with what it had stored", async () => {
     const begin = async () =>
       (await hello.request("blobs/uploads/", { method: "POST" })).headers.get("location")?.split("/").pop() ??
       "";
@@ -178,7 +178,7 @@ describe("an upload", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  it("keeps nothing for good of a chunk that was cut short after it had stored something", async () => {
+  test("keeps nothing for good of a chunk that was cut short after it had stored something", async () => {
     const registry = registryStub(env, account.name);
     const repository = { account: account.name, service: "hello" };
     const upload = await registry.beginUpload(repository, true);
@@ -188,7 +188,7 @@ describe("an upload", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  it("that ended in a wrong digest leaves nothing behind", async () => {
+  test("that ended in a wrong digest leaves nothing behind", async () => {
     await hello.request(`blobs/uploads/?digest=sha256:${"0".repeat(64)}`, {
       method: "POST",
       body: someBytes(10),
@@ -197,7 +197,7 @@ describe("an upload", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  it("of bytes that are there already leaves them once", async () => {
+  test("of bytes that are there already leaves them once", async () => {
     const bytes = someBytes(10);
     await hello.pushBlob(bytes);
     await hello.pushBlob(bytes);
@@ -207,7 +207,7 @@ describe("an upload", () => {
 });
 
 describe("a service that could not be told of a tag", () => {
-  it("is told of it later", async () => {
+  test("is told of it later", async () => {
     const { digest } = await hello.pushImage("latest");
     const stub = registryStub(env, account.name);
     // What is left when the process ends between the registry's write and the service's.

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
@@ -41,7 +41,7 @@ const pin = (path: string, image: string) =>
   send(`${path}/environments/default/pin`, { method: "PUT", token: account.admin, json: { image } });
 
 describe("a tag that is deleted", () => {
-  it("leaves its manifest, and is gone at the service as well", async () => {
+  test("leaves its manifest, and is gone at the service as well", async () => {
     const { client, path } = await repository();
     const { digest } = await client.pushImage("v1");
     expect((await remove(client, "v1")).status).toBe(202);
@@ -52,7 +52,7 @@ describe("a tag that is deleted", () => {
     expect(await refusalOf(await remove(client, "v1"))).toEqual([404, "MANIFEST_UNKNOWN"]);
   });
 
-  it("is 403 while an environment follows it, and says which one", async () => {
+  test("is 403 while an environment follows it, and says which one", async () => {
     const { client, path } = await repository();
     await client.pushImage("v1");
     await pin(path, "v1");
@@ -60,7 +60,7 @@ describe("a tag that is deleted", () => {
     expect((await client.request("manifests/v1")).status).toBe(200);
   });
 
-  it("stays at the service where somebody recorded another image under it since", async () => {
+  test("stays at the service where somebody recorded another image under it since", async () => {
     const { client, path } = await repository();
     await client.pushImage("v1");
     const elsewhere = `sha256:${"e".repeat(64)}`;
@@ -75,7 +75,7 @@ describe("a tag that is deleted", () => {
 });
 
 describe("a manifest that is deleted", () => {
-  it("takes its tags along, here and at the service", async () => {
+  test("takes its tags along, here and at the service", async () => {
     const { client, path } = await repository();
     const { digest, manifest } = await client.pushImage("v1");
     await client.putManifest("v2", manifest);
@@ -93,7 +93,7 @@ describe("a manifest that is deleted", () => {
     expect(await refusalOf(await remove(client, digest))).toEqual([404, "MANIFEST_UNKNOWN"]);
   });
 
-  it("can be pushed and pinned again", async () => {
+  test("can be pushed and pinned again", async () => {
     const { client, path } = await repository();
     const { digest, manifest } = await client.pushImage("v1");
     await remove(client, digest);
@@ -101,7 +101,7 @@ describe("a manifest that is deleted", () => {
     expect((await pin(path, "v1")).status).toBe(200);
   });
 
-  it("beside pushes of it leaves no tag at the service that the registry would not serve", async () => {
+  test("beside pushes of it leaves no tag at the service that the registry would not serve", async () => {
     const { client, service } = await repository();
     const { digest, manifest } = await client.pushImage(null);
     for (let round = 0; round < 20; round++) {
@@ -113,7 +113,7 @@ describe("a manifest that is deleted", () => {
     }
   });
 
-  it("is 403 while an environment is pinned to it, and says which one", async () => {
+  test("is 403 while an environment is pinned to it, and says which one", async () => {
     const { client, path } = await repository();
     const { digest } = await client.pushImage("v1");
     await pin(path, digest);
@@ -121,13 +121,13 @@ describe("a manifest that is deleted", () => {
     expect((await client.request(`manifests/${digest}`)).status).toBe(200);
   });
 
-  it("is 403 while an environment follows a tag of it", async () => {
+  test("is 403 while an environment follows a tag of it", async () => {
     const { client } = await repository();
     const { digest } = await client.pushImage("latest");
     expect(await refusedBecause(await remove(client, digest))).toContain("`default`");
   });
 
-  it("is 403 while one of the last revisions of an environment resolved to it, and says which one", async () => {
+  test("is 403 while one of the last revisions of an environment resolved to it, and says which one", async () => {
     const { client, path } = await repository();
     const first = await client.pushImage("v1");
     const second = await client.pushImage("v2");
@@ -138,7 +138,7 @@ describe("a manifest that is deleted", () => {
     expect(why).toContain("`default`");
   });
 
-  it("is 403 while a live backend runs it, and says which one", async () => {
+  test("is 403 while a live backend runs it, and says which one", async () => {
     const { client, path, service } = await repository();
     await pin(path, "latest");
     const { digest } = await client.pushImage("latest");
@@ -150,7 +150,7 @@ describe("a manifest that is deleted", () => {
     expect(await refusedBecause(await remove(client, digest))).toContain(backend.backend_id);
   });
 
-  it("is 403 while an index lists it, and says which one", async () => {
+  test("is 403 while an index lists it, and says which one", async () => {
     const { client } = await repository();
     const child = await client.pushImage(null);
     const { mediaType, digest, size } = child;
@@ -161,12 +161,12 @@ describe("a manifest that is deleted", () => {
     expect((await remove(client, digest)).status).toBe(202);
   });
 
-  it.each(["sha256:abc", "sha256:"])("is 400 where it is no digest: %s", async (digest) => {
+  test.each(["sha256:abc", "sha256:"])("is 400 where it is no digest: %s", async (digest) => {
     const { client } = await repository();
     expect(await refusalOf(await remove(client, digest))).toEqual([400, "DIGEST_INVALID"]);
   });
 
-  it.each(["nothing", `sha256:${"0".repeat(64)}`, ".x"])(
+  test.each(["nothing", `sha256:${"0".repeat(64)}`, ".x"])(
     "is 404 where it is not there: %s",
     async (reference) => {
       const { client } = await repository();

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
 import {
@@ -34,21 +34,21 @@ async function tagsAt(path: string) {
 describe("the list of tags", () => {
   const path = () => `/v2/${hello.name}/tags/list`;
 
-  it("has all of them in the order of their bytes", async () => {
+  test("has all of them in the order of their bytes", async () => {
     expect(await tagsAt(path())).toEqual({ tags: sorted, link: null });
   });
 
-  it("begins after `last`, whether or not that is a tag", async () => {
+  test("begins after `last`, whether or not that is a tag", async () => {
     expect((await tagsAt(`${path()}?last=b1`)).tags).toEqual(["latest", "v1"]);
     expect((await tagsAt(`${path()}?last=b`)).tags).toEqual(["b.1", "b1", "latest", "v1"]);
     expect((await tagsAt(`${path()}?last=zzz`)).tags).toEqual([]);
   });
 
-  it("with n=0 is empty and has no next page", async () => {
+  test("with n=0 is empty and has no next page", async () => {
     expect(await tagsAt(`${path()}?n=0`)).toEqual({ tags: [], link: null });
   });
 
-  it("comes in pages, each with a link to the next one", async () => {
+  test("comes in pages, each with a link to the next one", async () => {
     const seen: string[][] = [];
     for (let next: string | null = `${path()}?n=4`; next !== null; ) {
       const { tags, link } = await tagsAt(next);
@@ -58,15 +58,15 @@ describe("the list of tags", () => {
     expect(seen).toEqual([sorted.slice(0, 4), sorted.slice(4, 8), sorted.slice(8)]);
   });
 
-  it("has no next page when the last one is full", async () => {
+  test("has no next page when the last one is full", async () => {
     expect((await tagsAt(`${path()}?n=${sorted.length}`)).link).toBeNull();
   });
 
-  it.each(["-1", "x", "1.5"])("with n=%s is 400", async (n) => {
+  test.each(["-1", "x", "1.5"])("with n=%s is 400", async (n) => {
     expect(await refusalOf(await hello.request(`tags/list?n=${n}`))).toEqual([400, "UNSUPPORTED"]);
   });
 
-  it("of a service that nothing was pushed to is empty", async () => {
+  test("of a service that nothing was pushed to is empty", async () => {
     await createService(account, "empty");
     const answer = await registryClient(account, account.admin, "empty").request("tags/list");
     expect(await answer.json()).toEqual({ name: `${account.name}/empty`, tags: [] });
@@ -95,13 +95,13 @@ describe("the referrers of a manifest", () => {
     return { manifests: index.parse(await answer.json()).manifests, headers: answer.headers };
   }
 
-  it("are none where nothing is about it, also when it is not there itself", async () => {
+  test("are none where nothing is about it, also when it is not there itself", async () => {
     const { digest } = await hello.pushImage(null);
     expect((await referrers(digest)).manifests).toEqual([]);
     expect((await referrers(`sha256:${"9".repeat(64)}`)).manifests).toEqual([]);
   });
 
-  it("are listed with their types and annotations, and can be filtered", async () => {
+  test("are listed with their types and annotations, and can be filtered", async () => {
     const subject = await hello.pushImage(null);
     const about = { mediaType: types.image, digest: subject.digest, size: subject.size };
     const signature = await hello.pushImage(null, {
@@ -156,7 +156,7 @@ describe("the referrers of a manifest", () => {
     expect((await referrers(subject.digest)).manifests).toHaveLength(2);
   });
 
-  it("come in pages when there are many", async () => {
+  test("come in pages when there are many", async () => {
     const subject = await hello.pushImage(null);
     const about = { mediaType: types.image, digest: subject.digest, size: subject.size };
     const pushed: string[] = [];
@@ -172,7 +172,7 @@ describe("the referrers of a manifest", () => {
     expect(answer.headers.get("link")).toBeNull();
   });
 
-  it("of what is no digest is 400", async () => {
+  test("of what is no digest is 400", async () => {
     expect(await refusalOf(await hello.request("referrers/latest"))).toEqual([400, "DIGEST_INVALID"]);
   });
 });

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { call, createAccount, createService, send, type TestAccount } from "../../support/worker/api.ts";
@@ -31,7 +31,7 @@ async function emptyImage(more: object = {}) {
 }
 
 describe("a manifest", () => {
-  it("is given back byte for byte, by tag and by digest, to GET and to HEAD", async () => {
+  test("is given back byte for byte, by tag and by digest, to GET and to HEAD", async () => {
     const image = await emptyImage({ unknown: { "a b": [1.0, null] } });
     const text = `\n${JSON.stringify(image, null, 3)}  \n`;
     const { digest, answer } = await hello.putManifest("exact", text);
@@ -51,7 +51,7 @@ describe("a manifest", () => {
     }
   });
 
-  it("of a digest that was not pushed, or under a tag that was not, is 404", async () => {
+  test("of a digest that was not pushed, or under a tag that was not, is 404", async () => {
     for (const reference of [unknown, "no-such-tag", ".bad"]) {
       expect(await refusalOf(await hello.request(`manifests/${reference}`))).toEqual([
         404,
@@ -62,7 +62,7 @@ describe("a manifest", () => {
     }
   });
 
-  it.each([
+  test.each([
     ["docker's image", types.dockerImage],
     ["OCI's image", types.image],
   ])("of the type %s is taken", async (_, type) => {
@@ -71,7 +71,7 @@ describe("a manifest", () => {
     expect((await hello.request(`manifests/${digest}`)).headers.get("content-type")).toBe(type);
   });
 
-  it.each([
+  test.each([
     ["docker's list", types.dockerList],
     ["OCI's index", types.index],
   ])("of the type %s is taken when what it lists is there", async (_, type) => {
@@ -89,7 +89,7 @@ describe("a manifest", () => {
     expect(pulled.headers.get("docker-content-digest")).toBe(digest);
   });
 
-  it("without a mediaType, with or without a Content-Type, has the type of its form", async () => {
+  test("without a mediaType, with or without a Content-Type, has the type of its form", async () => {
     const image = await hello.putManifest(null, await emptyImage({ a: 1 }), null);
     const index = await hello.putManifest(null, { schemaVersion: 2, manifests: [], a: 1 }, null);
     const told = await hello.putManifest(null, await emptyImage({ a: 2 }), types.dockerImage);
@@ -100,7 +100,7 @@ describe("a manifest", () => {
     expect(await typeOf(told.digest)).toBe(types.dockerImage);
   });
 
-  it.each([
+  test.each([
     ["in OCI's words", { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }],
     ["in docker's words", { mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }],
     ["by their addresses", { urls: ["https://elsewhere.example/layer"] }],
@@ -109,12 +109,12 @@ describe("a manifest", () => {
     expect((await hello.putManifest("foreign", image)).answer.status).toBe(201);
   });
 
-  it("whose subject is not there is taken, and the answer names the subject", async () => {
+  test("whose subject is not there is taken, and the answer names the subject", async () => {
     const { answer } = await hello.putManifest(null, await emptyImage({ subject: descriptor(unknown) }));
     expect([answer.status, answer.headers.get("oci-subject")]).toEqual([201, unknown]);
   });
 
-  it("by its sha512 digest is kept under that", async () => {
+  test("by its sha512 digest is kept under that", async () => {
     const text = JSON.stringify(await emptyImage({ a: 512 }));
     const digest = await sha(new TextEncoder().encode(text), "sha512");
     const { answer } = await hello.putManifest(digest, text);
@@ -122,7 +122,7 @@ describe("a manifest", () => {
     expect(await (await hello.request(`manifests/${digest}`)).text()).toBe(text);
   });
 
-  it("of 4 MiB is taken and given back, and one of more is 413", async () => {
+  test("of 4 MiB is taken and given back, and one of more is 413", async () => {
     const image = await emptyImage({ annotations: { padding: "" } });
     const room = 4 * 1024 * 1024 - JSON.stringify(image).length;
     const padded = (more: number) =>
@@ -145,7 +145,7 @@ describe("a manifest", () => {
     expect(await refusalOf(chunked)).toEqual([413, "SIZE_INVALID"]);
   });
 
-  it.each([
+  test.each([
     ["that is not JSON", "{"],
     ["that is empty", ""],
     ["that is a list", "[]"],
@@ -160,7 +160,7 @@ describe("a manifest", () => {
     expect((await hello.request("manifests/bad")).status).toBe(404);
   });
 
-  it("that is not UTF-8 is 400", async () => {
+  test("that is not UTF-8 is 400", async () => {
     const answer = await hello.request("manifests/bad", {
       method: "PUT",
       body: new Uint8Array([0x22, 0xff, 0x22]),
@@ -168,7 +168,7 @@ describe("a manifest", () => {
     expect(await refusalOf(answer)).toEqual([400, "MANIFEST_INVALID"]);
   });
 
-  it.each(["text/plain", "application/vnd.docker.distribution.manifest.v1+prettyjws"])(
+  test.each(["text/plain", "application/vnd.docker.distribution.manifest.v1+prettyjws"])(
     "sent as %s is 400",
     async (type) => {
       const { answer } = await hello.putManifest("bad", await emptyImage(), type);
@@ -176,13 +176,13 @@ describe("a manifest", () => {
     },
   );
 
-  it("that says another type than its Content-Type is 400", async () => {
+  test("that says another type than its Content-Type is 400", async () => {
     const image = await emptyImage({ mediaType: types.image });
     const { answer } = await hello.putManifest("bad", image, types.dockerImage);
     expect(await refusalOf(answer)).toEqual([400, "MANIFEST_INVALID"]);
   });
 
-  it("under a digest that it does not have is 400", async () => {
+  test("under a digest that it does not have is 400", async () => {
     const { answer } = await hello.putManifest(unknown, await emptyImage());
     expect(await refusalOf(answer)).toEqual([400, "DIGEST_INVALID"]);
     expect((await hello.request(`manifests/${unknown}`)).status).toBe(404);
@@ -190,7 +190,7 @@ describe("a manifest", () => {
     expect(await refusalOf(malformed.answer)).toEqual([400, "DIGEST_INVALID"]);
   });
 
-  it("that refers to blobs or manifests that were not pushed here is 400", async () => {
+  test("that refers to blobs or manifests that were not pushed here is 400", async () => {
     const elsewhere = registryClient(account, account.admin, "other");
     await createService(account, "other");
     const foreign = await elsewhere.pushBlob(someBytes(10));
@@ -204,12 +204,12 @@ describe("a manifest", () => {
     expect((await hello.request("manifests/bad")).status).toBe(404);
   });
 
-  it.each([".hidden", "-dash", "a".repeat(129), "a b", "ä"])("under the tag `%s` is 400", async (tag) => {
+  test.each([".hidden", "-dash", "a".repeat(129), "a b", "ä"])("under the tag `%s` is 400", async (tag) => {
     const { answer } = await hello.putManifest(encodeURIComponent(tag), await emptyImage());
     expect(await refusalOf(answer)).toEqual([400, "MANIFEST_INVALID"]);
   });
 
-  it("by its digest takes tags from the query", async () => {
+  test("by its digest takes tags from the query", async () => {
     const { digest } = await hello.pushImage(null, { a: "tagged by query" });
     const text = await (await hello.request(`manifests/${digest}`)).text();
     const init = { method: "PUT", body: text, headers: { "content-type": types.image } };
@@ -236,7 +236,7 @@ describe("a push with a tag", () => {
     last_image_upload_time: z.string().nullable(),
   });
 
-  it("is in the service's images, and what its environments resolve to, when it is answered", async () => {
+  test("is in the service's images, and what its environments resolve to, when it is answered", async () => {
     const service = await createService(account, "fresh");
     const fresh = registryClient(account, account.admin, "fresh");
     const { digest } = await fresh.pushImage("latest");
@@ -252,14 +252,14 @@ describe("a push with a tag", () => {
     expect(await call(environment, path, { token: account.admin })).toEqual({ digest: next.digest });
   });
 
-  it("by digest only is the registry's own business", async () => {
+  test("by digest only is the registry's own business", async () => {
     await createService(account, "quiet");
     await registryClient(account, account.admin, "quiet").pushImage(null);
     const listed = await call(images, `/v2/service/${account.name}/quiet/images`, { token: account.admin });
     expect(listed.images).toEqual([]);
   });
 
-  it("of many at once leaves the tag on the same manifest here and at the service", async () => {
+  test("of many at once leaves the tag on the same manifest here and at the service", async () => {
     await createService(account, "raced");
     const raced = registryClient(account, account.admin, "raced");
     const prepared = await Promise.all(Array.from({ length: 8 }, () => raced.pushImage(null)));
@@ -272,7 +272,7 @@ describe("a push with a tag", () => {
 });
 
 describe("a service", () => {
-  it("that does not exist has no repository to push to or to pull from", async () => {
+  test("that does not exist has no repository to push to or to pull from", async () => {
     const nothing = registryClient(account, account.admin, "nothing");
     const requests: [string, string][] = [
       ["POST", "blobs/uploads/"],
@@ -285,7 +285,7 @@ describe("a service", () => {
     }
   });
 
-  it("that is deleted takes its images along, and comes back without them", async () => {
+  test("that is deleted takes its images along, and comes back without them", async () => {
     const path = await createService(account, "deleted");
     const deleted = registryClient(account, account.admin, "deleted");
     const { digest } = await deleted.pushImage("latest");
@@ -303,7 +303,7 @@ describe("a service", () => {
 });
 
 describe("a name", () => {
-  it.each([
+  test.each([
     "Acme/hello",
     "acme/he%20llo",
     "acme//hello",
@@ -317,7 +317,7 @@ describe("a name", () => {
     expect(await refusalOf(answer)).toEqual([400, "NAME_INVALID"]);
   });
 
-  it.each(["acme", "acme/hello/more", "acme/he_llo", "acme/a.b"])(
+  test.each(["acme", "acme/hello/more", "acme/he_llo", "acme/a.b"])(
     "that no service can have is 404: %s",
     async (name) => {
       const answer = await send(`/v2/${name}/manifests/latest`, {
@@ -328,7 +328,7 @@ describe("a name", () => {
   );
 });
 
-it("a path that is no endpoint is 404, and a method that an endpoint does not have 405", async () => {
+test("a path that is no endpoint is 404, and a method that an endpoint does not have 405", async () => {
   const nowhere = await hello.request("nonsense");
   expect(await refusalOf(nowhere)).toEqual([404, "UNSUPPORTED"]);
   const method = await hello.request("manifests/latest", { method: "PATCH" });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount, createService, send, type TestAccount } from "../../support/worker/api.ts";
 import { type RegistryClient, registryClient, sha, someBytes, types } from "../../support/worker/registry.ts";
 
@@ -19,7 +19,7 @@ function header(response: Response, name: string): string {
 }
 
 describe("docker's way", () => {
-  it("pushes a layer of unknown length in one PATCH, an image by tag, and pulls both back", async () => {
+  test("pushes a layer of unknown length in one PATCH, an image by tag, and pulls both back", async () => {
     const layer = someBytes(12_000_000);
     const layerDigest = await sha(layer);
     expect((await hello.request(`blobs/${layerDigest}`, { method: "HEAD" })).status).toBe(404);

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, inject, test } from "vitest";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
 import { RegistryApp } from "../../../src/edge/registry/registry-app.ts";
 import type { Env } from "../../../src/objects/env.ts";
@@ -34,7 +34,7 @@ describe("a deployment with an S3 server", () => {
     S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
   };
 
-  it.each([0, 10, 6_000_000, 12_000_000])(
+  test.each([0, 10, 6_000_000, 12_000_000])(
     "keeps blobs there, of known and of unknown length: %i bytes",
     async (length) => {
       for (const isKnown of [true, false]) {
@@ -51,11 +51,11 @@ describe("a deployment with an S3 server", () => {
     },
   );
 
-  it("has nothing of them in R2", async () => {
+  test("has nothing of them in R2", async () => {
     expect((await env.BLOBS?.list({ prefix: `${account.name}/` }))?.objects).toEqual([]);
   });
 
-  it("without either place for images says so", async () => {
+  test("without either place for images says so", async () => {
     const answer = await ask({ ...others }, `/v2/${account.name}/hello/tags/list`);
     expect(await refusalOf(answer)).toEqual([501, "UNSUPPORTED"]);
   });

@@ -1,6 +1,6 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { registryStub } from "../../../src/objects/stubs.ts";
 import {
   createAccount,
@@ -61,7 +61,7 @@ async function stored(digest: string, from: RegistryClient = hello): Promise<str
 const unknownLength = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes]).stream();
 
 describe("a blob arrives whole", () => {
-  it.each([0, 1, 100, 5 * 1024 * 1024, 5 * 1024 * 1024 + 1, 17 * MB])(
+  test.each([0, 1, 100, 5 * 1024 * 1024, 5 * 1024 * 1024 + 1, 17 * MB])(
     "in one POST with its digest: %i bytes",
     async (length) => {
       const bytes = someBytes(length);
@@ -74,7 +74,7 @@ describe("a blob arrives whole", () => {
     },
   );
 
-  it.each([0, 3, 5 * 1024 * 1024, 12 * MB])(
+  test.each([0, 3, 5 * 1024 * 1024, 12 * MB])(
     "in one PUT, as containerd sends it: %i bytes",
     async (length) => {
       const bytes = someBytes(length);
@@ -84,7 +84,7 @@ describe("a blob arrives whole", () => {
     },
   );
 
-  it.each([0, 4, 5 * 1024 * 1024, 10 * 1024 * 1024, 12 * MB])(
+  test.each([0, 4, 5 * 1024 * 1024, 10 * 1024 * 1024, 12 * MB])(
     "in one PATCH of unknown length, as docker sends it: %i bytes",
     async (length) => {
       const bytes = someBytes(length);
@@ -97,7 +97,7 @@ describe("a blob arrives whole", () => {
     },
   );
 
-  it.each([7, 12 * MB])("in one PATCH with its length, as skopeo sends it: %i bytes", async (length) => {
+  test.each([7, 12 * MB])("in one PATCH with its length, as skopeo sends it: %i bytes", async (length) => {
     const bytes = someBytes(length);
     const digest = await sha(bytes);
     const patched = await patch(await begin(), bytes);
@@ -105,7 +105,7 @@ describe("a blob arrives whole", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  it.each(["POST", "PUT", "PATCH"])("with a sha512 digest by %s", async (method) => {
+  test.each(["POST", "PUT", "PATCH"])("with a sha512 digest by %s", async (method) => {
     const bytes = someBytes(6 * MB);
     const digest = await sha(bytes, "sha512");
     if (method === "POST") {
@@ -119,7 +119,7 @@ describe("a blob arrives whole", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  it("with a sha512 digest that was not announced", async () => {
+  test("with a sha512 digest that was not announced", async () => {
     const bytes = someBytes(100);
     const digest = await sha(bytes, "sha512");
     const location = await begin();
@@ -130,7 +130,7 @@ describe("a blob arrives whole", () => {
 });
 
 describe("a blob arrives in chunks", () => {
-  it.each([
+  test.each([
     ["small ones", [3, 4, 5]],
     ["large ones", [6 * MB, 7 * MB, 1]],
     ["parts that are full", [5 * 1024 * 1024, 5 * 1024 * 1024]],
@@ -156,7 +156,7 @@ describe("a blob arrives in chunks", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  it("with the last one in the PUT", async () => {
+  test("with the last one in the PUT", async () => {
     const chunks = [someBytes(6 * MB), someBytes(8 * MB)] as const;
     const digest = await sha(await new Blob([...chunks]).arrayBuffer());
     const location = await begin();
@@ -168,7 +168,7 @@ describe("a blob arrives in chunks", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  it.each([
+  test.each([
     ["after a gap", "5-6"],
     ["before the end", "0-1"],
   ])("a chunk %s is 416 and tells how far the upload is", async (_, range) => {
@@ -186,7 +186,7 @@ describe("a blob arrives in chunks", () => {
     expect((await at(location, {})).headers.get("range")).toBe("0-2");
   });
 
-  it.each([
+  test.each([
     ["that is no range", "one-two", "BLOB_UPLOAD_INVALID"],
     ["that ends before it starts", "5-0", "BLOB_UPLOAD_INVALID"],
     ["of another length than the body", "0-10", "SIZE_INVALID"],
@@ -195,7 +195,7 @@ describe("a blob arrives in chunks", () => {
     expect(await refusalOf(answer)).toEqual([400, code]);
   });
 
-  it.each([100, 6 * MB])(
+  test.each([100, 6 * MB])(
     "of two that arrive at once for the same place, one is taken, whole: %i bytes",
     async (length) => {
       const location = await begin();
@@ -213,7 +213,7 @@ describe("a blob arrives in chunks", () => {
 });
 
 describe("an upload", () => {
-  it("survives the eviction of the registry's object", async () => {
+  test("survives the eviction of the registry's object", async () => {
     const bytes = someBytes(11 * MB);
     const digest = await sha(bytes);
     const location = await begin();
@@ -227,7 +227,7 @@ describe("an upload", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  it("that is asked for tells its offset, and is gone when it was cancelled or finished", async () => {
+  test("that is asked for tells its offset, and is gone when it was cancelled or finished", async () => {
     const cancelled = await begin();
     await patch(cancelled, new Uint8Array(10));
     const told = await at(cancelled, {});
@@ -241,7 +241,7 @@ describe("an upload", () => {
     }
   });
 
-  it.each(["GET", "PATCH", "PUT", "DELETE"])("that is not there is 404 to %s", async (method) => {
+  test.each(["GET", "PATCH", "PUT", "DELETE"])("that is not there is 404 to %s", async (method) => {
     const answer = await hello.request(
       `blobs/uploads/no-such-upload?digest=${await sha(new Uint8Array(0))}`,
       {
@@ -251,12 +251,12 @@ describe("an upload", () => {
     expect(await refusalOf(answer)).toEqual([404, "BLOB_UPLOAD_UNKNOWN"]);
   });
 
-  it("of another repository is not there", async () => {
+  test("of another repository is not there", async () => {
     const location = (await begin()).replace("/hello/", "/other/");
     expect(await refusalOf(await at(location, {}))).toEqual([404, "BLOB_UPLOAD_UNKNOWN"]);
   });
 
-  it("is not begun with an algorithm that is not known", async () => {
+  test("is not begun with an algorithm that is not known", async () => {
     const answer = await hello.request("blobs/uploads/?digest-algorithm=md5", { method: "POST" });
     expect(await refusalOf(answer)).toEqual([400, "UNSUPPORTED"]);
   });
@@ -265,7 +265,7 @@ describe("an upload", () => {
 describe("a digest that the bytes do not have", () => {
   const wrong = `sha256:${"0".repeat(64)}`;
 
-  it.each([3, 6 * MB, 12 * MB])("is 400, and nothing is stored: %i bytes", async (length) => {
+  test.each([3, 6 * MB, 12 * MB])("is 400, and nothing is stored: %i bytes", async (length) => {
     const bytes = someBytes(length);
     const byPost = await hello.request(`blobs/uploads/?digest=${wrong}`, { method: "POST", body: bytes });
     const byPut = await put(await begin(), wrong, bytes);
@@ -280,7 +280,7 @@ describe("a digest that the bytes do not have", () => {
     }
   });
 
-  it.each(["", "sha256:abc", `sha256:${"A".repeat(64)}`, "md5:d41d8cd98f00b204e9800998ecf8427e"])(
+  test.each(["", "sha256:abc", `sha256:${"A".repeat(64)}`, "md5:d41d8cd98f00b204e9800998ecf8427e"])(
     "is 400 where it is none: `%s`",
     async (digest) => {
       expect(await refusalOf(await put(await begin(), digest, new Uint8Array(1)))).toEqual([
@@ -290,7 +290,7 @@ describe("a digest that the bytes do not have", () => {
     },
   );
 
-  it("leaves a blob alone that somebody else pushed", async () => {
+  test("leaves a blob alone that somebody else pushed", async () => {
     const { digest } = await hello.pushBlob(someBytes(10));
     await hello.request(`blobs/uploads/?digest=${digest}`, { method: "POST", body: someBytes(10) });
     expect(await stored(digest)).toBe(digest);
@@ -304,7 +304,7 @@ describe("a mount", () => {
       { method: "POST" },
     );
 
-  it("gives a blob of another repository of the account, with its real length", async () => {
+  test("gives a blob of another repository of the account, with its real length", async () => {
     const { digest } = await hello.pushBlob(someBytes(1234));
     expect((await other.request(`blobs/${digest}`, { method: "HEAD" })).status).toBe(404);
     const answer = await mount(digest, hello.name, account.admin);
@@ -315,20 +315,20 @@ describe("a mount", () => {
     expect(await stored(digest, other)).toBe(digest);
   });
 
-  it("of a blob that is not there begins an upload", async () => {
+  test("of a blob that is not there begins an upload", async () => {
     const answer = await mount(await sha(someBytes(5)), hello.name, account.admin);
     expect(answer.status).toBe(202);
     expect(answer.headers.get("location")).toMatch(`/v2/${other.name}/blobs/uploads/`);
   });
 
-  it("without the right to pull from the source begins an upload", async () => {
+  test("without the right to pull from the source begins an upload", async () => {
     const { digest } = await hello.pushBlob(someBytes(10));
     const narrowed = await createToken(account, { role: "deploy", service: "other" });
     expect((await mount(digest, hello.name, narrowed.secret_token)).status).toBe(202);
     expect((await other.request(`blobs/${digest}`, { method: "HEAD" })).status).toBe(404);
   });
 
-  it("from another account begins an upload, also when that account has the blob", async () => {
+  test("from another account begins an upload, also when that account has the blob", async () => {
     const stranger = await createAccount();
     await createService(stranger);
     const { digest } = await registryClient(stranger, stranger.admin).pushBlob(someBytes(10));
@@ -336,7 +336,7 @@ describe("a mount", () => {
     expect((await other.request(`blobs/${digest}`, { method: "HEAD" })).status).toBe(404);
   });
 
-  it("of what is no digest is 400", async () => {
+  test("of what is no digest is 400", async () => {
     expect(await refusalOf(await mount("latest", hello.name, account.admin))).toEqual([
       400,
       "DIGEST_INVALID",
@@ -352,7 +352,7 @@ describe("a blob", () => {
     ({ digest } = await hello.pushBlob(bytes));
   });
 
-  it.each(["GET", "HEAD"])("says its length, its type and its digest to %s", async (method) => {
+  test.each(["GET", "HEAD"])("says its length, its type and its digest to %s", async (method) => {
     const answer = await hello.request(`blobs/${digest}`, { method });
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-length")).toBe("300");
@@ -362,7 +362,7 @@ describe("a blob", () => {
     expect((await answer.arrayBuffer()).byteLength).toBe(method === "GET" ? 300 : 0);
   });
 
-  it.each([
+  test.each([
     ["bytes=0-0", 0, 1],
     ["bytes=10-19", 10, 20],
     ["bytes=290-", 290, 300],
@@ -377,7 +377,7 @@ describe("a blob", () => {
     expect(new Uint8Array(await answer.arrayBuffer())).toEqual(bytes.subarray(start, end));
   });
 
-  it.each(["bytes=300-", "bytes=300-400", "bytes=-0"])(
+  test.each(["bytes=300-", "bytes=300-400", "bytes=-0"])(
     "is not read where it has nothing: %s",
     async (range) => {
       const answer = await hello.request(`blobs/${digest}`, { headers: { range } });
@@ -386,7 +386,7 @@ describe("a blob", () => {
     },
   );
 
-  it.each(["lines=1-2", "bytes=0-1,5-6", "bytes=9-3", "bytes=-", "nonsense"])(
+  test.each(["lines=1-2", "bytes=0-1,5-6", "bytes=9-3", "bytes=-", "nonsense"])(
     "is read whole where the range is to be ignored: %s",
     async (range) => {
       const answer = await hello.request(`blobs/${digest}`, { headers: { range } });
@@ -395,7 +395,7 @@ describe("a blob", () => {
     },
   );
 
-  it("that is not there is 404, and 400 where that is no digest", async () => {
+  test("that is not there is 404, and 400 where that is no digest", async () => {
     const unknown = `sha256:${"1".repeat(64)}`;
     expect(await refusalOf(await hello.request(`blobs/${unknown}`))).toEqual([404, "BLOB_UNKNOWN"]);
     expect(await refusalOf(await hello.request("blobs/sha256:xyz"))).toEqual([400, "DIGEST_INVALID"]);
@@ -403,7 +403,7 @@ describe("a blob", () => {
     expect([head.status, await head.text()]).toEqual([404, ""]);
   });
 
-  it("is deleted once, from its own repository only, and can be pushed again", async () => {
+  test("is deleted once, from its own repository only, and can be pushed again", async () => {
     const pushed = await hello.pushBlob(bytes.slice(0, 50));
     await other.pushBlob(bytes.slice(0, 50));
     const path = `blobs/${pushed.digest}`;
@@ -415,7 +415,7 @@ describe("a blob", () => {
     expect(await stored(pushed.digest)).toBe(pushed.digest);
   });
 
-  it("is 403 to delete while a manifest needs it", async () => {
+  test("is 403 to delete while a manifest needs it", async () => {
     const { layer, digest: manifest } = await hello.pushImage("needs-its-layer");
     const answer = await hello.request(`blobs/${layer.digest}`, { method: "DELETE" });
     expect(await refusalOf(answer.clone())).toEqual([403, "DENIED"]);
@@ -423,7 +423,7 @@ describe("a blob", () => {
   });
 });
 
-it("a relative Location of an answer can be asked for as it stands", async () => {
+test("a relative Location of an answer can be asked for as it stands", async () => {
   const location = await begin();
   expect(location).toMatch(/^\/v2\//);
   expect((await send(location, { headers: { authorization: hello.authorization } })).status).toBe(204);

@@ -1,5 +1,5 @@
 import { Webhook } from "standardwebhooks";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { metricsOf, retoldEvents } from "../../../src/edge/streams/backend-output.ts";
 import { openClusterStream } from "../../../src/edge/streams/cluster-stream.ts";
@@ -80,7 +80,7 @@ const logPaths = ["/backend/:id/logs", "/v1/backend/:id/logs", "/v2/backend/:id/
 const sample = { mem_used: 1024, mem_available: 2048, cpu_used: 5, sys_cpu: 100 };
 
 describe("the logs of a backend", () => {
-  it.each(logPaths)("are streamed through at %s, a line an event", async (path) => {
+  test.each(logPaths)("are streamed through at %s, a line an event", async (path) => {
     clusterStreams(": hello\n\ndata: first line\n\ndata:\n\ndata: data: third\r\n\r\n");
     const response = await send(path.replace(":id", id), { token: account.admin });
     expect(response.status).toBe(200);
@@ -90,7 +90,7 @@ describe("the logs of a backend", () => {
     expect(await response.text()).toBe("data: first line\n\ndata: \n\ndata: data: third\n\n");
   });
 
-  it("are asked for below the cluster's webhook, with a signature that standardwebhooks verifies", async () => {
+  test("are asked for below the cluster's webhook, with a signature that standardwebhooks verifies", async () => {
     clusterStreams("data: x\n\n");
     for (let times = 0; times < 2; times++) {
       await (await send(`/v2/backend/${id}/logs/stream`, { token: account.admin })).text();
@@ -109,7 +109,7 @@ describe("the logs of a backend", () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  it("can be read as they come, and the cluster's stream is cancelled when the client leaves", async () => {
+  test("can be read as they come, and the cluster's stream is cancelled when the client leaves", async () => {
     let left = false;
     let lines = 0;
     cluster.alwaysStreams(() => {
@@ -134,7 +134,7 @@ describe("the logs of a backend", () => {
     await vi.waitFor(() => expect(left).toBe(true), { timeout: 5_000 });
   });
 
-  it("are asked for when the backend has ended, too: its cluster may have kept them", async () => {
+  test("are asked for when the backend has ended, too: its cluster may have kept them", async () => {
     const ended = await startBackend();
     await call(z.looseObject({}), `/v3/agent/backends/${ended}/status`, {
       token: agent,
@@ -167,7 +167,7 @@ describe("what a cluster sends as logs", () => {
     "data: plain\n\n<html>\nevent: terminated\ndata: ü 🙂 \u2028\r\n\r\ndata: 10%\rdata: 20%\r\rid: 7\ndata: end\n\n",
   );
 
-  it("becomes the same whole events, one a chunk, wherever it is cut", async () => {
+  test("becomes the same whole events, one a chunk, wherever it is cut", async () => {
     expect(await retold([stream])).toEqual(events);
     for (let at = 0; at <= stream.length; at++) {
       expect(await retold([stream.slice(0, at), stream.slice(at)])).toEqual(events);
@@ -175,14 +175,14 @@ describe("what a cluster sends as logs", () => {
     expect(await retold(Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(events);
   });
 
-  it("may be no UTF-8: what is none is replaced, and the framing holds", async () => {
+  test("may be no UTF-8: what is none is replaced, and the framing holds", async () => {
     const bytes = [...encoder.encode("data: a"), 0xff, 0xed, 0xa0, 0x80, ...encoder.encode("b\n\n")];
     const [event, ...others] = await retold([Uint8Array.from(bytes)]);
     expect(event).toMatch(/^data: a\ufffd+b\n\n$/);
     expect(others).toEqual([]);
   });
 
-  it("may be a line without an end: it goes on in pieces", async () => {
+  test("may be a line without an end: it goes on in pieces", async () => {
     const told = await retold(
       Array.from({ length: 50 }, (_, i) => encoder.encode(i === 0 ? "data: x" : "y".repeat(1000))),
     );
@@ -193,7 +193,7 @@ describe("what a cluster sends as logs", () => {
     }
   });
 
-  it("ends the stream where it breaks off", async () => {
+  test("ends the stream where it breaks off", async () => {
     const broken = new ReadableStream<Uint8Array>({
       pull(controller) {
         controller.error(new Error("connection reset"));
@@ -204,7 +204,7 @@ describe("what a cluster sends as logs", () => {
     expect(chunks).toEqual([]);
   });
 
-  it("is not read any further while the client does not read", async () => {
+  test("is not read any further while the client does not read", async () => {
     let made = 0;
     const endless = new ReadableStream<Uint8Array>(
       {
@@ -225,7 +225,7 @@ describe("what a cluster sends as logs", () => {
 });
 
 describe("the metrics of a backend", () => {
-  it("are streamed through with where they come from, and nothing else that the cluster says", async () => {
+  test("are streamed through with where they come from, and nothing else that the cluster says", async () => {
     clusterStreams(
       [
         { ...sample, cluster: "elsewhere", backend_id: "0000000000000", extra: "x".repeat(100) },
@@ -244,7 +244,7 @@ describe("the metrics of a backend", () => {
     ]);
   });
 
-  it.each([
+  test.each([
     "not JSON",
     "null",
     "[]",
@@ -266,7 +266,7 @@ describe("a cluster that gives no stream", () => {
       new Response(body, { status, headers });
   const sse = { "content-type": "text/event-stream" };
 
-  it.each([
+  test.each([
     [
       "404",
       answering(404, {}, '{"error":{"message":"it is not known here"}}'),
@@ -321,14 +321,14 @@ describe("a cluster that gives no stream", () => {
     expect(told.message).toContain(words);
   });
 
-  it("but 503 with Retry-After passes that on", async () => {
+  test("but 503 with Retry-After passes that on", async () => {
     cluster.alwaysStreams(answering(503, { "retry-after": "17" }));
     const told = await logs();
     expect([told.status, told.code]).toEqual([503, "cluster_unavailable"]);
     expect(told.response.headers.get("retry-after")).toBe("17");
   });
 
-  it("because it cannot be reached is 503, to be tried again", async () => {
+  test("because it cannot be reached is 503, to be tried again", async () => {
     cluster.alwaysStreams(() => Promise.reject(new TypeError("Network connection lost.")));
     const told = await logs();
     expect([told.status, told.code]).toEqual([503, "cluster_unavailable"]);
@@ -336,7 +336,7 @@ describe("a cluster that gives no stream", () => {
     expect(told.response.headers.get("retry-after")).toMatch(/^\d+$/);
   });
 
-  it("in time is given up, and its request with it", async () => {
+  test("in time is given up, and its request with it", async () => {
     const aborted = Promise.withResolvers<void>();
     cluster.alwaysStreams((request) => {
       request.signal.addEventListener("abort", () => aborted.resolve());
@@ -358,7 +358,7 @@ describe("a cluster that gives no stream", () => {
 describe("whose output may be looked at", () => {
   const paths = [...logPaths, "/v2/backend/:id/metrics/stream"];
 
-  it.each(paths)("at %s: not that of another environment than the token's", async (path) => {
+  test.each(paths)("at %s: not that of another environment than the token's", async (path) => {
     clusterStreams("data: x\n\n");
     const scope = { role: "read", service: "hello" } as const;
     const other = await createToken(account, { ...scope, environments: ["default"] });
@@ -369,7 +369,7 @@ describe("whose output may be looked at", () => {
     expect((await send(path.replace(":id", id), { token: own.secret_token })).status).toBe(200);
   });
 
-  it.each(paths)("at %s: of backends that are not there, or another account's, nobody's", async (path) => {
+  test.each(paths)("at %s: of backends that are not there, or another account's, nobody's", async (path) => {
     clusterStreams("data: x\n\n");
     const stranger = await createAccount();
     const never = id.slice(0, 5) + "0".repeat(8);

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { accountNews, serviceNews } from "../../../src/edge/streams/news.ts";
 import { accountStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { accountEvent, eventList } from "../../../src/protocol/v3/events.ts";
@@ -63,7 +63,7 @@ async function follow(query = "", headers: Record<string, string> = {}, token = 
 }
 
 describe("the events of an account", () => {
-  it("are listed with who did it, newest first and page by page", async () => {
+  test("are listed with who did it, newest first and page by page", async () => {
     await record("listed");
     const event = await recorded("listed");
     expect(event).toMatchObject({
@@ -79,7 +79,7 @@ describe("the events of an account", () => {
     expect(ids).toEqual(ids.toSorted().reverse());
   });
 
-  it.each([
+  test.each([
     ["?type=spawned", "bad_request"],
     ["?limit=0", "bad_request"],
     ["?cursor=7", "bad_request"],
@@ -90,7 +90,7 @@ describe("the events of an account", () => {
     expect([refused.status, refused.code]).toEqual([400, code]);
   });
 
-  it("of its service only are shown to a token that is narrowed to it", async () => {
+  test("of its service only are shown to a token that is narrowed to it", async () => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
     for (const query of ["", "?service=other"]) {
       const refused = await refusal(`${root}/events${query}`, { token: secret_token });
@@ -102,7 +102,7 @@ describe("the events of an account", () => {
     expect(new Set(events.map((event) => event.service))).toEqual(new Set(["hello"]));
   });
 
-  it("of other environments are not shown to a token that is narrowed to one, nor streamed", async () => {
+  test("of other environments are not shown to a token that is narrowed to one, nor streamed", async () => {
     const environments = `${service}/environments`;
     const { secret_token } = await createToken(account, {
       role: "read",
@@ -121,7 +121,7 @@ describe("the events of an account", () => {
     expect(refused.code).toBe("forbidden");
   });
 
-  it("of another account are not found, and agents read none", async () => {
+  test("of another account are not found, and agents read none", async () => {
     const other = await createAccount();
     const refused = await refusal(`${root}/events`, { token: other.admin, headers: live });
     expect([refused.status, refused.code]).toEqual([404, "account_not_found"]);
@@ -129,7 +129,7 @@ describe("the events of an account", () => {
 });
 
 describe("a stream of events", () => {
-  it("tells what is recorded from now on, one event a chunk with its id", async () => {
+  test("tells what is recorded from now on, one event a chunk with its id", async () => {
     await record("before");
     await recorded("before");
     const stream = await follow("?type=image.recorded");
@@ -143,7 +143,7 @@ describe("a stream of events", () => {
     await stream.leave();
   });
 
-  it("begins with what was recorded after Last-Event-ID", async () => {
+  test("begins with what was recorded after Last-Event-ID", async () => {
     await record("seen");
     const { id } = await recorded("seen");
     await record("missed");
@@ -156,13 +156,13 @@ describe("a stream of events", () => {
     await stream.leave();
   });
 
-  it("is refused to a Last-Event-ID that no event has", async () => {
+  test("is refused to a Last-Event-ID that no event has", async () => {
     const headers = { ...live, "last-event-id": "7" };
     const refused = await refusal(`${root}/events`, { token: account.admin, headers });
     expect([refused.status, refused.code]).toEqual([400, "bad_request"]);
   });
 
-  it("ends when the account is restarted, so that clients come again", async () => {
+  test("ends when the account is restarted, so that clients come again", async () => {
     const stream = await follow();
     await runInDurableObject(accountStub(env, account.name), (_, state) => state.abort("restarted")).catch(
       () => null,
@@ -179,7 +179,7 @@ describe("news", () => {
   }
   const everything = { changed: ["backends", "environments", "images"] };
 
-  it("of a service begin with all of it, tell what changes, and begin anew when it is restarted", async () => {
+  test("of a service begin with all of it, tell what changes, and begin anew when it is restarted", async () => {
     const reader = serviceNews(env, account.name, "hello").getReader();
     expect(await read(reader)).toEqual(everything);
     await record("news");
@@ -194,7 +194,7 @@ describe("news", () => {
     await vi.waitFor(async () => expect(await sockets()).toBe(0), soon);
   });
 
-  it("of an account tell its events, and after a restart what was missed", async () => {
+  test("of an account tell its events, and after a restart what was missed", async () => {
     const reader = accountNews(env, account.name).getReader();
     expect(await read(reader)).toEqual({ event: null });
     await record("first");
@@ -207,12 +207,12 @@ describe("news", () => {
     await reader.cancel();
   });
 
-  it("of what is not there end at once", async () => {
+  test("of what is not there end at once", async () => {
     const reader = serviceNews(env, account.name, "missing").getReader();
     expect((await reader.read()).done).toBe(true);
   });
 
-  it("that are cancelled while they wait to follow again end", async () => {
+  test("that are cancelled while they wait to follow again end", async () => {
     const gone = {
       ...env,
       SERVICE: { getByName: () => ({ fetch: () => Promise.reject(new Error("busy")) }) },

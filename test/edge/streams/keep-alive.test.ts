@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { withKeepAlive } from "../../../src/edge/streams/keep-alive.ts";
 
 const encoder = new TextEncoder();
@@ -31,7 +31,7 @@ function textReader(stream: ReadableStream<Uint8Array>) {
 const anHourMs = 3_600_000;
 
 describe("a stream that is kept alive", () => {
-  it("carries each event as it was, and ends where it ended", async () => {
+  test("carries each event as it was, and ends where it ended", async () => {
     const { events, write, close } = source();
     const { next } = textReader(withKeepAlive(events, anHourMs));
     void write("data: 1\n\n");
@@ -42,7 +42,7 @@ describe("a stream that is kept alive", () => {
     expect(await next()).toBeNull();
   });
 
-  it("carries empty lines while nothing comes, and events again after them", async () => {
+  test("carries empty lines while nothing comes, and events again after them", async () => {
     const { events, write } = source();
     const { next } = textReader(withKeepAlive(events, 1));
     expect([await next(), await next()]).toEqual(["\n", "\n"]);
@@ -50,7 +50,7 @@ describe("a stream that is kept alive", () => {
     await vi.waitFor(async () => expect(await next()).toBe("data: 1\n\n"), { interval: 0 });
   });
 
-  it("is cancelled with the reason why its reader left, and writes no more", async () => {
+  test("is cancelled with the reason why its reader left, and writes no more", async () => {
     const { events, cancelled } = source();
     const { next, leave } = textReader(withKeepAlive(events, 1));
     expect(await next()).toBe("\n");
@@ -59,14 +59,14 @@ describe("a stream that is kept alive", () => {
     expect(await next()).toBeNull();
   });
 
-  it("breaks where its source breaks", async () => {
+  test("breaks where its source breaks", async () => {
     const { events, abort } = source();
     const { next } = textReader(withKeepAlive(events, anHourMs));
     void abort(new Error("broken"));
     await expect(next()).rejects.toThrow("broken");
   });
 
-  it("adds nothing while nobody reads, and reads no more than one event ahead", async () => {
+  test("adds nothing while nobody reads, and reads no more than one event ahead", async () => {
     let made = 0;
     const endless = new ReadableStream<Uint8Array>(
       {

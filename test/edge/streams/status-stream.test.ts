@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { StatusEntry } from "../../../src/domain/backends/status.ts";
 import { withKeepAlive } from "../../../src/edge/streams/keep-alive.ts";
 import { followSocket } from "../../../src/edge/streams/status-stream.ts";
@@ -27,7 +27,7 @@ const time = Date.UTC(2026, 0, 2, 3, 4, 5);
 const iso = "2026-01-02T03:04:05.000Z";
 
 describe("a status stream", () => {
-  it("writes each event whole, in one chunk, and ends after terminated", async () => {
+  test("writes each event whole, in one chunk, and ends after terminated", async () => {
     const { ours, sendEntry, closed } = sockets();
     const stream = followSocket(ours, toPublicState);
     sendEntry({ status: "scheduled", time });
@@ -41,7 +41,7 @@ describe("a status stream", () => {
     expect(await closed).toBe(1000);
   });
 
-  it("leaves out what its teller has nothing new to say about", async () => {
+  test("leaves out what its teller has nothing new to say about", async () => {
     const { ours, sendEntry } = sockets();
     const stream = followSocket(ours, ({ status }) => (status === "loading" ? null : status));
     sendEntry({ status: "scheduled", time });
@@ -50,7 +50,7 @@ describe("a status stream", () => {
     expect(await chunks(stream)).toEqual(["data: scheduled\n\n", "data: terminated\n\n"]);
   });
 
-  it("ends when the shard's socket closes, so that clients reconnect", async () => {
+  test("ends when the shard's socket closes, so that clients reconnect", async () => {
     const { ours, shards, sendEntry } = sockets();
     const stream = followSocket(ours, ({ status }) => status);
     sendEntry({ status: "loading", time });
@@ -58,7 +58,7 @@ describe("a status stream", () => {
     expect(await chunks(stream)).toEqual(["data: loading\n\n"]);
   });
 
-  it("closes the shard's socket when the client leaves", async () => {
+  test("closes the shard's socket when the client leaves", async () => {
     const { ours, sendEntry, closed } = sockets();
     const reader = followSocket(ours, ({ status }) => status).getReader();
     sendEntry({ status: "loading", time });
@@ -67,7 +67,7 @@ describe("a status stream", () => {
     expect(await closed).toBe(1000);
   });
 
-  it("ends when the shard does not answer, and stays while it does", async () => {
+  test("ends when the shard does not answer, and stays while it does", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     try {
       const { ours, shards, sendEntry, closed } = sockets();
@@ -93,7 +93,7 @@ describe("a status stream", () => {
     }
   });
 
-  it("whose client takes nothing any more, nor closes it, is left after some minutes", async () => {
+  test("whose client takes nothing any more, nor closes it, is left after some minutes", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     try {
       const { ours, sendEntry, closed } = sockets();

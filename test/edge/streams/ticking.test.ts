@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ticking } from "../../../src/edge/streams/ticking.ts";
 
 const never = 2 ** 30;
 
 describe("ticking news", () => {
-  it("tell what the news tell, in their order, and end with them", async () => {
+  test("tell what the news tell, in their order, and end with them", async () => {
     const told = new ReadableStream<string>({
       start(controller) {
         for (const each of ["a", "b"]) controller.enqueue(each);
@@ -16,7 +16,7 @@ describe("ticking news", () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  it("say null again and again while there are none, and lose none that come then", async () => {
+  test("say null again and again while there are none, and lose none that come then", async () => {
     const { readable, writable } = new TransformStream<string, string>();
     const reader = ticking(readable, 1).getReader();
     expect([(await reader.read()).value, (await reader.read()).value]).toEqual([null, null]);
@@ -28,7 +28,7 @@ describe("ticking news", () => {
     await reader.cancel();
   });
 
-  it("that are cancelled while they are waited for cancel the news and end", async () => {
+  test("that are cancelled while they are waited for cancel the news and end", async () => {
     let cancelled: unknown;
     const silent = new ReadableStream<string>({
       cancel(reason) {

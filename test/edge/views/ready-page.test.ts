@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { failurePage } from "../../../src/edge/views/ready-page.ts";
 import { apiOrigin, refusal, send } from "../../support/worker/api.ts";
 
 describe("the page of a session that cannot be shown", () => {
-  it("of a backend that does not exist is 404: JSON, and a page for a browser", async () => {
+  test("of a backend that does not exist is 404: JSON, and a page for a browser", async () => {
     const never = "/ready/0000000000000/x";
     expect((await refusal(never)).code).toBe("backend_not_found");
     const { error } = await refusal(never, { headers: { accept: "application/json" } });
@@ -18,14 +18,14 @@ describe("the page of a session that cannot be shown", () => {
     expect(page).not.toContain("refresh");
   });
 
-  it("shows what stands for an id as a text", async () => {
+  test("shows what stands for an id as a text", async () => {
     const path = `/ready/${encodeURIComponent("<script>alert(1)</script>")}`;
     const page = await (await send(path, { headers: { accept: "text/html" } })).text();
     expect(page).toContain("&lt;script&gt;");
     expect(page).not.toContain("<script");
   });
 
-  it("looks again by itself where the answer is not to be had just now", async () => {
+  test("looks again by itself where the answer is not to be had just now", async () => {
     const unavailable = Response.json(
       { error: { status: 503, code: "unavailable", message: "try again", id: "of the request" } },
       { status: 503, headers: { "retry-after": "7", "x-request-id": "of the request" } },

@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { accountStub, clusterStub, directoryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
@@ -35,7 +35,7 @@ function tablesOf(stub: DurableObjectStub): Promise<unknown[]> {
 }
 
 describe("creating an account", () => {
-  it("gives it a first admin token, and is refused a second time without changing anything", async () => {
+  test("gives it a first admin token, and is refused a second time without changing anything", async () => {
     const account = accountStub(env, "fresh");
     const admin = { id: "firstadmin00", secretHash: await hashSecret("first") };
     expect(value(await account.create("fresh", admin)).token).toMatchObject({
@@ -55,7 +55,7 @@ describe("creating an account", () => {
 });
 
 describe("authenticating", () => {
-  it("tells a token's whole scope, also after the object was restarted", async () => {
+  test("tells a token's whole scope, also after the object was restarted", async () => {
     const hello = await setUp();
     const scope = { role: "spawn", service: "hello", environments: ["staging"] } as const;
     value(await addToken(hello, "narrow", { ...scope, environments: ["staging"], expires_in_seconds: 60 }));
@@ -69,7 +69,7 @@ describe("authenticating", () => {
     });
   });
 
-  it("refuses a wrong secret and an unknown token in the same words", async () => {
+  test("refuses a wrong secret and an unknown token in the same words", async () => {
     const hello = await setUp();
     value(await addToken(hello, "known"));
     const wrong = await authenticate(hello, "known", "other");
@@ -77,7 +77,7 @@ describe("authenticating", () => {
     expect(await authenticate(hello, "unknown")).toEqual(wrong);
   });
 
-  it("refuses a token from the millisecond of its expiry on", async () => {
+  test("refuses a token from the millisecond of its expiry on", async () => {
     const hello = await setUp();
     value(await addToken(hello, "short", { expires_in_seconds: 60 }));
     vi.setSystemTime(Date.now() + 59_999);
@@ -86,7 +86,7 @@ describe("authenticating", () => {
     expect(code(await authenticate(hello, "short"))).toBe("unauthorized");
   });
 
-  it("refuses a deleted token", async () => {
+  test("refuses a deleted token", async () => {
     const hello = await setUp();
     value(await addToken(hello, "gone"));
     value(await hello.accountObject.deleteToken("gone00000000", actor));
@@ -96,7 +96,7 @@ describe("authenticating", () => {
 });
 
 describe("an object that was never set up", () => {
-  it("answers not found, and keeps nothing of the questions", async () => {
+  test("answers not found, and keeps nothing of the questions", async () => {
     const account = accountStub(env, "nobody");
     expect(code(await account.authenticate("admintoken00", await hashSecret("secret")))).toBe("unauthorized");
     expect(code(await account.listTokens({ limit: 50 }))).toBe("account_not_found");
@@ -137,7 +137,7 @@ describe("an object that was never set up", () => {
 });
 
 describe("the tokens of an account", () => {
-  it("are listed newest first, page by page, without their secrets", async () => {
+  test("are listed newest first, page by page, without their secrets", async () => {
     const hello = await setUp();
     for (const id of ["a", "b", "c"]) value(await addToken(hello, id));
     const first = value(await hello.accountObject.listTokens({ limit: 3 }));
@@ -151,12 +151,12 @@ describe("the tokens of an account", () => {
     expect(code(await hello.accountObject.listTokens({ limit: 3, cursor: "-1" }))).toBe("bad_request");
   });
 
-  it("cannot be narrowed to a service that does not exist", async () => {
+  test("cannot be narrowed to a service that does not exist", async () => {
     const hello = await setUp();
     expect(code(await addToken(hello, "a", { service: "helo" }))).toBe("service_not_found");
   });
 
-  it("always hold one that can administer the account for good", async () => {
+  test("always hold one that can administer the account for good", async () => {
     const hello = await setUp();
     const first = "admintoken00";
     value(await addToken(hello, "expiring", { role: "admin", expires_in_seconds: 3600 }));
@@ -170,7 +170,7 @@ describe("the tokens of an account", () => {
 });
 
 describe("creating a service", () => {
-  it("makes one of a name, however many ask for it at once", async () => {
+  test("makes one of a name, however many ask for it at once", async () => {
     const hello = await setUp();
     const results = await Promise.all(
       Array.from({ length: 5 }, () => hello.accountObject.createService({ name: "new" }, actor)),
@@ -182,7 +182,7 @@ describe("creating a service", () => {
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello", "new"]);
   });
 
-  it("that was cut short after the service was set up is finished by doing it again", async () => {
+  test("that was cut short after the service was set up is finished by doing it again", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const before = value(await hello.connect());
@@ -196,7 +196,7 @@ describe("creating a service", () => {
     expect(after.backendId.slice(0, 5)).toBe(before.backendId.slice(0, 5));
   });
 
-  it("that was cut short before the directory knew the code is finished by doing it again", async () => {
+  test("that was cut short before the directory knew the code is finished by doing it again", async () => {
     const hello = await setUp();
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
       storage.sql.exec(
@@ -210,7 +210,7 @@ describe("creating a service", () => {
     });
   });
 
-  it("takes another code where the directory has given that one away", async () => {
+  test("takes another code where the directory has given that one away", async () => {
     const hello = await setUp();
     expect(await directoryStub(env, "zzzzx").claim("zzzzx", "somebody", "else")).toBe(true);
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
@@ -231,7 +231,7 @@ describe("creating a service", () => {
 });
 
 describe("deleting a service", () => {
-  it("takes it out of the list and lets its name be used again", async () => {
+  test("takes it out of the list and lets its name be used again", async () => {
     const hello = await setUp();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     value(await hello.accountObject.deleteService("hello", actor));
@@ -242,7 +242,7 @@ describe("deleting a service", () => {
     expect(items.map(({ name }) => name)).toEqual(["hello", "other"]);
   });
 
-  it("that was cut short after the service was gone is finished by doing it again", async () => {
+  test("that was cut short after the service was gone is finished by doing it again", async () => {
     const hello = await setUp();
     value(await hello.service().remove());
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello"]);

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
@@ -28,7 +28,7 @@ async function defaultCluster(hello: Hello): Promise<string | undefined> {
 }
 
 describe("registering a cluster", () => {
-  it("makes the first one the account's default, and leaves it so", async () => {
+  test("makes the first one the account's default, and leaves it so", async () => {
     const hello = await setUp();
     expect(await defaultCluster(hello)).toBe("main");
     expect(value(await register(hello, "second"))).toMatchObject({ name: "second", default: false });
@@ -37,7 +37,7 @@ describe("registering a cluster", () => {
     expect(await defaultCluster(hello)).toBe("second");
   });
 
-  it("is refused under a name that is taken, and never shows a secret", async () => {
+  test("is refused under a name that is taken, and never shows a secret", async () => {
     const hello = await setUp();
     expect(code(await register(hello, "main"))).toBe("already_exists");
     const shown = JSON.stringify(await hello.accountObject.listClusters({ limit: 50 }));
@@ -45,7 +45,7 @@ describe("registering a cluster", () => {
     expect(code(await hello.accountObject.getCluster("mian"))).toBe("cluster_not_found");
   });
 
-  it.each([
+  test.each([
     "http://cluster.test/hook",
     "https://127.0.0.1/hook",
     "https://localhost/hook",
@@ -69,7 +69,7 @@ describe("registering a cluster", () => {
 });
 
 describe("what an account knows of its clusters", () => {
-  it("reaches services that were there before and those created after", async () => {
+  test("reaches services that were there before and those created after", async () => {
     const hello = await setUp();
     value(await register(hello, "second"));
     value(await hello.accountObject.createService({ name: "later" }, actor));
@@ -80,7 +80,7 @@ describe("what an account knows of its clusters", () => {
     }
   });
 
-  it("is used by the very next spawn after a change of it was acknowledged", async () => {
+  test("is used by the very next spawn after a change of it was acknowledged", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const template = "https://{backend_id}.moved.test";
@@ -92,14 +92,14 @@ describe("what an account knows of its clusters", () => {
     expect(value(await hello.connect()).cluster).toBe("second");
   });
 
-  it("lets an async cluster be without a template neither at first nor later", async () => {
+  test("lets an async cluster be without a template neither at first nor later", async () => {
     const hello = await setUp({ ack: "async" });
     const refused = await hello.accountObject.patchCluster("main", { backend_url_template: null }, actor);
     expect(code(refused)).toBe("bad_request");
     expect(value(await hello.accountObject.getCluster("main")).backend_url_template).not.toBeNull();
   });
 
-  it("reaches a service whose creation was cut short before the change and finished after it", async () => {
+  test("reaches a service whose creation was cut short before the change and finished after it", async () => {
     const hello = await setUp();
     value(await register(hello, "second"));
     await cutShort(hello);
@@ -111,7 +111,7 @@ describe("what an account knows of its clusters", () => {
 });
 
 describe("deleting a cluster", () => {
-  it("is refused with the services that need it while an environment names it, which goes on working", async () => {
+  test("is refused with the services that need it while an environment names it, which goes on working", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     value(await register(hello, "second"));
@@ -126,7 +126,7 @@ describe("deleting a cluster", () => {
     expect(value(await hello.connect({ environment: "prod" })).cluster).toBe("second");
   });
 
-  it("is refused while a live backend runs there, and not after its end", async () => {
+  test("is refused while a live backend runs there, and not after its end", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
     expect(await defaultCluster(hello)).toBe("main");
@@ -135,7 +135,7 @@ describe("deleting a cluster", () => {
     expect(code(await hello.accountObject.getCluster("main"))).toBe("cluster_not_found");
   });
 
-  it("leaves environments without a cluster where it was the default: spawns are cluster_required", async () => {
+  test("leaves environments without a cluster where it was the default: spawns are cluster_required", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     value(await hello.accountObject.deleteCluster("main", actor));
@@ -145,7 +145,7 @@ describe("deleting a cluster", () => {
     expect(value(await hello.connect()).cluster).toBe("second");
   });
 
-  it("takes the agent's token with it", async () => {
+  test("takes the agent's token with it", async () => {
     const hello = await setUp();
     const secretHash = await hashSecret("agent");
     expect(value(await hello.accountObject.authenticate("agenttoken00", secretHash))).toMatchObject({
@@ -159,7 +159,7 @@ describe("deleting a cluster", () => {
 });
 
 describe("testing a cluster", () => {
-  it.each([
+  test.each([
     ["an answer of 200", () => Response.json({}), { delivered: true, status: 200 }],
     ["a 500", () => new Response(null, { status: 500 }), { delivered: false, status: 500 }],
     [
@@ -181,7 +181,7 @@ describe("testing a cluster", () => {
     expect(pings[0]?.headers["webhook-signature"]).toMatch(/^v1,/);
   });
 
-  it("of a cluster that does not exist is refused", async () => {
+  test("of a cluster that does not exist is refused", async () => {
     const hello = await setUp();
     expect(code(await hello.accountObject.testCluster("mian"))).toBe("cluster_not_found");
   });

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
@@ -40,7 +40,7 @@ async function events(hello: Hello, type: "session.created" | "session.revoked" 
 const anyMessage = { message: expect.any(String), time: expect.stringMatching(/^2030-01-01T00:00:0/) };
 
 describe("a session leaves an event", () => {
-  it("when it is made, in the name of its access token and with its kind", async () => {
+  test("when it is made, in the name of its access token and with its kind", async () => {
     const hello = await setUp();
     for (const kind of ["browser", "cli"] as const) {
       vi.setSystemTime(Date.now() + 1_000);
@@ -55,7 +55,7 @@ describe("a session leaves an event", () => {
     expect(await events(hello, "session.created")).toHaveLength(2);
   });
 
-  it("when it is made by a login link, as by its access token; the link itself leaves none", async () => {
+  test("when it is made by a login link, as by its access token; the link itself leaves none", async () => {
     const hello = await setUp();
     const secret = await secretOf("link");
     const wish = { tokenId: admin.token_id, expiresInSeconds: 60, secret };
@@ -70,7 +70,7 @@ describe("a session leaves an event", () => {
     ]);
   });
 
-  it("when it is ended, in the name of whoever ends it, and once", async () => {
+  test("when it is ended, in the name of whoever ends it, and once", async () => {
     const hello = await setUp();
     const { id } = value(await logIn(hello, "session", "cli"));
     value(await hello.accountObject.deleteSession(id, actor));
@@ -80,7 +80,7 @@ describe("a session leaves an event", () => {
     ]);
   });
 
-  it("but none where it was refused", async () => {
+  test("but none where it was refused", async () => {
     const hello = await setUp();
     expect(code(await logIn(hello, "session", "browser", "agenttoken00"))).toBe("forbidden");
     expect(code(await logIn(hello, "session", "browser", "unknown00000"))).toBe("token_not_found");
@@ -91,7 +91,7 @@ describe("a session leaves an event", () => {
 });
 
 describe("a rotated signing secret leaves an event", () => {
-  it("in the name of whoever rotates it, once for each Idempotency-Key", async () => {
+  test("in the name of whoever rotates it, once for each Idempotency-Key", async () => {
     const hello = await setUp();
     const idempotency = { key: "k", requestHash: "h" };
     for (let n = 0; n < 2; n++) {
@@ -102,7 +102,7 @@ describe("a rotated signing secret leaves an event", () => {
     ]);
   });
 
-  it("but none where it was refused", async () => {
+  test("but none where it was refused", async () => {
     const hello = await setUp();
     expect(code(await hello.accountObject.rotateSecret("mian", newSecret, actor))).toBe("cluster_not_found");
     expect(code(await hello.accountObject.rotateSecret("main", hello.signingSecret, actor))).toBe(
@@ -112,7 +112,7 @@ describe("a rotated signing secret leaves an event", () => {
   });
 });
 
-it("no event holds a secret, nor the hash of one", async () => {
+test("no event holds a secret, nor the hash of one", async () => {
   const hello = await setUp();
   const names = ["session", "link", "token", "redeemed"];
   value(await logIn(hello, "session"));

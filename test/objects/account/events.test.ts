@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { eventsKeptMax, eventsKeptMs } from "../../../src/domain/limits.ts";
 import { newEvent } from "../../../src/objects/events.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
@@ -163,7 +163,7 @@ describe("each kind of change leaves its event", () => {
     return value(await hello.accountObject.createToken({ name: "ci", role: "read" }, secret, actor));
   }
 
-  it.each(changes)("%s", async (type, change, expected) => {
+  test.each(changes)("%s", async (type, change, expected) => {
     const hello = await setUp();
     await hello.push(1, "v1");
     tick();
@@ -173,7 +173,7 @@ describe("each kind of change leaves its event", () => {
     expect(event).toEqual({ ...expected, type, time: expect.any(String), message: expect.any(String) });
   });
 
-  it("cluster.lost once, however often the services have to be told", async () => {
+  test("cluster.lost once, however often the services have to be told", async () => {
     const hello = await setUp();
     const agent = agentOf(hello);
     value(await agent.beat([]));
@@ -187,7 +187,7 @@ describe("each kind of change leaves its event", () => {
     expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
   });
 
-  it("backend.terminated for the first to ask, and for the one who makes it hard", async () => {
+  test("backend.terminated for the first to ask, and for the one who makes it hard", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect());
@@ -202,7 +202,7 @@ describe("each kind of change leaves its event", () => {
     }, soon);
   });
 
-  it("one backend.terminated with the count for all that were ended at once", async () => {
+  test("one backend.terminated with the count for all that were ended at once", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     for (let i = 0; i < 3; i++) value(await hello.connect());
@@ -216,7 +216,7 @@ describe("each kind of change leaves its event", () => {
 });
 
 describe("no event is left", () => {
-  it("by a spawn, nor by an end that nobody asked for", async () => {
+  test("by a spawn, nor by an end that nobody asked for", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await newest(hello, "image.recorded");
@@ -227,7 +227,7 @@ describe("no event is left", () => {
     expect((await events(hello)).items).toHaveLength(before);
   });
 
-  it("by a request that was refused or sent again, nor by a patch of nothing", async () => {
+  test("by a request that was refused or sent again, nor by a patch of nothing", async () => {
     const hello = await setUp();
     const once = { key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
@@ -246,7 +246,7 @@ describe("no event is left", () => {
     ]);
   });
 
-  it("by a cluster's deletion that was refused; one that is finished later names who asked", async () => {
+  test("by a cluster's deletion that was refused; one that is finished later names who asked", async () => {
     const hello = await setUp();
     value(await register(hello, "second"));
     value(await hello.service().patchEnvironment("default", { cluster: "main" }, actor));
@@ -263,7 +263,7 @@ describe("no event is left", () => {
 });
 
 describe("a service whose account does not take its events", () => {
-  it("answers all the same, keeps them across a restart, and tells each once when it is taken", async () => {
+  test("answers all the same, keeps them across a restart, and tells each once when it is taken", async () => {
     const hello = await setUp();
     await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
     const mend = await breakTable(hello.accountObject, "events");
@@ -279,7 +279,7 @@ describe("a service whose account does not take its events", () => {
     expect(await messages(hello, { type: "image.recorded" })).toHaveLength(2);
   });
 
-  it("hands over all of many when it is asked once", async () => {
+  test("hands over all of many when it is asked once", async () => {
     const hello = await setUp();
     const mend = await breakTable(hello.accountObject, "events");
     const body = { digest: digestNumber(1) };
@@ -290,7 +290,7 @@ describe("a service whose account does not take its events", () => {
     expect((await events(hello, { type: "image.recorded" })).items).toHaveLength(120);
   });
 
-  it("has set its alarm before it first asks, so that a crash leaves nothing lying", async () => {
+  test("has set its alarm before it first asks, so that a crash leaves nothing lying", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     const at = await runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
@@ -298,7 +298,7 @@ describe("a service whose account does not take its events", () => {
     expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
   });
 
-  it("tells again what was taken but not crossed out, and it is recorded once", async () => {
+  test("tells again what was taken but not crossed out, and it is recorded once", async () => {
     const hello = await setUp();
     const event = newEvent({ type: "service.deleted", actor, service: "hello" }, Date.now());
     for (let i = 0; i < 2; i++) value(await hello.accountObject.recordEvents([event]));
@@ -319,7 +319,7 @@ describe("events", () => {
     return hello;
   }
 
-  it("are listed newest first, page by page", async () => {
+  test("are listed newest first, page by page", async () => {
     const hello = await threePins();
     const type = "environment.pinned" as const;
     const all = await events(hello, { type });
@@ -331,7 +331,7 @@ describe("events", () => {
     expect(second.next).toBeNull();
   });
 
-  it("are filtered by type, service, environment and cluster, and to what a narrowed reader may see", async () => {
+  test("are filtered by type, service, environment and cluster, and to what a narrowed reader may see", async () => {
     const hello = await threePins();
     expect(await messages(hello, { service: "hello", environment: "default" })).toHaveLength(3);
     expect(await messages(hello, { service: "other" })).toEqual([]);
@@ -340,12 +340,12 @@ describe("events", () => {
     expect(await messages(hello, { service: "hello" }, ["prod"])).toHaveLength(4);
   });
 
-  it("have no page at a cursor that no list gave", async () => {
+  test("have no page at a cursor that no list gave", async () => {
     const hello = await setUp();
     expect(code(await hello.accountObject.listEvents({ limit: 1, cursor: "1' OR 1" }))).toBe("bad_request");
   });
 
-  it("of another account are not shown, and an account that was never created has none", async () => {
+  test("of another account are not shown, and an account that was never created has none", async () => {
     const [hello, other] = [await setUp(), await setUp()];
     await threePins();
     expect((await messages(other)).sort()).toEqual((await messages(hello)).sort());
@@ -373,7 +373,7 @@ describe("the account", () => {
     );
   }
 
-  it("forgets events after ninety days, by its alarm", async () => {
+  test("forgets events after ninety days, by its alarm", async () => {
     const hello = await setUp();
     const before = await count(hello);
     await passTime(hello.accountObject, eventsKeptMs - 1_000);
@@ -382,7 +382,7 @@ describe("the account", () => {
     expect(await count(hello)).toBe(0);
   });
 
-  it("keeps the newest of too many, and deletes the others in batches and not at every write", async () => {
+  test("keeps the newest of too many, and deletes the others in batches and not at every write", async () => {
     const hello = await setUp();
     const before = await count(hello);
     await fill(hello, eventsKeptMax + 1_500, Date.now() + 1);
@@ -404,7 +404,7 @@ describe("a follower of an account", () => {
   const pinDefault = (hello: Hello, image: string) =>
     hello.service().pin("default", { image }, actor, registryHost);
 
-  it("is told of events as they are recorded, also after the account was evicted", async () => {
+  test("is told of events as they are recorded, also after the account was evicted", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     await newest(hello, "image.recorded");
@@ -417,7 +417,7 @@ describe("a follower of an account", () => {
     expect(told).toHaveLength(2);
   });
 
-  it("is told of the first event after all before it were forgotten", async () => {
+  test("is told of the first event after all before it were forgotten", async () => {
     const hello = await setUp();
     const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
     await passTime(hello.accountObject, eventsKeptMs);
@@ -425,7 +425,7 @@ describe("a follower of an account", () => {
     await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
   });
 
-  it("that comes again is told what was recorded after its last event, even of an earlier time", async () => {
+  test("that comes again is told what was recorded after its last event, even of an earlier time", async () => {
     const hello = await setUp();
     const late = newEvent({ type: "service.deleted", actor, service: "late" }, Date.now() - 60_000);
     const [last] = (await events(hello)).items;

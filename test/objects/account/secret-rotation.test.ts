@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
@@ -60,7 +60,7 @@ function known(hello: Hello): Promise<string> {
 }
 
 describe("rotating a cluster's signing secret", () => {
-  it("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async () => {
+  test("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async () => {
     const hello = await ready();
     expect(await signing(hello)).toEqual(["first"]);
     expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
@@ -74,7 +74,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await signing(hello)).toEqual(["second"]);
   });
 
-  it("again within the overlap stops the oldest at once", async () => {
+  test("again within the overlap stops the oldest at once", async () => {
     const hello = await ready();
     value(await hello.accountObject.rotateSecret("main", second, actor));
     vi.setSystemTime(start + 1000);
@@ -84,7 +84,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await signing(hello)).toEqual(["third"]);
   });
 
-  it("leaves no secret that is over in the account, nor with its services", async () => {
+  test("leaves no secret that is over in the account, nor with its services", async () => {
     const hello = await ready();
     value(await hello.accountObject.rotateSecret("main", second, actor));
     await passTime(hello.accountObject, 3_000);
@@ -96,7 +96,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await known(hello)).not.toContain(hello.signingSecret);
   });
 
-  it("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async () => {
+  test("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async () => {
     const hello = await ready();
     const idempotency = { key: "k", requestHash: "h" };
     const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
@@ -110,7 +110,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await signing(hello)).toEqual(["second"]);
   });
 
-  it("is refused for a cluster that does not exist", async () => {
+  test("is refused for a cluster that does not exist", async () => {
     const hello = await setUp();
     expect(code(await hello.accountObject.rotateSecret("mian", second, actor))).toBe("cluster_not_found");
   });

@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
 import { sessionsPerTokenMax } from "../../../src/domain/limits.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
@@ -54,7 +54,7 @@ function countOf(hello: Hello, table: "sessions" | "login_links") {
 }
 
 describe("a session", () => {
-  it("acts as the holder of its access token, also after the object was restarted", async () => {
+  test("acts as the holder of its access token, also after the object was restarted", async () => {
     const hello = await setUp();
     const scope = { role: "spawn", service: "hello", environments: ["staging"] } as const;
     const tokenId = await addToken(hello, "narrow", { ...scope, environments: ["staging"] });
@@ -79,7 +79,7 @@ describe("a session", () => {
     });
   });
 
-  it("is not opened by another secret, nor by that of its token", async () => {
+  test("is not opened by another secret, nor by that of its token", async () => {
     const hello = await setUp();
     await addToken(hello, "token");
     value(await logIn(hello, "session", "token0000000"));
@@ -88,7 +88,7 @@ describe("a session", () => {
     expect(code(await authenticate(hello, "token", "session"))).toBe("unauthorized");
   });
 
-  it.each([
+  test.each([
     ["browser", 7],
     ["cli", 90],
   ] as const)("of the kind %s ends after %i days", async (kind, days) => {
@@ -102,7 +102,7 @@ describe("a session", () => {
     expect(code(await hello.accountObject.deleteSession("session00000", actor))).toBe("session_not_found");
   });
 
-  it("ends with its access token, where that ends earlier", async () => {
+  test("ends with its access token, where that ends earlier", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "short", { expires_in_seconds: 60 });
     const { expires_at } = value(await logIn(hello, "session", tokenId));
@@ -112,7 +112,7 @@ describe("a session", () => {
     expect(code(await logIn(hello, "another", tokenId))).toBe("token_not_found");
   });
 
-  it("ends when its access token is revoked, and other tokens' sessions do not", async () => {
+  test("ends when its access token is revoked, and other tokens' sessions do not", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "revoked");
     value(await logIn(hello, "first", tokenId));
@@ -127,14 +127,14 @@ describe("a session", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
   });
 
-  it("is not made for an agent's token or an unknown one", async () => {
+  test("is not made for an agent's token or an unknown one", async () => {
     const hello = await setUp();
     expect(code(await logIn(hello, "session", "agenttoken00"))).toBe("forbidden");
     expect(code(await logIn(hello, "session", "unknown00000"))).toBe("token_not_found");
     expect(await countOf(hello, "sessions")).toEqual({ n: 0 });
   });
 
-  it("makes the oldest of its token end where there are too many", async () => {
+  test("makes the oldest of its token end where there are too many", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "token");
     value(await logIn(hello, "of-admin"));
@@ -146,7 +146,7 @@ describe("a session", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: sessionsPerTokenMax + 1 });
   });
 
-  it("that has expired is not kept for good", async () => {
+  test("that has expired is not kept for good", async () => {
     const hello = await setUp();
     value(await logIn(hello, "old"));
     vi.setSystemTime(Date.now() + 7 * day);
@@ -156,7 +156,7 @@ describe("a session", () => {
 });
 
 describe("the sessions of an account", () => {
-  it("are listed newest first, page by page, without their secrets", async () => {
+  test("are listed newest first, page by page, without their secrets", async () => {
     const hello = await setUp();
     for (const name of ["a", "b", "c"]) value(await logIn(hello, name));
     const first = value(await hello.accountObject.listSessions({ limit: 2 }));
@@ -170,7 +170,7 @@ describe("the sessions of an account", () => {
     expect(code(await hello.accountObject.listSessions({ limit: 2, cursor: "-1" }))).toBe("bad_request");
   });
 
-  it("end one by one", async () => {
+  test("end one by one", async () => {
     const hello = await setUp();
     value(await logIn(hello, "a"));
     value(await logIn(hello, "b"));
@@ -190,7 +190,7 @@ describe("a login link", () => {
       { userAgent: "a browser", secret: await secretOf(session) },
     );
 
-  it("makes a browser session of the token that made it", async () => {
+  test("makes a browser session of the token that made it", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "reader");
     expect(value(await makeLink(hello, "link", tokenId))).toEqual({
@@ -202,7 +202,7 @@ describe("a login link", () => {
     expect(value(await authenticate(hello, "session"))).toMatchObject({ tokenId, role: "read" });
   });
 
-  it("is used once, also by two who use it at once", async () => {
+  test("is used once, also by two who use it at once", async () => {
     const hello = await setUp();
     value(await makeLink(hello, "link"));
     const both = await Promise.all([use(hello, "link", "one"), use(hello, "link", "two")]);
@@ -213,7 +213,7 @@ describe("a login link", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
   });
 
-  it("is told in the same words when it was used, when it has expired and when it never was", async () => {
+  test("is told in the same words when it was used, when it has expired and when it never was", async () => {
     const hello = await setUp();
     const unknown = await use(hello, "unknown", "s");
     expect(code(unknown)).toBe("login_link_not_found");
@@ -226,7 +226,7 @@ describe("a login link", () => {
     expect(await use(hello, "late", "s2")).toEqual(unknown);
   });
 
-  it("works until the millisecond of its end, and no longer than its token", async () => {
+  test("works until the millisecond of its end, and no longer than its token", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "short", { expires_in_seconds: 60 });
     expect(value(await makeLink(hello, "a", tokenId)).expiresAt).toBe(Date.now() + 60_000);
@@ -237,7 +237,7 @@ describe("a login link", () => {
     expect(code(await use(hello, "b", "another"))).toBe("login_link_not_found");
   });
 
-  it("ends when its token is revoked", async () => {
+  test("ends when its token is revoked", async () => {
     const hello = await setUp();
     const tokenId = await addToken(hello, "revoked");
     value(await makeLink(hello, "link", tokenId));
@@ -246,18 +246,18 @@ describe("a login link", () => {
     expect(await countOf(hello, "login_links")).toEqual({ n: 0 });
   });
 
-  it("is no access token", async () => {
+  test("is no access token", async () => {
     const hello = await setUp();
     value(await makeLink(hello, "link"));
     expect(code(await authenticate(hello, "link"))).toBe("unauthorized");
   });
 
-  it("is not made for an agent's token", async () => {
+  test("is not made for an agent's token", async () => {
     const hello = await setUp();
     expect(code(await makeLink(hello, "link", "agenttoken00"))).toBe("forbidden");
   });
 
-  it("that nobody has used is not kept for good", async () => {
+  test("that nobody has used is not kept for good", async () => {
     const hello = await setUp();
     value(await makeLink(hello, "old"));
     vi.setSystemTime(Date.now() + 600_000);

@@ -1,6 +1,6 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { endedBackendsKeptMs } from "../../../src/domain/limits.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 describe("backends that have ended", () => {
-  it("are readable for 30 days and then forgotten", async () => {
+  test("are readable for 30 days and then forgotten", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "terminated" }));
     expect(await passTime(backend.shard(), endedBackendsKeptMs - 1_000)).toBe(true);
@@ -30,7 +30,7 @@ describe("backends that have ended", () => {
     );
   });
 
-  it("do not take those with them that ended later or still live", async () => {
+  test("do not take those with them that ended later or still live", async () => {
     const hello = await setUpBackend();
     let later = await startBackend(hello);
     while (later.backendId.charAt(5) !== hello.backendId.charAt(5)) later = await startBackend(hello);
@@ -44,7 +44,7 @@ describe("backends that have ended", () => {
     expect(statuses((await later.describe()).history)).toEqual(["scheduled", "terminated"]);
   });
 
-  it("are listed across all shards page by page, newest first, and live ones are not", async () => {
+  test("are listed across all shards page by page, newest first, and live ones are not", async () => {
     const hello = await setUpBackend();
     const all = [hello.backendId];
     for (let i = 0; i < 6; i++) all.push((await startBackend(hello)).backendId);
@@ -69,7 +69,7 @@ describe("backends that have ended", () => {
     expect(stillLive.map(({ id }) => id)).toEqual([survivor?.info.id]);
   });
 
-  it("are listed in full to a token of one environment, however many there are of others", async () => {
+  test("are listed in full to a token of one environment, however many there are of others", async () => {
     const hello = await setUpBackend();
     value(await hello.say({ status: "terminated" }));
     const body = { name: "staging", image: "latest" };
@@ -87,7 +87,7 @@ describe("backends that have ended", () => {
     expect(items.map(({ id }) => id)).toEqual([hello.backendId]);
   });
 
-  it("are found by their key and environment", async () => {
+  test("are found by their key and environment", async () => {
     const hello = await setUpBackend();
     const keyed = await startBackend(hello, "doc");
     value(await keyed.say({ status: "terminated" }));

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Backends } from "../../../src/objects/backends/backends.ts";
 import { Followers, followerPing, followerPong } from "../../../src/objects/followers.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
@@ -22,7 +22,7 @@ afterEach(() => {
 });
 
 describe("a shard", () => {
-  it("learns what was decided about a backend when it is first asked, and writes nothing for that", async () => {
+  test("learns what was decided about a backend when it is first asked, and writes nothing for that", async () => {
     const backend = await setUpBackend();
     expect(await backend.describe()).toMatchObject({
       info: { id: backend.backendId, cluster: "main", fencingToken: backend.fencingToken, key: null },
@@ -35,7 +35,7 @@ describe("a shard", () => {
     expect(tables).toEqual([]);
   });
 
-  it("does not know a backend that was never started, nor a report on one", async () => {
+  test("does not know a backend that was never started, nor a report on one", async () => {
     const backend = await setUpBackend();
     const never = backend.backendId.slice(0, 6) + "0".repeat(7);
     const shard = backend.shard();
@@ -47,7 +47,7 @@ describe("a shard", () => {
     expect(await follow(backend, never)).toEqual({ status: 404 });
   });
 
-  it("takes no report from another cluster", async () => {
+  test("takes no report from another cluster", async () => {
     const backend = await setUpBackend();
     expect(code(await backend.say({ status: "ready" }, "elsewhere"))).toBe("backend_not_found");
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled"]);
@@ -55,7 +55,7 @@ describe("a shard", () => {
 });
 
 describe("a history", () => {
-  it("holds each status once, in order and with its time", async () => {
+  test("holds each status once, in order and with its time", async () => {
     const backend = await setUpBackend();
     for (const status of ["loading", "starting", "waiting", "ready", "terminating", "terminated"] as const) {
       expect(value(await backend.say({ status }))).toEqual({ accepted: true, current: status });
@@ -73,7 +73,7 @@ describe("a history", () => {
     ]);
   });
 
-  it("does not go backwards: such a report is not accepted, and is told the present status", async () => {
+  test("does not go backwards: such a report is not accepted, and is told the present status", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "ready" }));
     expect(value(await backend.say({ status: "loading" }))).toEqual({ accepted: false, current: "ready" });
@@ -82,7 +82,7 @@ describe("a history", () => {
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "ready", "terminated"]);
   });
 
-  it("ends with the reason, kind and exit code that were reported, and the last status before the end", async () => {
+  test("ends with the reason, kind and exit code that were reported, and the last status before the end", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "waiting" }));
     value(await backend.say({ status: "terminating", termination_reason: "swept" }));
@@ -96,7 +96,7 @@ describe("a history", () => {
     });
   });
 
-  it("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async () => {
+  test("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "ready" }));
     value(await backend.service().terminate(backend.backendId, false, actor));
@@ -117,7 +117,7 @@ describe("a history", () => {
     ]);
   });
 
-  it("is the same after an eviction", async () => {
+  test("is the same after an eviction", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "loading" }));
     value(await backend.say({ status: "ready" }));
@@ -126,7 +126,7 @@ describe("a history", () => {
     expect(await backend.describe()).toEqual(before);
   });
 
-  it("gets the URL that a report carries, and so does who connects", async () => {
+  test("gets the URL that a report carries, and so does who connects", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     cluster.script(() => Response.json({ url: "https://first.example.com" }));
@@ -138,7 +138,7 @@ describe("a history", () => {
 });
 
 describe("the URL of a backend", () => {
-  it("is known from the cluster's answer, also when a report was quicker", async () => {
+  test("is known from the cluster's answer, also when a report was quicker", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -158,7 +158,7 @@ describe("the URL of a backend", () => {
 });
 
 describe("a follower", () => {
-  it("gets the history, then each new status, and is closed after terminated", async () => {
+  test("gets the history, then each new status, and is closed after terminated", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "loading" }));
     const follower = await backend.follow();
@@ -171,7 +171,7 @@ describe("a follower", () => {
     expect(follower.entries).toEqual((await backend.describe()).history);
   });
 
-  it("of a backend that has ended gets its history and is closed", async () => {
+  test("of a backend that has ended gets its history and is closed", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "terminated" }));
     const follower = await backend.follow();
@@ -179,7 +179,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminated"]);
   });
 
-  it("is still told after the shard was evicted", async () => {
+  test("is still told after the shard was evicted", async () => {
     const backend = await setUpBackend();
     const follower = await backend.follow();
     await evict(backend.shard());
@@ -191,7 +191,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "ready", "terminated"]);
   });
 
-  it("gets nothing twice when the first that the shard hears is a step of Slipway's own", async () => {
+  test("gets nothing twice when the first that the shard hears is a step of Slipway's own", async () => {
     const backend = await setUpBackend();
     const follower = await backend.follow();
     value(await backend.service().terminate(backend.backendId, false, actor));
@@ -200,7 +200,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);
   });
 
-  it("that is being closed does not keep the others from being told", async () => {
+  test("that is being closed does not keep the others from being told", async () => {
     const backend = await setUpBackend();
     const { account, backendId, fencingToken } = backend;
     value(await backend.say({ status: "loading" }));
@@ -216,7 +216,7 @@ describe("a follower", () => {
     expect(statuses(gone.entries)).toEqual(["scheduled", "loading"]);
   });
 
-  it("whose socket fails is closed", async () => {
+  test("whose socket fails is closed", async () => {
     const backend = await setUpBackend();
     const follower = await backend.follow();
     await runInDurableObject(backend.shard(), async (instance, state) => {
@@ -227,7 +227,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(follower.closed).not.toBeNull());
   });
 
-  it("who asks whether the shard is there is answered by the platform", async () => {
+  test("who asks whether the shard is there is answered by the platform", async () => {
     const backend = await setUpBackend();
     const follower = await backend.follow();
     follower.send(followerPing);
@@ -237,7 +237,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(follower.answers).toEqual([followerPong, followerPong]));
   });
 
-  it("ends when the shard is restarted, and sees the replay when it comes again", async () => {
+  test("ends when the shard is restarted, and sees the replay when it comes again", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "ready" }));
     const follower = await backend.follow();
@@ -247,7 +247,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(statuses(again.entries)).toEqual(["scheduled", "ready"]));
   });
 
-  it("is not told of other backends of the same shard", async () => {
+  test("is not told of other backends of the same shard", async () => {
     const hello = await setUpBackend();
     const { backendId, fencingToken } = await startBackend(hello);
     const follower = await hello.follow();
@@ -261,7 +261,7 @@ describe("a follower", () => {
 });
 
 describe("the places of a shard", () => {
-  it("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
+  test("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
     const backend = await setUpBackend();
     await runInDurableObject(backend.shard(), async (_, state) => {
       const followers = new Followers(state, { ofTag: 2, ofObject: 3 });
@@ -291,7 +291,7 @@ describe("a report that the service was told of, but whose own write was lost", 
     return backend;
   }
 
-  it("is accepted when the agent repeats it", async () => {
+  test("is accepted when the agent repeats it", async () => {
     const backend = await lostWrite("terminated");
     expect(value(await backend.say({ status: "terminated", exit_code: 2 }))).toEqual({
       accepted: true,
@@ -300,14 +300,14 @@ describe("a report that the service was told of, but whose own write was lost", 
     expect((await backend.describe()).history.at(-1)).toMatchObject({ status: "terminated", exit_code: 2 });
   });
 
-  it("is seen as an end by lost when nobody repeats it", async () => {
+  test("is seen as an end by lost when nobody repeats it", async () => {
     const backend = await lostWrite("terminated");
     const { history } = await backend.describe();
     expect(statuses(history)).toEqual(["scheduled", "loading", "terminated"]);
     expect(history.at(-1)).toMatchObject({ termination_reason: "lost", last_status: "loading" });
   });
 
-  it("is taken over from the service when it was not an end", async () => {
+  test("is taken over from the service when it was not an end", async () => {
     const backend = await lostWrite("ready");
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "loading", "ready"]);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { blobPartBytes } from "../../../src/domain/limits.ts";
 import type { BlobStore } from "../../../src/objects/blobs/blob-store.ts";
 import { sha, someBytes } from "../../support/worker/registry.ts";
@@ -24,33 +24,33 @@ export function blobStoreCases(store: () => BlobStore): void {
   }
 
   describe("what is put", () => {
-    it.each([0, 1, 70_000])("from memory is there, with its length: %i bytes", async (length) => {
+    test.each([0, 1, 70_000])("from memory is there, with its length: %i bytes", async (length) => {
       const [key, bytes] = [newKey(), someBytes(length)];
       await store().put(key, bytes, length);
       expect(await store().size(key)).toBe(length);
       expect(await read(key)).toEqual(bytes);
     });
 
-    it("from a stream is there", async () => {
+    test("from a stream is there", async () => {
       const [key, bytes] = [newKey(), someBytes(6_000_000)];
       await store().put(key, streamOf(bytes), bytes.byteLength);
       expect(await sha((await read(key)) ?? new Uint8Array())).toBe(await sha(bytes));
     });
 
-    it("again takes the place of what was there", async () => {
+    test("again takes the place of what was there", async () => {
       const key = newKey();
       await store().put(key, new Uint8Array([1, 2]), 2);
       await store().put(key, new Uint8Array([3]), 1);
       expect(await read(key)).toEqual(new Uint8Array([3]));
     });
 
-    it("from a stream that ends early is refused, and nothing is there", async () => {
+    test("from a stream that ends early is refused, and nothing is there", async () => {
       const key = newKey();
       await expect(store().put(key, streamOf(someBytes(10), 20), 20)).rejects.toThrow();
       expect(await store().size(key)).toBeNull();
     });
 
-    it("is read in part", async () => {
+    test("is read in part", async () => {
       const [key, bytes] = [newKey(), someBytes(1000)];
       await store().put(key, bytes, 1000);
       expect(await read(key, { start: 0, end: 0 })).toEqual(bytes.subarray(0, 1));
@@ -58,7 +58,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       expect(await read(key, { start: 990, end: 999 })).toEqual(bytes.subarray(990));
     });
 
-    it("is gone when it was deleted, and deleting what is not there is fine", async () => {
+    test("is gone when it was deleted, and deleting what is not there is fine", async () => {
       const keys = [newKey(), newKey()];
       for (const key of keys) await store().put(key, new Uint8Array([1]), 1);
       await store().delete([...keys, newKey()]);
@@ -68,12 +68,12 @@ export function blobStoreCases(store: () => BlobStore): void {
     });
   });
 
-  it("what was never put is not there", async () => {
+  test("what was never put is not there", async () => {
     expect([await read(newKey()), await store().size(newKey())]).toEqual([null, null]);
   });
 
   describe("what comes in parts", () => {
-    it.each([
+    test.each([
       ["of which the last is shorter", [blobPartBytes, blobPartBytes, 17]],
       ["that are all full", [blobPartBytes, blobPartBytes]],
       ["of which there is one", [3]],
@@ -90,7 +90,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       expect(await sha((await read(key)) ?? new Uint8Array())).toBe(await sha(whole));
     });
 
-    it("again takes the place of a part that came before", async () => {
+    test("again takes the place of a part that came before", async () => {
       const key = newKey();
       const id = await store().createMultipart(key);
       await store().putPart(key, id, 1, someBytes(10));
@@ -99,7 +99,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       expect(await read(key)).toEqual(bytes);
     });
 
-    it("is not completed with a part that another one has taken the place of", async () => {
+    test("is not completed with a part that another one has taken the place of", async () => {
       const key = newKey();
       const id = await store().createMultipart(key);
       const first = await store().putPart(key, id, 1, someBytes(10));
@@ -108,7 +108,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       expect(await store().size(key)).toBeNull();
     });
 
-    it("is not there when it was aborted, and aborting twice is fine", async () => {
+    test("is not there when it was aborted, and aborting twice is fine", async () => {
       const key = newKey();
       const id = await store().createMultipart(key);
       const etag = await store().putPart(key, id, 1, someBytes(10));
@@ -118,7 +118,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       expect(await store().size(key)).toBeNull();
     });
 
-    it("stays when it is aborted after it was completed", async () => {
+    test("stays when it is aborted after it was completed", async () => {
       const key = newKey();
       const id = await store().createMultipart(key);
       await store().completeMultipart(key, id, [await store().putPart(key, id, 1, someBytes(10))]);

@@ -1,4 +1,4 @@
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { s3BlobStore } from "../../../src/objects/blobs/s3-blob-store.ts";
 import type { S3Place } from "../../support/registry/s3-place.ts";
 import { blobStoreCases } from "./blob-store.case.ts";
@@ -9,7 +9,7 @@ const settings = { region: "auto", ...place };
 describe("bytes on an S3 server", () => {
   blobStoreCases(() => s3BlobStore(settings));
 
-  it("are refused to whoever has another secret", async () => {
+  test("are refused to whoever has another secret", async () => {
     const store = s3BlobStore({ ...settings, secretAccessKey: "another one" });
     await expect(store.put("acme/key", new Uint8Array([1]), 1)).rejects.toThrow("S3 answered 403 to PUT");
     await expect(store.get("acme/key")).rejects.toThrow("403");

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, notEnded } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
@@ -28,7 +28,7 @@ async function setUpTwoAgents() {
 }
 
 describe("two agents of one cluster", () => {
-  it("that send heartbeats in turn lose nothing of each other's", async () => {
+  test("that send heartbeats in turn lose nothing of each other's", async () => {
     const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     await beatFirst([first.reported, second.reported]);
     for (let i = 0; i < 20; i++) {
@@ -40,7 +40,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
   });
 
-  it("that send heartbeats at once lose nothing of each other's", async () => {
+  test("that send heartbeats at once lose nothing of each other's", async () => {
     const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     await Promise.all([beatFirst([first.reported, second.reported]), beatSecond()]);
     for (let i = 0; i < 5; i++) {
@@ -50,7 +50,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([first.backendId, second.backendId]);
   });
 
-  it("lose what neither lists any more", async () => {
+  test("lose what neither lists any more", async () => {
     const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     await beatFirst([first.reported, second.reported]);
     await beatSecond();
@@ -58,7 +58,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([second.backendId]);
   });
 
-  it("lose nothing that may have started after the last heartbeat of one of them", async () => {
+  test("lose nothing that may have started after the last heartbeat of one of them", async () => {
     const { hello, agent, beatFirst, beatSecond, first, second } = await setUpTwoAgents();
     await beatFirst([first.reported, second.reported]);
     const third = await startBackend(hello, "third");
@@ -70,7 +70,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).not.toContain(third.backendId);
   });
 
-  it("lose nothing before both were heard by an object that was evicted", async () => {
+  test("lose nothing before both were heard by an object that was evicted", async () => {
     const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     await beatFirst([first.reported, second.reported]);
     await beatSecond();
@@ -81,7 +81,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([second.backendId]);
   });
 
-  it.each(["which knows what it listed", "which was evicted since"])(
+  test.each(["which knows what it listed", "which was evicted since"])(
     "lose what only one of them listed when it was silent for 60 s: %s, the object tells the services",
     async (which) => {
       const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
@@ -103,7 +103,7 @@ describe("two agents of one cluster", () => {
     },
   );
 
-  it("lose what no list has shown when the agent that may have had it is gone", async () => {
+  test("lose what no list has shown when the agent that may have had it is gone", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const agent = agentOf(hello);
@@ -122,7 +122,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  it("may both list one backend, and neither is told to end it", async () => {
+  test("may both list one backend, and neither is told to end it", async () => {
     const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     for (let i = 0; i < 3; i++) {
       expect((await beatFirst([first.reported, second.reported])).terminate).toEqual([]);
@@ -133,7 +133,7 @@ describe("two agents of one cluster", () => {
 });
 
 describe("an agent that restarts under its name", () => {
-  it("loses what it has forgotten, and nothing else", async () => {
+  test("loses what it has forgotten, and nothing else", async () => {
     const { hello, first, second, agent } = await setUpTwoAgents();
     value(await agent.beat([first.reported, second.reported]));
     vi.setSystemTime(Date.now() + 10_000);
@@ -141,7 +141,7 @@ describe("an agent that restarts under its name", () => {
     expect(await notEnded(hello)).toEqual([second.backendId]);
   });
 
-  it("loses within five minutes what it forgot before any heartbeat listed it", async () => {
+  test("loses within five minutes what it forgot before any heartbeat listed it", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const agent = agentOf(hello);
@@ -161,7 +161,7 @@ describe("an agent that restarts under its name", () => {
 });
 
 describe("a backend whose spawn had to be repeated", () => {
-  it("is not lost by a heartbeat that was sent before it arrived, but by one 30 s later", async () => {
+  test("is not lost by a heartbeat that was sent before it arrived, but by one 30 s later", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const agent = agentOf(hello);

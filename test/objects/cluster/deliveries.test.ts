@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
@@ -80,7 +80,7 @@ async function tell(hello: Hello, count: number, { registration = 0, prefix = "x
 }
 
 describe("a cluster's deliveries", () => {
-  it("show each attempt of spawns, terminations, announcements and pings", async () => {
+  test("show each attempt of spawns, terminations, announcements and pings", async () => {
     const hello = await ready();
     vi.setSystemTime(Date.now() + 1000);
     cluster.script(() => {
@@ -133,7 +133,7 @@ describe("a cluster's deliveries", () => {
     expect(JSON.stringify(pinned)).not.toContain("announced");
   });
 
-  it("cost a spawn nothing: no row is written for them, and no other alarm is set, before its alarm rings", async () => {
+  test("cost a spawn nothing: no row is written for them, and no other alarm is set, before its alarm rings", async () => {
     const hello = await ready();
     await told(hello, 1);
     const rows = await batches(hello);
@@ -144,7 +144,7 @@ describe("a cluster's deliveries", () => {
     expect(await batches(hello)).toEqual([...rows, 3]);
   });
 
-  it("that their log does not take now are told again, once each", async () => {
+  test("that their log does not take now are told again, once each", async () => {
     const hello = await ready();
     await told(hello, 1);
     const mend = await breakTable(log(hello), "delivery_attempts");
@@ -158,14 +158,14 @@ describe("a cluster's deliveries", () => {
     expect(spawn?.attempts).toHaveLength(1);
   });
 
-  it("recorded twice are shown once", async () => {
+  test("recorded twice are shown once", async () => {
     const hello = await setUp();
     await tell(hello, 2);
     await tell(hello, 2);
     expect((await listed(hello)).map(({ attempts }) => attempts.length)).toEqual([1, 1]);
   });
 
-  it("are listed page by page, newest first, of one service, and by their outcome", async () => {
+  test("are listed page by page, newest first, of one service, and by their outcome", async () => {
     const hello = await setUp();
     await tell(hello, 3);
     cluster.script(500);
@@ -184,7 +184,7 @@ describe("a cluster's deliveries", () => {
     expect(code(bad)).toBe("bad_request");
   });
 
-  it("are kept in rows of at most 500 attempts, and dropped when newer ones are 2,000", async () => {
+  test("are kept in rows of at most 500 attempts, and dropped when newer ones are 2,000", async () => {
     const hello = await setUp();
     await tell(hello, 1_200);
     expect(await batches(hello)).toEqual([500, 500, 200]);
@@ -197,7 +197,7 @@ describe("a cluster's deliveries", () => {
     expect([items[0]?.id, items.length, next === null]).toEqual(["z0_spawn", 200, false]);
   });
 
-  it("are gone after 7 days, also from storage and without another delivery", async () => {
+  test("are gone after 7 days, also from storage and without another delivery", async () => {
     const hello = await setUp();
     await tell(hello, 1);
     vi.setSystemTime(Date.now() + 7 * day - 1);
@@ -209,7 +209,7 @@ describe("a cluster's deliveries", () => {
     expect(await alarmOf(log(hello))).toBeNull();
   });
 
-  it("of a registration are not those of one before under its name, whose late ones are dropped", async () => {
+  test("of a registration are not those of one before under its name, whose late ones are dropped", async () => {
     const hello = await setUp();
     const before = await registrationOf(hello);
     await tell(hello, 2);
@@ -226,7 +226,7 @@ describe("a cluster's deliveries", () => {
     expect(await batches(hello)).toEqual([1]);
   });
 
-  it("of a cluster that was never registered are not found, and asking stores nothing", async () => {
+  test("of a cluster that was never registered are not found, and asking stores nothing", async () => {
     const hello = await setUp();
     const stub = clusterStub(env, hello.account, "mian");
     expect(code(await stub.listDeliveries(hello.account, "mian", { limit: 5 }))).toBe("cluster_not_found");

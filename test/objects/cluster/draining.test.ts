@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, register } from "../support/agent.ts";
@@ -31,7 +31,7 @@ async function setUpDraining() {
 }
 
 describe("a cluster whose agents all drain", () => {
-  it("starts no backend: a spawn is refused with when to come again, and its webhook is not sent", async () => {
+  test("starts no backend: a spawn is refused with when to come again, and its webhook is not sent", async () => {
     const { hello } = await setUpDraining();
     const sent = cluster.of("backend.spawn").length;
     const refused = await hello.connect();
@@ -43,7 +43,7 @@ describe("a cluster whose agents all drain", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(sent);
   });
 
-  it("still hands out the backends that hold keys, and other clusters start what they are asked to", async () => {
+  test("still hands out the backends that hold keys, and other clusters start what they are asked to", async () => {
     const { hello, backendId } = await setUpDraining();
     value(await register(hello, "second"));
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
@@ -51,7 +51,7 @@ describe("a cluster whose agents all drain", () => {
     expect(code(await hello.connect({ key: "new" }))).toBe("cluster_unavailable");
   });
 
-  it("is the reason that `resolve` gives", async () => {
+  test("is the reason that `resolve` gives", async () => {
     const { hello } = await setUpDraining();
     const resolved = value(await hello.service().resolve("default", { key: "new" }));
     expect(resolved).toMatchObject({ action: "refuse", cluster: "main" });
@@ -60,7 +60,7 @@ describe("a cluster whose agents all drain", () => {
     ]);
   });
 
-  it("is known to a service that is created meanwhile", async () => {
+  test("is known to a service that is created meanwhile", async () => {
     const { hello } = await setUpDraining();
     value(await hello.accountObject.createService({ name: "later" }, actor));
     const later = serviceStub(env, hello.account, "later");
@@ -68,7 +68,7 @@ describe("a cluster whose agents all drain", () => {
     expect(code(await later.connectBackend(connectCall({})))).toBe("cluster_unavailable");
   });
 
-  it("is still draining after every object was evicted", async () => {
+  test("is still draining after every object was evicted", async () => {
     const { hello, agent, reported } = await setUpDraining();
     for (const stub of [hello.service(), hello.accountObject, agent.stub()]) await evict(stub);
     expect(code(await hello.connect())).toBe("cluster_unavailable");
@@ -76,7 +76,7 @@ describe("a cluster whose agents all drain", () => {
     expect(value(await hello.connect()).spawned).toBe(true);
   });
 
-  it("takes backends again from the first heartbeat that does not drain, of whichever agent", async () => {
+  test("takes backends again from the first heartbeat that does not drain, of whichever agent", async () => {
     const { hello, agent, reported } = await setUpDraining();
     value(await agent.beat([], "agent-2"));
     expect(value(await hello.connect()).spawned).toBe(true);
@@ -86,7 +86,7 @@ describe("a cluster whose agents all drain", () => {
     expect(code(await hello.connect())).toBe("cluster_unavailable");
   });
 
-  it("takes backends again when the agent that drained is lost", async () => {
+  test("takes backends again when the agent that drained is lost", async () => {
     const { hello, agent } = await setUpDraining();
     await passTime(agent.stub(), 59_999);
     expect(code(await hello.connect())).toBe("cluster_unavailable");
@@ -94,7 +94,7 @@ describe("a cluster whose agents all drain", () => {
     expect(value(await hello.connect()).spawned).toBe(true);
   });
 
-  it("begins to drain when the last agent that did not is lost", async () => {
+  test("begins to drain when the last agent that did not is lost", async () => {
     const { hello, agent, reported } = await setUpDraining();
     value(await agent.beat([], "agent-2"));
     vi.setSystemTime(Date.now() + 50_000);
@@ -106,7 +106,7 @@ describe("a cluster whose agents all drain", () => {
 });
 
 describe("a cluster whose account could not be told that it drains", () => {
-  it("has its heartbeats answered all the same, and tells it by its alarm", async () => {
+  test("has its heartbeats answered all the same, and tells it by its alarm", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello, "main", 2);
     value(await agent.beat([reported]));
@@ -120,7 +120,7 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(code(await hello.connect())).toBe("cluster_unavailable");
   });
 
-  it("tells it what is so by then, not what was", async () => {
+  test("tells it what is so by then, not what was", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello, "main", 2);
     const mend = await breakTable(hello.accountObject, "clusters");

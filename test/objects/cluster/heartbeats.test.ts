@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 describe("a heartbeat", () => {
-  it("is answered with the lease, and a backend that should run is left in peace", async () => {
+  test("is answered with the lease, and a backend that should run is left in peace", async () => {
     const { hello, reported } = await setUpBackend();
     expect(value(await agentOf(hello).beat([reported]))).toEqual({
       lease_seconds: 45,
@@ -29,12 +29,12 @@ describe("a heartbeat", () => {
     });
   });
 
-  it("for another cluster is refused", async () => {
+  test("for another cluster is refused", async () => {
     const hello = await setUp();
     expect(code(await agentOf(hello).beat([], "agent-1", { cluster: "other" }))).toBe("forbidden");
   });
 
-  it("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
+  test("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const ended = await startBackend(hello);
     value(await hello.report(ended.backendId, ended.reported.fencing_token, "terminated"));
@@ -50,7 +50,7 @@ describe("a heartbeat", () => {
     expect(answer.unknown).not.toContain(other.backendId);
   });
 
-  it("tells the agent nothing of what it lists as terminated", async () => {
+  test("tells the agent nothing of what it lists as terminated", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8), status: "terminated" } as const;
     const noService = { ...never, id: "zzzzz00000000" };
@@ -60,7 +60,7 @@ describe("a heartbeat", () => {
     });
   });
 
-  it("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async () => {
+  test("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -73,7 +73,7 @@ describe("a heartbeat", () => {
     expect(value(await agent.beat([{ ...reported, status: "terminated" }])).terminate).toEqual([]);
   });
 
-  it("does not learn whether a backend of another account exists", async () => {
+  test("does not learn whether a backend of another account exists", async () => {
     const { hello: stranger, reported } = await setUpBackend();
     const hello = await setUp();
     expect(value(await agentOf(hello).beat([reported]))).toMatchObject({
@@ -83,14 +83,14 @@ describe("a heartbeat", () => {
     expect(value(await stranger.service().liveBackends())).toHaveLength(1);
   });
 
-  it("tells the agent of one cluster to end what another should run", async () => {
+  test("tells the agent of one cluster to end what another should run", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     value(await register(hello, "second"));
     expect(value(await agentOf(hello, "second").beat([reported])).terminate).toEqual([backendId]);
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
   });
 
-  it("that misses a backend older than 30 s ends it as lost, which frees its key", async () => {
+  test("that misses a backend older than 30 s ends it as lost, which frees its key", async () => {
     const { hello, backendId, reported, history } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -105,7 +105,7 @@ describe("a heartbeat", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  it.each(["a new agent", "the first agent after the object was evicted"])(
+  test.each(["a new agent", "the first agent after the object was evicted"])(
     "of %s that runs nothing ends what no heartbeat has ever listed",
     async (which) => {
       const { hello, backendId } = await setUpBackend();
@@ -122,7 +122,7 @@ describe("a heartbeat", () => {
     },
   );
 
-  it("of a new agent misses a backend that is too young at first as soon as it is old enough", async () => {
+  test("of a new agent misses a backend that is too young at first as soon as it is old enough", async () => {
     const { hello } = await setUpBackend();
     const agent = agentOf(hello);
     for (const ms of [0, 10_000, 10_000, 10_000, 10_000]) {
@@ -132,7 +132,7 @@ describe("a heartbeat", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  it("does not end a backend whose spawn the cluster has not acknowledged yet", async () => {
+  test("does not end a backend whose spawn the cluster has not acknowledged yet", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(500);
@@ -144,7 +144,7 @@ describe("a heartbeat", () => {
     expect(live.map(({ info }) => info.id)).toEqual([backendId]);
   });
 
-  it("acknowledges the spawns of the backends that it lists", async () => {
+  test("acknowledges the spawns of the backends that it lists", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(500);
@@ -171,7 +171,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     return { hello, agent, all, here: backendId, elsewhere: elsewhere.backendId };
   }
 
-  it("is answered with the lease and what the others say, and with the rest by the next one", async () => {
+  test("is answered with the lease and what the others say, and with the rest by the next one", async () => {
     const { hello, agent, all, here, elsewhere } = await setUpTwoServices();
     const mend = await breakTable(hello.service(), "backends");
     expect(value(await agent.beat(all))).toMatchObject({ lease_seconds: 45, terminate: [elsewhere] });
@@ -179,7 +179,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat(all)).terminate.toSorted()).toEqual([here, elsewhere].toSorted());
   });
 
-  it("does not wait for it as long as the agent waits for the heartbeat", { timeout: 30_000 }, async () => {
+  test("does not wait for it as long as the agent waits for the heartbeat", { timeout: 30_000 }, async () => {
     const { hello, agent, all, elsewhere } = await setUpTwoServices();
     let isStuck = false;
     const stuck = runInDurableObject(hello.service(), (_, state) => {
@@ -192,7 +192,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat(all)).terminate).toHaveLength(2);
   });
 
-  it("asks it until it has answered, although no agent has listed anything of it", async () => {
+  test("asks it until it has answered, although no agent has listed anything of it", async () => {
     const { hello } = await setUpBackend();
     const agent = agentOf(hello);
     const mend = await breakTable(hello.service(), "backends");
@@ -208,7 +208,7 @@ describe("a heartbeat that meets a service in trouble", () => {
 });
 
 describe("what heartbeats write", () => {
-  it("is one row each: the alarm stays where it is until it rings", async () => {
+  test("is one row each: the alarm stays where it is until it rings", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -230,7 +230,7 @@ describe("what heartbeats write", () => {
 });
 
 describe("a cluster whose heartbeats stay away", () => {
-  it("is lost after 60 s: its backends end as lost and their keys are free", async () => {
+  test("is lost after 60 s: its backends end as lost and their keys are free", async () => {
     const { hello, backendId, reported, history } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -244,7 +244,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(value(await agent.beat([reported])).terminate).toEqual([backendId]);
   });
 
-  it("is lost although its object was evicted meanwhile", async () => {
+  test("is lost although its object was evicted meanwhile", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -253,7 +253,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  it("takes the last backends of a removed service with it, so that a service of that name gets its keys", async () => {
+  test("takes the last backends of a removed service with it, so that a service of that name gets its keys", async () => {
     const { hello, reported, history } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -262,7 +262,7 @@ describe("a cluster whose heartbeats stay away", () => {
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });
 
-  it("is not lost while they come", async () => {
+  test("is not lost while they come", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const agent = agentOf(hello);
     for (let i = 0; i < 10; i++) {
@@ -273,7 +273,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(live.map(({ info }) => info.id)).toEqual([backendId]);
   });
 
-  it("takes only its own backends with it", async () => {
+  test("takes only its own backends with it", async () => {
     const { hello, reported } = await setUpBackend();
     value(await register(hello, "second"));
     const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
@@ -284,7 +284,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(live.map(({ info }) => info.id)).toEqual([elsewhere.backendId]);
   });
 
-  it("is not judged where it has never sent one", async () => {
+  test("is not judged where it has never sent one", async () => {
     const { hello, backendId } = await setUpBackend();
     vi.setSystemTime(Date.now() + 10 * 60_000);
     expect(await passTime(agentOf(hello).stub(), 0)).toBe(false);

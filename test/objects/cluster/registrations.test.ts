@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "../support/agent.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
@@ -27,14 +27,14 @@ async function setUpAnew({ draining = false } = {}) {
 }
 
 describe("a cluster that was deleted and registered again under its name", () => {
-  it("is not lost when the heartbeats of the one before have stayed away for 60 s", async () => {
+  test("is not lost when the heartbeats of the one before have stayed away for 60 s", async () => {
     const { hello, before, backendId } = await setUpAnew();
     await passTime(before.stub(), 60_000);
     expect(await notEnded(hello)).toEqual([backendId]);
     expect(await passTime(before.stub(), 60_000)).toBe(false);
   });
 
-  it("is not silent, nor draining, for what the one before was", async () => {
+  test("is not silent, nor draining, for what the one before was", async () => {
     const { hello, backendId } = await setUpAnew({ draining: true });
     vi.setSystemTime(Date.now() + 50_000);
     expect(await listed(hello)).toEqual([backendId]);
@@ -45,7 +45,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(value(await hello.connect()).spawned).toBe(true);
   });
 
-  it("does not begin to drain when the one before is said to late", async () => {
+  test("does not begin to drain when the one before is said to late", async () => {
     const { hello } = await setUpAnew();
     const registration = await registrationOf(hello);
     const late = await hello.accountObject.setClusterDraining("main", registration - 1, true);
@@ -55,7 +55,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(code(await hello.connect())).toBe("cluster_unavailable");
   });
 
-  it("takes nothing over from the one before: an agent of that one is not waited for", async () => {
+  test("takes nothing over from the one before: an agent of that one is not waited for", async () => {
     const { hello, agent, reported } = await setUpAnew();
     vi.setSystemTime(Date.now() + 40_000);
     value(await agent.beat([reported], "agent-2"));
@@ -65,7 +65,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  it("keeps its backends when the loss of the one before is told late", async () => {
+  test("keeps its backends when the loss of the one before is told late", async () => {
     const { hello, backendId } = await setUpAnew();
     const registration = await registrationOf(hello);
     value(await hello.service().clusterLost("main", registration - 1));
@@ -74,7 +74,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  it("does not listen to an agent of the one before, whose token may still be taken for good", async () => {
+  test("does not listen to an agent of the one before, whose token may still be taken for good", async () => {
     const { hello, before, agent, backendId, reported } = await setUpAnew();
     value(await agent.beat([reported], "agent-2"));
     vi.setSystemTime(Date.now() + 40_000);
@@ -86,7 +86,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
   });
 });
 
-it("a cluster that was deleted is forgotten with its agents", async () => {
+test("a cluster that was deleted is forgotten with its agents", async () => {
   const hello = await setUp();
   const agent = agentOf(hello, "main", await registrationOf(hello));
   value(await agent.beat([]));

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
@@ -19,7 +19,7 @@ afterEach(() => {
 const everything = { limit: 50 };
 
 describe("the lists of live backends", () => {
-  it("leave a cluster's backends out while it is silent for longer than the lease, and show them again after", async () => {
+  test("leave a cluster's backends out while it is silent for longer than the lease, and show them again after", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -35,7 +35,7 @@ describe("the lists of live backends", () => {
     expect(value(await hello.service().listBackends(everything)).items).toHaveLength(1);
   });
 
-  it("leave them out although the cluster's object was evicted", async () => {
+  test("leave them out although the cluster's object was evicted", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -44,7 +44,7 @@ describe("the lists of live backends", () => {
     expect(await listed(hello)).toEqual([]);
   });
 
-  it("leave out what only a silent agent ran, while another keeps the cluster alive", async () => {
+  test("leave out what only a silent agent ran, while another keeps the cluster alive", async () => {
     const { hello, reported } = await setUpBackend();
     const other = await startBackend(hello, "other");
     const agent = agentOf(hello);
@@ -58,7 +58,7 @@ describe("the lists of live backends", () => {
     expect(await notEnded(hello)).toHaveLength(2);
   });
 
-  it("show what runs in other clusters, and what is younger than the lease", async () => {
+  test("show what runs in other clusters, and what is younger than the lease", async () => {
     const { hello, reported } = await setUpBackend();
     value(await register(hello, "second"));
     const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
@@ -72,13 +72,13 @@ describe("the lists of live backends", () => {
     expect(await listed(hello)).toEqual([elsewhere.backendId]);
   });
 
-  it("show what runs in a cluster that never sent a heartbeat", async () => {
+  test("show what runs in a cluster that never sent a heartbeat", async () => {
     const { hello, backendId } = await setUpBackend();
     vi.setSystemTime(Date.now() + 3_600_000);
     expect(await listed(hello)).toEqual([backendId]);
   });
 
-  it("show what was started in a cluster after it was lost: nobody has judged it", async () => {
+  test("show what was started in a cluster after it was lost: nobody has judged it", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -90,7 +90,7 @@ describe("the lists of live backends", () => {
 });
 
 describe("a cluster that is lost", () => {
-  it("is told to every service, again to those that did not hear it, and to none after a heartbeat", async () => {
+  test("is told to every service, again to those that did not hear it, and to none after a heartbeat", async () => {
     const { hello, reported } = await setUpBackend();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
@@ -109,7 +109,7 @@ describe("a cluster that is lost", () => {
     expect(await wakesIn(agent.stub())).toBeGreaterThan(6 * 24 * 3600 * 1000);
   });
 
-  it("and was heard again before every service was told keeps what was not given up yet", async () => {
+  test("and was heard again before every service was told keeps what was not given up yet", async () => {
     const { hello, backendId, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
@@ -121,7 +121,7 @@ describe("a cluster that is lost", () => {
     expect(await listed(hello)).toEqual([backendId]);
   });
 
-  it("is lost once: what was started since then waits for a heartbeat", async () => {
+  test("is lost once: what was started since then waits for a heartbeat", async () => {
     const { hello, reported } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loginStub } from "../../../src/objects/stubs.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { code, value } from "../support/service.ts";
@@ -35,7 +35,7 @@ function tablesOf(stub: DurableObjectStub): Promise<unknown[]> {
 }
 
 describe("a login that nobody has confirmed", () => {
-  it("keeps nothing, whatever it is asked", async () => {
+  test("keeps nothing, whatever it is asked", async () => {
     const login = newLogin();
     expect(code(await login.complete("0000"))).toBe("login_not_found");
     expect(await login.waitConfirmed(1)).toBe(false);
@@ -44,7 +44,7 @@ describe("a login that nobody has confirmed", () => {
     expect(await runInDurableObject(login, (_, { storage }) => storage.getAlarm())).toBeNull();
   });
 
-  it("lets those who wait know as soon as somebody confirms it", async () => {
+  test("lets those who wait know as soon as somebody confirms it", async () => {
     const login = newLogin();
     const waiting = [login.waitConfirmed(60_000), login.waitConfirmed(60_000)];
     value(await login.confirm(ada()));
@@ -53,7 +53,7 @@ describe("a login that nobody has confirmed", () => {
 });
 
 describe("a confirmed login", () => {
-  it("shows the person the same code again, also after the object was out of memory", async () => {
+  test("shows the person the same code again, also after the object was out of memory", async () => {
     const login = newLogin();
     const shown = value(await login.confirm(ada()));
     expect(shown.code).toMatch(/^\d{4}$/);
@@ -62,14 +62,14 @@ describe("a confirmed login", () => {
     expect(code(await login.confirm({ ...ada(), tokenId: "tokenofeve00" }))).toBe("login_taken");
   });
 
-  it("is told to those who come later at once", async () => {
+  test("is told to those who come later at once", async () => {
     const login = newLogin();
     value(await login.confirm(ada()));
     await evict(login);
     expect(await login.waitConfirmed(60_000)).toBe(true);
   });
 
-  it("is completed by its code, once, also by two who try at once", async () => {
+  test("is completed by its code, once, also by two who try at once", async () => {
     const login = newLogin();
     const shown = value(await login.confirm(ada()));
     const both = await Promise.all([login.complete(shown.code), login.complete(shown.code)]);
@@ -80,7 +80,7 @@ describe("a confirmed login", () => {
     expect(code(await login.confirm(ada()))).toBe("login_not_found");
   });
 
-  it("ends with the fifth wrong code, of which none is forgotten while it is out of memory", async () => {
+  test("ends with the fifth wrong code, of which none is forgotten while it is out of memory", async () => {
     const login = newLogin();
     const shown = value(await login.confirm(ada()));
     for (const left of [4, 3, 2, 1, 0]) {
@@ -92,7 +92,7 @@ describe("a confirmed login", () => {
     expect(code(await login.confirm(ada()))).toBe("login_not_found");
   });
 
-  it("counts every one of several wrong codes that come at once", async () => {
+  test("counts every one of several wrong codes that come at once", async () => {
     const login = newLogin();
     const shown = value(await login.confirm(ada()));
     const tries = await Promise.all(Array.from({ length: 8 }, () => login.complete(wrongFor(shown.code))));
@@ -102,7 +102,7 @@ describe("a confirmed login", () => {
     ]);
   });
 
-  it("cannot be completed from the millisecond of its end on, and then leaves nothing", async () => {
+  test("cannot be completed from the millisecond of its end on, and then leaves nothing", async () => {
     const login = newLogin();
     const shown = value(await login.confirm(ada()));
     vi.setSystemTime(Date.now() + tenMinutes);
@@ -113,7 +113,7 @@ describe("a confirmed login", () => {
     expect(await tablesOf(login)).toEqual([]);
   });
 
-  it("that is over keeps that it was, until its token is of no use any more", async () => {
+  test("that is over keeps that it was, until its token is of no use any more", async () => {
     const login = newLogin();
     const person = ada();
     value(await login.complete(value(await login.confirm(person)).code));

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { actor, digestNumber, registryHost, setUp, value } from "../support/service.ts";
 
@@ -322,7 +322,7 @@ async function check(hello: Hello, model: Model): Promise<void> {
   }
 }
 
-it("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say", {
+test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say", {
   timeout: 120_000,
 }, async () => {
   await fc.assert(

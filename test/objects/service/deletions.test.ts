@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
 import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
@@ -35,7 +35,7 @@ function messageOf(result: { ok: boolean; error?: { message: string } }): string
 }
 
 describe("deleting an image", () => {
-  it("is refused while an environment resolves to it, be it by digest or by tag", async () => {
+  test("is refused while an environment resolves to it, be it by digest or by tag", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await hello.push(2, "v2");
@@ -48,7 +48,7 @@ describe("deleting an image", () => {
     expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_not_found");
   });
 
-  it("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
+  test("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     await hello.push(2, "v2");
@@ -61,7 +61,7 @@ describe("deleting an image", () => {
     value(await hello.service().deleteImage(digestNumber(1), actor));
   });
 
-  it("is refused while a live backend runs it, and not after its end", async () => {
+  test("is refused while a live backend runs it, and not after its end", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await hello.push(2, "other");
@@ -78,7 +78,7 @@ describe("deleting an image", () => {
 });
 
 describe("deleting an environment", () => {
-  it("is refused while it has live backends, and for the only one that there is", async () => {
+  test("is refused while it has live backends, and for the only one that there is", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     expect(code(await hello.service().deleteEnvironment("default", actor))).toBe("environment_in_use");
@@ -92,7 +92,7 @@ describe("deleting an environment", () => {
     expect(value(await hello.service().describe()).defaultEnvironment).toBeNull();
   });
 
-  it("leaves nothing of it to one that is created later under its name", async () => {
+  test("leaves nothing of it to one that is created later under its name", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await addEnvironment(hello, "prod", digestNumber(1));
@@ -108,7 +108,7 @@ describe("deleting an environment", () => {
 });
 
 describe("a service that is deleted and created again", () => {
-  it("starts anew, keeps its code, and its fencing tokens go on increasing", async () => {
+  test("starts anew, keeps its code, and its fencing tokens go on increasing", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1"));
@@ -136,7 +136,7 @@ describe("a service that is deleted and created again", () => {
     expect(live?.info.fencingToken).toBeGreaterThan(old?.info.fencingToken ?? Number.POSITIVE_INFINITY);
   });
 
-  it("does not hand out a key that a backend of its former life still holds", async () => {
+  test("does not hand out a key that a backend of its former life still holds", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const before = value(await hello.connect({ key: "doc" }));

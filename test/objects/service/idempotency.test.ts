@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { idempotencyKeptMs } from "../../../src/domain/limits.ts";
 import type { Idempotency } from "../../../src/objects/contract.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
@@ -39,7 +39,7 @@ function recordsOf(hello: Hello): Promise<unknown[]> {
 }
 
 describe("a connect that is sent again", () => {
-  it("is answered as the first time and starts nothing, whatever has happened since", async () => {
+  test("is answered as the first time and starts nothing, whatever has happened since", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const first = value(await connect(hello, once));
@@ -52,7 +52,7 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([]);
   });
 
-  it("with another body is idempotency_mismatch and starts nothing", async () => {
+  test("with another body is idempotency_mismatch and starts nothing", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await connect(hello, once));
@@ -61,7 +61,7 @@ describe("a connect that is sent again", () => {
     expect(value(await connect(hello, { key: "retry-2", requestHash: "b" })).backendId).not.toBe(backendId);
   });
 
-  it("while the first is still running is idempotency_in_progress, and the first's answer after it", async () => {
+  test("while the first is still running is idempotency_in_progress, and the first's answer after it", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -80,7 +80,7 @@ describe("a connect that is sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  it("after the object went down in the middle of the first finds the backend that was decided", async () => {
+  test("after the object went down in the middle of the first finds the backend that was decided", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await connect(hello, once));
@@ -94,7 +94,7 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([backendId]);
   });
 
-  it("after the object went down and the backend has ended says so, and starts no other", async () => {
+  test("after the object went down and the backend has ended says so, and starts no other", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await connect(hello, once));
@@ -112,14 +112,14 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([]);
   });
 
-  it("is decided anew after a failure that started nothing", async () => {
+  test("is decided anew after a failure that started nothing", async () => {
     const hello = await setUp();
     expect(code(await connect(hello, once))).toBe("image_not_found");
     await hello.push(1, "latest");
     expect(value(await connect(hello, once)).spawned).toBe(true);
   });
 
-  it("is told the cluster's refusal again, without asking it again", async () => {
+  test("is told the cluster's refusal again, without asking it again", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(409);
@@ -129,7 +129,7 @@ describe("a connect that is sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  it("gets the URL that the cluster told only after the first answer had failed", async () => {
+  test("gets the URL that the cluster told only after the first answer had failed", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     cluster.script(500);
@@ -145,7 +145,7 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([id]);
   });
 
-  it("24 h later is a new request, and nothing is kept of the old ones", async () => {
+  test("24 h later is a new request, and nothing is kept of the old ones", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const first = value(await connect(hello, once));
@@ -157,7 +157,7 @@ describe("a connect that is sent again", () => {
     expect(await recordsOf(hello)).toEqual([{ key: "retry-1" }]);
   });
 
-  it("many times at once starts one backend", async () => {
+  test("many times at once starts one backend", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const all = await Promise.all(Array.from({ length: 10 }, () => connect(hello, once)));
@@ -209,21 +209,24 @@ describe("a creation that is sent again", () => {
     ],
   ];
 
-  it.each(creations)("%s is answered as the first time, and refused with another body", async (_, create) => {
-    const hello = await setUp();
-    const first = await create(hello, once);
-    expect(first).toMatchObject({ ok: true });
-    vi.setSystemTime(Date.now() + 60_000);
-    expect(await create(hello, once)).toEqual(first);
-    expect(await create(hello, otherBody)).toMatchObject({
-      ok: false,
-      error: { code: "idempotency_mismatch" },
-    });
-    expect(value(await hello.accountObject.listTokens({ limit: 50 })).items.length).toBeLessThanOrEqual(3);
-    expect(value(await hello.service().recentImages(registryHost)).length).toBeLessThanOrEqual(1);
-  });
+  test.each(creations)(
+    "%s is answered as the first time, and refused with another body",
+    async (_, create) => {
+      const hello = await setUp();
+      const first = await create(hello, once);
+      expect(first).toMatchObject({ ok: true });
+      vi.setSystemTime(Date.now() + 60_000);
+      expect(await create(hello, once)).toEqual(first);
+      expect(await create(hello, otherBody)).toMatchObject({
+        ok: false,
+        error: { code: "idempotency_mismatch" },
+      });
+      expect(value(await hello.accountObject.listTokens({ limit: 50 })).items.length).toBeLessThanOrEqual(3);
+      expect(value(await hello.service().recentImages(registryHost)).length).toBeLessThanOrEqual(1);
+    },
+  );
 
-  it("succeeds after a failure, which is not kept", async () => {
+  test("succeeds after a failure, which is not kept", async () => {
     const hello = await setUp();
     const create = () =>
       hello.service().createEnvironment({ name: "prod", image: "v1" }, actor, registryHost, once);
@@ -232,7 +235,7 @@ describe("a creation that is sent again", () => {
     expect(value(await create()).digest).toBe(digestNumber(1));
   });
 
-  it("while the first creation of a service is still running is idempotency_in_progress", async () => {
+  test("while the first creation of a service is still running is idempotency_in_progress", async () => {
     const hello = await setUp();
     const [first, second] = await Promise.all([
       hello.accountObject.createService({ name: "new" }, actor, once),

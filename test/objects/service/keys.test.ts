@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { registrationOf } from "../support/agent.ts";
 import { evict, freezeClock } from "../support/clock.ts";
@@ -45,7 +45,7 @@ async function connectThatWaits(hello: Awaited<ReturnType<typeof setUpHolder>>) 
 }
 
 describe("a held key", () => {
-  it("is handed out to whoever connects with it, with the same secret token and URL", async () => {
+  test("is handed out to whoever connects with it, with the same secret token and URL", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const first = value(await hello.connect({ key: "doc" }));
@@ -55,27 +55,27 @@ describe("a held key", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  it("is handed out when the object was evicted meanwhile", async () => {
+  test("is handed out when the object was evicted meanwhile", async () => {
     const hello = await setUpHolder();
     await evict(hello.service());
     const again = value(await hello.connect({ key: "doc" }));
     expect(again).toMatchObject({ spawned: false, backendId: hello.backendId });
   });
 
-  it("is handed out with the status that the holder has reached", async () => {
+  test("is handed out with the status that the holder has reached", async () => {
     const hello = await setUpHolder();
     value(await hello.report(hello.backendId, hello.fencingToken, "ready"));
     expect(value(await hello.connect({ key: "doc" })).status).toBe("ready");
   });
 
-  it("keeps being handed out after the pin moved on: only new backends run the new image", async () => {
+  test("keeps being handed out after the pin moved on: only new backends run the new image", async () => {
     const hello = await setUpHolder();
     await hello.push(2, "latest");
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(false);
     expect(value(await hello.connect({ key: "other" })).spawned).toBe(true);
   });
 
-  it("is held in one environment only", async () => {
+  test("is held in one environment only", async () => {
     const hello = await setUpHolder();
     const body = { name: "staging", image: "latest" };
     value(await hello.service().createEnvironment(body, actor, registryHost));
@@ -86,7 +86,7 @@ describe("a held key", () => {
     expect(here.backendId).toBe(hello.backendId);
   });
 
-  it("is given to one backend, however many ask for it at once", async () => {
+  test("is given to one backend, however many ask for it at once", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const all = await Promise.all(Array.from({ length: 20 }, () => hello.connect({ key: "doc" })));
@@ -95,13 +95,13 @@ describe("a held key", () => {
     expect(connections.filter(({ spawned }) => spawned)).toHaveLength(1);
   });
 
-  it("is not handed out to a token of other environments", async () => {
+  test("is not handed out to a token of other environments", async () => {
     const hello = await setUpHolder();
     const call = { ...connectCall({ key: "doc" }), actor: { ...actor, environments: ["staging"] } };
     expect(code(await hello.service().connectBackend(call))).toBe("forbidden");
   });
 
-  it("is free again after the end", async () => {
+  test("is free again after the end", async () => {
     const hello = await setUpHolder();
     value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
     expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
@@ -110,7 +110,7 @@ describe("a held key", () => {
 });
 
 describe("spawn: false", () => {
-  it("finds the holder and never starts a backend", async () => {
+  test("finds the holder and never starts a backend", async () => {
     const hello = await setUpHolder();
     expect(value(await hello.connect({ key: "doc", spawn: null })).backendId).toBe(hello.backendId);
     expect(code(await hello.connect({ key: "other", spawn: null }))).toBe("key_not_held");
@@ -122,7 +122,7 @@ describe("spawn: false", () => {
 });
 
 describe("a key whose holder is ending", () => {
-  it("is waited for, and given to a new backend when the end is reported", async () => {
+  test("is waited for, and given to a new backend when the end is reported", async () => {
     const hello = await setUpHolder();
     await hello.terminate();
     const { answer } = await connectThatWaits(hello);
@@ -133,7 +133,7 @@ describe("a key whose holder is ending", () => {
     expect(connection.backendId).not.toBe(hello.backendId);
   });
 
-  it("is waited for when the cluster itself has reported that it ends", async () => {
+  test("is waited for when the cluster itself has reported that it ends", async () => {
     const hello = await setUpHolder();
     value(await hello.report(hello.backendId, hello.fencingToken, "terminating"));
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
@@ -143,7 +143,7 @@ describe("a key whose holder is ending", () => {
     expect(value(await answer).spawned).toBe(true);
   });
 
-  it("is given to one backend when many wait for it", async () => {
+  test("is given to one backend when many wait for it", async () => {
     const hello = await setUpHolder();
     await hello.terminate();
     const { answer } = await connectThatWaits(hello);
@@ -155,7 +155,7 @@ describe("a key whose holder is ending", () => {
     expect(connections.filter(({ spawned }) => spawned)).toHaveLength(1);
   });
 
-  it("is waited for 10 s, and then refused with key_terminating and Retry-After", async () => {
+  test("is waited for 10 s, and then refused with key_terminating and Retry-After", async () => {
     const hello = await setUpHolder();
     await hello.terminate();
     const { answer } = await connectThatWaits(hello);
@@ -172,7 +172,7 @@ describe("a key whose holder is ending", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  it("is given to a new backend when Slipway itself takes the holder as ended", async () => {
+  test("is given to a new backend when Slipway itself takes the holder as ended", async () => {
     const hello = await setUpHolder();
     value(await hello.service().terminate(hello.backendId, true, actor));
     await cluster.settledOf("backend.terminate", 1);
@@ -183,7 +183,7 @@ describe("a key whose holder is ending", () => {
 });
 
 describe("a report under another fencing token", () => {
-  it("is not accepted and does not free the key", async () => {
+  test("is not accepted and does not free the key", async () => {
     const hello = await setUpHolder();
     for (const stale of [hello.fencingToken + 1, hello.fencingToken - 1]) {
       expect(value(await hello.report(hello.backendId, stale, "terminated"))).toEqual({
@@ -194,7 +194,7 @@ describe("a report under another fencing token", () => {
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(hello.backendId);
   });
 
-  it("is ignored by the service too, whatever a shard may say", async () => {
+  test("is ignored by the service too, whatever a shard may say", async () => {
     const hello = await setUpHolder();
     const end = { status: "terminated", time: Date.now() } as const;
     value(await hello.service().statusReached(hello.backendId, hello.fencingToken + 1, end, null));
@@ -205,7 +205,7 @@ describe("a report under another fencing token", () => {
 });
 
 describe("fencing tokens", () => {
-  it("increase from one holder of a key to the next, across an eviction", async () => {
+  test("increase from one holder of a key to the next, across an eviction", async () => {
     const hello = await setUpHolder();
     const tokens = [hello.fencingToken];
     for (let i = 0; i < 3; i++) {

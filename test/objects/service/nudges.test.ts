@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Nudges } from "../../../src/objects/service/feed/nudges.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
@@ -21,7 +21,7 @@ const soon = { timeout: 5_000, interval: 5 };
 const followNews = (hello: Hello) => followObject<ServiceNudge>(hello.service(), "/follow/news");
 
 describe("a follower of a service", () => {
-  it.each<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
+  test.each<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
     ["a spawn", (hello) => hello.connect(), ["backends"]],
     [
       "a pin",
@@ -43,7 +43,7 @@ describe("a follower of a service", () => {
     await vi.waitFor(() => expect(told).toEqual([{ changed }]), soon);
   });
 
-  it("is told of a status that the service is told of, and of an end", async () => {
+  test("is told of a status that the service is told of, and of an end", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect());
@@ -54,7 +54,7 @@ describe("a follower of a service", () => {
     }
   });
 
-  it("is still told after the service was evicted", async () => {
+  test("is still told after the service was evicted", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const told = await followNews(hello);
@@ -63,7 +63,7 @@ describe("a follower of a service", () => {
     await vi.waitFor(() => expect(told).toEqual([{ changed: ["backends"] }]), soon);
   });
 
-  it("is refused where the service is removed", async () => {
+  test("is refused where the service is removed", async () => {
     const hello = await setUp();
     value(await hello.service().remove());
     expect((await hello.service().fetch("http://object.test/follow/news")).status).toBe(404);
@@ -83,7 +83,7 @@ describe("nudges", () => {
     return { nudges: new Nudges(followers), told, followers };
   }
 
-  it("tell the first change at once, those within half a second together, and lose none", async () => {
+  test("tell the first change at once, those within half a second together, and lose none", async () => {
     const { nudges, told } = clockedNudges();
     const backends = { changed: ["backends"] };
     nudges.changed(["backends"]);
@@ -102,7 +102,7 @@ describe("nudges", () => {
     expect(told).toHaveLength(3);
   });
 
-  it("set no timer and keep nothing while nobody follows", async () => {
+  test("set no timer and keep nothing while nobody follows", async () => {
     const { nudges, told, followers } = clockedNudges();
     followers.followed = false;
     nudges.changed(["backends"]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { recentPinsShown } from "../../../src/domain/limits.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock } from "../support/clock.ts";
@@ -37,7 +37,7 @@ async function setUpTwo() {
 }
 
 describe("the overview of a service", () => {
-  it("shows every environment as it is described, oldest first, and which is used by default", async () => {
+  test("shows every environment as it is described, oldest first, and which is used by default", async () => {
     const hello = await setUpTwo();
     value(await hello.service().patch({ default_environment: "prod" }, actor));
     const { environments, defaultEnvironment } = await hello.overview();
@@ -48,7 +48,7 @@ describe("the overview of a service", () => {
     }
   });
 
-  it("counts what each environment's live backends run by digest, the most common first", async () => {
+  test("counts what each environment's live backends run by digest, the most common first", async () => {
     const hello = await setUpTwo();
     await hello.spawn("prod");
     await hello.pin("v1");
@@ -61,7 +61,7 @@ describe("the overview of a service", () => {
     expect((await hello.of("default")).running).toEqual([{ ...common, count: 1 }]);
   });
 
-  it("counts a backend until it has ended", async () => {
+  test("counts a backend until it has ended", async () => {
     const hello = await setUpTwo();
     const id = await hello.spawn("prod");
     const [live] = value(await hello.service().liveBackends());
@@ -72,7 +72,7 @@ describe("the overview of a service", () => {
     expect(await hello.of("prod")).toMatchObject({ running: [], live_backends: 0 });
   });
 
-  it("tells the tags that a digest has now, several or none", async () => {
+  test("tells the tags that a digest has now, several or none", async () => {
     const hello = await setUpTwo();
     await hello.spawn("prod");
     await hello.push(2, "stable");
@@ -82,7 +82,7 @@ describe("the overview of a service", () => {
     expect((await hello.of("prod")).running).toEqual([{ digest: digestNumber(2), tags: [], count: 1 }]);
   });
 
-  it("tells the latest pins of each environment, newest first, with who set them and why", async () => {
+  test("tells the latest pins of each environment, newest first, with who set them and why", async () => {
     const hello = await setUpTwo();
     vi.setSystemTime(Date.now() + 1_000);
     await hello.pin("v1", "why");
@@ -100,7 +100,7 @@ describe("the overview of a service", () => {
     expect((await hello.of("default")).pins.map(({ revision }) => revision)).toEqual([2, 1]);
   });
 
-  it("tells no more pins than there is room for", async () => {
+  test("tells no more pins than there is room for", async () => {
     const hello = await setUpTwo();
     for (let n = 0; n < recentPinsShown; n++) await hello.pin(n % 2 === 0 ? "v1" : "v2");
     const { pins } = await hello.of("prod");
@@ -109,7 +109,7 @@ describe("the overview of a service", () => {
     );
   });
 
-  it("shows a narrowed caller the environments that they may see, and no others", async () => {
+  test("shows a narrowed caller the environments that they may see, and no others", async () => {
     const hello = await setUpTwo();
     await hello.spawn("default");
     expect((await hello.overview(["prod"])).environments).toEqual([await hello.of("prod")]);
@@ -117,7 +117,7 @@ describe("the overview of a service", () => {
     expect((await hello.overview([])).environments).toEqual([]);
   });
 
-  it("is not there for a service that was deleted", async () => {
+  test("is not there for a service that was deleted", async () => {
     const hello = await setUpTwo();
     value(await hello.accountObject.deleteService("hello", actor));
     expect(code(await hello.service().overview())).toBe("service_not_found");

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock } from "../support/clock.ts";
 import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
@@ -34,7 +34,7 @@ function messageOf(result: { ok: boolean; error?: { message: string } }): string
 }
 
 describe("what a spawn runs", () => {
-  it("is the most recent `latest` in an environment that was never pinned", async () => {
+  test("is the most recent `latest` in an environment that was never pinned", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await hello.push(2, "v2");
@@ -43,7 +43,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 
-  it("follows a tag from the very next spawn after a push with it", async () => {
+  test("follows a tag from the very next spawn after a push with it", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1"));
@@ -53,7 +53,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(2));
   });
 
-  it("stays what a digest pin says, whatever is pushed after it", async () => {
+  test("stays what a digest pin says, whatever is pushed after it", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     value(await pin(hello, "default", digestNumber(1)));
@@ -61,7 +61,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
   });
 
-  it("is each environment's own", async () => {
+  test("is each environment's own", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     await hello.push(2, "v2");
@@ -72,7 +72,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello, "prod")).toBe(digestNumber(1));
   });
 
-  it("does not change when a late notification says that it was pushed before the one the tag stands on", async () => {
+  test("does not change when a late notification says that it was pushed before the one the tag stands on", async () => {
     const hello = await setUp();
     const notify = (n: number, pushedAt: string) =>
       hello
@@ -85,7 +85,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 
-  it("is what arrived last where one of two pushes does not say when it happened", async () => {
+  test("is what arrived last where one of two pushes does not say when it happened", async () => {
     const hello = await setUp();
     const claimed = { digest: digestNumber(1), tag: "latest", pushed_at: "2039-01-01T00:00:00Z" };
     value(await hello.service().recordImage(claimed, registryHost, actor));
@@ -98,7 +98,7 @@ describe("what a spawn runs", () => {
 });
 
 describe("a pin", () => {
-  it("to a tag or a digest that was never pushed is refused, names the nearest tags and changes nothing", async () => {
+  test("to a tag or a digest that was never pushed is refused, names the nearest tags and changes nothing", async () => {
     const hello = await setUp();
     await hello.push(1, "v1.0.1");
     await hello.push(2, "v1.0.2");
@@ -116,7 +116,7 @@ describe("a pin", () => {
     expect(value(await hello.service().history("default", { limit: 50 })).items).toHaveLength(2);
   });
 
-  it("of an environment that does not exist is refused with those that do", async () => {
+  test("of an environment that does not exist is refused with those that do", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     await addEnvironment(hello, "prod", "v1");
@@ -125,7 +125,7 @@ describe("a pin", () => {
     expect(messageOf(refused)).toContain("`default`, `prod`");
   });
 
-  it("counts revisions from 1 without a gap, also when it pins the same image again", async () => {
+  test("counts revisions from 1 without a gap, also when it pins the same image again", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     for (const revision of [2, 3, 4]) {
@@ -139,7 +139,7 @@ describe("a pin", () => {
     }
   });
 
-  it("under another If-Match is refused with the current revision, and goes through under that one", async () => {
+  test("under another If-Match is refused with the current revision, and goes through under that one", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1", 1));
@@ -151,7 +151,7 @@ describe("a pin", () => {
     expect(value(await pin(hello, "default", "v1", 2)).revision).toBe(3);
   });
 
-  it("is not the only change that If-Match makes conditional: settings and deletion are, too", async () => {
+  test("is not the only change that If-Match makes conditional: settings and deletion are, too", async () => {
     const hello = await setUp();
     await addEnvironment(hello, "prod");
     const settings = { max_idle_seconds: 0 };
@@ -165,7 +165,7 @@ describe("a pin", () => {
     value(await hello.service().deleteEnvironment("prod", actor, 1));
   });
 
-  it("of two at once under the same If-Match is made once", async () => {
+  test("of two at once under the same If-Match is made once", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     const results = await Promise.all([
@@ -178,7 +178,7 @@ describe("a pin", () => {
     ]);
   });
 
-  it("by a token of other environments is refused", async () => {
+  test("by a token of other environments is refused", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     const narrowed = { ...actor, environments: ["staging"] };
@@ -188,7 +188,7 @@ describe("a pin", () => {
 });
 
 describe("the history of an environment", () => {
-  it("tells what each revision pinned and resolved to then, who did it, when and why", async () => {
+  test("tells what each revision pinned and resolved to then, who did it, when and why", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     vi.setSystemTime("2030-01-02T03:04:05Z");
@@ -216,7 +216,7 @@ describe("the history of an environment", () => {
     ]);
   });
 
-  it("is read page by page, newest first", async () => {
+  test("is read page by page, newest first", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     for (let i = 0; i < 4; i++) value(await pin(hello, "default", "v1"));
@@ -235,7 +235,7 @@ describe("the history of an environment", () => {
 });
 
 describe("a service with several environments", () => {
-  it("refuses a spawn and a pin that name none, and lists them", async () => {
+  test("refuses a spawn and a pin that name none, and lists them", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await addEnvironment(hello, "prod");
@@ -246,7 +246,7 @@ describe("a service with several environments", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  it("uses its default environment where it has been given one", async () => {
+  test("uses its default environment where it has been given one", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await addEnvironment(hello, "prod");

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
@@ -58,7 +58,7 @@ const webhookIds = (type: Parameters<ScriptedCluster["of"]>[0]) =>
   cluster.of(type).map(({ headers }) => headers["webhook-id"]);
 
 describe("a spawn that was acknowledged, sent again", () => {
-  it("carries the same id and data, and is recorded with the next number", async () => {
+  test("carries the same id and data, and is recorded with the next number", async () => {
     const { redeliver, attemptsOf, id } = await acknowledged();
     const answer = value(await redeliver(id));
     expect(answer).toMatchObject({ attempt: 2, status: 200, error: null });
@@ -74,7 +74,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     ]);
   });
 
-  it.each([409, 500])(
+  test.each([409, 500])(
     "and answered with %i leaves its backend as it was, and is not repeated",
     async (status) => {
       const { hello, redeliver, list, backendId, id } = await acknowledged();
@@ -89,7 +89,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     },
   );
 
-  it("twice at once is one attempt, which both are told", async () => {
+  test("twice at once is one attempt, which both are told", async () => {
     const { redeliver, id } = await acknowledged();
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
@@ -101,7 +101,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  it("is not overtaken by a termination that is asked for meanwhile", async () => {
+  test("is not overtaken by a termination that is asked for meanwhile", async () => {
     const { hello, redeliver, backendId, id } = await acknowledged();
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
@@ -114,7 +114,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     await cluster.settledOf("backend.terminate", 1);
   });
 
-  it("is refused once its backend is ending, and after its end", async () => {
+  test("is refused once its backend is ending, and after its end", async () => {
     const { hello, redeliver, backendId, id } = await acknowledged();
     value(await hello.service().terminate(backendId, false, actor));
     expect(code(await redeliver(id))).toBe("delivery_over");
@@ -129,7 +129,7 @@ describe("a spawn that was acknowledged, sent again", () => {
 });
 
 describe("a spawn that is still to be delivered, sent again", () => {
-  it("is the next attempt of its schedule, before its time", async () => {
+  test("is the next attempt of its schedule, before its time", async () => {
     const { hello, redeliver, told } = await ready();
     cluster.always(down);
     const { backendId } = value(await hello.connect({ key: "doc" }));
@@ -143,7 +143,7 @@ describe("a spawn that is still to be delivered, sent again", () => {
     expect(await notEnded(hello)).toEqual([backendId]);
   });
 
-  it("joins the attempt that is under way", async () => {
+  test("joins the attempt that is under way", async () => {
     const { hello, redeliver, told } = await ready();
     cluster.script(500);
     value(await hello.connect());
@@ -157,7 +157,7 @@ describe("a spawn that is still to be delivered, sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  it("and refused ends its backend as any other attempt would", async () => {
+  test("and refused ends its backend as any other attempt would", async () => {
     const { hello, redeliver, told } = await ready();
     cluster.script(500);
     value(await hello.connect());
@@ -171,7 +171,7 @@ describe("a spawn that is still to be delivered, sent again", () => {
   });
 });
 
-it("a spawn that was acknowledged without a URL learns it from the answer to its repetition", async () => {
+test("a spawn that was acknowledged without a URL learns it from the answer to its repetition", async () => {
   const { hello, redeliver, told } = await ready({ template: null });
   cluster.script(() => {
     throw new TypeError("connection closed");
@@ -195,7 +195,7 @@ describe("a termination sent again", () => {
     return { ...system, backendId, id: `${backendId}_terminate_soft` };
   }
 
-  it("while it is still to be delivered, is attempted now instead of later", async () => {
+  test("while it is still to be delivered, is attempted now instead of later", async () => {
     const { hello, redeliver, told, id } = await terminating(() => {
       return new Response(null, { status: 503, headers: { "retry-after": "300" } });
     });
@@ -207,7 +207,7 @@ describe("a termination sent again", () => {
     expect(cluster.of("backend.terminate")).toHaveLength(2);
   });
 
-  it("after it was delivered, is delivered anew until its backend has ended", async () => {
+  test("after it was delivered, is delivered anew until its backend has ended", async () => {
     const { hello, redeliver, told, backendId, id } = await terminating();
     await told("backend.terminate");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
@@ -217,7 +217,7 @@ describe("a termination sent again", () => {
     expect(code(await redeliver(id))).toBe("delivery_over");
   });
 
-  it("joins the attempt that is under way", async () => {
+  test("joins the attempt that is under way", async () => {
     const { hello, redeliver, told, id } = await terminating(500);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
@@ -232,7 +232,7 @@ describe("a termination sent again", () => {
 });
 
 describe("an image.pinned sent again", () => {
-  it("carries the same id and data while the environment's pin is that one", async () => {
+  test("carries the same id and data while the environment's pin is that one", async () => {
     const { redeliver, told } = await ready();
     const [id = ""] = await told("image.pinned");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
@@ -241,7 +241,7 @@ describe("an image.pinned sent again", () => {
     expect(again).toEqual(first);
   });
 
-  it.each([
+  test.each([
     ["another image has the tag", (hello: Hello) => hello.push(2, "latest")],
     [
       "the environment was pinned anew",
@@ -260,14 +260,14 @@ describe("an image.pinned sent again", () => {
 });
 
 describe("what is no delivery of a service", () => {
-  it("is not found where the log has none of the id", async () => {
+  test("is not found where the log has none of the id", async () => {
     const { redeliver } = await ready();
     for (const id of ["0000000000000_spawn", "pinned_x", "", "x".repeat(5000)]) {
       expect(code(await redeliver(id))).toBe("delivery_not_found");
     }
   });
 
-  it("is over where it is a ping", async () => {
+  test("is over where it is a ping", async () => {
     const { hello, redeliver, list } = await ready();
     value(await hello.accountObject.testCluster("main"));
     const [ping] = await list();

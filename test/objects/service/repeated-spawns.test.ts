@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { setUp, value } from "../support/service.ts";
@@ -38,7 +38,7 @@ async function spawnedInVain() {
 }
 
 describe("a spawn that had to be repeated, and whose cluster then shows that it has it", () => {
-  it("is not given up by an object that was evicted since", async () => {
+  test("is not given up by an object that was evicted since", async () => {
     const { hello, report, exhaust, holder, backendId } = await spawnedInVain();
     await report();
     await evict(hello.service());
@@ -47,7 +47,7 @@ describe("a spawn that had to be repeated, and whose cluster then shows that it 
     expect(await holder()).toMatchObject({ backendId, spawned: false });
   });
 
-  it("by an answer, is not given up by an object that was evicted since", async () => {
+  test("by an answer, is not given up by an object that was evicted since", async () => {
     const { hello, exhaust, holder, backendId } = await spawnedInVain();
     await passTime(hello.service(), 1_300);
     await cluster.settled(2);
@@ -57,7 +57,7 @@ describe("a spawn that had to be repeated, and whose cluster then shows that it 
     expect(await holder()).toMatchObject({ backendId, spawned: false });
   });
 
-  it("is not repeated where the answer to an attempt is lost after that", async () => {
+  test("is not repeated where the answer to an attempt is lost after that", async () => {
     const { hello, report, exhaust, holder, backendId } = await spawnedInVain();
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => new Response("broken off", { status: 500 })));

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Service } from "../../../src/objects/service/service.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
@@ -66,7 +66,7 @@ function writesOf(hello: Hello, action: (service: Service) => Promise<unknown>) 
 }
 
 describe("counts are written", () => {
-  it("by the alarm that follows a spawn, one row for an environment's minute, and outlive the process", async () => {
+  test("by the alarm that follows a spawn, one row for an environment's minute, and outlive the process", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc" }));
@@ -77,7 +77,7 @@ describe("counts are written", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, reused: 1 });
   });
 
-  it("once, and what comes later in the minute is added to them", async () => {
+  test("once, and what comes later in the minute is added to them", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     await passTime(hello.service(), 11_000);
@@ -90,7 +90,7 @@ describe("counts are written", () => {
     expect(await rows(hello)).toMatchObject([{ counts: "1 2 0 0 0 0" }]);
   });
 
-  it("in place of a row that cannot be read", async () => {
+  test("in place of a row that cannot be read", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     await passTime(hello.service(), 11_000);
@@ -103,7 +103,7 @@ describe("counts are written", () => {
     expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
   });
 
-  it("in the minute they were counted in, however late", async () => {
+  test("in the minute they were counted in, however late", async () => {
     const hello = await setUpWithImage();
     const at = Date.now();
     vi.setSystemTime(at + minute - 1);
@@ -114,7 +114,7 @@ describe("counts are written", () => {
 });
 
 describe("counting costs", () => {
-  it("a spawn no row and no alarm but its own", async () => {
+  test("a spawn no row and no alarm but its own", async () => {
     const hello = await setUpWithImage();
     // The first spawn reserves fencing tokens.
     value(await hello.connect());
@@ -128,7 +128,7 @@ describe("counting costs", () => {
     ]);
   });
 
-  it("no row for a spawn that the cluster refuses either", async () => {
+  test("no row for a spawn that the cluster refuses either", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     cluster.script(409);
@@ -136,7 +136,7 @@ describe("counting costs", () => {
     expect(writes.filter((write) => write.includes("usage"))).toEqual([]);
   });
 
-  it("reused connects one alarm within 60 s and one row, however many they are", async () => {
+  test("reused connects one alarm within 60 s and one row, however many they are", async () => {
     const hello = await setUpWithImage();
     const { say, backendId } = await startBackend(hello, "doc");
     await say({ status: "ready" });
@@ -159,7 +159,7 @@ describe("counting costs", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, ready: 1, reused: 6 });
   });
 
-  it("an alarm within 60 s where a backend is ready long after its spawn", async () => {
+  test("an alarm within 60 s where a backend is ready long after its spawn", async () => {
     const hello = await setUpWithImage();
     const { say } = await startBackend(hello);
     await passTime(hello.service(), 11_000);
@@ -170,7 +170,7 @@ describe("counting costs", () => {
 });
 
 describe("what was counted is kept", () => {
-  it("for 30 days, and deleted after them once an hour", async () => {
+  test("for 30 days, and deleted after them once an hour", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     await passTime(hello.service(), 11_000);
@@ -197,7 +197,7 @@ describe("what was counted is kept", () => {
     expect((await rows(hello)).every(({ minute }) => minute > first)).toBe(true);
   });
 
-  it("and not deleted more than 10,000 rows at a time", async () => {
+  test("and not deleted more than 10,000 rows at a time", async () => {
     const hello = await setUpWithImage();
     await insertRows(hello, Date.now() - 60 * day, 10_001);
     value(await hello.connect());
@@ -209,7 +209,7 @@ describe("what was counted is kept", () => {
     expect((await rows(hello)).every(({ counts }) => !counts.startsWith("1 9"))).toBe(true);
   });
 
-  it("apart from what is counted for an environment that is made again with the name", async () => {
+  test("apart from what is counted for an environment that is made again with the name", async () => {
     const hello = await setUpWithImage();
     const make = async () =>
       value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost));
@@ -227,7 +227,7 @@ describe("what was counted is kept", () => {
     expect(await totals(hello, "prod")).toEqual({});
   });
 
-  it("no longer than the service: one that is made again with its name begins with nothing", async () => {
+  test("no longer than the service: one that is made again with its name begins with nothing", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     await passTime(hello.service(), 11_000);

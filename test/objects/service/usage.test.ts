@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 describe("what is counted", () => {
-  it("a spawn is, in the minute and the environment in which it was decided", async () => {
+  test("a spawn is, in the minute and the environment in which it was decided", async () => {
     const hello = await setUpWithImage();
     const at = Date.now();
     value(await hello.connect());
@@ -31,7 +31,7 @@ describe("what is counted", () => {
     expect(usage?.startup).toBeNull();
   });
 
-  it("a connect that gets the live holder of its key is reused, not spawned", async () => {
+  test("a connect that gets the live holder of its key is reused, not spawned", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc" }));
@@ -39,7 +39,7 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, reused: 2 });
   });
 
-  it("a connect that repeats another with its idempotency key is not counted again", async () => {
+  test("a connect that repeats another with its idempotency key is not counted again", async () => {
     const hello = await setUpWithImage();
     const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
     value(await hello.service().connectBackend(call));
@@ -47,7 +47,7 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ spawned: 1 });
   });
 
-  it("a retry that finds the backend which its first request started is not reused", async () => {
+  test("a retry that finds the backend which its first request started is not reused", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
@@ -60,7 +60,7 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, refused: 1 });
   });
 
-  it("a connect that is refused for want of an image is, and bad input and mere questions are not", async () => {
+  test("a connect that is refused for want of an image is, and bad input and mere questions are not", async () => {
     const hello = await setUp();
     expect(code(await hello.connect())).toBe("image_not_found");
     expect(code(await hello.connect({ environment: "prdo" }))).toBe("environment_not_found");
@@ -69,14 +69,14 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ refused: 1 });
   });
 
-  it("a spawn that the cluster refuses is refused, and a backend that failed", async () => {
+  test("a spawn that the cluster refuses is refused, and a backend that failed", async () => {
     const hello = await setUpWithImage();
     cluster.script(409);
     expect(code(await hello.connect())).toBe("cluster_refused");
     expect(await totals(hello)).toEqual({ spawned: 1, refused: 1, failed: 1 });
   });
 
-  it("a backend that becomes ready is, once, with the time that it took", async () => {
+  test("a backend that becomes ready is, once, with the time that it took", async () => {
     const hello = await setUpWithImage();
     const { say } = await startBackend(hello);
     await say({ status: "loading" });
@@ -91,7 +91,7 @@ describe("what is counted", () => {
     expect(usage?.startup?.p50Ms).toBeLessThan(2_250);
   });
 
-  it.each([
+  test.each([
     ["is reported to have ended", ["terminated"]],
     ["is reported to be ending, and then to have ended", ["terminating", "terminated"]],
   ] as const)("a backend that %s before it was ready has failed, once", async (_, steps) => {
@@ -102,7 +102,7 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
   });
 
-  it("a backend that outlives its startup timeout has failed", async () => {
+  test("a backend that outlives its startup timeout has failed", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     await passTime(hello.service(), 11_000);
@@ -113,7 +113,7 @@ describe("what is counted", () => {
 });
 
 describe("a question for usage", () => {
-  it("tells of the environments that its caller may see only, the oldest first", async () => {
+  test("tells of the environments that its caller may see only, the oldest first", async () => {
     const hello = await setUpWithImage();
     for (const name of ["prod", "beta"]) {
       value(await hello.service().createEnvironment({ name, image: "latest" }, actor, registryHost));
@@ -125,14 +125,14 @@ describe("a question for usage", () => {
     expect(await named([])).toEqual([]);
   });
 
-  it("for too many steps is refused", async () => {
+  test("for too many steps is refused", async () => {
     const hello = await setUp();
     const to = Date.now();
     const asked = await hello.service().usage({ from: to - day, to, stepMs: minute });
     expect(code(asked)).toBe("bad_request");
   });
 
-  it("to a service that does not exist is `service_not_found`", async () => {
+  test("to a service that does not exist is `service_not_found`", async () => {
     const hello = await setUp();
     value(await hello.accountObject.deleteService("hello", actor));
     const to = Date.now();

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { code, digestNumber, setUp, value } from "../support/service.ts";
 
@@ -37,7 +37,7 @@ async function statusOf(hello: Hello, backendId: string) {
 }
 
 describe("the spawn webhook", () => {
-  it("carries the digest, the pin and the fencing token, signed so that standardwebhooks verifies it", async () => {
+  test("carries the digest, the pin and the fencing token, signed so that standardwebhooks verifies it", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     await hello.push(2, "latest");
@@ -66,7 +66,7 @@ describe("the spawn webhook", () => {
     expect(() => webhook.verify(delivery?.body ?? "", delivery?.headers ?? {})).toThrow(/timestamp/i);
   });
 
-  it("is verified by the standardwebhooks package, and not when a byte of it differs", async () => {
+  test("is verified by the standardwebhooks package, and not when a byte of it differs", async () => {
     vi.useRealTimers();
     const hello = await setUp();
     await hello.push(1, "latest");
@@ -79,7 +79,7 @@ describe("the spawn webhook", () => {
     expect(() => webhook.verify(`${delivery?.body} `, delivery?.headers ?? {})).toThrow();
   });
 
-  it("is repeated with the same id after two 500s and starts nothing twice", async () => {
+  test("is repeated with the same id after two 500s and starts nothing twice", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(500, 500, 200);
@@ -100,7 +100,7 @@ describe("the spawn webhook", () => {
     });
   });
 
-  it("is repeated after the object was evicted in the middle of its redeliveries", async () => {
+  test("is repeated after the object was evicted in the middle of its redeliveries", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(503, 200);
@@ -114,7 +114,7 @@ describe("the spawn webhook", () => {
     ]);
   });
 
-  it("is given up after its schedule: the backend ends with startuptimeout, and the cluster is told to stop it", async () => {
+  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is told to stop it", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.always(() => new Response("down", { status: 500 }));
@@ -140,7 +140,7 @@ describe("the spawn webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  it("waits as long as Retry-After says", async () => {
+  test("waits as long as Retry-After says", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(() => new Response(null, { status: 429, headers: { "retry-after": "20" } }), 200);
@@ -152,7 +152,7 @@ describe("the spawn webhook", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  it.each([
+  test.each([
     [
       "409 with a message",
       () => Response.json({ error: { message: "no room left" } }, { status: 409 }),
@@ -183,7 +183,7 @@ describe("the spawn webhook", () => {
     expect(cluster.of("backend.terminate")).toHaveLength(0);
   });
 
-  it("that is refused late, after a lost reply, ends the backend there too", async () => {
+  test("that is refused late, after a lost reply, ends the backend there too", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(() => {
@@ -198,7 +198,7 @@ describe("the spawn webhook", () => {
     });
   });
 
-  it("that a cluster without a template answers with nonsense ends the backend instead of handing out no URL", async () => {
+  test("that a cluster without a template answers with nonsense ends the backend instead of handing out no URL", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     for (const body of ["not json", '{"url":"javascript:alert(1)"}', '{"url":7}', "[]", ""]) {
@@ -208,7 +208,7 @@ describe("the spawn webhook", () => {
     await cluster.settledOf("backend.terminate", 5);
   });
 
-  it("that a cluster with a template answers with nonsense is taken as accepted", async () => {
+  test("that a cluster with a template answers with nonsense is taken as accepted", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(() => new Response("<html>"));
@@ -216,7 +216,7 @@ describe("the spawn webhook", () => {
     expect(baseUrl).toBe(`https://${backendId}.cluster.test`);
   });
 
-  it("gives the cluster's own URL to whoever connects, and remembers it", async () => {
+  test("gives the cluster's own URL to whoever connects, and remembers it", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
     cluster.script(() => Response.json({ url: "https://b.example.com/x/" }));
@@ -228,7 +228,7 @@ describe("the spawn webhook", () => {
     });
   });
 
-  it("of an async cluster is not waited for", async () => {
+  test("of an async cluster is not waited for", async () => {
     const hello = await setUp({ ack: "async" });
     await hello.push(1, "latest");
     const { promise, resolve } = Promise.withResolvers<Response>();
@@ -239,7 +239,7 @@ describe("the spawn webhook", () => {
     await cluster.settled(1);
   });
 
-  it("is acknowledged by a status report when the answer was lost", async () => {
+  test("is acknowledged by a status report when the answer was lost", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     cluster.script(() => {
@@ -254,7 +254,7 @@ describe("the spawn webhook", () => {
 });
 
 describe("the terminate webhook", () => {
-  it("is repeated until the cluster has it; the end itself is reported by the cluster", async () => {
+  test("is repeated until the cluster has it; the end itself is reported by the cluster", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
@@ -272,7 +272,7 @@ describe("the terminate webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  it("that is answered with 404 ends the backend", async () => {
+  test("that is answered with 404 ends the backend", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
@@ -284,7 +284,7 @@ describe("the terminate webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  it("does not overtake a spawn that is still on its way", async () => {
+  test("does not overtake a spawn that is still on its way", async () => {
     const hello = await setUp({ ack: "async" });
     await hello.push(1, "latest");
     const { promise, resolve } = Promise.withResolvers<Response>();
@@ -296,7 +296,7 @@ describe("the terminate webhook", () => {
     await cluster.settledOf("backend.terminate", 1);
   });
 
-  it("becomes a hard one when a soft end does not come, and an unreported hard end is taken as one", async () => {
+  test("becomes a hard one when a soft end does not come, and an unreported hard end is taken as one", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
@@ -316,7 +316,7 @@ describe("the terminate webhook", () => {
 });
 
 describe("image.pinned", () => {
-  it("is sent when a push or a pin moves what an environment resolves to, and only then", async () => {
+  test("is sent when a push or a pin moves what an environment resolves to, and only then", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     await cluster.settledOf("image.pinned", 1);
@@ -335,7 +335,7 @@ describe("image.pinned", () => {
     ]);
   });
 
-  it("never holds a pin up, however the cluster behaves", async () => {
+  test("never holds a pin up, however the cluster behaves", async () => {
     const hello = await setUp();
     cluster.always(() => new Promise<Response>(() => {}));
     await hello.push(1, "latest");
@@ -347,7 +347,7 @@ describe("image.pinned", () => {
 });
 
 describe("startup timeout", () => {
-  it("ends a backend hard that never becomes ready", async () => {
+  test("ends a backend hard that never becomes ready", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect());

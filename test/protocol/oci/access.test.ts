@@ -1,5 +1,5 @@
 import { SignJWT } from "jose";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   bearerChallenge,
   grantRegistryToken,
@@ -22,18 +22,18 @@ const claims: RegistryClaims = {
 };
 
 describe("a registry token", () => {
-  it("says what it was granted, until it ends", async () => {
+  test("says what it was granted, until it ends", async () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
   });
 
-  it("of another deployment is none", async () => {
+  test("of another deployment is none", async () => {
     const { token } = await grantRegistryToken(signer, "https://api.test", claims, now);
     expect(await verifyRegistryToken(token, publicJwks(await makeSigningKeys()), now)).toBeNull();
   });
 
-  it.each([
+  test.each([
     ["for another audience", "acme/main", { ...claims }],
     ["without a grant", "registry", { role: "deploy" }],
     ["with a role that there is not", "registry", { ...claims, role: "root" }],
@@ -49,13 +49,13 @@ describe("a registry token", () => {
     expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
   });
 
-  it.each(["", "a.b.c", "nonsense"])("that is none is told so: `%s`", async (token) => {
+  test.each(["", "a.b.c", "nonsense"])("that is none is told so: `%s`", async (token) => {
     expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
   });
 });
 
 describe("scopes", () => {
-  it.each([
+  test.each([
     ["repository:acme/hello:pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
     ["repository:acme/hello:push,pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
     ["repository:acme/hello:*", [{ name: "acme/hello", actions: ["pull", "push", "delete"] }]],
@@ -69,7 +69,7 @@ describe("scopes", () => {
   });
 });
 
-it("the challenge names where to ask, for whom and for what", () => {
+test("the challenge names where to ask, for whom and for what", () => {
   expect(bearerChallenge("https://api.test", "api.test")).toBe(
     'Bearer realm="https://api.test/v2/token",service="api.test"',
   );

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bytesOf, describeConfig, readContents } from "../../../src/protocol/oci/contents.ts";
 import { ociImageType, ociIndexType } from "../../../src/protocol/oci/manifest.ts";
 
@@ -6,7 +6,7 @@ const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
 const bytes = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
 
 describe("what a stored manifest lists", () => {
-  it("is an image's config and layers, whose sizes make up the image's", () => {
+  test("is an image's config and layers, whose sizes make up the image's", () => {
     const layers = [
       { digest: digest(2), size: 30 },
       { digest: digest(3), size: 500 },
@@ -19,7 +19,7 @@ describe("what a stored manifest lists", () => {
     expect(found?.kind === "image" && bytesOf(found)).toBe(537);
   });
 
-  it.each([
+  test.each([
     [{ os: "linux", architecture: "amd64" }, "linux/amd64"],
     [{ os: "linux", architecture: "arm", variant: "v7", "os.version": "9" }, "linux/arm/v7"],
     [{ os: "linux" }, null],
@@ -36,14 +36,14 @@ describe("what a stored manifest lists", () => {
     });
   });
 
-  it("is nothing of bytes that are no manifest", () => {
+  test("is nothing of bytes that are no manifest", () => {
     expect(readContents(bytes([]), ociImageType)).toBeNull();
     expect(readContents(new Uint8Array([0xff]), ociIndexType)).toBeNull();
   });
 });
 
 describe("what an image's configuration tells", () => {
-  it("is its platform and its labels in their order", () => {
+  test("is its platform and its labels in their order", () => {
     const config = { os: "linux", architecture: "arm64", config: { Labels: { b: "1", a: "<b>" } } };
     expect(describeConfig(JSON.stringify(config))).toEqual({
       platform: "linux/arm64",
@@ -54,7 +54,7 @@ describe("what an image's configuration tells", () => {
     });
   });
 
-  it.each([
+  test.each([
     "{}",
     '{"config":null}',
     '{"config":{"Labels":null}}',
@@ -64,7 +64,7 @@ describe("what an image's configuration tells", () => {
     expect(describeConfig(text)).toEqual({ platform: null, labels: [] });
   });
 
-  it.each(["", "{", "[]", "null", '"text"'])("is nothing where it is none: %j", (text) => {
+  test.each(["", "{", "[]", "null", '"text"'])("is nothing where it is none: %j", (text) => {
     expect(describeConfig(text)).toBeNull();
   });
 });

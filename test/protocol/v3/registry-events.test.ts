@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readRegistryEvents, registryEventsBody } from "../../../src/protocol/v3/registry-events.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
@@ -62,7 +62,7 @@ const amazonEvent = {
 };
 
 describe("a push that is notified by", () => {
-  it.each([
+  test.each([
     ["CNCF distribution", { events: [distributionEvent] }, "registry.example.com:5000/acme/hello"],
     ["Harbor", harborEvent, "harbor.example.com/acme/hello"],
     ["GitHub", githubEvent, "ghcr.example.com/acme/hello"],
@@ -76,7 +76,7 @@ describe("a push that is notified by", () => {
 });
 
 describe("what is no push of an image is ignored:", () => {
-  it.each([
+  test.each([
     ["a pull in distribution", { events: [{ ...distributionEvent, action: "pull" }] }],
     ["a blob without a digest", { events: [{ ...distributionEvent, target: { repository: "acme/hello" } }] }],
     ["a deletion in Harbor", { ...harborEvent, type: "DELETE_ARTIFACT" }],
@@ -92,7 +92,7 @@ describe("what is no push of an image is ignored:", () => {
   });
 });
 
-it("an untagged push is read without a tag, and every event of an envelope on its own", () => {
+test("an untagged push is read without a tag, and every event of an envelope on its own", () => {
   const { tag: _, ...untagged } = distributionEvent.target;
   const { pushes, ignored } = read({
     events: [
@@ -105,7 +105,7 @@ it("an untagged push is read without a tag, and every event of an envelope on it
   expect(ignored).toBe(1);
 });
 
-it("an empty tag of GitHub's is no tag", () => {
+test("an empty tag of GitHub's is no tag", () => {
   const version = githubEvent.registry_package.package_version;
   const { pushes } = read({
     ...githubEvent,
@@ -117,7 +117,7 @@ it("an empty tag of GitHub's is no tag", () => {
   expect(pushes[0]?.tag).toBeUndefined();
 });
 
-it.each([{}, [], { events: {} }, { event_data: {} }, { source: "aws.ec2" }, "push", null])(
+test.each([{}, [], { events: {} }, { event_data: {} }, { source: "aws.ec2" }, "push", null])(
   "%j is refused with the names of the notifications that are understood",
   (body) => {
     const parsed = registryEventsBody.safeParse(body);

@@ -3,19 +3,19 @@ import { eventually } from "../../support/eventually.ts";
 import { type Case, collect, never, readUntil, statusOn } from "./kit.ts";
 
 /** Pulls, starts, stops and ends. */
-export function lifeCases(it: Case): void {
-  it("an image that there is, is pulled", async (bench) => {
+export function lifeCases(test: Case): void {
+  test("an image that there is, is pulled", async (bench) => {
     expect(await bench.runtime.pull(bench.spec("serve").image, never)).toMatchObject({ ok: true });
   });
 
-  it("an image that there is not, is not found by a pull", async (bench) => {
+  test("an image that there is not, is not found by a pull", async (bench) => {
     expect(await bench.runtime.pull(bench.spec("missing").image, never)).toMatchObject({
       ok: false,
       error: { code: "image_not_found" },
     });
   });
 
-  it("a start of an image that there is not fails, and leaves nothing", async (bench) => {
+  test("a start of an image that there is not fails, and leaves nothing", async (bench) => {
     const spec = bench.spec("missing");
     expect(await bench.runtime.start(spec)).toMatchObject({ ok: false, error: { code: "image_not_found" } });
     expect(await bench.runtime.list()).toEqual([]);
@@ -24,7 +24,7 @@ export function lifeCases(it: Case): void {
     });
   });
 
-  it("a start of an image that cannot run fails in words, and leaves nothing", async (bench) => {
+  test("a start of an image that cannot run fails in words, and leaves nothing", async (bench) => {
     const spec = bench.spec("unstartable");
     const result = await bench.runtime.start(spec);
     expect(result).toMatchObject({ ok: false, error: { message: expect.stringMatching(/\w+ \w+/) } });
@@ -32,12 +32,12 @@ export function lifeCases(it: Case): void {
     expect(await collect(bench.runtime.logs(spec.backendId, never))).toEqual([]);
   });
 
-  it("a started backend answers HTTP on its port", async (bench) => {
+  test("a started backend answers HTTP on its port", async (bench) => {
     const { port } = await bench.start("serve");
     await eventually(() => statusOn(port)).toBe(200);
   });
 
-  it("a backend sees PORT and its environment exactly", async (bench) => {
+  test("a backend sees PORT and its environment exactly", async (bench) => {
     const env = {
       GREETING: 'it\'s $HOME "and" `more` \\n',
       "dotted.name-": "held",
@@ -53,52 +53,52 @@ export function lifeCases(it: Case): void {
     expect(lines.filter((line) => line.startsWith("PWD="))).toEqual(["PWD=/nowhere"]);
   });
 
-  it("a backend carries its labels", async (bench) => {
+  test("a backend carries its labels", async (bench) => {
     const labels = { account: "acme", key: 'doc 1/"é"', fencing_token: "7" };
     const spec = bench.spec("serve", { labels });
     expect(await bench.runtime.start(spec)).toMatchObject({ ok: true });
     expect(await bench.place.labelsOf(spec.backendId)).toMatchObject(labels);
   });
 
-  it("a backend that ends by itself has the exit code that it gave", async (bench) => {
+  test("a backend that ends by itself has the exit code that it gave", async (bench) => {
     const zero = await bench.start("exit", { CODE: "0" });
     const three = await bench.start("exit", { CODE: "3" });
     expect(await Promise.all([zero.exited, three.exited])).toEqual([0, 3]);
   });
 
-  it("a soft stop is a SIGTERM: 143", async (bench) => {
+  test("a soft stop is a SIGTERM: 143", async (bench) => {
     const { id, exited } = await bench.startUntil("serving", "serve");
     await bench.runtime.stop(id, "soft");
     expect(await exited).toBe(143);
   });
 
-  it("a soft stop right after the start reaches the backend", async (bench) => {
+  test("a soft stop right after the start reaches the backend", async (bench) => {
     const { id, exited } = await bench.start("serve");
     await bench.runtime.stop(id, "soft");
     expect(await exited).toBe(143);
   });
 
-  it("a hard stop is a SIGKILL: 137", async (bench) => {
+  test("a hard stop is a SIGKILL: 137", async (bench) => {
     const { id, exited } = await bench.startUntil("serving", "serve");
     await bench.runtime.stop(id, "hard");
     expect(await exited).toBe(137);
   });
 
-  it("a backend that handles a soft stop ends in its own way", async (bench) => {
+  test("a backend that handles a soft stop ends in its own way", async (bench) => {
     const { id, exited } = await bench.startUntil("ready", "handle-sigterm");
     await bench.runtime.stop(id, "soft");
     expect(await exited).toBe(5);
     expect(await collect(bench.runtime.logs(id, never))).toEqual(["ready", "ending"]);
   });
 
-  it("no backend handles a hard stop", async (bench) => {
+  test("no backend handles a hard stop", async (bench) => {
     const { id, exited } = await bench.startUntil("ready", "handle-sigterm");
     await bench.runtime.stop(id, "hard");
     expect(await exited).toBe(137);
     expect(await collect(bench.runtime.logs(id, never))).toEqual(["ready"]);
   });
 
-  it("a backend that ignores soft stops runs until a hard one", async (bench) => {
+  test("a backend that ignores soft stops runs until a hard one", async (bench) => {
     const { id, exited } = await bench.startUntil("ready", "ignore-sigterm");
     await bench.runtime.stop(id, "soft");
     await readUntil(bench.runtime, id, "not yet");
@@ -106,7 +106,7 @@ export function lifeCases(it: Case): void {
     expect(await exited).toBe(137);
   });
 
-  it("a stop or removal of a backend that was never there is harmless", async (bench) => {
+  test("a stop or removal of a backend that was never there is harmless", async (bench) => {
     const { backendId } = bench.spec("serve");
     await bench.runtime.stop(backendId, "soft");
     await bench.runtime.stop(backendId, "hard");
@@ -114,7 +114,7 @@ export function lifeCases(it: Case): void {
     expect(await bench.runtime.list()).toEqual([]);
   });
 
-  it("a stop of an ended backend changes nothing, and its removal may be repeated", async (bench) => {
+  test("a stop of an ended backend changes nothing, and its removal may be repeated", async (bench) => {
     const { id, exited } = await bench.start("exit", { CODE: "3" });
     await exited;
     await bench.runtime.stop(id, "soft");
@@ -131,7 +131,7 @@ export function lifeCases(it: Case): void {
     ["soft", 6],
     ["hard", 137],
   ] as const) {
-    it(`nothing of a backend runs on after a ${kind} stop, its descendants included`, async (bench) => {
+    test(`nothing of a backend runs on after a ${kind} stop, its descendants included`, async (bench) => {
       const { id, port, exited } = await bench.startUntil("serving", "descendant");
       await eventually(() => statusOn(port)).toBe(200);
       await bench.runtime.stop(id, kind);
@@ -140,7 +140,7 @@ export function lifeCases(it: Case): void {
     });
   }
 
-  it("two backends at once do not mix", async (bench) => {
+  test("two backends at once do not mix", async (bench) => {
     const [one, other] = await Promise.all([
       bench.startUntil("serving", "serve"),
       bench.startUntil("ready", "handle-sigterm"),

@@ -3,8 +3,8 @@ import { eventually } from "../../support/eventually.ts";
 import { type Case, collect, never, statusOn } from "./kit.ts";
 
 /** What a runtime has, and what one made anew over the same place finds. */
-export function listCases(it: Case): void {
-  it("lists what runs and what has ended, until it is removed", async (bench) => {
+export function listCases(test: Case): void {
+  test("lists what runs and what has ended, until it is removed", async (bench) => {
     const running = await bench.start("serve");
     const ended = await bench.start("exit", { CODE: "3" });
     await ended.exited;
@@ -16,7 +16,7 @@ export function listCases(it: Case): void {
     expect(await bench.listedIds()).toEqual([running.id]);
   });
 
-  it("a running backend is found by a runtime made anew, which can do with it what the first could", async (bench) => {
+  test("a running backend is found by a runtime made anew, which can do with it what the first could", async (bench) => {
     const { id, port } = await bench.startUntil("ready", "handle-sigterm");
     const anew = await bench.place.open();
     const [found] = await anew.list();
@@ -29,7 +29,7 @@ export function listCases(it: Case): void {
     expect(await (await bench.place.open()).list()).toEqual([]);
   });
 
-  it("a backend that was found can be ended hard", async (bench) => {
+  test("a backend that was found can be ended hard", async (bench) => {
     const { id, port } = await bench.startUntil("serving", "descendant");
     const anew = await bench.place.open();
     const [found] = await anew.list();
@@ -38,13 +38,13 @@ export function listCases(it: Case): void {
     expect(await statusOn(port)).toBeNull();
   });
 
-  it("a stop by a runtime made anew needs no list before it", async (bench) => {
+  test("a stop by a runtime made anew needs no list before it", async (bench) => {
     const { id, exited } = await bench.startUntil("serving", "serve");
     await (await bench.place.open()).stop(id, "soft");
     expect(await exited).toBe(143);
   });
 
-  it("an ended backend is found by a runtime made anew, with its exit code and its output", async (bench) => {
+  test("an ended backend is found by a runtime made anew, with its exit code and its output", async (bench) => {
     const byItself = await bench.start("exit", { CODE: "3" });
     const killed = await bench.start("serve");
     await bench.runtime.stop(killed.id, "hard");
@@ -56,7 +56,7 @@ export function listCases(it: Case): void {
     expect(await collect(anew.logs(byItself.id, never))).toEqual(["bye"]);
   });
 
-  it("a start of a backend that is listed is refused, and leaves that one as it was", async (bench) => {
+  test("a start of a backend that is listed is refused, and leaves that one as it was", async (bench) => {
     const running = await bench.startUntil("serving", "serve");
     const ended = await bench.start("exit", { CODE: "3" });
     await ended.exited;
@@ -70,14 +70,14 @@ export function listCases(it: Case): void {
     expect(await collect(bench.runtime.logs(ended.id, never))).toEqual(["bye"]);
   });
 
-  it("of two starts of one backend at once, one succeeds", async (bench) => {
+  test("of two starts of one backend at once, one succeeds", async (bench) => {
     const spec = bench.spec("serve");
     const results = await Promise.all([bench.runtime.start(spec), bench.runtime.start(spec)]);
     expect(results.map(({ ok }) => ok).toSorted()).toEqual([false, true]);
     expect(await bench.listedIds()).toEqual([spec.backendId]);
   });
 
-  it("an id whose backend was removed can be started again, with nothing of the first", async (bench) => {
+  test("an id whose backend was removed can be started again, with nothing of the first", async (bench) => {
     const spec = bench.spec("exit", { env: { CODE: "3" } });
     const first = await bench.runtime.start(spec);
     expect(first.ok && (await first.value.exited)).toBe(3);

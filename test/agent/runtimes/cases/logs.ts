@@ -6,8 +6,8 @@ import { type Case, collect, never } from "./kit.ts";
 
 const megabyte = 1024 * 1024;
 
-export function logsCases(it: Case): void {
-  it("the output is read from its beginning and followed, until the backend ends", async (bench) => {
+export function logsCases(test: Case): void {
+  test("the output is read from its beginning and followed, until the backend ends", async (bench) => {
     const { id, exited } = await bench.startUntil("ready", "handle-sigterm");
     const reader = bench.runtime.logs(id, never)[Symbol.asyncIterator]();
     expect(await reader.next()).toEqual({ done: false, value: "ready" });
@@ -18,12 +18,12 @@ export function logsCases(it: Case): void {
     expect(await exited).toBe(5);
   });
 
-  it("both streams are read, in the order in which they came", async (bench) => {
+  test("both streams are read, in the order in which they came", async (bench) => {
     const { id } = await bench.start("streams");
     expect(await collect(bench.runtime.logs(id, never))).toEqual(["out 1", "err 1", "out 2", "err 2"]);
   });
 
-  it("every reader gets the whole output", async (bench) => {
+  test("every reader gets the whole output", async (bench) => {
     const { id } = await bench.start("say", { WORDS: "a\\n b\\n c\\n" });
     const readers = [0, 1].map(() => collect(bench.runtime.logs(id, never)));
     expect(await Promise.all(readers)).toEqual([
@@ -32,25 +32,25 @@ export function logsCases(it: Case): void {
     ]);
   });
 
-  it("the output of a backend that has ended can be read, its last line without a line end too", async (bench) => {
+  test("the output of a backend that has ended can be read, its last line without a line end too", async (bench) => {
     const { id, exited } = await bench.start("exit", { CODE: "3" });
     await exited;
     expect(await collect(bench.runtime.logs(id, never))).toEqual(["bye"]);
   });
 
-  it("lines and characters are whole, in however many pieces they came", async (bench) => {
+  test("lines and characters are whole, in however many pieces they came", async (bench) => {
     const { id } = await bench.start("say", { WORDS: "Zo \\303 \\253\\r\\n\\nthr ee\\360\\237 \\230\\200" });
     expect(await collect(bench.runtime.logs(id, never))).toEqual(["Zoë", "", "three😀"]);
   });
 
-  it("nothing of a very long line is lost, and no piece of it is very long", async (bench) => {
+  test("nothing of a very long line is lost, and no piece of it is very long", async (bench) => {
     const { id } = await bench.start("long-line", { LENGTH: String(megabyte) });
     const lines = await collect(bench.runtime.logs(id, never));
     expect(lines.join("")).toBe("x".repeat(megabyte));
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(64 * 1024);
   });
 
-  it("there is no output of a backend that was never there, or was removed", async (bench) => {
+  test("there is no output of a backend that was never there, or was removed", async (bench) => {
     expect(await collect(bench.runtime.logs(bench.spec("serve").backendId, never))).toEqual([]);
     const { id, exited } = await bench.start("exit", { CODE: "0" });
     await exited;
@@ -58,7 +58,7 @@ export function logsCases(it: Case): void {
     expect(await collect(bench.runtime.logs(id, never))).toEqual([]);
   });
 
-  it("reading ends when it is aborted", async (bench) => {
+  test("reading ends when it is aborted", async (bench) => {
     const { id } = await bench.start("serve");
     const abort = new AbortController();
     const lines: string[] = [];
@@ -72,7 +72,7 @@ export function logsCases(it: Case): void {
     expect(await bench.listedIds()).toEqual([id]);
   });
 
-  it("a reader that leaves leaves the backend as it was", async (bench) => {
+  test("a reader that leaves leaves the backend as it was", async (bench) => {
     const { id, exited } = await bench.start("handle-sigterm");
     for await (const line of bench.runtime.logs(id, never)) {
       expect(line).toBe("ready");
@@ -82,14 +82,14 @@ export function logsCases(it: Case): void {
     expect(await exited).toBe(5);
   });
 
-  it("all of a large output reaches a reader that keeps up, in order", async (bench) => {
+  test("all of a large output reaches a reader that keeps up, in order", async (bench) => {
     const count = 20_000;
     const { id } = await bench.start("many-lines", { COUNT: String(count) });
     const numbers = (await collect(bench.runtime.logs(id, never))).map((line) => Number(line.split(" ")[1]));
     expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index + 1));
   });
 
-  it("a reader that stops reading does not fill the memory, and finds later output when it goes on", async (bench) => {
+  test("a reader that stops reading does not fill the memory, and finds later output when it goes on", async (bench) => {
     const count = 500_000;
     const { id, exited } = await bench.start("many-lines", { COUNT: String(count) });
     const reader = bench.runtime.logs(id, never)[Symbol.asyncIterator]();

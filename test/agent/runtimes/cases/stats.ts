@@ -10,8 +10,8 @@ function shareOf({ cpuUsed, systemCpu }: Usage): number {
   return cpuUsed / systemCpu;
 }
 
-export function statsCases(it: Case): void {
-  it("a busy backend is seen to use the processor, an idle one not", async (bench) => {
+export function statsCases(test: Case): void {
+  test("a busy backend is seen to use the processor, an idle one not", async (bench) => {
     const busy = await bench.start("busy");
     const idle = await bench.startUntil("serving", "serve");
     for (const [{ id }, isReached] of [
@@ -28,7 +28,7 @@ export function statsCases(it: Case): void {
     expect(await bench.listedIds()).toEqual([busy.id, idle.id].toSorted());
   });
 
-  it("the memory that a backend uses and may still use is plausible", async (bench) => {
+  test("the memory that a backend uses and may still use is plausible", async (bench) => {
     const { id } = await bench.startUntil("serving", "serve");
     for await (const { memoryUsedBytes, memoryAvailableBytes } of bench.runtime.stats(id, never)) {
       expect(memoryUsedBytes).toBeGreaterThan(32 * 1024);
@@ -38,7 +38,7 @@ export function statsCases(it: Case): void {
     }
   });
 
-  it("samples end with the backend", async (bench) => {
+  test("samples end with the backend", async (bench) => {
     const { id } = await bench.startUntil("serving", "serve");
     let samples = 0;
     for await (const _usage of bench.runtime.stats(id, never)) {
@@ -48,7 +48,7 @@ export function statsCases(it: Case): void {
     expect(await collect(bench.runtime.stats(id, never))).toEqual([]);
   });
 
-  it("samples end when they are aborted", async (bench) => {
+  test("samples end when they are aborted", async (bench) => {
     const { id } = await bench.start("serve");
     const abort = new AbortController();
     let samples = 0;
@@ -60,7 +60,7 @@ export function statsCases(it: Case): void {
     expect(await collect(bench.runtime.stats(id, AbortSignal.abort()))).toEqual([]);
   });
 
-  it("there are no samples of a backend that was never there", async (bench) => {
+  test("there are no samples of a backend that was never there", async (bench) => {
     expect(await collect(bench.runtime.stats(bench.spec("serve").backendId, never))).toEqual([]);
   });
 }

@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { linesShown, logTelling } from "../../../../src/edge/pages/backend/log.tsx";
 import { logTextAnswer } from "../../../../src/edge/pages/backend/log-text.ts";
 import { outputBatches } from "../../../../src/edge/pages/backend/output-batches.ts";
@@ -52,7 +52,7 @@ const info = {
 const admitted = async () => true;
 
 describe("a line of output as pages show it", () => {
-  it.each([
+  test.each([
     ["colours", "\u001b[1;38;5;196mred\u001b[0m and \u009b32mgreen", "red and green"],
     ["the terminal's title and links", "\u001b]0;title\u0007a\u001b]8;;http://x\u001b\\b", "ab"],
     ["other commands", "\u001b(B\u001b7a\u001bMb\u001b[2K", "ab"],
@@ -60,11 +60,11 @@ describe("a line of output as pages show it", () => {
     expect(outputText(line)).toBe(text);
   });
 
-  it("keeps tabs and all that can be read", () => {
+  test("keeps tabs and all that can be read", () => {
     expect(outputText("a\tb ü 🙂 [31m")).toBe("a\tb ü 🙂 [31m");
   });
 
-  it("shows what is no text by a mark: controls, marks of direction, halves of characters", () => {
+  test("shows what is no text by a mark: controls, marks of direction, halves of characters", () => {
     expect(outputText("a\u0000b\u0007c\u202ed\u2066e\ud83df\u001b")).toBe(
       "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd",
     );
@@ -72,7 +72,7 @@ describe("a line of output as pages show it", () => {
 });
 
 describe("gathered output", () => {
-  it("is given at the end without waiting, the newest lines only", async () => {
+  test("is given at the end without waiting, the newest lines only", async () => {
     const { source, print } = scripted();
     print(["1", "2"], [], ["3", "4"], null);
     const batches = outputBatches(source, 3);
@@ -80,7 +80,7 @@ describe("gathered output", () => {
     expect(await batches.next()).toBeNull();
   });
 
-  it("is given soon, though more is to come, and loses nothing of that", async () => {
+  test("is given soon, though more is to come, and loses nothing of that", async () => {
     const { source, print } = scripted();
     const batches = outputBatches(source, 10);
     print(["1"]);
@@ -89,7 +89,7 @@ describe("gathered output", () => {
     expect(await batches.next()).toEqual(["2"]);
   });
 
-  it("is not read while nobody asks for it", async () => {
+  test("is not read while nobody asks for it", async () => {
     const { source, print, asked } = scripted();
     outputBatches(source, 10);
     print(["1"], ["2"]);
@@ -104,13 +104,13 @@ describe("the log that lies on a page", () => {
   };
   const some = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
-  it("is begun anew by each stream, and then added to", async () => {
+  test("is begun anew by each stream, and then added to", async () => {
     const telling = logTelling({ info, hasEnded: false });
     expect(await tell(telling, ["a"])).toContain('hx-target="#log-lines" hx-swap="innerHTML"');
     expect(await tell(telling, ["b"])).toContain('hx-target="#log-lines" hx-swap="beforeend"');
   });
 
-  it(`loses its oldest lines as soon as it has more than ${linesShown}`, async () => {
+  test(`loses its oldest lines as soon as it has more than ${linesShown}`, async () => {
     const telling = logTelling({ info, hasEnded: false });
     await tell(telling, some(linesShown / 2));
     expect(await tell(telling, some(linesShown / 2))).not.toContain("delete");
@@ -121,7 +121,7 @@ describe("the log that lies on a page", () => {
 });
 
 describe("the measurements on a page", () => {
-  it("are the last 60 that its stream has told", async () => {
+  test("are the last 60 that its stream has told", async () => {
     const line = JSON.stringify({ mem_used: 1, mem_available: 2, cpu_used: 0, sys_cpu: 0 });
     const telling = usageTelling();
     telling.tell(Array(40).fill(line));
@@ -130,7 +130,7 @@ describe("the measurements on a page", () => {
 });
 
 describe("a stream of output", () => {
-  it("ends when the visitor may not see it any more, and tells nothing of what came then", async () => {
+  test("ends when the visitor may not see it any more, and tells nothing of what came then", async () => {
     const { source, print, isCancelled } = scripted();
     let isAdmitted = true;
     const batches = outputBatches(source, 10);
@@ -146,7 +146,7 @@ describe("a stream of output", () => {
     expect(isCancelled()).toBe(true);
   });
 
-  it("leaves the cluster when the page leaves", async () => {
+  test("leaves the cluster when the page leaves", async () => {
     const { source, isCancelled } = scripted();
     const answer = outputAnswer(outputBatches(source, 10), logTelling({ info, hasEnded: false }), admitted);
     const heard = answer.body?.getReader();
@@ -157,7 +157,7 @@ describe("a stream of output", () => {
 });
 
 describe("the log as text", () => {
-  it("comes as it is printed, and is left when the client leaves", async () => {
+  test("comes as it is printed, and is left when the client leaves", async () => {
     const { source, print, isCancelled } = scripted();
     const heard = logTextAnswer(source, admitted).body?.pipeThrough(new TextDecoderStream()).getReader();
     print(["one"]);
@@ -168,13 +168,13 @@ describe("the log as text", () => {
     await vi.waitFor(() => expect(isCancelled()).toBe(true));
   });
 
-  it("ends when the visitor may not see it any more", async () => {
+  test("ends when the visitor may not see it any more", async () => {
     const { source, print } = scripted();
     print(["not for them"]);
     expect(await logTextAnswer(source, async () => false).text()).toBe("");
   });
 
-  it("says so and ends where nothing is printed for some minutes, whatever keeps its stream alive", async () => {
+  test("says so and ends where nothing is printed for some minutes, whatever keeps its stream alive", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const { source, print, asked, isCancelled } = scripted();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../../src/protocol/jamsocket/v2.ts";
 import { environment } from "../../../../src/protocol/v3/services.ts";
@@ -85,7 +85,7 @@ const markup = `<img src=x onerror=alert(1)>"'&`;
 const streams = ["live/log", "live/usage", "log.txt"];
 
 describe("the page of a backend", () => {
-  it("says what the backend is, through which pin it was spawned, and where to go from it", async () => {
+  test("says what the backend is, through which pin it was spawned, and where to go from it", async () => {
     const id = await startBackend();
     const text = await textOf(`/backend/${id}`);
     expect(text).toContain(`<h1>Backend ${id}</h1>`);
@@ -98,7 +98,7 @@ describe("the page of a backend", () => {
     expect(text).toContain(`npx slipway backends logs ${id}`);
   });
 
-  it("names no connection token", async () => {
+  test("names no connection token", async () => {
     const path = `/v2/service/${account.name}/hello/prod/connect`;
     const json = { key: "with a token" };
     const connected = await call(connectAnswer, path, { token: account.admin, json });
@@ -107,14 +107,14 @@ describe("the page of a backend", () => {
     expect(text).not.toContain(connected.secret_token);
   });
 
-  it("escapes markup in a key, in its words and in the command to copy", async () => {
+  test("escapes markup in a key, in its words and in the command to copy", async () => {
     const text = await textOf(`/backend/${await startBackend(markup)}`);
     expect(text).not.toContain("<img");
     expect(text).toContain("&lt;img src=x onerror=alert(1)&gt;");
     expect(text).toContain("--key &#39;&lt;img");
   });
 
-  it("tells its statuses with how long it was in each", async () => {
+  test("tells its statuses with how long it was in each", async () => {
     const id = await startBackend();
     await report(id, "loading");
     await report(id, "ready");
@@ -123,7 +123,7 @@ describe("the page of a backend", () => {
     expect(text).toMatch(/ready after \d+ ms/);
   });
 
-  it("tells how a backend ended, and offers no way to end it again", async () => {
+  test("tells how a backend ended, and offers no way to end it again", async () => {
     const id = await startBackend();
     expect(await textOf(`/backend/${id}`)).toContain("Terminate hard");
     await report(id, "terminated", { termination_reason: "internalerror", exit_code: 7 });
@@ -134,7 +134,7 @@ describe("the page of a backend", () => {
     expect(text).not.toContain(`https://${id}.cluster.test`);
   });
 
-  it("follows the statuses of a live backend, and stops for good at its end", async () => {
+  test("follows the statuses of a live backend, and stops for good at its end", async () => {
     const id = await startBackend();
     expect(await textOf(`/backend/${id}`)).toContain(`hx-sse:connect="/backend/${id}?live="`);
     const answer = await open(`/backend/${id}?live=`);
@@ -151,7 +151,7 @@ describe("the page of a backend", () => {
     expect(await textOf(`/backend/${id}`)).not.toContain(`/backend/${id}?live=`);
   });
 
-  it("is not found for an id of nobody's, nor for another account's", async () => {
+  test("is not found for an id of nobody's, nor for another account's", async () => {
     const id = await startBackend();
     const stranger = await createAccount();
     for (const path of ["", ...streams.map((stream) => `/${stream}`)]) {
@@ -162,7 +162,7 @@ describe("the page of a backend", () => {
     expect(await stateOf(id)).toBe("scheduled");
   });
 
-  it("is refused to a token that is narrowed to other environments, and so is all that belongs to it", async () => {
+  test("is refused to a token that is narrowed to other environments, and so is all that belongs to it", async () => {
     const id = await startBackend();
     clusterPrints("secret of prod");
     for (const path of ["", ...streams.map((stream) => `/${stream}`)]) {
@@ -177,7 +177,7 @@ describe("the page of a backend", () => {
     expect(await stateOf(id)).toBe("scheduled");
   });
 
-  it("asks a person who is not logged in to do so, and tells a script that it is over", async () => {
+  test("asks a person who is not logged in to do so, and tells a script that it is over", async () => {
     const id = await startBackend();
     for (const path of ["", ...streams.map((stream) => `/${stream}`)]) {
       const answer = await send(`/backend/${id}${path}`);
@@ -192,7 +192,7 @@ describe("the page of a backend", () => {
 });
 
 describe("the forms of a backend's page", () => {
-  it.each([
+  test.each([
     ["terminate", "terminating", "it gets 30 s to finish"],
     ["terminate-hard", "hard-terminating", "was told to stop at once"],
   ])("`%s` makes it %s, and the page says so", async (form, status, notice) => {
@@ -212,7 +212,7 @@ describe("the forms of a backend's page", () => {
     expect(text.includes(`value="terminate-hard"`)).toBe(status === "terminating");
   });
 
-  it("are refused to a token without the right, with the reason, and change nothing", async () => {
+  test("are refused to a token without the right, with the reason, and change nothing", async () => {
     const id = await startBackend();
     expect(await textOf(`/backend/${id}`, reader)).toContain("You cannot end it here: a token with the role");
     const answer = await submit(id, "terminate", reader);
@@ -221,7 +221,7 @@ describe("the forms of a backend's page", () => {
     expect(await stateOf(id)).toBe("scheduled");
   });
 
-  it("are refused without the session's mark, and change nothing", async () => {
+  test("are refused without the session's mark, and change nothing", async () => {
     const id = await startBackend();
     for (const csrf of ["", "of another session"]) {
       expect((await submit(id, "terminate", account.admin, csrf)).status).toBe(403);
@@ -229,7 +229,7 @@ describe("the forms of a backend's page", () => {
     expect(await stateOf(id)).toBe("scheduled");
   });
 
-  it("say of a backend that has ended that it is not running", async () => {
+  test("say of a backend that has ended that it is not running", async () => {
     const id = await startBackend();
     await report(id, "terminated");
     const answer = await submit(id, "terminate");
@@ -239,7 +239,7 @@ describe("the forms of a backend's page", () => {
 });
 
 describe("the log on a backend's page", () => {
-  it("is what the backend printed, without markup, colours or other control characters", async () => {
+  test("is what the backend printed, without markup, colours or other control characters", async () => {
     const id = await startBackend();
     clusterPrints("\u001b[1;31mred\u001b[0m", markup, "  indented", "", "bell\u0007");
     const answer = await open(`/backend/${id}/live/log`);
@@ -251,7 +251,7 @@ describe("the log on a backend's page", () => {
     expect(text).not.toContain("\u001b");
   });
 
-  it("is never more than the newest 500 lines, each cut", async () => {
+  test("is never more than the newest 500 lines, each cut", async () => {
     const id = await startBackend();
     clusterPrints(...Array.from({ length: 700 }, (_, i) => `line ${i}.`), "x".repeat(5_000));
     const text = await textOf(`/backend/${id}/live/log`);
@@ -260,7 +260,7 @@ describe("the log on a backend's page", () => {
     expect(text).toMatch(/[^x]x{2000} …/);
   });
 
-  it("is asked for again where a live backend's stream ends, and not where it has ended", async () => {
+  test("is asked for again where a live backend's stream ends, and not where it has ended", async () => {
     const id = await startBackend();
     clusterPrints("one");
     const live = await textOf(`/backend/${id}/live/log`);
@@ -272,7 +272,7 @@ describe("the log on a backend's page", () => {
     expect(ended).toMatch(/event: over\ndata: \n\n$/);
   });
 
-  it("says that the cluster cannot be reached, and asks again", async () => {
+  test("says that the cluster cannot be reached, and asks again", async () => {
     const id = await startBackend();
     cluster.alwaysStreams(() => new Response(null, { status: 503 }));
     for (const stream of ["live/log", "live/usage"]) {
@@ -283,7 +283,7 @@ describe("the log on a backend's page", () => {
     }
   });
 
-  it("says that the output of an ended backend is gone, and asks no more", async () => {
+  test("says that the output of an ended backend is gone, and asks no more", async () => {
     const id = await startBackend();
     await report(id, "terminated");
     const text = await textOf(`/backend/${id}/live/log`);
@@ -293,7 +293,7 @@ describe("the log on a backend's page", () => {
     expect(await textOf(`/backend/${id}/live/log`)).toContain("cluster main has none of its output");
   });
 
-  it("is to be had as plain text, which no browser takes for anything else", async () => {
+  test("is to be had as plain text, which no browser takes for anything else", async () => {
     const id = await startBackend();
     clusterPrints("\u001b[32mgreen\u001b[0m", markup, ...Array.from({ length: 700 }, (_, i) => `line ${i}.`));
     const answer = await open(`/backend/${id}/log.txt`);
@@ -305,7 +305,7 @@ describe("the log on a backend's page", () => {
     expect(text.endsWith("line 699.\n")).toBe(true);
   });
 
-  it("as plain text is a page that says why, where there is none", async () => {
+  test("as plain text is a page that says why, where there is none", async () => {
     const id = await startBackend();
     cluster.alwaysStreams(() => new Response(null, { status: 503 }));
     const answer = await open(`/backend/${id}/log.txt`);
@@ -317,7 +317,7 @@ describe("the log on a backend's page", () => {
 describe("the measurements on a backend's page", () => {
   const sample = { mem_used: 50_000_000, mem_available: 150_000_000, cpu_used: 5, sys_cpu: 200 };
 
-  it("are the latest, with the limit of memory", async () => {
+  test("are the latest, with the limit of memory", async () => {
     const id = await startBackend();
     clusterPrints("no measurement", JSON.stringify(sample), JSON.stringify({ ...sample, cpu_used: 25 }));
     const text = await textOf(`/backend/${id}/live/usage`);
@@ -325,7 +325,7 @@ describe("the measurements on a backend's page", () => {
     expect(text).toMatch(/CPU.*12\.5 %.*7\.5 %.*12\.5 %.*Memory.*50 MB.*200 MB/s);
   });
 
-  it("are not asked for where the backend has ended", async () => {
+  test("are not asked for where the backend has ended", async () => {
     const id = await startBackend();
     await report(id, "terminated");
     clusterPrints(JSON.stringify(sample));

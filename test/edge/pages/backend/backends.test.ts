@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../../src/protocol/jamsocket/v2.ts";
 import { type Backend, backendList } from "../../../../src/protocol/v3/backends.ts";
@@ -60,7 +60,7 @@ async function newService(name: string) {
 }
 
 describe("the page of a service's backends", () => {
-  it("says how to start one where none is live", async () => {
+  test("says how to start one where none is live", async () => {
     const { path } = await newService("empty");
     expect((await admin.visit(path)).html).toContain("jamsocket connect empty/default");
   });
@@ -70,7 +70,7 @@ describe("the page of a service's backends", () => {
     filtered = await newService("filtered");
   });
 
-  it("shows the live ones, newest first, and only those that its filter names", async () => {
+  test("shows the live ones, newest first, and only those that its filter names", async () => {
     const hello = filtered;
     const [a, b, c] = [
       await hello.start("default", "k1"),
@@ -86,7 +86,7 @@ describe("the page of a service's backends", () => {
     expect(await hello.shown({ status: "ended" })).toEqual([c]);
   });
 
-  it("shows a key with markup in it as text, in its row and in its filter", async () => {
+  test("shows a key with markup in it as text, in its row and in its filter", async () => {
     const { path, start } = await newService("hostile");
     const key = `"><img src=x onerror=alert(1)>`;
     await start("default", key);
@@ -95,7 +95,7 @@ describe("the page of a service's backends", () => {
     expect(html).not.toContain("<img");
   });
 
-  it("keeps the filter in the link to more", async () => {
+  test("keeps the filter in the link to more", async () => {
     const { path, start } = await newService("many");
     for (let n = 0; n < 51; n++) await start("prod");
     await start("default");
@@ -107,7 +107,7 @@ describe("the page of a service's backends", () => {
     expect(second.html).toContain('<option value="prod" selected');
   });
 
-  it.each([
+  test.each([
     ["digest=sha256:0", "`digest`"],
     ["status=dead", "`status`"],
     ["environment=UPPER", "`environment`"],
@@ -119,14 +119,14 @@ describe("the page of a service's backends", () => {
     expect(html).toContain(reason);
   });
 
-  it("is found for a service of the visitor's own account only", async () => {
+  test("is found for a service of the visitor's own account only", async () => {
     const { path } = await newService("mine");
     const stranger = pageVisitor((await createAccount()).admin);
     expect((await stranger.visit(path)).status).toBe(404);
     expect((await admin.visit(path.replace("/mine/", "/nothing/"))).status).toBe(404);
   });
 
-  it("shows a token that is narrowed to environments the backends of those only", async () => {
+  test("shows a token that is narrowed to environments the backends of those only", async () => {
     const { path, start } = await newService("narrowed");
     const [seen, unseen] = [await start("prod", "seen"), await start("default", "unseen")];
     const token = { role: "read" as const, service: "narrowed", environments: ["prod"] };
@@ -138,7 +138,7 @@ describe("the page of a service's backends", () => {
 });
 
 describe("terminating all backends by their page", () => {
-  it("says how many it ends, and ends those of every environment, softly or hard", async () => {
+  test("says how many it ends, and ends those of every environment, softly or hard", async () => {
     for (const [how, status] of [
       ["soft", "terminating"],
       ["hard", "hard-terminating"],
@@ -153,7 +153,7 @@ describe("terminating all backends by their page", () => {
     }
   });
 
-  it("ends those of the environment only that the page is filtered by", async () => {
+  test("ends those of the environment only that the page is filtered by", async () => {
     const hello = await newService("one-environment");
     await hello.start("prod");
     await hello.start("default");
@@ -165,7 +165,7 @@ describe("terminating all backends by their page", () => {
     expect(statuses).toEqual(["default scheduled", "prod terminating"]);
   });
 
-  it("ends for a narrowed token only what it may end", async () => {
+  test("ends for a narrowed token only what it may end", async () => {
     const hello = await newService("narrow-end");
     await hello.start("prod");
     await hello.start("default");
@@ -179,7 +179,7 @@ describe("terminating all backends by their page", () => {
     expect(statuses).toEqual(["default scheduled", "prod terminating"]);
   });
 
-  it("is refused to a token that may not, with the reason, and to a form that is not right", async () => {
+  test("is refused to a token that may not, with the reason, and to a form that is not right", async () => {
     const hello = await newService("kept");
     await hello.start("prod");
     const reader = pageVisitor((await createToken(account, { role: "read" })).secret_token);

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { serviceStub } from "../../../../src/objects/stubs.ts";
 import { heartbeatAnswer } from "../../../../src/protocol/v3/agent.ts";
 import { observedCluster } from "../../../../src/protocol/v3/clusters.ts";
@@ -59,7 +59,7 @@ async function announced(): Promise<string> {
 const buttons = ["ping", "redeliver", "make-default", "rotate", "delete"];
 
 describe("the page of a cluster", () => {
-  it("tells what it is, and how to start an agent while none was heard", async () => {
+  test("tells what it is, and how to start an agent while none was heard", async () => {
     const { status, html } = await admin.visit(page);
     expect(status).toBe(200);
     expect(html).toContain("https://cluster.test/hook");
@@ -70,7 +70,7 @@ describe("the page of a cluster", () => {
     expect(html).toContain("npx slipway clusters test main");
   });
 
-  it("tells its agents, with markup in what they say of themselves escaped", async () => {
+  test("tells its agents, with markup in what they say of themselves escaped", async () => {
     await call(heartbeatAnswer, "/v3/agent/heartbeat", {
       token: agentToken,
       json: {
@@ -88,7 +88,7 @@ describe("the page of a cluster", () => {
     expect(html).not.toContain("<b>1.2");
   });
 
-  it("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is asked for", async () => {
+  test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is asked for", async () => {
     const message = "<img src=x onerror=alert(1)>";
     cluster.script(() => Response.json({ error: { message } }, { status: 422 }));
     await admin.submit(page, "ping");
@@ -102,7 +102,7 @@ describe("the page of a cluster", () => {
     expect((await admin.visit(`${page}?outcome=lost`)).status).toBe(400);
   });
 
-  it("shows so many deliveries, and the way to the earlier ones", async () => {
+  test("shows so many deliveries, and the way to the earlier ones", async () => {
     for (let i = 0; i < 21; i++) await send(api("/test"), { method: "POST", token: account.admin });
     const { html } = await admin.visit(`${page}?outcome=delivered`);
     expect(html.match(/id="delivery-/g)).toHaveLength(20);
@@ -111,7 +111,7 @@ describe("the page of a cluster", () => {
     expect((await admin.visit(next)).html.match(/id="delivery-/g)).toHaveLength(1);
   });
 
-  it("is made anew when something of the account changes, for as long as somebody looks", async () => {
+  test("is made anew when something of the account changes, for as long as somebody looks", async () => {
     await createCluster(account, "second");
     expect((await admin.visit(page)).html).toContain(`hx-sse:connect="${page}?live="`);
     const stream = await send(`${page}?live=`, { headers: { cookie: `slipway_session=${account.admin}` } });
@@ -126,7 +126,7 @@ describe("the page of a cluster", () => {
     await reader?.cancel();
   });
 
-  it("is 404 for a cluster that does not exist, and for one of another account", async () => {
+  test("is 404 for a cluster that does not exist, and for one of another account", async () => {
     const other = await createAccount();
     await createCluster(other, "foreign");
     for (const name of ["mian", "foreign"]) {
@@ -140,7 +140,7 @@ describe("the page of a cluster", () => {
     expect((await pageVisitor(other.admin).visit("/clusters/foreign")).status).toBe(200);
   });
 
-  it("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
+  test("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
     await createService(account);
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
     const { status, html } = await pageVisitor(secret_token).visit(page);
@@ -148,7 +148,7 @@ describe("the page of a cluster", () => {
     expect(html).not.toContain("cluster.test");
   });
 
-  it("offers nothing to a token that may only look, and refuses what it sends with the reason", async () => {
+  test("offers nothing to a token that may only look, and refuses what it sends with the reason", async () => {
     const { secret_token } = await createToken(account, { role: "read" });
     await createCluster(account, "second");
     const before = [await shown(), await deliveries()];
@@ -164,7 +164,7 @@ describe("the page of a cluster", () => {
     expect([await shown(), await deliveries()]).toEqual(before);
   });
 
-  it("refuses every form without a CSRF token of this session", async () => {
+  test("refuses every form without a CSRF token of this session", async () => {
     await createCluster(account, "second");
     const before = [await shown(), await deliveries()];
     for (const button of buttons) {
@@ -181,13 +181,13 @@ function attempt(fields: Record<string, string> = {}) {
 }
 
 describe("a ping of a cluster", () => {
-  it("that arrives is told with the answer", async () => {
+  test("that arrives is told with the answer", async () => {
     const sent = await admin.submit(page, "ping");
     expect([sent.status, sent.location]).toEqual([303, page]);
     expect((await deliveries())[0]).toMatchObject({ type: "cluster.ping", outcome: "delivered" });
   });
 
-  it("that does not arrive is told as a failure, with what it met", async () => {
+  test("that does not arrive is told as a failure, with what it met", async () => {
     cluster.script(500, () => Promise.reject(new TypeError("refused <b>")));
     const answered = await admin.submit(page, "ping");
     expect(answered.status).toBe(502);
@@ -199,7 +199,7 @@ describe("a ping of a cluster", () => {
 });
 
 describe("a delivery of a cluster", () => {
-  it("is sent again with its id, and told with the attempt and the answer", async () => {
+  test("is sent again with its id, and told with the attempt and the answer", async () => {
     const id = await announced();
     const sent = await admin.submit(page, "redeliver", { delivery: id });
     expect([sent.status, sent.location]).toEqual([303, page]);
@@ -209,7 +209,7 @@ describe("a delivery of a cluster", () => {
     expect(html).toContain(`href="/service/${account.name}/hello/environment/default"`);
   });
 
-  it("that is not delivered when it is sent again is told as a failure, with what it met", async () => {
+  test("that is not delivered when it is sent again is told as a failure, with what it met", async () => {
     const id = await announced();
     cluster.always(() => new Response(null, { status: 500 }));
     const failed = await admin.submit(page, "redeliver", { delivery: id });
@@ -218,7 +218,7 @@ describe("a delivery of a cluster", () => {
     expect(failed.html).toMatch(new RegExp(`attempt 2 of ${id} was not delivered: answer 500`));
   });
 
-  it("that is of no more use, or is not there, is refused with the reason", async () => {
+  test("that is of no more use, or is not there, is refused with the reason", async () => {
     await admin.submit(page, "ping");
     const [ping] = await deliveries();
     const over = await admin.submit(page, "redeliver", { delivery: ping?.id ?? "" });
@@ -232,7 +232,7 @@ describe("a delivery of a cluster", () => {
 describe("the signing secret of a cluster", () => {
   const secretOf = (html: string) => /whsec_[\w+/=]+/.exec(html)?.[0];
 
-  it("is rotated, and the new one shown on that answer only, with until when the former signs", async () => {
+  test("is rotated, and the new one shown on that answer only, with until when the former signs", async () => {
     const { html } = await admin.visit(page);
     const fields = { attempt: hiddenField(html, "attempt") };
     const rotated = await admin.submit(page, "rotate", fields);
@@ -244,7 +244,7 @@ describe("the signing secret of a cluster", () => {
     expect(cluster.of("cluster.ping").at(-1)?.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
   });
 
-  it("is rotated once by a form that is sent twice", async () => {
+  test("is rotated once by a form that is sent twice", async () => {
     const fields = attempt();
     const first = await admin.submit(page, "rotate", fields);
     const second = await admin.submit(page, "rotate", fields);
@@ -254,7 +254,7 @@ describe("the signing secret of a cluster", () => {
 });
 
 describe("a cluster", () => {
-  it("is made the default", async () => {
+  test("is made the default", async () => {
     await createCluster(account, "second");
     expect((await admin.visit(page)).html).not.toContain('value="make-default"');
     expect((await admin.visit("/clusters/second")).html).toContain('value="make-default"');
@@ -262,13 +262,13 @@ describe("a cluster", () => {
     expect((await shown()).default).toBe(false);
   });
 
-  it("is deleted when nothing needs it", async () => {
+  test("is deleted when nothing needs it", async () => {
     const deleted = await admin.submit(page, "delete");
     expect([deleted.status, deleted.location]).toEqual([303, "/clusters"]);
     expect((await admin.visit(page)).status).toBe(404);
   });
 
-  it("is kept while an environment needs it, and the refusal names the service", async () => {
+  test("is kept while an environment needs it, and the refusal names the service", async () => {
     const environments = `${await createService(account)}/environments`;
     await send(environments, { token: account.admin, json: { name: "prod", cluster: "main" } });
     const refused = await admin.submit(page, "delete");

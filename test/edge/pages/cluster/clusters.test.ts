@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { heartbeatAnswer } from "../../../../src/protocol/v3/agent.ts";
 import { clusterList } from "../../../../src/protocol/v3/clusters.ts";
 import {
@@ -41,14 +41,14 @@ function heartbeat(token: string, cluster: string, backends: object[] = []) {
 }
 
 describe("the page of clusters", () => {
-  it("says how to register one and to start its agent where there is none", async () => {
+  test("says how to register one and to start its agent where there is none", async () => {
     const { status, html } = await admin.visit("/clusters");
     expect(status).toBe(200);
     expect(html).toContain("npx slipway clusters create");
     expect(html).toContain("npx slipway --api-url http://api.test agent --cluster");
   });
 
-  it("shows every cluster with its health, its agents and a link, and which is the default", async () => {
+  test("shows every cluster with its health, its agents and a link, and which is the default", async () => {
     const { agent_token } = await createCluster(account, "main");
     await createCluster(account, "silent-one");
     await heartbeat(agent_token, "main");
@@ -61,13 +61,13 @@ describe("the page of clusters", () => {
     expect(rows[1]).toMatch(/default.*healthy.*<td>1<\/td>.*<time.*<td>0<\/td>/s);
   });
 
-  it("shows no cluster of another account", async () => {
+  test("shows no cluster of another account", async () => {
     const other = await createAccount();
     await createCluster(other, "foreign");
     expect((await admin.visit("/clusters")).html).not.toContain("foreign");
   });
 
-  it("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
+  test("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
     await createCluster(account, "main");
     await createService(account);
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
@@ -77,7 +77,7 @@ describe("the page of clusters", () => {
     expect(html).not.toContain("/clusters/main");
   });
 
-  it("answers a cursor that no list gave with 400", async () => {
+  test("answers a cursor that no list gave with 400", async () => {
     expect((await admin.visit(`/clusters?cursor=${"x".repeat(300)}`)).status).toBe(400);
   });
 });
@@ -86,7 +86,7 @@ describe("the form that registers a cluster", () => {
   const secrets = /acme-\d+_[0-9a-z]{12}\.[\w-]{43}|whsec_[\w+/=]+/g;
   const shownSecrets = (html: string) => [...new Set(html.match(secrets) ?? [])];
 
-  it("registers it as it says, and shows its secrets on that answer and on no later page", async () => {
+  test("registers it as it says, and shows its secrets on that answer and on no later page", async () => {
     const template = "https://{backend_id}.cluster.test";
     const created = await admin.submit(
       "/clusters",
@@ -105,7 +105,7 @@ describe("the form that registers a cluster", () => {
     }
   });
 
-  it("shows an agent's token with which heartbeats are sent", async () => {
+  test("shows an agent's token with which heartbeats are sent", async () => {
     const { html } = await admin.submit("/clusters", "register", await registration());
     const token = shownSecrets(html).find((secret) => secret.startsWith("acme")) ?? "";
     await heartbeat(token, "eu");
@@ -113,7 +113,7 @@ describe("the form that registers a cluster", () => {
     expect((await clusters())[0]?.backend_url_template).toBeNull();
   });
 
-  it("that is sent twice registers one cluster and shows the same secrets", async () => {
+  test("that is sent twice registers one cluster and shows the same secrets", async () => {
     const fields = await registration();
     const first = await admin.submit("/clusters", "register", fields);
     const second = await admin.submit("/clusters", "register", fields);
@@ -124,7 +124,7 @@ describe("the form that registers a cluster", () => {
     expect(await clusters()).toHaveLength(1);
   });
 
-  it.each([
+  test.each([
     ["a name that is none", { name: "No!" }, "`name`"],
     ["an address that is not public", { webhook_url: "https://10.0.0.1/hook" }, "webhook_url"],
     ["a template without the backend's id", { backend_url_template: "https://x.test" }, "{backend_id}"],
@@ -136,13 +136,13 @@ describe("the form that registers a cluster", () => {
     expect(await clusters()).toEqual([]);
   });
 
-  it("escapes what it was given where it tells it again", async () => {
+  test("escapes what it was given where it tells it again", async () => {
     const fields = await registration({ name: "<img src=x>" });
     const refused = await admin.submit("/clusters", "register", fields);
     expect(refused.html).not.toContain("<img src=x>");
   });
 
-  it("is not shown to a token that may not use it, and refused with the reason", async () => {
+  test("is not shown to a token that may not use it, and refused with the reason", async () => {
     const { secret_token } = await createToken(account, { role: "deploy" });
     const deployer = pageVisitor(secret_token);
     const { html } = await deployer.visit("/clusters");
@@ -155,7 +155,7 @@ describe("the form that registers a cluster", () => {
     expect(await clusters()).toEqual([]);
   });
 
-  it("is refused without a CSRF token of this session", async () => {
+  test("is refused without a CSRF token of this session", async () => {
     const fields = { ...(await registration()), do: "register", csrf: "AAAA" };
     expect((await admin.post("/clusters", fields)).status).toBe(403);
     expect(await clusters()).toEqual([]);

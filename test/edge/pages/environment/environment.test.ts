@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   createAccount,
   createCluster,
@@ -30,7 +30,7 @@ function text(html: string): string {
 const untouched = { image: "v1", revision: 1 };
 
 describe("choosing an image for an environment", () => {
-  it("shows what would change, and changes nothing", async () => {
+  test("shows what would change, and changes nothing", async () => {
     const { prodPath, pinned, connect } = await pinnedService(account, "chosen");
     await connect();
     const { status, html } = await admin.visit(`${prodPath}?image=v2`);
@@ -42,7 +42,7 @@ describe("choosing an image for an environment", () => {
     expect(await pinned()).toEqual(untouched);
   });
 
-  it("by its digest shows that digest, and says where nothing would change", async () => {
+  test("by its digest shows that digest, and says where nothing would change", async () => {
     const { prodPath } = await pinnedService(account, "same");
     const { html } = await admin.visit(`${prodPath}?image=${encodeURIComponent(digestOf.v1)}`);
     expect(text(html)).toContain("sha256:111111111111 (the same)");
@@ -50,7 +50,7 @@ describe("choosing an image for an environment", () => {
     expect(hiddenField(html, "image")).toBe(digestOf.v1);
   });
 
-  it.each([
+  test.each([
     "none",
     "V1",
     `sha256:${"9".repeat(64)}`,
@@ -67,7 +67,7 @@ describe("choosing an image for an environment", () => {
     expect(await pinned()).toEqual(untouched);
   });
 
-  it("is offered over tags and digests; before the first push the page says how to push", async () => {
+  test("is offered over tags and digests; before the first push the page says how to push", async () => {
     const { prodPath } = await pinnedService(account, "offered");
     const { html } = await admin.visit(prodPath);
     for (const value of ["v1", "v2", digestOf.v1, digestOf.v2]) {
@@ -82,7 +82,7 @@ describe("choosing an image for an environment", () => {
 });
 
 describe("pinning an environment at its page", () => {
-  it("pins, with the note, in the name of the visitor, and the history shows it", async () => {
+  test("pins, with the note, in the name of the visitor, and the history shows it", async () => {
     const { path, prodPath, pinned } = await pinnedService(account, "pinned");
     const deployer = loggedIn((await createToken(account, { role: "deploy" })).secret_token);
     const preview = (await deployer.visit(`${prodPath}?image=v2`)).html;
@@ -99,7 +99,7 @@ describe("pinning an environment at its page", () => {
     expect(html).toContain(`href="${path}/images/${digestOf.v1}"`);
   });
 
-  it("without a note has none", async () => {
+  test("without a note has none", async () => {
     const { prodPath, pinned } = await pinnedService(account, "quiet");
     const fields = { csrf, do: "pin", image: digestOf.v2, revision: "1" };
     expect((await admin.post(prodPath, { ...fields, note: "" })).status).toBe(303);
@@ -107,7 +107,7 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual({ image: digestOf.v2, revision: 2 });
   });
 
-  it("is refused, with the reason, where somebody else was faster", async () => {
+  test("is refused, with the reason, where somebody else was faster", async () => {
     const { prodPath, pin, pinned } = await pinnedService(account, "raced");
     const preview = (await admin.visit(`${prodPath}?image=v2`)).html;
     await pin(digestOf.v1);
@@ -119,7 +119,7 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual({ image: digestOf.v1, revision: 2 });
   });
 
-  it("sent twice pins once", async () => {
+  test("sent twice pins once", async () => {
     const { prodPath, pinned } = await pinnedService(account, "twice");
     const fields = { csrf, do: "pin", image: "v2", revision: "1" };
     const answers = await Promise.all([admin.post(prodPath, fields), admin.post(prodPath, fields)]);
@@ -127,7 +127,7 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual({ image: "v2", revision: 2 });
   });
 
-  it.each([
+  test.each([
     ["a tag that was never pushed", { image: "v3" }, 404, "v3"],
     ["a digest that was never pushed", { image: `sha256:${"9".repeat(64)}` }, 404, "was pushed"],
     ["no image", { image: "" }, 400, "image"],
@@ -149,7 +149,7 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual(untouched);
   });
 
-  it("is for a token that is narrowed to it, and to no other environment", async () => {
+  test("is for a token that is narrowed to it, and to no other environment", async () => {
     const { path, prodPath, pinned } = await pinnedService(account, "narrow");
     const narrow = loggedIn(
       (await createToken(account, { role: "deploy", service: "narrow", environments: ["prod"] }))
@@ -165,7 +165,7 @@ describe("pinning an environment at its page", () => {
 });
 
 describe("the history of an environment's pins", () => {
-  it("shows twenty at once, newest first, and the earlier ones on the page behind its link", async () => {
+  test("shows twenty at once, newest first, and the earlier ones on the page behind its link", async () => {
     const { prodPath, pin } = await pinnedService(account, "long");
     for (let n = 0; n < 20; n++) await pin(n % 2 === 0 ? "v2" : "v1");
     const first = (await admin.visit(prodPath)).html;

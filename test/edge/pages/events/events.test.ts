@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { eventList } from "../../../../src/protocol/v3/events.ts";
 import {
   call,
@@ -66,7 +66,7 @@ async function follow(path: string, token = account.admin) {
 }
 
 describe("the page of events", () => {
-  it("tells who did what and when, newest first, with links to what it names", async () => {
+  test("tells who did what and when, newest first, with links to what it names", async () => {
     const { status, html } = await admin.visit("/events");
     expect(status).toBe(200);
     const { events } = await list();
@@ -79,14 +79,14 @@ describe("the page of events", () => {
     expect(html).toContain('href="/clusters/main"');
   });
 
-  it("names the system where nobody acted", async () => {
+  test("names the system where nobody acted", async () => {
     const { events } = await list();
     const own = events.find(({ actor }) => actor === null);
     const row = rows((await admin.visit("/events")).html).find((one) => one.includes(`event-${own?.id}`));
     expect(row).toContain("the system");
   });
 
-  it("escapes markup in the names of tokens", async () => {
+  test("escapes markup in the names of tokens", async () => {
     const name = "<b>`x</b>";
     const path = `/v3/accounts/${account.name}/tokens`;
     await send(path, { token: account.admin, json: { name, role: "read" } });
@@ -95,7 +95,7 @@ describe("the page of events", () => {
     expect(html).not.toContain("<b>");
   });
 
-  it("does not link to what was deleted", async () => {
+  test("does not link to what was deleted", async () => {
     await createCluster(account, "doomed");
     const path = `/v3/accounts/${account.name}/clusters/doomed`;
     expect((await send(path, { method: "DELETE", token: account.admin })).status).toBe(204);
@@ -104,7 +104,7 @@ describe("the page of events", () => {
     expect(html).not.toContain('href="/clusters/doomed"');
   });
 
-  it.each([
+  test.each([
     ["service=other", "created service <code", "hello"],
     ["environment=staging", "staging", "other"],
     ["cluster=main", "registered cluster", "created service"],
@@ -116,14 +116,14 @@ describe("the page of events", () => {
     expect(rows(html).join("")).not.toContain(`>${absent}`);
   });
 
-  it("says so where nothing matches, and refuses a filter that can match nothing", async () => {
+  test("says so where nothing matches, and refuses a filter that can match nothing", async () => {
     expect((await admin.visit("/events?service=nothing")).html).toContain("No event matches this filter");
     for (const query of ["type=nonsense", "service=No!", "cursor=7"]) {
       expect((await admin.visit(`/events?${query}`)).status).toBe(400);
     }
   });
 
-  it("shows 50 at a time, and the way to the earlier ones under the same filter", async () => {
+  test("shows 50 at a time, and the way to the earlier ones under the same filter", async () => {
     const many = await createAccount();
     const visitor = pageVisitor(many.admin);
     for (let i = 0; i < 51; i++) await createToken(many, { role: "read" });
@@ -134,7 +134,7 @@ describe("the page of events", () => {
     expect(rows((await visitor.visit(next)).html)).toHaveLength(2);
   });
 
-  it("shows nothing of another account", async () => {
+  test("shows nothing of another account", async () => {
     const other = await createAccount();
     const { html } = await pageVisitor(other.admin).visit("/events");
     expect(rows(html)).toHaveLength(1);
@@ -143,7 +143,7 @@ describe("the page of events", () => {
 });
 
 describe("a token that is narrowed to a service", () => {
-  it("sees the events of that service only, and no link to a cluster", async () => {
+  test("sees the events of that service only, and no link to a cluster", async () => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
     const visitor = pageVisitor(secret_token);
     const { status, html } = await visitor.visit("/events");
@@ -155,7 +155,7 @@ describe("a token that is narrowed to a service", () => {
     expect((await visitor.visit("/events?service=other")).status).toBe(403);
   });
 
-  it("and to environments sees nothing of the others", async () => {
+  test("and to environments sees nothing of the others", async () => {
     const { secret_token } = await createToken(account, {
       role: "read",
       service: "hello",
@@ -168,7 +168,7 @@ describe("a token that is narrowed to a service", () => {
 });
 
 describe("the live page of events", () => {
-  it("shows what happens from now on, first", async () => {
+  test("shows what happens from now on, first", async () => {
     expect((await admin.visit("/events")).html).toContain('hx-sse:connect="/events?live="');
     const stream = await follow("/events?live=");
     expect(await stream.next()).not.toContain("live-tag");
@@ -177,7 +177,7 @@ describe("the live page of events", () => {
     await stream.leave();
   });
 
-  it("shows what passes its filter, to whoever may see it", async () => {
+  test("shows what passes its filter, to whoever may see it", async () => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
     const stream = await follow("/events?live=&type=image.recorded", secret_token);
     await stream.next();
@@ -189,7 +189,7 @@ describe("the live page of events", () => {
     await stream.leave();
   });
 
-  it("is not live where it shows earlier events", async () => {
+  test("is not live where it shows earlier events", async () => {
     const { events } = await list();
     const { html } = await admin.visit(`/events?cursor=${events[0]?.id}`);
     expect(html).not.toContain("hx-sse:connect");

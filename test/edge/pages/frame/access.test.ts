@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { html } from "hono/html";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ok } from "../../../../src/domain/result.ts";
 import { TokenCache } from "../../../../src/edge/admission/token-cache.ts";
 import { newServiceCodes } from "../../../../src/edge/locate-backend.ts";
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 
 describe("who is not logged in", () => {
-  it("is sent to log in from every page, with the way back, and from the first page without one", async () => {
+  test("is sent to log in from every page, with the way back, and from the first page without one", async () => {
     const client = pageClient();
     const first = await client.visit("/");
     expect([first.status, first.location, first.html]).toEqual([303, "/login", ""]);
@@ -45,7 +45,7 @@ describe("who is not logged in", () => {
     }
   });
 
-  it("is sent there alike for what exists and for what does not, whose it may be", async () => {
+  test("is sent there alike for what exists and for what does not, whose it may be", async () => {
     const client = pageClient();
     for (const path of [hello.path, "/service/nobody/nothing", "/backend/0000000000000"]) {
       const { status, location } = await client.visit(path);
@@ -53,7 +53,7 @@ describe("who is not logged in", () => {
     }
   });
 
-  it.each(["nobody", "acme-1_000000000000.x", "", "%00", '"><script>'])(
+  test.each(["nobody", "acme-1_000000000000.x", "", "%00", '"><script>'])(
     "is whoever comes with the session `%s`",
     async (session) => {
       const client = loggedIn(session);
@@ -65,7 +65,7 @@ describe("who is not logged in", () => {
 });
 
 describe("what is not there", () => {
-  it("is not found: names that are none, and things that the account has not", async () => {
+  test("is not found: names that are none, and things that the account has not", async () => {
     const { path, prodPath } = hello;
     const missing = [
       "/service/NOT_A_NAME/hello",
@@ -93,7 +93,7 @@ describe("what is not there", () => {
     }
   });
 
-  it("of another account is told of as what no account has, and to no form either", async () => {
+  test("of another account is told of as what no account has, and to no form either", async () => {
     const { backend_id } = await hello.connect();
     const intruder = loggedIn((await createAccount("intruder")).admin);
     const told = async (path: string, name: string) => {
@@ -115,7 +115,7 @@ describe("what is not there", () => {
 });
 
 describe("a token that is narrowed to a service", () => {
-  it("sees on the first page that service only, and its pages, and no other's", async () => {
+  test("sees on the first page that service only, and its pages, and no other's", async () => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
     const narrow = loggedIn(secret_token);
     const { status, html } = await narrow.visit("/");
@@ -130,7 +130,7 @@ describe("a token that is narrowed to a service", () => {
     }
   });
 
-  it("sees a page of the whole account only where that shows each visitor what they may see", async () => {
+  test("sees a page of the whole account only where that shows each visitor what they may see", async () => {
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
     const visit = async (anyScope: boolean, token: string) => {
       const show = async () => ok({ title: "Everything", body: html`of the account` });
@@ -149,7 +149,7 @@ describe("a token that is narrowed to a service", () => {
     expect((await visit(false, account.admin)).html).toContain("of the account");
   });
 
-  it("and to environments sees no other environment on the pages of its service", async () => {
+  test("and to environments sees no other environment on the pages of its service", async () => {
     await hello.environment("v2", "unseen-one");
     await hello.connect("unseen-one");
     const { secret_token } = await createToken(account, {
@@ -171,7 +171,7 @@ describe("a token that is narrowed to a service", () => {
   });
 });
 
-it("an agent's token opens no page", async () => {
+test("an agent's token opens no page", async () => {
   const agent = loggedIn(agentToken);
   for (const path of ["/", hello.path, "/settings"]) {
     const { status, html } = await agent.visit(path);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { assetPaths } from "../../../../src/edge/pages/frame/assets.ts";
 import { cliLoginAnswer } from "../../../../src/protocol/jamsocket/login.ts";
@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 
 describe("every page", () => {
-  it("is one: there are pages of each kind", () => {
+  test("is one: there are pages of each kind", () => {
     const statuses = Array.from(shown.values(), ({ status }) => status);
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(12);
     expect(statuses.filter((status) => status === 403).length).toBe(3);
@@ -57,7 +57,7 @@ describe("every page", () => {
     }
   });
 
-  it("is held to its own sources, runs nothing inline, and is framed by nobody", () => {
+  test("is held to its own sources, runs nothing inline, and is framed by nobody", () => {
     for (const [, { headers }] of shown) {
       const directives = (headers.get("content-security-policy") ?? "").split("; ");
       expect(directives).toContain("default-src 'none'");
@@ -71,7 +71,7 @@ describe("every page", () => {
     }
   });
 
-  it("has no inline script, no style and no handler in its HTML", () => {
+  test("has no inline script, no style and no handler in its HTML", () => {
     for (const [path, { html }] of shown) {
       const tags = html.match(/<[a-z][^>]*>/gi) ?? [];
       const scripts = tags.filter((tag) => /^<script\b/i.test(tag));
@@ -82,7 +82,7 @@ describe("every page", () => {
     }
   });
 
-  it("has a title, a language, one first heading, and a place to skip to", () => {
+  test("has a title, a language, one first heading, and a place to skip to", () => {
     for (const { html } of shown.values()) {
       expect(html.match(/<h1[ >]/g)).toHaveLength(1);
       expect(html).toMatch(/<title>[^<]+ · Slipway<\/title>/);
@@ -93,7 +93,7 @@ describe("every page", () => {
     }
   });
 
-  it("refers to places of ours only, and each of them is there", async () => {
+  test("refers to places of ours only, and each of them is there", async () => {
     const admin = loggedIn(account.admin);
     const wanted = new Set<string>();
     for (const { html } of shown.values()) {
@@ -109,7 +109,7 @@ describe("every page", () => {
     for (const path of places) expect([path, (await admin.visit(path)).status]).toEqual([path, 200]);
   });
 
-  it("that changes says where its changes come from; one that says why there is none does not", () => {
+  test("that changes says where its changes come from; one that says why there is none does not", () => {
     for (const path of ["/", `/service/${account.name}/hello?over=month`]) {
       const from = `hx-sse:connect="${path.replace(/\?|$/, "?").replace("over=month", "over=month&amp;")}live="`;
       expect(shown.get(path)?.html).toContain(from);
@@ -121,7 +121,7 @@ describe("every page", () => {
 });
 
 describe("assets", () => {
-  it("are kept for good at the path that names their content, and nowhere else", async () => {
+  test("are kept for good at the path that names their content, and nowhere else", async () => {
     const client = pageClient();
     const types = { "style.css": "text/css", "live.js": "text/javascript", "icon.svg": "image/svg+xml" };
     for (const [name, path] of Object.entries(await assetPaths())) {
@@ -135,7 +135,7 @@ describe("assets", () => {
     }
   });
 
-  it("are named by a digest of what they hold", async () => {
+  test("are named by a digest of what they hold", async () => {
     const { "live.js": path } = await assetPaths();
     const { html } = await pageClient().visit(path);
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(html));
@@ -144,14 +144,14 @@ describe("assets", () => {
     expect(html).toContain("htmx");
   });
 
-  it.each(["other.js", "constructor", "__proto__", "live.js.map", "", "..%2Flive.js", "live.js/more"])(
+  test.each(["other.js", "constructor", "__proto__", "live.js.map", "", "..%2Flive.js", "live.js/more"])(
     "with the name `%s` are not found",
     async (name) => {
       expect((await pageClient().visit(`/assets/0000000000000000/${name}`)).status).toBe(404);
     },
   );
 
-  it("are compressed for whoever takes that", async () => {
+  test("are compressed for whoever takes that", async () => {
     const { "live.js": path } = await assetPaths();
     const plain = await pageClient().send(path);
     expect(plain.headers.get("content-encoding")).toBeNull();

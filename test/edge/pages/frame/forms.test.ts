@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { createAccount, createCluster, createToken, type TestAccount } from "../../../support/worker/api.ts";
 import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
 import { loggedIn } from "../../../support/worker/page-client.ts";
@@ -22,7 +22,7 @@ const pinForm = { do: "pin", image: "v2", revision: "1" };
 const untouched = { image: "v1", revision: 1 };
 
 describe("a form", () => {
-  it("without the session's CSRF token is refused, and changes nothing", async () => {
+  test("without the session's CSRF token is refused, and changes nothing", async () => {
     const other = loggedIn((await createToken(account, { role: "admin" })).secret_token);
     const foreign = hiddenField((await other.visit("/")).html, "csrf");
     expect(foreign).not.toBe(csrf);
@@ -40,12 +40,12 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  it("tells nothing of the session's secret by that token, which stays the same for the session", async () => {
+  test("tells nothing of the session's secret by that token, which stays the same for the session", async () => {
     expect(account.admin).not.toContain(csrf);
     expect(hiddenField((await admin.visit("/settings")).html, "csrf")).toBe(csrf);
   });
 
-  it.each(["", "unpin", "constructor", "__proto__", "toString"])(
+  test.each(["", "unpin", "constructor", "__proto__", "toString"])(
     "that the page has not, `%s`, is refused as such",
     async (name) => {
       const { status, html } = await admin.post(hello.prodPath, { ...pinForm, csrf, do: name });
@@ -55,7 +55,7 @@ describe("a form", () => {
     },
   );
 
-  it("is no JSON and no upload, and says so", async () => {
+  test("is no JSON and no upload, and says so", async () => {
     for (const type of ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]) {
       const body = new URLSearchParams({ ...pinForm, csrf }).toString();
       const headers = { "content-type": type };
@@ -66,7 +66,7 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  it("that is too large, or not UTF-8, is refused", async () => {
+  test("that is too large, or not UTF-8, is refused", async () => {
     const large = await admin.post(hello.prodPath, { ...pinForm, csrf, note: "x".repeat(70_000) });
     expect(large.status).toBe(413);
     expect(large.html).toContain("larger than 65536 bytes");
@@ -76,12 +76,12 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  it("on a page that has none is not allowed", async () => {
+  test("on a page that has none is not allowed", async () => {
     const { status, headers } = await admin.post(hello.path, { csrf, do: "pin" });
     expect([status, headers.get("allow")]).toEqual([405, "GET"]);
   });
 
-  it("of a token without the right leads to the page, with the reason, and changes nothing", async () => {
+  test("of a token without the right leads to the page, with the reason, and changes nothing", async () => {
     for (const role of ["read", "spawn"] as const) {
       const visitor = loggedIn((await createToken(account, { role })).secret_token);
       const own = hiddenField((await visitor.visit("/")).html, "csrf");
@@ -95,7 +95,7 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  it("of a token that may not even see the page is refused there", async () => {
+  test("of a token that may not even see the page is refused there", async () => {
     const scope = { role: "deploy", service: "hello", environments: ["default"] } as const;
     const visitor = loggedIn(
       (await createToken(account, { ...scope, environments: ["default"] })).secret_token,
@@ -107,7 +107,7 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  it("that acts on the whole account is not for an admin of one service, who may see its page", async () => {
+  test("that acts on the whole account is not for an admin of one service, who may see its page", async () => {
     const narrow = loggedIn((await createToken(account, { role: "admin", service: "hello" })).secret_token);
     const { status, html } = await narrow.visit("/settings");
     expect(status).toBe(200);
@@ -119,7 +119,7 @@ describe("a form", () => {
     expect((await admin.visit("/settings")).html).not.toContain("<bdi>more</bdi>");
   });
 
-  it("that was done leads back to its page, which tells once what was done", async () => {
+  test("that was done leads back to its page, which tells once what was done", async () => {
     const blue = await pinnedService(account, "blue");
     const done = await admin.post(blue.prodPath, { ...pinForm, csrf });
     expect([done.status, done.location, done.html]).toEqual([303, blue.prodPath, ""]);
@@ -129,7 +129,7 @@ describe("a form", () => {
     expect((await admin.visit(blue.prodPath)).html).not.toContain(told);
   });
 
-  it("keeps what it tells a minute at most, from scripts and for this site alone", async () => {
+  test("keeps what it tells a minute at most, from scripts and for this site alone", async () => {
     const red = await pinnedService(account, "red");
     const cookie = (await admin.post(red.prodPath, { ...pinForm, csrf })).cookies.get("slipway_notice");
     expect(cookie).toMatch(/; Max-Age=[1-5]?\d; Path=\/; HttpOnly; SameSite=Lax$/);
@@ -138,7 +138,7 @@ describe("a form", () => {
 });
 
 describe("what a notice tells", () => {
-  it("is text, whoever has set it", async () => {
+  test("is text, whoever has set it", async () => {
     const client = loggedIn(account.admin);
     client.jar.set("slipway_notice", encodeURIComponent("<img src=x>"));
     const { html } = await client.visit("/");
@@ -148,7 +148,7 @@ describe("what a notice tells", () => {
 });
 
 describe("what is shown once", () => {
-  it("is on the answer to its form, and not at its path", async () => {
+  test("is on the answer to its form, and not at its path", async () => {
     const { html } = await admin.visit("/settings");
     const fields = {
       csrf,

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { html } from "hono/html";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../../../src/domain/result.ts";
 import { livePage } from "../../../../src/edge/pages/frame/live.ts";
 import type { AnyPageCall, Page } from "../../../../src/edge/pages/frame/page.ts";
@@ -62,7 +62,7 @@ const admitted = async () => true;
 const eventOf = (text: string) => sseEvent(`<p>${text}</p>`);
 
 describe("a live page", () => {
-  it("is sent where it differs from what was sent last, and not at every piece of news", async () => {
+  test("is sent where it differs from what was sent last, and not at every piece of news", async () => {
     const { page, state } = scriptedPage(["a", "a", "a", "b", "b", "a"]);
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader), await read(reader)]).toEqual([
@@ -74,7 +74,7 @@ describe("a live page", () => {
     await reader?.cancel();
   });
 
-  it("that is final is sent, and then that it is over for good", async () => {
+  test("that is final is sent, and then that it is over for good", async () => {
     const { page, state } = scriptedPage(["a", "b"], "is final");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), eventOf("b")]);
@@ -82,14 +82,14 @@ describe("a live page", () => {
     expect(state.isCancelled).toBe(true);
   });
 
-  it("that cannot be shown any more ends, so that whoever looks at it asks again and is told why", async () => {
+  test("that cannot be shown any more ends, so that whoever looks at it asks again and is told why", async () => {
     const { page, state } = scriptedPage(["a", "b"], "fails");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), null]);
     expect(state.isCancelled).toBe(true);
   });
 
-  it("asks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
+  test("asks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
     const { page, state } = scriptedPage(["a", "b", "c"]);
     let asked = 0;
     const reader = livePage(page, call, async () => ++asked < 3).body?.getReader();
@@ -101,7 +101,7 @@ describe("a live page", () => {
     expect(state).toEqual({ shown: 2, isCancelled: true });
   });
 
-  it("stops following the news when nobody looks any more", async () => {
+  test("stops following the news when nobody looks any more", async () => {
     const { page, state } = scriptedPage(["a"]);
     const reader = livePage(page, call, admitted).body?.getReader();
     await read(reader);
@@ -109,7 +109,7 @@ describe("a live page", () => {
     expect(state.isCancelled).toBe(true);
   });
 
-  it("stops following the news when it breaks off", async () => {
+  test("stops following the news when it breaks off", async () => {
     const { page, state } = scriptedPage(["a", "b"], "throws");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect(await read(reader)).toBe(eventOf("a"));

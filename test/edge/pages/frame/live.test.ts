@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   createAccount,
   createCluster,
@@ -54,7 +54,7 @@ async function follow(client: ReturnType<typeof pageClient>, path: string) {
 }
 
 describe("a page's changes", () => {
-  it("begin with the page as it is, and go on with what a pin makes of it", async () => {
+  test("begin with the page as it is, and go on with what a pin makes of it", async () => {
     const { path, pin } = await pinnedService(account, "pinned");
     const client = loggedIn(account.admin);
     const { html } = await client.visit(path);
@@ -72,7 +72,7 @@ describe("a page's changes", () => {
     expect(second).toContain("told at once");
   });
 
-  it("that came between the page and its stream are told first", async () => {
+  test("that came between the page and its stream are told first", async () => {
     const { prodPath, pin } = await pinnedService(account, "between");
     const client = loggedIn(account.admin);
     expect((await client.visit(prodPath)).html).toContain("revision 1");
@@ -81,13 +81,13 @@ describe("a page's changes", () => {
     expect(await next()).toContain("revision 2");
   });
 
-  it("are of what the page's address asks for", async () => {
+  test("are of what the page's address asks for", async () => {
     const { path } = await pinnedService(account, "asked");
     const { next } = await follow(loggedIn(account.admin), `${path}?over=month`);
     expect(await next()).toContain('<a href="/service/acme-1/asked?over=month" aria-current="true">');
   });
 
-  it("of the first page tell of a service that is made", async () => {
+  test("of the first page tell of a service that is made", async () => {
     const client = loggedIn(account.admin);
     const { next } = await follow(client, "/");
     expect(await next()).not.toContain("newcomer");
@@ -97,7 +97,7 @@ describe("a page's changes", () => {
     expect(told).toContain("newcomer");
   });
 
-  it("tell a narrowed visitor of what they may see only", async () => {
+  test("tell a narrowed visitor of what they may see only", async () => {
     const { path, environment, pin } = await pinnedService(account, "narrow");
     const token = { role: "read" as const, service: "narrow", environments: ["prod"] };
     const { next } = await follow(loggedIn((await createToken(account, token)).secret_token), path);
@@ -110,7 +110,7 @@ describe("a page's changes", () => {
     expect(told).not.toContain("unseen-one");
   });
 
-  it("end with the token that may see them, before anything more is told", async () => {
+  test("end with the token that may see them, before anything more is told", async () => {
     const { path, pin } = await pinnedService(account, "revoked");
     const reader = await createToken(account, { role: "read" });
     const { next } = await follow(loggedIn(reader.secret_token), path);
@@ -124,7 +124,7 @@ describe("a page's changes", () => {
     expect(await next()).toBeNull();
   });
 
-  it("end with the session", async () => {
+  test("end with the session", async () => {
     const { path, pin } = await pinnedService(account, "session");
     const client = pageClient();
     const csrf = hiddenField((await client.visit("/login")).html, "csrf");
@@ -136,7 +136,7 @@ describe("a page's changes", () => {
     expect(await next()).toBeNull();
   });
 
-  it("end with the service", async () => {
+  test("end with the service", async () => {
     const { api, path } = await pinnedService(account, "deleted");
     const { next } = await follow(loggedIn(account.admin), path);
     expect(await next()).toContain("revision 1");
@@ -146,7 +146,7 @@ describe("a page's changes", () => {
 });
 
 describe("a stream of changes that is asked for", () => {
-  it("without a session is over for good, so that the page's script does not ask again", async () => {
+  test("without a session is over for good, so that the page's script does not ask again", async () => {
     const { path } = await pinnedService(account, "asked-for");
     for (const client of [pageClient(), loggedIn("acme-1_000000000000.x")]) {
       const { status, headers, html } = await client.visit(`${path}?live=`, eventStream);
@@ -156,7 +156,7 @@ describe("a stream of changes that is asked for", () => {
     expect((await pageClient().visit(`${path}?live=`)).status).toBe(303);
   });
 
-  it("of what the visitor may not see is over for good, and tells a person what the page would", async () => {
+  test("of what the visitor may not see is over for good, and tells a person what the page would", async () => {
     const { path } = await pinnedService(account, "theirs");
     const other = loggedIn((await createAccount()).admin);
     const narrow = loggedIn((await createToken(account, { role: "read", service: "pinned" })).secret_token);
@@ -168,7 +168,7 @@ describe("a stream of changes that is asked for", () => {
     }
   });
 
-  it("of a page that has none is the page", async () => {
+  test("of a page that has none is the page", async () => {
     const { headers, html } = await loggedIn(account.admin).visit("/settings?live=", eventStream);
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(html).toContain("<h1>Settings</h1>");

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { registryStub } from "../../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../../src/protocol/jamsocket/v2.ts";
@@ -64,14 +64,14 @@ function recordElsewhere(digest = elsewhere, tag?: string) {
 }
 
 describe("the page of a service's images", () => {
-  it("says how to push the first one where there is none", async () => {
+  test("says how to push the first one where there is none", async () => {
     await createService(account, "empty");
     const { status, html } = await admin.visit(`/service/${account.name}/empty/images`);
     expect(status).toBe(200);
     expect(html).toContain("jamsocket push empty my-image -t latest");
   });
 
-  it("shows each with its tags, its size, and what runs it, newest push first", async () => {
+  test("shows each with its tags, its size, and what runs it, newest push first", async () => {
     const old = await push("latest", {});
     const recent = await push("v1", {});
     const { html } = await admin.visit(path);
@@ -83,7 +83,7 @@ describe("the page of a service's images", () => {
     expect(html).not.toContain("Kept in");
   });
 
-  it("tells an index's size as that of its images that are here", async () => {
+  test("tells an index's size as that of its images that are here", async () => {
     const [one, two] = [await push(null, {}), await push(null, "{ }")];
     const listed = [one, two].map(({ digest, size }) => ({ mediaType: types.image, digest, size }));
     const blob = await registry.pushBlob(someBytes(9));
@@ -94,7 +94,7 @@ describe("the page of a service's images", () => {
     }
   });
 
-  it("tells no more sizes than one call may read manifests for", async () => {
+  test("tells no more sizes than one call may read manifests for", async () => {
     const large = await registry.pushImage("large", { annotations: { a: "a".repeat(3 * 1024 * 1024) } });
     const sizes = await registryStub(env, account.name).imageSizes(
       { account: account.name, service: "hello" },
@@ -104,14 +104,14 @@ describe("the page of a service's images", () => {
     expect(sizes).toEqual([size, null, size, null]);
   });
 
-  it("says where an image is kept that is not here, and that its size is not known", async () => {
+  test("says where an image is kept that is not here, and that its size is not known", async () => {
     await recordElsewhere();
     const { html } = await admin.visit(path);
     expect(html).toContain("registry.example.com/team/image");
     expect(html).toContain("not known");
   });
 
-  it("shows 50, and the rest behind a link", async () => {
+  test("shows 50, and the rest behind a link", async () => {
     await createService(account, "many");
     for (let n = 0; n < 51; n++) {
       const json = { digest: `sha256:${n.toString(16).padStart(64, "0")}` };
@@ -127,7 +127,7 @@ describe("the page of a service's images", () => {
     expect((await admin.visit(`${many}?cursor=x`)).status).toBe(400);
   });
 
-  it("is found for a service of the visitor's own account only", async () => {
+  test("is found for a service of the visitor's own account only", async () => {
     const stranger = pageVisitor((await createAccount()).admin);
     const { digest } = await push("mine", {});
     for (const target of [path, `${path}/${digest}`]) {
@@ -140,7 +140,7 @@ describe("the page of a service's images", () => {
 });
 
 describe("the page of an image", () => {
-  it("shows what the image is made of, and its labels as text", async () => {
+  test("shows what the image is made of, and its labels as text", async () => {
     const long = `${"l".repeat(200)}<i>end</i>`;
     const Labels = { "<b>name</b>": "<script>alert(1)</script>", long };
     const image = await push("labelled", { os: "linux", architecture: "arm64", config: { Labels } });
@@ -156,7 +156,7 @@ describe("the page of an image", () => {
     for (const markup of ["<b>name", "<script>alert", "<i>end"]) expect(html).not.toContain(markup);
   });
 
-  it("shows the images of an index with their platforms", async () => {
+  test("shows the images of an index with their platforms", async () => {
     const arm = await push(null, { config: { Labels: { arch: "of arm" } } });
     const listed = [
       { ...arm, platform: { os: "linux", architecture: "arm64", variant: "v8" } },
@@ -169,7 +169,7 @@ describe("the page of an image", () => {
       expect(html).toContain(text);
   });
 
-  it("is shown without labels where the configuration is larger than 64 KiB, or is none", async () => {
+  test("is shown without labels where the configuration is larger than 64 KiB, or is none", async () => {
     const config = { config: { Labels: { a: "seen" } } };
     const large = await push("large", config, 64 * 1024 + 1);
     const none = await push("none", "no json");
@@ -182,19 +182,19 @@ describe("the page of an image", () => {
     expect((await admin.visit(`${path}/${fitting.digest}`)).html).toContain("seen");
   });
 
-  it("says of an image of another registry where the rest is kept", async () => {
+  test("says of an image of another registry where the rest is kept", async () => {
     await recordElsewhere();
     const { html } = await admin.visit(`${path}/${elsewhere}`);
     expect(html).toContain("that registry tells them");
   });
 
-  it("is not found for a digest that was never pushed, and for what is none", async () => {
+  test("is not found for a digest that was never pushed, and for what is none", async () => {
     for (const digest of [`sha256:${"0".repeat(63)}f`, "sha256:0", "latest"]) {
       expect((await admin.visit(`${path}/${digest}`)).status).toBe(404);
     }
   });
 
-  it("links the live backends that run it, but for those that a token may not see", async () => {
+  test("links the live backends that run it, but for those that a token may not see", async () => {
     const { digest } = await push("latest", {});
     const { backend_id: id } = await call(connectAnswer, `/v2/service/${account.name}/hello/connect`, {
       token: account.admin,
@@ -211,14 +211,14 @@ describe("the page of an image", () => {
 });
 
 describe("deleting an image by its page", () => {
-  it("forgets it", async () => {
+  test("forgets it", async () => {
     const { digest } = await push("doomed", {});
     const deleted = await admin.submit(`${path}/${digest}`, "delete");
     expect([deleted.status, deleted.location]).toEqual([303, path]);
     expect(await digests()).not.toContain(digest);
   });
 
-  it("is refused for one that an environment runs, with the reason", async () => {
+  test("is refused for one that an environment runs, with the reason", async () => {
     const { digest } = await push("latest", {});
     const refused = await admin.submit(`${path}/${digest}`, "delete");
     expect(refused.status).toBe(409);
@@ -226,7 +226,7 @@ describe("deleting an image by its page", () => {
     expect(await digests()).toContain(digest);
   });
 
-  it("is refused to a token that may not, with the reason, and to a form without its CSRF token", async () => {
+  test("is refused to a token that may not, with the reason, and to a form without its CSRF token", async () => {
     const digest = await sha(someBytes(8));
     await recordElsewhere(digest);
     const deployer = pageVisitor((await createToken(account, { role: "deploy" })).secret_token);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { cliLoginAnswer, userSession } from "../../../../src/protocol/jamsocket/login.ts";
 import {
   call,
@@ -34,7 +34,7 @@ async function confirm(client: ReturnType<typeof pageClient>, path: string) {
 }
 
 describe("the page that the login of the command line opens", () => {
-  it("says who asks for what, and shows the code only once that was confirmed", async () => {
+  test("says who asks for what, and shows the code only once that was confirmed", async () => {
     const { token, path } = await begin();
     const client = loggedIn(account.admin);
     const asked = await client.visit(path);
@@ -51,14 +51,14 @@ describe("the page that the login of the command line opens", () => {
     expect((await client.visit(path)).html).not.toMatch(codePattern);
   });
 
-  it("shows markup in the name of the program as text", async () => {
+  test("shows markup in the name of the program as text", async () => {
     const { path } = await begin('<img src=x onerror="alert(1)">');
     const { html } = await loggedIn(account.admin).visit(path);
     expect(html).toContain("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;");
     expect(html).not.toContain("<img");
   });
 
-  it("is for whoever is logged in, and comes back after that", async () => {
+  test("is for whoever is logged in, and comes back after that", async () => {
     const { path } = await begin();
     const client = pageClient();
     const { status, location } = await client.visit(path);
@@ -70,7 +70,7 @@ describe("the page that the login of the command line opens", () => {
     expect((await client.visit(path)).html).toContain("Yes, show me the code");
   });
 
-  it("gives the command line the rights of the visitor, however narrow", async () => {
+  test("gives the command line the rights of the visitor, however narrow", async () => {
     await createService(account);
     const scope = { role: "spawn" as const, service: "hello", environments: ["default"] };
     const { secret_token } = await createToken(account, scope);
@@ -82,7 +82,7 @@ describe("the page that the login of the command line opens", () => {
     expect(refused.status).toBe(403);
   });
 
-  it("confirms nothing without the session's CSRF token", async () => {
+  test("confirms nothing without the session's CSRF token", async () => {
     const { token, path } = await begin();
     const refused = await loggedIn(account.admin).post(path, { do: "confirm" });
     expect(refused.status).toBe(403);
@@ -90,14 +90,14 @@ describe("the page that the login of the command line opens", () => {
     expect((await refusal(`/cli-login/${token}/complete`, { json: { code: "0000" } })).status).not.toBe(403);
   });
 
-  it("confirms nothing for an agent", async () => {
+  test("confirms nothing for an agent", async () => {
     const { agent_token } = await createCluster(account);
     const { path } = await begin();
     expect((await loggedIn(agent_token).visit(path)).status).toBe(403);
     expect((await loggedIn(agent_token).post(path, { do: "confirm" })).status).toBe(403);
   });
 
-  it("belongs to the one who confirmed first", async () => {
+  test("belongs to the one who confirmed first", async () => {
     const { path } = await begin();
     const other = await createAccount();
     await confirm(loggedIn(account.admin), path);
@@ -106,7 +106,7 @@ describe("the page that the login of the command line opens", () => {
     expect(late.html).not.toMatch(codePattern);
   });
 
-  it("of a login that was never begun is not found", async () => {
+  test("of a login that was never begun is not found", async () => {
     for (const token of ["x", "a.b.c", `${(await begin()).token}x`]) {
       const { status, html } = await loggedIn(account.admin).visit(`/cli-login/${token}`);
       expect(status).toBe(404);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { loginLink, sessionList } from "../../../../src/protocol/v3/sessions.ts";
 import { call, createAccount, createToken, type TestAccount } from "../../../support/worker/api.ts";
 import { pageClient } from "../../../support/worker/page-client.ts";
@@ -21,7 +21,7 @@ describe("a login link", () => {
     return { path: new URL(url).pathname };
   }
 
-  it("asks first: looking at it uses nothing up", async () => {
+  test("asks first: looking at it uses nothing up", async () => {
     const { path } = await makeLink();
     const before = (await sessions()).length;
     const client = pageClient();
@@ -37,7 +37,7 @@ describe("a login link", () => {
     expect([status, location]).toEqual([303, "/"]);
   });
 
-  it("logs in once, as the token's holder, with the rights of that token", async () => {
+  test("logs in once, as the token's holder, with the rights of that token", async () => {
     const reader = await createToken(account, { role: "read" });
     const { path } = await makeLink(reader.secret_token);
     const client = pageClient();
@@ -52,7 +52,7 @@ describe("a login link", () => {
     expect(again.cookies.has("slipway_session")).toBe(false);
   });
 
-  it("is not used up by a form that this browser was not given", async () => {
+  test("is not used up by a form that this browser was not given", async () => {
     const { path } = await makeLink();
     const client = pageClient();
     await client.visit(path);
@@ -62,7 +62,7 @@ describe("a login link", () => {
     expect((await client.post(path, { csrf })).status).toBe(303);
   });
 
-  it.each(["x", "acme-1_000000000000.x", "%22%3E%3Cscript%3E"])(
+  test.each(["x", "acme-1_000000000000.x", "%22%3E%3Cscript%3E"])(
     "that was never made, `%s`, logs nobody in",
     async (link) => {
       const client = pageClient();

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { sessionList } from "../../../../src/protocol/v3/sessions.ts";
 import {
   call,
@@ -38,7 +38,7 @@ async function sessions() {
 }
 
 describe("logging in by an access token", () => {
-  it("gives the browser a session of its own, which no script reads and no other site's form sends", async () => {
+  test("gives the browser a session of its own, which no script reads and no other site's form sends", async () => {
     const client = pageClient();
     const before = Date.now();
     const { status, location, cookies, headers } = await logIn(client, ` ${account.admin}\n`);
@@ -54,7 +54,7 @@ describe("logging in by an access token", () => {
     expect((await client.visit("/")).html).toContain(`${account.name} as first admin`);
   });
 
-  it("over https sets cookies that are for https and for this host alone", async () => {
+  test("over https sets cookies that are for https and for this host alone", async () => {
     const client = pageClient("https://app.test");
     const form = await client.visit("/login");
     const done = await logIn(client, account.admin);
@@ -70,7 +70,7 @@ describe("logging in by an access token", () => {
     expect((await client.visit("/")).location).toBe("/login");
   });
 
-  it("lasts no longer than the access token does", async () => {
+  test("lasts no longer than the access token does", async () => {
     const { secret_token } = await createToken(account, { role: "read", expires_in_seconds: 120 });
     const { cookies } = await logIn(pageClient(), secret_token);
     const seconds = Number(/Max-Age=(\d+)/.exec(cookies.get("slipway_session") ?? "")?.[1]);
@@ -78,7 +78,7 @@ describe("logging in by an access token", () => {
     expect(seconds).toBeGreaterThan(60);
   });
 
-  it("is refused alike for tokens that are malformed, unknown or revoked, and makes no session", async () => {
+  test("is refused alike for tokens that are malformed, unknown or revoked, and makes no session", async () => {
     const revoked = await createToken(account, { role: "read" });
     const path = `/v3/accounts/${account.name}/tokens/${revoked.id}`;
     await send(path, { method: "DELETE", token: account.admin });
@@ -94,7 +94,7 @@ describe("logging in by an access token", () => {
     expect(await sessions()).toHaveLength(before);
   });
 
-  it("is refused with a token that has expired, and ends with one that expires", async () => {
+  test("is refused with a token that has expired, and ends with one that expires", async () => {
     const [used, unused] = [
       await createToken(account, { role: "read", expires_in_seconds: 60 }),
       await createToken(account, { role: "read", expires_in_seconds: 60 }),
@@ -109,7 +109,7 @@ describe("logging in by an access token", () => {
     expect(cookies.has("slipway_session")).toBe(false);
   });
 
-  it("is refused to a cluster's agent, with the reason", async () => {
+  test("is refused to a cluster's agent, with the reason", async () => {
     const { agent_token } = await createCluster(account);
     const { status, html, cookies } = await logIn(pageClient(), agent_token);
     expect(status).toBe(403);
@@ -117,13 +117,13 @@ describe("logging in by an access token", () => {
     expect(cookies.has("slipway_session")).toBe(false);
   });
 
-  it("does not show the token again after a refusal, and keeps the way back", async () => {
+  test("does not show the token again after a refusal, and keeps the way back", async () => {
     const { html } = await logIn(pageClient(), "acme-1_secret.x", "/login?next=%2Fsettings");
     expect(html).not.toContain("acme-1_secret.x");
     expect(hiddenField(html, "next")).toBe("/settings");
   });
 
-  it("needs the form that this very browser was given", async () => {
+  test("needs the form that this very browser was given", async () => {
     const other = pageClient();
     const foreign = hiddenField((await other.visit("/login")).html, "csrf");
     const client = pageClient();
@@ -139,7 +139,7 @@ describe("logging in by an access token", () => {
     expect((await client.ask("/login", { method: "POST", body: "{}" })).status).toBe(400);
   });
 
-  it("gives a browser with an empty cookie another one", async () => {
+  test("gives a browser with an empty cookie another one", async () => {
     const client = pageClient();
     client.jar.set("slipway_visitor", "");
     expect((await client.post("/login", { csrf: "", token: account.admin })).status).toBe(403);
@@ -150,7 +150,7 @@ describe("logging in by an access token", () => {
 });
 
 describe("after logging in", () => {
-  it.each(["/settings", "/service/acme-1/hello?over=day&x=%26", "/cli-login/a.b.c"])(
+  test.each(["/settings", "/service/acme-1/hello?over=day&x=%26", "/cli-login/a.b.c"])(
     "`%s` is where one goes on who came from there",
     async (next) => {
       const { location } = await logIn(
@@ -162,7 +162,7 @@ describe("after logging in", () => {
     },
   );
 
-  it.each([
+  test.each([
     "",
     "//evil.test",
     "//evil.test/%2f..",
@@ -191,7 +191,7 @@ describe("after logging in", () => {
     expect([status, location]).toEqual([303, "/"]);
   });
 
-  it("control characters in the way back end no header", async () => {
+  test("control characters in the way back end no header", async () => {
     const next = "/settings\r\nset-cookie: a=b";
     const { location, cookies } = await logIn(
       pageClient(),
@@ -202,7 +202,7 @@ describe("after logging in", () => {
     expect(cookies.has("a")).toBe(false);
   });
 
-  it("markup in the way back is text", async () => {
+  test("markup in the way back is text", async () => {
     const next = '/"><script>alert(1)</script>';
     const { html } = await pageClient().visit(`/login?${new URLSearchParams({ next })}`);
     expect(html).not.toContain("<script>");
@@ -210,7 +210,7 @@ describe("after logging in", () => {
 });
 
 describe("logging out", () => {
-  it("ends the session in the account: the same cookie opens nothing, at once", async () => {
+  test("ends the session in the account: the same cookie opens nothing, at once", async () => {
     const client = pageClient();
     await logIn(client, account.admin);
     const credential = client.jar.get("slipway_session") ?? "";
@@ -225,7 +225,7 @@ describe("logging out", () => {
     expect(await sessions()).toHaveLength(before - 1);
   });
 
-  it("by the form of somebody else, or of none, ends nothing", async () => {
+  test("by the form of somebody else, or of none, ends nothing", async () => {
     const client = pageClient();
     await logIn(client, account.admin);
     const foreign = hiddenField((await loggedIn(account.admin).visit("/")).html, "csrf");
@@ -238,12 +238,12 @@ describe("logging out", () => {
     expect((await client.visit("/logout")).status).toBe(405);
   });
 
-  it("of whoever is not logged in leads to the form", async () => {
+  test("of whoever is not logged in leads to the form", async () => {
     const { status, location } = await pageClient().post("/logout", {});
     expect([status, location]).toEqual([303, "/login"]);
   });
 
-  it("ends no access token that was used as a session", async () => {
+  test("ends no access token that was used as a session", async () => {
     const { secret_token } = await createToken(account, { role: "read" });
     const client = loggedIn(secret_token);
     const { html } = await client.visit("/");

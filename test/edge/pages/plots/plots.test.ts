@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { sizeText } from "../../../../src/edge/pages/elements/elements.tsx";
 import { MetricPlot } from "../../../../src/edge/pages/plots/metric-plot.tsx";
 import { largestAndOthers, ShareBar } from "../../../../src/edge/pages/plots/share-bar.tsx";
@@ -37,7 +37,7 @@ const sixtyPoints = Array.from({ length: 60 }, (_, index) => ({
 }));
 
 describe("counts over time", () => {
-  it("say how many there were in all and at most", () => {
+  test("say how many there were in all and at most", () => {
     const points = [
       { at: now - 2 * hourMs, value: 3 },
       { at: now - 2 * hourMs, value: 2 },
@@ -53,7 +53,7 @@ describe("counts over time", () => {
     ]);
   });
 
-  it.for([
+  test.for([
     ["no series", []],
     ["no points", [{ label: "spawns", points: [] }]],
     ["only zeros", [{ label: "spawns", points: [{ at: now - hourMs, value: 0 }] }]],
@@ -69,7 +69,7 @@ describe("counts over time", () => {
     expect(rowsOf(html)).toEqual([]);
   });
 
-  it("of several series are told apart by dashes, and each is named beside its line, with its sum below", () => {
+  test("of several series are told apart by dashes, and each is named beside its line, with its sum below", () => {
     const html = timePlot({
       series: [
         { label: "spawned", points: [{ at: now - hourMs, value: 3 }] },
@@ -87,7 +87,7 @@ describe("counts over time", () => {
     expect(essenceOf(html)).toContain("spawned 3 in all, at most 3 in 10 min; reused 8 in all");
   });
 
-  it("number the marks of their range in the order of time, and list them with what they lead to", () => {
+  test("number the marks of their range in the order of time, and list them with what they lead to", () => {
     const html = timePlot({
       marks: [
         { at: now - hourMs, label: "v13", path: "/second" },
@@ -106,7 +106,7 @@ describe("counts over time", () => {
     expect(essenceOf(html)).toContain("2 marks");
   });
 
-  it("write one text for marks whose numbers would cover each other", () => {
+  test("write one text for marks whose numbers would cover each other", () => {
     const marks = [3, 2, 1].map((minutes) => ({ at: now - hourMs - minutes * minuteMs, label: "pin" }));
     expect(timePlot({ marks })).toContain(">1–3</text>");
   });
@@ -115,7 +115,7 @@ describe("counts over time", () => {
 describe("the bar of shares", () => {
   const part = (label: string, count: number) => ({ label, count });
 
-  it("shows the six largest, the others as one, and all of them in its table", () => {
+  test("shows the six largest, the others as one, and all of them in its table", () => {
     const parts = ["a", "b", "c", "d", "e", "f", "g", "h"].map((label, index) => part(label, index + 1));
     expect(largestAndOthers(parts).map(({ label, count }) => `${label} ${count}`)).toEqual([
       "h 8",
@@ -131,19 +131,19 @@ describe("the bar of shares", () => {
     expect(essenceOf(html)).toMatch(/^Live, 36 in all: h 8 \(22%\), .*2 others 3 \(8%\)\.$/);
   });
 
-  it("draws no segment for what is none, and keeps the order of equals", () => {
+  test("draws no segment for what is none, and keeps the order of equals", () => {
     expect(largestAndOthers([part("b", 1), part("none", 0), part("a", 1)])).toEqual([
       part("a", 1),
       part("b", 1),
     ]);
   });
 
-  it("does not call a little nothing, nor almost all all", () => {
+  test("does not call a little nothing, nor almost all all", () => {
     const html = String(ShareBar({ label: "Live", id: "live", parts: [part("a", 1999), part("b", 1)] }));
     expect(essenceOf(html)).toBe("Live, 2000 in all: a 1999 (over 99%), b 1 (under 1%).");
   });
 
-  it("refers to hatchings that are there, each once", () => {
+  test("refers to hatchings that are there, each once", () => {
     const parts = [..."abcdefgh"].map((label) => ({ ...part(label, 1), path: `/${label}` }));
     const html = String(ShareBar({ label: "Live", id: "live", parts }));
     const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
@@ -152,7 +152,7 @@ describe("the bar of shares", () => {
     expect(html).toContain('href="/b"');
   });
 
-  it("of nothing says so", () => {
+  test("of nothing says so", () => {
     const html = String(ShareBar({ label: "Live", id: "live", parts: [part("a", 0)] }));
     expect(html).toContain("None now.");
     expect(html).not.toContain("<svg");
@@ -167,7 +167,7 @@ describe("the timeline of a backend", () => {
     { status: "terminated", time: now },
   ] as const;
 
-  it("says how long each status lasted, and its exact beginning in the table", () => {
+  test("says how long each status lasted, and its exact beginning in the table", () => {
     const html = String(Timeline({ history: ended, until: now + hourMs }));
     expect(essenceOf(html)).toBe(
       "Statuses: 3.0 h from scheduled to terminated; scheduled 12 ms, loading 488 ms, ready 3.0 h, terminated the end.",
@@ -175,7 +175,7 @@ describe("the timeline of a backend", () => {
     expect(rowsOf(html)[1]).toEqual(["loading", "2026-11-23 07:28:30.762", "488 ms"]);
   });
 
-  it("keeps what was short wide enough for its number", () => {
+  test("keeps what was short wide enough for its number", () => {
     for (const drawing of drawingsOf(String(Timeline({ history: ended, until: now })))) {
       const widths = [...drawing.matchAll(/<rect[^>]* width="([^"]+)"/g)].map(([, width]) => Number(width));
       expect(widths.length).toBe(4);
@@ -183,12 +183,12 @@ describe("the timeline of a backend", () => {
     }
   });
 
-  it("of a live backend reaches to now", () => {
+  test("of a live backend reaches to now", () => {
     const html = String(Timeline({ history: ended.slice(0, 3), until: now }));
     expect(essenceOf(html)).toContain("3.0 h so far, now ready");
   });
 
-  it("counts a status as nothing when a clock was set back in it", () => {
+  test("counts a status as nothing when a clock was set back in it", () => {
     const history = [
       { status: "scheduled", time: now },
       { status: "loading", time: now - minuteMs },
@@ -197,7 +197,7 @@ describe("the timeline of a backend", () => {
     expect(essenceOf(html)).toContain("scheduled 0 ms, loading 1 min so far");
   });
 
-  it("of nothing says so", () => {
+  test("of nothing says so", () => {
     expect(String(Timeline({ history: [], until: now }))).toContain("No status yet.");
   });
 });
@@ -206,7 +206,7 @@ describe("a metric", () => {
   const metric = (samples: { at: number; value: number }[]) =>
     String(MetricPlot({ label: "Memory used", samples, text: sizeText, smallestStep: 1 }));
 
-  it("says its latest value, and between which it was", () => {
+  test("says its latest value, and between which it was", () => {
     const html = metric([
       { at: now - 2_000, value: 3e6 },
       { at: now - 1_000, value: 9e6 },
@@ -217,13 +217,13 @@ describe("a metric", () => {
     );
   });
 
-  it("shows the last 60 samples", () => {
+  test("shows the last 60 samples", () => {
     const html = metric([{ at: now - 2 * hourMs, value: 1e9 }, ...sixtyPoints]);
     expect(rowsOf(html).length).toBe(60);
     expect(html).not.toContain("1.0 GB");
   });
 
-  it.for([
+  test.for([
     ["one sample", [{ at: now, value: 5 }]],
     ["zeros", sixtyPoints.map(({ at }) => ({ at, value: 0 }))],
     ["samples of one moment", [1, 2, 3].map((value) => ({ at: now, value }))],
@@ -240,7 +240,7 @@ describe("a metric", () => {
     expect(html).not.toMatch(/NaN|Infinity|undefined/);
   });
 
-  it("without a sample that is a number says so", () => {
+  test("without a sample that is a number says so", () => {
     expect(metric([])).toContain("No samples yet.");
     expect(metric([{ at: now, value: Number.NaN }])).toContain("No samples yet.");
   });
@@ -267,18 +267,18 @@ describe("every plot", () => {
     ),
   });
 
-  it("escapes what it is told", () => {
+  test("escapes what it is told", () => {
     for (const html of Object.values(plots(markup))) {
       expect(html).toContain("&lt;script&gt;");
       expect(html).not.toContain("<script");
     }
   });
 
-  it("has neither a style nor a script, which the pages' policy forbids", () => {
+  test("has neither a style nor a script, which the pages' policy forbids", () => {
     for (const html of Object.values(plots("a"))) expect(html).not.toMatch(/ style=| on[a-z]+=|<style/);
   });
 
-  it("is an image with a name, for wide places and for narrow ones, with a table of its numbers", () => {
+  test("is an image with a name, for wide places and for narrow ones, with a table of its numbers", () => {
     for (const html of Object.values(plots("a"))) {
       expect(drawingsOf(html).length).toBe(2);
       expect(essenceOf(html)).not.toBe("");
@@ -286,7 +286,7 @@ describe("every plot", () => {
     }
   });
 
-  it("of 60 points takes at most 10 kB, its table included", () => {
+  test("of 60 points takes at most 10 kB, its table included", () => {
     for (const html of Object.values(plots("a"))) expect(html.length).toBeLessThan(10_000);
   });
 });

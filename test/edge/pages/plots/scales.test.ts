@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bucketed, stepPath } from "../../../../src/edge/pages/plots/buckets.ts";
 import { amountTicks, countText, finite, linearScale } from "../../../../src/edge/pages/plots/scales.ts";
 import { groupNear, sharesWithMinimum, spreadApart } from "../../../../src/edge/pages/plots/spacing.ts";
@@ -16,7 +16,7 @@ describe("the ticks of amounts", () => {
   const most = fc.integer({ min: 2, max: 12 });
   const smallestStep = fc.constantFrom(0.001, 0.01, 1, 1000);
 
-  it("begin at 0, cover the range, are at most as many as wanted, and a round step apart", () => {
+  test("begin at 0, cover the range, are at most as many as wanted, and a round step apart", () => {
     fc.assert(
       fc.property(amounts, most, smallestStep, (max, n, smallest) => {
         const ticks = amountTicks(max, n, smallest);
@@ -33,7 +33,7 @@ describe("the ticks of amounts", () => {
     );
   });
 
-  it("leave no step above the largest amount unused", () => {
+  test("leave no step above the largest amount unused", () => {
     fc.assert(
       fc.property(amounts, most, (max, n) => {
         const ticks = amountTicks(max, n);
@@ -42,18 +42,18 @@ describe("the ticks of amounts", () => {
     );
   });
 
-  it("of nothing are 0 and one step", () => {
+  test("of nothing are 0 and one step", () => {
     expect(amountTicks(0, 5)).toEqual([0, 1]);
     expect(amountTicks(-3, 5, 0.01)).toEqual([0, 0.01]);
   });
 
-  it("are exact decimals, not sums of rounding errors", () => {
+  test("are exact decimals, not sums of rounding errors", () => {
     expect(amountTicks(0.3, 4, 0.01)).toEqual([0, 0.1, 0.2, 0.3]);
     expect(amountTicks(7, 5)).toEqual([0, 2, 4, 6, 8]);
     expect(amountTicks(1, 5)).toEqual([0, 1]);
   });
 
-  it("are written short from ten thousand on", () => {
+  test("are written short from ten thousand on", () => {
     expect([0, 9_500, 10_000, 12_500, 1_200_000, 3e9].map(countText)).toEqual([
       "0",
       "9500",
@@ -69,7 +69,7 @@ describe("the ticks of times", () => {
   const ranges = fc.tuple(fc.integer({ min: 0, max: now }), fc.integer({ min: 1, max: 4_000 * dayMs }));
   const most = fc.integer({ min: 1, max: 10 });
 
-  it("are within the range, evenly apart, and at most as many as wanted", () => {
+  test("are within the range, evenly apart, and at most as many as wanted", () => {
     fc.assert(
       fc.property(ranges, most, ([from, length], n) => {
         const times = timeTicks(from, from + length, n).map(({ at }) => at);
@@ -85,7 +85,7 @@ describe("the ticks of times", () => {
     );
   });
 
-  it("are at least two wherever there is room for five and the range is at least 5 s", () => {
+  test("are at least two wherever there is room for five and the range is at least 5 s", () => {
     fc.assert(
       fc.property(ranges, fc.integer({ min: 5, max: 10 }), ([from, length], n) => {
         expect(timeTicks(from, from + Math.max(length, 5_000), n).length).toBeGreaterThanOrEqual(2);
@@ -93,7 +93,7 @@ describe("the ticks of times", () => {
     );
   });
 
-  it.for([
+  test.for([
     ["1 h", dayMs / 24, ["09:30", "09:45", "10:00", "10:15"]],
     ["6 h", dayMs / 4, ["06:00", "08:00", "10:00"]],
     ["1 d", dayMs, ["12:00", "18:00", "23 Nov", "06:00"]],
@@ -103,12 +103,12 @@ describe("the ticks of times", () => {
     expect(timeTicks(now - length, now, 5).map(({ text }) => text)).toEqual(texts);
   });
 
-  it("are none where there is no round moment", () => {
+  test("are none where there is no round moment", () => {
     expect(timeTicks(now + 1, now + 2, 5)).toEqual([]);
     expect(timeTicks(now, now - dayMs, 5)).toEqual([]);
   });
 
-  it("and spans say their unit", () => {
+  test("and spans say their unit", () => {
     expect([500, 90_000, 900_000, 21_600_000, dayMs].map(spanText)).toEqual([
       "500 ms",
       "90 s",
@@ -121,18 +121,18 @@ describe("the ticks of times", () => {
 });
 
 describe("a scale", () => {
-  it("of an empty domain puts everything in the middle", () => {
+  test("of an empty domain puts everything in the middle", () => {
     expect(linearScale([7, 7], [0, 100])(7)).toBe(50);
   });
 
-  it("maps its ends to the ends of its range", () => {
+  test("maps its ends to the ends of its range", () => {
     const scale = linearScale([10, 20], [100, 0]);
     expect([scale(10), scale(15), scale(20)]).toEqual([100, 50, 0]);
   });
 });
 
 describe("what was not measured", () => {
-  it("is left out: neither a number that is none nor a moment that no date can be", () => {
+  test("is left out: neither a number that is none nor a moment that no date can be", () => {
     const points = [
       { at: now, value: Number.NaN },
       { at: Number.NaN, value: 1 },
@@ -147,7 +147,7 @@ describe("what was not measured", () => {
 describe("buckets", () => {
   const hourMs = dayMs / 24;
 
-  it("lose nothing that lies in them, and hold nothing else", () => {
+  test("lose nothing that lies in them, and hold nothing else", () => {
     const point = fc.record({ at: fc.integer({ min: now - dayMs, max: now + dayMs }), value: fc.nat(99) });
     fc.assert(
       fc.property(fc.array(point), (points) => {
@@ -168,7 +168,7 @@ describe("buckets", () => {
     );
   });
 
-  it("draw one step for each change", () => {
+  test("draw one step for each change", () => {
     const path = stepPath([0, 0, 3, 3, 1], { x: (index) => index * 10, y: (count) => 100 - count });
     expect(path).toBe("M0 100H20V97H40V99H50");
   });
@@ -180,7 +180,7 @@ describe("the lengths of segments", () => {
     maxLength: 12,
   });
 
-  it("add up to the whole, and none is below the least, nor a larger amount shorter than a smaller one", () => {
+  test("add up to the whole, and none is below the least, nor a larger amount shorter than a smaller one", () => {
     fc.assert(
       fc.property(amounts, fc.integer({ min: 1, max: 40 }), (given, least) => {
         const lengths = sharesWithMinimum(given, 320, least);
@@ -196,13 +196,13 @@ describe("the lengths of segments", () => {
     );
   });
 
-  it("are in proportion where none is short", () => {
+  test("are in proportion where none is short", () => {
     expect(sharesWithMinimum([1, 3], 100, 10)).toEqual([25, 75]);
   });
 });
 
 describe("labels", () => {
-  it("are moved apart, within their range, in the order of their places", () => {
+  test("are moved apart, within their range, in the order of their places", () => {
     const places = fc.array(fc.integer({ min: 0, max: 150 }), { maxLength: 10 });
     fc.assert(
       fc.property(places, (given) => {
@@ -223,11 +223,11 @@ describe("labels", () => {
     );
   });
 
-  it("that have room stay where they are", () => {
+  test("that have room stay where they are", () => {
     expect(spreadApart([100, 20, 60], 15, 0, 150)).toEqual([100, 20, 60]);
   });
 
-  it("of neighbours become one, and the groups are a gap apart", () => {
+  test("of neighbours become one, and the groups are a gap apart", () => {
     expect(groupNear([0, 5, 9, 12, 40], 10)).toEqual([
       { place: 0, indexes: [0, 1, 2] },
       { place: 12, indexes: [3] },

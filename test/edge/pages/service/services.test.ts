@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { createdToken } from "../../../../src/protocol/v3/accounts.ts";
 import {
   call,
@@ -29,7 +29,7 @@ function text(html: string): string {
 }
 
 describe("the page of all services", () => {
-  it("of an account that has none says how to make one", async () => {
+  test("of an account that has none says how to make one", async () => {
     const empty = await createAccount();
     const { status, html } = await loggedIn(empty.admin).visit("/");
     expect(status).toBe(200);
@@ -37,7 +37,7 @@ describe("the page of all services", () => {
     expect(html).toContain("jamsocket service create my-service\njamsocket push my-service");
   });
 
-  it("shows each with its environments: what they are pinned to, what they run, and how much of it", async () => {
+  test("shows each with its environments: what they are pinned to, what they run, and how much of it", async () => {
     const { path, connect } = await pinnedService(account, "listed");
     const before = text((await admin.visit("/")).html);
     expect(before).toContain("listed 0 live last spawn: never");
@@ -51,7 +51,7 @@ describe("the page of all services", () => {
     expect(text(html)).toMatch(/default latest nothing yet 0 prod v1 sha256:111111111111 2/);
   });
 
-  it("shows fifty at once, and the others on the page behind its link", async () => {
+  test("shows fifty at once, and the others on the page behind its link", async () => {
     const many = await createAccount();
     for (let n = 0; n < 51; n++) await createService(many, `s${n}`);
     const visitor = loggedIn(many.admin);
@@ -68,7 +68,7 @@ describe("the page of all services", () => {
 });
 
 describe("the page of a service", () => {
-  it("without an image says how to push one, by the CLI and by docker", async () => {
+  test("without an image says how to push one, by the CLI and by docker", async () => {
     await createService(account, "fresh");
     const { html } = await admin.visit(`/service/${account.name}/fresh`);
     expect(html).toContain("jamsocket push fresh my-image:latest");
@@ -77,14 +77,14 @@ describe("the page of a service", () => {
     expect(text(html)).toContain("None: there is no image to run yet.");
   });
 
-  it("without a backend says how to start one, where there is an image to run", async () => {
+  test("without a backend says how to start one, where there is an image to run", async () => {
     const { path } = await pinnedService(account, "idle");
     const { html } = await admin.visit(path);
     expect(html).toContain("jamsocket connect idle/prod");
     expect(html).not.toContain("docker push");
   });
 
-  it("shows of each environment the pin, the digest, who set it and when, and why", async () => {
+  test("shows of each environment the pin, the digest, who set it and when, and why", async () => {
     const { path, pin } = await pinnedService(account, "shown");
     await pin("v2", "because");
     const { html } = await admin.visit(path);
@@ -95,7 +95,7 @@ describe("the page of a service", () => {
     expect(html).toContain(`href="${path}/environment/prod#pin"`);
   });
 
-  it("shows markup in notes and in tokens' names as text", async () => {
+  test("shows markup in notes and in tokens' names as text", async () => {
     const { api, path } = await pinnedService(account, "hostile");
     const name = "<b>who</b>";
     const json = { name, role: "deploy" };
@@ -119,7 +119,7 @@ describe("the page of a service", () => {
     expect((await visitor.visit("/")).html).toContain(`${account.name} as &lt;b&gt;who&lt;/b&gt;`);
   });
 
-  it("shows what runs, by digest, and links to exactly those backends", async () => {
+  test("shows what runs, by digest, and links to exactly those backends", async () => {
     const { path, connect, pin } = await pinnedService(account, "running");
     await connect();
     await pin("v2");
@@ -133,7 +133,7 @@ describe("the page of a service", () => {
     expect(text(html)).toContain("2 spawned, 0 reused, 0 refused");
   });
 
-  it("shows twenty backends, and where the others are", async () => {
+  test("shows twenty backends, and where the others are", async () => {
     const { path, connect } = await pinnedService(account, "busy");
     for (let n = 0; n < 20; n++) await connect();
     expect((await admin.visit(path)).html).not.toContain("All live backends");
@@ -143,7 +143,7 @@ describe("the page of a service", () => {
     expect(html).toContain(`<a href="${path}/backends">All live backends</a>`);
   });
 
-  it("says how each environment's cluster is", async () => {
+  test("says how each environment's cluster is", async () => {
     const { path } = await pinnedService(account, "healthy");
     expect(text((await admin.visit(path)).html)).toContain("main no agent");
     const json = { cluster: "main", agent_id: "agent-1", version: "1", backends: [] };
@@ -153,7 +153,7 @@ describe("the page of a service", () => {
     expect(text((await admin.visit(path)).html)).toContain("main draining");
   });
 
-  it("without a cluster says that spawns are refused", async () => {
+  test("without a cluster says that spawns are refused", async () => {
     const other = await createAccount();
     const { path } = await pinnedService(other, "homeless");
     const visitor = loggedIn(other.admin);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Token, tokenList } from "../../../../src/protocol/v3/accounts.ts";
 import {
   call,
@@ -31,7 +31,7 @@ async function creation(fields: Record<string, string> = {}) {
 const secretPattern = /acme-\d+_[0-9a-z]{12}\.[\w-]{43}/;
 
 describe("the settings page", () => {
-  it("says whose token this is and what it may do, to a token that may do hardly anything", async () => {
+  test("says whose token this is and what it may do, to a token that may do hardly anything", async () => {
     const narrow = await createToken(account, {
       role: "spawn",
       service: "hello",
@@ -48,7 +48,7 @@ describe("the settings page", () => {
     expect(html).not.toContain("create-token");
   });
 
-  it("shows no token to one of the whole account that may not administer it, and says who may", async () => {
+  test("shows no token to one of the whole account that may not administer it, and says who may", async () => {
     for (const role of ["read", "spawn", "deploy"] as const) {
       const { secret_token } = await createToken(account, { role });
       const { status, html } = await pageVisitor(secret_token).visit("/settings");
@@ -58,7 +58,7 @@ describe("the settings page", () => {
     }
   });
 
-  it("lists the tokens of an admin's own account only", async () => {
+  test("lists the tokens of an admin's own account only", async () => {
     const other = await createAccount();
     await createToken(other, { role: "read" });
     await createToken(account, { role: "deploy", service: "hello" });
@@ -70,7 +70,7 @@ describe("the settings page", () => {
     for (const { id } of foreign.tokens) expect(html).not.toContain(id);
   });
 
-  it("makes a token as the form says, and shows its secret on that answer and on no later page", async () => {
+  test("makes a token as the form says, and shows its secret on that answer and on no later page", async () => {
     const fields = await creation({
       name: "ci <b>bold</b>",
       role: "deploy",
@@ -94,7 +94,7 @@ describe("the settings page", () => {
     expect(later.html).not.toMatch(secretPattern);
   });
 
-  it("makes one token of a form that is sent twice, and another of one that was changed", async () => {
+  test("makes one token of a form that is sent twice, and another of one that was changed", async () => {
     const before = (await tokens()).length;
     const fields = await creation({ name: "twice" });
     const [first, second] = [
@@ -107,7 +107,7 @@ describe("the settings page", () => {
     expect(await tokens()).toHaveLength(before + 2);
   });
 
-  it("refuses a token of role read the making and revoking of tokens, with the reason, and changes nothing", async () => {
+  test("refuses a token of role read the making and revoking of tokens, with the reason, and changes nothing", async () => {
     const reader = await createToken(account, { role: "read" });
     const before = await tokens();
     const fields = await creation({ name: "mine", role: "admin" });
@@ -122,7 +122,7 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  it("refuses an admin token that is narrowed to a service the making of a wider one", async () => {
+  test("refuses an admin token that is narrowed to a service the making of a wider one", async () => {
     const narrow = await createToken(account, { role: "admin", service: "hello" });
     const before = await tokens();
     const refused = await pageVisitor(narrow.secret_token).submit(
@@ -135,7 +135,7 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  it.each([
+  test.each([
     ["no name", { name: "" }, 400, "`name`"],
     ["a role that no person has", { name: "x", role: "agent" }, 400, "`role`"],
     ["environments without their service", { name: "x", environments: "prod" }, 400, "names their `service`"],
@@ -150,7 +150,7 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  it("refuses a form that carries no CSRF token of this session, and makes no token", async () => {
+  test("refuses a form that carries no CSRF token of this session, and makes no token", async () => {
     const before = await tokens();
     for (const csrf of ["", "AAAA"]) {
       const fields = { ...(await creation({ name: "forged" })), do: "create-token", csrf };
@@ -159,7 +159,7 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  it("revokes a token", async () => {
+  test("revokes a token", async () => {
     const doomed = await createToken(account, { role: "read" });
     const revoked = await admin.submit("/settings", "revoke-token", { id: doomed.id });
     expect([revoked.status, revoked.location]).toEqual([303, "/settings"]);
@@ -173,7 +173,7 @@ describe("the settings page", () => {
     expect((await pageVisitor(foreign.secret_token).visit("/settings")).status).toBe(200);
   });
 
-  it("keeps the last lasting admin token, and says that another one is needed first", async () => {
+  test("keeps the last lasting admin token, and says that another one is needed first", async () => {
     const lasting = (await tokens()).find(({ name }) => name === "first admin");
     const refused = await admin.submit("/settings", "revoke-token", { id: lasting?.id ?? "" });
     expect(refused.status).toBe(409);
