@@ -11,7 +11,7 @@ type Room = "domain" | "protocol" | "objects" | "edge" | "agent" | "cli" | "loca
 type ModuleKind = "package" | "node" | "cloudflare";
 
 /**
- * What a room may import (DESIGN, "The rooms"): which other rooms, and whether packages, which run anywhere, the
+ * What a room may import (src/README.md): which other rooms, and whether packages, which run anywhere, the
  * modules of Node, or those of the Worker's runtime.
  */
 const rules: Record<Room, { rooms: Room[]; modules: ModuleKind[] }> = {
