@@ -38,7 +38,7 @@ export function slipway(
   });
 }
 
-/** Runs the command as somebody who holds a token of the account `acme`. */
+/** Runs the command with a token of the account `acme`. */
 export function slipwayAsAcme(apiUrl: string, args: readonly string[]): Promise<Ended> {
   return slipway(args, { env: { SLIPWAY_API_URL: apiUrl, SLIPWAY_TOKEN: acmeToken } });
 }
