@@ -6,7 +6,8 @@ import type { BackendInfo } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
-import { Confirm, Form } from "../elements/elements.tsx";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
 import type { Submitted, Visitor } from "../frame/page.ts";
 

@@ -1,5 +1,5 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
-import { Command } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { overName } from "../frame/stream-events.ts";
 import type { OutputTelling } from "./output-stream.ts";

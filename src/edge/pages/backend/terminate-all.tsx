@@ -7,7 +7,8 @@ import { name } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
-import { Confirm, Form } from "../elements/elements.tsx";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import type { Submitted, Visitor } from "../frame/page.ts";
 
 const fieldsSchema = z.object({

@@ -1,8 +1,10 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
 import type { UsageSample } from "../../../protocol/backend-metrics.ts";
 import { readUsage } from "../../streams/backend-output.ts";
-import { Command, sizeText, Table } from "../elements/elements.tsx";
+import { sizeText } from "../elements/amount-text.ts";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
 import { overName } from "../frame/stream-events.ts";
 import { MetricPlot } from "../plots/metric-plot.tsx";
 import type { OutputTelling } from "./output-stream.ts";

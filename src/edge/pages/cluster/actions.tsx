@@ -1,6 +1,8 @@
 import { secretRotationOverlapMs } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
-import { Confirm, durationText, Form } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
 import type { Visitor } from "../frame/page.ts";
 

@@ -2,8 +2,14 @@ import { webhookName } from "../../../domain/deliveries/redelivery.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
 import { definedFields } from "../../defined.ts";
-import { Badge, Command, durationText, Empty, Form, Table, Time } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
+import { Badge } from "../elements/badge.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 import type { Visitor } from "../frame/page.ts";
 
 const outcomes = {

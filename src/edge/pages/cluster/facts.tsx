@@ -1,7 +1,10 @@
 import { leaseSeconds } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { clusterBadge } from "../elements/cluster-badge.tsx";
-import { Command, Empty, Table, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 import { agentCommand } from "./agent-command.ts";
 
 /** Heartbeats are no events: a page that shows them looks again as often as agents send them. */

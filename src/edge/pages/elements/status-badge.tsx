@@ -1,5 +1,5 @@
 import type { BackendStatus, StatusEntry } from "../../../domain/backends/status.ts";
-import { Badge } from "./elements.tsx";
+import { Badge } from "./badge.tsx";
 
 /** A backend's status, where no more is known of it. */
 export function statusBadge(status: BackendStatus) {

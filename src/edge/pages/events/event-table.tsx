@@ -1,7 +1,8 @@
 import { digestPattern, shortDigest } from "../../../domain/pins/images.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
-import { Table, Time } from "../elements/elements.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 
 /** Events, each with who did it and links to what it names. @param account whose events these are */
 export function EventTable({ events, account }: { events: readonly AccountEvent[]; account: string }) {

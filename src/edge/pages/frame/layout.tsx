@@ -1,5 +1,5 @@
 import { raw } from "hono/html";
-import { Form } from "../elements/elements.tsx";
+import { Form } from "../elements/form.tsx";
 import { type AssetPaths, assetPaths, compression } from "./assets.ts";
 import type { View, Visitor } from "./page.ts";
 import { overName } from "./stream-events.ts";

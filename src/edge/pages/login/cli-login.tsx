@@ -1,6 +1,6 @@
 import { ok } from "../../../domain/result.ts";
 import { confirmCliLogin, readCliLogin } from "../../credentials/cli-login.ts";
-import { Form } from "../elements/elements.tsx";
+import { Form } from "../elements/form.tsx";
 import { definePage } from "../frame/page.ts";
 
 /** What `jamsocket login` opens in a browser: asks whoever is logged in, and shows them the code to type there. */

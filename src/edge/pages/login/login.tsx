@@ -4,7 +4,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { authenticate } from "../../admission/authenticate.ts";
 import type { IsolateState } from "../../api/run-route.ts";
 import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
-import { Command } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { pageAnswer } from "../frame/layout.tsx";
 import type { View } from "../frame/page.ts";

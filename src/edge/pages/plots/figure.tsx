@@ -1,5 +1,5 @@
 import type { Child, PropsWithChildren } from "hono/jsx";
-import { Table } from "../elements/elements.tsx";
+import { Table } from "../elements/table.tsx";
 
 /** What a drawing is made for. In units of its viewBox, in which its text has the size `font`. */
 export interface Frame {

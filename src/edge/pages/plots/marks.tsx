@@ -1,4 +1,4 @@
-import { Time } from "../elements/elements.tsx";
+import { Time } from "../elements/time.tsx";
 import type { Area } from "./axes.tsx";
 import { type Frame, textWidth } from "./figure.tsx";
 import { coordinate } from "./scales.ts";

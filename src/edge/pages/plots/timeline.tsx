@@ -1,5 +1,5 @@
 import { type BackendStatus, type StatusEntry, statusRank } from "../../../domain/backends/status.ts";
-import { durationText } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
 import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
 import { sharesWithMinimum } from "./spacing.ts";

@@ -3,8 +3,12 @@ import type { ServiceDescription } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { accountNews } from "../../streams/news.ts";
-import { Command, Digest, Empty, ImageName, Table, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Digest, ImageName } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 import { definePage, type Visitor } from "../frame/page.ts";
 
 /** Each service that is shown is asked what it runs. */

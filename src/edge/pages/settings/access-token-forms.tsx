@@ -6,7 +6,7 @@ import { createTokenBody, type Token } from "../../../protocol/v3/accounts.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
-import { Command } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { readAttempt } from "../frame/form-attempt.tsx";
 import type { PageCall, Submitted, View } from "../frame/page.ts";

@@ -1,6 +1,6 @@
 import { tokenRoles } from "../../../domain/credentials/access.ts";
 import type { CreateTokenBody } from "../../../protocol/v3/accounts.ts";
-import { Form } from "../elements/elements.tsx";
+import { Form } from "../elements/form.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
 import type { Visitor } from "../frame/page.ts";
 
