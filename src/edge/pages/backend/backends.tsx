@@ -9,7 +9,8 @@ import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { serviceTrail } from "../elements/trail.ts";
-import { definePage, type Visitor } from "../frame/page.ts";
+import { definePage } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 

@@ -9,7 +9,8 @@ import type { BackendPlace } from "../../locate-backend.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
-import type { Submitted, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 /** The forms by which a backend is ended, by their names. */
 export const softEnd = "terminate";

@@ -8,6 +8,7 @@ import { Digest } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { StatusBadge } from "../elements/status-badge.tsx";
 import { Time } from "../elements/time.tsx";
+import { shellWord } from "./shell-word.ts";
 
 /** What is fixed about a backend, and how it is now. */
 export function Facts({ record }: { record: BackendRecord }) {
@@ -74,9 +75,4 @@ export function Facts({ record }: { record: BackendRecord }) {
       )}
     </>
   );
-}
-
-/** A text as one word of a POSIX shell. */
-function shellWord(text: string): string {
-  return /^[\w.:/@%+=][\w.:/@%+=-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,8 +1,8 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
-import { fragment } from "../frame/layout.tsx";
-import type { View } from "../frame/page.ts";
 import { overEvent, retryingEvent } from "../frame/stream-events.ts";
+import type { View } from "../frame/view.ts";
+import { fragment } from "../frame/view.ts";
 import type { OutputBatches } from "./output-batches.ts";
 
 type Html = View["body"];

@@ -9,7 +9,8 @@ import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
-import type { Submitted, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 const fieldsSchema = z.object({
   how: z.enum(["soft", "hard"]),

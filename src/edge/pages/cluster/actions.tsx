@@ -4,7 +4,7 @@ import { durationText } from "../elements/amount-text.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
-import type { Visitor } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 interface Offered {
   cluster: ObservedCluster;

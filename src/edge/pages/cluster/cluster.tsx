@@ -4,14 +4,14 @@ import { accountStub, clusterStub } from "../../../objects/stubs.ts";
 import { deliveryQuery } from "../../../protocol/v3/deliveries.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { accountNews } from "../../streams/news.ts";
-import { ticking } from "../../streams/ticking.ts";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { Actions, Changes } from "./actions.tsx";
+import { Agents } from "./agents.tsx";
+import { clusterChanges } from "./cluster-changes.ts";
 import { Deliveries } from "./deliveries.tsx";
-import { Agents, Facts, heartbeatsShownEveryMs } from "./facts.tsx";
+import { Facts } from "./facts.tsx";
 import { clusterForms } from "./forms.tsx";
 
 const deliveriesShown = 20;
@@ -55,6 +55,6 @@ export const clusterPage = definePage({
       ...(may.ok ? { below: <Changes {...offered} /> } : {}),
     });
   },
-  news: ({ env, visitor }) => ticking(accountNews(env, visitor.identity.account), heartbeatsShownEveryMs),
+  news: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: clusterForms,
 });

@@ -5,8 +5,6 @@ import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { accountNews } from "../../streams/news.ts";
-import { ticking } from "../../streams/ticking.ts";
 import { Badge } from "../elements/badge.tsx";
 import { clusterBadge } from "../elements/cluster-badge.tsx";
 import { Command } from "../elements/command.tsx";
@@ -17,7 +15,8 @@ import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { agentCommand } from "./agent-command.ts";
-import { heartbeatsShownEveryMs, liveBackendsText } from "./facts.tsx";
+import { clusterChanges } from "./cluster-changes.ts";
+import { liveBackendsText } from "./facts.tsx";
 import { RegisterCluster, registerForm } from "./registration.tsx";
 
 /** The account's clusters, each with how it is, and the form that registers another one. */
@@ -51,7 +50,7 @@ export const clustersPage = definePage({
       ),
     });
   },
-  news: ({ env, visitor }) => ticking(accountNews(env, visitor.identity.account), heartbeatsShownEveryMs),
+  news: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: { register: registerForm },
 });
 

@@ -7,8 +7,10 @@ import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Time } from "../elements/time.tsx";
 import { readAttempt } from "../frame/form-attempt.tsx";
-import type { PageCall, Submitted, View } from "../frame/page.ts";
-import { answerText } from "./deliveries.tsx";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall } from "../frame/page-call.ts";
+import type { View } from "../frame/view.ts";
+import { answerText } from "./delivery-attempts.tsx";
 
 type ClusterCall = Pick<PageCall<{ cluster: string }>, "env" | "visitor" | "path" | "params">;
 type Fields = Record<string, string>;

@@ -10,7 +10,9 @@ import { Command } from "../elements/command.tsx";
 import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { AttemptField, readAttempt } from "../frame/form-attempt.tsx";
-import type { PageCall, Submitted, View, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall, Visitor } from "../frame/page-call.ts";
+import type { View } from "../frame/view.ts";
 import { agentCommand } from "./agent-command.ts";
 
 /** What registers a cluster; `registerForm` reads what it sends. */

@@ -5,7 +5,7 @@ import type { Environment, ResolveAnswer } from "../../../protocol/v3/services.t
 import { Form } from "../elements/form.tsx";
 import { Digest, ImageName, shortImage } from "../elements/image-name.tsx";
 import { Table } from "../elements/table.tsx";
-import type { Visitor } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 /** Choosing shows what would change; nothing is changed by it. */
 export function PinPicker({

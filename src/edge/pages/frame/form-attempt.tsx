@@ -3,7 +3,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import type { Idempotency } from "../../../objects/contract.ts";
 import { hashSecret } from "../../../protocol/tokens/access-token.ts";
 import { parseInput } from "../../input.ts";
-import type { PageCall } from "./page.ts";
+import type { PageCall } from "./page-call.ts";
 
 /** Names one showing of a form that must not act twice: `readAttempt` reads it. */
 export function AttemptField() {

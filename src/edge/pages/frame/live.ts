@@ -1,8 +1,9 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
-import { fragment } from "./layout.tsx";
-import type { AnyPageCall, Page } from "./page.ts";
+import type { Page } from "./page.ts";
+import type { AnyPageCall } from "./page-call.ts";
 import { overEvent } from "./stream-events.ts";
+import { fragment } from "./view.ts";
 
 /** Everything that changes within this time is shown at once. */
 const gatherMs = 200;

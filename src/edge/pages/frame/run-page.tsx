@@ -7,11 +7,14 @@ import { actorOf, checkNames, type IsolateState } from "../../api/run-route.ts";
 import { readText } from "../../body.ts";
 import { backendNotFound, locateBackend } from "../../locate-backend.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { pageAnswer } from "./layout.tsx";
 import { livePage } from "./live.ts";
-import type { AnyPageCall, Page, PageStream, View, Visitor } from "./page.ts";
+import type { Page } from "./page.ts";
+import { pageAnswer } from "./page-answer.tsx";
+import type { AnyPageCall, Visitor } from "./page-call.ts";
+import type { PageStream } from "./page-stream.ts";
 import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts";
 import { overAnswer, wantsEvents } from "./stream-events.ts";
+import type { View } from "./view.ts";
 
 export interface Arrival {
   request: Request;

@@ -2,7 +2,7 @@ import type { Descriptor } from "../../../protocol/oci/image.ts";
 import type { ImageContents, KeptImage } from "../../views/image-contents.ts";
 import { sizeText } from "../elements/amount-text.ts";
 import { Table } from "../elements/table.tsx";
-import { cut, ForeignText } from "./image-facts.tsx";
+import { cut, ForeignText } from "./foreign-text.tsx";
 
 /** Manifests may list thousands; nobody reads them here. */
 const layersShown = 200;

@@ -16,8 +16,9 @@ import { Time } from "../elements/time.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
-import { EnvironmentLinks, Tags } from "./image-facts.tsx";
+import { EnvironmentLinks } from "./environment-links.tsx";
 import { imageSizeText } from "./image-size.ts";
+import { Tags } from "./tags.tsx";
 
 /** A service's images, newest push first. */
 export const imagesPage = definePage({

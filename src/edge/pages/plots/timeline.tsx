@@ -3,7 +3,7 @@ import { durationText } from "../elements/amount-text.ts";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
 import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
-import { momentText } from "./time-ticks.ts";
+import { momentText } from "./time-text.ts";
 
 /**
  * How long a backend was in each of its statuses: hollow until it is ready, filled while it is, dashed while it ends;

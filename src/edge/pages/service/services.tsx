@@ -9,7 +9,8 @@ import { Digest, ImageName } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
-import { definePage, type Visitor } from "../frame/page.ts";
+import { definePage } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 /** Each service that is shown is asked what it runs. */
 const servicesShown = 50;

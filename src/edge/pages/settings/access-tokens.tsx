@@ -9,7 +9,7 @@ import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
-import type { Visitor } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { CreateTokenForm } from "./token-form.tsx";
 import { scopeText } from "./token-scope.ts";

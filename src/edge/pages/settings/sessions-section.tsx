@@ -9,7 +9,8 @@ import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
-import type { PageCall, Submitted, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall, Visitor } from "../frame/page-call.ts";
 
 const sessionsShown = 50;
 

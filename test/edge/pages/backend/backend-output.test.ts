@@ -6,7 +6,7 @@ import { outputBatches } from "../../../../src/edge/pages/backend/output-batches
 import { outputAnswer } from "../../../../src/edge/pages/backend/output-stream.ts";
 import { outputText } from "../../../../src/edge/pages/backend/output-text.ts";
 import { usageTelling } from "../../../../src/edge/pages/backend/usage.tsx";
-import { fragment } from "../../../../src/edge/pages/frame/layout.tsx";
+import { fragment } from "../../../../src/edge/pages/frame/view.ts";
 import type { OutputLines } from "../../../../src/edge/streams/backend-output.ts";
 
 /** Output that comes when the test says so. */
