@@ -14,7 +14,7 @@ import { servicePage } from "./service/service.tsx";
 import { servicesPage } from "./service/services.tsx";
 import { settingsPage } from "./settings/settings.tsx";
 
-/** Every page that needs somebody to be logged in, and what is streamed to them. */
+/** Every page for visitors who are logged in, and what is streamed to them. */
 export const pages: readonly (Page | PageStream)[] = [
   servicesPage,
   servicePage,

@@ -12,7 +12,7 @@ interface Offered {
   path: string;
 }
 
-/** What can be done at once. */
+/** Actions that run at once. */
 export function Actions({ cluster, visitor, path }: Offered) {
   return (
     <div class="actions">
@@ -32,7 +32,7 @@ export function Actions({ cluster, visitor, path }: Offered) {
   );
 }
 
-/** What asks before it is done. */
+/** Actions that need a confirmation. */
 export function Changes({ cluster: { name }, visitor, path }: Offered) {
   return (
     <section aria-labelledby="changes">

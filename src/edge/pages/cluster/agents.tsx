@@ -5,7 +5,7 @@ import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 import { agentCommand } from "./agent-command.ts";
 
-/** The agents that were heard lately. @param api where Slipway is */
+/** The agents with a recent heartbeat. @param api the URL of the API */
 export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string }) {
   return (
     <section aria-labelledby="agents">

@@ -21,13 +21,13 @@ export const clusterPage = definePage({
   path: "/clusters/:cluster",
   action: "read",
   async show({ env, request, params, query, visitor, path }) {
-    const asked = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
-    if (!asked.ok) return asked;
+    const parsed = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
+    if (!parsed.ok) return parsed;
     const { account } = visitor.identity;
     const [cluster, deliveries] = await Promise.all([
       accountStub(env, account).getCluster(params.cluster),
       clusterStub(env, account, params.cluster).listDeliveries(account, params.cluster, {
-        ...asked.value,
+        ...parsed.value,
         limit: deliveriesShown,
       }),
     ]);
@@ -46,7 +46,7 @@ export const clusterPage = definePage({
           <Deliveries
             cluster={params.cluster}
             listed={deliveries.value}
-            outcome={asked.value.outcome}
+            outcome={parsed.value.outcome}
             mayRedeliver={may.ok}
             {...{ visitor, path }}
           />
@@ -55,6 +55,6 @@ export const clusterPage = definePage({
       ...(may.ok ? { below: <Changes {...offered} /> } : {}),
     });
   },
-  news: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
+  changes: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: clusterForms,
 });

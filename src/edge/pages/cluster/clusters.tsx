@@ -24,9 +24,9 @@ export const clustersPage = definePage({
   path: "/clusters",
   action: "read",
   async show({ env, request, query, visitor }) {
-    const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-    if (!asked.ok) return asked;
-    const listed = await accountStub(env, visitor.identity.account).listClusters(asked.value);
+    const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+    if (!parsed.ok) return parsed;
+    const listed = await accountStub(env, visitor.identity.account).listClusters(parsed.value);
     if (!listed.ok) return listed;
     const { items, next } = listed.value;
     const may = permits(visitor.identity, "admin", {});
@@ -50,7 +50,7 @@ export const clustersPage = definePage({
       ),
     });
   },
-  news: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
+  changes: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: { register: registerForm },
 });
 

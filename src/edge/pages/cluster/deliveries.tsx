@@ -24,7 +24,7 @@ interface Shown {
   mayRedeliver: boolean;
 }
 
-/** What was sent to a cluster and what each attempt met, newest first. */
+/** What was sent to a cluster, with the outcome of each attempt, newest first. */
 export function Deliveries({
   cluster,
   listed: { items, next },

@@ -24,10 +24,10 @@ export function Attempts({ attempts }: { attempts: readonly DeliveryAttemptView[
   );
 }
 
-function Attempt({ attempt: { time, error, ...met } }: { attempt: DeliveryAttemptView }) {
+function Attempt({ attempt: { time, error, ...answer } }: { attempt: DeliveryAttemptView }) {
   return (
     <>
-      <Time at={time} />: {answerText(met)}
+      <Time at={time} />: {answerText(answer)}
       {error === null ? null : (
         <>
           : <bdi>{error}</bdi>
@@ -37,7 +37,7 @@ function Attempt({ attempt: { time, error, ...met } }: { attempt: DeliveryAttemp
   );
 }
 
-/** What an attempt met, without what was wrong with it. */
+/** The outcome of an attempt, without its error. */
 export function answerText({
   status,
   duration_ms,

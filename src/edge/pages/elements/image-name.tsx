@@ -15,7 +15,7 @@ export function Digest({ of, path }: { of: string; path?: string }) {
   return path === undefined ? short : <a href={path}>{short}</a>;
 }
 
-/** What somebody pins: a tag or a digest. */
+/** What an environment is pinned to: a tag or a digest. */
 export function ImageName({ of }: { of: string }) {
   return of.includes(":") ? <Digest of={of} /> : <code>{of}</code>;
 }

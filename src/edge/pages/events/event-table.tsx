@@ -34,7 +34,7 @@ export function EventTable({ events, account }: { events: readonly AccountEvent[
   );
 }
 
-/** A message, with what stands between backticks as code; a name of somebody's choice may have backticks of its own. */
+/** A message, with what stands between backticks as code; a name that a user chose may have backticks of its own. */
 function Message({ text }: { text: string }) {
   const parts = text.split("`");
   if (parts.length % 2 === 0) return <bdi>{text}</bdi>;

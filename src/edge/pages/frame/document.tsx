@@ -5,7 +5,7 @@ import type { Visitor } from "./page-call.ts";
 import { overName } from "./stream-events.ts";
 import type { View } from "./view.ts";
 
-/** htmx evaluates nothing and adds no styles; what a morph replaces stays open where somebody has opened it. */
+/** htmx evaluates nothing and adds no styles; what a morph replaces stays open where the visitor has opened it. */
 const htmxConfig = JSON.stringify({
   includeIndicatorCSS: false,
   morphIgnore: ["data-htmx-powered", "open"],

@@ -4,7 +4,7 @@ import type { AnyPageCall, Located } from "./page-call.ts";
 
 interface StreamSpec<Call> {
   action: Action;
-  /** @param isAdmitted whether the visitor still may see it: to be asked before each time that something is sent */
+  /** @param isAdmitted whether the visitor still may see it: checked before each event that is sent */
   answer(call: Call, isAdmitted: () => Promise<boolean>): Promise<Response | { ok: false; error: Failure }>;
 }
 

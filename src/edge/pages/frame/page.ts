@@ -3,7 +3,7 @@ import type { Result } from "../../../domain/result.ts";
 import type { AnyPageCall, Located } from "./page-call.ts";
 import type { View } from "./view.ts";
 
-/** What a form that was sent leads to: a page (this one, unless told), or something that is shown this once. */
+/** What a form that was sent leads to: a page (this one, unless `path` names another), or a view that is shown this once. */
 export type Submitted = { done: string; path?: string } | { once: View };
 
 interface FormSpec<Call> {
@@ -19,8 +19,8 @@ interface PageSpec<Call> {
   /** Whether it shows each visitor what they may see, so that a token which is narrowed to a service may look too. */
   anyScope?: boolean;
   show(call: Call): Promise<Result<View>>;
-  /** Makes the page live: it is made and sent anew whenever this stream says anything. */
-  news?(call: Call): ReadableStream<unknown>;
+  /** Makes the page live: with each chunk of this stream it is rendered again, and sent where it has changed. */
+  changes?(call: Call): ReadableStream<unknown>;
   /** By the value of the button that sends them: `<button name="do" value="pin">`. */
   forms?: Readonly<Record<string, FormSpec<Call>>>;
 }
@@ -35,7 +35,7 @@ export interface Page extends PageSpec<AnyPageCall> {
  * that before it gets here, which is why the call's type may be narrowed.
  */
 export function definePage<const Path extends string>(spec: PageSpec<Located<Path>> & { path: Path }): Page {
-  const { path, action, anyScope = false, show, news, forms = {} } = spec;
+  const { path, action, anyScope = false, show, changes, forms = {} } = spec;
   const narrowed = (call: AnyPageCall) => call as Located<Path>;
   const bound = Object.entries(forms).map(([name, form]): [string, FormSpec<AnyPageCall>] => [
     name,
@@ -46,7 +46,7 @@ export function definePage<const Path extends string>(spec: PageSpec<Located<Pat
     action,
     anyScope,
     show: (call) => show(narrowed(call)),
-    ...(news ? { news: (call: AnyPageCall) => news(narrowed(call)) } : {}),
+    ...(changes ? { changes: (call: AnyPageCall) => changes(narrowed(call)) } : {}),
     forms: Object.fromEntries(bound),
   };
 }

@@ -30,7 +30,7 @@ export async function runPage(page: Page, arrival: Arrival, state: IsolateState)
   const call = await receive(page, arrival, state);
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
-  if (call.query.has(liveParameter) && page.news)
+  if (call.query.has(liveParameter) && page.changes)
     return livePage(page, call, () => isStillAdmitted(page, arrival, state));
   return shownPage(page, call);
 }
@@ -97,7 +97,7 @@ async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Fail
 }
 
 function livePathOf(page: Page, { path, query }: AnyPageCall, { isFinal }: View): string | null {
-  if (!page.news || isFinal) return null;
+  if (!page.changes || isFinal) return null;
   const live = new URLSearchParams(query);
   live.set(liveParameter, "");
   return `${path}?${live}`;

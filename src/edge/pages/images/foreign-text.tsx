@@ -1,7 +1,7 @@
-/** Longer than any name or sentence that somebody wrote for people to read at a glance. */
+/** Longer than any name or sentence that is meant to be read at a glance. */
 const shownCharacters = 120;
 
-/** The beginning of a text that somebody else wrote, where only so much can be shown. */
+/** The beginning of a text from outside, where only so much can be shown. */
 export function cut(text: string): string {
   const characters = [...text];
   return characters.length <= shownCharacters ? text : `${characters.slice(0, shownCharacters).join("")}…`;

@@ -25,11 +25,11 @@ export const imagesPage = definePage({
   path: "/service/:account/:service/images",
   action: "read",
   async show({ env, request, params: { account, service }, query }) {
-    const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-    if (!asked.ok) return asked;
+    const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+    if (!parsed.ok) return parsed;
     const owner = serviceStub(env, account, service);
     const host = registryHostOf(env, request);
-    const [listed, described] = await Promise.all([owner.listImages(asked.value, host), owner.describe()]);
+    const [listed, described] = await Promise.all([owner.listImages(parsed.value, host), owner.describe()]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
     const { items, next } = listed.value;
@@ -44,7 +44,7 @@ export const imagesPage = definePage({
       body: (
         <>
           {items.length === 0 ? (
-            <NoImages service={service} isFirstPage={asked.value.cursor === undefined} />
+            <NoImages service={service} isFirstPage={parsed.value.cursor === undefined} />
           ) : (
             <ImageTable
               images={items}

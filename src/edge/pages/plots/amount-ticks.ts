@@ -9,14 +9,14 @@ const roundFactors = [1, 2, 5] as const;
  */
 export function amountTicks(max: number, most: number, smallestStep = 1): number[] {
   const steps = Math.max(Math.floor(most) - 1, 1);
-  const wanted = Math.max(max, 0);
+  const top = Math.max(max, 0);
   const lowest = Math.round(Math.log10(smallestStep));
   // Three powers below the magnitude there is no step that would do, and one power above it there always is.
-  let exponent = wanted > 0 ? Math.max(lowest, Math.floor(Math.log10(wanted / steps)) - 1) : lowest;
+  let exponent = top > 0 ? Math.max(lowest, Math.floor(Math.log10(top / steps)) - 1) : lowest;
   for (; ; exponent++) {
     for (const factor of roundFactors) {
-      const count = Math.max(Math.ceil(wanted / timesPowerOfTen(factor, exponent)), 1);
-      if (count <= steps && timesPowerOfTen(factor * count, exponent) >= wanted) {
+      const count = Math.max(Math.ceil(top / timesPowerOfTen(factor, exponent)), 1);
+      if (count <= steps && timesPowerOfTen(factor * count, exponent) >= top) {
         return Array.from({ length: count + 1 }, (_, index) => timesPowerOfTen(factor * index, exponent));
       }
     }

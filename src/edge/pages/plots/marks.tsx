@@ -9,7 +9,7 @@ export interface Mark {
   /** Milliseconds since the epoch. */
   at: number;
   label: string;
-  /** The page that tells more of it. */
+  /** The page with more about it. */
   path?: string;
 }
 

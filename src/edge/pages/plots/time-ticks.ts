@@ -16,7 +16,7 @@ export interface TimeTick {
 }
 
 /**
- * Round moments of a range in UTC, evenly apart. Midnight is told by its date, everything else by the time of the day.
+ * Round moments of a range in UTC, evenly apart. Midnight is labelled with its date, everything else with the time of the day.
  * @param from milliseconds since the epoch
  * @param most how many there may be, at least 1
  * @returns in order; none for an empty range without a round moment in it

@@ -84,7 +84,7 @@ export const servicePage = definePage({
       ),
     });
   },
-  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  changes: ({ env, params: { account, service } }) => serviceNews(env, account, service),
 });
 
 /** How the clusters are that environments spawn into. */

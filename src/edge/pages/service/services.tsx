@@ -12,7 +12,7 @@ import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import type { Visitor } from "../frame/page-call.ts";
 
-/** Each service that is shown is asked what it runs. */
+/** Each service that is shown costs one call to its object. */
 const servicesShown = 50;
 
 /** The account's services, each with what its environments run. */
@@ -43,7 +43,7 @@ export const servicesPage = definePage({
       ),
     });
   },
-  news: ({ env, visitor }) => accountNews(env, visitor.identity.account),
+  changes: ({ env, visitor }) => accountNews(env, visitor.identity.account),
 });
 
 /** The services that a visitor may see: a token narrowed to one sees that one. */
@@ -54,7 +54,7 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-/** A service as somebody sees it who may see some of its environments. */
+/** A service as a visitor sees it who may see some of its environments. */
 function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
   return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
 }

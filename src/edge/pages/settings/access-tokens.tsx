@@ -25,10 +25,10 @@ export async function accessTokensOf(
   { identity }: Visitor,
   query: URLSearchParams,
 ): Promise<Result<Listed>> {
-  const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-  if (!asked.ok) return asked;
+  const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+  if (!parsed.ok) return parsed;
   const account = accountStub(env, identity.account);
-  const [tokens, services] = await Promise.all([account.listTokens(asked.value), account.serviceNames()]);
+  const [tokens, services] = await Promise.all([account.listTokens(parsed.value), account.serviceNames()]);
   if (!tokens.ok) return tokens;
   if (!services.ok) return services;
   return ok({ tokens: tokens.value, services: services.value });
