@@ -4,7 +4,8 @@ import type { Env } from "../../objects/env.ts";
 import type { IsolateState } from "../api/run-route.ts";
 import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./frame/assets.ts";
-import type { Page, PageStream } from "./frame/page.ts";
+import type { Page } from "./frame/page.ts";
+import type { PageStream } from "./frame/page-stream.ts";
 import { type Arrival, refusalPage, runPage, runStream } from "./frame/run-page.tsx";
 import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/login.tsx";
 
