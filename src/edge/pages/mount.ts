@@ -5,7 +5,8 @@ import type { IsolateState } from "../admission/isolate-state.ts";
 import type { Arrival } from "../path-params.ts";
 import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./frame/assets.ts";
-import type { Page, PageStream } from "./frame/page.ts";
+import type { Page } from "./frame/page.ts";
+import type { PageStream } from "./frame/page-stream.ts";
 import { refusalPage, runPage, runStream } from "./frame/run-page.tsx";
 import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/login.tsx";
 

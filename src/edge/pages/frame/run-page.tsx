@@ -9,11 +9,14 @@ import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
 import { type Arrival, checkParams } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { pageAnswer } from "./layout.tsx";
 import { livePage } from "./live.ts";
-import type { AnyPageCall, Page, PageStream, View, Visitor } from "./page.ts";
+import type { Page } from "./page.ts";
+import { pageAnswer } from "./page-answer.tsx";
+import type { AnyPageCall, Visitor } from "./page-call.ts";
+import type { PageStream } from "./page-stream.ts";
 import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts";
 import { overAnswer, wantsEvents } from "./stream-events.ts";
+import type { View } from "./view.ts";
 
 /** The query parameter under which a page tells its changes instead of itself. */
 const liveParameter = "live";
@@ -23,7 +26,7 @@ export async function runPage(page: Page, arrival: Arrival, state: IsolateState)
   const call = await receive(page, arrival, state);
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
-  if (call.query.has(liveParameter) && page.news)
+  if (call.query.has(liveParameter) && page.changes)
     return livePage(page, call, () => isStillAdmitted(page, arrival, state));
   return shownPage(page, call);
 }
@@ -90,7 +93,7 @@ async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Fail
 }
 
 function livePathOf(page: Page, { path, query }: AnyPageCall, { isFinal }: View): string | null {
-  if (!page.news || isFinal) return null;
+  if (!page.changes || isFinal) return null;
   const live = new URLSearchParams(query);
   live.set(liveParameter, "");
   return `${path}?${live}`;
