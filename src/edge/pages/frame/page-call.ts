@@ -1,7 +1,7 @@
 import type { Actor, Identity } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
-import type { ParamName } from "../../api/route.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
+import type { ParamName } from "../../path-params.ts";
 
 /** Whoever looks at a page, logged in. */
 export interface Visitor {

@@ -1,11 +1,13 @@
 import { errorStatus } from "../../../domain/errors.ts";
 import type { Failure } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
-import { authenticate } from "../../admission/authenticate.ts";
-import type { IsolateState } from "../../api/run-route.ts";
+import { tokenCredential } from "../../admission/credential.ts";
+import { identify } from "../../admission/identify.ts";
+import type { IsolateState } from "../../admission/isolate-state.ts";
 import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
+import type { Arrival } from "../../path-params.ts";
 import { Command } from "../elements/command.tsx";
-import { type Arrival, readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
+import { readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
 import { cookieHeader } from "../frame/session.ts";
 import type { View } from "../frame/view.ts";
 import { ownPath } from "./own-path.ts";
@@ -23,7 +25,7 @@ export async function logIn({ request, env }: Arrival, { tokens }: IsolateState)
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const { token = "", next = "" } = fields.value;
   const again = (failure: Failure) => publicPage(request, (csrf) => tokenForm(csrf, next), failure);
-  const identity = await authenticate(env, `Bearer ${token.trim()}`, tokens);
+  const identity = await identify(env, tokenCredential(token.trim()), tokens);
   if (!identity.ok) return again(identity.error);
   const started = await startSession(env, identity.value, "browser", request.headers.get("user-agent"));
   return started.ok ? welcome(request, started.value, next) : again(started.error);
