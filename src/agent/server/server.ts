@@ -33,38 +33,33 @@ export interface AgentServer {
 /**
  * Serves `/webhook`, what is below it, `/healthz` and, under everything else and on every host of a backend's own,
  * connections. Rejects if it cannot listen.
+ * @param routesAt makes the routes for the URL of the address, before the first request is read
  */
 export async function listen(
-  routes: AgentRoutes,
   address: { host: string; port: number },
+  routesAt: (url: string) => AgentRoutes,
 ): Promise<AgentServer> {
   const upgraded = new Set<Duplex>();
-  const server = createServer(
-    {
-      maxHeaderSize: requestHeadMaxBytes,
-      headersTimeout: requestHeadTimeoutMs,
-      keepAliveTimeout: keepAliveTimeoutMs,
-      // Uploads to backends may take as long as they take.
-      requestTimeout: 0,
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
-    },
-    (request, response) => {
-      route(routes, request, response).catch((error: unknown) => {
-        routes.log("request.failed", { error: messageOf(error) });
-        response.destroy();
-      });
-    },
-  );
-  // Who answers says whether the client is to send its body; without this, Node would at once.
-  server.on("checkContinue", (request, response) => server.emit("request", request, response));
-  server.on("upgrade", (request, socket, head) => {
-    upgraded.add(socket);
-    socket.once("close", () => upgraded.delete(socket));
-    void routes.connections.upgrade(request, socket, head);
+  const server = createServer({
+    maxHeaderSize: requestHeadMaxBytes,
+    headersTimeout: requestHeadTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // Uploads to backends may take as long as they take.
+    requestTimeout: 0,
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
   });
-  await listening(server, address);
+  const url = await new Promise<string>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(address.port, address.host, () => {
+      server.off("error", reject);
+      const listeningUrl = urlOf(address.host, server.address());
+      // Here and not after the promise: no connection is accepted before this callback returns.
+      handleRequests(server, routesAt(listeningUrl), upgraded);
+      resolve(listeningUrl);
+    });
+  });
   return {
-    url: urlOf(address.host, server.address()),
+    url,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -72,6 +67,23 @@ export async function listen(
         for (const socket of upgraded) socket.destroy();
       }),
   };
+}
+
+/** @param upgraded holds the sockets that have switched protocols, until they are closed */
+function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duplex>): void {
+  server.on("request", (request, response) => {
+    route(routes, request, response).catch((error: unknown) => {
+      routes.log("request.failed", { error: messageOf(error) });
+      response.destroy();
+    });
+  });
+  // Who answers says whether the client is to send its body; without this, Node would at once.
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
+  server.on("upgrade", (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    void routes.connections.upgrade(request, socket, head);
+  });
 }
 
 async function route(routes: AgentRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -152,16 +164,6 @@ function sendJson(response: ServerResponse, answer: WebhookAnswer): void {
   }
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify(answer.body));
-}
-
-function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 function urlOf(host: string, address: AddressInfo | string | null): string {

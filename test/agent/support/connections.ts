@@ -61,24 +61,21 @@ export async function startConnections(options: { backendDomain?: string; connec
   let keys: Jwks = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
   const logged: string[] = [];
-  const server = await listen(
-    {
-      webhook: () => ({ status: 200, body: { agent: true } }),
-      health: () => ({ status: 200, body: { status: "ok" } }),
-      output: () => ({ status: 404 }),
-      connections: connectionProxy({
-        account: "acme",
-        cluster: "eu-prod",
-        backends,
-        keys: { current: () => keys, forKeyId: async () => keys },
-        backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
-        clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
-        log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
-      }),
+  const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+    webhook: () => ({ status: 200, body: { agent: true } }),
+    health: () => ({ status: 200, body: { status: "ok" } }),
+    output: () => ({ status: 404 }),
+    connections: connectionProxy({
+      account: "acme",
+      cluster: "eu-prod",
+      backends,
+      keys: { current: () => keys, forKeyId: async () => keys },
+      backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
+      clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
-    },
-    { host: "127.0.0.1", port: 0 },
-  );
+    }),
+    log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+  }));
   onTestFinished(() => server.close());
   const connections = {
     url: server.url,

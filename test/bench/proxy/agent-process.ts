@@ -17,23 +17,20 @@ const backend = {
   whenReady: async () => true,
   openConnection: () => () => undefined,
 };
-const server = await listen(
-  {
-    webhook: () => ({ status: 404 }),
-    health: () => ({ status: 404 }),
-    output: () => ({ status: 404 }),
-    connections: connectionProxy({
-      account: proxied.account,
-      cluster: proxied.cluster,
-      backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
-      keys: { current: () => jwks, forKeyId: async () => jwks },
-      backendDomain: null,
-      clock: { connectionWaitMs: 10_000 },
-      log: () => undefined,
-    }),
+const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+  webhook: () => ({ status: 404 }),
+  health: () => ({ status: 404 }),
+  output: () => ({ status: 404 }),
+  connections: connectionProxy({
+    account: proxied.account,
+    cluster: proxied.cluster,
+    backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
+    keys: { current: () => jwks, forKeyId: async () => jwks },
+    backendDomain: null,
+    clock: { connectionWaitMs: 10_000 },
     log: () => undefined,
-  },
-  { host: "127.0.0.1", port: 0 },
-);
+  }),
+  log: () => undefined,
+}));
 process.send?.({ port: Number(new URL(server.url).port) });
 process.once("disconnect", () => process.exit());
