@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { isConnectable, type StatusEntry } from "../../domain/backends/status.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Address } from "../runtimes/runtime.ts";
 import type { FlatHeaders } from "./headers.ts";
 import { backendAddress, type ConnectionPath, parseConnectionPath } from "./path.ts";
 import type { ConnectionTokens } from "./tokens.ts";
@@ -9,8 +10,8 @@ import type { ConnectionTokens } from "./tokens.ts";
 export interface ConnectionBackend {
   readonly spawn: { require_bearer_token?: boolean | undefined };
   readonly history: readonly StatusEntry[];
-  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
-  readonly port: number | null;
+  /** Where a backend that has been ready answers until it ends; null before and after. */
+  readonly address: Address | null;
   /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
   whenReady(ms: number): Promise<boolean>;
   /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
@@ -61,10 +62,10 @@ export async function admit(request: IncomingMessage, options: AdmissionOptions)
  * Where to forward to, once the backend is ready: `unavailable` if it is not within `ms`, and
  * `backend_not_found` as soon as it ends before it was ready.
  */
-export async function readyPort(backend: ConnectionBackend, ms: number): Promise<Result<number>> {
-  if (backend.port === null) await backend.whenReady(ms);
-  const { port } = backend;
-  if (port !== null) return ok(port);
+export async function readyAddress(backend: ConnectionBackend, ms: number): Promise<Result<Address>> {
+  if (backend.address === null) await backend.whenReady(ms);
+  const { address } = backend;
+  if (address !== null) return ok(address);
   const last = backend.history.at(-1);
   if (last && !isConnectable(last.status)) return endedFailure(last);
   return fail("unavailable", "the backend is still starting; try again in a moment", {

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import { type Admission, admit, type ConnectionBackend, readyPort } from "./admission.ts";
+import { type Admission, admit, type ConnectionBackend, readyAddress } from "./admission.ts";
 import { type ConnectionAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
 import { ConnectTimeout, forwardRequest } from "./forward.ts";
 import { forwardedHeaders } from "./headers.ts";
@@ -84,14 +84,14 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
       const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
       return sendAnswer(response, failureAnswer(failure.error, accept));
     }
-    const ready = await readyPort(backend, clock.connectionWaitMs);
+    const ready = await readyAddress(backend, clock.connectionWaitMs);
     if (!ready.ok) return sendAnswer(response, failureAnswer(ready.error, accept));
     if (response.destroyed) return;
     response.once("close", backend.openConnection());
     forwardRequest(
       request,
       response,
-      { port: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { address: ready.value, pool: poolOf(backend), connectTimeoutMs },
       { path: path.path, headers: headersFor(request, admitted.value) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );
@@ -102,12 +102,12 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
     const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return writeAnswer(socket, failureAnswer(admitted.error, accept));
     const { backend, path } = admitted.value;
-    const ready = await readyPort(backend, clock.connectionWaitMs);
+    const ready = await readyAddress(backend, clock.connectionWaitMs);
     if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
     if (socket.destroyed || !(socket instanceof Socket)) return;
     socket.once("close", backend.openConnection());
     await webSockets.forward(request, socket, head, {
-      port: ready.value,
+      address: ready.value,
       // WebSocket clients follow no redirects, so a missing slash is forgiven.
       path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
       headers: headersFor(request, admitted.value),

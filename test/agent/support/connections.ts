@@ -4,6 +4,7 @@ import { onTestFinished, vi } from "vitest";
 import type { ConnectionBackend } from "../../../src/agent/proxy/admission.ts";
 import { parseBackendDomain } from "../../../src/agent/proxy/path.ts";
 import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import type { Address } from "../../../src/agent/runtimes/runtime.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backends/status.ts";
 import {
@@ -21,7 +22,7 @@ vi.setConfig({ testTimeout: 40_000 });
 export const backendId = "k3f9q7h3kq2m9";
 
 export interface TestBackend extends ConnectionBackend {
-  port: number | null;
+  address: Address | null;
   history: StatusEntry[];
   /** How many connections are counted as open. */
   connections: number;
@@ -29,11 +30,13 @@ export interface TestBackend extends ConnectionBackend {
   enter(status: BackendStatus, change?: { port?: number; reason?: StatusEntry["termination_reason"] }): void;
 }
 
+/** @param port on 127.0.0.1, null for one that is not ready */
 export function testBackend(port: number | null, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
   const readiness = Promise.withResolvers<boolean>();
+  const addressOf = (portOfBackend: number) => ({ host: "127.0.0.1", port: portOfBackend });
   const backend: TestBackend = {
     spawn,
-    port,
+    address: port === null ? null : addressOf(port),
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
     connections: 0,
     whenReady: async (ms) => {
@@ -48,7 +51,8 @@ export function testBackend(port: number | null, spawn: ConnectionBackend["spawn
     enter(status, { port, reason } = {}) {
       const entry = nextEntry(backend.history, { status, termination_reason: reason }, 1);
       if (entry) backend.history.push(entry);
-      backend.port = status === "terminated" ? null : (port ?? backend.port);
+      if (status === "terminated") backend.address = null;
+      else if (port !== undefined) backend.address = addressOf(port);
       readiness.resolve(status === "ready");
     },
   };
@@ -109,9 +113,9 @@ export async function startConnections(options: { backendDomain?: string; connec
 
 export type Connections = Awaited<ReturnType<typeof startConnections>>;
 
-/** Listens on a free port of 127.0.0.1 until the test ends. */
-export async function listenOn(server: NetServer): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+/** Listens on a free port until the test ends. */
+export async function listenOn(server: NetServer, host = "127.0.0.1"): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   onTestFinished(() => void server.close());
   const address = server.address() as AddressInfo;
   return address.port;

@@ -13,7 +13,7 @@ const { backendPort, jwks } = agentPlan.parse(message);
 const backend = {
   spawn: {},
   history: [{ status: "ready" as const, time: 0 }],
-  port: backendPort,
+  address: { host: "127.0.0.1", port: backendPort },
   whenReady: async () => true,
   openConnection: () => () => undefined,
 };
