@@ -8,9 +8,9 @@ import { startHeartbeat } from "./control-plane/heartbeat.ts";
 import { ClusterLease, LeaseGuard, leaseAfterRestart } from "./control-plane/lease.ts";
 import { statusReporter } from "./control-plane/reporter.ts";
 import { type Log, messageOf } from "./log.ts";
-import { connectionKeys } from "./proxy/keys.ts";
-import { backendUrl, parseBackendDomain } from "./proxy/path.ts";
-import { connectionProxy } from "./proxy/proxy.ts";
+import { backendUrl, parseBackendDomain } from "./proxy/backend-url.ts";
+import { backendProxy } from "./proxy/proxy.ts";
+import { verificationKeys } from "./proxy/verification-keys.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import { healthAnswer } from "./server/health.ts";
 import { outputEndpoints } from "./server/output-endpoints.ts";
@@ -83,8 +83,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const lease = clusterLease(journal, log);
   const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
   const leaseGuard = new LeaseGuard({ lease, fence: () => backends.fence(), log });
-  const keys = connectionKeys({ apiUrl, clock, log });
-  const connections = connectionProxy({ account, cluster, backends, keys, backendDomain, clock, log });
+  const keys = verificationKeys({ apiUrl, clock, log });
+  const proxy = backendProxy({ account, cluster, backends, keys, backendDomain, clock, log });
   const urlsBehind = (serverUrl: string) => (backendId: string) =>
     backendUrl(backendId, options.publicUrl ?? serverUrl, backendDomain);
   const routesAt = (serverUrl: string): AgentRoutes => {
@@ -95,7 +95,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       health: () =>
         healthAnswer({ cluster, agentId: journal.agentId, version: agentVersion, backends, lease }),
       output: outputEndpoints({ verify, backends, log }),
-      connections,
+      proxy,
       log,
     };
   };

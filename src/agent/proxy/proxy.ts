@@ -4,27 +4,27 @@ import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import { type Admission, admit, type ConnectionBackend, readyAddress } from "./admission.ts";
-import { type ConnectionAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { type Admission, admit, type ProxiedBackend, readyAddress } from "./admission.ts";
+import { type FailureAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { backendIdOfHost } from "./backend-url.ts";
 import { ConnectTimeout, forwardRequest } from "./forward.ts";
 import { forwardedHeaders } from "./headers.ts";
-import type { ConnectionKeys } from "./keys.ts";
-import { backendIdOfHost } from "./path.ts";
-import { connectionTokens } from "./tokens.ts";
+import { tokenVerifier } from "./token-verifier.ts";
+import type { VerificationKeys } from "./verification-keys.ts";
 import { webSocketForwarder } from "./websocket.ts";
 
-export interface ConnectionProxyOptions {
+export interface BackendProxyOptions {
   account: string;
   cluster: string;
-  backends: { get(backendId: string): ConnectionBackend | undefined };
-  keys: ConnectionKeys;
+  backends: { get(backendId: string): ProxiedBackend | undefined };
+  keys: VerificationKeys;
   /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
   backendDomain: string | null;
   clock: Pick<AgentClock, "connectionWaitMs">;
   log: Log;
 }
 
-export interface ConnectionProxy {
+export interface BackendProxy {
   /** Whether a host is a backend's own, on which every path is the backend's. */
   ownsHost(host: string | undefined): boolean;
   request(request: IncomingMessage, response: ServerResponse): Promise<void>;
@@ -35,18 +35,18 @@ export interface ConnectionProxy {
 const keptConnections = 64;
 
 /** Forwards connections to the backends they name, once they are admitted and the backend is ready. */
-export function connectionProxy(options: ConnectionProxyOptions): ConnectionProxy {
+export function backendProxy(options: BackendProxyOptions): BackendProxy {
   const { backends, backendDomain, clock, log } = options;
-  const tokens = connectionTokens(options);
+  const tokens = tokenVerifier(options);
   const connectTimeoutMs = clock.connectionWaitMs;
   /** One a backend: ports are used again, and a kept connection must not lead to another backend. */
-  const pools = new WeakMap<ConnectionBackend, Agent>();
+  const pools = new WeakMap<ProxiedBackend, Agent>();
   const webSockets = webSocketForwarder({
     connectTimeoutMs,
     onFailure: (error, request, socket) => writeAnswer(socket, unreachable(error, request)),
   });
 
-  function poolOf(backend: ConnectionBackend): Agent {
+  function poolOf(backend: ProxiedBackend): Agent {
     const known = pools.get(backend);
     if (known) return known;
     // Without a bound on those in use: streams would keep other requests waiting.
@@ -55,7 +55,7 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
     return pool;
   }
 
-  function unreachable(error: Error, request: IncomingMessage | undefined): ConnectionAnswer {
+  function unreachable(error: Error, request: IncomingMessage | undefined): FailureAnswer {
     log("connection.failed", { error: messageOf(error) });
     const accept = request?.headers.accept;
     if (error instanceof ConnectTimeout) {
@@ -144,7 +144,7 @@ function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admis
   );
 }
 
-function internalError(request: IncomingMessage): ConnectionAnswer {
+function internalError(request: IncomingMessage): FailureAnswer {
   return failureAnswer(
     fail("internal_error", "the connection could not be forwarded").error,
     request.headers.accept,

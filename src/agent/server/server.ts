@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
 import { type Log, messageOf } from "../log.ts";
-import type { ConnectionProxy } from "../proxy/proxy.ts";
+import type { BackendProxy } from "../proxy/proxy.ts";
 import { sendEvents } from "./event-stream.ts";
 import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
 import type { WebhookAnswer } from "./webhook.ts";
@@ -19,7 +19,7 @@ export interface AgentRoutes {
   webhook(body: Buffer, headers: Record<string, string>): WebhookAnswer;
   health(): WebhookAnswer;
   output: OutputEndpoints;
-  connections: ConnectionProxy;
+  proxy: BackendProxy;
   log: Log;
 }
 
@@ -82,12 +82,12 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
   server.on("upgrade", (request, socket, head) => {
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
-    void routes.connections.upgrade(request, socket, head);
+    void routes.proxy.upgrade(request, socket, head);
   });
 }
 
 async function route(routes: AgentRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (routes.connections.ownsHost(request.headers.host)) return routes.connections.request(request, response);
+  if (routes.proxy.ownsHost(request.headers.host)) return routes.proxy.request(request, response);
   const [path = ""] = (request.url ?? "").split("?", 1);
   switch (path) {
     case "/healthz":
@@ -106,9 +106,7 @@ async function route(routes: AgentRoutes, request: IncomingMessage, response: Se
     }
     default: {
       const asked = parseOutputPath(path);
-      return asked
-        ? sendOutput(routes, asked, request, response)
-        : routes.connections.request(request, response);
+      return asked ? sendOutput(routes, asked, request, response) : routes.proxy.request(request, response);
     }
   }
 }

@@ -164,7 +164,7 @@ async function serve(options: Partial<OutputOptions>) {
     webhook: () => ({ status: 404 }),
     health: () => ({ status: 404 }),
     output,
-    connections: { request: unused, upgrade: unused, ownsHost: () => false },
+    proxy: { request: unused, upgrade: unused, ownsHost: () => false },
     log,
   }));
   onTestFinished(() => server.close());

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { onTestFinished, vi } from "vitest";
-import type { ConnectionBackend } from "../../../src/agent/proxy/admission.ts";
-import { parseBackendDomain } from "../../../src/agent/proxy/path.ts";
-import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import type { ProxiedBackend } from "../../../src/agent/proxy/admission.ts";
+import { parseBackendDomain } from "../../../src/agent/proxy/backend-url.ts";
+import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
 import type { Address } from "../../../src/agent/runtimes/runtime.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backends/status.ts";
@@ -21,7 +21,7 @@ vi.setConfig({ testTimeout: 40_000 });
 
 export const backendId = "k3f9q7h3kq2m9";
 
-export interface TestBackend extends ConnectionBackend {
+export interface TestBackend extends ProxiedBackend {
   address: Address | null;
   history: StatusEntry[];
   /** How many connections are counted as open. */
@@ -31,7 +31,7 @@ export interface TestBackend extends ConnectionBackend {
 }
 
 /** @param port on 127.0.0.1, null for one that is not ready */
-export function testBackend(port: number | null, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
   const readiness = Promise.withResolvers<boolean>();
   const addressOf = (portOfBackend: number) => ({ host: "127.0.0.1", port: portOfBackend });
   const backend: TestBackend = {
@@ -69,7 +69,7 @@ export async function startConnections(options: { backendDomain?: string; connec
     webhook: () => ({ status: 200, body: { agent: true } }),
     health: () => ({ status: 200, body: { status: "ok" } }),
     output: () => ({ status: 404 }),
-    connections: connectionProxy({
+    proxy: backendProxy({
       account: "acme",
       cluster: "eu-prod",
       backends,
@@ -102,7 +102,7 @@ export async function startConnections(options: { backendDomain?: string; connec
     /** `/<backend id>/<token>`, to which a path can be added. */
     path: async (grant: Partial<ConnectionGrant> = {}) => `/${backendId}/${await connections.token(grant)}`,
     /** Puts a backend that is ready at `port` into the table. */
-    serve(port: number, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+    serve(port: number, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
       const backend = testBackend(port, spawn);
       backends.set(backendId, backend);
       return backend;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { agentPlan, proxied } from "./protocol.ts";
 
@@ -21,7 +21,7 @@ const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
   webhook: () => ({ status: 404 }),
   health: () => ({ status: 404 }),
   output: () => ({ status: 404 }),
-  connections: connectionProxy({
+  proxy: backendProxy({
     account: proxied.account,
     cluster: proxied.cluster,
     backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
