@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { fail } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
+import { unreached } from "../objects/unreached.ts";
 import { TokenCache } from "./admission/token-cache.ts";
 import { failureAnswer } from "./api/answer.ts";
 import { mountedPaths, type Route } from "./api/route.ts";
@@ -11,7 +12,6 @@ import { refusalPage } from "./pages/frame/run-page.tsx";
 import { mountPages } from "./pages/mount.ts";
 import { pages } from "./pages/pages.ts";
 import { isRegistryPath, RegistryApp } from "./registry/registry-app.ts";
-import { isUnavailable } from "./transport-error.ts";
 import { failurePage } from "./views/ready-page.ts";
 
 /** Methods that some route of the table has, in the order in which `Allow` tells them. */
@@ -86,7 +86,7 @@ async function answerErrors(
   try {
     return await answer(requestId);
   } catch (error) {
-    if (isUnavailable(error)) {
+    if (unreached(error)) {
       const failure = fail("unavailable", "the service is busy or restarting; try again", {
         retryAfterSeconds: 1,
       });

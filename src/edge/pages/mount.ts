@@ -1,8 +1,8 @@
 import type { Context, Hono } from "hono";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
+import { unreached } from "../../objects/unreached.ts";
 import type { IsolateState } from "../api/run-route.ts";
-import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./frame/assets.ts";
 import type { Page, PageStream } from "./frame/page.ts";
 import { type Arrival, refusalPage, runPage, runStream } from "./frame/run-page.tsx";
@@ -42,7 +42,7 @@ async function answerErrors(request: Request, answer: () => Promise<Response>): 
   try {
     return await answer();
   } catch (error) {
-    if (isUnavailable(error)) {
+    if (unreached(error)) {
       const busy = fail("unavailable", "the service is busy or restarting; try again", {
         retryAfterSeconds: 1,
       });

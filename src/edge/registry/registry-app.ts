@@ -5,12 +5,12 @@ import { parseRepositoryName, type RepositoryName } from "../../domain/registry/
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
+import { unreached } from "../../objects/unreached.ts";
 import { bearerChallenge } from "../../protocol/oci/access.ts";
 import { type OciFailure, type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
 import { originOf, registryHostOf } from "../origin.ts";
-import { isUnavailable } from "../transport-error.ts";
 import { ociAnswer, ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { type Caller, identifyCaller, mayDo, wasGranted } from "./caller.ts";
@@ -49,7 +49,7 @@ export class RegistryApp {
     try {
       return await this.#route(request, env);
     } catch (error) {
-      if (isUnavailable(error)) {
+      if (unreached(error)) {
         const busy = {
           code: "TOOMANYREQUESTS",
           message: "the registry is busy or restarting; try again",
