@@ -187,7 +187,8 @@ function refusal(
 function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
     return path;
   }
 }

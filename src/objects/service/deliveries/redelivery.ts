@@ -10,6 +10,7 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import { inTime } from "../../cluster/in-time.ts";
 import type { LoggedAttempt, RedeliveryWish } from "../../contract.ts";
+import { unreached } from "../../unreached.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
 import { digestOf } from "../pins/environments.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
@@ -49,7 +50,8 @@ export async function redeliver(
     const attempt = await inTime(watch.next, attemptMetWithinMs);
     await attempts.flush();
     return ok(attempt);
-  } catch {
+  } catch (error) {
+    if (!unreached(error)) throw error;
     return fail("unavailable", "no attempt has ended in time; see the deliveries of the cluster", {
       retryAfterSeconds: 5,
     });
