@@ -1,4 +1,4 @@
-import type { Failure } from "../domain/result.ts";
+import type { Result } from "../domain/result.ts";
 import { unreached } from "./unreached.ts";
 
 const messageMaxCharacters = 500;
@@ -40,9 +40,28 @@ export class FailureLog {
     );
   }
 
-  /** A call was answered with a failure that it should not have: expected failures are no matter for this log. */
-  refused(what: string, { code, message }: Failure): void {
-    this.failed(what, new Error(`${code}: ${message}`));
+  /**
+   * Makes a call that its caller retries, or can do without.
+   * @returns null where it failed, which is logged
+   */
+  async attempt<T>(what: string, call: () => Promise<T>): Promise<{ value: T } | null> {
+    try {
+      const value = await call();
+      this.succeeded(what);
+      return { value };
+    } catch (error) {
+      this.failed(what, error);
+      return null;
+    }
+  }
+
+  /** The same for a call that may not be refused either: a failure that it answers counts as an unclassified error. */
+  attemptResult<T>(what: string, call: () => Promise<Result<T>>): Promise<{ value: T } | null> {
+    return this.attempt(what, async () => {
+      const result = await call();
+      if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
+      return result.value;
+    });
   }
 
   /** Ends the streak of an activity, if it has one. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fail } from "../../src/domain/result.ts";
 import { FailureLog } from "../../src/objects/failure-log.ts";
 import { freezeClock } from "./support/clock.ts";
 import { failureLines } from "./support/failure-lines.ts";
@@ -70,6 +71,24 @@ describe("failures to reach something", () => {
   });
 });
 
+describe("a call that may fail", () => {
+  test("gives its value, or null where it failed, and ends the streak when it succeeds", async () => {
+    const answers = [unavailable(), unavailable(), null];
+    const call = async () => {
+      const error = answers.shift();
+      if (error) throw error;
+      return "value";
+    };
+    expect(await log.attempt("look up", call)).toBeNull();
+    expect(await log.attempt("look up", call)).toBeNull();
+    expect(await log.attempt("look up", call)).toEqual({ value: "value" });
+    expect(lines().map(({ event, failures }) => [event, failures])).toEqual([
+      ["unreached", 1],
+      ["recovered", 2],
+    ]);
+  });
+});
+
 describe("errors that cannot be classified", () => {
   test("are logged every time, with their stack", () => {
     for (let i = 0; i < 3; i++) log.failed("settle", new TypeError("undefined is not a function"));
@@ -101,8 +120,11 @@ describe("errors that cannot be classified", () => {
     expect(lines()[1]).toMatchObject({ error: "just text" });
   });
 
-  test("are what a call that was refused against all expectation leaves", () => {
-    log.refused("record events", { code: "account_not_found", message: "account not found" });
+  test("are what a call leaves that is refused against all expectation", async () => {
+    const refused = await log.attemptResult("record events", async () =>
+      fail("account_not_found", "account not found"),
+    );
+    expect(refused).toBeNull();
     expect(lines()).toMatchObject([
       { event: "unclassified_error", error: "Error: account_not_found: account not found" },
     ]);

@@ -34,7 +34,7 @@ export interface CredentialsRpc {
    * Logs the holder of an access token in. The oldest of too many sessions of one token ends.
    * `token_not_found` where the token is revoked or expired, `forbidden` for an agent's.
    */
-  createSession(wish: SessionWish & { tokenId: string; kind: SessionKind }): Promise<Result<Session>>;
+  createSession(wish: SessionParams & { tokenId: string; kind: SessionKind }): Promise<Result<Session>>;
   /** Those that live, newest first. */
   listSessions(query: ListQuery): Promise<Result<Page<Session>>>;
   /** `session_not_found` where there is none that lives. */
@@ -46,10 +46,10 @@ export interface CredentialsRpc {
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>>;
   /** Uses a link up for a browser session. `login_link_not_found`, whether it is unknown, wrong, used or expired. */
-  useLoginLink(link: NewSecret, session: SessionWish): Promise<Result<Session>>;
+  useLoginLink(link: NewSecret, session: SessionParams): Promise<Result<Session>>;
 }
 
-export interface SessionWish {
+export interface SessionParams {
   userAgent: string;
   secret: NewSecret;
 }

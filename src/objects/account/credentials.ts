@@ -11,7 +11,7 @@ import type {
   Identity,
   LoginLink,
   NewSecret,
-  SessionWish,
+  SessionParams,
 } from "../contract.ts";
 import { Database } from "../database.ts";
 import { FollowedObject, Followers } from "../followers.ts";
@@ -68,7 +68,9 @@ export abstract class AccountCredentials extends FollowedObject implements Crede
     );
   }
 
-  async createSession(wish: SessionWish & { tokenId: string; kind: SessionKind }): Promise<Result<Session>> {
+  async createSession(
+    wish: SessionParams & { tokenId: string; kind: SessionKind },
+  ): Promise<Result<Session>> {
     return this.#once(undefined, noAccount(), (now) => sessions.addSession(this.#tables, wish, now));
   }
 
@@ -94,7 +96,7 @@ export abstract class AccountCredentials extends FollowedObject implements Crede
     return this.#once(idempotency, noAccount(), (now) => sessions.addLoginLink(this.#tables, link, now));
   }
 
-  async useLoginLink(link: NewSecret, session: SessionWish): Promise<Result<Session>> {
+  async useLoginLink(link: NewSecret, session: SessionParams): Promise<Result<Session>> {
     return this.#once(undefined, sessions.loginLinkNotFound(), (now) =>
       sessions.redeemLoginLink(this.#tables, link, session, now),
     );

@@ -9,7 +9,7 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { Actor, LoginLink, NewSecret, SessionWish } from "../contract.ts";
+import type { Actor, LoginLink, NewSecret, SessionParams } from "../contract.ts";
 import type { AccountSql, TokenRow } from "./account.sql.ts";
 import type { CredentialsSql, SessionRow } from "./credentials.sql.ts";
 import { recordEvent } from "./events.ts";
@@ -23,7 +23,7 @@ export interface CredentialTables {
 /** @param now milliseconds since the epoch, as in all of these */
 export function addSession(
   { tokens, made }: CredentialTables,
-  { tokenId, kind, userAgent, secret }: SessionWish & { tokenId: string; kind: SessionKind },
+  { tokenId, kind, userAgent, secret }: SessionParams & { tokenId: string; kind: SessionKind },
   now: number,
 ): Result<Session> {
   const token = tokenToLogInWith(tokens, tokenId, now);
@@ -81,7 +81,7 @@ export function addLoginLink(
 export function redeemLoginLink(
   tables: CredentialTables,
   { id, secretHash }: NewSecret,
-  session: SessionWish,
+  session: SessionParams,
   now: number,
 ): Result<Session> {
   const link = tables.made.loginLink(id);

@@ -61,18 +61,10 @@ export class ShardNews {
   }
 
   async #tellOf(row: BackendRow): Promise<boolean> {
-    const what = "record statuses in their shards";
-    try {
-      const recorded = await this.#record(backendRecord(this.#state, row));
-      if (!recorded.ok) {
-        this.#failures.refused(what, recorded.error);
-        return false;
-      }
-      this.#failures.succeeded(what);
-    } catch (error) {
-      this.#failures.failed(what, error);
-      return false;
-    }
+    const recorded = await this.#failures.attemptResult("record statuses in their shards", async () =>
+      this.#record(backendRecord(this.#state, row)),
+    );
+    if (recorded === null) return false;
     if (row.status === "terminated") {
       this.#state.sql.deleteBackend(row);
       this.#told.delete(row.id);

@@ -101,18 +101,14 @@ export class AttemptLog {
   async #tell(batch: readonly Waiting[]): Promise<void> {
     const [first] = batch;
     if (!first) return;
-    const what = `log attempts at cluster ${first.cluster}`;
-    try {
-      await this.#ports.tell(
+    const logged = await this.#ports.failures.attempt(`log attempts at cluster ${first.cluster}`, () =>
+      this.#ports.tell(
         first.cluster,
         first.registration,
         batch.map(({ attempt }) => attempt),
-      );
-      this.#ports.failures.succeeded(what);
-    } catch (error) {
-      this.#ports.failures.failed(what, error);
-      this.#keep(batch, this.#ports.now());
-    }
+      ),
+    );
+    if (logged === null) this.#keep(batch, this.#ports.now());
   }
 
   #keep(more: readonly Waiting[], now: number): void {

@@ -80,16 +80,10 @@ export class EventOutbox {
   }
 
   async #isTaken(events: readonly string[]): Promise<boolean> {
-    const what = "record events at the account";
-    try {
-      const taken = await this.#give(events.map((event) => JSON.parse(event)));
-      if (taken.ok) this.#failureLog.succeeded(what);
-      else this.#failureLog.refused(what, taken.error);
-      return taken.ok;
-    } catch (error) {
-      this.#failureLog.failed(what, error);
-      return false;
-    }
+    const taken = await this.#failureLog.attemptResult("record events at the account", () =>
+      this.#give(events.map((event) => JSON.parse(event))),
+    );
+    return taken !== null;
   }
 
   /** Long enough that an alarm does not ring while a usual call is under way. */
