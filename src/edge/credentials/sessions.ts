@@ -50,7 +50,7 @@ async function withSecret(
   env: Env,
   account: string,
   userAgent: string | null,
-  make: (wish: SessionParams) => Promise<Result<Session>>,
+  make: (params: SessionParams) => Promise<Result<Session>>,
 ): Promise<Result<StartedSession>> {
   const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, undefined));
   const made = await make({ userAgent: shortUserAgent(userAgent), secret: { id, secretHash } });
