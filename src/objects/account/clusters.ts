@@ -205,7 +205,7 @@ export async function pingCluster(
     .catch(() => undefined);
   return {
     delivered: verdict.verdict === "delivered",
-    ...(result.met === "answer" ? { status: result.status } : {}),
+    ...(result.outcome === "response" ? { status: result.status } : {}),
     duration_ms: durationMs,
     ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
   };

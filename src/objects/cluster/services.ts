@@ -1,4 +1,4 @@
-import { everyServiceAskedEveryMs } from "../../domain/limits.ts";
+import { allServicesComparedEveryMs } from "../../domain/limits.ts";
 
 export interface ServicesPorts {
   /** The service that has a code: null where none of this account has it. */
@@ -63,7 +63,7 @@ export class ServicesAsked {
   async #everyService(now: number) {
     try {
       const every = await this.#ports.everyService();
-      this.#everyServiceDueAt = now + everyServiceAskedEveryMs;
+      this.#everyServiceDueAt = now + allServicesComparedEveryMs;
       return every;
     } catch {
       return [];
