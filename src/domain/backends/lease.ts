@@ -123,7 +123,7 @@ export function oldestListMs(
  * are not given up before their agents are, but nobody can count on them.
  * @param expected backends that the cluster has acknowledged, with how long an agent has been expected to have each
  */
-export function unheardBackends(
+export function unlistedBackends(
   expected: readonly { id: string; expectedForMs: number }[],
   agents: readonly ListingAgent[],
   now: number,

@@ -42,7 +42,7 @@ export const deliveryOutcomes = [
   "delivered",
   /** The last attempt failed; another one comes. */
   "retrying",
-  /** The cluster has said no, and is not asked again. */
+  /** The cluster has said no, and is not sent it again. */
   "refused",
   /** The last attempt failed, and none comes any more. */
   "given_up",

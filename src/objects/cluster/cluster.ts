@@ -5,7 +5,7 @@ import {
   isAlive,
   isDraining,
   oldestListMs,
-  unheardBackends,
+  unlistedBackends,
 } from "../../domain/backends/lease.ts";
 import { over } from "../../domain/deliveries/redelivery.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
@@ -95,7 +95,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     // What was started since the cluster was lost is not judged before it is heard again.
     if (!row || row.lost) return [];
     const now = Date.now();
-    return unheardBackends(expected, this.#agents.listing(code, now), now);
+    return unlistedBackends(expected, this.#agents.listing(code, now), now);
   }
 
   async observe(registration: number): Promise<ClusterObservation> {

@@ -213,8 +213,8 @@ export class Service extends FollowedObject implements ServiceRpc {
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
     const found = this.#state.withService(ok);
     if (!found.ok) return found;
-    const unheard = await this.#parts.heartbeats.unheard(found.value, Date.now());
-    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unheard)));
+    const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
+    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
   }
 
   async usage(query: UsageQuery) {

@@ -36,9 +36,12 @@ export function doWork(ports: WorkPorts, now: number): void {
     if (row.status === "terminated") ports.ended(row.id);
     if (!shards.isNotified(row)) void notifyShard(ports, row.id);
   }
-  alarm.noLaterThan(deliveries.startSpawns(rows, now));
+  // In one: each alarm that is set is a row written.
   alarm.noLaterThan(
-    earliest(rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + shardRetryMs])),
+    earliest([
+      deliveries.startSpawns(rows, now),
+      ...rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + shardRetryMs]),
+    ]),
   );
   startDeliveries(ports, now);
   state.usage.flush(now);

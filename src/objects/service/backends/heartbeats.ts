@@ -69,9 +69,9 @@ export class Heartbeats {
   }
 
   /** The live backends that no agent has listed for longer than the lease, by the clusters that they run in. */
-  async unheard({ account, code }: ServiceRow, now: number): Promise<Set<string>> {
+  async unlisted({ account, code }: ServiceRow, now: number): Promise<Set<string>> {
     const byCluster = Map.groupBy(this.#state.sql.judgedBackends(null), ({ cluster }) => cluster);
-    const unheard = await Promise.all(
+    const unlisted = await Promise.all(
       [...byCluster].map(([cluster, rows]) => {
         const expected = rows
           .map((row) => this.#known(row, now))
@@ -83,7 +83,7 @@ export class Heartbeats {
           : this.#clusterOf(account, cluster).unheard(this.#registrationOf(cluster), code, expected);
       }),
     );
-    return new Set(unheard.flat());
+    return new Set(unlisted.flat());
   }
 
   #registrationOf(cluster: string): number {

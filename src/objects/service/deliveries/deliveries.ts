@@ -25,7 +25,7 @@ export interface DeliveryPorts {
   random(): number;
   /** Called after an attempt that has left something to start, or to notify a shard of. */
   leftWork(): void;
-  /** Has what is due started at `at` or before, in milliseconds since the epoch; null asks for nothing. */
+  /** Has what is due started at `at` or before, in milliseconds since the epoch, if that is not null. */
   wakeBy(at: number | null): void;
   /** Called when a termination's delivery has shown that its backend has ended. */
   ended(backendId: string): void;
