@@ -1,4 +1,4 @@
-import { backoffMs } from "../../domain/deliveries/retry.ts";
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { type Failure, fail, type Result } from "../../domain/result.ts";
 import type { AgentClock } from "../clock.ts";
 import { messageOf } from "../log.ts";
@@ -29,7 +29,7 @@ export async function pullImage(
     if (pulled.ok || !isTransient(pulled.error) || signal.aborted) return pulled;
     onRetry(pulled.error);
     const hintedMs = (pulled.error.retryAfterSeconds ?? 0) * 1000;
-    await pause(Math.max(hintedMs, backoffMs(attempts, limits, Math.random())), signal);
+    await pause(Math.max(hintedMs, backoffDelayMs(limits, attempts, Math.random())), signal);
     if (signal.aborted) return pulled;
   }
 }

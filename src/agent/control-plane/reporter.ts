@@ -1,5 +1,5 @@
 import type { BackendStatus } from "../../domain/backends/status.ts";
-import { backoffMs } from "../../domain/deliveries/retry.ts";
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../protocol/v3/agent.ts";
 import type { AgentClock } from "../clock.ts";
 import type { Log } from "../log.ts";
@@ -42,7 +42,7 @@ export function statusReporter(options: { client: SlipwayClient; clock: AgentClo
         return judged.outcome;
       }
       log("report.retry", { ...fields, why: judged.why });
-      await pause(backoffMs(attempts, delays, Math.random()), closing.signal);
+      await pause(backoffDelayMs(delays, attempts, Math.random()), closing.signal);
     }
     return { outcome: "undelivered" };
   }

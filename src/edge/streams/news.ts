@@ -1,4 +1,5 @@
-import { redeliveryDelayMs } from "../../domain/deliveries/retry.ts";
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
+import { refollowBackoff, refollowLongestMs } from "../../domain/limits.ts";
 import type { Env } from "../../objects/env.ts";
 import { FailureLog } from "../../objects/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
@@ -55,8 +56,6 @@ export function serviceNews(env: Env, account: string, service: string): Readabl
 
 /** More than that does not wait for a reader: it is told that something may have changed when it reads again. */
 const mostUnreadNews = 100;
-/** How long at most it is before an object that cannot be followed is asked again. */
-const longestPauseMs = 30_000;
 
 interface NewsPorts<T> {
   open(): ReturnType<typeof openFollowing>;
@@ -124,7 +123,10 @@ class News<T> implements UnderlyingSource<T> {
   /** Waits until it is time to follow again, or nobody reads any more. */
   #pause(): Promise<void> {
     this.#failures += 1;
-    const delayMs = Math.min(redeliveryDelayMs(this.#failures, Math.random()), longestPauseMs);
+    const delayMs = Math.min(
+      backoffDelayMs(refollowBackoff, this.#failures, Math.random()),
+      refollowLongestMs,
+    );
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, delayMs);
       this.#wake = () => {

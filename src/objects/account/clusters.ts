@@ -211,7 +211,7 @@ export async function pingCluster(
   );
   return {
     delivered: verdict.verdict === "delivered",
-    ...(result.met === "answer" ? { status: result.status } : {}),
+    ...(result.outcome === "response" ? { status: result.status } : {}),
     duration_ms: durationMs,
     ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
   };

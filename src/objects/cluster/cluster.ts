@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { clusterHealth, isAlive, unheardBackends } from "../../domain/backends/lease.ts";
+import { clusterHealth, isAlive, unlistedBackends } from "../../domain/backends/lease.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
 import { clusterLostAfterMs, heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
@@ -95,7 +95,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     // What was started since the cluster was lost is not judged before its next heartbeat.
     if (!row || row.lost) return [];
     const now = Date.now();
-    return unheardBackends(expected, this.#state.agents.listing(code, now), now);
+    return unlistedBackends(expected, this.#state.agents.listing(code, now), now);
   }
 
   async observe(registration: number): Promise<ClusterObservation> {

@@ -1,4 +1,4 @@
-import { everyServiceAskedEveryMs } from "../../domain/limits.ts";
+import { allServicesComparedEveryMs } from "../../domain/limits.ts";
 import type { FailureLog } from "../failure-log.ts";
 
 export interface ServicesPorts {
@@ -68,7 +68,7 @@ export class ReconciledServices {
       this.#ports.everyService(),
     );
     if (every === null) return [];
-    this.#everyServiceDueAt = now + everyServiceAskedEveryMs;
+    this.#everyServiceDueAt = now + allServicesComparedEveryMs;
     return every.value;
   }
 

@@ -16,7 +16,7 @@ beforeAll(async () => {
   await createService(account);
 });
 
-function ask(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
+async function ask(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
   const request = new Request(`http://api.test${path}`, {
     ...init,
     headers: { authorization: basic(account.name, account.admin) },

@@ -1,4 +1,4 @@
-import { pinnedRedeliveryForMs } from "../../../domain/limits.ts";
+import { pinnedRetryForMs } from "../../../domain/limits.ts";
 import { resolveImage } from "../../../domain/pins/images.ts";
 import {
   type ImagePinnedWebhookData,
@@ -113,6 +113,6 @@ export function enqueuePinnedData(
     backend: null,
     data: JSON.stringify(data),
     next_attempt_at: now,
-    expires_at: now + pinnedRedeliveryForMs,
+    expires_at: now + pinnedRetryForMs,
   });
 }

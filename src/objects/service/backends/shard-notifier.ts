@@ -21,14 +21,14 @@ function backendRecord(state: ServiceState, row: BackendRow): BackendRecord {
   return { info: backendInfo(state.row(), row), history: coarseHistory(row), baseUrl: row.base_url };
 }
 
-/** Tells Backends shards of the steps that this object took itself, until each has heard of its own. */
-export class ShardNews {
+/** Notifies Backends shards of the steps that this object took itself, until each has received its own. */
+export class ShardNotifier {
   readonly #state: ServiceState;
   readonly #failures: FailureLog;
   readonly #record: (record: BackendRecord) => Promise<Result<null>>;
-  /** Backend and status that were told, for rows whose mark is not taken off: telling again is harmless. */
-  readonly #told = new Map<string, string>();
-  readonly #telling = new Map<string, Promise<boolean>>();
+  /** Backends with the status that their shard has received; the rows stay `untold`, since notifying again is harmless. */
+  readonly #notified = new Map<string, string>();
+  readonly #underWay = new Map<string, Promise<boolean>>();
 
   constructor(
     state: ServiceState,
@@ -40,41 +40,40 @@ export class ShardNews {
     this.#record = record;
   }
 
-  isTold(row: Pick<BackendRow, "id" | "untold" | "status">): boolean {
-    return row.untold === 0 || this.#told.get(row.id) === row.status;
+  isNotified(row: Pick<BackendRow, "id" | "untold" | "status">): boolean {
+    return row.untold === 0 || this.#notified.get(row.id) === row.status;
   }
 
-  /** @returns whether the shard knows now; false is to be tried again */
-  async tell(backendId: string): Promise<boolean> {
-    // One at a time, so that a shard hears of the steps in their order.
-    for (let running = this.#telling.get(backendId); running; running = this.#telling.get(backendId))
-      await running;
+  /** @returns whether the shard knows now; false is to be retried */
+  async notify(backendId: string): Promise<boolean> {
+    // One at a time, so that a shard receives the steps in their order.
+    for (let other = this.#underWay.get(backendId); other; other = this.#underWay.get(backendId)) await other;
     const row = this.#state.sql.backend(backendId);
-    if (!row || this.isTold(row)) return true;
-    const telling = this.#tellOf(row);
-    this.#telling.set(backendId, telling);
+    if (!row || this.isNotified(row)) return true;
+    const notifying = this.#send(row);
+    this.#underWay.set(backendId, notifying);
     try {
-      return await telling;
+      return await notifying;
     } finally {
-      this.#telling.delete(backendId);
+      this.#underWay.delete(backendId);
     }
   }
 
-  async #tellOf(row: BackendRow): Promise<boolean> {
+  async #send(row: BackendRow): Promise<boolean> {
     const recorded = await this.#failures.attemptResult("record statuses in their shards", async () =>
       this.#record(backendRecord(this.#state, row)),
     );
     if (recorded === null) return false;
     if (row.status === "terminated") {
       this.#state.sql.deleteBackend(row);
-      this.#told.delete(row.id);
+      this.#notified.delete(row.id);
     } else {
-      this.#told.set(row.id, row.status);
+      this.#notified.set(row.id, row.status);
     }
     return true;
   }
 
   forget(backendId: string): void {
-    this.#told.delete(backendId);
+    this.#notified.delete(backendId);
   }
 }
