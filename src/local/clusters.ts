@@ -1,8 +1,7 @@
 import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
-import { hasCode } from "../agent/files.ts";
-import { jsonLog } from "../agent/log.ts";
+import { hasCode, jsonLog } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { agentIdIn } from "../cli/agent/run.ts";
 import { agentRuntime, type RuntimeChoice } from "../cli/agent/runtime.ts";

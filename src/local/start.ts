@@ -2,7 +2,7 @@ import { mkdir, open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
-import { hasCode } from "../agent/files.ts";
+import { hasCode } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { programEnv } from "../support/process.ts";
 import { refusal, startRecordedApi } from "./recorded-api.ts";
 import { acmeToken, slipwayAsAcme } from "./slipway.ts";
 
@@ -47,7 +48,7 @@ describe("backends logs", { timeout: 30_000 }, () => {
     await using api = await startStreamingApi();
     const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
     const child = spawn(process.execPath, [main, "backends", "logs", id], {
-      env: { PATH: process.env.PATH, SLIPWAY_API_URL: api.url, SLIPWAY_TOKEN: acmeToken },
+      env: { ...programEnv, SLIPWAY_API_URL: api.url, SLIPWAY_TOKEN: acmeToken },
       stdio: ["ignore", "pipe", "inherit"],
     });
     const exited = once(child, "exit");

@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../../agent/files.ts";
+import { hasCode } from "../../agent/log.ts";
 
 /**
  * Locks a state directory for this process; a lock whose process has ended is taken over.
