@@ -11,8 +11,8 @@ import type { AccountEvent } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Database } from "../database.ts";
-import { type Happening, newEvent } from "../events.ts";
-import { type Followers, tellSocket } from "../followers.ts";
+import { type EventParams, newEvent } from "../events.ts";
+import { type Followers, sendToSocket } from "../followers.ts";
 import { toPage } from "../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
@@ -23,8 +23,8 @@ type Writing = Pick<EventsSql, "insertEvent">;
  * commit.
  * @param now milliseconds since the epoch
  */
-export function recordEvent(sql: Writing, happening: Happening, now: number): void {
-  addEvent(sql, newEvent(happening, now));
+export function recordEvent(sql: Writing, event: EventParams, now: number): void {
+  addEvent(sql, newEvent(event, now));
 }
 
 /** Records events that another object made. One that is recorded already is left as it is. */
@@ -109,7 +109,7 @@ export class EventFeed {
       const seq = this.#sql.eventSeq(after);
       const rows = this.#sql.eventsRecordedAfter(seq, eventsReplayedMax + 1, filter);
       const replayed = rows.slice(0, eventsReplayedMax).map(eventOf);
-      tellSocket(socket, replayed, rows.length > replayed.length ? "there is more" : undefined);
+      sendToSocket(socket, replayed, rows.length > replayed.length ? "there is more" : undefined);
     });
   }
 
@@ -126,7 +126,7 @@ export class EventFeed {
       for (;;) {
         const rows = this.#sql.eventsRecordedAfter(this.#sentSeq, sentAtOnce, {});
         this.#sentSeq = rows.at(-1)?.seq ?? this.#sentSeq;
-        this.#followers.tell(followed, rows.map(eventOf));
+        this.#followers.send(followed, rows.map(eventOf));
         if (rows.length < sentAtOnce) break;
       }
     } else this.#sentSeq = this.#sql.lastEventSeq();

@@ -78,7 +78,7 @@ describe("nudges", () => {
     const followers = {
       followed: true,
       isFollowed: () => followers.followed,
-      tell: (_: string, messages: readonly unknown[]) => void told.push(...messages),
+      send: (_: string, messages: readonly unknown[]) => void told.push(...messages),
     };
     return { nudges: new Nudges(followers), told, followers };
   }

@@ -3,7 +3,7 @@ import { eventsSentAtOnce } from "../../../domain/limits.ts";
 import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
-import { type Happening, newEvent } from "../../events.ts";
+import { type EventParams, newEvent } from "../../events.ts";
 import type { FailureLog } from "../../failure-log.ts";
 import type { EventOutboxSql } from "../sql/event-outbox.sql.ts";
 import type { ServiceState } from "../state.ts";
@@ -15,10 +15,10 @@ import type { ServiceState } from "../state.ts";
  */
 export function recordEvent(
   { sql }: { sql: Pick<EventOutboxSql, "queueEvent"> },
-  happening: Happening,
+  params: EventParams,
   now: number,
 ): void {
-  const event = newEvent(happening, now);
+  const event = newEvent(params, now);
   sql.queueEvent(event.id, JSON.stringify(event));
 }
 

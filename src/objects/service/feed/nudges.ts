@@ -9,14 +9,14 @@ export const nudgesFollowed = "news";
  * together. Nothing of it is written, and while nobody follows nothing is done.
  */
 export class Nudges {
-  readonly #followers: Pick<Followers, "isFollowed" | "tell">;
+  readonly #followers: Pick<Followers, "isFollowed" | "send">;
   readonly #everyMs: number;
   readonly #untold = new Set<ServicePart>();
   #isScheduled = false;
   /** Set while the next nudge has to wait. It keeps the object awake, so that what is untold is not lost. */
   #pause: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(followers: Pick<Followers, "isFollowed" | "tell">, everyMs: number = nudgeEveryMs) {
+  constructor(followers: Pick<Followers, "isFollowed" | "send">, everyMs: number = nudgeEveryMs) {
     this.#followers = followers;
     this.#everyMs = everyMs;
   }
@@ -42,7 +42,7 @@ export class Nudges {
     }
     const nudge: ServiceNudge = { changed: [...this.#untold].sort() };
     this.#untold.clear();
-    this.#followers.tell(nudgesFollowed, [nudge]);
+    this.#followers.send(nudgesFollowed, [nudge]);
     this.#pause = setTimeout(() => this.#tell(), this.#everyMs);
   }
 }
