@@ -78,7 +78,7 @@ async function ensureRegistered(api: ApiClient, file: LocalStateFile, name: stri
     `cluster \`${name}\``,
   );
   if (existing && known?.credentials) return { port, credentials: known.credentials };
-  // Registered by a start that broke off before it had noted the secrets: nothing can use it yet.
+  // Registered by a start that was interrupted before it had kept the secrets: nothing can use it yet.
   if (existing) expectDone(await api.delete(["clusters", name]), `cluster \`${name}\` without known secrets`);
 
   const created = await api.send({

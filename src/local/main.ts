@@ -36,7 +36,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     const request = requests.receive(performance.now());
     if (request === "leave") {
       for (const leave of leaving) leave();
-      // The Worker's process ends with this one, however it ends.
+      // The Worker's process ends when this one does.
       process.exit(128 + constants.signals[signal]);
     }
     if (request === "stop") {

@@ -42,7 +42,7 @@ export function nodeImage(program: string, node?: NodeLayer): OciImage {
   );
   const layers = [...(node ? [node.layer] : []), script];
   const config = jsonBlob("application/vnd.oci.image.config.v1+json", {
-    // A script runs on any; OCI Image 1.1 wants one named.
+    // A script runs on any; OCI Image 1.1 requires one.
     architecture: node ? localPlatform.architecture : "amd64",
     os: "linux",
     config: {

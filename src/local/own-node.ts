@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { ArchivedFile } from "./tar-archive.ts";
 
-/** The Node that runs this, with the libraries that it needs: what an image needs to run it, wherever it runs. */
+/** The Node that runs this process and the libraries it loads: together they run in any image. */
 export interface OwnNode {
   files: ArchivedFile[];
   /** Where its libraries are, which need not be where another system's loader looks for them. */
@@ -17,7 +17,7 @@ const report = z.object({ sharedObjects: z.array(z.string()) });
 const nodePath = "usr/local/bin/node";
 
 export async function ownNode(): Promise<OwnNode> {
-  // Without this, it looks the names of all connected addresses up.
+  // Otherwise the report resolves the names of all connected addresses.
   Object.assign(process.report, { excludeNetwork: true });
   const { sharedObjects } = report.parse(process.report.getReport());
   // What has no path is the kernel's own.

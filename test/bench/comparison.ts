@@ -31,7 +31,7 @@ export interface Comparison {
   floor: FloorName;
   subject: Measures;
   floorResult: Measures;
-  /** The medians of the rounds' own ratios: what disturbs a machine for a while disturbs both of a round. */
+  /** The medians of the rounds' own ratios: a disturbance of the machine affects both sides of a round. */
   ratio: Measures;
   aim?: { minThroughput: number; maxP50?: number; met: boolean };
 }

@@ -32,7 +32,7 @@ interface Backend {
 
 /**
  * Counts what the life of an unkeyed backend uses: a spawn, five statuses that its agent reports, since it sweeps it
- * when it is idle, its end, and all the alarms that come of it.
+ * when it is idle, its end, and all alarms that follow from it.
  */
 export async function measureLives(
   sandbox: Sandbox,
@@ -70,7 +70,7 @@ export async function measureLives(
       await quiet(subject);
       return backend;
     });
-    // Outside what is counted: to evict an object is to wake it.
+    // Not counted: an eviction wakes the object first.
     await evict(subject);
     const ending = await stretch(subject, async () => {
       await beSwept(subject, lonely);
@@ -123,7 +123,7 @@ async function report(
   if (!answer.accepted) throw new Error(`status ${change.status} of backend ${id} was not accepted`);
 }
 
-/** The tables of a shard are written once in the life of a service, and are no cost of a backend. */
+/** A shard's tables are created once for a service, which is no cost of a backend. */
 async function touchEveryShard(subject: Subject, spawn: () => Promise<Backend>): Promise<void> {
   const touched = new Set<string>();
   while (touched.size < idAlphabet.length) {
@@ -139,7 +139,7 @@ function atOnce<T>(count: number, action: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, action));
 }
 
-/** Waits until no alarm is to ring soon. */
+/** Waits until no alarm will fire soon. */
 async function quiet(subject: Subject): Promise<void> {
   const giveUpAt = performance.now() + quietWithinMs;
   while ((await countsOf(subject)).pendingAlarmsMs.some((ms) => ms < soonMs)) {
@@ -158,7 +158,7 @@ async function countsOf({ origin }: Subject): Promise<Counts> {
   return counts.parse(await (await fetch(`${origin}/bench/counts`)).json());
 }
 
-/** Has every object forget what it holds in memory. */
+/** Evicts every object from memory. */
 async function evict({ origin }: Subject): Promise<void> {
   const response = await fetch(`${origin}/bench/evict`, { method: "POST" });
   if (!response.ok) throw new Error(`evict: ${response.status} ${await response.text()}`);

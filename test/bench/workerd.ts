@@ -26,7 +26,7 @@ export interface Workerd {
 let started = 0;
 
 /**
- * Serves a bundle in a workerd of its own, on a state directory of its own. It reaches nothing but this machine.
+ * Serves a bundle in a separate workerd with a new state directory. It reaches nothing but this machine.
  * @throws with what workerd printed if it ends before it listens
  */
 export async function startWorkerd(

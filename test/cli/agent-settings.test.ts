@@ -19,7 +19,7 @@ const enough = {
   SLIPWAY_SIGNING_SECRET: signingSecret,
 };
 
-/** What a command line and an environment come to. Throws, as the command does, what an option does not accept. */
+/** The settings of a command line and an environment. Throws, as the command does, what an option does not accept. */
 async function read(args: string[], env: NodeJS.ProcessEnv): Promise<Outcome<AgentSettings>> {
   const quiet = { writeErr: () => undefined };
   const command = new Command("agent").exitOverride().configureOutput(quiet);

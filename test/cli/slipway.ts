@@ -16,7 +16,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs the real command as a process of its own, with no other `SLIPWAY_` variables than those given. */
+/** Runs the real command as a separate process, with no other `SLIPWAY_` variables than those given. */
 export function slipway(
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},

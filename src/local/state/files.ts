@@ -15,7 +15,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   }
 }
 
-/** Reads a JSON file by its schema; null where there is none. Rejects, naming the file, where it is something else. */
+/** Reads a JSON file by its schema; null where there is none. Rejects, with its path, where it does not match. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   let text: string;
   try {

@@ -5,7 +5,7 @@ import { workerOptions } from "./options.ts";
 
 /*
  * The process that runs the Worker in Miniflare. It is separate because Miniflare ends its process on the first SIGINT,
- * while agents still have ends to report; and because it notices its parent's end, however that comes about.
+ * while agents still have ends to report; and because it notices when its parent ends, even by SIGKILL.
  */
 
 const stopAtMostMs = 5_000;
@@ -50,7 +50,7 @@ process.once("message", (message) => {
 });
 
 process.once("disconnect", async () => {
-  // Storage is complete at any instant, so that nothing is lost by leaving; Miniflare takes workerd along.
+  // Storage is durable at any instant, so that exiting loses nothing; workerd ends with Miniflare.
   setTimeout(() => process.exit(), stopAtMostMs);
   try {
     await (await running)?.dispose();

@@ -8,7 +8,7 @@ const program = fileURLToPath(new URL("./process.ts", import.meta.url));
 export interface RunningWorker {
   /** Resolves when its process has ended, requested or not. */
   ended: Promise<void>;
-  /** Stops it. Its storage is complete at any instant. */
+  /** Stops it. Its storage is durable at any instant. */
   close(): Promise<void>;
 }
 

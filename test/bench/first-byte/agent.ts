@@ -13,7 +13,7 @@ import { account, type Deployment } from "../deployment.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { call } from "../subject.ts";
 
-/** `slipway agent` in a process of its own. It ends, and its backends do, when it is disposed of. */
+/** `slipway agent` in a separate process. It ends, and its backends do, when it is disposed of. */
 export interface BenchAgent extends AsyncDisposable {
   /**
    * Resolves when the agent has logged that a backend's spawn was received or that it has reached a status, to when

@@ -35,7 +35,7 @@ export interface Client {
 const blobsAtOnce = 4;
 /** What docker and containerd copy at once. */
 const pieceBytes = 32 * 1024;
-/** CNCF distribution gives OCI manifests to those only that name the type. */
+/** CNCF distribution answers with an OCI manifest only where its type is accepted by name. */
 const acceptAll = `${ociImageType}, */*`;
 
 const pulledManifest = z.object({
@@ -95,7 +95,7 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
     await sendForHeaders("HEAD", `blobs/${digest}`, [200]);
   }
 
-  /** @param keep gets each piece before it is thrown away */
+  /** @param keep is called with each piece before it is discarded */
   async function fetchVerified(path: string, digest: string, keep?: (piece: Buffer) => void): Promise<void> {
     const response = await send("GET", path, [200], { headers: { accept: acceptAll } });
     const hash = createHash("sha256");
