@@ -43,7 +43,7 @@ export function parseOutputPath(path: string): OutputRequest | null {
   return { backendId, kind };
 }
 
-/** Serves the output and the usage of backends to requests that are signed as webhooks are. */
+/** Serves the output and the usage of backends to requests that are signed (src/protocol/README.md, "Output streams"). */
 export function outputEndpoints(options: OutputOptions): OutputEndpoints {
   const { verify, backends, log, streamsAtMost = streamsAtMostByDefault } = options;
   let open = 0;

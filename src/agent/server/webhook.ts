@@ -25,7 +25,7 @@ export interface WebhookOptions {
   log: Log;
 }
 
-/** Handles one delivery of a cluster webhook. */
+/** Handles one delivery of a cluster webhook (src/protocol/README.md, "Cluster webhooks"). */
 export function handleWebhook(
   options: WebhookOptions,
   body: Buffer,

@@ -1,5 +1,6 @@
 import { redeliveryDelayMs } from "../../domain/deliveries/retry.ts";
 import type { Env } from "../../objects/env.ts";
+import { FailureLog } from "../../objects/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
@@ -25,6 +26,7 @@ export function accountNews(env: Env, account: string): ReadableStream<AccountNe
         last = items.at(-1)?.id ?? last;
         return { items: items.map((event) => ({ event })), ...rest };
       },
+      failures: new FailureLog(`events of account ${account}`),
       begun: { event: null },
     }),
     { highWaterMark: 0 },
@@ -44,6 +46,7 @@ export function serviceNews(env: Env, account: string, service: string): Readabl
         const nudge = serviceNudge.safeParse(JSON.parse(message));
         return nudge.success ? { items: [nudge.data] } : { items: [], isLast: true };
       },
+      failures: new FailureLog(`news of service ${account}/${service}`),
       begun: { changed: [...serviceParts] },
     }),
     { highWaterMark: 0 },
@@ -58,6 +61,7 @@ const longestPauseMs = 30_000;
 interface NewsPorts<T> {
   open(): ReturnType<typeof openFollowing>;
   hear(message: string): Heard<T>;
+  failures: FailureLog;
   /** What is told whenever following has begun. */
   begun: T;
 }
@@ -109,9 +113,10 @@ class News<T> implements UnderlyingSource<T> {
       const reader = followMessages(opened.socket, { hear, mostUnread: mostUnreadNews }).getReader();
       if (this.#isCancelled) await reader.cancel();
       this.#following = reader;
+      this.#ports.failures.succeeded("follow");
       return "begun";
-    } catch {
-      // The object is being restarted, or is overloaded.
+    } catch (error) {
+      this.#ports.failures.failed("follow", error);
       return "failed";
     }
   }

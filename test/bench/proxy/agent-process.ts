@@ -4,8 +4,8 @@ import { listen } from "../../../src/agent/server/server.ts";
 import { agentPlan, proxied } from "./protocol.ts";
 
 /*
- * The agent's server with its proxy, a process of its own, and one backend that somebody else has started. It is
- * told one plan, tells its port and ends when its parent does.
+ * The agent's server with its proxy, in a separate process, and one backend that runs already. It receives one plan,
+ * sends its port and ends when its parent does.
  */
 
 const [message] = await once(process, "message");
