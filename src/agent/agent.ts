@@ -18,7 +18,7 @@ import { type AgentRoutes, type AgentServer, listen } from "./server/server.ts";
 import { handleWebhook } from "./server/webhook.ts";
 import { webhookVerifier } from "./server/webhook-verification.ts";
 
-/** What the heartbeat tells Slipway of this program. */
+/** This program's version, as heartbeats and `/healthz` have it. */
 const agentVersion = "0.1.0";
 
 export interface AgentOptions {
@@ -31,7 +31,7 @@ export interface AgentOptions {
   /** The secrets that webhooks may be signed with: two while one is being rotated. */
   signingSecrets: string[];
   runtime: Runtime;
-  /** Where the agent keeps what it must not forget. It belongs to this agent alone; made where it does not exist. */
+  /** The folder of the agent's journal. It belongs to this agent alone; made where it does not exist. */
   stateDir: string;
   /** 127.0.0.1 where it is left out. */
   host?: string;
@@ -41,7 +41,7 @@ export interface AgentOptions {
   publicUrl?: string;
   /**
    * Gives each backend the host `<backend id>.<domain>`, which must lead here; the URLs of backends have the scheme
-   * and the port of `publicUrl`. Where it is left out, backends are told apart by the path.
+   * and the port of `publicUrl`. Where it is left out, the path names the backend.
    */
   backendDomain?: string;
   /** Names this agent among those of the cluster; one that `stateDir` keeps where it is left out. */
@@ -54,9 +54,9 @@ export interface Agent {
   /** Where it listens, without a slash at the end; its webhook is `/webhook` below it. */
   url: string;
   /**
-   * Refuses spawns from now on and stops. `end`, which it does where nothing is said, ends every backend, softly at
-   * first, and delivers what it can of the reports; `keep` leaves backends and reports to the next start over this
-   * state. Resolves when nothing of the agent is left. The first call decides.
+   * Refuses spawns from now on and stops. `end`, the default, ends every backend, softly at first, and delivers what it
+   * can of the reports; `keep` leaves backends and reports to the next start over this state. Resolves when nothing of
+   * the agent is left. The first call decides.
    */
   close(options?: { backends: "end" | "keep" }): Promise<void>;
 }
@@ -64,7 +64,7 @@ export interface Agent {
 /**
  * Starts a cluster's agent: it serves the cluster's webhook, runs backends, reports on them and proxies
  * connections to them. What an earlier start over the same state has left is taken over first. Rejects, with everything
- * left as it was, for unusable options, a journal that it cannot use, a runtime that does not say what it has, or an
+ * left as it was, for unusable options, a journal that it cannot use, a runtime that cannot list what it has, or an
  * address that it cannot listen on.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -141,7 +141,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       heartbeat.beatNow();
       await backends.endAll(clock.closeGraceMs);
     } else {
-      // First of all: what a webhook is answered from now on would not be done.
+      // First of all: a webhook that is accepted from now on would not be acted on.
       await server.close();
       await backends.releaseAll();
     }

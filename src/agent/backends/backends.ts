@@ -10,11 +10,11 @@ import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
 import type { Found, Usage } from "../runtimes/runtime.ts";
 import { adoptionOf } from "./adoption.ts";
-import { Backend, type BackendSurroundings } from "./backend.ts";
+import { Backend, type BackendContext } from "./backend.ts";
 import { BackendStreams } from "./backend-streams.ts";
 import type { Journal, JournaledEnd } from "./journal.ts";
 
-export interface BackendsOptions extends Omit<BackendSurroundings, "onStatus"> {
+export interface BackendsOptions extends Omit<BackendContext, "onStatus"> {
   journal: Journal;
   reporter: Reporter;
   /** The cluster's lease: unless it is held nothing may hold a key. */
@@ -26,7 +26,7 @@ export type BackendUrls = (backendId: string) => string;
 
 export type SpawnOutcome =
   | { ok: true }
-  /** `isFinal`: no repetition will be answered otherwise. */
+  /** `isFinal`: a redelivery would be refused again. */
   | { ok: false; isFinal: boolean; message: string };
 
 interface Kept {
@@ -67,11 +67,11 @@ export class Backends {
     this.#forgetOldEnds();
     const found = new Map((await runtime.list()).map((started) => [started.backendId, started]));
     for (const { spawn, acknowledged, ...life } of journal.backends()) {
-      const backend = new Backend(spawn, life, this.#surroundings);
+      const backend = new Backend(spawn, life, this.#context);
       const started = found.get(backend.id);
       const adoption = adoptionOf(backend.status, started !== undefined);
       found.delete(backend.id);
-      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not told again.
+      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not reported again.
       this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
       log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
       backend.resume(adoption, started);
@@ -110,7 +110,7 @@ export class Backends {
     const scheduled = nextEntry([], { status: "scheduled" }, Date.now());
     const life = { history: scheduled ? [scheduled] : [], failure: null };
     journal.addBackend(data, life.history);
-    const backend = new Backend(data, life, this.#surroundings);
+    const backend = new Backend(data, life, this.#context);
     this.#backends.set(id, { backend, reported: 1 });
     this.#options.log("backend.spawned", { backend_id: id });
     backend.launch();
@@ -125,7 +125,7 @@ export class Backends {
     return backend !== undefined;
   }
 
-  /** Kills what Slipway says should not run here. */
+  /** Kills what, according to Slipway, should not run here. */
   terminateUnwanted(backendIds: readonly string[]): void {
     for (const id of backendIds) this.get(id)?.terminate("hard", "external");
   }
@@ -188,7 +188,7 @@ export class Backends {
     await this.#streams.settled();
   }
 
-  get #surroundings(): BackendSurroundings {
+  get #context(): BackendContext {
     return { ...this.#options, onStatus: (backend, entry) => this.#onStatus(backend, entry) };
   }
 
@@ -217,8 +217,8 @@ export class Backends {
 
   #onStatus(backend: Backend, entry: StatusEntry): void {
     const { time: _time, last_status: _lastStatus, ...fields } = entry;
-    // A status that is not kept is still told to Slipway; the next one that is kept brings it along.
-    this.#isKept(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
+    // A status that was not written is still reported; the next one that is written includes it.
+    this.#tryWrite(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
     this.#options.log("backend.status", { backend_id: backend.id, ...fields });
     if (entry.status === "terminated") this.#streams.clear(backend.id);
     const kept = this.#backends.get(backend.id);
@@ -246,10 +246,10 @@ export class Backends {
     if (delivered.outcome === "undelivered") return;
     if (entry.status === "terminated") {
       const end = { wasSpawned: true, failure: backend.failure };
-      if (this.#isKept(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
+      if (this.#tryWrite(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
       return;
     }
-    this.#isKept(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
+    this.#tryWrite(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
     if (isUnwanted(delivered)) backend.terminate("hard", "external");
     else if (delivered.outcome === "acknowledged") backend.confirm();
   }
@@ -264,8 +264,8 @@ export class Backends {
     for (const id of journal.forgetEndsBefore(Date.now() - clock.endedRememberedMs)) this.#streams.forget(id);
   }
 
-  /** Writes to the journal where a failure must not stop what goes on. @returns whether it was written */
-  #isKept(write: () => void): boolean {
+  /** Writes to the journal where a failure must not stop the backend. @returns whether it was written */
+  #tryWrite(write: () => void): boolean {
     try {
       write();
       return true;

@@ -1,8 +1,9 @@
 import type { Log } from "../log.ts";
 
 /**
- * The control plane's promise not to give this cluster's keys to anybody else: made by the answer to a heartbeat, and
- * counted from when that heartbeat was *sent*. Both in milliseconds, on a clock that also goes while the machine sleeps.
+ * The control plane's promise not to give this cluster's keys to another backend: made by the answer to a heartbeat,
+ * and counted from when that heartbeat was *sent*. Both in milliseconds, on a clock that also goes while the machine
+ * sleeps.
  */
 export interface Lease {
   sentAtMs: number;
@@ -11,7 +12,7 @@ export interface Lease {
 
 /** A lease as it is kept for the next start: its times mean something in the boot of the machine that they are of. */
 export interface KeptLease extends Lease {
-  /** Null where the machine does not say which boot this is. */
+  /** Null where the boot cannot be identified. */
   boot: string | null;
 }
 
@@ -93,7 +94,10 @@ export class LeaseGuard {
     fence();
   }
 
-  /** Takes the answer to a heartbeat. It does not mend a lease that had run out before: what that guarded is fenced first. */
+  /**
+   * Takes the answer to a heartbeat. It does not mend a lease that had run out before: what that guarded is fenced
+   * first.
+   */
   renew(answered: Lease): void {
     const { lease, log } = this.#options;
     this.check();

@@ -7,11 +7,11 @@ import { pause } from "../timers.ts";
 import type { CallResult, SlipwayClient } from "./client.ts";
 
 export type ReportOutcome =
-  /** `current` is the status that Slipway has, where it said. */
+  /** `current` is the status that Slipway has, where its answer says so. */
   | { outcome: "acknowledged"; current?: BackendStatus }
   /** Slipway does not know the backend, so nothing more is reported of it. */
   | { outcome: "unknown" }
-  /** Slipway will not take this report, however often it is sent. */
+  /** Slipway rejects this report; a retry would not change that. */
   | { outcome: "refused" }
   /** The reporter was closed first. */
   | { outcome: "undelivered" };
@@ -71,9 +71,9 @@ export function statusReporter(options: { client: SlipwayClient; clock: AgentClo
   };
 }
 
-/** Sorts an answer to a report into final ones and those that are worth a repetition. */
+/** Classifies the outcome of a report's delivery: final, or worth a retry. */
 export function judgeReport(result: CallResult): Verdict {
-  if (result.met === "failure") return { verdict: "retry", why: result.message };
+  if (result.outcome === "failure") return { verdict: "retry", why: result.message };
   const { status } = result;
   if (status >= 200 && status < 300) {
     const answer = statusReportAnswer.safeParse(result.body);

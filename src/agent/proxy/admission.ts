@@ -14,14 +14,14 @@ export interface ProxiedBackend {
   readonly address: Address | null;
   /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
   whenReady(ms: number): Promise<boolean>;
-  /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
+  /** Counts an open connection, which keeps the backend from being idle. @returns what ends that */
   openConnection(): () => void;
 }
 
 export interface Admission {
   backend: ProxiedBackend;
   path: BackendPath;
-  /** What tells the backend who connects. */
+  /** The headers that identify the client to the backend. */
   verified: FlatHeaders;
   /** The token came in the `Authorization` header, which is then the proxy's and not the backend's. */
   tokenInHeader: boolean;
@@ -73,11 +73,11 @@ export async function readyAddress(backend: ProxiedBackend, ms: number): Promise
   });
 }
 
-/** What may be said without a token: the status, which is public. */
+/** What may be disclosed without a token: the status, which is public. */
 function endedFailure({ status, termination_reason: reason }: StatusEntry) {
   const ended = status === "terminated" ? "has ended" : "is ending";
-  const said = reason === undefined ? status : `${status}, reason ${reason}`;
-  return fail("backend_not_found", `this backend ${ended} (${said})`, {
+  const summary = reason === undefined ? status : `${status}, reason ${reason}`;
+  return fail("backend_not_found", `this backend ${ended} (${summary})`, {
     details: { backend_status: status, ...(reason === undefined ? {} : { termination_reason: reason }) },
   });
 }

@@ -11,7 +11,7 @@ export interface FailureAnswer {
 }
 
 /**
- * What a connection gets that cannot be forwarded: the API's error envelope where `Accept` prefers JSON, else a
+ * The answer to a connection that cannot be forwarded: the API's error envelope where `Accept` prefers JSON, else a
  * small page.
  */
 export function failureAnswer(failure: Failure, accept: string | undefined, code?: string): FailureAnswer {
@@ -73,7 +73,7 @@ function quality(accept: string, type: string, subtype: string): number {
     return { range, weight: Number.isFinite(weight) ? weight : 0 };
   });
   const match = [`${type}/${subtype}`, `${type}/*`, "*/*"]
-    .map((wanted) => ranges.find(({ range }) => range === wanted))
+    .map((candidate) => ranges.find(({ range }) => range === candidate))
     .find((range) => range !== undefined);
   return match?.weight ?? 0;
 }

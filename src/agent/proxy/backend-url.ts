@@ -26,7 +26,7 @@ export function parseBackendDomain(text: string): string {
 }
 
 /**
- * The backend whose own host `<backend id>.<domain>` a `Host` header names, whatever the port; null for any other
+ * The backend whose own host `<backend id>.<domain>` a `Host` header names, with any port; null for any other
  * host. Other names below the domain, the agent's own for one, are no backend's.
  */
 export function backendIdOfHost(host: string | undefined, domain: string | null): string | null {

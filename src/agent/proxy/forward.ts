@@ -21,7 +21,7 @@ export interface Upstream {
 /** The backend did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
 
-/** RFC 9110 9.2.1. What asks for nothing but an answer may be asked twice. */
+/** RFC 9110 9.2.1. Requests by these methods change nothing, so they may be sent twice. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Those for which no body is expected, so that none need be announced to be empty. */
 const bodilessMethods = new Set([...safeMethods, "DELETE", "TRACE"]);
@@ -81,7 +81,7 @@ export function forwardRequest(
       giveUp(error);
     });
     sent.once("close", () => {
-      // Node tells of protocols that were switched unasked by nothing else.
+      // Node emits nothing else for a switch of protocols that was not requested.
       if (!answer && !hasFailed && !response.destroyed) giveUp(new Error("it did not answer in HTTP"));
     });
     sent.once("response", (received) => {

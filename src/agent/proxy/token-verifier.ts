@@ -7,7 +7,7 @@ import type { VerificationKeys } from "./verification-keys.ts";
 export interface TokenVerifier {
   /**
    * Checks that a token is good for a backend: `unauthorized`, or `unavailable` while there are no keys to check with.
-   * @returns what tells the backend who connects
+   * @returns the headers that identify the client to the backend
    */
   verify(token: string, backendId: string): Promise<Result<FlatHeaders>>;
 }
@@ -71,7 +71,7 @@ export function tokenVerifier(options: {
   };
 }
 
-/** The key that a token says it was signed with; a malformed token names none. */
+/** The key id in a token's header; a malformed token has none. */
 function keyIdOf(token: string): string | undefined {
   try {
     return decodeProtectedHeader(token).kid;

@@ -39,7 +39,7 @@ export function verificationKeys(options: { apiUrl: string; clock: AgentClock; l
 
   const ageMs = () => performance.now() - fetchedAt;
 
-  /** A withdrawn key stops being good although nobody asks for a new one. */
+  /** A withdrawn key stops being good even if no token names an unknown one. */
   function renewIfOld(): void {
     if (keys && ageMs() >= clock.jwksMaxAgeMs) void renew();
   }

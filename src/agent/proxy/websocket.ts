@@ -8,7 +8,7 @@ import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
 export interface WebSocketForwarder {
-  /** To be called as soon as there is an upgrade request, so that a client that leaves early is noticed. */
+  /** Call it as soon as an upgrade request is received, so that a client that leaves early is noticed. */
   watch(socket: Duplex): void;
   /** Opens a tunnel to a backend. Its refusal of the upgrade reaches the client as it is. */
   forward(
@@ -19,7 +19,7 @@ export interface WebSocketForwarder {
   ): Promise<void>;
 }
 
-/** What means something between an HTTP client and server only, or is set anew for the upgrade. */
+/** Headers of one request only, or set again for the upgrade. */
 const notForUpgrades = new Set(["expect", "content-length", "transfer-encoding", "connection", "upgrade"]);
 
 /**
@@ -74,7 +74,7 @@ function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
   return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
 }
 
-/** Lets neither side of a WebSocket outlive the other, whatever way it ends. */
+/** Lets neither side of a WebSocket outlive the other, however that ends. */
 function tieTogether(upstream: ClientRequest, socket: Socket): void {
   socket.once("close", () => upstream.destroy());
   upstream.once("upgrade", (_response, upstreamSocket) => {

@@ -77,7 +77,7 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
       response.destroy();
     });
   });
-  // Who answers says whether the client is to send its body; without this, Node would at once.
+  // The handler decides whether the client is to send its body; without this, Node would accept it at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
     upgraded.add(socket);
@@ -105,15 +105,17 @@ async function route(routes: AgentRoutes, request: IncomingMessage, response: Se
       return sendJson(response, { status: 413, body: { error: { message } } });
     }
     default: {
-      const asked = parseOutputPath(path);
-      return asked ? sendOutput(routes, asked, request, response) : routes.proxy.request(request, response);
+      const requested = parseOutputPath(path);
+      return requested
+        ? sendOutput(routes, requested, request, response)
+        : routes.proxy.request(request, response);
     }
   }
 }
 
 async function sendOutput(
   { output, log }: AgentRoutes,
-  asked: OutputRequest,
+  requested: OutputRequest,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -123,7 +125,7 @@ async function sendOutput(
   }
   const left = new AbortController();
   response.once("close", () => left.abort());
-  const answer = output(asked, singleHeaders(request), left.signal);
+  const answer = output(requested, singleHeaders(request), left.signal);
   return "events" in answer ? sendEvents(response, answer.events, log) : sendJson(response, answer);
 }
 

@@ -70,7 +70,7 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
   }
 }
 
-/** Best effort: a spawn pulls again, and says what is wrong. */
+/** Best effort: a spawn pulls again, and reports what fails. */
 async function pullAhead({ runtime, closing, log }: WebhookOptions, image: RuntimeImage): Promise<void> {
   try {
     const pulled = await runtime.pull(image, closing);

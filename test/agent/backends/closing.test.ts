@@ -23,7 +23,7 @@ test("close says at once that it drains, however far away the next heartbeat is"
   await closed;
 });
 
-test("close with keep leaves a backend as it is to the next start, which serves it and tells nothing twice", async () => {
+test("close with keep leaves a backend as it is to the next start, which serves it and reports nothing twice", async () => {
   const first = await startCluster();
   const { dir, slipway } = first;
   const data = spawnData("exit-on-sigterm");

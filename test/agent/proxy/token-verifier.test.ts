@@ -14,7 +14,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A verifier, what signs for it, and how often it asked for keys: once for each token that it really verified. */
+/** A verifier, what signs for it, and how often it requested keys: once for each token that it really verified. */
 async function startTokens(options: { rememberAtMost?: number } = {}) {
   let signingKeys = await makeSigningKeys();
   let keys = publicJwks(signingKeys);

@@ -26,7 +26,7 @@ test("an agent that serves says whose it is, what it runs and that it holds its 
   ]);
 });
 
-test("what has ended does not count, even where Slipway has not heard of it", async () => {
+test("what has ended does not count, even where its end was not acknowledged", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady("serve");
   cluster.slipway.answerReport = () => 503;

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import type { Address } from "../runtime.ts";
 import { publishedHost } from "./container-config.ts";
-import { ask, refusalOf } from "./engine.ts";
+import { callEngine, refusalOf } from "./engine.ts";
 import { labelNames } from "./labels.ts";
 
 export interface OwnContainer {
@@ -16,7 +16,7 @@ export interface OwnContainer {
 /** Those containers of an engine that have an agent's label: nothing else is ever touched. */
 export interface OwnContainers {
   list(): Promise<OwnContainer[]>;
-  /** By its backend, whatever containers are called. */
+  /** By its backend, whatever the container's name. */
   find(backendId: string): Promise<OwnContainer | null>;
   /** What one start made. */
   findByStart(start: string): Promise<OwnContainer | null>;
@@ -25,7 +25,7 @@ export interface OwnContainers {
 export function ownContainers(docker: Docker, scope: string): OwnContainers {
   async function select(labels: Record<string, string>): Promise<OwnContainer[]> {
     const label = Object.entries({ [labelNames.scope]: scope, ...labels }).map((pair) => pair.join("="));
-    const found = await ask((abortSignal) =>
+    const found = await callEngine((abortSignal) =>
       docker.listContainers({ all: true, filters: { label }, abortSignal }),
     );
     return found.map(ownContainer);
@@ -50,7 +50,7 @@ function ownContainer({ Id, Labels, State, Ports }: Docker.ContainerInfo): OwnCo
 /** Removes a container with what is its own. Harmless where it is gone or going. @param force even if it runs */
 export async function removeContainer(docker: Docker, containerId: string, force: boolean): Promise<void> {
   try {
-    await ask(() => docker.getContainer(containerId).remove({ force, v: true }));
+    await callEngine(() => docker.getContainer(containerId).remove({ force, v: true }));
   } catch (error) {
     const refusal = refusalOf(error);
     const isGoing = refusal?.status === 409 && /in progress/.test(refusal.message);

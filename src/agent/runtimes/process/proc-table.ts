@@ -52,8 +52,8 @@ export function procTable(): ProcessTable {
 }
 
 /**
- * Null where there is no such process; throws where that cannot be told, so that it is not taken for ended. Sync, since
- * it takes microseconds: /proc waits for no disk.
+ * Null where there is no such process; throws where that is unknown, so that the process is not taken for ended. Sync,
+ * since it takes microseconds: /proc waits for no disk.
  */
 function statOf(pid: number): Stat | null {
   try {

@@ -60,7 +60,7 @@ export async function placeInRoot(
   return isThere ? place : null;
 }
 
-/** The names that a path is made of, without those that say nothing. */
+/** The names that a path is made of, without `.` and empty ones. */
 export function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
