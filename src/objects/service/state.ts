@@ -2,6 +2,7 @@ import { fencingTokenBlock } from "../../domain/limits.ts";
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
 import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
+import { storedPin } from "../../domain/pins/pin.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
@@ -186,7 +187,7 @@ export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSe
 export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
   return {
     name: row.name,
-    image: row.image,
+    pin: storedPin(row.image),
     revision: row.revision,
     cluster: row.cluster,
     settings: settingsOf(row),

@@ -1,12 +1,17 @@
 import { backendId, backendRandomLength } from "../../../domain/ids.ts";
 import { webhookAttemptTimeoutMs } from "../../../domain/limits.ts";
-import { type ConnectRequest, connectRefusals, decideConnect } from "../../../domain/pins/connect.ts";
+import {
+  type ConnectRequest,
+  connectRefusals,
+  decideConnect,
+  resolveSpawnImage,
+} from "../../../domain/pins/connect.ts";
+import { pinText } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
 import { expandBackendUrlTemplate } from "../../../protocol/webhooks/webhook.ts";
 import type { ConnectCall, Connection } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
-import { digestOf } from "../pins/environments.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
 
@@ -48,7 +53,7 @@ export function decideAndRecord(
   const spec: BackendSpec = {
     repository: repositoryOf(record ?? { repository: null }, service, call.registryHost),
     tag: image.tag,
-    pin: { image: environment.image, revision: environment.revision },
+    pin: { image: pinText(environment.pin), revision: environment.revision },
     env: wish.env ?? {},
     startupTimeoutSeconds: environment.settings.startup_timeout_seconds,
     maxIdleSeconds: wish.maxIdleSeconds ?? environment.settings.max_idle_seconds,
@@ -113,18 +118,18 @@ export function resolveConnect(
     ...(query.key === undefined ? {} : { key: query.key }),
     ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
   };
-  const row = snapshot.environments.find(({ name }) => name === environment);
+  const found = snapshot.environments.find(({ name }) => name === environment);
   const decided = decideConnect(request, snapshot);
-  if (!row) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
+  if (!found) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
   const refusals = connectRefusals(request, snapshot);
-  const image = query.tag ?? row.image;
-  const common = { environment, image, revision: row.revision };
+  const common = { environment, image: query.tag ?? pinText(found.pin), revision: found.revision };
   if (!decided.ok) {
+    const image = resolveSpawnImage(query.tag, found, snapshot.images);
     return ok({
       ...common,
       action: "refuse",
-      digest: digestOf(state, { image }),
-      cluster: row.cluster ?? snapshot.accountDefaultCluster,
+      digest: image.ok ? image.value.digest : null,
+      cluster: found.cluster ?? snapshot.accountDefaultCluster,
       refusals: refusals.map(({ code, message }) => ({ code, message })),
     });
   }

@@ -1,5 +1,5 @@
 import { pinnedRedeliveryForMs } from "../../../domain/limits.ts";
-import { resolveImage } from "../../../domain/pins/images.ts";
+import { resolvePin, storedPin } from "../../../domain/pins/pin.ts";
 import {
   type ImagePinnedWebhookData,
   type SpawnWebhookData,
@@ -83,7 +83,7 @@ function enqueuePinned(
   now: number,
 ): void {
   const cluster = row.cluster ?? state.config().defaultCluster;
-  const image = resolveImage(row.image, state.imageIndex());
+  const image = resolvePin(storedPin(row.image), state.imageIndex());
   if (cluster === null || !image.ok) return;
   const { digest, tag } = image.value;
   const repository = repositoryOf(state.sql.image(digest) ?? { repository: null }, service, registryHost);

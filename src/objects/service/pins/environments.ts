@@ -6,7 +6,15 @@ import {
   type EnvironmentSettings,
   environmentNotFound,
 } from "../../../domain/pins/environments.ts";
-import { resolveImage } from "../../../domain/pins/images.ts";
+import type { ResolvedImage } from "../../../domain/pins/images.ts";
+import {
+  currentDigest,
+  initialPin,
+  parsePin,
+  pinText,
+  resolvePin,
+  storedPin,
+} from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
@@ -23,8 +31,6 @@ import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, RevisionRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
-
-const unpinnedImage = "latest";
 
 const defaultSettings: EnvironmentSettings = {
   startup_timeout_seconds: startupTimeoutSeconds,
@@ -46,8 +52,7 @@ function merged(
 
 /** What an environment's pin resolves to now; null while nothing was pushed that it could mean. */
 export function digestOf(state: ServiceState, row: Pick<EnvironmentRow, "image">): string | null {
-  const resolved = resolveImage(row.image, state.imageIndex());
-  return resolved.ok ? resolved.value.digest : null;
+  return currentDigest(storedPin(row.image), state.imageIndex());
 }
 
 export function environmentView(state: ServiceState, row: EnvironmentRow): Environment {
@@ -115,6 +120,12 @@ function matchingEnvironment(
   });
 }
 
+/** What the image that a request names means now. */
+function resolveText(state: ServiceState, image: string): Result<ResolvedImage> {
+  const pin = parsePin(image);
+  return pin.ok ? resolvePin(pin.value, state.imageIndex()) : pin;
+}
+
 /** Adds an environment that somebody asked for, which is an event. */
 export function createEnvironment(
   state: ServiceState,
@@ -137,7 +148,7 @@ function eventTarget(state: ServiceState, environment: string) {
   return { service: state.row().name, environment };
 }
 
-/** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
+/** Adds an environment with its first revision. What `initialPin` means need not have been pushed yet. */
 function addEnvironment(
   state: ServiceState,
   body: CreateEnvironmentBody,
@@ -148,8 +159,8 @@ function addEnvironment(
   if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
   if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
-  if (image !== unpinnedImage) {
-    const resolved = resolveImage(image, state.imageIndex());
+  if (image !== pinText(initialPin)) {
+    const resolved = resolveText(state, image);
     if (!resolved.ok) return resolved;
   }
   const settings = JSON.stringify(merged(defaultSettings, body.settings));
@@ -164,7 +175,7 @@ export function createDefaultEnvironment(
   actor: Actor,
   now: number,
 ): Result<EnvironmentRow> {
-  return addEnvironment(state, { name: defaultEnvironmentName, image: unpinnedImage }, actor, now);
+  return addEnvironment(state, { name: defaultEnvironmentName, image: pinText(initialPin) }, actor, now);
 }
 
 export function patchEnvironment(
@@ -238,7 +249,7 @@ export function pin(
   const found = matchingEnvironment(state, name, ifMatch);
   if (!found.ok) return found;
   const before = found.value;
-  const resolved = resolveImage(wish.image, state.imageIndex());
+  const resolved = resolveText(state, wish.image);
   if (!resolved.ok) return resolved;
   const previous = { image: before.image, digest: digestOf(state, before), revision: before.revision };
   const after = { ...before, image: wish.image, revision: before.revision + 1 };

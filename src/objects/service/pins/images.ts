@@ -1,5 +1,6 @@
 import { recentImages as recentImagesShown, resolvedRevisionsProtected } from "../../../domain/limits.ts";
-import { listOf } from "../../../domain/names.ts";
+import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
+import { type PinHistory, storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
@@ -10,9 +11,6 @@ import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
 import { digestOf } from "./environments.ts";
-
-/** In messages. */
-const backendsTold = 5;
 
 /**
  * Records a push. The tag moves to it, unless both this push and the one the tag stands on say when they happened
@@ -79,21 +77,19 @@ export function getImage(
   );
 }
 
-/** A tag that an environment follows stays, else the environment would resolve to nothing. */
+/** Forgets a tag that stands on this digest, unless an environment follows it. */
 export function forgetTag(state: ServiceState, tag: string, digest: string, now: number): Result<null> {
   if (state.sql.tag(tag)?.digest !== digest) return ok(null);
-  const followers = state.sql.environments().filter(({ image }) => image === tag);
-  if (followers.length > 0) {
-    const names = listOf(followers.map(({ name }) => name));
-    return fail("image_in_use", `tag \`${tag}\` cannot be deleted: environment ${names} follows it`);
-  }
+  const pins = new Map(state.sql.environments().map(({ name, image }) => [name, storedPin(image)]));
+  const checked = checkTagDeletion(tag, pins);
+  if (!checked.ok) return checked;
   state.sql.deleteTag(tag);
   const service = state.row().name;
   recordEvent(state, { type: "tag.removed", actor: null, service, details: { tag, digest } }, now);
   return ok(null);
 }
 
-/** Invariant 7: what an environment, one of its last revisions or a live backend needs stays. */
+/** Forgets an image, unless invariant 7 protects it. */
 export function deleteImage(
   state: ServiceState,
   digest: string,
@@ -103,21 +99,12 @@ export function deleteImage(
 ): Result<null> {
   return withImage(state, digest, ({ repository }) => {
     if (kept === "own_registry" && repository !== null) return ok(null);
-    const environments = environmentsOn(state, digest).map(({ name }) => name);
-    if (environments.length > 0)
-      return imageInUse(digest, `environment ${listOf(environments)} resolves to it`);
-    const backends = backendsOn(state, digest);
-    if (backends.length > 0) {
-      const told = listOf(backends.slice(0, backendsTold));
-      return imageInUse(digest, `${backends.length} live backends run it, among them ${told}`);
-    }
-    const [revision] = state.sql.recentRevisionsOf(digest, resolvedRevisionsProtected);
-    if (revision) {
-      return imageInUse(
-        digest,
-        `revision ${revision.revision} of environment \`${revision.name}\` resolved to it`,
-      );
-    }
+    const checked = checkImageDeletion(digest, {
+      pins: state.sql.environments().map((row) => pinHistory(state, row)),
+      backends: backendsOn(state, digest),
+      images: state.imageIndex(),
+    });
+    if (!checked.ok) return checked;
     state.sql.deleteImage(digest);
     const service = state.row().name;
     recordEvent(state, { type: "image.deleted", actor, service, details: { digest } }, now);
@@ -132,6 +119,15 @@ export function recentImages(state: ServiceState, service: ServiceRow, registryH
     tag: push.tag,
     uploadedAt: push.pushed_at,
   }));
+}
+
+/** An environment's pin, with as many revisions as it can protect digests by. */
+function pinHistory(state: ServiceState, row: EnvironmentRow): PinHistory {
+  return {
+    environment: row.name,
+    pin: storedPin(row.image),
+    revisions: state.sql.revisionsBefore(row.seq, row.revision + 1, resolvedRevisionsProtected),
+  };
 }
 
 /** The environments that resolve to a digest now. */
@@ -158,8 +154,4 @@ function imageView(state: ServiceState, service: ServiceRow, row: ImageRow, regi
     ...(row.media_type === null ? {} : { media_type: row.media_type }),
     pushed_at: isoTime(row.pushed_at),
   };
-}
-
-function imageInUse(digest: string, why: string) {
-  return fail("image_in_use", `image \`${digest}\` cannot be deleted: ${why}`);
 }

@@ -46,14 +46,6 @@ export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
         row.pushed_at,
       ),
     recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),
-    /** Revisions that resolved to a digest, among the `recent` latest of each environment that still exists. */
-    recentRevisionsOf: (digest: string, recent: number) =>
-      db.all<{ name: string; revision: number }>(
-        `SELECT e.name, r.revision FROM revisions r JOIN environments e ON e.seq = r.environment
-         WHERE r.digest = ? AND r.revision > e.revision - ? ORDER BY e.seq, r.revision DESC`,
-        digest,
-        recent,
-      ),
   };
 }
 export type ImagesSql = ReturnType<typeof imagesSql>;
