@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Action } from "../../domain/credentials/access.ts";
 import type { Result } from "../../domain/result.ts";
-import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
+import type { Actor, Caller, Idempotency, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import type { BackendPlace } from "../locate-backend.ts";
 
@@ -32,6 +32,8 @@ export type ParamName<Path extends string> = Path extends `${string}:${infer Nam
 interface Identified {
   identity: Identity;
   actor: Actor;
+  /** The actor, with what the request's headers ask for, on routes that take them. */
+  caller: Caller;
 }
 
 /** What a handler gets. Everything in it has been checked: access, names, query and body. */
@@ -43,8 +45,6 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** From `Idempotency-Key`, on routes that take it. */
   idempotency: Idempotency | undefined;
-  /** From `If-Match`, on routes that take it. */
-  ifMatch: number | undefined;
   /** To be called when a token or session was ended, so that it ends at once in this isolate. */
   forget(account: string, credentialId: string): void;
 }
@@ -92,7 +92,7 @@ interface Spec<Path extends string, A extends Access, Query, Body, Answer> exten
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A call before the types of its route are known; `identity`, `actor` and `backend` as far as the route has them. */
+/** A call before the types of its route are known; `identity`, `actor`, `caller` and `backend` as far as the route has them. */
 export type AnyCall = Call<Record<string, string>, unknown, unknown> &
   Partial<Identified> & { backend?: BackendPlace };
 

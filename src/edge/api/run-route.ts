@@ -7,6 +7,7 @@ import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { authenticate, authenticateRoot } from "../admission/authenticate.ts";
+import { callerOf } from "../admission/caller.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { parseJson, readText } from "../body.ts";
 import { parseInput } from "../input.ts";
@@ -147,11 +148,19 @@ async function readCall(
     query,
     body,
     idempotency,
-    ifMatch: ifMatch.value,
     forget: (account, credentialId) => tokens.forget(account, credentialId),
-    ...(identity ? { identity, actor: actorOf(identity) } : {}),
+    ...(identity ? identified(identity, { request, env }, { idempotency, ifMatch: ifMatch.value }) : {}),
     ...(backend ? { backend } : {}),
   });
+}
+
+function identified(
+  identity: Identity,
+  arrival: Pick<Arrival, "request" | "env">,
+  conditions: { idempotency: Idempotency | undefined; ifMatch: number | undefined },
+) {
+  const actor = actorOf(identity);
+  return { identity, actor, caller: callerOf(actor, arrival, conditions) };
 }
 
 /** Who does something, by their token. */

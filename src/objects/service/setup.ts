@@ -3,7 +3,8 @@ import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
 import { beginTermination } from "./backends/lifecycle.ts";
 import { describeService } from "./description.ts";
 import { recordEvent } from "./feed/event-outbox.ts";
-import { createDefaultEnvironment, findEnvironment } from "./pins/environments.ts";
+import { createDefaultEnvironment } from "./pins/environments.ts";
+import { findEnvironment } from "./pins/find-environment.ts";
 import type { ServiceState } from "./state.ts";
 
 /** What the account says of a service when it creates it. */

@@ -2,7 +2,7 @@ import { fencingTokenBlock } from "../../domain/limits.ts";
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
 import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
-import { storedPin } from "../../domain/pins/pin.ts";
+import { currentDigest, storedPin } from "../../domain/pins/pin.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
@@ -142,6 +142,11 @@ export class ServiceState {
       hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
+  }
+
+  /** What an environment's pin means now; null while nothing was pushed that it could mean. */
+  digestOf(row: Pick<EnvironmentRow, "image">): string | null {
+    return currentDigest(storedPin(row.image), this.imageIndex());
   }
 
   image(digest: string): ImageRow | undefined {

@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { actor, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, digestNumber, setUp, value } from "../support/service.ts";
 
 const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
@@ -214,7 +214,7 @@ async function connectMany(hello: Hello, model: Model, wish: Extract<Step, { do:
   const connects = Array.from({ length: wish.times }, () =>
     hello.connect({ environment, ...(key === null ? {} : { key }) }),
   );
-  const pin = pinned && hello.service().pin(environment, { image: pinned }, actor, registryHost);
+  const pin = pinned && hello.service().pin(environment, { image: pinned }, caller);
   const connections = (await Promise.all(connects)).map(value);
   if (pin) {
     value(await pin);
@@ -284,7 +284,7 @@ async function run(hello: Hello, model: Model, now: Step): Promise<void> {
       return;
     case "pin": {
       const image = "tag" in now.image ? now.image.tag : digestNumber(now.image.digest);
-      const result = await hello.service().pin(now.environment, { image }, actor, registryHost);
+      const result = await hello.service().pin(now.environment, { image }, caller);
       const digest = model.digestOf(image);
       if (digest === undefined)
         return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
@@ -329,7 +329,7 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40, size: "max" }), async (steps) => {
       const hello = await setUp();
       for (const name of ["staging", "prod"]) {
-        value(await hello.service().createEnvironment({ name, image: "latest" }, actor, registryHost));
+        value(await hello.service().createEnvironment({ name, image: "latest" }, caller));
       }
       const model = new Model();
       const firstPush: Step = { do: "push", digest: 1, tag: "latest" };

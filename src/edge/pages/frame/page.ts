@@ -1,7 +1,7 @@
 import type { HtmlEscapedString } from "hono/utils/html";
 import type { Action } from "../../../domain/credentials/access.ts";
 import type { Failure, Result } from "../../../domain/result.ts";
-import type { Actor, Identity } from "../../../objects/contract.ts";
+import type { Actor, Caller, Identity } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import type { ParamName } from "../../api/route.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
@@ -10,6 +10,7 @@ import type { BackendPlace } from "../../locate-backend.ts";
 export interface Visitor {
   identity: Identity;
   actor: Actor;
+  caller: Caller;
   /** The session's credential, as good as an access token. */
   credential: string;
   /** What the forms of this session carry. */

@@ -3,6 +3,7 @@ import { errorStatus } from "../../../domain/errors.ts";
 import { apiBodyMaxBytes } from "../../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import { authenticate } from "../../admission/authenticate.ts";
+import { callerOf } from "../../admission/caller.ts";
 import { actorOf, checkNames, type IsolateState } from "../../api/run-route.ts";
 import { readText } from "../../body.ts";
 import { backendNotFound, locateBackend } from "../../locate-backend.ts";
@@ -143,7 +144,9 @@ export async function visitorOf(
   const identity = await authenticate(env, `Bearer ${credential}`, tokens);
   if (!identity.ok) return identity.error.code === "unauthorized" ? ok(null) : identity;
   const csrf = await csrfToken(credential);
-  return ok({ identity: identity.value, actor: actorOf(identity.value), credential, csrf });
+  const actor = actorOf(identity.value);
+  const caller = callerOf(actor, { request, env });
+  return ok({ identity: identity.value, actor, caller, credential, csrf });
 }
 
 async function admit(

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { Actor, TerminateAllWish } from "../../contract.ts";
+import type { Actor, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
@@ -32,11 +32,11 @@ export function terminate(
 /** Asks for the end of many backends, at most so many at once. */
 export function terminateAll(
   state: ServiceState,
-  wish: TerminateAllWish,
+  params: TerminateAllParams,
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
-  const { before, environment } = wish;
+  const { before, environment } = params;
   const matched = state.sql
     .liveBackends()
     .filter(
@@ -45,8 +45,8 @@ export function terminateAll(
         (environment === undefined || row.environment === environment) &&
         mayEnd(actor, row),
     );
-  const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
-  const { hard } = wish;
+  const chosen = params.dryRun ? [] : matched.slice(0, atOnce);
+  const { hard } = params;
   const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));
   if (ended.length > 0) {
     const details = { hard, count: ended.length };
@@ -55,7 +55,7 @@ export function terminateAll(
   return ok({
     matched: matched.length,
     terminated: chosen.length,
-    complete: wish.dryRun || chosen.length === matched.length,
+    complete: params.dryRun || chosen.length === matched.length,
   });
 }
 

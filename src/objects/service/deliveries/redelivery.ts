@@ -11,12 +11,11 @@ import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.
 import { inTime } from "../../cluster/in-time.ts";
 import type { LoggedAttempt, RedeliveryWish } from "../../contract.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
-import { digestOf } from "../pins/environments.ts";
+import { enqueuePinned } from "../pins/announce.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { enqueuePinnedData } from "./webhooks.ts";
 
 export interface RedeliveryPorts {
   state: ServiceState;
@@ -117,9 +116,9 @@ function enqueuePinAgain(
     row && {
       cluster: row.cluster ?? state.config().defaultCluster,
       revision: row.revision,
-      digest: digestOf(state, row),
+      digest: state.digestOf(row),
     },
   );
-  if (judged.ok && data && !pending) enqueuePinnedData(state, wish.id, wish.cluster, data, now);
+  if (judged.ok && data && !pending) enqueuePinned(state, wish.id, wish.cluster, data, now);
   return judged;
 }

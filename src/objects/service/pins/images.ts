@@ -1,27 +1,42 @@
-import { recentImages as recentImagesShown, resolvedRevisionsProtected } from "../../../domain/limits.ts";
+import { recentImages as recentImagesShown } from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
-import { type PinHistory, storedPin } from "../../../domain/pins/pin.ts";
+import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
-import type { Actor, RecentImage } from "../../contract.ts";
+import type { Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
-import { digestOf } from "./environments.ts";
+import { announcingPins } from "./announce.ts";
+import { pinHistory } from "./revisions.ts";
 
-/**
- * Records a push. The tag moves to it, unless both this push and the one the tag stands on say when they happened
- * and this one is the earlier: notifications may arrive out of order.
- */
+type ForNames = Pick<Caller, "registryHost">;
+
+/** Records a push, and announces the pins that it gives another meaning. */
 export function recordImage(
   state: ServiceState,
   service: ServiceRow,
   body: RecordImageBody,
-  registryHost: string,
-  actor: Actor | null,
+  caller: Caller | RegistryCaller,
+  now: number,
+): Result<Image> {
+  return state.idempotency.once(caller.idempotency, now, () =>
+    announcingPins(state, service, caller, now, () => recordPush(state, service, body, caller, now)),
+  );
+}
+
+/**
+ * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
+ * one is the earlier: notifications may arrive out of order.
+ */
+function recordPush(
+  state: ServiceState,
+  service: ServiceRow,
+  body: RecordImageBody,
+  caller: Caller | RegistryCaller,
   now: number,
 ): Result<Image> {
   const claimedAt = body.pushed_at === undefined ? null : Date.parse(body.pushed_at);
@@ -40,15 +55,16 @@ export function recordImage(
     if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
   }
   const details = { digest: body.digest, ...(body.tag === undefined ? {} : { tag: body.tag }) };
+  const { actor } = caller;
   recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
-  return withImage(state, body.digest, (row) => ok(imageView(state, service, row, registryHost)));
+  return withImage(state, body.digest, (row) => ok(imageView(state, service, row, caller)));
 }
 
 export function listImages(
   state: ServiceState,
   service: ServiceRow,
   query: ListQuery,
-  registryHost: string,
+  caller: ForNames,
 ): Result<Page<Image>> {
   const start = pageStart(query);
   if (!start.ok) return start;
@@ -57,7 +73,7 @@ export function listImages(
       state.sql.imagesBefore(start.value, query.limit + 1),
       query.limit,
       ({ seq }) => seq,
-      (row) => imageView(state, service, row, registryHost),
+      (row) => imageView(state, service, row, caller),
     ),
   );
 }
@@ -66,11 +82,11 @@ export function getImage(
   state: ServiceState,
   service: ServiceRow,
   digest: string,
-  registryHost: string,
+  caller: ForNames,
 ): Result<ImageDetail> {
   return withImage(state, digest, (row) =>
     ok({
-      ...imageView(state, service, row, registryHost),
+      ...imageView(state, service, row, caller),
       environments: environmentsOn(state, digest).map(({ name }) => name),
       live_backends: backendsOn(state, digest),
     }),
@@ -78,23 +94,30 @@ export function getImage(
 }
 
 /** Forgets a tag that stands on this digest, unless an environment follows it. */
-export function forgetTag(state: ServiceState, tag: string, digest: string, now: number): Result<null> {
+export function forgetTag(
+  state: ServiceState,
+  service: ServiceRow,
+  tag: string,
+  digest: string,
+  now: number,
+): Result<null> {
   if (state.sql.tag(tag)?.digest !== digest) return ok(null);
   const pins = new Map(state.sql.environments().map(({ name, image }) => [name, storedPin(image)]));
   const checked = checkTagDeletion(tag, pins);
   if (!checked.ok) return checked;
   state.sql.deleteTag(tag);
-  const service = state.row().name;
-  recordEvent(state, { type: "tag.removed", actor: null, service, details: { tag, digest } }, now);
+  const details = { tag, digest };
+  recordEvent(state, { type: "tag.removed", actor: null, service: service.name, details }, now);
   return ok(null);
 }
 
 /** Forgets an image, unless invariant 7 protects it. */
 export function deleteImage(
   state: ServiceState,
+  service: ServiceRow,
   digest: string,
+  { actor }: Pick<Caller | RegistryCaller, "actor">,
   kept: "own_registry" | undefined,
-  actor: Actor | null,
   now: number,
 ): Result<null> {
   return withImage(state, digest, ({ repository }) => {
@@ -106,13 +129,16 @@ export function deleteImage(
     });
     if (!checked.ok) return checked;
     state.sql.deleteImage(digest);
-    const service = state.row().name;
-    recordEvent(state, { type: "image.deleted", actor, service, details: { digest } }, now);
+    recordEvent(state, { type: "image.deleted", actor, service: service.name, details: { digest } }, now);
     return ok(null);
   });
 }
 
-export function recentImages(state: ServiceState, service: ServiceRow, registryHost: string): RecentImage[] {
+export function recentImages(
+  state: ServiceState,
+  service: ServiceRow,
+  { registryHost }: ForNames,
+): RecentImage[] {
   return state.sql.recentPushes(recentImagesShown).map((push) => ({
     repository: repositoryOf(push, service, registryHost),
     digest: push.digest,
@@ -121,18 +147,9 @@ export function recentImages(state: ServiceState, service: ServiceRow, registryH
   }));
 }
 
-/** An environment's pin, with as many revisions as it can protect digests by. */
-function pinHistory(state: ServiceState, row: EnvironmentRow): PinHistory {
-  return {
-    environment: row.name,
-    pin: storedPin(row.image),
-    revisions: state.sql.revisionsBefore(row.seq, row.revision + 1, resolvedRevisionsProtected),
-  };
-}
-
 /** The environments that resolve to a digest now. */
 function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
-  return state.sql.environments().filter((row) => digestOf(state, row) === digest);
+  return state.sql.environments().filter((row) => state.digestOf(row) === digest);
 }
 
 function backendsOn(state: ServiceState, digest: string): string[] {
@@ -146,7 +163,12 @@ function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) 
     : fail("image_not_found", `no image with digest \`${digest}\` was pushed to this service`);
 }
 
-function imageView(state: ServiceState, service: ServiceRow, row: ImageRow, registryHost: string): Image {
+function imageView(
+  state: ServiceState,
+  service: ServiceRow,
+  row: ImageRow,
+  { registryHost }: ForNames,
+): Image {
   return {
     digest: row.digest,
     tags: state.sql.tagsOf(row.digest).map(({ tag }) => tag),
