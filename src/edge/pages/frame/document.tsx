@@ -1,28 +1,18 @@
 import { raw } from "hono/html";
-import { Form } from "../elements/elements.tsx";
-import { type AssetPaths, assetPaths, compression } from "./assets.ts";
-import type { View, Visitor } from "./page.ts";
+import { Form } from "../elements/form.tsx";
+import type { AssetPaths } from "./assets.ts";
+import type { Visitor } from "./page-call.ts";
 import { overName } from "./stream-events.ts";
+import type { View } from "./view.ts";
 
-/** htmx evaluates nothing and adds no styles; what a morph replaces stays open where somebody has opened it. */
+/** htmx evaluates nothing and adds no styles; what a morph replaces stays open where the visitor has opened it. */
 const htmxConfig = JSON.stringify({
   includeIndicatorCSS: false,
   morphIgnore: ["data-htmx-powered", "open"],
   history: false,
 });
 
-/** No source but our own, no inline script or style, nobody's frame (CSP level 3). */
-const contentSecurityPolicy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
+/** A view, and what the whole page around it needs. */
 export interface Shown extends View {
   /** Null before anybody has logged in. */
   visitor: Visitor | null;
@@ -33,34 +23,8 @@ export interface Shown extends View {
   livePath?: string | null;
 }
 
-/** A whole page as an answer. */
-export async function pageAnswer(
-  request: Request,
-  shown: Shown,
-  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
-): Promise<Response> {
-  const html = await (<Document {...shown} assets={await assetPaths()} />).toString();
-  return new Response(`<!doctype html>\n${html}`, {
-    status,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": contentSecurityPolicy,
-      // What a token may see is nothing for caches, nor for who presses "back" after logging out.
-      "cache-control": "no-store",
-      "referrer-policy": "same-origin",
-      "x-content-type-options": "nosniff",
-      ...compression(request),
-      ...headers,
-    },
-  });
-}
-
-/** What a live page sends of itself: the part that changes. */
-export async function fragment(body: View["body"]): Promise<string> {
-  return String(await body.toString());
-}
-
-function Document({
+/** A whole page. */
+export function Document({
   title,
   body,
   below,

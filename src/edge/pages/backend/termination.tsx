@@ -6,22 +6,24 @@ import type { BackendInfo } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
-import { Confirm, Form } from "../elements/elements.tsx";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
-import type { Submitted, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
-/** The forms by which a backend is ended, by their names. */
-export const softEnd = "terminate";
-export const hardEnd = "terminate-hard";
+/** The names of the forms that terminate a backend. */
+export const softForm = "terminate";
+export const hardForm = "terminate-hard";
 
-/** Asks for the end of a backend. */
-export async function endBackend(
+/** Terminates a backend, as a form of its page does. */
+export async function terminateBackend(
   { env, backend, visitor }: { env: Env; backend: BackendPlace; visitor: Visitor },
   hard: boolean,
 ): Promise<Result<Submitted>> {
   const { account, service, id } = backend;
-  const ended = await serviceStub(env, account, service).terminate(id, hard, visitor.actor);
-  if (!ended.ok) return ended;
+  const terminated = await serviceStub(env, account, service).terminate(id, hard, visitor.actor);
+  if (!terminated.ok) return terminated;
   return ok({
     done: hard
       ? `Backend ${id} was told to stop at once.`
@@ -29,8 +31,8 @@ export async function endBackend(
   });
 }
 
-/** What can be done to end a backend; nothing where it has ended or is being stopped. */
-export function Ending({
+/** The buttons that terminate a backend; none where it has ended or is being stopped. */
+export function Termination({
   info,
   status,
   visitor,
@@ -47,8 +49,8 @@ export function Ending({
       <h2 id="ending-heading">End it</h2>
       {permitted.ok ? (
         <div class="actions">
-          {isConnectable(status.status) ? <EndSoftly info={info} visitor={visitor} /> : null}
-          <EndHard info={info} visitor={visitor} />
+          {isConnectable(status.status) ? <SoftTermination info={info} visitor={visitor} /> : null}
+          <HardTermination info={info} visitor={visitor} />
         </div>
       ) : (
         <p>You cannot end it here: {permitted.error.message}.</p>
@@ -62,7 +64,7 @@ interface Offered {
   visitor: Visitor;
 }
 
-function EndSoftly({ info, visitor }: Offered) {
+function SoftTermination({ info, visitor }: Offered) {
   return (
     <div id="end-softly">
       <Confirm summary="Terminate">
@@ -71,7 +73,7 @@ function EndSoftly({ info, visitor }: Offered) {
           is stopped. Nobody can connect to it any more.{afterKey(info)}
         </p>
         <Form visitor={visitor} path={pathOf.backend(info.id)} label="Terminate">
-          <button type="submit" name="do" value={softEnd} class="danger">
+          <button type="submit" name="do" value={softForm} class="danger">
             Terminate {info.id}
           </button>
         </Form>
@@ -80,7 +82,7 @@ function EndSoftly({ info, visitor }: Offered) {
   );
 }
 
-function EndHard({ info, visitor }: Offered) {
+function HardTermination({ info, visitor }: Offered) {
   return (
     <div id="end-hard">
       <Confirm summary="Terminate hard">
@@ -89,7 +91,7 @@ function EndHard({ info, visitor }: Offered) {
           not saved is lost.{afterKey(info)}
         </p>
         <Form visitor={visitor} path={pathOf.backend(info.id)} label="Terminate hard">
-          <button type="submit" name="do" value={hardEnd} class="danger">
+          <button type="submit" name="do" value={hardForm} class="danger">
             Terminate {info.id} hard
           </button>
         </Form>
