@@ -82,7 +82,7 @@ export interface SignedGet {
   headers: WebhookHeaders;
 }
 
-/** An attempt as it is told to its cluster's log: an `image.pinned` with its data, to be sent again with it. */
+/** An attempt as its cluster's log records it: an `image.pinned` with its data, to be sent again with it. */
 export type LoggedAttempt = DeliveryAttempt & { announced?: ImagePinnedWebhookData };
 
 /** Attempts of one service, or of the account itself (`service` null), at one registration of a cluster. */
@@ -92,7 +92,7 @@ export interface AttemptsTold {
   attempts: LoggedAttempt[];
 }
 
-export interface RedeliveryWish {
+export interface RedeliveryParams {
   cluster: string;
   registration: number;
   /** The webhook's. */

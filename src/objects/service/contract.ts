@@ -19,7 +19,7 @@ import type {
   Actor,
   Caller,
   LoggedAttempt,
-  RedeliveryWish,
+  RedeliveryParams,
   RegistryCaller,
 } from "../rpc-types.ts";
 
@@ -218,11 +218,11 @@ export interface ServiceRpc {
   recentImages(caller: Pick<Caller, "registryHost">): Promise<Result<RecentImage[]>>;
 
   listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
-  /** Without those that no agent was heard to run for longer than the lease; their keys are held all the same. */
+  /** Without those that no agent has reported for longer than the lease; their keys are held all the same. */
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
-  /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
+  /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
   terminateAll(
     params: TerminateAllParams,
@@ -230,13 +230,13 @@ export interface ServiceRpc {
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
-  redeliver(wish: RedeliveryWish): Promise<Result<LoggedAttempt>>;
+  redeliver(params: RedeliveryParams): Promise<Result<LoggedAttempt>>;
 
   /**
    * For Backends shards: what was decided about a backend.
-   * @param heard whether the cluster has spoken of it, which acknowledges the spawn
+   * @param reported whether the cluster has reported on it, which acknowledges the spawn
    */
-  learn(backendId: string, heard: boolean): Promise<Result<BackendRecord>>;
+  learn(backendId: string, reported: boolean): Promise<Result<BackendRecord>>;
   /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
   statusReached(
     backendId: string,

@@ -13,7 +13,7 @@ import type {
   Connection,
   ConnectParams,
   PinParams,
-  RedeliveryWish,
+  RedeliveryParams,
   RegistryCaller,
   ServiceDescription,
   ServiceRpc,
@@ -42,7 +42,7 @@ import * as setup from "./setup.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
- * and commits in one synchronous transaction; webhooks and other objects are spoken to after it.
+ * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
 export class Service extends FollowedObject implements ServiceRpc {
   readonly #parts = new ServiceParts(this.ctx, this.env);
@@ -211,12 +211,12 @@ export class Service extends FollowedObject implements ServiceRpc {
     );
   }
 
-  async redeliver(params: RedeliveryWish) {
+  async redeliver(params: RedeliveryParams) {
     return redeliver(this.#parts, params, Date.now());
   }
 
-  async learn(backendId: string, heard: boolean) {
-    return knownBackend(this.#state, backendId, (row) => heard && this.#parts.deliveries.acknowledge(row));
+  async learn(backendId: string, reported: boolean) {
+    return knownBackend(this.#state, backendId, (row) => reported && this.#parts.deliveries.acknowledge(row));
   }
 
   async statusReached(

@@ -40,7 +40,7 @@ export interface BackendSpec {
   secretToken: string;
 }
 
-/** Who is told of writes as they are made, inside their transactions. */
+/** Called on writes as they are made, inside their transactions. */
 export interface StateWatchers {
   visibleChanged?: (parts: readonly ServicePart[]) => void;
   eventWritten?: () => void;
@@ -126,7 +126,7 @@ export class ServiceState {
     return token;
   }
 
-  /** When an environment was last spawned into. It is written down by and by, and told by the backends until then. */
+  /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
   lastSpawnedAt(row: EnvironmentRow): number | null {
     const at = Math.max(row.last_spawned_at ?? 0, this.sql.lastSpawnOf(row) ?? 0);
     return at === 0 ? null : at;

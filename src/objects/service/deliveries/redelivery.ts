@@ -9,7 +9,7 @@ import { webhookAttemptTimeoutMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import { inTime } from "../../cluster/in-time.ts";
-import type { LoggedAttempt, RedeliveryWish } from "../../contract.ts";
+import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
 import { enqueuePinned } from "../pins/announce.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
@@ -34,7 +34,7 @@ const attemptMetWithinMs = 2 * webhookAttemptTimeoutMs + 2_000;
  */
 export async function redeliver(
   ports: RedeliveryPorts,
-  wish: RedeliveryWish,
+  wish: RedeliveryParams,
   now: number,
 ): Promise<Result<LoggedAttempt>> {
   const { state, attempts } = ports;
@@ -57,7 +57,7 @@ export async function redeliver(
   }
 }
 
-function begin(ports: RedeliveryPorts, wish: RedeliveryWish, now: number): Result<null> {
+function begin(ports: RedeliveryPorts, wish: RedeliveryParams, now: number): Result<null> {
   const { state, deliveries } = ports;
   const webhook = webhookName(wish.id);
   if (webhook?.type === "backend.spawn") return beginSpawn(ports, webhook.backendId);
@@ -105,7 +105,7 @@ function enqueueTerminationAgain(
 
 function enqueuePinAgain(
   state: ServiceState,
-  wish: RedeliveryWish,
+  wish: RedeliveryParams,
   pending: DeliveryRow | undefined,
   now: number,
 ): Result<null> {
