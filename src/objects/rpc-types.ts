@@ -21,6 +21,22 @@ export interface Idempotency {
   requestHash: string;
 }
 
+/** Who makes a request, as the edge knows it, and what the request's headers ask of its execution. */
+export interface Caller {
+  actor: Actor;
+  /** host[:port] of the deployment's own registry: it begins the name of an image recorded without a repository. */
+  registryHost: string;
+  /** Makes a change that is requested twice happen once. */
+  idempotency?: Idempotency;
+  /** The revision that the caller expects to change; `revision_conflict` where it is another one. */
+  ifMatch?: number;
+}
+
+/** The Registry object as a caller: it speaks for whoever pushed, and names nobody. */
+export interface RegistryCaller extends Omit<Caller, "actor"> {
+  actor: null;
+}
+
 /** A new secret as it is stored: the edge made it, and shows it once. */
 export interface NewSecret {
   id: string;

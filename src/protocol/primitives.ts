@@ -2,7 +2,8 @@ import { z } from "zod";
 import { backendIdPattern } from "../domain/ids.ts";
 import { keyMaxCharacters } from "../domain/limits.ts";
 import { namePattern, nameRule } from "../domain/names.ts";
-import { digestPattern, parseImageReference, tagPattern } from "../domain/pins/images.ts";
+import { digestPattern, tagPattern } from "../domain/pins/images.ts";
+import { parsePin } from "../domain/pins/pin.ts";
 
 /** The name of an account, service, environment or cluster (src/domain/names.ts). */
 export const name = z.string().regex(namePattern, `a name is ${nameRule}`).meta({ id: "Name" });
@@ -23,7 +24,7 @@ export const digest = z
 export const image = z
   .string()
   .superRefine((text, context) => {
-    const parsed = parseImageReference(text);
+    const parsed = parsePin(text);
     if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.error.message });
   })
   .meta({ id: "Image", description: "An image tag or an image digest" });

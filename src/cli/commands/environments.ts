@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { shortDigest } from "../../domain/pins/images.ts";
+import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import {
   createEnvironmentBody,
   type Environment,
@@ -80,7 +81,7 @@ export function addEnvironmentCommands(program: Command): void {
           ["NAME", "IMAGE", "DIGEST", "REVISION", "CLUSTER", "LIVE", "LAST SPAWNED"],
           items.map((item) => [
             item.name,
-            item.image === item.digest ? shortDigest(item.image) : item.image,
+            shortPin(storedPin(item.image)),
             item.digest && shortDigest(item.digest),
             item.revision,
             item.cluster,

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { shortDigest } from "../../domain/pins/images.ts";
+import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import {
   history,
   type PinAnswer,
@@ -78,7 +79,7 @@ export function addPinCommands(environments: Command): void {
           items.map((item) => [
             item.revision,
             item.kind,
-            item.image === item.digest ? shortDigest(item.image) : item.image,
+            shortPin(storedPin(item.image)),
             item.digest && shortDigest(item.digest),
             item.at,
             `${item.by.token_name} (${item.by.token_id})`,

@@ -3,18 +3,21 @@ import { heartbeatEveryMs } from "../limits.ts";
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { chooseEnvironment, type EnvironmentSettings } from "./environments.ts";
-import { type ImageIndex, type ResolvedImage, resolveImage } from "./images.ts";
+import type { ImageIndex, ResolvedImage } from "./images.ts";
+import { type Pin, parsePin, resolvePin } from "./pin.ts";
 
+/** An environment as a decision sees it. */
 export interface EnvironmentSnapshot {
   name: string;
-  /** The pin: a tag or a digest. */
-  image: string;
+  pin: Pin;
+  /** How many pins it has had, this one included. */
   revision: number;
   /** Null follows the account's default cluster. */
   cluster: string | null;
   settings: EnvironmentSettings;
 }
 
+/** The backend that holds a key: at most one in each environment (invariant 1). */
 export interface KeyHolder {
   id: string;
   status: BackendStatus;
@@ -32,19 +35,24 @@ export interface ConnectSnapshot {
   holderOf(environment: string, key: string): KeyHolder | undefined;
 }
 
+/** What a connect asks for. */
 export interface ConnectRequest {
+  /** Undefined: the one that `chooseEnvironment` finds. */
   environment?: string;
+  /** The backend that holds it is handed out; without a key each connect starts one of its own. */
   key?: string;
-  /** Null: do not start a backend. */
+  /** Null: do not start a backend. `tag` is a tag or a digest that is run in place of the pin. */
   spawn: { tag?: string; cluster?: string } | null;
   /** The environments that the token is narrowed to; undefined means all. */
   allowedEnvironments?: readonly string[];
 }
 
 export type ConnectDecision =
+  /** The key's holder is live and takes connections: it is handed out, whatever the pin means now. */
   | { action: "reuse"; environment: EnvironmentSnapshot; backendId: string }
-  /** The key's holder is ending: nothing may be decided before its end. */
+  /** The key's holder is ending: nothing may be decided before its end (invariant 1). */
   | { action: "wait"; environment: EnvironmentSnapshot; backendId: string }
+  /** A backend is started: of this digest on this cluster, whatever is pinned or pushed afterwards (invariant 3). */
   | {
       action: "spawn";
       environment: EnvironmentSnapshot;
@@ -52,7 +60,11 @@ export type ConnectDecision =
       image: ResolvedImage;
     };
 
-/** Decides what a connect does. A pure function of the snapshot: invariants 1 to 3 rest on it. */
+/**
+ * Decides what a connect does. A pure function of the snapshot: invariants 1 to 3 rest on it.
+ * @returns the decision, or the first reason to refuse: those that no retry mends come before those that one may
+ * @example decideConnect({ key: "doc-1", spawn: {} }, snapshot) // reuse, while a live backend holds `doc-1`
+ */
 export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot): Result<ConnectDecision> {
   const chosen = chooseConnectEnvironment(request, snapshot);
   if (!chosen.ok) return chosen;
@@ -69,14 +81,17 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
 
   const cluster = chooseCluster(request.spawn.cluster, environment, snapshot);
   if (!cluster.ok) return cluster;
-  const image = resolveImage(request.spawn.tag ?? environment.image, snapshot.images);
+  const image = resolveSpawnImage(request.spawn.tag, environment, snapshot.images);
   if (!image.ok) return image;
   const available = checkAvailable(cluster.value, snapshot);
   if (!available.ok) return available;
   return ok({ action: "spawn", environment, cluster: cluster.value, image: image.value });
 }
 
-/** Every reason for which a connect would be refused now; empty when it would not be. */
+/**
+ * Every reason for which a connect would be refused now, the one that `decideConnect` gives first; empty when it
+ * would not be.
+ */
 export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapshot) {
   const decision = decideConnect(request, snapshot);
   if (decision.ok) return [];
@@ -85,7 +100,7 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   const cluster = chooseCluster(request.spawn.cluster, chosen.value, snapshot);
   return [
     cluster,
-    resolveImage(request.spawn.tag ?? chosen.value.image, snapshot.images),
+    resolveSpawnImage(request.spawn.tag, chosen.value, snapshot.images),
     cluster.ok ? checkAvailable(cluster.value, snapshot) : ok(null),
   ].flatMap((result) => (result.ok ? [] : [result.error]));
 }
@@ -112,7 +127,27 @@ function chooseConnectEnvironment(
     : fail("environment_not_found", `environment \`${name.value}\` not found`);
 }
 
-/** The cluster a spawn goes to: the one the request names, else the environment's, else the account's default. */
+/**
+ * The image that a spawn runs: the one that the request names, else what the environment's pin means now.
+ * @param named a tag or a digest
+ * @returns `bad_request` for what is neither, `image_not_found` for what was not pushed
+ */
+export function resolveSpawnImage(
+  named: string | undefined,
+  environment: Pick<EnvironmentSnapshot, "pin">,
+  images: ImageIndex,
+): Result<ResolvedImage> {
+  if (named === undefined) return resolvePin(environment.pin, images);
+  const pin = parsePin(named);
+  return pin.ok ? resolvePin(pin.value, images) : pin;
+}
+
+/**
+ * The cluster that a spawn goes to: the one that the request names, else the environment's, else the account's
+ * default.
+ * @returns `cluster_required` where none of them is set, `cluster_not_found` where the account has no such cluster
+ * @example chooseCluster(undefined, { name: "prod", cluster: "eu" }, snapshot) // ok("eu")
+ */
 export function chooseCluster(
   named: string | undefined,
   environment: Pick<EnvironmentSnapshot, "name" | "cluster">,
@@ -133,7 +168,7 @@ export function chooseCluster(
   );
 }
 
-/** Refuses what may be tried again; to be asked last, after what no repetition mends. */
+/** Refuses what a retry may mend. It is checked last, so that nobody retries what no retry mends. */
 function checkAvailable(
   cluster: string,
   { drainingClusters }: Pick<ConnectSnapshot, "drainingClusters">,

@@ -1,6 +1,7 @@
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 
+/** The environment that each service begins with. */
 export const defaultEnvironmentName = "default";
 
 /** What an environment decides about the backends spawned into it. Durations in seconds. */
@@ -16,6 +17,10 @@ export interface EnvironmentSettings {
  *
  * A service whose only environment is `default` uses it when none is named. As soon as others exist a
  * request must name one, unless the service has been given a default environment.
+ * @param existing the names of the service's environments
+ * @returns its name; `environment_not_found` or `environment_required`, each with those that there are
+ * @example chooseEnvironment(undefined, ["default"], null) // ok("default")
+ * @example chooseEnvironment(undefined, ["default", "prod"], null) // environment_required
  */
 export function chooseEnvironment(
   named: string | undefined,
@@ -34,6 +39,7 @@ export function chooseEnvironment(
   });
 }
 
+/** The failure for an environment that does not exist, with those that do. */
 export function environmentNotFound(named: string, existing: readonly string[]) {
   return fail(
     "environment_not_found",

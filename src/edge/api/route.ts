@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Result } from "../../domain/result.ts";
-import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
+import type { Actor, Caller, Idempotency, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import type { RouteAccess } from "../admission/access.ts";
 import type { BackendPlace } from "../locate-backend.ts";
@@ -11,6 +11,8 @@ export type ApiVersion = "v1" | "v2" | "v3" | "public";
 interface Identified {
   identity: Identity;
   actor: Actor;
+  /** The actor, with what the request's headers ask for, on routes that take them. */
+  caller: Caller;
 }
 
 /** What a handler gets. Everything in it has been checked: access, names, query and body. */
@@ -22,8 +24,6 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** From `Idempotency-Key`, on routes that take it. */
   idempotency: Idempotency | undefined;
-  /** From `If-Match`, on routes that take it. */
-  ifMatch: number | undefined;
   /** To be called when a token or session was ended, so that it ends at once in this isolate. */
   forget(account: string, credentialId: string): void;
 }
@@ -73,7 +73,7 @@ interface Spec<Path extends string, A extends RouteAccess, Query, Body, Answer> 
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A call before the types of its route are known; `identity`, `actor` and `backend` as far as the route has them. */
+/** A call before the types of its route are known; `identity`, `actor`, `caller` and `backend` as far as the route has them. */
 export type AnyCall = Call<Record<string, string>, unknown, unknown> &
   Partial<Identified> & { backend?: BackendPlace };
 

@@ -1,9 +1,10 @@
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
 import { nearest } from "../../domain/names.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
-import type { Idempotency } from "../../objects/contract.ts";
+import type { Idempotency, Identity } from "../../objects/contract.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { type Admitted, admit, type Named } from "../admission/admit.ts";
+import { callerOf } from "../admission/caller.ts";
 import { bearerCredential } from "../admission/credential.ts";
 import { actorOf } from "../admission/identify.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
@@ -97,11 +98,19 @@ async function readCall(
     query,
     body,
     idempotency,
-    ifMatch: ifMatch.value,
     forget: (account, credentialId) => tokens.forget(account, credentialId),
-    ...(identity ? { identity, actor: actorOf(identity) } : {}),
+    ...(identity ? identified(identity, { request, env }, { idempotency, ifMatch: ifMatch.value }) : {}),
     ...(backend ? { backend } : {}),
   });
+}
+
+function identified(
+  identity: Identity,
+  arrival: Pick<Arrival, "request" | "env">,
+  conditions: { idempotency: Idempotency | undefined; ifMatch: number | undefined },
+) {
+  const actor = actorOf(identity);
+  return { identity, actor, caller: callerOf(actor, arrival, conditions) };
 }
 
 /** Says what there is instead of a service that was not found. Costs a call, on this failure only. */

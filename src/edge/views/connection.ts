@@ -1,6 +1,6 @@
 import { checkSpawnEnv } from "../../domain/backends/spawn-env.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import type { ConnectCall, Connection } from "../../objects/contract.ts";
+import type { Caller, Connection, ConnectParams } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { serviceStub } from "../../objects/stubs.ts";
 import { type ConnectionClaims, signConnectionToken } from "../../protocol/tokens/connection-token.ts";
@@ -21,16 +21,16 @@ export interface GrantedConnection extends Connection {
   origin: string;
 }
 
-/** Connects to a backend, starting one where that is wished, and signs the way to it. */
+/** Connects to a backend, starting one where `params` ask for it, and signs the way to it. */
 export async function connect(
-  { env, request }: { env: Env; request: Request },
+  { env, request, caller }: { env: Env; request: Request; caller: Caller },
   { account, service }: { account: string; service: string },
-  wish: ConnectCall,
+  params: ConnectParams,
   user: ConnectingUser,
 ): Promise<Result<GrantedConnection>> {
-  const spawnEnv = checkSpawnEnv(wish.spawn?.env ?? {});
+  const spawnEnv = checkSpawnEnv(params.spawn?.env ?? {});
   if (!spawnEnv.ok) return spawnEnv;
-  const connected = await serviceStub(env, account, service).connectBackend(wish);
+  const connected = await serviceStub(env, account, service).connectBackend(params, caller);
   if (!connected.ok) return connected;
 
   const connection = connected.value;

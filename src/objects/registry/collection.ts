@@ -36,7 +36,7 @@ export async function collectManifests(ports: CollectionPorts, now: number): Pro
   const { state, service } = ports;
   const due = state.sql.manifestsUnreferencedSince(collectableSince("manifest", now), collectedAtOnce);
   for (const repository of new Set(due.map((row) => row.repository))) {
-    const recent = await service(repository).recentImages("");
+    const recent = await service(repository).recentImages({ registryHost: "" });
     if (!recent.ok) {
       await ports.serially(repository, async () => removeGoneRepository(state, repository, now));
       continue;

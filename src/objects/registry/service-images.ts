@@ -22,11 +22,10 @@ export async function announceTag(
   const row = sql.tag(repository, tag);
   const manifest = row && sql.manifest(repository, row.digest);
   if (!manifest || row.announced === 1) return "announced";
-  const host = sql.registry()?.host ?? "";
+  const registryHost = sql.registry()?.host ?? "";
   const recorded = await service.recordImage(
     { digest: row.digest, tag, media_type: manifest.media_type },
-    host,
-    null,
+    { actor: null, registryHost },
   );
   if (!recorded.ok) return expectGone(recorded);
   db.transaction(() => sql.setAnnounced(repository, tag));
@@ -41,7 +40,7 @@ export async function releaseDigest(
   service: ServiceImages,
   digest: string,
 ): Promise<OciResult<"released" | Gone>> {
-  const released = await service.deleteImage(digest, null, "own_registry");
+  const released = await service.deleteImage(digest, { actor: null }, "own_registry");
   if (released.ok || released.error.code === "image_not_found") return { ok: true, value: "released" };
   if (released.error.code === "image_in_use") return ociFail("DENIED", released.error.message);
   return { ok: true, value: expectGone(released) };

@@ -14,7 +14,14 @@ import type {
   Revision,
 } from "../../protocol/v3/services.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
-import type { AccountConfig, Actor, Idempotency, LoggedAttempt, RedeliveryParams } from "../rpc-types.ts";
+import type {
+  AccountConfig,
+  Actor,
+  Caller,
+  LoggedAttempt,
+  RedeliveryParams,
+  RegistryCaller,
+} from "../rpc-types.ts";
 
 export interface ServiceDescription {
   account: string;
@@ -44,18 +51,23 @@ export interface EnvironmentOverview extends Environment {
   running: { digest: string; tags: string[]; count: number }[];
 }
 
-export interface ConnectCall {
+export interface PinParams {
+  /** A tag or a digest. */
+  image: string;
+  note?: string;
+}
+
+export interface ConnectParams {
+  /** Undefined: the one that a request without a name uses. */
   environment?: string;
   key?: string;
   /** Null: do not start a backend. */
-  spawn: SpawnWish | null;
-  actor: Actor;
-  /** host[:port] of the deployment's own registry, for images recorded without a repository. */
-  registryHost: string;
-  idempotency?: Idempotency;
+  spawn: SpawnParams | null;
 }
 
-export interface SpawnWish {
+/** What a spawn sets for its backend; what is left out, the environment decides. */
+export interface SpawnParams {
+  /** A tag or a digest, in place of the environment's pin. */
   tag?: string;
   cluster?: string;
   lifetimeLimitSeconds?: number;
@@ -122,7 +134,7 @@ export interface UsageQuery extends UsageRange {
   environments?: readonly string[];
 }
 
-export interface TerminateAllWish {
+export interface TerminateAllParams {
   /** Only those created before this, in milliseconds since the epoch. */
   before: number | null;
   hard: boolean;
@@ -156,89 +168,75 @@ export interface ServiceRpc {
   /** Ends every backend and forgets environments and images. */
   remove(): Promise<Result<null>>;
 
-  connectBackend(call: ConnectCall): Promise<Result<Connection>>;
+  /** Hands out the backend that holds the key, or starts one and answers when its cluster has answered. */
+  connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>>;
+  /** What a connect would do now, without doing it. */
   resolve(
     environment: string,
     query: { tag?: string; key?: string },
     allowedEnvironments?: readonly string[],
   ): Promise<Result<ResolveAnswer>>;
 
-  createEnvironment(
-    body: CreateEnvironmentBody,
-    actor: Actor,
-    registryHost: string,
-    idempotency?: Idempotency,
-  ): Promise<Result<Environment>>;
+  createEnvironment(body: CreateEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
   /** Newest first. */
   listEnvironments(
     query: ListQuery,
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string): Promise<Result<Environment>>;
-  patchEnvironment(
-    name: string,
-    patch: PatchEnvironmentBody,
-    actor: Actor,
-    ifMatch?: number,
-  ): Promise<Result<Environment>>;
+  patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
   /** `environment_in_use` while it has live backends. */
-  deleteEnvironment(name: string, actor: Actor, ifMatch?: number): Promise<Result<null>>;
+  deleteEnvironment(name: string, caller: Caller): Promise<Result<null>>;
   /**
-   * Pins an environment. `environment` undefined means the one that a request without a name would use.
-   * `ifMatch` is the revision that the caller expects to replace (`revision_conflict` otherwise).
+   * Pins an environment.
+   * @param environment undefined: the one that a request without a name would use
    */
-  pin(
-    environment: string | undefined,
-    pin: { image: string; note?: string },
-    actor: Actor,
-    registryHost: string,
-    ifMatch?: number,
-  ): Promise<Result<PinAnswer>>;
+  pin(environment: string | undefined, params: PinParams, caller: Caller): Promise<Result<PinAnswer>>;
   history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
 
-  /** @param actor null for a push through the registry, which speaks for whoever pushed */
-  recordImage(
-    body: RecordImageBody,
-    registryHost: string,
-    actor: Actor | null,
-    idempotency?: Idempotency,
-  ): Promise<Result<Image>>;
-  listImages(query: ListQuery, registryHost: string): Promise<Result<Page<Image>>>;
-  getImage(digest: string, registryHost: string): Promise<Result<ImageDetail>>;
+  /** Records a push. A tag stands on the latest push with it. */
+  recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
+  /** Newest first. */
+  listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
+  getImage(digest: string, caller: Pick<Caller, "registryHost">): Promise<Result<ImageDetail>>;
   /**
    * `image_in_use` while an environment, one of its recent revisions or a live backend needs it.
-   * @param actor null for the Registry object, which deletes by its own rules too
+   * @param caller the Registry object deletes by its own rules too
    * @param kept `own_registry`: only if it is kept there. The Registry object does not speak for other registries
    */
-  deleteImage(digest: string, actor: Actor | null, kept?: "own_registry"): Promise<Result<null>>;
+  deleteImage(
+    digest: string,
+    caller: Pick<Caller | RegistryCaller, "actor">,
+    kept?: "own_registry",
+  ): Promise<Result<null>>;
   /**
    * From the Registry object: a tag of its own was deleted. `image_in_use` while an environment follows it. A tag
    * that stands on another digest here is left alone: somebody recorded it since.
    */
   forgetTag(tag: string, digest: string): Promise<Result<null>>;
   /** The most recent pushes, newest first, one entry for each push. */
-  recentImages(registryHost: string): Promise<Result<RecentImage[]>>;
+  recentImages(caller: Pick<Caller, "registryHost">): Promise<Result<RecentImage[]>>;
 
   listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
-  /** Without those that no agent was heard to run for longer than the lease; their keys are held all the same. */
+  /** Without those that no agent has reported for longer than the lease; their keys are held all the same. */
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
-  /** `backend_not_running` for one that has ended. Asking again is harmless; soft can be made hard. */
+  /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
   terminateAll(
-    wish: TerminateAllWish,
+    params: TerminateAllParams,
     actor: Actor,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
-  redeliver(wish: RedeliveryParams): Promise<Result<LoggedAttempt>>;
+  redeliver(params: RedeliveryParams): Promise<Result<LoggedAttempt>>;
 
   /**
    * For Backends shards: what was decided about a backend.
-   * @param heard whether the cluster has spoken of it, which acknowledges the spawn
+   * @param reported whether the cluster has reported on it, which acknowledges the spawn
    */
-  learn(backendId: string, heard: boolean): Promise<Result<BackendRecord>>;
+  learn(backendId: string, reported: boolean): Promise<Result<BackendRecord>>;
   /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
   statusReached(
     backendId: string,

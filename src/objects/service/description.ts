@@ -1,6 +1,7 @@
 import { recentPinsShown } from "../../domain/limits.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
-import { environmentView, revisionView } from "./pins/environments.ts";
+import { environmentView } from "./pins/environments.ts";
+import { revisionView } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 

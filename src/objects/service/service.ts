@@ -9,13 +9,15 @@ import type {
   AccountConfig,
   Actor,
   BackendWithStatus,
-  ConnectCall,
+  Caller,
   Connection,
-  Idempotency,
+  ConnectParams,
+  PinParams,
   RedeliveryParams,
+  RegistryCaller,
   ServiceDescription,
   ServiceRpc,
-  TerminateAllWish,
+  TerminateAllParams,
   UsageQuery,
 } from "../contract.ts";
 import { FollowedObject } from "../followers.ts";
@@ -26,21 +28,21 @@ import { applyReport } from "./backends/lifecycle.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
-import { resolveConnect } from "./connect/decide.ts";
+import { resolveConnect } from "./connect/resolve.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
-import { announcingPins } from "./deliveries/webhooks.ts";
 import { describeService, serviceOverview } from "./description.ts";
 import { nudgesFollowed } from "./feed/nudges.ts";
 import { ServiceParts } from "./parts.ts";
-import { chooseToChange } from "./pins/choose-to-change.ts";
 import * as environments from "./pins/environments.ts";
 import * as images from "./pins/images.ts";
+import { pin } from "./pins/pins.ts";
+import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
- * and commits in one synchronous transaction; webhooks and other objects are spoken to after it.
+ * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
 export class Service extends FollowedObject implements ServiceRpc {
   readonly #parts = new ServiceParts(this.ctx, this.env);
@@ -80,16 +82,8 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#parts.changeBackends(() => setup.removeService(this.#state, Date.now()));
   }
 
-  connectBackend(call: ConnectCall): Promise<Result<Connection>> {
-    return connectBackend(
-      {
-        state: this.#state,
-        alarm: this.#alarm,
-        deliveries: this.#parts.deliveries,
-        waiters: this.#parts.waiters,
-      },
-      call,
-    );
+  connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>> {
+    return connectBackend(this.#parts, { params, caller });
   }
 
   async resolve(
@@ -102,20 +96,10 @@ export class Service extends FollowedObject implements ServiceRpc {
     );
   }
 
-  async createEnvironment(
-    body: CreateEnvironmentBody,
-    actor: Actor,
-    registryHost: string,
-    idempotency?: Idempotency,
-  ) {
-    return this.#parts.change((service) => {
-      const now = Date.now();
-      return this.#state.idempotency.once(idempotency, now, () =>
-        announcingPins(this.#state, service, registryHost, now, () =>
-          environments.viewOf(this.#state, environments.createEnvironment(this.#state, body, actor, now)),
-        ),
-      );
-    });
+  async createEnvironment(body: CreateEnvironmentBody, caller: Caller) {
+    return this.#parts.change((service) =>
+      environments.createEnvironment(this.#state, service, body, caller, Date.now()),
+    );
   }
 
   async listEnvironments(query: ListQuery, allowedEnvironments?: readonly string[]) {
@@ -125,78 +109,63 @@ export class Service extends FollowedObject implements ServiceRpc {
   }
 
   async getEnvironment(name: string) {
-    return this.#state.withService(() =>
-      environments.viewOf(this.#state, environments.findEnvironment(this.#state, name)),
+    return this.#state.withService(() => environments.getEnvironment(this.#state, name));
+  }
+
+  async patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller) {
+    return this.#state.withService((service) =>
+      environments.patchEnvironment(this.#state, service, name, patch, caller, Date.now()),
     );
   }
 
-  async patchEnvironment(name: string, patch: PatchEnvironmentBody, actor: Actor, ifMatch?: number) {
-    return this.#state.withService(() =>
-      environments.patchEnvironment(this.#state, name, patch, actor, ifMatch, Date.now()),
+  async deleteEnvironment(name: string, caller: Caller): Promise<Result<null>> {
+    return this.#state.withService((service) =>
+      environments.deleteEnvironment(this.#state, service, name, caller, Date.now()),
     );
   }
 
-  async deleteEnvironment(name: string, actor: Actor, ifMatch?: number): Promise<Result<null>> {
-    return this.#state.withService(() =>
-      environments.deleteEnvironment(this.#state, name, actor, ifMatch, Date.now()),
+  async pin(environment: string | undefined, params: PinParams, caller: Caller) {
+    return this.#parts.change((service) =>
+      pin(this.#state, service, environment, params, caller, Date.now()),
     );
-  }
-
-  async pin(
-    environment: string | undefined,
-    wish: { image: string; note?: string },
-    actor: Actor,
-    registryHost: string,
-    ifMatch?: number,
-  ) {
-    return this.#parts.change((service) => {
-      const chosen = chooseToChange(this.#state, service, environment, actor);
-      if (!chosen.ok) return chosen;
-      const now = Date.now();
-      return announcingPins(this.#state, service, registryHost, now, () =>
-        environments.pin(this.#state, chosen.value, wish, actor, ifMatch, now),
-      );
-    });
   }
 
   async history(environment: string, query: ListQuery) {
-    return this.#state.withService(() => environments.history(this.#state, environment, query));
+    return this.#state.withService(() => history(this.#state, environment, query));
   }
 
-  async recordImage(
-    body: RecordImageBody,
-    registryHost: string,
-    actor: Actor | null,
-    idempotency?: Idempotency,
-  ) {
-    return this.#parts.change((service) => {
-      const now = Date.now();
-      return this.#state.idempotency.once(idempotency, now, () =>
-        announcingPins(this.#state, service, registryHost, now, () =>
-          images.recordImage(this.#state, service, body, registryHost, actor, now),
-        ),
-      );
-    });
+  async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
+    return this.#parts.change((service) =>
+      images.recordImage(this.#state, service, body, caller, Date.now()),
+    );
   }
 
-  async listImages(query: ListQuery, registryHost: string) {
-    return this.#state.withService((service) => images.listImages(this.#state, service, query, registryHost));
+  async listImages(query: ListQuery, caller: Pick<Caller, "registryHost">) {
+    return this.#state.withService((service) => images.listImages(this.#state, service, query, caller));
   }
 
-  async getImage(digest: string, registryHost: string) {
-    return this.#state.withService((service) => images.getImage(this.#state, service, digest, registryHost));
+  async getImage(digest: string, caller: Pick<Caller, "registryHost">) {
+    return this.#state.withService((service) => images.getImage(this.#state, service, digest, caller));
   }
 
-  async deleteImage(digest: string, actor: Actor | null, kept?: "own_registry"): Promise<Result<null>> {
-    return this.#state.withService(() => images.deleteImage(this.#state, digest, kept, actor, Date.now()));
+  async deleteImage(
+    digest: string,
+    caller: Pick<Caller | RegistryCaller, "actor">,
+    kept?: "own_registry",
+  ): Promise<Result<null>> {
+    return this.#state.withService((service) =>
+      images.deleteImage(this.#state, service, digest, caller, kept, Date.now()),
+    );
   }
 
   async forgetTag(tag: string, digest: string): Promise<Result<null>> {
-    return this.#state.withService(() => images.forgetTag(this.#state, tag, digest, Date.now()));
+    return this.#state.withService((service) =>
+      images.forgetTag(this.#state, service, tag, digest, Date.now()),
+    );
   }
 
-  async recentImages(registryHost: string) {
-    return this.#state.withService((service) => ok(images.recentImages(this.#state, service, registryHost)));
+  async recentImages(caller: Pick<Caller, "registryHost">) {
+    return this.#state.withService((service) => ok(images.recentImages(this.#state, service, caller)));
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
@@ -236,16 +205,18 @@ export class Service extends FollowedObject implements ServiceRpc {
     return known.ok ? begun : handedOn<null>(known);
   }
 
-  async terminateAll(wish: TerminateAllWish, actor: Actor) {
-    return this.#parts.changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
+  async terminateAll(params: TerminateAllParams, actor: Actor) {
+    return this.#parts.changeBackends(() =>
+      terminations.terminateAll(this.#state, params, actor, Date.now()),
+    );
   }
 
-  async redeliver(wish: RedeliveryParams) {
-    return redeliver(this.#parts, wish, Date.now());
+  async redeliver(params: RedeliveryParams) {
+    return redeliver(this.#parts, params, Date.now());
   }
 
-  async learn(backendId: string, heard: boolean) {
-    return knownBackend(this.#state, backendId, (row) => heard && this.#state.spawns.acknowledge(row));
+  async learn(backendId: string, reported: boolean) {
+    return knownBackend(this.#state, backendId, (row) => reported && this.#state.spawns.acknowledge(row));
   }
 
   async statusReached(

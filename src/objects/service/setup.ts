@@ -3,10 +3,11 @@ import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
 import { beginTermination } from "./backends/lifecycle.ts";
 import { describeService } from "./description.ts";
 import { recordEvent } from "./feed/event-outbox.ts";
-import { createDefaultEnvironment, findEnvironment } from "./pins/environments.ts";
+import { createDefaultEnvironment } from "./pins/environments.ts";
+import { findEnvironment } from "./pins/find-environment.ts";
 import type { ServiceState } from "./state.ts";
 
-/** What the account says of a service when it creates it. */
+/** What the account passes when it creates a service. */
 export interface NewService {
   account: string;
   name: string;
@@ -77,7 +78,7 @@ export function setDefaultEnvironment(
   return ok(describeService(state, state.row()));
 }
 
-/** Asks for the end of every backend and forgets environments and images. */
+/** Begins the termination of every backend and forgets environments and images. */
 export function removeService(state: ServiceState, now: number): Result<null> {
   for (const row of state.sql.liveBackends()) {
     beginTermination(state, row, { hard: false, reason: "external" }, now);

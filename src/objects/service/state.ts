@@ -2,6 +2,7 @@ import { fencingTokenBlock } from "../../domain/limits.ts";
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
 import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
+import { currentDigest, storedPin } from "../../domain/pins/pin.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
@@ -36,7 +37,7 @@ export interface BackendSpec {
   secretToken: string;
 }
 
-/** Who is told of writes as they are made, inside their transactions. */
+/** Called on writes as they are made, inside their transactions. */
 export interface StateWatchers {
   visibleChanged?: (parts: readonly ServicePart[]) => void;
   eventWritten?: () => void;
@@ -124,7 +125,7 @@ export class ServiceState {
     return token;
   }
 
-  /** When an environment was last spawned into. It is written down by and by, and told by the backends until then. */
+  /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
   lastSpawnedAt(row: EnvironmentRow): number | null {
     const at = Math.max(row.last_spawned_at ?? 0, this.sql.lastSpawnOf(row) ?? 0);
     return at === 0 ? null : at;
@@ -140,6 +141,11 @@ export class ServiceState {
       hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
+  }
+
+  /** What an environment's pin means now; null while nothing was pushed that it could mean. */
+  digestOf(row: Pick<EnvironmentRow, "image">): string | null {
+    return currentDigest(storedPin(row.image), this.imageIndex());
   }
 
   image(digest: string): ImageRow | undefined {
@@ -185,7 +191,7 @@ export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSe
 export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
   return {
     name: row.name,
-    image: row.image,
+    pin: storedPin(row.image),
     revision: row.revision,
     cluster: row.cluster,
     settings: settingsOf(row),

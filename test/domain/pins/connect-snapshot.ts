@@ -1,12 +1,16 @@
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../../src/domain/pins/connect.ts";
+import { storedPin } from "../../../src/domain/pins/pin.ts";
 
 export const digest1 = `sha256:${"1".repeat(64)}`;
 export const digest2 = `sha256:${"2".repeat(64)}`;
 const tags: Record<string, string> = { v1: digest1, v2: digest2, latest: digest2 };
 
-export function environment(name: string, extra: Partial<EnvironmentSnapshot> = {}): EnvironmentSnapshot {
+export function environment(
+  name: string,
+  { image = "v1", ...extra }: Partial<EnvironmentSnapshot> & { image?: string } = {},
+): EnvironmentSnapshot {
   const settings = { startup_timeout_seconds: 300, max_idle_seconds: 300 };
-  return { name, image: "v1", revision: 1, cluster: "eu", settings, ...extra };
+  return { name, pin: storedPin(image), revision: 1, cluster: "eu", settings, ...extra };
 }
 
 /** A service with `prod` (v1, on eu) and `staging` (digest 2, on the account's default cluster). */

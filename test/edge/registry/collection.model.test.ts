@@ -148,7 +148,7 @@ class World {
       const answer = await this.client.request(`manifests/${tag}`, { method: "HEAD" });
       if (answer.status === 200) kept.add(answer.headers.get("docker-content-digest") ?? "");
     }
-    const recent = await serviceStub(env, this.account.name, this.service).recentImages("");
+    const recent = await serviceStub(env, this.account.name, this.service).recentImages({ registryHost: "" });
     if (recent.ok) for (const { digest } of recent.value) kept.add(digest);
     for (const image of this.images) {
       const isKept = kept.has(image.digest);

@@ -107,7 +107,7 @@ describe("a manifest that is deleted", () => {
     for (let round = 0; round < 20; round++) {
       await client.putManifest("v1", manifest);
       await Promise.all([remove(client, digest), client.putManifest("v1", manifest), remove(client, digest)]);
-      const images = await serviceStub(env, account.name, service).getImage(digest, "");
+      const images = await serviceStub(env, account.name, service).getImage(digest, { registryHost: "" });
       const served = (await client.request("manifests/v1", { method: "HEAD" })).status === 200;
       expect(images.ok && images.value.tags.includes("v1")).toBe(served);
     }

@@ -6,7 +6,7 @@ import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock } from "../support/clock.ts";
-import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 
 beforeEach(() => {
   freezeClock();
@@ -116,11 +116,11 @@ describe("an object that was never set up", () => {
     expect(await tablesOf(account)).toEqual([]);
 
     const service = serviceStub(env, "nobody", "nothing");
-    const pinned = await service.pin("default", { image: "latest" }, actor, registryHost);
+    const pinned = await service.pin("default", { image: "latest" }, caller);
     const image = { digest: digestNumber(1), tag: "latest" };
     expect(code(pinned)).toBe("service_not_found");
-    expect(code(await service.recordImage(image, registryHost, actor))).toBe("service_not_found");
-    expect(code(await service.connectBackend(connectCall({})))).toBe("service_not_found");
+    expect(code(await service.recordImage(image, caller))).toBe("service_not_found");
+    expect(code(await service.connectBackend(connectParams(), caller))).toBe("service_not_found");
     expect(code(await service.learn("0000000000000", true))).toBe("backend_not_found");
     const end = { status: "terminated", time: Date.now() } as const;
     value(await service.statusReached("0000000000000", 1, end, null));
@@ -224,8 +224,8 @@ describe("creating a service", () => {
       service: "else",
     });
     const late = serviceStub(env, hello.account, "late");
-    value(await late.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
-    const { backendId } = value(await late.connectBackend(connectCall({})));
+    value(await late.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
+    const { backendId } = value(await late.connectBackend(connectParams(), caller));
     expect(backendId.slice(0, 5)).not.toBe("zzzzx");
   });
 });

@@ -6,7 +6,7 @@ import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { register } from "../support/agent.ts";
 import { freezeClock } from "../support/clock.ts";
-import { actor, code, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, setUp, value } from "../support/service.ts";
 import { setUpBackend } from "../support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -76,7 +76,7 @@ describe("what an account knows of its clusters", () => {
     for (const name of ["hello", "later"]) {
       const service = serviceStub(env, hello.account, name);
       const body = { name: "prod", image: "latest", cluster: "second" };
-      expect(value(await service.createEnvironment(body, actor, registryHost)).cluster).toBe("second");
+      expect(value(await service.createEnvironment(body, caller)).cluster).toBe("second");
     }
   });
 
@@ -116,7 +116,7 @@ describe("deleting a cluster", () => {
     await hello.push(1, "latest");
     value(await register(hello, "second"));
     const body = { name: "prod", image: "latest", cluster: "second" };
-    value(await hello.service().createEnvironment(body, actor, registryHost));
+    value(await hello.service().createEnvironment(body, caller));
     const refused = await hello.accountObject.deleteCluster("second", actor);
     expect(refused.ok ? null : refused.error).toMatchObject({
       code: "cluster_in_use",

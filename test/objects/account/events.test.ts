@@ -10,7 +10,7 @@ import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, register, registrationOf } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { followObject } from "../support/follow.ts";
-import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -75,27 +75,25 @@ describe("each kind of change leaves its event", () => {
     ],
     [
       "environment.created",
-      (hello) => hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost),
+      (hello) => hello.service().createEnvironment({ name: "prod", image: "latest" }, caller),
       { service: "hello", environment: "prod", details: { image: "latest" }, ...ofActor },
     ],
     [
       "environment.changed",
-      (hello) => hello.service().patchEnvironment("default", { settings }, actor),
+      (hello) => hello.service().patchEnvironment("default", { settings }, caller),
       { service: "hello", environment: "default", details: settings, ...ofActor },
     ],
     [
       "environment.deleted",
       async (hello) => {
-        value(
-          await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost),
-        );
-        return hello.service().deleteEnvironment("prod", actor);
+        value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, caller));
+        return hello.service().deleteEnvironment("prod", caller);
       },
       { service: "hello", environment: "prod", ...ofActor },
     ],
     [
       "environment.pinned",
-      (hello) => hello.service().pin("default", { image: "v1", note: "why" }, actor, registryHost),
+      (hello) => hello.service().pin("default", { image: "v1", note: "why" }, caller),
       {
         service: "hello",
         environment: "default",
@@ -105,12 +103,12 @@ describe("each kind of change leaves its event", () => {
     ],
     [
       "image.recorded",
-      (hello) => hello.service().recordImage({ digest: digestNumber(2) }, registryHost, null),
+      (hello) => hello.service().recordImage({ digest: digestNumber(2) }, { actor: null, registryHost }),
       { service: "hello", details: { digest: digestNumber(2) }, actor: null },
     ],
     [
       "image.deleted",
-      (hello) => hello.service().deleteImage(digestNumber(1), actor),
+      (hello) => hello.service().deleteImage(digestNumber(1), caller),
       { service: "hello", details: { digest: digestNumber(1) }, ...ofActor },
     ],
     [
@@ -232,10 +230,10 @@ describe("no event is left", () => {
     const once = { key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
     for (let i = 0; i < 2; i++)
-      value(await hello.service().createEnvironment(body, actor, registryHost, once));
-    await hello.service().createEnvironment(body, actor, registryHost);
-    await hello.service().pin("prod", { image: "missing" }, actor, registryHost);
-    value(await hello.service().patchEnvironment("prod", {}, actor));
+      value(await hello.service().createEnvironment(body, { ...caller, idempotency: once }));
+    await hello.service().createEnvironment(body, caller);
+    await hello.service().pin("prod", { image: "missing" }, caller);
+    value(await hello.service().patchEnvironment("prod", {}, caller));
     value(await hello.accountObject.patchCluster("main", {}, actor));
     await newest(hello, "environment.created");
     expect((await events(hello)).items.map(({ type }) => type).sort()).toEqual([
@@ -249,10 +247,10 @@ describe("no event is left", () => {
   test("by a cluster's deletion that was refused; one that is finished later names who asked", async () => {
     const hello = await setUp();
     value(await register(hello, "second"));
-    value(await hello.service().patchEnvironment("default", { cluster: "main" }, actor));
+    value(await hello.service().patchEnvironment("default", { cluster: "main" }, caller));
     expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
-    value(await hello.service().patchEnvironment("default", { cluster: "second" }, actor));
+    value(await hello.service().patchEnvironment("default", { cluster: "second" }, caller));
     const mend = await breakTable(hello.service(), "environments");
     value(await hello.accountObject.deleteCluster("main", actor));
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
@@ -283,7 +281,7 @@ describe("a service whose account does not take its events", () => {
     const hello = await setUp();
     const mend = await breakTable(hello.accountObject, "events");
     const body = { digest: digestNumber(1) };
-    for (let i = 0; i < 120; i++) value(await hello.service().recordImage(body, registryHost, actor));
+    for (let i = 0; i < 120; i++) value(await hello.service().recordImage(body, caller));
     await mend();
     await passTime(hello.service(), 60_000);
     await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
@@ -313,7 +311,7 @@ describe("events", () => {
     for (const n of [1, 2, 3]) await hello.push(n, `v${n}`);
     for (const n of [1, 2, 3]) {
       tick();
-      value(await hello.service().pin("default", { image: `v${n}` }, actor, registryHost));
+      value(await hello.service().pin("default", { image: `v${n}` }, caller));
     }
     await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
     return hello;
@@ -401,8 +399,7 @@ describe("the account", () => {
 });
 
 describe("a follower of an account", () => {
-  const pinDefault = (hello: Hello, image: string) =>
-    hello.service().pin("default", { image }, actor, registryHost);
+  const pinDefault = (hello: Hello, image: string) => hello.service().pin("default", { image }, caller);
 
   test("is told of events as they are recorded, also after the account was evicted", async () => {
     const hello = await setUp();

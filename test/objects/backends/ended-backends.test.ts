@@ -5,7 +5,7 @@ import { endedBackendsKeptMs } from "../../../src/domain/limits.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, registryHost, value } from "../support/service.ts";
+import { caller, code, value } from "../support/service.ts";
 
 const start = Date.parse("2030-01-01T00:00:00Z");
 
@@ -73,7 +73,7 @@ describe("backends that have ended", () => {
     const hello = await setUpBackend();
     value(await hello.say({ status: "terminated" }));
     const body = { name: "staging", image: "latest" };
-    value(await hello.service().createEnvironment(body, actor, registryHost));
+    value(await hello.service().createEnvironment(body, caller));
     // More than a page of others, and newer, in the same shard as the first.
     for (let others = 0; others < 2; ) {
       const { backendId } = value(await hello.connect({ environment: "staging" }));

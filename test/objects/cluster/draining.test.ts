@@ -8,7 +8,7 @@ import { type ScriptedCluster, startScriptedCluster } from "../../support/worker
 import { agentOf, breakTable, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, code, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, digestNumber, value } from "../support/service.ts";
 import { setUpBackend } from "../support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -67,8 +67,8 @@ describe("a cluster whose agents all drain", () => {
     const { hello } = await setUpDraining();
     value(await hello.accountObject.createService({ name: "later" }, actor));
     const later = serviceStub(env, hello.account, "later");
-    value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
-    expect(code(await later.connectBackend(connectCall({})))).toBe("cluster_unavailable");
+    value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
+    expect(code(await later.connectBackend(connectParams(), caller))).toBe("cluster_unavailable");
   });
 
   test("is still draining after every object was evicted", async () => {

@@ -9,7 +9,7 @@ import { type ScriptedCluster, startScriptedCluster } from "../../support/worker
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -166,8 +166,8 @@ describe("a heartbeat that meets a service in trouble", () => {
     const { hello, backendId, reported } = await setUpBackend();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
-    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
-    const elsewhere = value(await other.connectBackend(connectCall({})));
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
+    const elsewhere = value(await other.connectBackend(connectParams(), caller));
     const stale = { ...reported, fencing_token: 99 };
     const all = [stale, { ...stale, id: elsewhere.backendId }];
     const agent = agentOf(hello);

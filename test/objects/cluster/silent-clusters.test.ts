@@ -7,7 +7,7 @@ import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime, wakesIn } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
+import { actor, caller, connectParams, digestNumber, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
 beforeEach(() => {
@@ -97,8 +97,8 @@ describe("a cluster that is lost", () => {
     const { hello, reported } = await setUpBackend();
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
-    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, registryHost, actor));
-    const { backendId } = value(await other.connectBackend(connectCall({})));
+    value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
+    const { backendId } = value(await other.connectBackend(connectParams(), caller));
     const agent = agentOf(hello);
     value(await agent.beat([reported, { ...reported, id: backendId, fencing_token: 1 }]));
     const mend = await breakTable(hello.service(), "backends");

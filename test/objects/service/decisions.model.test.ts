@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { actor, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, digestNumber, setUp, value } from "../support/service.ts";
 
 const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
@@ -164,9 +164,9 @@ async function connect(
   { environment, key, webhook }: Extract<Step, { do: "connect" }>,
 ) {
   const holder = model.holder(environment, key);
-  const wish = { environment, ...(key === null ? {} : { key }) };
+  const params = { environment, ...(key === null ? {} : { key }) };
   if (holder?.state === "ending") {
-    const refused = await hello.connect({ ...wish, spawn: null });
+    const refused = await hello.connect({ ...params, spawn: null });
     expect(refused).toMatchObject({ ok: false, error: { code: "key_not_held" } });
     return;
   }
@@ -176,7 +176,7 @@ async function connect(
     if (webhook === "refused") cluster.script(409);
   }
   const expected = model.digestOf(model.pins.get(environment) ?? "");
-  const result = await hello.connect(wish);
+  const result = await hello.connect(params);
   if (holder) {
     expect(value(result)).toMatchObject({ spawned: false, backendId: holder.id });
   } else if (expected === undefined) {
@@ -203,18 +203,18 @@ async function connect(
 }
 
 /** Several connects and a pin at once: any order of them is right, but one order it must be. */
-async function connectMany(hello: Hello, model: Model, wish: Extract<Step, { do: "connect many" }>) {
-  const { environment, key } = wish;
+async function connectMany(hello: Hello, model: Model, step: Extract<Step, { do: "connect many" }>) {
+  const { environment, key } = step;
   const before = model.digestOf(model.pins.get(environment) ?? "");
-  const pinned = wish.pinTo === null ? undefined : digestNumber(wish.pinTo);
+  const pinned = step.pinTo === null ? undefined : digestNumber(step.pinTo);
   if (model.holder(environment, key)?.state === "ending" || before === undefined) return;
   if (pinned !== undefined && !model.digests.has(pinned)) return;
   const holder = model.holder(environment, key);
   const floor = model.highestToken;
-  const connects = Array.from({ length: wish.times }, () =>
+  const connects = Array.from({ length: step.times }, () =>
     hello.connect({ environment, ...(key === null ? {} : { key }) }),
   );
-  const pin = pinned && hello.service().pin(environment, { image: pinned }, actor, registryHost);
+  const pin = pinned && hello.service().pin(environment, { image: pinned }, caller);
   const connections = (await Promise.all(connects)).map(value);
   if (pin) {
     value(await pin);
@@ -222,7 +222,7 @@ async function connectMany(hello: Hello, model: Model, wish: Extract<Step, { do:
     model.revisions.set(environment, (model.revisions.get(environment) ?? 0) + 1);
   }
   const started = connections.filter((connection) => connection.spawned);
-  expect(started).toHaveLength(key === null ? wish.times : holder ? 0 : 1);
+  expect(started).toHaveLength(key === null ? step.times : holder ? 0 : 1);
   if (key !== null) expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);
   for (const { backendId } of started) {
     expect([before, pinned]).toContain(spawned(model, backendId, environment, key, floor).digest);
@@ -230,18 +230,18 @@ async function connectMany(hello: Hello, model: Model, wish: Extract<Step, { do:
   expect(new Set(model.backends.map(({ token }) => token)).size).toBe(model.backends.length);
 }
 
-async function report(hello: Hello, model: Model, wish: Extract<Step, { do: "report" }>) {
-  const backend = model.backends[wish.backend % Math.max(model.backends.length, 1)];
+async function report(hello: Hello, model: Model, step: Extract<Step, { do: "report" }>) {
+  const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
   if (!backend || backend.state === "ended") return;
-  value(await hello.report(backend.id, backend.token, wish.status));
-  if (wish.status === "terminating") backend.state = "ending";
-  if (wish.status === "terminated") backend.state = "ended";
+  value(await hello.report(backend.id, backend.token, step.status));
+  if (step.status === "terminating") backend.state = "ending";
+  if (step.status === "terminated") backend.state = "ended";
 }
 
-async function terminate(hello: Hello, model: Model, wish: Extract<Step, { do: "terminate" }>) {
-  const backend = model.backends[wish.backend % Math.max(model.backends.length, 1)];
+async function terminate(hello: Hello, model: Model, step: Extract<Step, { do: "terminate" }>) {
+  const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
   if (!backend) return;
-  const result = await hello.service().terminate(backend.id, wish.hard, actor);
+  const result = await hello.service().terminate(backend.id, step.hard, actor);
   if (backend.state === "ended")
     expect(result).toMatchObject({ ok: false, error: { code: "backend_not_running" } });
   else {
@@ -284,7 +284,7 @@ async function run(hello: Hello, model: Model, now: Step): Promise<void> {
       return;
     case "pin": {
       const image = "tag" in now.image ? now.image.tag : digestNumber(now.image.digest);
-      const result = await hello.service().pin(now.environment, { image }, actor, registryHost);
+      const result = await hello.service().pin(now.environment, { image }, caller);
       const digest = model.digestOf(image);
       if (digest === undefined)
         return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
@@ -329,7 +329,7 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40, size: "max" }), async (steps) => {
       const hello = await setUp();
       for (const name of ["staging", "prod"]) {
-        value(await hello.service().createEnvironment({ name, image: "latest" }, actor, registryHost));
+        value(await hello.service().createEnvironment({ name, image: "latest" }, caller));
       }
       const model = new Model();
       const firstPush: Step = { do: "push", digest: 1, tag: "latest" };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
-import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -17,11 +17,13 @@ afterEach(() => {
 });
 
 async function pin(hello: Hello, environment: string | undefined, image: string, ifMatch?: number) {
-  return hello.service().pin(environment, { image }, actor, registryHost, ifMatch);
+  return hello
+    .service()
+    .pin(environment, { image }, { ...caller, ...(ifMatch === undefined ? {} : { ifMatch }) });
 }
 
 async function addEnvironment(hello: Hello, name: string, image = "latest") {
-  return value(await hello.service().createEnvironment({ name, image }, actor, registryHost));
+  return value(await hello.service().createEnvironment({ name, image }, caller));
 }
 
 async function end(hello: Hello, backendId: string): Promise<void> {
@@ -40,12 +42,12 @@ describe("deleting an image", () => {
     await hello.push(1, "latest");
     await hello.push(2, "v2");
     await addEnvironment(hello, "prod", digestNumber(2));
-    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_in_use");
-    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(2), caller))).toBe("image_in_use");
     await hello.push(3, "latest");
-    value(await hello.service().deleteImage(digestNumber(1), actor));
+    value(await hello.service().deleteImage(digestNumber(1), caller));
     expect(code(await pin(hello, "default", digestNumber(1)))).toBe("image_not_found");
-    expect(code(await hello.service().deleteImage(digestNumber(1), actor))).toBe("image_not_found");
+    expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_not_found");
   });
 
   test("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
@@ -54,11 +56,11 @@ describe("deleting an image", () => {
     await hello.push(2, "v2");
     value(await pin(hello, "default", digestNumber(1)));
     for (let revision = 3; revision <= 21; revision++) value(await pin(hello, "default", "v2"));
-    const refused = await hello.service().deleteImage(digestNumber(1), actor);
+    const refused = await hello.service().deleteImage(digestNumber(1), caller);
     expect(code(refused)).toBe("image_in_use");
     expect(messageOf(refused)).toContain("revision 2 of environment `default`");
     value(await pin(hello, "default", "v2"));
-    value(await hello.service().deleteImage(digestNumber(1), actor));
+    value(await hello.service().deleteImage(digestNumber(1), caller));
   });
 
   test("is refused while a live backend runs it, and not after its end", async () => {
@@ -66,14 +68,14 @@ describe("deleting an image", () => {
     await hello.push(1, "latest");
     await hello.push(2, "other");
     const { backendId } = value(await hello.connect({ spawn: { tag: "other" } }));
-    expect(value(await hello.service().getImage(digestNumber(2), registryHost))).toMatchObject({
+    expect(value(await hello.service().getImage(digestNumber(2), caller))).toMatchObject({
       environments: [],
       live_backends: [backendId],
     });
-    expect(code(await hello.service().deleteImage(digestNumber(2), actor))).toBe("image_in_use");
+    expect(code(await hello.service().deleteImage(digestNumber(2), caller))).toBe("image_in_use");
     await end(hello, backendId);
-    value(await hello.service().deleteImage(digestNumber(2), actor));
-    expect(value(await hello.service().listImages({ limit: 50 }, registryHost)).items).toHaveLength(1);
+    value(await hello.service().deleteImage(digestNumber(2), caller));
+    expect(value(await hello.service().listImages({ limit: 50 }, caller)).items).toHaveLength(1);
   });
 });
 
@@ -81,13 +83,13 @@ describe("deleting an environment", () => {
   test("is refused while it has live backends, and for the only one that there is", async () => {
     const hello = await setUp();
     await hello.push(1, "latest");
-    expect(code(await hello.service().deleteEnvironment("default", actor))).toBe("environment_in_use");
+    expect(code(await hello.service().deleteEnvironment("default", caller))).toBe("environment_in_use");
     await addEnvironment(hello, "prod");
     value(await hello.service().patch({ default_environment: "prod" }, actor));
     const { backendId } = value(await hello.connect());
-    expect(code(await hello.service().deleteEnvironment("prod", actor))).toBe("environment_in_use");
+    expect(code(await hello.service().deleteEnvironment("prod", caller))).toBe("environment_in_use");
     await end(hello, backendId);
-    value(await hello.service().deleteEnvironment("prod", actor));
+    value(await hello.service().deleteEnvironment("prod", caller));
     expect(code(await hello.service().getEnvironment("prod"))).toBe("environment_not_found");
     expect(value(await hello.service().describe()).defaultEnvironment).toBeNull();
   });
@@ -99,7 +101,7 @@ describe("deleting an environment", () => {
     value(await pin(hello, "prod", "latest"));
     const { backendId } = value(await hello.connect({ environment: "prod" }));
     await end(hello, backendId);
-    value(await hello.service().deleteEnvironment("prod", actor));
+    value(await hello.service().deleteEnvironment("prod", caller));
     const anew = await addEnvironment(hello, "prod");
     expect(anew).toMatchObject({ image: "latest", revision: 1, last_spawned_at: null });
     expect(value(await hello.service().history("prod", { limit: 50 })).items).toHaveLength(1);
@@ -127,7 +129,7 @@ describe("a service that is deleted and created again", () => {
       lastImageDigest: null,
       environments: [{ name: "default", image: "latest", revision: 1, digest: null }],
     });
-    expect(value(await hello.service().listImages({ limit: 50 }, registryHost)).items).toEqual([]);
+    expect(value(await hello.service().listImages({ limit: 50 }, caller)).items).toEqual([]);
     await hello.push(2, "latest");
     const after = value(await hello.connect({ key: "doc" }));
     expect(after.spawned).toBe(true);

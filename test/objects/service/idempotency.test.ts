@@ -5,7 +5,7 @@ import type { Idempotency } from "../../../src/objects/contract.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
-import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -24,8 +24,8 @@ const once: Idempotency = { key: "retry-1", requestHash: "a" };
 const otherBody: Idempotency = { key: "retry-1", requestHash: "b" };
 
 function connect(hello: Hello, idempotency: Idempotency, key?: string) {
-  const call = connectCall(key === undefined ? {} : { key });
-  return hello.service().connectBackend({ ...call, idempotency });
+  const params = connectParams(key === undefined ? {} : { key });
+  return hello.service().connectBackend(params, { ...caller, idempotency });
 }
 
 async function idsOfLive(hello: Hello): Promise<string[]> {
@@ -198,14 +198,12 @@ describe("a creation that is sent again", () => {
     [
       "of an environment",
       (hello, idempotency) =>
-        hello
-          .service()
-          .createEnvironment({ name: "prod", image: "latest" }, actor, registryHost, idempotency),
+        hello.service().createEnvironment({ name: "prod", image: "latest" }, { ...caller, idempotency }),
     ],
     [
       "of an image",
       (hello, idempotency) =>
-        hello.service().recordImage({ digest: digestNumber(1), tag: "v1" }, registryHost, actor, idempotency),
+        hello.service().recordImage({ digest: digestNumber(1), tag: "v1" }, { ...caller, idempotency }),
     ],
   ];
 
@@ -222,14 +220,14 @@ describe("a creation that is sent again", () => {
         error: { code: "idempotency_mismatch" },
       });
       expect(value(await hello.accountObject.listTokens({ limit: 50 })).items.length).toBeLessThanOrEqual(3);
-      expect(value(await hello.service().recentImages(registryHost)).length).toBeLessThanOrEqual(1);
+      expect(value(await hello.service().recentImages(caller)).length).toBeLessThanOrEqual(1);
     },
   );
 
   test("succeeds after a failure, which is not kept", async () => {
     const hello = await setUp();
     const create = () =>
-      hello.service().createEnvironment({ name: "prod", image: "v1" }, actor, registryHost, once);
+      hello.service().createEnvironment({ name: "prod", image: "v1" }, { ...caller, idempotency: once });
     expect(code(await create())).toBe("image_not_found");
     await hello.push(1, "v1");
     expect(value(await create()).digest).toBe(digestNumber(1));

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { registrationOf } from "../support/agent.ts";
 import { evict, freezeClock } from "../support/clock.ts";
-import { actor, code, connectCall, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -78,7 +78,7 @@ describe("a held key", () => {
   test("is held in one environment only", async () => {
     const hello = await setUpHolder();
     const body = { name: "staging", image: "latest" };
-    value(await hello.service().createEnvironment(body, actor, registryHost));
+    value(await hello.service().createEnvironment(body, caller));
     const elsewhere = value(await hello.connect({ key: "doc", environment: "staging" }));
     expect(elsewhere.spawned).toBe(true);
     expect(elsewhere.backendId).not.toBe(hello.backendId);
@@ -97,8 +97,9 @@ describe("a held key", () => {
 
   test("is not handed out to a token of other environments", async () => {
     const hello = await setUpHolder();
-    const call = { ...connectCall({ key: "doc" }), actor: { ...actor, environments: ["staging"] } };
-    expect(code(await hello.service().connectBackend(call))).toBe("forbidden");
+    const narrowed = { ...caller, actor: { ...actor, environments: ["staging"] } };
+    const refused = await hello.service().connectBackend(connectParams({ key: "doc" }), narrowed);
+    expect(code(refused)).toBe("forbidden");
   });
 
   test("is free again after the end", async () => {

@@ -5,7 +5,7 @@ import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
 import { followObject } from "../support/follow.ts";
-import { actor, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -24,11 +24,7 @@ const followNews = (hello: Hello) => followObject<ServiceNudge>(hello.service(),
 describe("a follower of a service", () => {
   test.each<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
     ["a spawn", (hello) => hello.connect(), ["backends"]],
-    [
-      "a pin",
-      (hello) => hello.service().pin("default", { image: "latest" }, actor, registryHost),
-      ["environments"],
-    ],
+    ["a pin", (hello) => hello.service().pin("default", { image: "latest" }, caller), ["environments"]],
     ["a push", (hello) => hello.push(2, "latest"), ["environments", "images"]],
     [
       "another default cluster",

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { recentPinsShown } from "../../../src/domain/limits.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock } from "../support/clock.ts";
-import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 beforeEach(() => {
   freezeClock();
@@ -18,8 +18,8 @@ async function setUpTwo() {
   const hello = await setUp();
   await hello.push(1, "v1");
   await hello.push(2, "v2");
-  value(await hello.service().pin("default", { image: "v1" }, actor, registryHost));
-  value(await hello.service().createEnvironment({ name: "prod", image: "v2" }, actor, registryHost));
+  value(await hello.service().pin("default", { image: "v1" }, caller));
+  value(await hello.service().createEnvironment({ name: "prod", image: "v2" }, caller));
   const overview = async (allowed?: string[]) => value(await hello.service().overview(allowed));
   const of = async (name: string) => {
     const found = (await overview()).environments.find((environment) => environment.name === name);
@@ -27,11 +27,7 @@ async function setUpTwo() {
     return found;
   };
   const pin = async (image: string, note?: string) =>
-    value(
-      await hello
-        .service()
-        .pin("prod", { image, ...(note === undefined ? {} : { note }) }, actor, registryHost),
-    );
+    value(await hello.service().pin("prod", { image, ...(note === undefined ? {} : { note }) }, caller));
   const spawn = async (environment: string) => value(await hello.connect({ environment })).backendId;
   return { ...hello, overview, of, pin, spawn };
 }

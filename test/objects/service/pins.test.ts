@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock } from "../support/clock.ts";
-import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -22,11 +22,13 @@ async function spawnedDigest(hello: Hello, environment?: string): Promise<string
 }
 
 async function pin(hello: Hello, environment: string | undefined, image: string, ifMatch?: number) {
-  return hello.service().pin(environment, { image }, actor, registryHost, ifMatch);
+  return hello
+    .service()
+    .pin(environment, { image }, { ...caller, ...(ifMatch === undefined ? {} : { ifMatch }) });
 }
 
 async function addEnvironment(hello: Hello, name: string, image = "latest") {
-  return value(await hello.service().createEnvironment({ name, image }, actor, registryHost));
+  return value(await hello.service().createEnvironment({ name, image }, caller));
 }
 
 function messageOf(result: { ok: boolean; error?: { message: string } }): string {
@@ -75,9 +77,7 @@ describe("what a spawn runs", () => {
   test("does not change when a late notification says that it was pushed before the one the tag stands on", async () => {
     const hello = await setUp();
     const notify = (n: number, pushedAt: string) =>
-      hello
-        .service()
-        .recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, registryHost, actor);
+      hello.service().recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, caller);
     value(await notify(1, "2029-05-01T12:00:00Z"));
     value(await notify(2, "2029-05-01T11:59:59Z"));
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
@@ -88,11 +88,11 @@ describe("what a spawn runs", () => {
   test("is what arrived last where one of two pushes does not say when it happened", async () => {
     const hello = await setUp();
     const claimed = { digest: digestNumber(1), tag: "latest", pushed_at: "2039-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(claimed, registryHost, actor));
+    value(await hello.service().recordImage(claimed, caller));
     await hello.push(2, "latest");
     expect(await spawnedDigest(hello)).toBe(digestNumber(2));
     const older = { digest: digestNumber(3), tag: "latest", pushed_at: "2020-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(older, registryHost, actor));
+    value(await hello.service().recordImage(older, caller));
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 });
@@ -155,14 +155,16 @@ describe("a pin", () => {
     const hello = await setUp();
     await addEnvironment(hello, "prod");
     const settings = { max_idle_seconds: 0 };
-    expect(code(await hello.service().patchEnvironment("prod", { settings }, actor, 2))).toBe(
+    expect(
+      code(await hello.service().patchEnvironment("prod", { settings }, { ...caller, ifMatch: 2 })),
+    ).toBe("revision_conflict");
+    expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(300);
+    value(await hello.service().patchEnvironment("prod", { settings }, { ...caller, ifMatch: 1 }));
+    expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(0);
+    expect(code(await hello.service().deleteEnvironment("prod", { ...caller, ifMatch: 2 }))).toBe(
       "revision_conflict",
     );
-    expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(300);
-    value(await hello.service().patchEnvironment("prod", { settings }, actor, 1));
-    expect(value(await hello.service().getEnvironment("prod")).settings.max_idle_seconds).toBe(0);
-    expect(code(await hello.service().deleteEnvironment("prod", actor, 2))).toBe("revision_conflict");
-    value(await hello.service().deleteEnvironment("prod", actor, 1));
+    value(await hello.service().deleteEnvironment("prod", { ...caller, ifMatch: 1 }));
   });
 
   test("of two at once under the same If-Match is made once", async () => {
@@ -181,8 +183,8 @@ describe("a pin", () => {
   test("by a token of other environments is refused", async () => {
     const hello = await setUp();
     await hello.push(1, "v1");
-    const narrowed = { ...actor, environments: ["staging"] };
-    const refused = await hello.service().pin(undefined, { image: "v1" }, narrowed, registryHost);
+    const narrowed = { ...caller, actor: { ...actor, environments: ["staging"] } };
+    const refused = await hello.service().pin(undefined, { image: "v1" }, narrowed);
     expect(code(refused)).toBe("forbidden");
   });
 });
@@ -192,8 +194,8 @@ describe("the history of an environment", () => {
     const hello = await setUp();
     await hello.push(1, "v1");
     vi.setSystemTime("2030-01-02T03:04:05Z");
-    const by = { tokenId: "anothertoken", tokenName: "ci" };
-    value(await hello.service().pin("default", { image: "v1", note: "release" }, by, registryHost));
+    const by = { ...caller, actor: { tokenId: "anothertoken", tokenName: "ci" } };
+    value(await hello.service().pin("default", { image: "v1", note: "release" }, by));
     await hello.push(2, "v1");
     expect(value(await hello.service().history("default", { limit: 50 })).items).toEqual([
       {

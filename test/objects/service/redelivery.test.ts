@@ -5,7 +5,7 @@ import { clusterStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -246,8 +246,7 @@ describe("an image.pinned sent again", () => {
     ["another image has the tag", (hello: Hello) => hello.push(2, "latest")],
     [
       "the environment was pinned anew",
-      async (hello: Hello) =>
-        value(await hello.service().pin("default", { image: digestNumber(1) }, actor, registryHost)),
+      async (hello: Hello) => value(await hello.service().pin("default", { image: digestNumber(1) }, caller)),
     ],
   ])("is refused once %s, and nothing is sent", async (_, change) => {
     const { hello, redeliver, logged } = await ready();

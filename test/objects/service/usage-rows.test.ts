@@ -5,7 +5,7 @@ import type { Service } from "../../../src/objects/service/service.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
-import { actor, connectCall, registryHost, type setUp, value } from "../support/service.ts";
+import { actor, caller, connectParams, type setUp, value } from "../support/service.ts";
 import { day, minute, setUpWithImage, totals } from "../support/usage.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
@@ -120,11 +120,11 @@ describe("counting costs", () => {
     // The first spawn reserves fencing tokens.
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
-    expect(await writesOf(hello, (service) => service.connectBackend(connectCall({})))).toEqual([
+    expect(await writesOf(hello, (service) => service.connectBackend(connectParams(), caller))).toEqual([
       "INSERT INTO backends",
       "setAlarm",
     ]);
-    expect(await writesOf(hello, (service) => service.connectBackend(connectCall({})))).toEqual([
+    expect(await writesOf(hello, (service) => service.connectBackend(connectParams(), caller))).toEqual([
       "INSERT INTO backends",
     ]);
   });
@@ -133,7 +133,7 @@ describe("counting costs", () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
     cluster.script(409);
-    const writes = await writesOf(hello, (service) => service.connectBackend(connectCall({})));
+    const writes = await writesOf(hello, (service) => service.connectBackend(connectParams(), caller));
     expect(writes.filter((write) => write.includes("usage"))).toEqual([]);
   });
 
@@ -145,7 +145,9 @@ describe("counting costs", () => {
     expect(await alarmOf(hello)).toBeNull();
     const reuse = () =>
       writesOf(hello, async (service) => {
-        expect(value(await service.connectBackend(connectCall({ key: "doc" }))).backendId).toBe(backendId);
+        expect(value(await service.connectBackend(connectParams({ key: "doc" }), caller)).backendId).toBe(
+          backendId,
+        );
       });
     const since = Date.now();
     expect(await reuse()).toEqual(["setAlarm"]);
@@ -213,7 +215,7 @@ describe("what was counted is kept", () => {
   test("apart from what is counted for an environment that is made again with the name", async () => {
     const hello = await setUpWithImage();
     const make = async () =>
-      value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost));
+      value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, caller));
     await make();
     const { backendId } = value(await hello.connect({ environment: "prod" }));
     await passTime(hello.service(), recoveryDelayMs);
@@ -221,7 +223,7 @@ describe("what was counted is kept", () => {
     value(await hello.report(backendId, live?.info.fencingToken ?? 0, "terminated"));
     expect(await totals(hello, "prod")).toEqual({ spawned: 1, failed: 1 });
 
-    value(await hello.service().deleteEnvironment("prod", actor));
+    value(await hello.service().deleteEnvironment("prod", caller));
     await make();
     expect(await totals(hello, "prod")).toEqual({});
     await passTime(hello.service(), minute);

@@ -4,7 +4,7 @@ import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, connectCall, registryHost, setUp, value } from "../support/service.ts";
+import { actor, caller, code, connectParams, setUp, value } from "../support/service.ts";
 import { day, lastHour, minute, setUpWithImage, totals } from "../support/usage.ts";
 
 let cluster: ScriptedCluster;
@@ -42,22 +42,22 @@ describe("what is counted", () => {
 
   test("a connect that repeats another with its idempotency key is not counted again", async () => {
     const hello = await setUpWithImage();
-    const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
-    value(await hello.service().connectBackend(call));
-    value(await hello.service().connectBackend(call));
+    const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
+    value(await hello.service().connectBackend(connectParams(), retried));
+    value(await hello.service().connectBackend(connectParams(), retried));
     expect(await totals(hello)).toEqual({ spawned: 1 });
   });
 
   test("a retry that finds the backend which its first request started is not reused", async () => {
     const hello = await setUp({ template: null });
     await hello.push(1, "latest");
-    const call = { ...connectCall({}), idempotency: { key: "k", requestHash: "h" } };
+    const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
     cluster.script(500, () => Response.json({ url: "https://backend.test" }));
-    expect(code(await hello.service().connectBackend(call))).toBe("cluster_unavailable");
+    expect(code(await hello.service().connectBackend(connectParams(), retried))).toBe("cluster_unavailable");
     await passTime(hello.service(), 1_200);
     await cluster.settled(2);
     await cluster.quiet();
-    value(await hello.service().connectBackend(call));
+    value(await hello.service().connectBackend(connectParams(), retried));
     expect(await totals(hello)).toEqual({ spawned: 1, refused: 1 });
   });
 
@@ -117,7 +117,7 @@ describe("a question for usage", () => {
   test("tells of the environments that its caller may see only, the oldest first", async () => {
     const hello = await setUpWithImage();
     for (const name of ["prod", "beta"]) {
-      value(await hello.service().createEnvironment({ name, image: "latest" }, actor, registryHost));
+      value(await hello.service().createEnvironment({ name, image: "latest" }, caller));
     }
     const named = async (environments?: string[]) =>
       (await lastHour(hello, environments)).map(({ environment }) => environment);

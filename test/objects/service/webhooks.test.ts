@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { code, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -321,11 +321,7 @@ describe("image.pinned", () => {
     await hello.push(1, "latest");
     await cluster.settledOf("image.pinned", 1);
     await hello.push(2, "other");
-    value(
-      await hello
-        .service()
-        .pin("default", { image: "other" }, { tokenId: "t", tokenName: "t" }, "registry.test"),
-    );
+    value(await hello.service().pin("default", { image: "other" }, caller));
     await cluster.settledOf("image.pinned", 2);
     await hello.push(2, "other");
     await hello.push(3, "latest");
@@ -339,9 +335,7 @@ describe("image.pinned", () => {
     const hello = await setUp();
     cluster.always(() => new Promise<Response>(() => {}));
     await hello.push(1, "latest");
-    const pinned = await hello
-      .service()
-      .pin("default", { image: "latest" }, { tokenId: "t", tokenName: "t" }, "registry.test");
+    const pinned = await hello.service().pin("default", { image: "latest" }, caller);
     expect(pinned.ok).toBe(true);
   });
 });

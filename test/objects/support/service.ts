@@ -1,12 +1,13 @@
 import { env } from "cloudflare:workers";
 import type { Result } from "../../../src/domain/result.ts";
-import type { Actor, ConnectCall, SpawnWish } from "../../../src/objects/contract.ts";
+import type { Actor, Caller, ConnectParams } from "../../../src/objects/contract.ts";
 import { accountStub, backendsStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 
 export const registryHost = "registry.test";
 export const actor: Actor = { tokenId: "tokentoken00", tokenName: "of the tests" };
+export const caller: Caller = { actor, registryHost };
 
 /** The value of a result that must be one. */
 export function value<T>(result: Result<T>): T {
@@ -61,12 +62,10 @@ export async function setUp({
       value(
         await service().recordImage(
           { digest: digestNumber(n), ...(tag === undefined ? {} : { tag }) },
-          registryHost,
-          actor,
+          caller,
         ),
       ),
-    connect: (wish: { key?: string; environment?: string; spawn?: SpawnWish | null } = {}) =>
-      service().connectBackend(connectCall(wish)),
+    connect: (params: Partial<ConnectParams> = {}) => service().connectBackend(connectParams(params), caller),
     shard: (backendId: string) => backendsStub(env, account, "hello", backendId),
     report: async (
       backendId: string,
@@ -80,13 +79,7 @@ export async function setUp({
   };
 }
 
-export function connectCall({
-  spawn = {},
-  ...named
-}: {
-  key?: string;
-  environment?: string;
-  spawn?: SpawnWish | null;
-}): ConnectCall {
-  return { ...named, spawn, actor, registryHost };
+/** A connect that may start a backend, unless it says otherwise. */
+export function connectParams({ spawn = {}, ...named }: Partial<ConnectParams> = {}): ConnectParams {
+  return { ...named, spawn };
 }

@@ -67,8 +67,8 @@ export const v1Routes = [
     answer: v1.spawnAnswer,
     idempotent: true,
     summary: "Spawn a backend, or find the one that holds the lock",
-    async handle({ env, request, params, body, actor, idempotency }) {
-      const wish = definedFields({
+    async handle({ env, request, params: place, body, caller }) {
+      const params = definedFields({
         environment: body.service_environment,
         key: body.lock,
         spawn: definedFields({
@@ -78,11 +78,8 @@ export const v1Routes = [
           port: body.port,
           requireBearerToken: body.require_bearer_token,
         }),
-        actor,
-        registryHost: registryHostOf(env, request),
-        idempotency,
       });
-      const connected = await connect({ env, request }, params, wish, {});
+      const connected = await connect({ env, request, caller }, place, params, {});
       if (!connected.ok) return connected;
       const connection = connected.value;
       return ok({

@@ -1,5 +1,5 @@
 import { ok } from "../../../domain/result.ts";
-import type { Actor, Idempotency, SpawnWish } from "../../../objects/contract.ts";
+import type { Caller, SpawnParams } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { publicState, toFullState, toPublicState } from "../../../protocol/backend-state.ts";
@@ -8,14 +8,13 @@ import * as v2 from "../../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { publicAccess, tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined.ts";
-import { registryHostOf } from "../../origin.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
 import { currentStatus, describeBackend, describeBackendTo } from "../../views/backend-views.ts";
 import { connect, type GrantedConnection } from "../../views/connection.ts";
 import { defineRoute } from "../route.ts";
 
-function spawnWish(spawn: v2.ConnectBody["spawn"]): SpawnWish | null {
+function spawnParams(spawn: v2.ConnectBody["spawn"]): SpawnParams | null {
   if (spawn === false) return null;
   if (spawn === undefined || spawn === true) return {};
   return definedFields({
@@ -47,23 +46,16 @@ interface ConnectRequest {
   request: Request;
   params: { account: string; service: string };
   body: v2.ConnectBody;
-  actor: Actor;
-  idempotency: Idempotency | undefined;
+  caller: Caller;
 }
 
 async function connectTo(
-  { env, request, params, body, actor, idempotency }: ConnectRequest,
+  { env, request, params: place, body, caller }: ConnectRequest,
   environment: string | undefined,
 ) {
-  const wish = definedFields({
-    environment,
-    key: body.key,
-    spawn: spawnWish(body.spawn),
-    actor,
-    registryHost: registryHostOf(env, request),
-    idempotency,
-  });
-  const connected = await connect({ env, request }, params, wish, { user: body.user, auth: body.auth });
+  const params = definedFields({ environment, key: body.key, spawn: spawnParams(body.spawn) });
+  const user = { user: body.user, auth: body.auth };
+  const connected = await connect({ env, request, caller }, place, params, user);
   return connected.ok ? ok(connectAnswer(connected.value)) : connected;
 }
 

@@ -72,9 +72,8 @@ export const v2ServiceRoutes = [
     access: tokenFor("read"),
     answer: v2.imagesAnswer,
     summary: "The most recent pushes, newest first",
-    async handle({ env, request, params }) {
-      const service = serviceStub(env, params.account, params.service);
-      const recent = await service.recentImages(registryHostOf(env, request));
+    async handle({ env, params, caller }) {
+      const recent = await serviceStub(env, params.account, params.service).recentImages(caller);
       if (!recent.ok) return recent;
       const images = recent.value.map(({ repository, digest, tag, uploadedAt }) => ({
         repository,
@@ -93,10 +92,9 @@ export const v2ServiceRoutes = [
     body: v2.updateBody,
     answer: statusOkAnswer,
     summary: "Pin the service's default environment",
-    async handle({ env, request, params, body, actor }) {
-      const registryHost = registryHostOf(env, request);
+    async handle({ env, params, body, caller }) {
       const service = serviceStub(env, params.account, params.service);
-      const pinned = await service.pin(undefined, { image: body.image_tag }, actor, registryHost);
+      const pinned = await service.pin(undefined, { image: body.image_tag }, caller);
       return pinned.ok ? ok(statusOk) : pinned;
     },
   }),
@@ -108,10 +106,9 @@ export const v2ServiceRoutes = [
     body: v2.updateBody,
     answer: statusOkAnswer,
     summary: "Pin an environment",
-    async handle({ env, request, params, body, actor }) {
-      const registryHost = registryHostOf(env, request);
+    async handle({ env, params, body, caller }) {
       const service = serviceStub(env, params.account, params.service);
-      const pinned = await service.pin(params.environment, { image: body.image_tag }, actor, registryHost);
+      const pinned = await service.pin(params.environment, { image: body.image_tag }, caller);
       return pinned.ok ? ok(statusOk) : pinned;
     },
   }),

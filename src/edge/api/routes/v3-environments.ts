@@ -5,7 +5,6 @@ import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined.ts";
-import { registryHostOf } from "../../origin.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 
@@ -32,10 +31,7 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     idempotent: true,
     summary: "Create an environment",
-    handle(call) {
-      const registryHost = registryHostOf(call.env, call.request);
-      return serviceOf(call).createEnvironment(call.body, call.actor, registryHost, call.idempotency);
-    },
+    handle: (call) => serviceOf(call).createEnvironment(call.body, call.caller),
   }),
   defineRoute({
     method: "GET",
@@ -70,8 +66,7 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     conditional: true,
     summary: "Change an environment's cluster or settings",
-    handle: (call) =>
-      serviceOf(call).patchEnvironment(call.params.environment, call.body, call.actor, call.ifMatch),
+    handle: (call) => serviceOf(call).patchEnvironment(call.params.environment, call.body, call.caller),
   }),
   defineRoute({
     method: "DELETE",
@@ -81,7 +76,7 @@ export const v3EnvironmentRoutes = [
     status: 204,
     conditional: true,
     summary: "Delete an environment",
-    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.actor, call.ifMatch),
+    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.caller),
   }),
   defineRoute({
     method: "PUT",
@@ -93,11 +88,7 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     conditional: true,
     summary: "Pin an environment to a tag or a digest",
-    handle(call) {
-      const pin = definedFields(call.body);
-      const registryHost = registryHostOf(call.env, call.request);
-      return serviceOf(call).pin(call.params.environment, pin, call.actor, registryHost, call.ifMatch);
-    },
+    handle: (call) => serviceOf(call).pin(call.params.environment, definedFields(call.body), call.caller),
   }),
   defineRoute({
     method: "GET",

@@ -9,7 +9,6 @@ import {
 } from "../../../protocol/v3/registry-events.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined.ts";
-import { registryHostOf } from "../../origin.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 
@@ -24,10 +23,8 @@ export const v3ImageRoutes = [
     status: 201,
     idempotent: true,
     summary: "Record an image that is kept in another registry",
-    handle({ env, request, params, body, actor, idempotency }) {
-      const service = serviceStub(env, params.account, params.service);
-      return service.recordImage(body, registryHostOf(env, request), actor, idempotency);
-    },
+    handle: ({ env, params, body, caller }) =>
+      serviceStub(env, params.account, params.service).recordImage(body, caller),
   }),
   defineRoute({
     method: "GET",
@@ -37,9 +34,8 @@ export const v3ImageRoutes = [
     query: listQuery,
     answer: images.imageList,
     summary: "List images, newest first",
-    async handle({ env, request, params, query }) {
-      const service = serviceStub(env, params.account, params.service);
-      const page = await service.listImages(query, registryHostOf(env, request));
+    async handle({ env, params, query, caller }) {
+      const page = await serviceStub(env, params.account, params.service).listImages(query, caller);
       return page.ok ? ok({ images: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),
@@ -50,10 +46,8 @@ export const v3ImageRoutes = [
     access: tokenFor("read"),
     answer: images.imageDetail,
     summary: "An image, with the environments and live backends that use it",
-    handle({ env, request, params }) {
-      const service = serviceStub(env, params.account, params.service);
-      return service.getImage(params.digest, registryHostOf(env, request));
-    },
+    handle: ({ env, params, caller }) =>
+      serviceStub(env, params.account, params.service).getImage(params.digest, caller),
   }),
   defineRoute({
     method: "DELETE",
@@ -62,8 +56,8 @@ export const v3ImageRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Forget an image",
-    handle: ({ env, params, actor }) =>
-      serviceStub(env, params.account, params.service).deleteImage(params.digest, actor),
+    handle: ({ env, params, caller }) =>
+      serviceStub(env, params.account, params.service).deleteImage(params.digest, caller),
   }),
   defineRoute({
     method: "POST",
@@ -73,12 +67,12 @@ export const v3ImageRoutes = [
     body: registryEventsBody,
     answer: registryEventsAnswer,
     summary: "Record the pushes that another registry notifies of",
-    async handle({ env, request, params, body, actor }) {
+    async handle({ env, params, body, caller }) {
       const { pushes, ignored } = readRegistryEvents(body);
       const service = serviceStub(env, params.account, params.service);
       // One after another: a tag stands on the one that came last. A notification that is repeated changes nothing.
       for (const push of pushes) {
-        const recorded = await service.recordImage(push, registryHostOf(env, request), actor);
+        const recorded = await service.recordImage(push, caller);
         if (!recorded.ok) return recorded;
       }
       const recorded = pushes.map(({ digest, tag }) => definedFields({ digest, tag }));

@@ -4,7 +4,6 @@ import { serviceStub } from "../../../objects/stubs.ts";
 import { image as imageName, note as noteText } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import { parseInput } from "../../input.ts";
-import { registryHostOf } from "../../origin.ts";
 import { serviceNews } from "../../streams/news.ts";
 import { durationText } from "../elements/amount-text.ts";
 import { Command } from "../elements/command.tsx";
@@ -30,14 +29,13 @@ const pinFields = z.object({
 export const environmentPage = definePage({
   path: "/service/:account/:service/environment/:environment",
   action: "read",
-  async show({ env, request, params, visitor, path, query }) {
+  async show({ env, params, visitor, path, query }) {
     const { account, service, environment: name } = params;
     const stub = serviceStub(env, account, service);
-    const host = registryHostOf(env, request);
     const chosen = query.get("image")?.trim() ?? "";
     const [environment, images, history] = await Promise.all([
       stub.getEnvironment(name),
-      stub.listImages({ limit: imagesOffered }, host),
+      stub.listImages({ limit: imagesOffered }, visitor.caller),
       stub.history(name, { limit: revisionsShown, ...cursorOf(query) }),
     ]);
     if (!environment.ok) return environment;
@@ -85,16 +83,14 @@ export const environmentPage = definePage({
   forms: {
     pin: {
       action: "deploy",
-      async submit({ env, request, params, visitor }, fields) {
+      async submit({ env, params, visitor }, fields) {
         const read = parseInput(pinFields, fields, "the pin cannot be changed");
         if (!read.ok) return read;
         const { image, note, revision } = read.value;
         const pinned = await serviceStub(env, params.account, params.service).pin(
           params.environment,
           { image, ...(note === undefined ? {} : { note }) },
-          visitor.actor,
-          registryHostOf(env, request),
-          revision,
+          { ...visitor.caller, ifMatch: revision },
         );
         if (!pinned.ok) return pinned;
         const { environment, previous } = pinned.value;

@@ -1,4 +1,4 @@
-import type { Actor, Identity } from "../../../objects/contract.ts";
+import type { Actor, Caller, Identity } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import type { BackendPlace } from "../../locate-backend.ts";
 import type { ParamName } from "../../path-params.ts";
@@ -7,6 +7,7 @@ import type { ParamName } from "../../path-params.ts";
 export interface Visitor {
   identity: Identity;
   actor: Actor;
+  caller: Caller;
   /** The session's credential, as good as an access token. */
   credential: string;
   /** What the forms of this session carry. */

@@ -3,6 +3,7 @@ import { apiBodyMaxBytes } from "../../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import type { TokenAccess } from "../../admission/access.ts";
 import { admitHolder, decide, type Named } from "../../admission/admit.ts";
+import { callerOf } from "../../admission/caller.ts";
 import { tokenCredential } from "../../admission/credential.ts";
 import { actorOf, identify } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
@@ -142,7 +143,9 @@ export async function visitorOf(
   const identity = await identify(env, tokenCredential(credential), tokens);
   if (!identity.ok) return identity.error.reason === "undecided" ? identity : ok(null);
   const csrf = await csrfToken(credential);
-  return ok({ identity: identity.value, actor: actorOf(identity.value), credential, csrf });
+  const actor = actorOf(identity.value);
+  const caller = callerOf(actor, { request, env });
+  return ok({ identity: identity.value, actor, caller, credential, csrf });
 }
 
 async function admit(

@@ -2,7 +2,6 @@ import { permits } from "../../../domain/credentials/access.ts";
 import { ok } from "../../../domain/result.ts";
 import { registryStub, serviceStub } from "../../../objects/stubs.ts";
 import type { ImageDetail } from "../../../protocol/v3/images.ts";
-import { registryHostOf } from "../../origin.ts";
 import { imageContents } from "../../views/image-contents.ts";
 import { imageName } from "../../views/service-views.ts";
 import { pathOf } from "../elements/paths.ts";
@@ -19,17 +18,16 @@ const backendsShown = 50;
 export const imagePage = definePage({
   path: "/service/:account/:service/images/:digest",
   action: "read",
-  async show({ env, request, params: { account, service, digest }, visitor, path }) {
+  async show({ env, params: { account, service, digest }, visitor, path }) {
     const owner = serviceStub(env, account, service);
-    const host = registryHostOf(env, request);
     const [found, running] = await Promise.all([
-      owner.getImage(digest, host),
+      owner.getImage(digest, visitor.caller),
       owner.listBackends({ limit: backendsShown, digest }, visitor.actor.environments),
     ]);
     if (!found.ok) return found;
     if (!running.ok) return running;
     const image = found.value;
-    const isOwn = image.repository === imageName(host, account, service);
+    const isOwn = image.repository === imageName(visitor.caller.registryHost, account, service);
     const [contents, [size = null]] = isOwn
       ? await Promise.all([
           imageContents(env, { account, service }, digest),
@@ -58,7 +56,7 @@ export const imagePage = definePage({
     delete: {
       action: "admin",
       async submit({ env, params: { account, service, digest }, visitor }) {
-        const deleted = await serviceStub(env, account, service).deleteImage(digest, visitor.actor);
+        const deleted = await serviceStub(env, account, service).deleteImage(digest, visitor.caller);
         if (!deleted.ok) return deleted;
         return ok({ done: `Image ${digest} is deleted.`, path: pathOf.images(account, service) });
       },

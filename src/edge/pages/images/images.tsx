@@ -5,7 +5,6 @@ import type { Image } from "../../../protocol/v3/images.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import { parseInput } from "../../input.ts";
-import { registryHostOf } from "../../origin.ts";
 import { imageName } from "../../views/service-views.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
@@ -24,16 +23,18 @@ import { Tags } from "./tags.tsx";
 export const imagesPage = definePage({
   path: "/service/:account/:service/images",
   action: "read",
-  async show({ env, request, params: { account, service }, query }) {
+  async show({ env, params: { account, service }, visitor, query }) {
     const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
     if (!parsed.ok) return parsed;
     const owner = serviceStub(env, account, service);
-    const host = registryHostOf(env, request);
-    const [listed, described] = await Promise.all([owner.listImages(parsed.value, host), owner.describe()]);
+    const [listed, described] = await Promise.all([
+      owner.listImages(parsed.value, visitor.caller),
+      owner.describe(),
+    ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
     const { items, next } = listed.value;
-    const ownRepository = imageName(host, account, service);
+    const ownRepository = imageName(visitor.caller.registryHost, account, service);
     const kept = items.flatMap(({ repository, digest }) => (repository === ownRepository ? [digest] : []));
     const sizes =
       kept.length === 0 ? [] : await registryStub(env, account).imageSizes({ account, service }, kept);

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { Actor, TerminateAllWish } from "../../contract.ts";
+import type { Actor, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
@@ -32,7 +32,7 @@ export function terminate(
 /** Terminates the live backends that match, at most so many in one call; `complete` says whether those were all. */
 export function terminateAll(
   state: ServiceState,
-  params: TerminateAllWish,
+  params: TerminateAllParams,
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {

@@ -1,14 +1,15 @@
 import { keyTerminatingWaitMs, recoveryDelayMs } from "../../../domain/limits.ts";
-import { fail, ok, type Result } from "../../../domain/result.ts";
+import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import type { Alarm } from "../../alarm.ts";
-import type { ConnectCall, Connection } from "../../contract.ts";
+import type { Connection } from "../../contract.ts";
 import type { Deliveries } from "../deliveries/deliveries.ts";
 import type { ServiceState } from "../state.ts";
-import { connectRandomBytes, type Decided } from "./decide.ts";
-import { replayOrDecide } from "./replay.ts";
+import { type ConnectCall, connectRandomBytes, type Decided, decide } from "./decide.ts";
+import { findReplay, type Replayed } from "./replay.ts";
 import { countConnect, countRefusal } from "./usage.ts";
 import type { Waiters } from "./waiters.ts";
 
+/** What a connect needs beside the state that it is decided on. */
 export interface ConnectPorts {
   state: ServiceState;
   alarm: Alarm;
@@ -16,77 +17,82 @@ export interface ConnectPorts {
   waiters: Waiters;
 }
 
+/** A decision that names the backend to connect to. */
+type Chosen = Exclude<Decided, { step: "wait" }>;
+
 /**
- * Decides a connect and carries it out: the decision is one synchronous transaction; the webhook, and the wait for
- * a key whose holder is ending, come after it.
+ * Connects to the backend that holds a key, or starts one:
+ *
+ * 1. One synchronous transaction finds what the same request was answered before (replay.ts), or else decides and
+ *    records the decision (decide.ts).
+ * 2. Where the key's holder is ending, the connect waits for its end (waiters.ts) and decides anew.
+ * 3. The backend's URL: known already, or from the answer of the cluster that is to start it.
+ * 4. The answer is counted (usage.ts) and kept for a retry of the request.
  */
 export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Promise<Result<Connection>> {
-  const { state, deliveries, waiters } = ports;
   const giveUpAt = Date.now() + keyTerminatingWaitMs;
   for (;;) {
     const now = Date.now();
-    const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
-    const decided = state.withService((service) =>
-      replayOrDecide(state, service, call, deliveries, now, random),
-    );
-    if (!decided.ok) {
-      countRefusal(ports, call, decided.error.code);
-      return decided;
-    }
+    const decided = replayOrDecide(ports, call, now);
+    if (!decided.ok) return refuse(ports, call, decided.error);
     const { value } = decided;
-    if (value.step === "replay") return value.result;
-    if (value.step !== "wait") return finish(ports, call, value);
-    const { backendId } = value;
-    const ended = await waiters.untilEnded(backendId, giveUpAt - now, () => holdsOn(state, backendId));
-    if (!ended) {
-      countRefusal(ports, call, "key_terminating");
-      return fail(
-        "key_terminating",
-        `backend \`${backendId}\` holds the key \`${call.key}\` and is still ending`,
-        {
-          details: { backend_id: backendId },
-          retryAfterSeconds: 5,
-        },
-      );
-    }
+    if (value.step === "replayed") return value.result;
+    if (value.step !== "wait") return complete(ports, call, value);
+    const hasEnded = await holderEnds(ports, value.backendId, giveUpAt - now);
+    if (!hasEnded) return refuse(ports, call, keyTerminating(call, value.backendId));
   }
 }
 
-function holdsOn(state: ServiceState, backendId: string): boolean {
-  const row = state.sql.backend(backendId);
-  return row !== undefined && row.status !== "terminated";
+function replayOrDecide(
+  { state, deliveries }: ConnectPorts,
+  call: ConnectCall,
+  now: number,
+): Result<Replayed | Decided> {
+  const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
+  return state.withService<Replayed | Decided>((service) => {
+    const replay = findReplay(state, deliveries, call.caller.idempotency, now);
+    if (!replay.ok) return replay;
+    return replay.value ? ok(replay.value) : decide(state, service, call, now, random);
+  });
 }
 
-async function finish(
-  ports: ConnectPorts,
-  call: ConnectCall,
-  decided: Exclude<Decided, { step: "wait" }>,
-): Promise<Result<Connection>> {
+/** @returns whether the backend ended within `timeoutMs` */
+function holderEnds(
+  { state, waiters }: ConnectPorts,
+  backendId: string,
+  timeoutMs: number,
+): Promise<boolean> {
+  return waiters.untilEnded(backendId, timeoutMs, () => {
+    const row = state.sql.backend(backendId);
+    return row !== undefined && row.status !== "terminated";
+  });
+}
+
+/** Carries out what was decided. The decision is committed: whatever fails from here on, a retry finds its backend. */
+async function complete(ports: ConnectPorts, call: ConnectCall, chosen: Chosen): Promise<Result<Connection>> {
   const { state, alarm } = ports;
-  const { draft } = decided;
-  if (decided.step === "spawned") {
+  const { draft } = chosen;
+  if (chosen.step === "spawned") {
     alarm.noLaterThan(draft.grantedAt + recoveryDelayMs);
     countConnect(ports, "spawned", draft.environment);
   }
-  const url = await urlOf(ports, decided);
+  const url = await urlOf(ports, chosen);
   const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
   if (!result.ok) countRefusal(ports, call, result.error.code);
   // A retry that finds the backend which its first request started was counted then.
   else if (!draft.spawned) countConnect(ports, "reused", draft.environment);
-  if (call.idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
-    state.idempotency.keep(call.idempotency, { result, subject: draft.backendId }, Date.now());
+  const { idempotency } = call.caller;
+  if (idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
+    state.idempotency.keep(idempotency, { result, subject: draft.backendId }, Date.now());
   }
   return result;
 }
 
 /** The backend's URL; a spawn is answered when its cluster has answered, unless the cluster is `async`. */
-async function urlOf(
-  { state, deliveries }: ConnectPorts,
-  decided: Exclude<Decided, { step: "wait" }>,
-): Promise<Result<string>> {
-  const { backendId, baseUrl, cluster } = decided.draft;
-  if (decided.step === "reused" && baseUrl !== null) return ok(baseUrl);
-  if (decided.step === "reused" && !deliveries.isSpawning(backendId)) {
+async function urlOf({ state, deliveries }: ConnectPorts, chosen: Chosen): Promise<Result<string>> {
+  const { backendId, baseUrl, cluster } = chosen.draft;
+  if (chosen.step === "reused" && baseUrl !== null) return ok(baseUrl);
+  if (chosen.step === "reused" && !deliveries.isSpawning(backendId)) {
     return fail(
       "cluster_unavailable",
       `cluster \`${cluster}\` has not told the URL of backend \`${backendId}\` yet`,
@@ -96,7 +102,23 @@ async function urlOf(
       },
     );
   }
-  const attempt = deliveries.spawn(backendId, decided.step === "spawned" ? decided.row : undefined);
+  const attempt = deliveries.spawn(backendId, chosen.step === "spawned" ? chosen.row : undefined);
   if (baseUrl !== null && state.cluster(cluster)?.ack === "async") return ok(baseUrl);
   return attempt;
+}
+
+function refuse(ports: ConnectPorts, call: ConnectCall, error: Failure): Result<Connection> {
+  countRefusal(ports, call, error.code);
+  return { ok: false, error };
+}
+
+function keyTerminating({ params }: ConnectCall, backendId: string): Failure {
+  return fail(
+    "key_terminating",
+    `backend \`${backendId}\` holds the key \`${params.key}\` and is still ending`,
+    {
+      details: { backend_id: backendId },
+      retryAfterSeconds: 5,
+    },
+  ).error;
 }

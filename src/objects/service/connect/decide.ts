@@ -1,67 +1,113 @@
 import { backendId, backendRandomLength } from "../../../domain/ids.ts";
 import { recoveryDelayMs } from "../../../domain/limits.ts";
-import { type ConnectRequest, connectRefusals, decideConnect } from "../../../domain/pins/connect.ts";
-import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
+import { type ConnectDecision, type ConnectRequest, decideConnect } from "../../../domain/pins/connect.ts";
+import { pinText } from "../../../domain/pins/pin.ts";
+import { ok, type Result } from "../../../domain/result.ts";
 import { expandBackendUrlTemplate } from "../../../protocol/webhooks/webhook.ts";
-import type { ConnectCall, Connection } from "../../contract.ts";
+import type { Caller, Connection, ConnectParams } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
-import { digestOf } from "../pins/environments.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
 
-/** A connection whose URL may not be known yet: the cluster has still to tell it. */
+/** What somebody connects with. */
+export interface ConnectCall {
+  params: ConnectParams;
+  caller: Caller;
+}
+
+/** A connection whose URL may not be known yet: the cluster has still to answer with it. */
 export type ConnectionDraft = Omit<Connection, "baseUrl"> & { baseUrl: string | null };
 
+/** What was decided, and is recorded: nothing takes it back. */
 export type Decided =
+  /** To a backend that was there before. */
   | { step: "reused"; draft: ConnectionDraft }
+  /** To a backend that this decision has made, and that its cluster has still to start. */
   | { step: "spawned"; draft: ConnectionDraft; row: BackendRow }
-  /** The key's holder is ending; ask again when it has ended. */
+  /** Nothing: the key's holder is ending, and must have ended before anything is decided. */
   | { step: "wait"; backendId: string };
 
-/** Decides a connect and records the decision. To be run inside a transaction, with nothing awaited in it. */
-export function decideAndRecord(
+/**
+ * Decides a connect and records the decision. To be run inside a transaction, with nothing awaited in it. The
+ * request's idempotency key is recorded with the decision, so that a retry after a crash finds the backend that was
+ * decided instead of starting another.
+ * @param random `connectRandomBytes` bytes
+ */
+export function decide(
   state: ServiceState,
   service: ServiceRow,
   call: ConnectCall,
   now: number,
   random: Uint8Array,
 ): Result<Decided> {
-  const decided = decideConnect(toRequest(call), state.connectSnapshot(service));
+  const decided = decideConnect(requestOf(call), state.connectSnapshot(service));
   if (!decided.ok) return decided;
   const decision = decided.value;
   if (decision.action === "wait") return ok({ step: "wait", backendId: decision.backendId });
-  if (decision.action === "reuse") {
-    const row = state.sql.backend(decision.backendId);
-    if (!row) throw new Error("the holder of a key has no row");
-    return ok({ step: "reused", draft: connectionOf(row, false, now) });
+  const chosen =
+    decision.action === "reuse"
+      ? reuse(state, decision.backendId, now)
+      : spawn(state, service, decision, call, now, random);
+  const { idempotency } = call.caller;
+  if (idempotency) {
+    state.idempotency.keep(idempotency, { result: null, subject: chosen.draft.backendId }, now);
   }
+  return ok(chosen);
+}
 
-  const { environment, image, cluster } = decision;
+function requestOf({ params, caller }: ConnectCall): ConnectRequest {
+  const { environment, key, spawn } = params;
+  const allowedEnvironments = caller.actor.environments;
+  return {
+    ...(environment === undefined ? {} : { environment }),
+    ...(key === undefined ? {} : { key }),
+    ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
+    spawn: spawn && {
+      ...(spawn.tag === undefined ? {} : { tag: spawn.tag }),
+      ...(spawn.cluster === undefined ? {} : { cluster: spawn.cluster }),
+    },
+  };
+}
+
+function reuse(state: ServiceState, holderId: string, now: number): Extract<Decided, { step: "reused" }> {
+  const row = state.sql.backend(holderId);
+  if (!row) throw new Error("the holder of a key has no row");
+  return { step: "reused", draft: connectionOf(row, false, now) };
+}
+
+/** Records a backend that its cluster is to start: all that the webhook says of it is fixed here. */
+function spawn(
+  state: ServiceState,
+  service: ServiceRow,
+  { environment, image, cluster }: Extract<ConnectDecision, { action: "spawn" }>,
+  { params, caller }: ConnectCall,
+  now: number,
+  random: Uint8Array,
+): Extract<Decided, { step: "spawned" }> {
   const fencingToken = state.nextFencingToken();
   const record = state.image(image.digest);
-  const wish = call.spawn ?? {};
-  const lifetime = wish.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
+  const wanted = params.spawn ?? {};
+  const lifetime = wanted.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
   const spec: BackendSpec = {
-    repository: repositoryOf(record ?? { repository: null }, service, call.registryHost),
+    repository: repositoryOf(record ?? { repository: null }, service, caller.registryHost),
     tag: image.tag,
-    pin: { image: environment.image, revision: environment.revision },
-    env: wish.env ?? {},
+    pin: { image: pinText(environment.pin), revision: environment.revision },
+    env: wanted.env ?? {},
     startupTimeoutSeconds: environment.settings.startup_timeout_seconds,
-    maxIdleSeconds: wish.maxIdleSeconds ?? environment.settings.max_idle_seconds,
+    maxIdleSeconds: wanted.maxIdleSeconds ?? environment.settings.max_idle_seconds,
     ...(lifetime === undefined ? {} : { lifetimeLimitSeconds: lifetime }),
-    ...(wish.resources === undefined ? {} : { resources: wish.resources }),
-    ...(wish.mount === undefined ? {} : { mount: wish.mount }),
-    ...(wish.port === undefined ? {} : { port: wish.port }),
-    requireBearerToken: wish.requireBearerToken ?? false,
+    ...(wanted.resources === undefined ? {} : { resources: wanted.resources }),
+    ...(wanted.mount === undefined ? {} : { mount: wanted.mount }),
+    ...(wanted.port === undefined ? {} : { port: wanted.port }),
+    requireBearerToken: wanted.requireBearerToken ?? false,
     secretToken: secretTokenFrom(random),
   };
   const template = state.cluster(cluster)?.backendUrlTemplate ?? null;
-  const row = (id: string): BackendRow => ({
+  const row = insertUnderUnusedId(state, service.code, random, (id) => ({
     id,
     environment: environment.name,
     cluster,
-    key: call.key ?? null,
+    key: params.key ?? null,
     fencing_token: fencingToken,
     digest: image.digest,
     spec: JSON.stringify(spec),
@@ -74,12 +120,15 @@ export function decideAndRecord(
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
     untold: 0,
-  });
-  const inserted = insertUnderUnusedId(state, service.code, random, row);
-  return ok({ step: "spawned", row: inserted, draft: connectionOf(inserted, true, now) });
+  }));
+  return { step: "spawned", row, draft: connectionOf(row, true, now) };
 }
 
-export function connectionOf(row: BackendRow, spawned: boolean, now: number): ConnectionDraft {
+/**
+ * The connection to a backend.
+ * @param grantedAt when it was decided, in milliseconds since the epoch
+ */
+export function connectionOf(row: BackendRow, spawned: boolean, grantedAt: number): ConnectionDraft {
   const spec = specOf(row);
   return {
     backendId: row.id,
@@ -91,64 +140,7 @@ export function connectionOf(row: BackendRow, spawned: boolean, now: number): Co
     baseUrl: row.base_url,
     secretToken: spec.secretToken,
     requireBearerToken: spec.requireBearerToken,
-    grantedAt: now,
-  };
-}
-
-/** What a connect would do now and every reason it would be refused, without doing it. */
-export function resolveConnect(
-  state: ServiceState,
-  service: ServiceRow,
-  environment: string,
-  query: { tag?: string; key?: string },
-  allowedEnvironments: readonly string[] | undefined,
-): Result<ResolveAnswer> {
-  const snapshot = state.connectSnapshot(service);
-  const request: ConnectRequest = {
-    environment,
-    spawn: query.tag === undefined ? {} : { tag: query.tag },
-    ...(query.key === undefined ? {} : { key: query.key }),
-    ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
-  };
-  const row = snapshot.environments.find(({ name }) => name === environment);
-  const decided = decideConnect(request, snapshot);
-  if (!row) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
-  const refusals = connectRefusals(request, snapshot);
-  const image = query.tag ?? row.image;
-  const common = { environment, image, revision: row.revision };
-  if (!decided.ok) {
-    return ok({
-      ...common,
-      action: "refuse",
-      digest: digestOf(state, { image }),
-      cluster: row.cluster ?? snapshot.accountDefaultCluster,
-      refusals: refusals.map(({ code, message }) => ({ code, message })),
-    });
-  }
-  if (decided.value.action === "spawn") {
-    const { digest } = decided.value.image;
-    return ok({ ...common, action: "spawn", digest, cluster: decided.value.cluster, refusals: [] });
-  }
-  const holder = state.sql.backend(decided.value.backendId);
-  return ok({
-    ...common,
-    action: decided.value.action,
-    backend_id: decided.value.backendId,
-    digest: holder?.digest ?? null,
-    cluster: holder?.cluster ?? null,
-    refusals: [],
-  });
-}
-
-function toRequest(call: ConnectCall): ConnectRequest {
-  return {
-    ...(call.environment === undefined ? {} : { environment: call.environment }),
-    ...(call.key === undefined ? {} : { key: call.key }),
-    ...(call.actor.environments === undefined ? {} : { allowedEnvironments: call.actor.environments }),
-    spawn: call.spawn && {
-      ...(call.spawn.tag === undefined ? {} : { tag: call.spawn.tag }),
-      ...(call.spawn.cluster === undefined ? {} : { cluster: call.spawn.cluster }),
-    },
+    grantedAt,
   };
 }
 

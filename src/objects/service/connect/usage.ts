@@ -2,8 +2,8 @@ import type { ErrorCode } from "../../../domain/errors.ts";
 import { chooseEnvironment } from "../../../domain/pins/environments.ts";
 import { countOf, isRefusal } from "../../../domain/usage/usage.ts";
 import type { Alarm } from "../../alarm.ts";
-import type { ConnectCall } from "../../contract.ts";
 import type { ServiceState } from "../state.ts";
+import type { ConnectCall } from "./decide.ts";
 
 interface Ports {
   state: ServiceState;
@@ -21,10 +21,10 @@ export function countConnect(
 }
 
 /** Counts a connect that failed with `code`, if that is for the environment to answer for. */
-export function countRefusal({ state, alarm }: Ports, call: ConnectCall, code: ErrorCode): void {
+export function countRefusal({ state, alarm }: Ports, { params }: ConnectCall, code: ErrorCode): void {
   if (!isRefusal(code)) return;
   const names = state.sql.environments().map(({ name }) => name);
-  const chosen = chooseEnvironment(call.environment, names, state.row().default_environment);
+  const chosen = chooseEnvironment(params.environment, names, state.row().default_environment);
   if (!chosen.ok) return;
   state.usage.count(chosen.value, countOf("refused"), Date.now());
   alarm.noLaterThan(state.usage.writeBy());

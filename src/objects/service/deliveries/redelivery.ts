@@ -12,12 +12,11 @@ import { inTime } from "../../cluster/in-time.ts";
 import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
 import { unreached } from "../../unreached.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
-import { digestOf } from "../pins/environments.ts";
+import { enqueuePinned } from "../pins/announce.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { enqueuePinnedData } from "./webhooks.ts";
 
 export interface RedeliveryPorts {
   state: ServiceState;
@@ -114,9 +113,9 @@ function enqueuePinAgain(
     row && {
       cluster: row.cluster ?? state.config().defaultCluster,
       revision: row.revision,
-      digest: digestOf(state, row),
+      digest: state.digestOf(row),
     },
   );
-  if (judged.ok && data && !pending) enqueuePinnedData(state, request.id, request.cluster, data, now);
+  if (judged.ok && data && !pending) enqueuePinned(state, request.id, request.cluster, data, now);
   return judged;
 }

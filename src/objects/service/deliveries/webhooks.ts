@@ -1,13 +1,6 @@
-import { pinnedRetryForMs } from "../../../domain/limits.ts";
-import { resolveImage } from "../../../domain/pins/images.ts";
-import {
-  type ImagePinnedWebhookData,
-  type SpawnWebhookData,
-  spawnWebhookAnswer,
-} from "../../../protocol/webhooks/webhook.ts";
-import { digestOf } from "../pins/environments.ts";
-import type { BackendRow, EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
-import { repositoryOf, type ServiceState, specOf } from "../state.ts";
+import { type SpawnWebhookData, spawnWebhookAnswer } from "../../../protocol/webhooks/webhook.ts";
+import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
+import { specOf } from "../state.ts";
 
 /** The body of `backend.spawn`: the same on every delivery, since it is made of what the decision fixed. */
 export function spawnWebhookData(service: ServiceRow, row: BackendRow): SpawnWebhookData {
@@ -52,67 +45,4 @@ export function answeredUrl(body: string): string | null {
     if (!(error instanceof SyntaxError)) throw error;
     return null;
   }
-}
-
-/**
- * Runs a change of pins or images and records an `image.pinned` for each environment that resolves to another
- * digest after it. To be run inside the change's transaction.
- */
-export function announcingPins<T>(
-  state: ServiceState,
-  service: ServiceRow,
-  registryHost: string,
-  now: number,
-  change: () => T,
-): T {
-  const before = new Map(state.sql.environments().map((row) => [row.seq, digestOf(state, row)]));
-  const result = change();
-  for (const row of state.sql.environments()) {
-    const digest = digestOf(state, row);
-    if (digest !== null && digest !== before.get(row.seq)) {
-      enqueuePinned(state, service, row, registryHost, now);
-    }
-  }
-  return result;
-}
-
-function enqueuePinned(
-  state: ServiceState,
-  service: ServiceRow,
-  row: EnvironmentRow,
-  registryHost: string,
-  now: number,
-): void {
-  const cluster = row.cluster ?? state.config().defaultCluster;
-  const image = resolveImage(row.image, state.imageIndex());
-  if (cluster === null || !image.ok) return;
-  const { digest, tag } = image.value;
-  const repository = repositoryOf(state.sql.image(digest) ?? { repository: null }, service, registryHost);
-  const data: ImagePinnedWebhookData = {
-    account: service.account,
-    service: service.name,
-    environment: row.name,
-    image: { reference: `${repository}@${digest}`, repository, digest, tag },
-    revision: row.revision,
-  };
-  enqueuePinnedData(state, `pinned_${crypto.randomUUID()}`, cluster, data, now);
-}
-
-/** Makes sure that an `image.pinned` is sent under this id. */
-export function enqueuePinnedData(
-  state: ServiceState,
-  id: string,
-  cluster: string,
-  data: ImagePinnedWebhookData,
-  now: number,
-): void {
-  state.sql.insertDelivery({
-    id,
-    type: "image.pinned",
-    cluster,
-    backend: null,
-    data: JSON.stringify(data),
-    next_attempt_at: now,
-    expires_at: now + pinnedRetryForMs,
-  });
 }

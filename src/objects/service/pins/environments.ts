@@ -1,12 +1,8 @@
 import type { EventDetails } from "../../../domain/events.ts";
 import { maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
 import { listOf } from "../../../domain/names.ts";
-import {
-  defaultEnvironmentName,
-  type EnvironmentSettings,
-  environmentNotFound,
-} from "../../../domain/pins/environments.ts";
-import { resolveImage } from "../../../domain/pins/images.ts";
+import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domain/pins/environments.ts";
+import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
@@ -15,16 +11,15 @@ import type {
   Environment,
   EnvironmentSettingsBody,
   PatchEnvironmentBody,
-  PinAnswer,
-  Revision,
 } from "../../../protocol/v3/services.ts";
-import type { Actor } from "../../contract.ts";
+import type { Actor, Caller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
-import type { EnvironmentRow, RevisionRow } from "../sql/service.sql.ts";
+import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
-
-const unpinnedImage = "latest";
+import { announcingPins } from "./announce.ts";
+import { findEnvironment, findToChange } from "./find-environment.ts";
+import { addRevision } from "./revisions.ts";
 
 const defaultSettings: EnvironmentSettings = {
   startup_timeout_seconds: startupTimeoutSeconds,
@@ -44,19 +39,14 @@ function merged(
   };
 }
 
-/** What an environment's pin resolves to now; null while nothing was pushed that it could mean. */
-export function digestOf(state: ServiceState, row: Pick<EnvironmentRow, "image">): string | null {
-  const resolved = resolveImage(row.image, state.imageIndex());
-  return resolved.ok ? resolved.value.digest : null;
-}
-
+/** An environment as the API answers it. */
 export function environmentView(state: ServiceState, row: EnvironmentRow): Environment {
   const lastSpawnedAt = state.lastSpawnedAt(row);
   return {
     name: row.name,
     cluster: row.cluster ?? state.config().defaultCluster,
     image: row.image,
-    digest: digestOf(state, row),
+    digest: state.digestOf(row),
     revision: row.revision,
     settings: settingsOf(row),
     live_backends: state.sql.liveCount(row.name),
@@ -65,18 +55,9 @@ export function environmentView(state: ServiceState, row: EnvironmentRow): Envir
   };
 }
 
-/** What the API says of an environment, where there is one. */
-export function viewOf(state: ServiceState, row: Result<EnvironmentRow>): Result<Environment> {
+export function getEnvironment(state: ServiceState, name: string): Result<Environment> {
+  const row = findEnvironment(state, name);
   return row.ok ? ok(environmentView(state, row.value)) : row;
-}
-
-export function findEnvironment(state: ServiceState, name: string): Result<EnvironmentRow> {
-  const row = state.sql.environment(name);
-  if (row) return ok(row);
-  return environmentNotFound(
-    name,
-    state.sql.environments().map((environment) => environment.name),
-  );
 }
 
 /** A page of environments, newest first, of those that the caller may see. */
@@ -101,43 +82,46 @@ export function listEnvironments(
   );
 }
 
-/** An environment, if its revision is the one that the caller expects to change. */
-function matchingEnvironment(
-  state: ServiceState,
-  name: string,
-  ifMatch: number | undefined,
-): Result<EnvironmentRow> {
-  const row = findEnvironment(state, name);
-  if (!row.ok || ifMatch === undefined || ifMatch === row.value.revision) return row;
-  const { revision, image } = row.value;
-  return fail("revision_conflict", `environment \`${name}\` is at revision ${revision}, not ${ifMatch}`, {
-    details: { revision, image },
-  });
-}
-
-/** Adds an environment that somebody asked for, which is an event. */
+/** Adds an environment, records the event, and announces what it is pinned to. */
 export function createEnvironment(
   state: ServiceState,
+  service: ServiceRow,
   body: CreateEnvironmentBody,
+  caller: Caller,
+  now: number,
+): Result<Environment> {
+  const { actor, idempotency } = caller;
+  return state.idempotency.once(idempotency, now, () =>
+    announcingPins(state, service, caller, now, () => {
+      const row = addEnvironment(state, body, actor, now);
+      if (!row.ok) return row;
+      const { name, image } = body;
+      recordEvent(
+        state,
+        {
+          type: "environment.created",
+          actor,
+          service: service.name,
+          environment: name,
+          details: { image },
+        },
+        now,
+      );
+      return ok(environmentView(state, row.value));
+    }),
+  );
+}
+
+/** Adds the environment that a service begins with, as a part of the service's own creation. */
+export function createDefaultEnvironment(
+  state: ServiceState,
   actor: Actor,
   now: number,
 ): Result<EnvironmentRow> {
-  const row = addEnvironment(state, body, actor, now);
-  if (!row.ok) return row;
-  const environment = eventTarget(state, body.name);
-  recordEvent(
-    state,
-    { type: "environment.created", actor, ...environment, details: { image: body.image } },
-    now,
-  );
-  return row;
+  return addEnvironment(state, { name: defaultEnvironmentName, image: pinText(initialPin) }, actor, now);
 }
 
-function eventTarget(state: ServiceState, environment: string) {
-  return { service: state.row().name, environment };
-}
-
-/** Adds an environment with its first revision. The unpinned image need not have been pushed yet; others must. */
+/** Adds an environment with its first revision. Only `initialPin` may mean nothing yet. */
 function addEnvironment(
   state: ServiceState,
   body: CreateEnvironmentBody,
@@ -148,34 +132,29 @@ function addEnvironment(
   if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
   if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
-  if (image !== unpinnedImage) {
-    const resolved = resolveImage(image, state.imageIndex());
+  if (image !== pinText(initialPin)) {
+    const pin = parsePin(image);
+    if (!pin.ok) return pin;
+    const resolved = resolvePin(pin.value, state.imageIndex());
     if (!resolved.ok) return resolved;
   }
   const settings = JSON.stringify(merged(defaultSettings, body.settings));
   state.sql.insertEnvironment({ name, cluster, settings, image, revision: 1, created_at: now });
   const row = findEnvironment(state, name);
-  if (row.ok) addRevision(state, row.value, "create", undefined, actor, now);
+  if (row.ok) addRevision(state, row.value, { kind: "create" }, actor, now);
   return row;
 }
 
-export function createDefaultEnvironment(
-  state: ServiceState,
-  actor: Actor,
-  now: number,
-): Result<EnvironmentRow> {
-  return addEnvironment(state, { name: defaultEnvironmentName, image: unpinnedImage }, actor, now);
-}
-
+/** Changes an environment's cluster or settings; the event says what the patch names. */
 export function patchEnvironment(
   state: ServiceState,
+  service: ServiceRow,
   name: string,
   patch: PatchEnvironmentBody,
-  actor: Actor,
-  ifMatch: number | undefined,
+  caller: Caller,
   now: number,
 ): Result<Environment> {
-  const row = matchingEnvironment(state, name, ifMatch);
+  const row = findToChange(state, name, caller);
   if (!row.ok) return row;
   const cluster = patch.cluster === undefined ? row.value.cluster : patch.cluster;
   if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
@@ -183,9 +162,19 @@ export function patchEnvironment(
   state.sql.updateEnvironment({ name, cluster, settings });
   const details = { ...(patch.cluster === undefined ? {} : { cluster }), ...definedSettings(patch.settings) };
   if (Object.keys(details).length > 0) {
-    recordEvent(state, { type: "environment.changed", actor, ...eventTarget(state, name), details }, now);
+    recordEvent(
+      state,
+      {
+        type: "environment.changed",
+        actor: caller.actor,
+        service: service.name,
+        environment: name,
+        details,
+      },
+      now,
+    );
   }
-  return viewOf(state, findEnvironment(state, name));
+  return getEnvironment(state, name);
 }
 
 function definedSettings(settings: EnvironmentSettingsBody = {}): EventDetails {
@@ -194,14 +183,15 @@ function definedSettings(settings: EnvironmentSettingsBody = {}): EventDetails {
   );
 }
 
+/** Deletes an environment that has no live backends and is not the only one. */
 export function deleteEnvironment(
   state: ServiceState,
+  service: ServiceRow,
   name: string,
-  actor: Actor,
-  ifMatch: number | undefined,
+  caller: Caller,
   now: number,
 ): Result<null> {
-  const row = matchingEnvironment(state, name, ifMatch);
+  const row = findToChange(state, name, caller);
   if (!row.ok) return row;
   if (state.sql.environments().length === 1) {
     return fail(
@@ -220,77 +210,11 @@ export function deleteEnvironment(
     );
   }
   state.sql.deleteEnvironment(row.value);
-  if (state.sql.service()?.default_environment === name) state.sql.setDefaultEnvironment(null);
+  if (service.default_environment === name) state.sql.setDefaultEnvironment(null);
   state.usage.forget(name);
-  recordEvent(state, { type: "environment.deleted", actor, ...eventTarget(state, name) }, now);
+  const { actor } = caller;
+  recordEvent(state, { type: "environment.deleted", actor, service: service.name, environment: name }, now);
   return ok(null);
-}
-
-/** Moves a pin. Every call is a revision, even one that pins the same image again. */
-export function pin(
-  state: ServiceState,
-  name: string,
-  wish: { image: string; note?: string },
-  actor: Actor,
-  ifMatch: number | undefined,
-  now: number,
-): Result<PinAnswer> {
-  const found = matchingEnvironment(state, name, ifMatch);
-  if (!found.ok) return found;
-  const before = found.value;
-  const resolved = resolveImage(wish.image, state.imageIndex());
-  if (!resolved.ok) return resolved;
-  const previous = { image: before.image, digest: digestOf(state, before), revision: before.revision };
-  const after = { ...before, image: wish.image, revision: before.revision + 1 };
-  state.sql.setPin(name, after.image, after.revision);
-  addRevision(state, after, "pin", wish.note, actor, now);
-  const pinned = { image: after.image, digest: resolved.value.digest, revision: after.revision };
-  const details = { ...pinned, ...(wish.note === undefined ? {} : { note: wish.note }) };
-  recordEvent(state, { type: "environment.pinned", actor, ...eventTarget(state, name), details }, now);
-  return ok({ environment: name, ...pinned, previous });
-}
-
-export function history(state: ServiceState, name: string, query: ListQuery): Result<Page<Revision>> {
-  const row = findEnvironment(state, name);
-  if (!row.ok) return row;
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const rows = state.sql.revisionsBefore(row.value.seq, start.value, query.limit + 1);
-  return ok(toPage(rows, query.limit, ({ revision }) => revision, revisionView));
-}
-
-function addRevision(
-  state: ServiceState,
-  row: EnvironmentRow,
-  kind: RevisionRow["kind"],
-  note: string | undefined,
-  actor: Actor,
-  now: number,
-): void {
-  state.sql.insertRevision({
-    environment: row.seq,
-    revision: row.revision,
-    image: row.image,
-    digest: digestOf(state, row),
-    kind,
-    token_id: actor.tokenId,
-    token_name: actor.tokenName,
-    note: note ?? null,
-    at: now,
-  });
-}
-
-/** What the API says of a revision. */
-export function revisionView(row: RevisionRow): Revision {
-  return {
-    revision: row.revision,
-    image: row.image,
-    digest: row.digest,
-    kind: row.kind,
-    by: { token_id: row.token_id, token_name: row.token_name },
-    at: isoTime(row.at),
-    ...(row.note === null ? {} : { note: row.note }),
-  };
 }
 
 function clusterNotFound(state: ServiceState, name: string | null) {

@@ -1,29 +1,42 @@
-import { recentImages as recentImagesShown, resolvedRevisionsProtected } from "../../../domain/limits.ts";
-import { listOf } from "../../../domain/names.ts";
+import { recentImages as recentImagesShown } from "../../../domain/limits.ts";
+import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
+import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
-import type { Actor, RecentImage } from "../../contract.ts";
+import type { Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
-import { digestOf } from "./environments.ts";
+import { announcingPins } from "./announce.ts";
+import { pinHistory } from "./revisions.ts";
 
-/** In messages. */
-const backendsTold = 5;
+type ForNames = Pick<Caller, "registryHost">;
 
-/**
- * Records a push. The tag moves to it, unless both this push and the one the tag stands on say when they happened
- * and this one is the earlier: notifications may arrive out of order.
- */
+/** Records a push, and announces the pins that it gives another meaning. */
 export function recordImage(
   state: ServiceState,
   service: ServiceRow,
   body: RecordImageBody,
-  registryHost: string,
-  actor: Actor | null,
+  caller: Caller | RegistryCaller,
+  now: number,
+): Result<Image> {
+  return state.idempotency.once(caller.idempotency, now, () =>
+    announcingPins(state, service, caller, now, () => recordPush(state, service, body, caller, now)),
+  );
+}
+
+/**
+ * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
+ * one is the earlier: notifications may arrive out of order.
+ */
+function recordPush(
+  state: ServiceState,
+  service: ServiceRow,
+  body: RecordImageBody,
+  caller: Caller | RegistryCaller,
   now: number,
 ): Result<Image> {
   const claimedAt = body.pushed_at === undefined ? null : Date.parse(body.pushed_at);
@@ -42,15 +55,16 @@ export function recordImage(
     if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
   }
   const details = { digest: body.digest, ...(body.tag === undefined ? {} : { tag: body.tag }) };
+  const { actor } = caller;
   recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
-  return withImage(state, body.digest, (row) => ok(imageView(state, service, row, registryHost)));
+  return withImage(state, body.digest, (row) => ok(imageView(state, service, row, caller)));
 }
 
 export function listImages(
   state: ServiceState,
   service: ServiceRow,
   query: ListQuery,
-  registryHost: string,
+  caller: ForNames,
 ): Result<Page<Image>> {
   const start = pageStart(query);
   if (!start.ok) return start;
@@ -59,7 +73,7 @@ export function listImages(
       state.sql.imagesBefore(start.value, query.limit + 1),
       query.limit,
       ({ seq }) => seq,
-      (row) => imageView(state, service, row, registryHost),
+      (row) => imageView(state, service, row, caller),
     ),
   );
 }
@@ -68,64 +82,63 @@ export function getImage(
   state: ServiceState,
   service: ServiceRow,
   digest: string,
-  registryHost: string,
+  caller: ForNames,
 ): Result<ImageDetail> {
   return withImage(state, digest, (row) =>
     ok({
-      ...imageView(state, service, row, registryHost),
+      ...imageView(state, service, row, caller),
       environments: environmentsOn(state, digest).map(({ name }) => name),
       live_backends: backendsOn(state, digest),
     }),
   );
 }
 
-/** A tag that an environment follows stays, else the environment would resolve to nothing. */
-export function forgetTag(state: ServiceState, tag: string, digest: string, now: number): Result<null> {
+/** Forgets a tag that stands on this digest, unless an environment follows it. */
+export function forgetTag(
+  state: ServiceState,
+  service: ServiceRow,
+  tag: string,
+  digest: string,
+  now: number,
+): Result<null> {
   if (state.sql.tag(tag)?.digest !== digest) return ok(null);
-  const followers = state.sql.environments().filter(({ image }) => image === tag);
-  if (followers.length > 0) {
-    const names = listOf(followers.map(({ name }) => name));
-    return fail("image_in_use", `tag \`${tag}\` cannot be deleted: environment ${names} follows it`);
-  }
+  const pins = new Map(state.sql.environments().map(({ name, image }) => [name, storedPin(image)]));
+  const checked = checkTagDeletion(tag, pins);
+  if (!checked.ok) return checked;
   state.sql.deleteTag(tag);
-  const service = state.row().name;
-  recordEvent(state, { type: "tag.removed", actor: null, service, details: { tag, digest } }, now);
+  const details = { tag, digest };
+  recordEvent(state, { type: "tag.removed", actor: null, service: service.name, details }, now);
   return ok(null);
 }
 
-/** Invariant 7: what an environment, one of its last revisions or a live backend needs stays. */
+/** Forgets an image, unless invariant 7 protects it. */
 export function deleteImage(
   state: ServiceState,
+  service: ServiceRow,
   digest: string,
+  { actor }: Pick<Caller | RegistryCaller, "actor">,
   kept: "own_registry" | undefined,
-  actor: Actor | null,
   now: number,
 ): Result<null> {
   return withImage(state, digest, ({ repository }) => {
     if (kept === "own_registry" && repository !== null) return ok(null);
-    const environments = environmentsOn(state, digest).map(({ name }) => name);
-    if (environments.length > 0)
-      return imageInUse(digest, `environment ${listOf(environments)} resolves to it`);
-    const backends = backendsOn(state, digest);
-    if (backends.length > 0) {
-      const told = listOf(backends.slice(0, backendsTold));
-      return imageInUse(digest, `${backends.length} live backends run it, among them ${told}`);
-    }
-    const [revision] = state.sql.recentRevisionsOf(digest, resolvedRevisionsProtected);
-    if (revision) {
-      return imageInUse(
-        digest,
-        `revision ${revision.revision} of environment \`${revision.name}\` resolved to it`,
-      );
-    }
+    const checked = checkImageDeletion(digest, {
+      pins: state.sql.environments().map((row) => pinHistory(state, row)),
+      backends: backendsOn(state, digest),
+      images: state.imageIndex(),
+    });
+    if (!checked.ok) return checked;
     state.sql.deleteImage(digest);
-    const service = state.row().name;
-    recordEvent(state, { type: "image.deleted", actor, service, details: { digest } }, now);
+    recordEvent(state, { type: "image.deleted", actor, service: service.name, details: { digest } }, now);
     return ok(null);
   });
 }
 
-export function recentImages(state: ServiceState, service: ServiceRow, registryHost: string): RecentImage[] {
+export function recentImages(
+  state: ServiceState,
+  service: ServiceRow,
+  { registryHost }: ForNames,
+): RecentImage[] {
   return state.sql.recentPushes(recentImagesShown).map((push) => ({
     repository: repositoryOf(push, service, registryHost),
     digest: push.digest,
@@ -136,7 +149,7 @@ export function recentImages(state: ServiceState, service: ServiceRow, registryH
 
 /** The environments that resolve to a digest now. */
 function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
-  return state.sql.environments().filter((row) => digestOf(state, row) === digest);
+  return state.sql.environments().filter((row) => state.digestOf(row) === digest);
 }
 
 function backendsOn(state: ServiceState, digest: string): string[] {
@@ -150,7 +163,12 @@ function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) 
     : fail("image_not_found", `no image with digest \`${digest}\` was pushed to this service`);
 }
 
-function imageView(state: ServiceState, service: ServiceRow, row: ImageRow, registryHost: string): Image {
+function imageView(
+  state: ServiceState,
+  service: ServiceRow,
+  row: ImageRow,
+  { registryHost }: ForNames,
+): Image {
   return {
     digest: row.digest,
     tags: state.sql.tagsOf(row.digest).map(({ tag }) => tag),
@@ -158,8 +176,4 @@ function imageView(state: ServiceState, service: ServiceRow, row: ImageRow, regi
     ...(row.media_type === null ? {} : { media_type: row.media_type }),
     pushed_at: isoTime(row.pushed_at),
   };
-}
-
-function imageInUse(digest: string, why: string) {
-  return fail("image_in_use", `image \`${digest}\` cannot be deleted: ${why}`);
 }

@@ -9,6 +9,7 @@ import { overEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
 import { sseEvent } from "../../../../src/protocol/sse.ts";
 import { apiOrigin } from "../../../support/worker/api.ts";
 
+const actor = { tokenId: "token0000000", tokenName: "of a test" };
 const call: AnyPageCall = {
   request: new Request(apiOrigin),
   env,
@@ -18,7 +19,8 @@ const call: AnyPageCall = {
   forget: () => {},
   visitor: {
     identity: { account: "acme", tokenId: "token0000000", tokenName: "of a test", role: "read" },
-    actor: { tokenId: "token0000000", tokenName: "of a test" },
+    actor,
+    caller: { actor, registryHost: "registry.test" },
     credential: "",
     csrf: "",
   },

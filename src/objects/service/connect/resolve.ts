@@ -1,0 +1,55 @@
+import {
+  type ConnectRequest,
+  connectRefusals,
+  decideConnect,
+  resolveSpawnImage,
+} from "../../../domain/pins/connect.ts";
+import { pinText } from "../../../domain/pins/pin.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
+import type { ServiceRow } from "../sql/service.sql.ts";
+import type { ServiceState } from "../state.ts";
+
+/** What a connect would do now and every reason for which it would be refused, without doing it. */
+export function resolveConnect(
+  state: ServiceState,
+  service: ServiceRow,
+  environment: string,
+  query: { tag?: string; key?: string },
+  allowedEnvironments: readonly string[] | undefined,
+): Result<ResolveAnswer> {
+  const snapshot = state.connectSnapshot(service);
+  const request: ConnectRequest = {
+    environment,
+    spawn: query.tag === undefined ? {} : { tag: query.tag },
+    ...(query.key === undefined ? {} : { key: query.key }),
+    ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
+  };
+  const found = snapshot.environments.find(({ name }) => name === environment);
+  const decided = decideConnect(request, snapshot);
+  if (!found) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
+  const common = { environment, image: query.tag ?? pinText(found.pin), revision: found.revision };
+  if (!decided.ok) {
+    const image = resolveSpawnImage(query.tag, found, snapshot.images);
+    return ok({
+      ...common,
+      action: "refuse",
+      digest: image.ok ? image.value.digest : null,
+      cluster: found.cluster ?? snapshot.accountDefaultCluster,
+      refusals: connectRefusals(request, snapshot).map(({ code, message }) => ({ code, message })),
+    });
+  }
+  if (decided.value.action === "spawn") {
+    const { digest } = decided.value.image;
+    return ok({ ...common, action: "spawn", digest, cluster: decided.value.cluster, refusals: [] });
+  }
+  const holder = state.sql.backend(decided.value.backendId);
+  return ok({
+    ...common,
+    action: decided.value.action,
+    backend_id: decided.value.backendId,
+    digest: holder?.digest ?? null,
+    cluster: holder?.cluster ?? null,
+    refusals: [],
+  });
+}

@@ -1,0 +1,210 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { resolvedRevisionsProtected } from "../../../src/domain/limits.ts";
+import { digestPattern, type ImageIndex, tagPattern } from "../../../src/domain/pins/images.ts";
+import {
+  currentDigest,
+  initialPin,
+  type PinHistory,
+  parsePin,
+  pinText,
+  protectedDigests,
+  resolvePin,
+  shortPin,
+  storedPin,
+} from "../../../src/domain/pins/pin.ts";
+
+const digestA = `sha256:${"a".repeat(64)}`;
+const digestB = `sha512:${"b".repeat(128)}`;
+
+describe("what a pin or a spawn names", () => {
+  test.for(["latest", "v1", "_", "_x", "V1.2-rc_3", "0", "a".repeat(128), "a..b", "A-"])(
+    "`%s` is a tag",
+    (tag) => {
+      expect(parsePin(tag)).toEqual({ ok: true, value: { kind: "tag", tag } });
+    },
+  );
+
+  test.for([digestA, digestB])("%s is a digest", (digest) => {
+    expect(parsePin(digest)).toEqual({ ok: true, value: { kind: "digest", digest } });
+  });
+
+  const bad: [string, why: string][] = [
+    ["", "empty"],
+    [".v1", "a period first"],
+    ["-v1", "a hyphen first"],
+    ["a".repeat(129), "129 characters"],
+    ["a b", "a space"],
+    ["a/b", "a slash"],
+    ["v1\n", "a line end"],
+    ["ü", "a letter outside ASCII"],
+    ["v1@x", "an at sign"],
+    [`sha256:${"a".repeat(63)}`, "a digit too few"],
+    [`sha256:${"a".repeat(65)}`, "a digit too many"],
+    [`sha256:${"A".repeat(64)}`, "upper case digits"],
+    [`sha256:${"g".repeat(64)}`, "letters that are no digits"],
+    [`SHA256:${"a".repeat(64)}`, "an upper case algorithm"],
+    [`sha1:${"a".repeat(40)}`, "an algorithm that is not registered"],
+    [`sha512:${"a".repeat(64)}`, "the length of the other algorithm"],
+    [`sha256:${"a".repeat(64)}\n`, "a line end after the digest"],
+    [` ${digestA}`, "a space before the digest"],
+    ["sha256:", "no digits"],
+    ["hello:v1", "a repository and a tag"],
+    [`hello@${digestA}`, "a repository and a digest"],
+  ];
+  test.for(bad)("%j is refused: %s", ([text]) => {
+    expect(parsePin(text)).toMatchObject({ ok: false, error: { code: "bad_request" } });
+  });
+
+  test("no text is both a tag and a digest, and the refusal of a long one is short", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 5000 }), (text) => {
+        expect(tagPattern.test(text) && digestPattern.test(text)).toBe(false);
+        const parsed = parsePin(text);
+        if (!parsed.ok) expect(parsed.error.message.length).toBeLessThan(400);
+      }),
+    );
+  });
+});
+
+/** Resolves what somebody typed, as a request does. */
+function resolve(text: string, images: ImageIndex) {
+  const pin = parsePin(text);
+  return pin.ok ? resolvePin(pin.value, images) : pin;
+}
+
+describe("a pin's text", () => {
+  test.for(["v1", "latest", digestA, digestB])("%s is read again as what it was written from", (text) => {
+    const pin = parsePin(text);
+    if (!pin.ok) throw new Error(pin.error.message);
+    expect(pinText(pin.value)).toBe(text);
+    expect(storedPin(text)).toEqual(pin.value);
+  });
+
+  test("is `latest` where nobody has pinned anything", () => {
+    expect(pinText(initialPin)).toBe("latest");
+  });
+
+  test("for people is the tag, or a digest cut to twelve digits", () => {
+    expect(shortPin(storedPin("v1.2-rc_3"))).toBe("v1.2-rc_3");
+    expect(shortPin(storedPin(digestA))).toBe(`sha256:${"a".repeat(12)}`);
+    expect(shortPin(storedPin(digestB))).toBe(`sha512:${"b".repeat(12)}`);
+  });
+});
+
+describe("resolving a pin", () => {
+  const index: ImageIndex = {
+    digestOfTag: (tag) => ({ v1: digestA, latest: digestB })[tag],
+    hasDigest: (digest) => digest === digestA || digest === digestB,
+    recentTags: () => ["latest", "v1"],
+  };
+
+  test("a tag resolves to the digest of its most recent push", () => {
+    expect(resolve("v1", index)).toEqual({
+      ok: true,
+      value: { image: "v1", digest: digestA, tag: "v1" },
+    });
+  });
+
+  test("a digest resolves to itself and carries no tag", () => {
+    expect(resolve(digestB, index)).toEqual({
+      ok: true,
+      value: { image: digestB, digest: digestB, tag: null },
+    });
+  });
+
+  test("an unknown tag is refused with the nearest ones", () => {
+    expect(resolve("v11", index)).toMatchObject({
+      ok: false,
+      error: { code: "image_not_found", details: { nearest_tags: ["v1", "latest"] } },
+    });
+  });
+
+  test("an unknown digest is refused, even if a tag could be found for it", () => {
+    const unknown = `sha256:${"c".repeat(64)}`;
+    expect(resolve(unknown, { ...index, digestOfTag: () => digestA })).toMatchObject({
+      ok: false,
+      error: { code: "image_not_found" },
+    });
+  });
+
+  test("a malformed one is refused before anything is looked up", () => {
+    const untouched: ImageIndex = {
+      digestOfTag: () => expect.unreachable(),
+      hasDigest: () => expect.unreachable(),
+      recentTags: () => expect.unreachable(),
+    };
+    expect(resolve("sha256:abc", untouched)).toMatchObject({
+      ok: false,
+      error: { code: "bad_request" },
+    });
+  });
+
+  test("a service without images says that it has none", () => {
+    const empty: ImageIndex = {
+      digestOfTag: () => undefined,
+      hasDigest: () => false,
+      recentTags: () => [],
+    };
+    const resolved = resolve("latest", empty);
+    expect(resolved.ok ? "" : resolved.error.message).toContain("nearest tags: none");
+  });
+
+  test("its digest now is what it resolves to, and null where it resolves to nothing", () => {
+    for (const text of ["v1", "latest", "v2", digestA, `sha256:${"c".repeat(64)}`]) {
+      const resolved = resolve(text, index);
+      expect(currentDigest(storedPin(text), index)).toBe(resolved.ok ? resolved.value.digest : null);
+    }
+  });
+});
+
+describe("the digests that a pin protects", () => {
+  const digestNumber = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
+  const images: ImageIndex = {
+    digestOfTag: (tag) => ({ v1: digestNumber(1) })[tag],
+    hasDigest: () => true,
+    recentTags: () => ["v1"],
+  };
+  /** `count` revisions, newest first, each of a digest of its own number. */
+  const revisions = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ revision: count - i, digest: digestNumber(count - i) }));
+  const history = (extra: Partial<PinHistory> = {}): PinHistory => ({
+    environment: "prod",
+    pin: storedPin("v1"),
+    revisions: [],
+    ...extra,
+  });
+
+  test("are what its tag means now, though no revision ever resolved to it", () => {
+    const revisions = [{ revision: 1, digest: null }];
+    const { current, revisionOf } = protectedDigests(history({ revisions }), images);
+    expect(current).toBe(digestNumber(1));
+    expect([...revisionOf]).toEqual([]);
+  });
+
+  test("are none of now while nothing was pushed that it means", () => {
+    expect(protectedDigests(history({ pin: initialPin }), images).current).toBe(null);
+  });
+
+  test("are what each of its last twenty revisions resolved to, and of no earlier one", () => {
+    const made = resolvedRevisionsProtected + 2;
+    const { revisionOf } = protectedDigests(history({ revisions: revisions(made) }), images);
+    expect(revisionOf.size).toBe(resolvedRevisionsProtected);
+    expect(revisionOf.get(digestNumber(made))).toBe(made);
+    expect(revisionOf.get(digestNumber(3))).toBe(3);
+    expect(revisionOf.has(digestNumber(2))).toBe(false);
+  });
+
+  test("are each named by the newest revision that resolved to it", () => {
+    const twice = [
+      { revision: 3, digest: digestA },
+      { revision: 2, digest: digestB },
+      { revision: 1, digest: digestA },
+    ];
+    const { revisionOf } = protectedDigests(history({ revisions: twice }), images);
+    expect([...revisionOf]).toEqual([
+      [digestA, 3],
+      [digestB, 2],
+    ]);
+  });
+});
