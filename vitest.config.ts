@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { makeSigningKeys } from "./src/protocol/tokens/signing-keys.ts";
+import { LongestFirst } from "./test/support/longest-first.ts";
 import { skipReasons } from "./test/support/skip-reasons.ts";
 
 /** What the Worker imports `with { type: "text" }`: esbuild and wrangler know that, Vite does not. */
@@ -14,16 +16,47 @@ const textImports = {
   },
 };
 
-export default defineConfig(async () => {
+/** Only a test that hangs takes this long, on a machine that is busy with other tests too. */
+const testTimeout = 60_000;
+const hookTimeout = 120_000;
+
+/** Real processes, which are mostly waited for. */
+const processes = { testTimeout, hookTimeout };
+
+const compileCache = fileURLToPath(new URL("node_modules/.cache/slipway-tests", import.meta.url));
+
+/** test/README.md says what the projects are. `--mode soak` has the long runs, in place of all others. */
+export default defineConfig(async ({ mode }) => {
+  if (mode === "soak") {
+    return {
+      test: {
+        reporters: ["default", skipReasons],
+        env: { NODE_COMPILE_CACHE: compileCache },
+        maxWorkers: 1,
+        projects: [{ test: { name: "soak", include: ["test/soak/**/*.test.ts"], ...processes } }],
+      },
+    };
+  }
   const signingKeys = await makeSigningKeys();
   return {
     test: {
       reporters: ["default", skipReasons],
+      sequence: { sequencer: LongestFirst },
+      // The hundreds of programs that the tests start are compiled once.
+      env: { NODE_COMPILE_CACHE: compileCache },
+      maxWorkers: 2,
       projects: [
         {
           test: {
             name: "fast",
-            include: ["test/{domain,protocol,agent,cli,local}/**/*.test.ts", "test/*.test.ts"],
+            include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts"],
+          },
+        },
+        {
+          test: {
+            name: "node",
+            include: ["test/{agent,cli,local}/**/*.test.ts"],
+            ...processes,
           },
         },
         {
@@ -45,14 +78,15 @@ export default defineConfig(async () => {
             include: ["test/{objects,edge}/**/*.test.ts"],
             globalSetup: "test/support/registry/s3-server.ts",
             server: { deps: { inline: [/htmx\.org/] } },
+            testTimeout,
+            hookTimeout,
           },
         },
         {
           test: {
             name: "e2e",
             include: ["test/e2e/**/*.test.ts"],
-            testTimeout: 60_000,
-            hookTimeout: 120_000,
+            ...processes,
           },
         },
       ],

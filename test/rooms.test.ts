@@ -11,7 +11,7 @@ type Room = "domain" | "protocol" | "objects" | "edge" | "agent" | "cli" | "loca
 type ModuleKind = "package" | "node" | "cloudflare";
 
 /**
- * What a room may import (DESIGN, "The rooms"): which other rooms, and whether packages, which run anywhere, the
+ * What a room may import (src/README.md): which other rooms, and whether packages, which run anywhere, the
  * modules of Node, or those of the Worker's runtime.
  */
 const rules: Record<Room, { rooms: Room[]; modules: ModuleKind[] }> = {
@@ -341,5 +341,50 @@ describe("the folders of the pages", () => {
           }),
       );
     expect(problems).toEqual([]);
+  });
+});
+
+describe("the folders of the agent", () => {
+  /** Which other folders each may import from. The files at the root of the agent are below all of them but agent.ts. */
+  const directions: Readonly<Record<string, readonly string[]>> = {
+    registry: [],
+    runtimes: ["registry"],
+    "control-plane": [],
+    proxy: ["runtimes"],
+    backends: ["control-plane", "runtimes"],
+    server: ["control-plane", "proxy", "backends", "runtimes"],
+  };
+  const imports = files
+    .filter(({ room }) => room === "agent")
+    .flatMap((file) => importedFiles(file).map((imported) => ({ from: file.path, to: imported })))
+    .filter(({ from, to }) => to.startsWith("agent/") && from !== "agent/agent.ts");
+  /** Empty for a file at the agent's root. */
+  const folderOf = (path: string) => path.split("/").slice(1, -1)[0] ?? "";
+
+  test("import one way", () => {
+    const problems = imports.filter(({ from, to }) => {
+      const allowed = ["", folderOf(from), ...(directions[folderOf(from)] ?? [])];
+      return !allowed.includes(folderOf(to));
+    });
+    expect(problems).toEqual([]);
+  });
+
+  test("are those of the table, and know nothing of a runtime but what every runtime is", () => {
+    const folders = new Set(files.filter(({ room }) => room === "agent").map(({ path }) => folderOf(path)));
+    expect([...folders].toSorted()).toEqual(["", ...Object.keys(directions)].toSorted());
+    const outside = imports.filter(
+      ({ from, to }) => folderOf(to) === "runtimes" && folderOf(from) !== "runtimes",
+    );
+    expect(outside.filter(({ to }) => to !== "agent/runtimes/runtime.ts")).toEqual([]);
+  });
+
+  test("stand beside four files", () => {
+    const atRoot = files.filter(({ room, path }) => room === "agent" && folderOf(path) === "");
+    expect(atRoot.map(({ path }) => path).toSorted()).toEqual([
+      "agent/agent.ts",
+      "agent/clock.ts",
+      "agent/log.ts",
+      "agent/timers.ts",
+    ]);
   });
 });

@@ -10,14 +10,14 @@ export interface OwnNode {
   libraryPath: string;
 }
 
-/** What Node says of itself: its program and everything that is loaded into it. */
+/** Node's diagnostic report: its program and everything that is loaded into it. */
 const report = z.object({ sharedObjects: z.array(z.string()) });
 
 /** Where it is in the image: every search path has it. */
 const nodePath = "usr/local/bin/node";
 
 export async function ownNode(): Promise<OwnNode> {
-  // Without this, it asks for the names of all addresses that are connected.
+  // Without this, it looks the names of all connected addresses up.
   Object.assign(process.report, { excludeNetwork: true });
   const { sharedObjects } = report.parse(process.report.getReport());
   // What has no path is the kernel's own.

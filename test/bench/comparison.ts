@@ -11,7 +11,7 @@ export interface Measures {
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
-  /** workerd's processor time for one request; NaN where it cannot be told. */
+  /** workerd's processor time for one request; NaN where it is not known. */
   cpuMs: number;
 }
 

@@ -19,7 +19,7 @@ export interface LivesUsage {
 }
 
 const lives = 200;
-/** Alarms that are further away clean up what ended long ago; nobody waits for them. */
+/** Alarms that are further away clean up what ended long ago; they are not waited for. */
 const soonMs = 10 * 60_000;
 /** The longest wait for the alarms that a life leaves: a soft end is given up after 60 s. */
 const quietWithinMs = 120_000;
@@ -89,7 +89,7 @@ async function spawnBackend(
 ): Promise<Backend> {
   const { backend_id: id } = await call(connectAnswer, origin, token, "POST", connectPath, {});
   const fencingToken = fencingTokens.get(id);
-  if (fencingToken === undefined) throw new Error(`the cluster was not told of backend ${id}`);
+  if (fencingToken === undefined) throw new Error(`the cluster received no spawn of backend ${id}`);
   return { id, fencingToken };
 }
 
@@ -110,17 +110,17 @@ async function beSwept(subject: Subject, backend: Backend): Promise<void> {
   });
 }
 
-/** As the agent of this repository does it: it tells the backend's URL with every status but the last. */
+/** As the agent of this repository does it: with the backend's URL in every report but the last. */
 async function report(
   { origin, agentToken }: Subject,
   { id, fencingToken }: Backend,
-  said: Omit<StatusReportBody, "fencing_token">,
+  change: Omit<StatusReportBody, "fencing_token">,
 ): Promise<void> {
   const url = backendUrlTemplate.replace("{backend_id}", id);
-  const body = { ...said, fencing_token: fencingToken, ...(said.status === "terminated" ? {} : { url }) };
+  const body = { ...change, fencing_token: fencingToken, ...(change.status === "terminated" ? {} : { url }) };
   const path = `/v3/agent/backends/${id}/status`;
   const answer = await call(statusReportAnswer, origin, agentToken, "POST", path, body);
-  if (!answer.accepted) throw new Error(`status ${said.status} of backend ${id} was not accepted`);
+  if (!answer.accepted) throw new Error(`status ${change.status} of backend ${id} was not accepted`);
 }
 
 /** The tables of a shard are written once in the life of a service, and are no cost of a backend. */

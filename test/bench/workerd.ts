@@ -87,7 +87,7 @@ async function cpuMsOf(pid: number | undefined): Promise<number> {
   return (Number(user) + Number(system)) * 10;
 }
 
-/** ps(1) tells it in units of 1,024 bytes, on every system. */
+/** ps(1) prints it in units of 1,024 bytes, on every system. */
 async function residentBytesOf(pid: number | undefined): Promise<number> {
   const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
   return Number(stdout) * 1024;

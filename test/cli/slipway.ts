@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { programEnv } from "../support/process.ts";
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
@@ -22,7 +23,7 @@ export function slipway(
 ): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: options.cwd ?? tmpdir(),
-    env: { PATH: process.env.PATH, ...options.env },
+    env: { ...programEnv, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended: Ended = { exitCode: null, stdout: "", stderr: "" };
@@ -38,7 +39,7 @@ export function slipway(
   });
 }
 
-/** Runs the command as somebody who holds a token of the account `acme`. */
+/** Runs the command with a token of the account `acme`. */
 export function slipwayAsAcme(apiUrl: string, args: readonly string[]): Promise<Ended> {
   return slipway(args, { env: { SLIPWAY_API_URL: apiUrl, SLIPWAY_TOKEN: acmeToken } });
 }

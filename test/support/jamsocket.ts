@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import jamsocketPackage from "jamsocket/package.json" with { type: "json" };
-import { collectOutput, type Ended, run } from "./process.ts";
+import { collectOutput, type Ended, programEnv, run } from "./process.ts";
 
 const program = join(
   dirname(createRequire(import.meta.url).resolve("jamsocket/package.json")),
@@ -44,7 +44,7 @@ export async function jamsocketLogin(home: string, apiUrl: string): Promise<Jams
   const { cwd, env } = await jamsocketPlace(home, apiUrl);
   const child = spawn(process.execPath, [program, "login"], {
     cwd,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...programEnv, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const printed = collectOutput(child);

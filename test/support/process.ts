@@ -11,7 +11,13 @@ export interface Ended {
   output: string;
 }
 
-/** Runs a program to its end, with no other environment than the one given and `PATH`. */
+/** What every program finds in its environment: where programs are, and where Node keeps what it has compiled. */
+export const programEnv = {
+  PATH: process.env.PATH,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+} as const;
+
+/** Runs a program to its end, with no other environment than the one given and `programEnv`. */
 export async function run(
   command: readonly [string, ...string[]],
   options: { env?: Record<string, string>; cwd?: string } = {},
@@ -19,7 +25,7 @@ export async function run(
   const [program, ...args] = command;
   const child = spawn(program, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { PATH: process.env.PATH, ...options.env },
+    env: { ...programEnv, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const printed = collectOutput(child);

@@ -11,7 +11,7 @@ import type { Failure } from "../../domain/result.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import type { Runtime, Started } from "../runtimes/runtime.ts";
+import type { Address, Runtime, Started } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import type { Adoption } from "./adoption.ts";
 import { NamedTimers } from "./named-timers.ts";
@@ -50,7 +50,7 @@ export class Backend {
   readonly #end = Promise.withResolvers<void>();
   #phase: "pulling" | "starting" | "running" = "pulling";
   #bringingUp: Promise<void> = Promise.resolve();
-  #port: number | null = null;
+  #address: Address | null = null;
   #ending: { kind: TerminationKind; reason: TerminationReason } | null = null;
   #failure: string | null;
   #connections = 0;
@@ -87,10 +87,10 @@ export class Backend {
     return this.#failure;
   }
 
-  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
-  get port(): number | null {
+  /** Where a backend that has been ready answers until it ends; null before and after. */
+  get address(): Address | null {
     const servable = this.#history.some(({ status }) => status === "ready") && this.status !== "terminated";
-    return servable ? this.#port : null;
+    return servable ? this.#address : null;
   }
 
   /**
@@ -210,15 +210,15 @@ export class Backend {
   }
 
   /** Takes over what runs: goes on with an end that is under way, serves what was ready, waits for the rest to answer. */
-  async #watch({ port, exited }: Started): Promise<void> {
+  async #watch({ address, exited }: Started): Promise<void> {
     this.#phase = "running";
-    this.#port = port;
+    this.#address = address;
     this.#start.resolve(true);
     void exited.then((exitCode) => this.#finish(exitCode));
     if (this.#ending) return this.#stop();
     if (this.status === "ready") return this.#serve();
     this.#enter({ status: "waiting" });
-    if (await untilAnswers(port, this.#surroundings.clock, this.#abandon.signal)) this.#becomeReady();
+    if (await untilAnswers(address, this.#surroundings.clock, this.#abandon.signal)) this.#becomeReady();
   }
 
   #becomeReady(): void {

@@ -17,14 +17,15 @@ import type { Journal, JournaledEnd } from "./journal.ts";
 export interface BackendsOptions extends Omit<BackendSurroundings, "onStatus"> {
   journal: Journal;
   reporter: Reporter;
-  /** Where connections reach a backend. */
-  urlOf(backendId: string): string;
-  /** Whether the cluster's lease is held: without one nothing may hold a key. */
-  isLeased(): boolean;
+  /** The cluster's lease: unless it is held nothing may hold a key. */
+  lease: { readonly held: boolean };
 }
 
+/** Where connections reach a backend. */
+export type BackendUrls = (backendId: string) => string;
+
 export type SpawnOutcome =
-  | { ok: true; url: string }
+  | { ok: true }
   /** `isFinal`: no repetition will be answered otherwise. */
   | { ok: false; isFinal: boolean; message: string };
 
@@ -40,7 +41,8 @@ export class Backends {
   readonly #streams: BackendStreams;
   readonly #backends = new Map<string, Kept>();
   readonly #fenced = new Set<Backend>();
-  #isReporting = false;
+  /** Null while nothing is reported. */
+  #urlOf: BackendUrls | null = null;
   #draining = false;
 
   constructor(options: BackendsOptions) {
@@ -79,9 +81,9 @@ export class Backends {
     await Promise.all(Array.from(found.values(), (stray) => this.#endStray(stray)));
   }
 
-  /** Begins to report, what was left unacknowledged first. To be called once it is known where backends are reached. */
-  startReporting(): void {
-    this.#isReporting = true;
+  /** Begins to report, what was left unacknowledged first. */
+  startReporting(urlOf: BackendUrls): void {
+    this.#urlOf = urlOf;
     for (const kept of this.#backends.values()) this.#report(kept);
   }
 
@@ -92,10 +94,9 @@ export class Backends {
   spawn(data: SpawnWebhookData): SpawnOutcome {
     const { journal } = this.#options;
     const id = data.backend_id;
-    const accepted = { ok: true, url: this.#options.urlOf(id) } as const;
-    if (this.#backends.has(id)) return accepted;
+    if (this.#backends.has(id)) return { ok: true };
     const end = journal.ended(id);
-    if (end?.wasSpawned) return accepted;
+    if (end?.wasSpawned) return { ok: true };
     if (end)
       return { ok: false, isFinal: true, message: "this backend was terminated before its spawn arrived" };
     if (this.#draining)
@@ -113,7 +114,7 @@ export class Backends {
     this.#backends.set(id, { backend, reported: 1 });
     this.#options.log("backend.spawned", { backend_id: id });
     backend.launch();
-    return accepted;
+    return { ok: true };
   }
 
   /** @returns false for a backend that this agent does not know; its spawn is refused if it comes later */
@@ -131,7 +132,7 @@ export class Backends {
 
   /** Kills what holds a key, unless the lease is held. */
   fence(): void {
-    if (this.#options.isLeased()) return;
+    if (this.#options.lease.held) return;
     for (const { backend } of this.#backends.values()) {
       if (backend.spawn.key === null || backend.status === "terminated") continue;
       this.#fenced.add(backend);
@@ -182,7 +183,7 @@ export class Backends {
 
   /** Leaves everything as it is to the next start. Resolves when this agent does nothing more about it. */
   async releaseAll(): Promise<void> {
-    this.#isReporting = false;
+    this.#urlOf = null;
     await Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.release()));
     await this.#streams.settled();
   }
@@ -192,7 +193,7 @@ export class Backends {
   }
 
   #mayHoldKeys(): boolean {
-    if (!this.#options.isLeased()) return false;
+    if (!this.#options.lease.held) return false;
     // What was fenced may hold its key until it has really ended.
     for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
     return this.#fenced.size === 0;
@@ -226,20 +227,21 @@ export class Backends {
 
   /** Hands to the reporter what it has not been given yet. */
   #report(kept: Kept): void {
-    if (!this.#isReporting) return;
+    if (!this.#urlOf) return;
     const { backend } = kept;
+    const url = this.#urlOf(backend.id);
     for (; kept.reported < backend.history.length; kept.reported++) {
       const entry = backend.history[kept.reported];
-      if (entry) void this.#deliver(backend, entry, kept.reported + 1);
+      if (entry) void this.#deliver(backend, entry, kept.reported + 1, url);
     }
   }
 
-  async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number): Promise<void> {
+  async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number, url: string): Promise<void> {
     const { time: _time, last_status: _lastStatus, ...report } = entry;
     const delivered = await this.#options.reporter.report(backend.id, {
       ...report,
       fencing_token: backend.spawn.fencing_token,
-      ...(entry.status === "terminated" ? {} : { url: this.#options.urlOf(backend.id) }),
+      ...(entry.status === "terminated" ? {} : { url }),
     });
     if (delivered.outcome === "undelivered") return;
     if (entry.status === "terminated") {

@@ -1,5 +1,5 @@
+import { backoffMs } from "../../domain/deliveries/retry.ts";
 import { type Failure, fail, type Result } from "../../domain/result.ts";
-import { backoffMs } from "../backoff.ts";
 import type { AgentClock } from "../clock.ts";
 import { messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";

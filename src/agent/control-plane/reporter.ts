@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../domain/backends/status.ts";
+import { backoffMs } from "../../domain/deliveries/retry.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../protocol/v3/agent.ts";
-import { backoffMs } from "../backoff.ts";
 import type { AgentClock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../timers.ts";

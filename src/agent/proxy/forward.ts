@@ -6,12 +6,12 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
+import type { Address } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
 
 export interface Upstream {
-  /** On 127.0.0.1. */
-  port: number;
+  address: Address;
   /** Connections that are kept between requests. */
   pool: Agent;
   /** How long the backend may take to accept a connection. */
@@ -60,8 +60,8 @@ export function forwardRequest(
   }
 
   function send(agent: Agent | false): void {
-    const { port } = upstream;
-    const sent = httpRequest({ agent, host: "127.0.0.1", port, method, path, headers, setHost: false });
+    const { host, port } = upstream.address;
+    const sent = httpRequest({ agent, host, port, method, path, headers, setHost: false });
     outgoing = sent;
     let bytesBefore = 0;
     let socket: Socket | undefined;

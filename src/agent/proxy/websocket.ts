@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:h
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createProxyServer } from "httpxy";
+import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
 import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
@@ -9,12 +10,12 @@ import type { FlatHeaders } from "./headers.ts";
 export interface WebSocketForwarder {
   /** To be called as soon as there is an upgrade request, so that a client that leaves early is noticed. */
   watch(socket: Duplex): void;
-  /** Opens a tunnel to a backend on 127.0.0.1. Its refusal of the upgrade reaches the client as it is. */
+  /** Opens a tunnel to a backend. Its refusal of the upgrade reaches the client as it is. */
   forward(
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    to: { port: number; path: string; headers: FlatHeaders },
+    to: { address: Address; path: string; headers: FlatHeaders },
   ): Promise<void>;
 }
 
@@ -54,10 +55,10 @@ export function webSocketForwarder(options: {
       socket.on("error", () => socket.destroy());
       stopWatching.set(socket, endWhenClientLeaves(socket));
     },
-    async forward(request, socket, head, { port, path, headers }) {
+    async forward(request, socket, head, { address, path, headers }) {
       request.headers = upgradeHeaders(headers);
       request.url = path;
-      await proxy.ws(request, socket, { target: { host: "127.0.0.1", port } }, head);
+      await proxy.ws(request, socket, { target: address }, head);
     },
   };
 }

@@ -17,10 +17,17 @@ export interface StartSpec {
   labels: Readonly<Record<string, string>>;
 }
 
+/** Where something is reached over TCP. */
+export interface Address {
+  /** An IP address. */
+  host: string;
+  port: number;
+}
+
 /** A backend that was started. */
 export interface Started {
-  /** Where on 127.0.0.1 the backend is to answer HTTP. */
-  port: number;
+  /** Where this machine reaches it over HTTP. Of a backend that has ended the port may be 0. */
+  address: Address;
   /**
    * Resolves when nothing of the backend runs any more, to its exit code: 128 and the signal's number where a signal
    * ended it, null where nobody could tell. Never rejects.

@@ -43,7 +43,7 @@ export function parseOutputPath(path: string): OutputRequest | null {
   return { backendId, kind };
 }
 
-/** Serves the output and the use of backends to whoever signs as Slipway does (WIRE: logs and metrics). */
+/** Serves the output and the use of backends to whoever signs as Slipway does (src/protocol/README.md, "Output streams"). */
 export function outputEndpoints(options: OutputOptions): OutputEndpoints {
   const { verify, backends, log, streamsAtMost = streamsAtMostByDefault } = options;
   let open = 0;

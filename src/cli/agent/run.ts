@@ -48,7 +48,7 @@ function onceAskedToStop(log: Log, leave: () => void): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
-        const request = requests.ask(performance.now());
+        const request = requests.receive(performance.now());
         if (request === "same") return;
         log("agent.stopping", { signal, at_once: request === "leave" });
         if (request === "stop") return resolve();

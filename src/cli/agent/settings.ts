@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../agent/log.ts";
-import { parseBackendDomain } from "../../agent/proxy/path.ts";
+import { parseBackendDomain } from "../../agent/proxy/backend-url.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { signingSecret } from "../../protocol/webhooks/signature.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";

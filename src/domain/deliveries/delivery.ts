@@ -12,7 +12,7 @@ export type DeliveryVerdict =
   | { verdict: "refused"; status: number; message: string }
   | { verdict: "retry"; message: string; retryAfterMs: number };
 
-/** Sorts the result of an attempt into what may be repeated and what may not (WIRE: cluster webhooks). */
+/** Sorts the result of an attempt into what may be repeated and what may not (src/protocol/README.md, "Cluster webhooks"). */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   if (result.met === "timeout") return retry("the cluster did not answer in time");
   if (result.met === "connection_error") return retry(`the cluster could not be reached: ${result.message}`);

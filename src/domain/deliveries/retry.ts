@@ -10,6 +10,18 @@ export function jittered(delayMs: number, random: number): number {
   return Math.round(delayMs * (1 - redeliveryJitter + 2 * redeliveryJitter * random));
 }
 
+/**
+ * How long to wait after the `attempts`th failure (1, 2, …): doubling up to the longest, and jittered.
+ * @param random in [0, 1)
+ */
+export function backoffMs(
+  attempts: number,
+  limits: { firstMs: number; longestMs: number },
+  random: number,
+): number {
+  return jittered(Math.min(limits.firstMs * 2 ** (attempts - 1), limits.longestMs), random);
+}
+
 /** How long to wait after the `attempts`th failed spawn delivery (1, 2, …), or null to give it up. */
 export function spawnRedeliveryDelayMs(attempts: number, random: number, retryAfterMs = 0): number | null {
   const delay = spawnRedeliveryDelaysMs[attempts - 1];
@@ -18,8 +30,8 @@ export function spawnRedeliveryDelayMs(attempts: number, random: number, retryAf
 
 /** How long to wait after the `attempts`th failed delivery of anything else: doubling up to a longest. */
 export function redeliveryDelayMs(attempts: number, random: number, retryAfterMs = 0): number {
-  const delay = Math.min(terminateRedeliveryFirstMs * 2 ** (attempts - 1), terminateRedeliveryLongestMs);
-  return Math.max(jittered(delay, random), Math.min(retryAfterMs, terminateRedeliveryLongestMs));
+  const limits = { firstMs: terminateRedeliveryFirstMs, longestMs: terminateRedeliveryLongestMs };
+  return Math.max(backoffMs(attempts, limits, random), Math.min(retryAfterMs, limits.longestMs));
 }
 
 /** The alarm that an object needs: the earliest of the times, or null when nothing is due. */

@@ -54,7 +54,8 @@ function accessTokenOfBasic(credentials: string): AccessToken | null {
 function decodeBase64(text: string): string {
   try {
     return atob(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
     return "";
   }
 }

@@ -3,8 +3,8 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
+import { unreached } from "../../objects/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
-import { isUnavailable } from "../transport-error.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";
 import { mountedPaths, type Route } from "./route.ts";
@@ -44,7 +44,7 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
 /** Exceptions are bugs, or the platform's word that an object cannot answer now; neither shows its inner text. */
 function answerException(error: Error, c: ApiContext): Response {
   const requestId = crypto.randomUUID();
-  if (isUnavailable(error)) {
+  if (unreached(error)) {
     const failure = fail("unavailable", "the service is busy or restarting; try again", {
       retryAfterSeconds: 1,
     });

@@ -1,9 +1,9 @@
 import { type Context, Hono } from "hono";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
+import { unreached } from "../../objects/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import type { Arrival } from "../path-params.ts";
-import { isUnavailable } from "../transport-error.ts";
 import { assetAnswer } from "./frame/assets.ts";
 import type { Page } from "./frame/page.ts";
 import type { PageStream } from "./frame/page-stream.ts";
@@ -42,7 +42,7 @@ function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise
 
 /** As with the API, neither a bug nor a busy object shows its inner text. */
 function answerException(error: Error, request: Request): Promise<Response> {
-  if (isUnavailable(error)) {
+  if (unreached(error)) {
     const busy = fail("unavailable", "the service is busy or restarting; try again", {
       retryAfterSeconds: 1,
     });

@@ -6,6 +6,7 @@ import { parseRepositoryName, type RepositoryName } from "../../domain/registry/
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
+import { unreached } from "../../objects/unreached.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
@@ -13,7 +14,6 @@ import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
 import { registryHostOf } from "../origin.ts";
-import { isUnavailable } from "../transport-error.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { endpoints } from "./endpoints.ts";
@@ -49,7 +49,7 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
 function answerException(error: Error, request: Request): Response {
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
-  if (isUnavailable(error)) {
+  if (unreached(error)) {
     const busy = {
       code: "TOOMANYREQUESTS",
       message: "the registry is busy or restarting; try again",
@@ -171,7 +171,8 @@ class RegistryDoor {
 function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
     return path;
   }
 }

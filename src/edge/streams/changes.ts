@@ -1,5 +1,6 @@
 import { redeliveryDelayMs } from "../../domain/deliveries/retry.ts";
 import type { Env } from "../../objects/env.ts";
+import { FailureLog } from "../../objects/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
@@ -26,6 +27,7 @@ export function accountChanges(env: Env, account: string): ReadableStream<Accoun
         last = items.at(-1)?.id ?? last;
         return { items: items.map((event) => ({ event })), ...rest };
       },
+      failures: new FailureLog(`events of account ${account}`),
       begun: { event: null },
     }),
   );
@@ -44,6 +46,7 @@ export function serviceChanges(env: Env, account: string, service: string): Read
         const nudge = serviceNudge.safeParse(JSON.parse(message));
         return nudge.success ? { items: [nudge.data] } : { items: [], isLast: true };
       },
+      failures: new FailureLog(`changes of service ${account}/${service}`),
       begun: { changed: [...serviceParts] },
     }),
   );
@@ -57,6 +60,7 @@ const longestPauseMs = 30_000;
 interface FollowPorts<T> {
   open(): ReturnType<typeof openFollowing>;
   read(message: string): Step<T>;
+  failures: FailureLog;
   /** What the stream has whenever following has begun. */
   begun: T;
 }
@@ -106,9 +110,10 @@ class FollowedObject<T> implements PullSource<T> {
       const reader = followMessages(opened.socket, { read, mostUnread: mostUnreadChanges }).getReader();
       if (this.#isReleased) await reader.cancel();
       this.#following = reader;
+      this.#ports.failures.succeeded("follow");
       return "begun";
-    } catch {
-      // The object is being restarted, or is overloaded.
+    } catch (error) {
+      this.#ports.failures.failed("follow", error);
       return "failed";
     }
   }

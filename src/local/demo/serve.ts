@@ -33,7 +33,7 @@ export function serve(look: Look): void {
       send: (text: string) => socket.send(text),
     };
     socket.on("error", () => socket.terminate());
-    socket.on("message", (data) => room.hear(visitor, data.toString()));
+    socket.on("message", (data) => room.receive(visitor, data.toString()));
     socket.on("close", () => room.leave(visitor));
     room.enter(visitor);
   });

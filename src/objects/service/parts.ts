@@ -1,6 +1,7 @@
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
+import { objectFailures } from "../failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
@@ -29,6 +30,7 @@ export class ServiceParts {
 
   constructor(ctx: DurableObjectState, env: Env) {
     const clusterOf = (account: string, cluster: string) => clusterStub(env, account, cluster);
+    const failures = objectFailures(ctx, "Service");
     this.followers = new Followers(ctx);
     const nudges = new Nudges(this.followers);
     this.state = new ServiceState(ctx.storage, {
@@ -36,10 +38,10 @@ export class ServiceParts {
       eventWritten: () => this.outbox.changed(),
     });
     this.alarm = new Alarm(ctx);
-    this.outbox = new EventOutbox(this.state, this.alarm, (events) =>
+    this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
       accountStub(env, this.state.row().account).recordEvents(events),
     );
-    this.attempts = serviceAttemptLog(this.state, this.alarm, clusterOf);
+    this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
       send: (cluster, webhook, now, attempt) => this.attempts.send(cluster, webhook, now, attempt),
       now: () => Date.now(),
@@ -47,7 +49,7 @@ export class ServiceParts {
       leftWork: () => this.work(),
     });
     this.heartbeats = new Heartbeats(this.state, this.deliveries, clusterOf);
-    this.news = new ShardNews(this.state, (record) => {
+    this.news = new ShardNews(this.state, failures, (record) => {
       const { account, service, id } = record.info;
       return backendsStub(env, account, service, id).record(record);
     });

@@ -12,7 +12,7 @@ import type {
   ConnectCall,
   Connection,
   Idempotency,
-  RedeliveryWish,
+  RedeliveryParams,
   ServiceDescription,
   ServiceRpc,
   TerminateAllWish,
@@ -240,7 +240,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#parts.changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
   }
 
-  async redeliver(wish: RedeliveryWish) {
+  async redeliver(wish: RedeliveryParams) {
     return redeliver(this.#parts, wish, Date.now());
   }
 

@@ -160,16 +160,13 @@ async function serve(options: Partial<OutputOptions>) {
     ...options,
   });
   const unused = () => Promise.reject(new Error("not asked for"));
-  const server = await listen(
-    {
-      webhook: () => ({ status: 404 }),
-      health: () => ({ status: 404 }),
-      output,
-      connections: { request: unused, upgrade: unused, ownsHost: () => false },
-      log,
-    },
-    { host: "127.0.0.1", port: 0 },
-  );
+  const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+    webhook: () => ({ status: 404 }),
+    health: () => ({ status: 404 }),
+    output,
+    proxy: { request: unused, upgrade: unused, ownsHost: () => false },
+    log,
+  }));
   onTestFinished(() => server.close());
   return { url: server.url, events };
 }

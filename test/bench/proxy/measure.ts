@@ -56,7 +56,7 @@ export interface ProxyComparison {
 }
 
 /**
- * Asks one backend for the same through the agent's proxy, with signed tokens, through nginx, and directly, in turn.
+ * Sends one backend the same through the agent's proxy, with signed tokens, through nginx, and directly, in turn.
  * Nothing but the load differs between the sides.
  */
 export async function compareProxies(

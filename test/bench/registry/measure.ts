@@ -57,7 +57,7 @@ export interface RegistrySpeed {
 export interface RegistryMemory {
   registry: "slipway (workerd)" | typeof referenceProgram;
   way: PushWay;
-  /** After what the peak is told: a pull comes after its push. */
+  /** The action that the peak was reached by: each pull follows its push. */
   action: Action;
   startBytes: number;
   byShape: { shape: ShapeName; peakBytes: number }[];

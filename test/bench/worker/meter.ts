@@ -37,7 +37,7 @@ export function meterStorage(ctx: DurableObjectState, className: string): Durabl
   return ctx;
 }
 
-/** Tells the meter which object an instance is, so that an alarm that rings is known to be none any more. */
+/** Registers an instance as that of an object, so that its alarm is no longer counted as set once it rings. */
 export function meterInstance(instance: object, id: string): void {
   idsOfInstances.set(instance, id);
 }

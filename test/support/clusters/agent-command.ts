@@ -9,7 +9,7 @@ import type { LocalJson } from "../../../src/local/state/local-json.ts";
 import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { call } from "../api.ts";
-import { collectOutput, descendantsOf } from "../process.ts";
+import { collectOutput, descendantsOf, programEnv } from "../process.ts";
 
 const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const logLine = z.looseObject({ time: z.string(), event: z.string() });
@@ -69,7 +69,7 @@ export async function startAgentCommand(
   env: AgentEnvironment & Record<string, string>,
 ): Promise<AgentCommand> {
   const child = spawn(process.execPath, [main, "agent"], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...programEnv, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A group of its own gets no Ctrl-C that ends the tests.
     detached: true,

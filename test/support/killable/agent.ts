@@ -4,18 +4,12 @@ import { type KillableProcess, killableProcess } from "./process.ts";
 
 const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 
-/**
- * `slipway agent` over one state directory.
- * @param compileCacheDir shared by all starts, so that each is quick
- */
-export function killableAgent(
-  env: AgentEnvironment & Record<string, string>,
-  compileCacheDir: string,
-): KillableProcess {
+/** `slipway agent` over one state directory. */
+export function killableAgent(env: AgentEnvironment & Record<string, string>): KillableProcess {
   return killableProcess({
     name: `the agent of ${env.SLIPWAY_CLUSTER}`,
     command: [process.execPath, main, "agent"],
-    env: { ...env, NODE_COMPILE_CACHE: compileCacheDir },
+    env,
     saysItServes: (line) => line.includes('"event":"agent.started"'),
   });
 }

@@ -58,7 +58,7 @@ export async function startKillableDeployment(): Promise<KillableDeployment> {
       SLIPWAY_PORT: String(port),
       SLIPWAY_DOCKER_HOST: engine.env.DOCKER_HOST,
     };
-    const agent = stack.use(killableAgent(env, join(folder, "compiled")));
+    const agent = stack.use(killableAgent(env));
     agent.start();
     return agent;
   };

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { programEnv } from "../process.ts";
 
 export interface ProgramOptions {
   /** As messages call it. */
@@ -63,7 +64,7 @@ export function killableProcess({ name, command, env, saysItServes }: ProgramOpt
       const begun = spawn(program, args, {
         // A group of its own gets no Ctrl-C that ends the tests.
         detached: true,
-        env: { PATH: process.env.PATH, ...env },
+        env: { ...programEnv, ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
       child = begun;

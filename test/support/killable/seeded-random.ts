@@ -1,3 +1,6 @@
+/** Where draws start from: `SEED`, so that a run that failed can be repeated. */
+export const seed = Number(process.env.SEED ?? 20261123);
+
 /** Draws that are the same for the same seed. */
 export interface SeededRandom {
   /** In [0, 1). */

@@ -3,6 +3,8 @@ import type { StartSpec } from "../runtime.ts";
 import { mountTarget } from "./mount.ts";
 
 const defaultPort = 8080;
+/** Where the engine publishes ports: nobody but this machine reaches them. */
+export const publishedHost = "127.0.0.1";
 /** Against fork bombs; browsers and JVMs have hundreds of threads. */
 const pidsMax = 4096;
 /** A tmpfs counts as memory of its container. */
@@ -53,7 +55,7 @@ export function containerConfig(container: Container): ContainerCreateOptions {
     ExposedPorts: { [exposedPort(spec)]: {} },
     HostConfig: {
       NetworkMode: networkId,
-      PortBindings: { [exposedPort(spec)]: [{ HostIp: "127.0.0.1", HostPort: "" }] },
+      PortBindings: { [exposedPort(spec)]: [{ HostIp: publishedHost, HostPort: "" }] },
       RestartPolicy: { Name: "no" },
       CapDrop: droppedCapabilities,
       SecurityOpt: ["no-new-privileges"],

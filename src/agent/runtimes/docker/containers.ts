@@ -1,4 +1,6 @@
 import type Docker from "dockerode";
+import type { Address } from "../runtime.ts";
+import { publishedHost } from "./container-config.ts";
 import { ask, refusalOf } from "./engine.ts";
 import { labelNames } from "./labels.ts";
 
@@ -7,8 +9,8 @@ export interface OwnContainer {
   backendId: string;
   /** `created` was never started. */
   state: "created" | "running" | "ended";
-  /** On 127.0.0.1; 0 where it has none, which is so once it has ended. */
-  port: number;
+  /** Its port is 0 where none is published, which is so once it has ended. */
+  address: Address;
 }
 
 /** Those containers of an engine that have an agent's label: nothing else is ever touched. */
@@ -41,7 +43,7 @@ function ownContainer({ Id, Labels, State, Ports }: Docker.ContainerInfo): OwnCo
     containerId: Id,
     backendId: Labels[labelNames.backend] ?? "",
     state: isLive ? "running" : State === "created" ? "created" : "ended",
-    port: Ports.find(({ IP }) => IP === "127.0.0.1")?.PublicPort ?? 0,
+    address: { host: publishedHost, port: Ports.find(({ IP }) => IP === publishedHost)?.PublicPort ?? 0 },
   };
 }
 

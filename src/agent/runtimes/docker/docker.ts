@@ -118,9 +118,9 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
       const all = unstarted.length === 0 ? found : await containers.list();
       return all
         .filter(({ state }) => state !== "created")
-        .map(({ backendId, containerId, port }) => ({
+        .map(({ backendId, containerId, address }) => ({
           backendId,
-          port,
+          address,
           exited: exitOf(docker, containerId),
         }));
     },

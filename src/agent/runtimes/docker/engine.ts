@@ -4,8 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 import { fail, type Result } from "../../../domain/result.ts";
-import { hasCode } from "../../files.ts";
-import { messageOf } from "../../log.ts";
+import { hasCode, messageOf } from "../../log.ts";
 
 /** What the engine answered to a request that it did not do. */
 export interface Refusal {

@@ -4,7 +4,7 @@ import { backendIdPattern } from "../../../domain/ids.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { type Log, messageOf } from "../../log.ts";
 import type { Started, StartSpec } from "../runtime.ts";
-import { containerConfig, exposedPort } from "./container-config.ts";
+import { containerConfig, exposedPort, publishedHost } from "./container-config.ts";
 import { type OwnContainers, removeContainer } from "./containers.ts";
 import {
   answerWithinMs,
@@ -73,7 +73,7 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
     const port = Number(NetworkSettings.Ports[exposedPort(spec)]?.[0]?.HostPort ?? 0);
     // One that has ended already has no port any more, and needs none.
     if (port === 0 && State.Running) return fail("internal_error", "the container engine published no port");
-    return ok({ port, exited: exitOf(docker, container.id) });
+    return ok({ address: { host: publishedHost, port }, exited: exitOf(docker, container.id) });
   }
 
   /**

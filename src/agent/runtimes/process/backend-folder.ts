@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { access, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 
 const backendRecord = z.object({
   // kill(2) takes the group of 1 for every process that there is, and that of 0 for the caller's own.

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 import { pause } from "../../timers.ts";
 import { outputLines } from "../output-lines.ts";
 import type { BackendFolder } from "./backend-folder.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 import type { GroupUsage, ProcessTable } from "./process-table.ts";
 
 /** proc_pid_stat(5) counts processor time in units of USER_HZ, which is 100 a second wherever Node runs. */

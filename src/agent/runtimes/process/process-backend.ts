@@ -1,4 +1,5 @@
 import { setTimeout as elapse } from "node:timers/promises";
+import type { Address } from "../runtime.ts";
 import type { BackendFolder } from "./backend-folder.ts";
 import { BackendOutput } from "./backend-output.ts";
 import { type Leader, type ProcessTable, signalGroup } from "./process-table.ts";
@@ -10,14 +11,14 @@ const leftoverLookMs = 10;
 export interface ProcessBackendOptions {
   folder: BackendFolder;
   leader: Leader;
-  port: number;
+  address: Address;
   table: ProcessTable;
   outputKeptBytes: number;
 }
 
 /** A backend that was started, by this process or by one before it. */
 export class ProcessBackend {
-  readonly port: number;
+  readonly address: Address;
   readonly output: BackendOutput;
   /** See `Started`. */
   readonly exited: Promise<number | null>;
@@ -28,7 +29,7 @@ export class ProcessBackend {
 
   constructor(options: ProcessBackendOptions) {
     this.#options = options;
-    this.port = options.port;
+    this.address = options.address;
     this.output = new BackendOutput(options.folder, options.outputKeptBytes);
     const { promise, resolve } = Promise.withResolvers<number | null>();
     this.exited = promise;

@@ -28,6 +28,9 @@ export interface ProcessRuntimeOptions {
   table?: ProcessTable;
 }
 
+/** Where backends are to listen; their records hold the port alone. */
+const host = "127.0.0.1";
+
 export interface ProcessRuntime extends Runtime {
   /** Ends every backend that was started or found here, before it returns: for a process that must leave at once. */
   killAll(): void;
@@ -57,7 +60,7 @@ export function processRuntime({
   let watching: NodeJS.Timeout | undefined;
 
   function track(backendId: string, folder: BackendFolder, { leader, port }: BackendRecord): ProcessBackend {
-    const backend = new ProcessBackend({ folder, leader, port, table, outputKeptBytes });
+    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, outputKeptBytes });
     backends.set(backendId, backend);
     ports.add(port);
     // A look must not keep this process from ending: its backends do not need it.
@@ -133,7 +136,7 @@ export function processRuntime({
       void shell.ended.then(() => backend?.look());
       shell.release();
       if (!(await backend.hasBegun())) throw new Error("its shell has ended before the command was started");
-      return { port, exited: backend.exited };
+      return { address: backend.address, exited: backend.exited };
     } catch (error) {
       shell?.drop();
       await (backend ? forget(spec.backendId, backend) : folder.remove());
@@ -172,9 +175,9 @@ export function processRuntime({
     },
 
     async list() {
-      return Array.from(await known(), ([backendId, { port, exited }]) => ({
+      return Array.from(await known(), ([backendId, { address, exited }]) => ({
         backendId,
-        port,
+        address,
         exited,
       })).filter(({ backendId }) => !starting.has(backendId));
     },

@@ -16,14 +16,14 @@ import { endBackend } from "./lifecycle.ts";
 export class Heartbeats {
   readonly #state: ServiceState;
   readonly #deliveries: Pick<Deliveries, "isAcknowledged" | "acknowledge">;
-  readonly #clusterOf: (account: string, cluster: string) => Pick<ClusterRpc, "unheard">;
+  readonly #clusterOf: (account: string, cluster: string) => Pick<ClusterRpc, "unreported">;
   /** When spawns that had to be repeated were first seen to be acknowledged, in milliseconds since the epoch. */
   readonly #acknowledgedAt = new Map<string, number>();
 
   constructor(
     state: ServiceState,
     deliveries: Pick<Deliveries, "isAcknowledged" | "acknowledge">,
-    clusterOf: (account: string, cluster: string) => Pick<ClusterRpc, "unheard">,
+    clusterOf: (account: string, cluster: string) => Pick<ClusterRpc, "unreported">,
   ) {
     this.#state = state;
     this.#deliveries = deliveries;
@@ -92,7 +92,7 @@ export class Heartbeats {
           );
         return expected.length === 0
           ? []
-          : this.#clusterOf(account, cluster).unheard(this.#registrationOf(cluster), code, expected);
+          : this.#clusterOf(account, cluster).unreported(this.#registrationOf(cluster), code, expected);
       }),
     );
     return new Set(unheard.flat());

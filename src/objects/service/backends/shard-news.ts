@@ -1,5 +1,6 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { BackendRecord } from "../../contract.ts";
+import type { FailureLog } from "../../failure-log.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { coarseHistory } from "./lifecycle.ts";
@@ -23,13 +24,19 @@ function backendRecord(state: ServiceState, row: BackendRow): BackendRecord {
 /** Tells Backends shards of the steps that this object took itself, until each has heard of its own. */
 export class ShardNews {
   readonly #state: ServiceState;
-  readonly #record: (record: BackendRecord) => Promise<unknown>;
+  readonly #failures: FailureLog;
+  readonly #record: (record: BackendRecord) => Promise<Result<null>>;
   /** Backend and status that were told, for rows whose mark is not taken off: telling again is harmless. */
   readonly #told = new Map<string, string>();
   readonly #telling = new Map<string, Promise<boolean>>();
 
-  constructor(state: ServiceState, record: (record: BackendRecord) => Promise<unknown>) {
+  constructor(
+    state: ServiceState,
+    failures: FailureLog,
+    record: (record: BackendRecord) => Promise<Result<null>>,
+  ) {
     this.#state = state;
+    this.#failures = failures;
     this.#record = record;
   }
 
@@ -54,11 +61,10 @@ export class ShardNews {
   }
 
   async #tellOf(row: BackendRow): Promise<boolean> {
-    try {
-      await this.#record(backendRecord(this.#state, row));
-    } catch {
-      return false;
-    }
+    const recorded = await this.#failures.attemptResult("record statuses in their shards", async () =>
+      this.#record(backendRecord(this.#state, row)),
+    );
+    if (recorded === null) return false;
     if (row.status === "terminated") {
       this.#state.sql.deleteBackend(row);
       this.#told.delete(row.id);

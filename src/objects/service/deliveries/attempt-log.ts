@@ -3,6 +3,7 @@ import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
 import { attemptsToldAfterMs, attemptsToldWithinMs, deliveryAttemptsKept } from "../../../domain/limits.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { ClusterConfig, DeliveryLogRpc, LoggedAttempt } from "../../contract.ts";
+import type { FailureLog } from "../../failure-log.ts";
 import { type OutgoingWebhook, sendWebhook } from "../../webhook-sender.ts";
 import type { ServiceState } from "../state.ts";
 
@@ -10,6 +11,7 @@ export interface AttemptLogPorts {
   send(cluster: ClusterConfig, webhook: OutgoingWebhook, now: number): Promise<AttemptResult>;
   /** Tells the Cluster object. Rejects where that cannot be reached. */
   tell(cluster: string, registration: number, attempts: LoggedAttempt[]): Promise<void>;
+  failures: FailureLog;
   now(): number;
   /** Has `flush` called at `at` or before, in milliseconds since the epoch. */
   wakeBy(at: number): void;
@@ -99,15 +101,14 @@ export class AttemptLog {
   async #tell(batch: readonly Waiting[]): Promise<void> {
     const [first] = batch;
     if (!first) return;
-    try {
-      await this.#ports.tell(
+    const logged = await this.#ports.failures.attempt(`log attempts at cluster ${first.cluster}`, () =>
+      this.#ports.tell(
         first.cluster,
         first.registration,
         batch.map(({ attempt }) => attempt),
-      );
-    } catch {
-      this.#keep(batch, this.#ports.now());
-    }
+      ),
+    );
+    if (logged === null) this.#keep(batch, this.#ports.now());
   }
 
   #keep(more: readonly Waiting[], now: number): void {
@@ -129,6 +130,7 @@ export class AttemptLog {
 export function serviceAttemptLog(
   state: ServiceState,
   alarm: Alarm,
+  failures: FailureLog,
   clusterOf: (account: string, cluster: string) => Pick<DeliveryLogRpc, "recordAttempts">,
 ): AttemptLog {
   return new AttemptLog({
@@ -137,6 +139,7 @@ export function serviceAttemptLog(
       const { account, name: service } = state.row();
       return clusterOf(account, cluster).recordAttempts({ registration, service, attempts });
     },
+    failures,
     now: () => Date.now(),
     wakeBy: (at) => alarm.noLaterThan(at),
   });

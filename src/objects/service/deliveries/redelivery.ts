@@ -9,7 +9,8 @@ import { webhookAttemptTimeoutMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import { inTime } from "../../cluster/in-time.ts";
-import type { LoggedAttempt, RedeliveryWish } from "../../contract.ts";
+import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
+import { unreached } from "../../unreached.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
 import { digestOf } from "../pins/environments.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
@@ -35,7 +36,7 @@ const attemptMetWithinMs = 2 * webhookAttemptTimeoutMs + 2_000;
  */
 export async function redeliver(
   ports: RedeliveryPorts,
-  wish: RedeliveryWish,
+  wish: RedeliveryParams,
   now: number,
 ): Promise<Result<LoggedAttempt>> {
   const { state, attempts } = ports;
@@ -49,7 +50,8 @@ export async function redeliver(
     const attempt = await inTime(watch.next, attemptMetWithinMs);
     await attempts.flush();
     return ok(attempt);
-  } catch {
+  } catch (error) {
+    if (!unreached(error)) throw error;
     return fail("unavailable", "no attempt has ended in time; see the deliveries of the cluster", {
       retryAfterSeconds: 5,
     });
@@ -58,7 +60,7 @@ export async function redeliver(
   }
 }
 
-function begin(ports: RedeliveryPorts, wish: RedeliveryWish, now: number): Result<null> {
+function begin(ports: RedeliveryPorts, wish: RedeliveryParams, now: number): Result<null> {
   const { state, deliveries } = ports;
   const webhook = webhookName(wish.id);
   if (webhook?.type === "backend.spawn") return beginSpawn(ports, webhook.backendId);
@@ -106,7 +108,7 @@ function enqueueTerminationAgain(
 
 function enqueuePinAgain(
   state: ServiceState,
-  wish: RedeliveryWish,
+  wish: RedeliveryParams,
   pending: DeliveryRow | undefined,
   now: number,
 ): Result<null> {

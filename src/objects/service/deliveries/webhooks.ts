@@ -48,7 +48,8 @@ export function answeredUrl(body: string): string | null {
   try {
     const answer = spawnWebhookAnswer.safeParse(JSON.parse(body));
     return answer.success ? (answer.data.url?.replace(/\/+$/, "") ?? null) : null;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     return null;
   }
 }

@@ -4,6 +4,7 @@ import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
 import { type Happening, newEvent } from "../../events.ts";
+import type { FailureLog } from "../../failure-log.ts";
 import type { EventOutboxSql } from "../sql/event-outbox.sql.ts";
 import type { ServiceState } from "../state.ts";
 
@@ -25,6 +26,7 @@ export function recordEvent(
 export class EventOutbox {
   readonly #state: Pick<ServiceState, "db" | "sql">;
   readonly #alarm: Pick<Alarm, "noLaterThan">;
+  readonly #failureLog: FailureLog;
   readonly #give: (events: AccountEvent[]) => Promise<Result<null>>;
   #isScheduled = false;
   #isSending = false;
@@ -34,10 +36,12 @@ export class EventOutbox {
   constructor(
     state: Pick<ServiceState, "db" | "sql">,
     alarm: Pick<Alarm, "noLaterThan">,
+    failureLog: FailureLog,
     give: (events: AccountEvent[]) => Promise<Result<null>>,
   ) {
     this.#state = state;
     this.#alarm = alarm;
+    this.#failureLog = failureLog;
     this.#give = give;
   }
 
@@ -76,11 +80,10 @@ export class EventOutbox {
   }
 
   async #isTaken(events: readonly string[]): Promise<boolean> {
-    try {
-      return (await this.#give(events.map((event) => JSON.parse(event)))).ok;
-    } catch {
-      return false;
-    }
+    const taken = await this.#failureLog.attemptResult("record events at the account", () =>
+      this.#give(events.map((event) => JSON.parse(event))),
+    );
+    return taken !== null;
   }
 
   /** Long enough that an alarm does not ring while a usual call is under way. */

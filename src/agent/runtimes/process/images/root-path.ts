@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { lstat, mkdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../../../files.ts";
+import { hasCode } from "../../../log.ts";
 
 /** As Linux: a chain of more symbolic links than this is taken for a loop. */
 const linksMax = 40;

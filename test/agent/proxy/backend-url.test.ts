@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import { prefersJson } from "../../../src/agent/proxy/answers.ts";
 import {
-  backendAddress,
   backendIdOfHost,
+  backendTarget,
   backendUrl,
   parseBackendDomain,
-  parseConnectionPath,
-} from "../../../src/agent/proxy/path.ts";
+  parseBackendPath,
+} from "../../../src/agent/proxy/backend-url.ts";
 
 const id = "k3f9q7h3kq2m9";
 const domain = "prod.example.com";
 
 function pathOf(target: string, tokenInPath: boolean, host = "agent.example.com") {
-  const address = backendAddress(host, target, domain);
-  return address && parseConnectionPath(address, tokenInPath);
+  const address = backendTarget(host, target, domain);
+  return address && parseBackendPath(address, tokenInPath);
 }
 
 test.each([
@@ -54,7 +54,7 @@ test.each([
 test.each(["/", "", "*", "/favicon.ico", "/K3F9Q7H3KQ2M9/x", `//${id}/`, `http://example.com/${id}/`])(
   "%j names no backend",
   (target) => {
-    expect(backendAddress("agent.example.com", target, domain)).toBeNull();
+    expect(backendTarget("agent.example.com", target, domain)).toBeNull();
   },
 );
 

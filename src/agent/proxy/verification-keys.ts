@@ -2,7 +2,7 @@ import { type Jwks, jwks } from "../../protocol/tokens/connection-token.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 
-export interface ConnectionKeys {
+export interface VerificationKeys {
   /** The public keys at hand, the same object while they are the same; null while there are none. */
   current(): Jwks | null;
   /** The public keys to verify with, renewed if `kid` is not among them; null while there are none to be had. */
@@ -10,7 +10,7 @@ export interface ConnectionKeys {
 }
 
 /** Keeps Slipway's JWKS, so that connections are verified without a call to Slipway. */
-export function connectionKeys(options: { apiUrl: string; clock: AgentClock; log: Log }): ConnectionKeys {
+export function verificationKeys(options: { apiUrl: string; clock: AgentClock; log: Log }): VerificationKeys {
   const { clock, log } = options;
   const url = `${options.apiUrl.replace(/\/+$/, "")}/.well-known/jwks.json`;
   let keys: Jwks | null = null;

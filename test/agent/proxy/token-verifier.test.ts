@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { connectionTokens } from "../../../src/agent/proxy/tokens.ts";
+import { tokenVerifier } from "../../../src/agent/proxy/token-verifier.ts";
 import {
   importSigningKey,
   publicJwks,
@@ -19,7 +19,7 @@ async function startTokens(options: { rememberAtMost?: number } = {}) {
   let signingKeys = await makeSigningKeys();
   let keys = publicJwks(signingKeys);
   const state = { verifications: 0 };
-  const tokens = connectionTokens({
+  const tokens = tokenVerifier({
     ...options,
     account: "acme",
     cluster: "eu-prod",

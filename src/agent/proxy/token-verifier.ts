@@ -2,9 +2,9 @@ import { decodeProtectedHeader } from "jose";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { type Jwks, verifyConnectionToken } from "../../protocol/tokens/connection-token.ts";
 import { type FlatHeaders, verifiedHeaders } from "./headers.ts";
-import type { ConnectionKeys } from "./keys.ts";
+import type { VerificationKeys } from "./verification-keys.ts";
 
-export interface ConnectionTokens {
+export interface TokenVerifier {
   /**
    * Checks that a token is good for a backend: `unauthorized`, or `unavailable` while there are no keys to check with.
    * @returns what tells the backend who connects
@@ -26,12 +26,12 @@ const rememberedTokenLength = 4096;
  * Verifies connection tokens of a cluster offline. A token found good is remembered until it expires or the keys
  * change: its claims and its signature stay what they are.
  */
-export function connectionTokens(options: {
+export function tokenVerifier(options: {
   account: string;
   cluster: string;
-  keys: ConnectionKeys;
+  keys: VerificationKeys;
   rememberAtMost?: number;
-}): ConnectionTokens {
+}): TokenVerifier {
   const { account, cluster, keys, rememberAtMost = rememberAtMostByDefault } = options;
   const remembered = new Map<string, Verified>();
   let rememberedFor: Jwks | null = null;

@@ -1,13 +1,13 @@
 import { backendIdPattern } from "../../domain/ids.ts";
 
 /** The backend that a request is for, and what of its target comes after the backend's own part. */
-export interface BackendAddress {
+export interface BackendTarget {
   backendId: string;
   rest: string;
 }
 
 /** What a request's target names. `path` is what the backend is to see, its query included. */
-export type ConnectionPath =
+export type BackendPath =
   | { kind: "forward"; token: string | null; path: string }
   /** The slash after the last segment is missing, without which a page's relative links would go astray. */
   | { kind: "redirect"; token: string | null; location: string };
@@ -38,11 +38,11 @@ export function backendIdOfHost(host: string | undefined, domain: string | null)
 }
 
 /** @returns null where neither the host nor the target, `/<backend id>/…` on every other host, names a backend */
-export function backendAddress(
+export function backendTarget(
   host: string | undefined,
   target: string,
   domain: string | null,
-): BackendAddress | null {
+): BackendTarget | null {
   const ownHost = backendIdOfHost(host, domain);
   if (ownHost !== null) return target.startsWith("/") ? { backendId: ownHost, rest: target } : null;
   const backendId = /^\/([^/?#]*)/.exec(target)?.[1] ?? "";
@@ -55,10 +55,10 @@ export function backendAddress(
  * @param tokenInPath whether the first segment is the connection token
  * @returns null where the token's segment is missing
  */
-export function parseConnectionPath(
-  { backendId, rest }: BackendAddress,
+export function parseBackendPath(
+  { backendId, rest }: BackendTarget,
   tokenInPath: boolean,
-): ConnectionPath | null {
+): BackendPath | null {
   const found = (tokenInPath ? /^\/([^/?#]+)(\/[^?#]*)?(\?.*)?$/ : /^()(\/[^?#]*)?(\?.*)?$/).exec(rest);
   if (!found) return null;
   const [, segment = "", path, query = ""] = found;
