@@ -38,7 +38,7 @@ export async function streamOutput(
   return new Response(withKeepAlive(reframedEvents(opened.value, render)), { headers: sseHeaders });
 }
 
-/** Asks a backend's cluster for its logs or metrics. Fails as `openClusterStream` does, or as the cluster is gone. */
+/** Requests a backend's logs or metrics from its cluster. Fails as `openClusterStream` does, or as the cluster is gone. */
 export async function openOutput(
   env: Env,
   { id, account, cluster }: Pick<BackendInfo, "id" | "account" | "cluster">,

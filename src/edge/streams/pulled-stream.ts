@@ -1,6 +1,6 @@
 /** What a source gives at a time. */
 export interface Step<T> {
-  /** May be none: then the source is asked again. */
+  /** May be none: then the next step follows at once. */
   items: readonly T[];
   /** Nothing follows: the stream ends after these. */
   isLast?: boolean;

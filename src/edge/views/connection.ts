@@ -7,7 +7,7 @@ import { type ConnectionClaims, signConnectionToken } from "../../protocol/token
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
 
-/** Who connects, as the cluster's proxy will tell the backend. */
+/** Who connects, as the cluster's proxy passes it to the backend. */
 export interface ConnectingUser {
   user?: string | undefined;
   auth?: ConnectionClaims["auth"];
@@ -21,7 +21,7 @@ export interface GrantedConnection extends Connection {
   origin: string;
 }
 
-/** Connects to a backend, starting one where that is wished, and signs the way to it. */
+/** Connects to a backend, starting one where the request says so, and signs a token for it. */
 export async function connect(
   { env, request }: { env: Env; request: Request },
   { account, service }: { account: string; service: string },
