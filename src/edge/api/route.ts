@@ -24,7 +24,7 @@ export interface Call<Params, Query, Body> {
   idempotency: Idempotency | undefined;
   /** From `If-Match`, on routes that take it. */
   ifMatch: number | undefined;
-  /** Ends a revoked token or session in this isolate at once; call it after the revocation. */
+  /** To be called when a token or session was ended, so that it ends at once in this isolate. */
   forget(account: string, credentialId: string): void;
 }
 

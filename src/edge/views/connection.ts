@@ -21,7 +21,7 @@ export interface GrantedConnection extends Connection {
   origin: string;
 }
 
-/** Connects to a backend, starting one where the request says so, and signs a token for it. */
+/** Connects to a backend, starting one where that is wished, and signs the way to it. */
 export async function connect(
   { env, request }: { env: Env; request: Request },
   { account, service }: { account: string; service: string },
