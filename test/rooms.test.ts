@@ -234,6 +234,66 @@ describe("the rooms", () => {
   });
 });
 
+/** What each folder of the edge may import of the others. Files at its root that name none of them are for all. */
+const edgeFolders: Readonly<Record<string, readonly string[]>> = {
+  credentials: [],
+  admission: ["credentials"],
+  views: ["credentials"],
+  streams: ["views"],
+  api: ["admission", "credentials", "streams", "views"],
+  registry: ["admission", "credentials"],
+  pages: ["admission", "credentials", "streams", "views"],
+};
+/** What puts the front doors together, which no folder may import. */
+const edgeEntrances = ["app.ts", "worker.ts"];
+
+/** Why a file of the edge may not import another of it, or null where it may. Paths are below `src/edge`. */
+function edgeImportProblem(path: string, target: string): string | null {
+  if (edgeEntrances.includes(path)) return null;
+  const [from = "", to = ""] = [path, target].map((file) => (file.includes("/") ? file.split("/")[0] : ""));
+  const isAllowed =
+    to === "" ? !edgeEntrances.includes(target) : from === to || (edgeFolders[from]?.includes(to) ?? false);
+  return isAllowed ? null : `${from || path} may not import from ${to || target}`;
+}
+
+describe("the folders of the edge", () => {
+  const edge = "edge/";
+  const inside = files.filter(({ path }) => path.startsWith(edge));
+
+  test.for([
+    ["app.ts", "api/answer.ts", true],
+    ["body.ts", "locate-backend.ts", true],
+    ["body.ts", "views/connection.ts", false],
+    ["api/routes/v1.ts", "api/route.ts", true],
+    ["api/routes/v1.ts", "streams/follow.ts", true],
+    ["api/routes/v1.ts", "app.ts", false],
+    ["api/run-route.ts", "pages/pages.ts", false],
+    ["admission/admit.ts", "registry/refusal.ts", false],
+    ["pages/frame/run-page.tsx", "api/run-route.ts", false],
+    ["registry/token.ts", "admission/admit.ts", true],
+    ["streams/keep-alive.ts", "admission/admit.ts", false],
+  ] as const)("%s may import %s: %s", ([path, target, allowed]) => {
+    expect(edgeImportProblem(path, target) === null).toBe(allowed);
+  });
+
+  test("are those of the table", () => {
+    const folders = inside.flatMap(({ path }) => (path.split("/").length > 2 ? [path.split("/")[1]] : []));
+    expect([...new Set(folders)].sort()).toEqual(Object.keys(edgeFolders).sort());
+  });
+
+  test("import one way", () => {
+    const problems = inside.flatMap((file) =>
+      importedFiles(file)
+        .filter((target) => target.startsWith(edge))
+        .flatMap((target) => {
+          const problem = edgeImportProblem(file.path.slice(edge.length), target.slice(edge.length));
+          return problem === null ? [] : `${file.path}: ${problem}`;
+        }),
+    );
+    expect(problems).toEqual([]);
+  });
+});
+
 /** What each folder of the pages may import of the others; one that is not named here is a page, and may import all three. */
 const pageLayers: Readonly<Record<string, readonly string[]>> = {
   elements: [],

@@ -1,10 +1,10 @@
 import { fail, ok, type Result } from "../domain/result.ts";
 
-/** Deeper values would overflow the stack of whoever walks them. */
+/** Deeper values would overflow the stack of code that walks them. */
 const maxDepth = 64;
 
 /**
- * Reads a body of at most `maxBytes`. Bytes are counted as they come, since a chunked body announces no length.
+ * Reads a body of at most `maxBytes`. Bytes are counted as they arrive, since a chunked body announces no length.
  * @returns the text, or `payload_too_large`, or `bad_request` where it is not UTF-8
  */
 export async function readText(request: Request, maxBytes: number): Promise<Result<string>> {
@@ -48,9 +48,9 @@ function tooLarge(maxBytes: number) {
 
 /** src/protocol/README.md, "Their oddities": the CLI counts characters where HTTP counts bytes. */
 function malformed(request: Request, what: string): string {
-  const told = `the body cannot be read: ${what}`;
-  if (!request.headers.get("user-agent")?.startsWith("jamsocket-cli/")) return told;
-  return `${told}. This version of the CLI sends Content-Length in characters, so a body with text outside ASCII arrives cut short; use ASCII only`;
+  const message = `the body cannot be read: ${what}`;
+  if (!request.headers.get("user-agent")?.startsWith("jamsocket-cli/")) return message;
+  return `${message}. This version of the CLI sends Content-Length in characters, so a body with text outside ASCII arrives cut short; use ASCII only`;
 }
 
 function isDeeperThan(value: unknown, levels: number): boolean {

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { fail, ok, type Result } from "../domain/result.ts";
 
-const problemsTold = 5;
+const problemsShown = 5;
 const messageMaxCharacters = 1000;
 
 /** Reads a value by a schema; what is wrong with it is a `bad_request` that names each field. */
@@ -9,8 +9,8 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown, what: string
   const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   const problems = parsed.error.issues.flatMap(mostSpecific).map(describe);
-  const told = [...new Set(problems)].slice(0, problemsTold).join("; ");
-  return fail("bad_request", `${what}: ${told}`.slice(0, messageMaxCharacters));
+  const shown = [...new Set(problems)].slice(0, problemsShown).join("; ");
+  return fail("bad_request", `${what}: ${shown}`.slice(0, messageMaxCharacters));
 }
 
 type Issue = z.core.$ZodIssue;

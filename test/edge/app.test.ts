@@ -48,6 +48,35 @@ describe("an exception", () => {
   });
 });
 
+describe("an exception behind a page that people open", () => {
+  test.each([
+    ["a bug", new Error("secret inner text"), 500],
+    ["a busy object", Object.assign(new Error("inner"), { overloaded: true }), 503],
+  ])("is answered with a page that has its request's id: %s", async (_, exception, status) => {
+    vi.spyOn(console, "error").mockReturnValue(undefined);
+    const route = defineRoute({
+      method: "GET",
+      path: "/x",
+      version: "public",
+      access: publicAccess,
+      produces: "text/html",
+      summary: "Throws",
+      handle() {
+        throw exception;
+      },
+    });
+    const request = new Request(`${apiOrigin}/x`, { headers: { accept: "text/html" } });
+    const response = await createApp([route]).fetch(request, env);
+    expect([response.status, response.headers.get("content-type")]).toEqual([
+      status,
+      "text/html; charset=utf-8",
+    ]);
+    const text = await response.text();
+    expect(text).toContain(`Request ${response.headers.get("x-request-id")}`);
+    expect(text).not.toContain("inner");
+  });
+});
+
 describe("cross-origin requests", () => {
   const origin = "https://app.example.com";
 
@@ -138,6 +167,32 @@ describe("a path that leads nowhere", () => {
   ])("is answered 404 in what is asked for: %s", async (accept, type) => {
     const response = await send("/no/such/thing", { headers: { accept } });
     expect([response.status, response.headers.get("content-type")]).toEqual([404, type]);
+    await response.text();
+  });
+});
+
+describe("a method that a path does not have", () => {
+  test.each([
+    ["DELETE", "/healthz", "GET"],
+    ["PUT", "/v3/accounts/acme/services/hello", "GET, PATCH, DELETE"],
+    ["POST", "/backend/0000000000000/status", "GET, OPTIONS"],
+    ["DELETE", "/login", "GET, POST"],
+    ["HEAD", "/v3/accounts", "POST"],
+  ])("is answered 405 at %s %s, with those that it has", async (method, path, allow) => {
+    const response = await send(path, { method, headers: { accept: "text/html" } });
+    expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(response.headers.has("content-security-policy")).toBe(false);
+    const text = await response.text();
+    if (method === "HEAD") return;
+    const { error } = errorEnvelope.parse(JSON.parse(text));
+    expect(error.message).toBe(`${method} is not allowed here; allowed: ${allow}`);
+    expect(error.id).toBe(response.headers.get("x-request-id"));
+  });
+
+  test("leaves the 404 of a method that it has alone", async () => {
+    const response = await send("/backend/0000000000000/status");
+    expect([response.status, response.headers.has("allow")]).toEqual([404, false]);
     await response.text();
   });
 });

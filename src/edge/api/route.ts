@@ -36,7 +36,7 @@ type HandlerCall<Path extends string, A extends RouteAccess, Query, Body> = Call
   (A extends { kind: "token" | "any_token" } ? Identified : unknown) &
   ("id" extends ParamName<Path> ? { backend: BackendPlace } : unknown);
 
-/** What is said about a route beside its handler. */
+/** A route without its handler. */
 interface Description {
   /** In JSON answers; 200 when it is left out. 204 has no body. */
   status?: 200 | 201 | 204;

@@ -129,10 +129,10 @@ async function explain(
   const names = await accountStub(env, identity.account).serviceNames();
   if (!names.ok) return failure;
   const near = nearest(wanted, names.value);
-  const told = near.map((name) => `\`${name}\``).join(", ");
+  const listed = near.map((name) => `\`${name}\``).join(", ");
   return {
     ...failure,
-    message: near.length === 0 ? `${message}; this account has none` : `${message}; nearest: ${told}`,
+    message: near.length === 0 ? `${message}; this account has none` : `${message}; nearest: ${listed}`,
     details: { ...failure.details, nearest_services: near },
   };
 }

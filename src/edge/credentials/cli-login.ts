@@ -57,7 +57,7 @@ export async function completeCliLogin(
   const person = await loginStub(env, login.value.id).complete(code);
   if (!person.ok) return person;
   const started = await startSession(env, person.value, "cli", login.value.userAgent);
-  // The person's token was revoked meanwhile: whoever asks here must not learn of it.
+  // The person's token was revoked meanwhile, which the caller must not learn.
   if (!started.ok && errorStatus[started.error.code] < 500) return loginNotFound();
   return started;
 }

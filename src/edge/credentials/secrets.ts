@@ -36,7 +36,7 @@ export async function newAccessSecret(source: SecretSource): Promise<{ secret: s
   return { id, secret, secretHash: await hashSecret(secret) };
 }
 
-/** A new agent token. Its id comes from the source too, since a cluster's description does not tell it. */
+/** A new agent token. Its id comes from the source too, since a cluster's description does not show it. */
 export async function newAgentSecret(source: SecretSource): Promise<{ secret: string } & NewSecret> {
   const secret = toBase64Url(await source("agent token"));
   return { id: toTokenId(await source("agent token id")), secret, secretHash: await hashSecret(secret) };

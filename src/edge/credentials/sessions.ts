@@ -19,7 +19,7 @@ export interface StartedSession {
 /**
  * Logs the holder of an access token in. Called by one who is logged in, this makes another session of the same
  * access token: it may outlive the caller's own, and not the token.
- * @param userAgent the `User-Agent` of whoever will hold the session
+ * @param userAgent the `User-Agent` of the client that will hold the session
  */
 export function startSession(
   env: Env,

@@ -21,8 +21,8 @@ export const getBlob: RegistryHandler = async ({ request, registry, repository, 
   if (!blob) return blobUnknown(reference);
   const headers = { ...blobHeaders, "docker-content-digest": reference, etag: `"${reference}"` };
 
-  const asked = request.headers.get("range");
-  const range = asked === null ? null : parseRange(asked, blob.size);
+  const requested = request.headers.get("range");
+  const range = requested === null ? null : parseRange(requested, blob.size);
   if (range === "unsatisfiable") {
     return answered(ociAnswer(416, { ...headers, "content-range": `bytes */${blob.size}` }));
   }

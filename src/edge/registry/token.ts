@@ -16,7 +16,7 @@ import { ociFailureAnswer, ociJson } from "./answer.ts";
 import { ociRefusal } from "./refusal.ts";
 
 /**
- * `GET /v2/token?service=&scope=`: a short-lived token for what the caller asks for, as far as the caller may
+ * `GET /v2/token?service=&scope=`: a short-lived token for the requested scopes, as far as the caller may
  * (CNCF distribution, "Token authentication").
  */
 export async function answerTokenRequest(
@@ -26,7 +26,7 @@ export async function answerTokenRequest(
   now: number,
 ): Promise<Response> {
   if (request.method !== "GET") {
-    // Clients that try OAuth 2 with POST first go on to GET when they are told so.
+    // Clients that try OAuth 2 with POST first go on to GET after a 405.
     const failure = { code: "UNSUPPORTED", message: "tokens are asked for with GET", status: 405 };
     return ociFailureAnswer(failure, { allow: "GET" });
   }

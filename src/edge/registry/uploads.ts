@@ -21,8 +21,8 @@ export const postUpload: RegistryHandler = async (call) => {
 
   const digest = mount === null ? url.searchParams.get("digest") : null;
   if (digest !== null && algorithmOf(digest) === null) return digestInvalid(digest);
-  const wished = url.searchParams.get("digest-algorithm");
-  if (wished !== null && !digestAlgorithms.some((known) => known === wished)) {
+  const requested = url.searchParams.get("digest-algorithm");
+  if (requested !== null && !digestAlgorithms.some((known) => known === requested)) {
     return ociFail("UNSUPPORTED", `\`digest-algorithm\` is one of ${digestAlgorithms.join(", ")}`, {
       status: 400,
     });
@@ -30,7 +30,7 @@ export const postUpload: RegistryHandler = async (call) => {
   const upload = await registry.beginUpload(repository, digest !== null);
   if (digest !== null) return finish(call, upload, digest);
   await call.request.body?.cancel();
-  return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, wished)));
+  return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, requested)));
 };
 
 /** `PATCH …/blobs/uploads/<id>`: the next bytes. */

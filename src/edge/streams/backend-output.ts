@@ -9,18 +9,19 @@ import type { BackendPlace } from "../locate-backend.ts";
 import { describeBackendTo } from "../views/backend-views.ts";
 import { openClusterStream } from "./cluster-stream.ts";
 import { withKeepAlive } from "./keep-alive.ts";
+import { pulledStream } from "./pulled-stream.ts";
 
 /** A longer line of a cluster's stream is given in pieces. Agents cut lines of output at half of it. */
 const lineMaxCharacters = 16 * 1024;
 
 type OutputKind = "logs" | "metrics";
 
-/** What an event becomes for the API's client; null where it is not fit to be told. */
-type Retell = (line: string) => string | null;
+/** What an event of a cluster becomes for the API's client; null where it is none that a client should get. */
+type EventRenderer = (line: string) => string | null;
 
 /**
  * Streams the logs or the metrics of a backend from its cluster until the cluster ends them or the client leaves.
- * Nothing is kept here. A backend that has ended is asked for as well: its cluster may still have its output.
+ * Nothing is kept here. Also for a backend that has ended: its cluster may still have its output.
  */
 export async function streamOutput(
   env: Env,
@@ -33,11 +34,11 @@ export async function streamOutput(
   const { info } = described.value;
   const opened = await openOutput(env, info, kind);
   if (!opened.ok) return opened;
-  const retell = kind === "logs" ? (line: string) => line : metricsOf(info);
-  return new Response(withKeepAlive(retoldEvents(opened.value, retell)), { headers: sseHeaders });
+  const render = kind === "logs" ? (line: string) => line : metricsOf(info);
+  return new Response(withKeepAlive(reframedEvents(opened.value, render)), { headers: sseHeaders });
 }
 
-/** Asks a backend's cluster for its logs or metrics. Fails as `openClusterStream` does, or as the cluster is gone. */
+/** Requests a backend's logs or metrics from its cluster. Fails as `openClusterStream` does, or as the cluster is gone. */
 export async function openOutput(
   env: Env,
   { id, account, cluster }: Pick<BackendInfo, "id" | "account" | "cluster">,
@@ -49,7 +50,7 @@ export async function openOutput(
 }
 
 /** A sample by its schema, with where it comes from; what is none is left out. */
-export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">): Retell {
+export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">): EventRenderer {
   return (line) => {
     const sample = readUsage(line);
     return sample && JSON.stringify({ cluster, backend_id: id, ...sample });
@@ -66,35 +67,25 @@ export function readUsage(line: string): UsageSample | null {
  * A cluster's events, framed anew, one a chunk. A client that does not read holds the cluster back: no more than one
  * chunk of its answer is read ahead. An answer that breaks off ends the stream, as one that ends does.
  */
-export function retoldEvents(answer: Response, retell: Retell): ReadableStream<Uint8Array> {
+export function reframedEvents(answer: Response, render: EventRenderer): ReadableStream<Uint8Array> {
   const lines = outputLines(answer);
   const encoder = new TextEncoder();
   let pending: string[] = [];
-
-  /** The events of the next chunk, or null at the end. */
-  async function nextEvents(): Promise<string[] | null> {
-    const chunk = await lines.next();
-    if (chunk === null) return null;
-    return chunk
-      .flatMap((line) => retell(line) ?? [])
-      .map(sseEvent)
-      .reverse();
-  }
-
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        while (pending.length === 0) {
-          const events = await nextEvents();
-          if (events === null) return controller.close();
-          pending = events;
-        }
-        controller.enqueue(encoder.encode(pending.pop()));
-      },
-      cancel: lines.cancel,
+  return pulledStream({
+    async next() {
+      if (pending.length === 0) {
+        const chunk = await lines.next();
+        if (chunk === null) return { items: [], isLast: true };
+        pending = chunk
+          .flatMap((line) => render(line) ?? [])
+          .map(sseEvent)
+          .reverse();
+      }
+      const event = pending.pop();
+      return { items: event === undefined ? [] : [encoder.encode(event)] };
     },
-    { highWaterMark: 0 },
-  );
+    release: lines.cancel,
+  });
 }
 
 /** The lines of a cluster's stream, as many at a time as come with a chunk of it. */

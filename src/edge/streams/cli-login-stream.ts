@@ -3,12 +3,13 @@ import type { LoginRpc } from "../../objects/contract.ts";
 import { unreached } from "../../objects/unreached.ts";
 import type { CliLoginStatus } from "../../protocol/jamsocket/login.ts";
 import { sseEvent } from "../../protocol/sse.ts";
+import { pulledStream } from "./pulled-stream.ts";
 
 const retryMs = 1_000;
 
 /**
  * The server-sent events of a login: `ok` once somebody has confirmed it, or `expired` at its end, for which the CLI
- * tells its person to begin again; then the end. The object is asked for a while at a time, since a call that lasts
+ * tells its user to begin again; then the end. Each call of the object waits for a while only, since one that lasts
  * does not survive the object's restart.
  * @param expiresAt the login's end, in milliseconds since the epoch
  */
@@ -17,15 +18,13 @@ export function followCliLogin(
   expiresAt: number,
 ): ReadableStream<Uint8Array> {
   let hasLeft = false;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
+  return pulledStream({
+    async next() {
       const isConfirmed = await untilConfirmed(login, expiresAt, () => hasLeft);
-      if (hasLeft) return;
       const status: CliLoginStatus = { status: isConfirmed ? "ok" : "expired" };
-      controller.enqueue(new TextEncoder().encode(sseEvent(status)));
-      controller.close();
+      return { items: [new TextEncoder().encode(sseEvent(status))], isLast: true };
     },
-    cancel() {
+    release() {
       hasLeft = true;
     },
   });

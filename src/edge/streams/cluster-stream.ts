@@ -4,8 +4,8 @@ import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { SignedGet } from "../../objects/contract.ts";
 import { responseOutcome } from "../../objects/webhook-sender.ts";
 
-/** What is asked of a cluster, for the messages of failures. */
-interface StreamAsked {
+/** What is requested of a cluster, for the messages of failures. */
+interface StreamRequest {
   cluster: string;
   /** `logs of backend …` */
   what: string;
@@ -14,14 +14,14 @@ interface StreamAsked {
 type Outcome = AttemptResult | { outcome: "other_content"; contentType: string | null };
 
 /**
- * Asks a cluster for a stream of server-sent events.
+ * Requests a stream of server-sent events from a cluster.
  * @param headTimeoutMs how long the head of the answer is waited for; the stream may last as long as it lasts
  * @returns the answer, whose body is to be locked at once: one that nobody reads is cancelled when its answer is
- *   garbage. Else `not_found` where the cluster has no such thing, `cluster_unavailable` where it may be asked again,
+ *   garbage. Else `not_found` where the cluster has no such thing, `cluster_unavailable` where a retry may succeed,
  *   or `cluster_bad_answer`
  */
 export async function openClusterStream(
-  asked: StreamAsked,
+  requested: StreamRequest,
   { url, headers }: SignedGet,
   headTimeoutMs: number = webhookAttemptTimeoutMs,
 ): Promise<Result<Response>> {
@@ -34,16 +34,16 @@ export async function openClusterStream(
       signal: late.signal,
     });
     if (!response.ok) {
-      return { ok: false, error: streamFailure(asked, await responseOutcome(response)) };
+      return { ok: false, error: streamFailure(requested, await responseOutcome(response)) };
     }
     const contentType = response.headers.get("content-type");
     if (response.status === 200 && isEventStream(contentType)) return ok(response);
     await response.body?.cancel();
-    return { ok: false, error: streamFailure(asked, { outcome: "other_content", contentType }) };
+    return { ok: false, error: streamFailure(requested, { outcome: "other_content", contentType }) };
   } catch (error) {
-    if (late.signal.aborted) return { ok: false, error: streamFailure(asked, { outcome: "timeout" }) };
+    if (late.signal.aborted) return { ok: false, error: streamFailure(requested, { outcome: "timeout" }) };
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: streamFailure(asked, { outcome: "connection_error", message }) };
+    return { ok: false, error: streamFailure(requested, { outcome: "connection_error", message }) };
   } finally {
     clearTimeout(timer);
   }
@@ -53,8 +53,8 @@ function isEventStream(contentType: string | null): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream";
 }
 
-/** What is told of an attempt that gave no stream. A cluster's own 401 is not the caller's. */
-function streamFailure({ cluster, what }: StreamAsked, result: Outcome): Failure {
+/** The failure behind an attempt that gave no stream. A cluster's own 401 is not the caller's. */
+function streamFailure({ cluster, what }: StreamRequest, result: Outcome): Failure {
   const bad = (why: string): Failure => ({
     code: "cluster_bad_answer",
     message: `cluster \`${cluster}\` gave no ${what}: ${why}`,

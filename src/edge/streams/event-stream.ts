@@ -4,13 +4,14 @@ import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { sseEventWithId, sseHeaders } from "../../protocol/sse.ts";
 import { type AccountEvent, accountEvent } from "../../protocol/v3/events.ts";
-import { followMessages, type Heard, openFollowing } from "./follow.ts";
+import { followMessages, openFollowing } from "./follow.ts";
 import { withKeepAlive } from "./keep-alive.ts";
+import type { Step } from "./pulled-stream.ts";
 
 /** As much as an account sends to one that comes again, and some more. */
 const mostUnreadEvents = 2_000;
 
-/** Whether a request asks for a stream instead of a list: it names the type, as every EventSource does. */
+/** Whether a request accepts a stream instead of a list: it names the type, as every EventSource does. */
 export function wantsEventStream(request: Request): boolean {
   const accepted = (request.headers.get("accept") ?? "").split(",");
   return accepted.some((type) => type.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream");
@@ -22,8 +23,8 @@ export function eventsPath(after: string | null, filter: EventFilter): string {
   return `/follow/events?${query}`;
 }
 
-/** The event of a message, if it passes: an account tells each follower of every event. */
-export function hearEvent(message: string, filter: EventFilter): Heard<AccountEvent> {
+/** The event of a message, if it passes: an account sends each follower every event. */
+export function readEvent(message: string, filter: EventFilter): Step<AccountEvent> {
   const event = accountEvent.safeParse(JSON.parse(message));
   // While a new version is rolled out, the account may be of another one than the Worker.
   if (!event.success) return { items: [], isLast: true };
@@ -46,8 +47,8 @@ export async function streamEvents(env: Env, account: string, request: Request, 
   const encoder = new TextEncoder();
   const events = followMessages(following.socket, {
     mostUnread: mostUnreadEvents,
-    hear(message) {
-      const { items, ...rest } = hearEvent(message, filter);
+    read(message) {
+      const { items, ...rest } = readEvent(message, filter);
       return { items: items.map((event) => encoder.encode(sseEventWithId(event.id, event))), ...rest };
     },
   });

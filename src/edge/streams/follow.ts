@@ -1,25 +1,19 @@
 import { followerPing, followerPong } from "../../objects/followers.ts";
+import type { Step } from "./pulled-stream.ts";
 
 /** So that a stream whose socket leads nowhere any more does not look alive for longer than this or twice this. */
 const pingEveryMs = 15_000;
 
-/** What a message of an object comes to, for whoever follows it. */
-export interface Heard<T> {
-  items: readonly T[];
-  /** Nothing more is to be heard: the stream ends. */
-  isLast?: boolean;
-}
-
-/** A stream of what an object says over its socket, and how it is limited. */
+/** How the messages of an object's socket are read, and how many may wait. */
 export interface FollowOptions<T> {
-  hear(message: string): Heard<T>;
+  read(message: string): Step<T>;
   everyMs?: number;
-  /** When more than so many items wait to be read, the stream ends after them: whoever reads again follows again. */
+  /** When more than so many items wait to be read, the stream ends after them, and its reader follows anew. */
   mostUnread?: number;
 }
 
 /**
- * Asks an object for a socket that follows it, beneath which it may sleep.
+ * Opens a socket that follows an object, beneath which the object may sleep.
  * @param path begins with a slash; with its query
  * @returns null and the status where it cannot be followed: 404 there is no such thing, 503 there is no place
  */
@@ -34,12 +28,12 @@ export async function openFollowing(
 }
 
 /**
- * What comes over a socket. Ends with the socket, after the last that is to be heard, and when the object has not
- * answered a ping before the next is due.
+ * What comes over a socket. Ends with the socket, after the last step, and when the object has not answered a ping
+ * before the next is due. The one stream that is pushed: a message comes whether or not somebody reads.
  */
 export function followMessages<T>(
   socket: WebSocket,
-  { hear, everyMs = pingEveryMs, mostUnread = Number.POSITIVE_INFINITY }: FollowOptions<T>,
+  { read, everyMs = pingEveryMs, mostUnread = Number.POSITIVE_INFINITY }: FollowOptions<T>,
 ): ReadableStream<T> {
   let pinging: ReturnType<typeof setInterval>;
   let isAnswered = true;
@@ -62,7 +56,7 @@ export function followMessages<T>(
           isAnswered = true;
           return;
         }
-        const { items, isLast = false } = hear(data);
+        const { items, isLast = false } = read(data);
         for (const item of items) controller.enqueue(item);
         if (isLast || -(controller.desiredSize ?? 0) >= mostUnread) end();
       });

@@ -1,17 +1,17 @@
 /**
- * Often enough for proxies, which give up idle connections after a minute or so. Nothing tells the Worker that the
- * client of an idle stream has left but a write that fails.
+ * Often enough for proxies, which give up idle connections after a minute or so. Only a write
+ * that fails shows the Worker that the client of an idle stream has left.
  */
 const keepAliveEveryMs = 15_000;
 
 /** An empty line, which every reader of server-sent events passes over. Comments are not known to all of them. */
 const emptyLine = new TextEncoder().encode("\n");
 
-/** When nothing was read for so long, nobody will: the body of an answer to HEAD is left lying, for one. */
+/** When nothing was read for so long, nobody will: the body of an answer to HEAD, for one, is never read. */
 const unreadAtMostMs = 300_000;
 
 /**
- * The same stream of server-sent events with an empty line in between now and then, so that it is cancelled soon
+ * The same stream of server-sent events with an empty line in between at intervals, so that it is cancelled soon
  * after its client has left. Each chunk of `events` must be whole events. While the client does not read, nothing is
  * added and `events` is not read any further; after five minutes of that, both are ended.
  */

@@ -7,45 +7,40 @@ import { statusEntry } from "../../protocol/status-entry.ts";
 import { type BackendPlace, backendNotFound } from "../locate-backend.ts";
 import { followMessages, openFollowing } from "./follow.ts";
 import { withKeepAlive } from "./keep-alive.ts";
+import { pulledStream } from "./pulled-stream.ts";
 
-/** An entry as the stream tells it, or null where it tells nothing new. Made anew for each stream. */
-export type StatusTeller = (entry: StatusEntry) => unknown;
+/** An entry as a stream's client gets it, or null where it is nothing new to them. Made anew for each stream. */
+export type StatusRenderer = (entry: StatusEntry) => unknown;
 
 /**
  * Streams a backend's statuses as server-sent events until it has terminated. The stream is held here, in the
  * Worker, and follows the shard over a WebSocket, beneath which the object may sleep. Where that breaks off the
  * stream ends, and the client reconnects.
  */
-export async function streamStatuses(env: Env, backend: BackendPlace, tell: StatusTeller) {
+export async function streamStatuses(env: Env, backend: BackendPlace, render: StatusRenderer) {
   const socket = await openFollow(env, backend);
   if (!socket.ok) return socket;
-  return new Response(withKeepAlive(followSocket(socket.value, tell)), { headers: sseHeaders });
+  return new Response(withKeepAlive(followSocket(socket.value, render)), { headers: sseHeaders });
 }
 
-/** Says something whenever a backend has reached a status; ends as `followSocket` does, and where it cannot follow. */
-export function statusNews(env: Env, backend: BackendPlace): ReadableStream<Uint8Array> {
+/** A chunk whenever a backend has reached a status; ends as `followSocket` does, and where it cannot follow. */
+export function statusChanges(env: Env, backend: BackendPlace): ReadableStream<Uint8Array> {
   let opening: Promise<ReadableStreamDefaultReader<Uint8Array> | null> | undefined;
   const open = async () => {
     const socket = await openFollow(env, backend);
     return socket.ok ? followSocket(socket.value, ({ status }) => status).getReader() : null;
   };
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        opening ??= open();
-        const heard = await (await opening)?.read();
-        if (heard?.value) controller.enqueue(heard.value);
-        else controller.close();
-      },
-      async cancel(reason) {
-        await (await opening)?.cancel(reason);
-      },
+  return pulledStream({
+    async next() {
+      opening ??= open();
+      const change = await (await opening)?.read();
+      return change?.value ? { items: [change.value] } : { items: [], isLast: true };
     },
-    { highWaterMark: 0 },
-  );
+    release: async (reason) => (await opening)?.cancel(reason),
+  });
 }
 
-/** A socket that tells a backend's statuses. `unavailable` where its shard takes no more followers. */
+/** A socket that carries a backend's statuses. `unavailable` where its shard takes no more followers. */
 async function openFollow(env: Env, { id, account, service }: BackendPlace): Promise<Result<WebSocket>> {
   const query = new URLSearchParams({ account, service });
   const shard = backendsStub(env, account, service, id);
@@ -61,19 +56,19 @@ async function openFollow(env: Env, { id, account, service }: BackendPlace): Pro
  */
 export function followSocket(
   socket: WebSocket,
-  tell: StatusTeller,
+  render: StatusRenderer,
   everyMs?: number,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return followMessages(socket, {
     ...(everyMs === undefined ? {} : { everyMs }),
-    hear(message) {
+    read(message) {
       const entry = statusEntry.safeParse(JSON.parse(message));
       // While a new version is rolled out, the shard may be of another one than the Worker.
       if (!entry.success) return { items: [], isLast: true };
-      const told = tell(entry.data);
+      const rendered = render(entry.data);
       return {
-        items: told === null ? [] : [encoder.encode(sseEvent(told))],
+        items: rendered === null ? [] : [encoder.encode(sseEvent(rendered))],
         isLast: entry.data.status === "terminated",
       };
     },

@@ -7,7 +7,7 @@ import { type ConnectionClaims, signConnectionToken } from "../../protocol/token
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
 
-/** Who connects, as the cluster's proxy will tell the backend. */
+/** Who connects, as the cluster's proxy passes it to the backend. */
 export interface ConnectingUser {
   user?: string | undefined;
   auth?: ConnectionClaims["auth"];

@@ -13,7 +13,7 @@ import {
 } from "../../protocol/oci/contents.ts";
 import type { Descriptor } from "../../protocol/oci/image.ts";
 
-/** Configurations are a few kB; one that is larger is told from its manifest alone. */
+/** Configurations are a few kB; an image with a larger one is described by its manifest alone. */
 const configReadMaxBytes = 64 * 1024;
 /** Of an index: each takes three reads. */
 const imagesRead = 8;

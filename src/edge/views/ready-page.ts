@@ -6,21 +6,21 @@ import { sentenceOf } from "../sentence.ts";
 const refreshSeconds = 1;
 
 /** What a page says. Its texts are not HTML. */
-interface Told {
+interface PageContent {
   title: string;
   texts: readonly string[];
   /** In small letters: what to name when asking for help. */
   reference: string;
-  /** Looks again after so many seconds; never when it is left out. */
+  /** Reloads after so many seconds; never when it is left out. */
   refreshAfterSeconds?: number | undefined;
 }
 
 /** The page that shows a backend which is starting, and looks again every second, or one that ends or has ended. */
 export function readyPage(backendId: string, entry: StatusEntry): Promise<Response> {
-  return pageAnswer({ ...whatIsTold(entry), reference: `Backend ${backendId}` });
+  return pageAnswer({ ...contentOf(entry), reference: `Backend ${backendId}` });
 }
 
-function whatIsTold(entry: StatusEntry): Omit<Told, "reference"> {
+function contentOf(entry: StatusEntry): Omit<PageContent, "reference"> {
   if (isConnectable(entry.status)) {
     return {
       title: "Starting your session",
@@ -53,8 +53,8 @@ const reasonTexts: Record<TerminationReason, string> = {
 };
 
 /**
- * What a person sees of a failure: the same status, as a page instead of JSON, for whoever asks for one. It looks
- * again by itself where the failure says when a retry can succeed.
+ * What a person sees of a failure: the same status, as a page instead of JSON, for clients that accept one. It
+ * reloads itself where the failure says when a retry can succeed.
  */
 export async function failurePage(request: Request, failure: Response): Promise<Response> {
   if (failure.ok || !request.headers.get("accept")?.includes("text/html")) return failure;
@@ -84,7 +84,7 @@ function pageHeaders(nonce: string): Record<string, string> {
   };
 }
 
-async function pageAnswer({ title, texts, reference, refreshAfterSeconds }: Told): Promise<Response> {
+async function pageAnswer({ title, texts, reference, refreshAfterSeconds }: PageContent): Promise<Response> {
   const nonce = crypto.randomUUID();
   const refresh =
     refreshAfterSeconds === undefined

@@ -25,7 +25,7 @@ export function serviceView(service: ServiceDescription, registryHost: string) {
   };
 }
 
-/** As v2 tells it. Its clients want a string as the cluster, also where there is none yet. */
+/** As v2 shows it. Its clients require a string as the cluster, also where there is none yet. */
 export function v2ServiceView(service: ServiceDescription, registryHost: string) {
   return {
     name: service.name,

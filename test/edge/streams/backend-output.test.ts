@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { metricsOf, retoldEvents } from "../../../src/edge/streams/backend-output.ts";
+import { metricsOf, reframedEvents } from "../../../src/edge/streams/backend-output.ts";
 import { openClusterStream } from "../../../src/edge/streams/cluster-stream.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
@@ -70,7 +70,7 @@ function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
 /** The chunks that a cluster's stream becomes. */
 async function retold(chunks: readonly Uint8Array[], retell = (line: string): string | null => line) {
   const told: string[] = [];
-  for await (const chunk of retoldEvents(new Response(streamOf(chunks)), retell)) {
+  for await (const chunk of reframedEvents(new Response(streamOf(chunks)), retell)) {
     told.push(new TextDecoder().decode(chunk));
   }
   return told;
@@ -200,7 +200,7 @@ describe("what a cluster sends as logs", () => {
       },
     });
     const chunks = [];
-    for await (const chunk of retoldEvents(new Response(broken), (line) => line)) chunks.push(chunk);
+    for await (const chunk of reframedEvents(new Response(broken), (line) => line)) chunks.push(chunk);
     expect(chunks).toEqual([]);
   });
 
@@ -215,7 +215,7 @@ describe("what a cluster sends as logs", () => {
       },
       { highWaterMark: 0 },
     );
-    const reader = retoldEvents(new Response(endless), (line) => line).getReader();
+    const reader = reframedEvents(new Response(endless), (line) => line).getReader();
     for (let read = 1; read <= 100; read++) {
       await reader.read();
       expect(made).toBeLessThanOrEqual(read / 2 + 2);

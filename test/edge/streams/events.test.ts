@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { accountNews, serviceNews } from "../../../src/edge/streams/news.ts";
+import { accountChanges, serviceChanges } from "../../../src/edge/streams/changes.ts";
 import { accountStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { accountEvent, eventList } from "../../../src/protocol/v3/events.ts";
 import {
@@ -180,7 +180,7 @@ describe("news", () => {
   const everything = { changed: ["backends", "environments", "images"] };
 
   test("of a service begin with all of it, tell what changes, and begin anew when it is restarted", async () => {
-    const reader = serviceNews(env, account.name, "hello").getReader();
+    const reader = serviceChanges(env, account.name, "hello").getReader();
     expect(await read(reader)).toEqual(everything);
     await record("news");
     expect(await read(reader)).toEqual({ changed: ["environments", "images"] });
@@ -195,7 +195,7 @@ describe("news", () => {
   });
 
   test("of an account tell its events, and after a restart what was missed", async () => {
-    const reader = accountNews(env, account.name).getReader();
+    const reader = accountChanges(env, account.name).getReader();
     expect(await read(reader)).toEqual({ event: null });
     await record("first");
     expect((await read(reader)).event?.details).toMatchObject({ tag: "first" });
@@ -208,7 +208,7 @@ describe("news", () => {
   });
 
   test("of what is not there end at once", async () => {
-    const reader = serviceNews(env, account.name, "missing").getReader();
+    const reader = serviceChanges(env, account.name, "missing").getReader();
     expect((await reader.read()).done).toBe(true);
   });
 
@@ -217,7 +217,7 @@ describe("news", () => {
       ...env,
       SERVICE: { getByName: () => ({ fetch: () => Promise.reject(new Error("busy")) }) },
     };
-    const reader = serviceNews(Object.assign(Object.create(env), gone), account.name, "hello").getReader();
+    const reader = serviceChanges(Object.assign(Object.create(env), gone), account.name, "hello").getReader();
     const reading = reader.read();
     await reader.cancel();
     expect((await reading).done).toBe(true);

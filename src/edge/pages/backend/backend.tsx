@@ -1,5 +1,5 @@
 import { ok } from "../../../domain/result.ts";
-import { statusNews } from "../../streams/status-stream.ts";
+import { statusChanges } from "../../streams/status-stream.ts";
 import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
@@ -46,7 +46,7 @@ export const backendPage = definePage({
       ),
     });
   },
-  changes: ({ env, backend }) => statusNews(env, backend),
+  changes: ({ env, backend }) => statusChanges(env, backend),
   forms: {
     [softForm]: { action: "spawn", submit: (call) => terminateBackend(call, false) },
     [hardForm]: { action: "spawn", submit: (call) => terminateBackend(call, true) },

@@ -1,4 +1,5 @@
 import type { OutputLines } from "../../streams/backend-output.ts";
+import { pulledStream } from "../../streams/pulled-stream.ts";
 import { outputText } from "./output-text.ts";
 
 /** Only a write shows that the client of a stream has left, and plain text has no room for keep-alives. */
@@ -21,7 +22,6 @@ export function logTextAnswer(
   silentMs: number = silentAtMostMs,
 ): Response {
   const encoder = new TextEncoder();
-  let isLeft = false;
 
   async function nextText(): Promise<{ text: string; isLast: boolean }> {
     let timer: ReturnType<typeof setTimeout> | null = null;
@@ -44,22 +44,12 @@ export function logTextAnswer(
     }
   }
 
-  const text = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { text, isLast } = await nextText();
-        if (isLeft) return;
-        if (text !== "") controller.enqueue(encoder.encode(text));
-        if (!isLast) return;
-        controller.close();
-        await output.cancel();
-      },
-      cancel(reason) {
-        isLeft = true;
-        return output.cancel(reason);
-      },
+  const text = pulledStream({
+    async next() {
+      const { text, isLast } = await nextText();
+      return { items: text === "" ? [] : [encoder.encode(text)], isLast };
     },
-    { highWaterMark: 0 },
-  );
+    release: (reason) => output.cancel(reason),
+  });
   return new Response(text, { headers });
 }

@@ -1,5 +1,6 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
+import { pulledStream } from "../../streams/pulled-stream.ts";
 import { overEvent, retryingEvent } from "../frame/stream-events.ts";
 import type { View } from "../frame/view.ts";
 import { fragment } from "../frame/view.ts";
@@ -21,13 +22,8 @@ export function outputAnswer(
 ): Response {
   const encoder = new TextEncoder();
   let isOpened = false;
-  let isLeft = false;
 
   async function nextEvent(): Promise<string | null> {
-    if (!isOpened) {
-      isOpened = true;
-      return retryingEvent(await fragment(renderer.opening), reconnectAfterMs);
-    }
     for (;;) {
       const lines = await batches.next();
       if (lines === null || !(await isAdmitted())) return null;
@@ -36,25 +32,21 @@ export function outputAnswer(
     }
   }
 
-  const events = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const event = await nextEvent();
-        if (isLeft) return;
-        if (event !== null) return controller.enqueue(encoder.encode(event));
-        const closing = renderer.closing();
-        if (closing !== null)
-          controller.enqueue(encoder.encode(sseEvent(await fragment(closing)) + overEvent));
-        controller.close();
-        await batches.cancel();
-      },
-      cancel(reason) {
-        isLeft = true;
-        return batches.cancel(reason);
-      },
+  const events = pulledStream({
+    async next() {
+      if (!isOpened) {
+        isOpened = true;
+        const opening = retryingEvent(await fragment(renderer.opening), reconnectAfterMs);
+        return { items: [encoder.encode(opening)] };
+      }
+      const event = await nextEvent();
+      if (event !== null) return { items: [encoder.encode(event)] };
+      const closing = renderer.closing();
+      if (closing === null) return { items: [], isLast: true };
+      return { items: [encoder.encode(sseEvent(await fragment(closing)) + overEvent)], isLast: true };
     },
-    { highWaterMark: 0 },
-  );
+    release: (reason) => batches.cancel(reason),
+  });
   return new Response(withKeepAlive(events), { headers: sseHeaders });
 }
 

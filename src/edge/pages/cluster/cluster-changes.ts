@@ -1,5 +1,5 @@
 import type { Env } from "../../../objects/env.ts";
-import { accountNews } from "../../streams/news.ts";
+import { accountChanges } from "../../streams/changes.ts";
 import { ticking } from "../../streams/ticking.ts";
 
 /** As often as agents send heartbeats, which are no events of the account. */
@@ -7,5 +7,5 @@ const heartbeatIntervalMs = 10_000;
 
 /** Emits when a page that shows clusters may have changed: with each event of the account, and with heartbeats. */
 export function clusterChanges(env: Env, account: string) {
-  return ticking(accountNews(env, account), heartbeatIntervalMs);
+  return ticking(accountChanges(env, account), heartbeatIntervalMs);
 }

@@ -4,7 +4,7 @@ import { serviceStub } from "../../../objects/stubs.ts";
 import { image as imageName, note as noteText } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import { parseInput } from "../../input.ts";
-import { serviceNews } from "../../streams/news.ts";
+import { serviceChanges } from "../../streams/changes.ts";
 import { durationText } from "../elements/amount-text.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
@@ -79,7 +79,7 @@ export const environmentPage = definePage({
       ),
     });
   },
-  changes: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  changes: ({ env, params: { account, service } }) => serviceChanges(env, account, service),
   forms: {
     pin: {
       action: "deploy",

@@ -6,7 +6,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { type EventQuery, eventQuery } from "../../../protocol/v3/events.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
-import { type AccountNews, accountNews } from "../../streams/news.ts";
+import { type AccountChange, accountChanges } from "../../streams/changes.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { pathOf } from "../elements/paths.ts";
@@ -58,7 +58,7 @@ export const eventsPage = definePage({
   },
   changes({ env, query, visitor }) {
     const parsed = readQuery(query, visitor.identity);
-    const changes = accountNews(env, visitor.identity.account);
+    const changes = accountChanges(env, visitor.identity.account);
     if (!parsed.ok) return changes;
     const { limit, cursor, ...narrowing } = parsed.value;
     return changes.pipeThrough(only({ ...narrowing, allowedEnvironments: visitor.actor.environments }));
@@ -76,7 +76,7 @@ function readQuery(query: URLSearchParams, identity: Identity): Result<EventQuer
 }
 
 /** Only the changes that a page with this filter would show. */
-function only(filter: EventFilter): TransformStream<AccountNews, AccountNews> {
+function only(filter: EventFilter): TransformStream<AccountChange, AccountChange> {
   return new TransformStream({
     transform(change, controller) {
       if (change.event === null || matchesEvent(filter, change.event)) controller.enqueue(change);

@@ -1,5 +1,6 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
+import { pulledStream } from "../../streams/pulled-stream.ts";
 import type { Page } from "./page.ts";
 import type { AnyPageCall } from "./page-call.ts";
 import { overEvent } from "./stream-events.ts";
@@ -28,6 +29,7 @@ function pageChanges(
   const encoder = new TextEncoder();
   let last = "";
   let isFinal = false;
+  let gathered = Promise.resolve();
   // What happened between the page's making and this stream's beginning is seen by making it once more.
   let change: Promise<{ done: boolean }> = Promise.resolve({ done: changes === undefined });
 
@@ -46,25 +48,14 @@ function pageChanges(
     }
   }
 
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const html = await nextChange().catch(async (error) => {
-          // A stream that breaks off is not cancelled by anyone: the changes would be followed for nobody.
-          await changes?.cancel(error);
-          throw error;
-        });
-        if (html === null) {
-          if (isFinal) controller.enqueue(encoder.encode(overEvent));
-          controller.close();
-          await changes?.cancel();
-          return;
-        }
-        controller.enqueue(encoder.encode(sseEvent(html)));
-        await new Promise((resolve) => setTimeout(resolve, gatherMs));
-      },
-      cancel: (reason) => changes?.cancel(reason),
+  return pulledStream({
+    async next() {
+      await gathered;
+      const html = await nextChange();
+      if (html === null) return { items: isFinal ? [encoder.encode(overEvent)] : [], isLast: true };
+      gathered = new Promise((resolve) => setTimeout(resolve, gatherMs));
+      return { items: [encoder.encode(sseEvent(html))] };
     },
-    { highWaterMark: 0 },
-  );
+    release: (reason) => changes?.cancel(reason),
+  });
 }

@@ -19,7 +19,7 @@ import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts"
 import { overAnswer, wantsEvents } from "./stream-events.ts";
 import type { View } from "./view.ts";
 
-/** The query parameter under which a page tells its changes instead of itself. */
+/** The query parameter with which a page's address streams its changes. */
 const liveParameter = "live";
 
 /** Answers one request for a page: who is it, may they, and then the page, its changes, or what its form does. */
@@ -44,12 +44,12 @@ export async function runStream(
   return answer instanceof Response ? answer : refusalPage(call.request, call.visitor, answer.error);
 }
 
-/** What has its visitors checked. */
+/** What checks its visitors. */
 type Guarded = Pick<Page, "action" | "anyScope">;
 
-/** A request with its visitor, who may see what it asks for; or the answer that says why there is none. */
+/** A request with its visitor, who may see what it requests; or the answer that says why there is none. */
 async function receive(
-  asked: Guarded,
+  requested: Guarded,
   arrival: Arrival,
   state: IsolateState,
 ): Promise<AnyPageCall | Response> {
@@ -57,24 +57,24 @@ async function receive(
   const visitor = await visitorOf(arrival, state);
   if (!visitor.ok) return refusalPage(request, null, visitor.error);
   if (visitor.value === null) return wantsEvents(request) ? overAnswer() : toLogin(request);
-  const admitted = await admit(asked, arrival, visitor.value, state);
+  const admitted = await admit(requested, arrival, visitor.value, state);
   if (admitted.ok) return admitted.value;
   // A script would put a page that says so into the one that somebody looks at.
   return wantsEvents(request) ? overAnswer() : refusalPage(request, visitor.value, admitted.error);
 }
 
-/** The page, or why it cannot be shown. @param notice what to tell above it */
+/** The page, or why it cannot be shown. @param notice what to show above it */
 async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Failure }): Promise<Response> {
   const { request, visitor, path } = call;
   const shown = await page.show(call);
   if (!shown.ok) return refusalPage(request, visitor, shown.error);
   if (notice) {
-    const told = { kind: "refused", text: notice.failure.message } as const;
+    const refused = { kind: "refused", text: notice.failure.message } as const;
     const answer = {
       ...shown.value,
       visitor,
       path,
-      notice: told,
+      notice: refused,
       livePath: livePathOf(page, call, shown.value),
     };
     return pageAnswer(request, answer, { status: errorStatus[notice.failure.code] });
@@ -196,7 +196,7 @@ function toLogin(request: Request): Response {
   return redirect(`/login${next}`);
 }
 
-/** 303, so that a form that was sent is not sent again by whoever reloads what it led to (RFC 9110 15.4.4). */
+/** 303, so that a form that was sent is not sent again when its result is reloaded (RFC 9110 15.4.4). */
 export function redirect(path: string, ...cookies: string[]): Response {
   const headers = new Headers({ location: path, "cache-control": "no-store" });
   for (const cookie of cookies) headers.append("set-cookie", cookie);

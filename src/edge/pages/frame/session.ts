@@ -39,13 +39,13 @@ export function cookieHeader(request: Request, cookie: CookieName, value: string
   });
 }
 
-/** What was done, to be told once by the page that comes next. */
+/** What was done, shown once by the next page. */
 export function noticeCookie(request: Request, text: string): string {
   return cookieHeader(request, "notice", text, noticeSeconds);
 }
 
 /**
- * What forms of one session carry, so that no other site's form is taken for one of ours. It tells nothing of the
+ * What forms of one session carry, so that no other site's form is taken for one of ours. It reveals nothing of the
  * session's secret.
  */
 export async function csrfToken(credential: string): Promise<string> {

@@ -3,7 +3,7 @@ import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { registryHostOf } from "../../origin.ts";
-import { serviceNews } from "../../streams/news.ts";
+import { serviceChanges } from "../../streams/changes.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
@@ -84,7 +84,7 @@ export const servicePage = definePage({
       ),
     });
   },
-  changes: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  changes: ({ env, params: { account, service } }) => serviceChanges(env, account, service),
 });
 
 /** How the clusters are that environments spawn into. */

@@ -2,7 +2,7 @@ import { ok } from "../../../domain/result.ts";
 import type { ServiceDescription } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
-import { accountNews } from "../../streams/news.ts";
+import { accountChanges } from "../../streams/changes.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { Digest, ImageName } from "../elements/image-name.tsx";
@@ -43,7 +43,7 @@ export const servicesPage = definePage({
       ),
     });
   },
-  changes: ({ env, visitor }) => accountNews(env, visitor.identity.account),
+  changes: ({ env, visitor }) => accountChanges(env, visitor.identity.account),
 });
 
 /** The services that a visitor may see: a token narrowed to one sees that one. */

@@ -5,11 +5,12 @@ import { FailureLog } from "../../objects/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
-import { eventsPath, hearEvent } from "./event-stream.ts";
-import { followMessages, type Heard, openFollowing } from "./follow.ts";
+import { eventsPath, readEvent } from "./event-stream.ts";
+import { followMessages, openFollowing } from "./follow.ts";
+import { type PullSource, pulledStream, type Step } from "./pulled-stream.ts";
 
-/** An event as it is recorded; null: something may have happened that is not told. */
-export interface AccountNews {
+/** An event as it is recorded; null: something may have happened without one. */
+export interface AccountChange {
   event: AccountEvent | null;
 }
 
@@ -17,100 +18,96 @@ export interface AccountNews {
  * An account's events from now on. It begins with `{event: null}` once the account is followed, and has another one
  * whenever that had to be begun anew. It ends when its reader cancels it, and where there is no such account.
  */
-export function accountNews(env: Env, account: string): ReadableStream<AccountNews> {
+export function accountChanges(env: Env, account: string): ReadableStream<AccountChange> {
   let last: string | null = null;
-  return new ReadableStream(
-    new News<AccountNews>({
+  return pulledStream(
+    new FollowedObject<AccountChange>({
       open: () => openFollowing(accountStub(env, account), eventsPath(last, {})),
-      hear(message) {
-        const { items, ...rest } = hearEvent(message, {});
+      read(message) {
+        const { items, ...rest } = readEvent(message, {});
         last = items.at(-1)?.id ?? last;
         return { items: items.map((event) => ({ event })), ...rest };
       },
       failures: new FailureLog(`events of account ${account}`),
       begun: { event: null },
     }),
-    { highWaterMark: 0 },
   );
 }
 
 /**
  * Which parts of a service have changed, from now on. It begins with all of them once the service is followed, and has
- * that again whenever following had to be begun anew: then something may have changed that was not told. It ends when
- * its reader cancels it, and where there is no such service any more.
+ * that again whenever following had to be begun anew, since a change in between was not sent. It ends when its reader
+ * cancels it, and where there is no such service any more.
  */
-export function serviceNews(env: Env, account: string, service: string): ReadableStream<ServiceNudge> {
-  return new ReadableStream(
-    new News<ServiceNudge>({
+export function serviceChanges(env: Env, account: string, service: string): ReadableStream<ServiceNudge> {
+  return pulledStream(
+    new FollowedObject<ServiceNudge>({
       open: () => openFollowing(serviceStub(env, account, service), "/follow/news"),
-      hear(message) {
+      read(message) {
         const nudge = serviceNudge.safeParse(JSON.parse(message));
         return nudge.success ? { items: [nudge.data] } : { items: [], isLast: true };
       },
-      failures: new FailureLog(`news of service ${account}/${service}`),
+      failures: new FailureLog(`changes of service ${account}/${service}`),
       begun: { changed: [...serviceParts] },
     }),
-    { highWaterMark: 0 },
   );
 }
 
-/** More than that does not wait for a reader: it is told that something may have changed when it reads again. */
-const mostUnreadNews = 100;
+/** No more wait for a reader: following is begun anew instead, which says that anything may have changed. */
+const mostUnreadChanges = 100;
 
-interface NewsPorts<T> {
+interface FollowPorts<T> {
   open(): ReturnType<typeof openFollowing>;
-  hear(message: string): Heard<T>;
+  read(message: string): Step<T>;
   failures: FailureLog;
-  /** What is told whenever following has begun. */
+  /** What the stream has whenever following has begun. */
   begun: T;
 }
 
 /** Follows an object, and again where that breaks off, for as long as somebody reads. */
-class News<T> implements UnderlyingSource<T> {
-  readonly #ports: NewsPorts<T>;
+class FollowedObject<T> implements PullSource<T> {
+  readonly #ports: FollowPorts<T>;
   #following: ReadableStreamDefaultReader<T> | null = null;
   #failures = 0;
-  #isCancelled = false;
+  #isReleased = false;
   #wake: () => void = () => {};
 
-  constructor(ports: NewsPorts<T>) {
+  constructor(ports: FollowPorts<T>) {
     this.#ports = ports;
   }
 
-  async pull(controller: ReadableStreamDefaultController<T>): Promise<void> {
-    while (!this.#isCancelled) {
+  async next(): Promise<Step<T>> {
+    while (!this.#isReleased) {
       if (this.#following) {
         const { done, value } = await this.#following.read();
-        if (this.#isCancelled) return;
         if (!done) {
           this.#failures = 0;
-          return controller.enqueue(value);
+          return { items: [value] };
         }
         this.#following = null;
-        await this.#pause();
-        continue;
+      } else {
+        const opened = await this.#open();
+        if (opened === "gone") break;
+        if (opened === "begun") return { items: [this.#ports.begun] };
       }
-      const opened = await this.#open();
-      if (this.#isCancelled) return;
-      if (opened === "gone") return controller.close();
-      if (opened === "begun") return controller.enqueue(this.#ports.begun);
       await this.#pause();
     }
+    return { items: [], isLast: true };
   }
 
-  async cancel(reason?: unknown): Promise<void> {
-    this.#isCancelled = true;
+  async release(reason?: unknown): Promise<void> {
+    this.#isReleased = true;
     this.#wake();
     await this.#following?.cancel(reason);
   }
 
   async #open(): Promise<"begun" | "gone" | "failed"> {
     try {
-      const { open, hear } = this.#ports;
+      const { open, read } = this.#ports;
       const opened = await open();
       if (!opened.socket) return opened.status === 404 ? "gone" : "failed";
-      const reader = followMessages(opened.socket, { hear, mostUnread: mostUnreadNews }).getReader();
-      if (this.#isCancelled) await reader.cancel();
+      const reader = followMessages(opened.socket, { read, mostUnread: mostUnreadChanges }).getReader();
+      if (this.#isReleased) await reader.cancel();
       this.#following = reader;
       this.#ports.failures.succeeded("follow");
       return "begun";
@@ -121,13 +118,14 @@ class News<T> implements UnderlyingSource<T> {
   }
 
   /** Waits until it is time to follow again, or nobody reads any more. */
-  #pause(): Promise<void> {
+  async #pause(): Promise<void> {
+    if (this.#isReleased) return;
     this.#failures += 1;
     const delayMs = Math.min(
       backoffDelayMs(refollowBackoff, this.#failures, Math.random()),
       refollowLongestMs,
     );
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, delayMs);
       this.#wake = () => {
         clearTimeout(timer);
