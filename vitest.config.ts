@@ -29,7 +29,7 @@ const bundledPackages = [
 
 /** Only a test that hangs takes this long, on a machine that is busy with other tests too. */
 const testTimeout = 60_000;
-const hookTimeout = 120_000;
+const hookTimeout = 240_000;
 
 /** Real processes, which are mostly waited for. */
 const processes = { testTimeout, hookTimeout };

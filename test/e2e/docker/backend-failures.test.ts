@@ -1,21 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { image } from "../../../src/protocol/v3/images.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushBusybox, startDockerCluster } from "../../support/docker/cluster.ts";
 import { shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
 let cluster: DockerCluster;
 
-beforeAll(async () => {
-  if (whyNot === null) cluster = await startDockerCluster();
+share({
+  programs: ["dockerd", "docker", "busybox"],
+  async start(stack) {
+    cluster = stack.use(await startDockerCluster());
+  },
 });
-afterAll(() => cluster?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 const jamsocket = (...args: string[]) => succeeding(cluster.jamsocket, ...args);
 

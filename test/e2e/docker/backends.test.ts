@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
@@ -7,10 +7,8 @@ import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushSessionBackends, startDockerCluster } from "../../support/docker/cluster.ts";
 import { refused, shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker");
-const startTimeoutMs = 240_000;
 const memoryLimitBytes = 128 * 1024 * 1024;
 
 let cluster: DockerCluster;
@@ -18,14 +16,14 @@ let cluster: DockerCluster;
 let v1: string;
 let v2: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  cluster = await startDockerCluster();
-  [v1 = "", v2 = ""] = await pushSessionBackends(cluster, ["v1", "v2"]);
-  for (const name of ["prod", "staging"]) await cluster.addEnvironment(name, "v2");
-}, startTimeoutMs);
-afterAll(() => cluster?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
+share({
+  programs: ["dockerd", "docker"],
+  async start(stack) {
+    cluster = stack.use(await startDockerCluster());
+    [v1 = "", v2 = ""] = await pushSessionBackends(cluster, ["v1", "v2"]);
+    for (const name of ["prod", "staging"]) await cluster.addEnvironment(name, "v2");
+  },
+});
 
 const jamsocket = (...args: string[]) => succeeding(cluster.jamsocket, ...args);
 const infoOf = (id: string) => jamsocket("backend", "info", id);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
@@ -12,6 +12,7 @@ import { call } from "../../support/api.ts";
 import { startRecordingCluster } from "../../support/clusters/recording-cluster.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { killableWorker } from "../../support/killable/worker.ts";
+import { share } from "../../support/shared.ts";
 
 interface SpawnAttempt {
   webhookId: string;
@@ -46,7 +47,6 @@ async function startMisbehavingCluster(...misbehaviours: ((response: ServerRespo
   };
 }
 
-const stack = new AsyncDisposableStack();
 let api: { api_url: string; token: string };
 const hello = "/v3/accounts/acme/services/hello";
 
@@ -60,18 +60,19 @@ async function addEnvironment(name: string, url: string) {
 const connectPath = (name: string) => `/v2/service/acme/hello/${name}/connect`;
 const connect = (name: string, json: object = {}) => call(api, connectAnswer, connectPath(name), { json });
 
-beforeAll(async () => {
-  const folder = stack.use(await makeFolder());
-  const worker = stack.use(await killableWorker(folder.path));
-  await worker.start();
-  const root = { api_url: worker.apiUrl, token: worker.rootToken };
-  const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
-  api = { api_url: worker.apiUrl, token: account.token.secret_token };
-  await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
-  const pushed = { digest: `sha256:${"1".repeat(64)}`, tag: "latest" };
-  await call(api, image, `${hello}/images`, { json: pushed });
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    const worker = stack.use(await killableWorker(folder.path));
+    await worker.start();
+    const root = { api_url: worker.apiUrl, token: worker.rootToken };
+    const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
+    api = { api_url: worker.apiUrl, token: account.token.secret_token };
+    await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
+    const pushed = { digest: `sha256:${"1".repeat(64)}`, tag: "latest" };
+    await call(api, image, `${hello}/images`, { json: pushed });
+  },
 });
-afterAll(() => stack.disposeAsync());
 
 describe("a cluster that", () => {
   test("hangs is cut off after ten seconds, delays nobody else, and hears of the spawn again under the same id", async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createdToken } from "../../../src/protocol/v3/accounts.ts";
 import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
@@ -7,14 +7,14 @@ import { image } from "../../../src/protocol/v3/images.ts";
 import { environment, service } from "../../../src/protocol/v3/services.ts";
 import { call, connectToDemo, untilStatus } from "../../support/api.ts";
 import { startRecordingCluster } from "../../support/clusters/recording-cluster.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { type Jamsocket, jamsocketOf, shown } from "../../support/jamsocket.ts";
 import { type LocalSystem, startLocalSystem } from "../../support/local-system.ts";
+import { share } from "../../support/shared.ts";
 
 const demo = "/v3/accounts/demo/services/hello-world";
 const digest = `sha256:${"5".repeat(64)}`;
 
-let folder: Folder;
 let system: LocalSystem;
 let jamsocket: Jamsocket;
 
@@ -42,15 +42,13 @@ function environmentOf(name: string) {
   return call(system.local, environment, `${demo}/environments/${name}`);
 }
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  system = await startLocalSystem(join(folder.path, "state"));
-  jamsocket = await jamsocketOf(folder.path, system.local.api_url);
-  await succeed("login", "--token", system.local.token);
-});
-afterAll(async () => {
-  await system[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    system = stack.use(await startLocalSystem(join(folder.path, "state")));
+    jamsocket = await jamsocketOf(folder.path, system.local.api_url);
+    await succeed("login", "--token", system.local.token);
+  },
 });
 
 describe("login", () => {

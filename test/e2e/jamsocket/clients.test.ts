@@ -1,30 +1,28 @@
 import { join } from "node:path";
 import { eventStream } from "jamsocket/lib/lib/request.js";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { z } from "zod";
 import { publicState } from "../../../src/protocol/backend-state.ts";
 import { spawnAnswer, statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { call } from "../../support/api.ts";
 import { type EventStream, openEventStream } from "../../support/event-streams.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { type LocalSystem, startLocalSystem } from "../../support/local-system.ts";
+import { share } from "../../support/shared.ts";
 
 /*
  * What the `@jamsocket/*` libraries do, over real connections and with a backend that really runs: a server connects,
  * and hands the URLs of the answer to a page, which follows the status stream from its own origin.
  */
 
-let folder: Folder;
 let system: LocalSystem;
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  system = await startLocalSystem(join(folder.path, "state"));
-});
-afterAll(async () => {
-  await system[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    system = stack.use(await startLocalSystem(join(folder.path, "state")));
+  },
 });
 
 const pageOrigin = "https://app.example.com";

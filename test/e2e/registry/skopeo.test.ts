@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { makeFolder } from "../../support/folder.ts";
 import { type Ended, run } from "../../support/process.ts";
-import { whyNotWith } from "../../support/programs.ts";
 import { startCountingProxy } from "../../support/registry/counting-proxy.ts";
 import { type RegistryDeployment, startRegistryDeployment } from "../../support/registry/deployment.ts";
 import { blobsOfLayout, type OciLayout, writeOciLayout } from "../../support/registry/oci-layout.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("skopeo");
 const layerBytes = 3_000_000;
 const killedLayerBytes = 60_000_000;
 const bytesBeforeTheKill = 20_000_000;
@@ -22,19 +21,17 @@ const inspected = z.object({
   Layers: z.array(z.string()),
 });
 
-let stack: AsyncDisposableStack;
 let deployment: RegistryDeployment;
 /** A folder for layouts. */
 let work: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  stack = new AsyncDisposableStack();
-  deployment = stack.use(await startRegistryDeployment());
-  work = stack.use(await makeFolder()).path;
+share({
+  programs: ["skopeo"],
+  async start(stack) {
+    deployment = stack.use(await startRegistryDeployment());
+    work = stack.use(await makeFolder()).path;
+  },
 });
-afterAll(() => stack?.disposeAsync());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 function skopeo(...args: string[]): Promise<Ended> {
   return run(["skopeo", "--insecure-policy", "--tmpdir", work, ...args], {
