@@ -61,6 +61,7 @@ export default defineConfig(async ({ mode }) => {
           test: {
             name: "fast",
             include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts"],
+            testTimeout,
           },
         },
         {
