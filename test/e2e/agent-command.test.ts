@@ -29,7 +29,7 @@ share({
   },
 });
 
-/** A cluster of its own for a test, and what its agent is told. */
+/** A cluster of its own for a test, and the environment of its agent. */
 async function makeCluster(name: string) {
   const env = await createCluster(system.local, name, join(folder, name));
   return { ...env, SLIPWAY_RUNTIME: "process" };
@@ -102,7 +102,7 @@ test("what is kept on SIGTERM runs on, and the next start serves it as if nothin
   expect(await lastStatus(backend_id)).toMatchObject({ status: "terminated", exit_code: 0 });
 });
 
-test("a second signal leaves at once with its processes dead, and the next start tells of their end", async () => {
+test("a second signal leaves at once with its processes dead, and the next start reports their end", async () => {
   const env = await makeCluster("left");
   await using first = await startAgentCommand(env);
   const { backend_id, status_url } = await connectToDemo(system.local, "left", {

@@ -93,7 +93,7 @@ test("a digest that its registry does not have ends the backend at once, and say
   ]);
 });
 
-test("a registry that is not reached is asked again until the startup timeout, which ends the backend and says why", async () => {
+test("a registry that is not reached is retried until the startup timeout, which ends the backend and says why", async () => {
   const repository = "127.0.0.1:9/elsewhere/hello";
   await pin("unreachable", { digest: digest("2"), repository }, 3);
   const { id, statuses, logs, state } = await failing("hello/unreachable");

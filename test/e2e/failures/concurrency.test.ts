@@ -61,7 +61,7 @@ describe("many clients at once, over HTTP", () => {
     }
   });
 
-  test("never get an earlier pin than the one acknowledged before they asked", async () => {
+  test("never get an earlier pin than the one acknowledged before their requests", async () => {
     let acknowledged = 0;
     let pinning = true;
     const pinner = (async () => {

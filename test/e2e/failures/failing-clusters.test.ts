@@ -19,7 +19,7 @@ interface SpawnAttempt {
   body: string;
 }
 
-/** A cluster over real HTTP whose first answers to `backend.spawn` misbehave as they are told. */
+/** A cluster over real HTTP whose first answers to `backend.spawn` misbehave in the ways given. */
 async function startMisbehavingCluster(...misbehaviours: ((response: ServerResponse) => void)[]) {
   const attempts: SpawnAttempt[] = [];
   const paths: string[] = [];
@@ -75,7 +75,7 @@ share({
 });
 
 describe("a cluster that", () => {
-  test("hangs is cut off after ten seconds, delays nobody else, and hears of the spawn again under the same id", async () => {
+  test("hangs is cut off after ten seconds, delays nobody else, and receives the spawn again under the same id", async () => {
     await using hanging = await startMisbehavingCluster(() => {});
     await using prompt = await startRecordingCluster();
     await addEnvironment("hanging", hanging.url);
@@ -92,7 +92,7 @@ describe("a cluster that", () => {
     expect((await connect("hanging", { key: "doc" })).spawned).toBe(false);
   });
 
-  test("closes the connection without an answer hears of the spawn again", async () => {
+  test("closes the connection without an answer receives the spawn again", async () => {
     await using closing = await startMisbehavingCluster((response) => response.destroy());
     await addEnvironment("closing", closing.url);
     const { backend_id } = await connect("closing");
@@ -103,7 +103,7 @@ describe("a cluster that", () => {
     }
   });
 
-  test("redirects is not followed, and the person who connects is told so", async () => {
+  test("redirects is not followed, and the person who connects is shown so", async () => {
     await using redirecting = await startMisbehavingCluster((response) =>
       response.writeHead(307, { location: "/elsewhere" }).end(),
     );

@@ -76,7 +76,7 @@ describe("login", () => {
     },
   );
 
-  test("a token that may only read is told what it lacks", async () => {
+  test("a token that may only read is refused with what it lacks", async () => {
     await using home = await makeFolder();
     const { secret_token } = await call(system.local, createdToken, "/v3/accounts/demo/tokens", {
       json: { name: "a reader", role: "read" },
@@ -318,7 +318,7 @@ describe("backends", () => {
     expect(await refused("logs", "0000000000000")).toContain("backend `0000000000000` not found");
   });
 
-  test("terminate asks a backend to end, and says so when it has ended already", async () => {
+  test("terminate ends a backend, and says so when it has ended already", async () => {
     const { backend_id, status_url } = await connectToDemo(system.local, "prod", { key: "ended" });
     expect(await succeed("terminate", backend_id)).toContain(
       `Termination requested for backend: ${backend_id}`,

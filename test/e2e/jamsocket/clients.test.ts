@@ -88,7 +88,7 @@ describe("a client of version 2", () => {
     expect([next.spawned, next.backend_id === first.backend_id]).toEqual([true, false]);
   });
 
-  test("may be a page of another origin: it asks beforehand, and reads answers, streams and failures", async () => {
+  test("may be a page of another origin: it sends a preflight, and reads answers, streams and failures", async () => {
     const { status_url } = await connect();
     const stream = `${status_url}/stream`;
     for (const url of [status_url, stream, `${status_url.replace(/\w+\/status$/, "0000000000000/status")}`]) {
@@ -106,18 +106,18 @@ describe("a client of version 2", () => {
 });
 
 describe("a client of version 1", () => {
-  test("is told each state once, and the CLI's reader understands every event", async () => {
+  test("receives each state once, and the CLI's reader understands every event", async () => {
     const path = "/user/demo/service/hello-world/spawn";
     const json = { service_environment: "prod" };
     const { name, status_url } = await call(system.local, spawnAnswer, path, { json });
-    const told: z.infer<typeof v1State>[] = [];
+    const received: z.infer<typeof v1State>[] = [];
     const cli = eventStream(`${status_url}/stream`, {}, (event) =>
-      told.push(v1State.parse(JSON.parse(event))),
+      received.push(v1State.parse(JSON.parse(event))),
     );
-    await until(() => expect(told.at(-1)?.state).toBe("Ready"));
+    await until(() => expect(received.at(-1)?.state).toBe("Ready"));
     await call(system.local, statusOk, `/backend/${name}/terminate`, { method: "POST" });
     await cli.closed;
-    expect(told.map(({ state }) => state)).toEqual(["Loading", "Starting", "Ready", "Terminated"]);
-    expect(new Set(told.map(({ backend }) => backend))).toEqual(new Set([name]));
+    expect(received.map(({ state }) => state)).toEqual(["Loading", "Starting", "Ready", "Terminated"]);
+    expect(new Set(received.map(({ backend }) => backend))).toEqual(new Set([name]));
   });
 });

@@ -245,7 +245,7 @@ describe("jamsocket push", () => {
     expect(await deployment.spawnedDigest("jam", "default")).toBe(digest);
   });
 
-  test("builds from a Dockerfile and pushes under the tag that it is told", async () => {
+  test("builds from a Dockerfile and pushes under the tag of its argument", async () => {
     await build("jam-file", ["jam-file:built-before"]);
     const context = join(home, "context-jam-file");
     const file = join(context, "Dockerfile");

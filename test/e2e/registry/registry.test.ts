@@ -111,7 +111,7 @@ describe("over real HTTP", () => {
       const headersAgain = { "content-range": `0-${layerBytes - 1}` };
       const takeAgain = () => ask("PATCH", location, { body: bytes, isChunked, headers: headersAgain });
       let again = await takeAgain();
-      // Until the server has noticed that the first one is over, either of them may be told that the other came between.
+      // Until the server has noticed that the first one is over, either of them may be refused since the other came between.
       while (again.status === 416) again = await takeAgain();
       expect([again.status, again.headers.range]).toEqual([202, `0-${layerBytes - 1}`]);
       const digest = digestOf(bytes);

@@ -112,19 +112,19 @@ describe("copies", () => {
 });
 
 describe("inspect, list-tags and delete", () => {
-  test("inspect tells the digest, the tags, the platform and the layers", async () => {
+  test("inspect shows the digest, the tags, the platform and the layers", async () => {
     const layout = await make("inspected");
     for (const tag of ["v1", "v1.0"]) {
       await succeed("copy", ...to(), layout.reference, remote(`inspected:${tag}`));
     }
-    const told = await inspect("inspected:v1");
-    expect(told).toMatchObject({
+    const shown = await inspect("inspected:v1");
+    expect(shown).toMatchObject({
       Name: `${deployment.host}/acme/inspected`,
       Digest: layout.digest,
       RepoTags: ["v1", "v1.0"],
       Architecture: "amd64",
     });
-    expect(told.Layers).toHaveLength(1);
+    expect(shown.Layers).toHaveLength(1);
     expect(JSON.parse(await succeed("list-tags", ...at(), remote("inspected")))).toMatchObject({
       Tags: ["v1", "v1.0"],
     });
