@@ -61,6 +61,9 @@ export default defineConfig(async ({ mode }) => {
           test: {
             name: "fast",
             include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts"],
+            // Pure functions leave nothing behind that the next file could see.
+            pool: "threads",
+            isolate: false,
             testTimeout,
           },
         },
