@@ -11,7 +11,7 @@ type Room = "domain" | "protocol" | "objects" | "edge" | "agent" | "cli" | "loca
 type ModuleKind = "package" | "node" | "cloudflare";
 
 /**
- * What a room may import (DESIGN, "The rooms"): which other rooms, and whether packages, which run anywhere, the
+ * What a room may import (src/README.md): which other rooms, and whether packages, which run anywhere, the
  * modules of Node, or those of the Worker's runtime.
  */
 const rules: Record<Room, { rooms: Room[]; modules: ModuleKind[] }> = {
@@ -231,5 +231,100 @@ describe("the rooms", () => {
   test(`have no file of more than ${maxLines} lines`, () => {
     const long = files.filter(({ text }) => text.split("\n").length - 1 > maxLines);
     expect(long.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+/** What each folder of the pages may import of the others; one that is not named here is a page, and may import all three. */
+const pageLayers: Readonly<Record<string, readonly string[]>> = {
+  elements: [],
+  plots: ["elements"],
+  frame: ["elements"],
+};
+
+/** Why a file of the pages may not import another of them, or null where it may. Paths are below `src/edge/pages`. */
+function pageImportProblem(path: string, target: string): string | null {
+  const [from = "", to = ""] = [path, target].map((file) => file.split("/").at(-2) ?? "");
+  const allowed = pageLayers[from] ?? Object.keys(pageLayers);
+  // The table of all pages, and what mounts them, stand above every folder.
+  return from === "" || from === to || allowed.includes(to)
+    ? null
+    : `${from} may not import from ${to || target}`;
+}
+
+describe("the folders of the pages", () => {
+  const pages = "edge/pages/";
+
+  test.for([
+    ["frame/page.ts", "elements/form.tsx", true],
+    ["elements/form.tsx", "frame/page-call.ts", false],
+    ["plots/marks.tsx", "elements/time.tsx", true],
+    ["plots/marks.tsx", "frame/view.ts", false],
+    ["frame/page.ts", "plots/marks.tsx", false],
+    ["cluster/cluster.tsx", "cluster/facts.tsx", true],
+    ["cluster/cluster.tsx", "plots/marks.tsx", true],
+    ["cluster/cluster.tsx", "settings/token-scope.ts", false],
+    ["cluster/cluster.tsx", "pages.ts", false],
+    ["pages.ts", "cluster/cluster.tsx", true],
+  ] as const)("%s may import %s: %s", ([path, target, allowed]) => {
+    expect(pageImportProblem(path, target) === null).toBe(allowed);
+  });
+
+  test("import nothing that stands above them, nor another page", () => {
+    const problems = files
+      .filter(({ path }) => path.startsWith(pages))
+      .flatMap((file) =>
+        importedFiles(file)
+          .filter((target) => target.startsWith(pages))
+          .flatMap((target) => {
+            const problem = pageImportProblem(file.path.slice(pages.length), target.slice(pages.length));
+            return problem === null ? [] : `${file.path}: ${problem}`;
+          }),
+      );
+    expect(problems).toEqual([]);
+  });
+});
+
+describe("the folders of the agent", () => {
+  /** Which other folders each may import from. The files at the root of the agent are below all of them but agent.ts. */
+  const directions: Readonly<Record<string, readonly string[]>> = {
+    registry: [],
+    runtimes: ["registry"],
+    "control-plane": [],
+    proxy: ["runtimes"],
+    backends: ["control-plane", "runtimes"],
+    server: ["control-plane", "proxy", "backends", "runtimes"],
+  };
+  const imports = files
+    .filter(({ room }) => room === "agent")
+    .flatMap((file) => importedFiles(file).map((imported) => ({ from: file.path, to: imported })))
+    .filter(({ from, to }) => to.startsWith("agent/") && from !== "agent/agent.ts");
+  /** Empty for a file at the agent's root. */
+  const folderOf = (path: string) => path.split("/").slice(1, -1)[0] ?? "";
+
+  test("import one way", () => {
+    const problems = imports.filter(({ from, to }) => {
+      const allowed = ["", folderOf(from), ...(directions[folderOf(from)] ?? [])];
+      return !allowed.includes(folderOf(to));
+    });
+    expect(problems).toEqual([]);
+  });
+
+  test("are those of the table, and know nothing of a runtime but what every runtime is", () => {
+    const folders = new Set(files.filter(({ room }) => room === "agent").map(({ path }) => folderOf(path)));
+    expect([...folders].toSorted()).toEqual(["", ...Object.keys(directions)].toSorted());
+    const outside = imports.filter(
+      ({ from, to }) => folderOf(to) === "runtimes" && folderOf(from) !== "runtimes",
+    );
+    expect(outside.filter(({ to }) => to !== "agent/runtimes/runtime.ts")).toEqual([]);
+  });
+
+  test("stand beside four files", () => {
+    const atRoot = files.filter(({ room, path }) => room === "agent" && folderOf(path) === "");
+    expect(atRoot.map(({ path }) => path).toSorted()).toEqual([
+      "agent/agent.ts",
+      "agent/clock.ts",
+      "agent/log.ts",
+      "agent/timers.ts",
+    ]);
   });
 });

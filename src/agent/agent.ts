@@ -5,20 +5,20 @@ import { type AgentClock, agentClock } from "./clock.ts";
 import { bootId, sinceBootMs } from "./control-plane/boot-clock.ts";
 import { slipwayClient } from "./control-plane/client.ts";
 import { startHeartbeat } from "./control-plane/heartbeat.ts";
-import { ClusterLease, leaseAfterRestart } from "./control-plane/lease.ts";
+import { ClusterLease, LeaseGuard, leaseAfterRestart } from "./control-plane/lease.ts";
 import { statusReporter } from "./control-plane/reporter.ts";
 import { type Log, messageOf } from "./log.ts";
-import { connectionKeys } from "./proxy/keys.ts";
-import { backendUrl, parseBackendDomain } from "./proxy/path.ts";
-import { connectionProxy } from "./proxy/proxy.ts";
+import { backendUrl, parseBackendDomain } from "./proxy/backend-url.ts";
+import { backendProxy } from "./proxy/proxy.ts";
+import { verificationKeys } from "./proxy/verification-keys.ts";
 import type { Runtime } from "./runtimes/runtime.ts";
 import { healthAnswer } from "./server/health.ts";
 import { outputEndpoints } from "./server/output-endpoints.ts";
-import { type AgentServer, listen } from "./server/server.ts";
+import { type AgentRoutes, type AgentServer, listen } from "./server/server.ts";
 import { handleWebhook } from "./server/webhook.ts";
 import { webhookVerifier } from "./server/webhook-verification.ts";
 
-/** What the heartbeat tells Slipway of this program. */
+/** This program's version, as heartbeats and `/healthz` have it. */
 const agentVersion = "0.1.0";
 
 export interface AgentOptions {
@@ -31,7 +31,7 @@ export interface AgentOptions {
   /** The secrets that webhooks may be signed with: two while one is being rotated. */
   signingSecrets: string[];
   runtime: Runtime;
-  /** Where the agent keeps what it must not forget. It belongs to this agent alone; made where it does not exist. */
+  /** The folder of the agent's journal. It belongs to this agent alone; made where it does not exist. */
   stateDir: string;
   /** 127.0.0.1 where it is left out. */
   host?: string;
@@ -41,7 +41,7 @@ export interface AgentOptions {
   publicUrl?: string;
   /**
    * Gives each backend the host `<backend id>.<domain>`, which must lead here; the URLs of backends have the scheme
-   * and the port of `publicUrl`. Where it is left out, backends are told apart by the path.
+   * and the port of `publicUrl`. Where it is left out, the path names the backend.
    */
   backendDomain?: string;
   /** Names this agent among those of the cluster; one that `stateDir` keeps where it is left out. */
@@ -54,9 +54,9 @@ export interface Agent {
   /** Where it listens, without a slash at the end; its webhook is `/webhook` below it. */
   url: string;
   /**
-   * Refuses spawns from now on and stops. `end`, which it does where nothing is said, ends every backend, softly at
-   * first, and delivers what it can of the reports; `keep` leaves backends and reports to the next start over this
-   * state. Resolves when nothing of the agent is left. The first call decides.
+   * Refuses spawns from now on and stops. `end`, the default, ends every backend, softly at first, and delivers what it
+   * can of the reports; `keep` leaves backends and reports to the next start over this state. Resolves when nothing of
+   * the agent is left. The first call decides.
    */
   close(options?: { backends: "end" | "keep" }): Promise<void>;
 }
@@ -64,7 +64,7 @@ export interface Agent {
 /**
  * Starts a cluster's agent: it serves the cluster's webhook, runs backends, reports on them and proxies
  * connections to them. What an earlier start over the same state has left is taken over first. Rejects, with everything
- * left as it was, for unusable options, a journal that it cannot use, a runtime that does not say what it has, or an
+ * left as it was, for unusable options, a journal that it cannot use, a runtime that cannot list what it has, or an
  * address that it cannot listen on.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -80,39 +80,37 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
   const reporter = statusReporter({ client, clock, log });
-  const lease = clusterLease({ journal, log, fence: () => backends.fence() });
-  let publicUrl = options.publicUrl ?? "";
-  const backends = new Backends({
-    runtime,
-    clock,
-    log,
-    journal,
-    reporter,
-    urlOf: (backendId) => backendUrl(backendId, publicUrl, backendDomain),
-    isLeased: () => lease.held,
-  });
-  const keys = connectionKeys({ apiUrl, clock, log });
-  const webhook = { verify, account, cluster, backends, runtime, closing: closing.signal, log };
-  const routes = {
-    webhook: (body: Buffer, headers: Record<string, string>) => handleWebhook(webhook, body, headers),
-    health: () => healthAnswer({ cluster, agentId: journal.agentId, version: agentVersion, backends, lease }),
-    output: outputEndpoints({ verify, backends, log }),
-    connections: connectionProxy({ account, cluster, backends, keys, backendDomain, clock, log }),
-    log,
+  const lease = clusterLease(journal, log);
+  const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
+  const leaseGuard = new LeaseGuard({ lease, fence: () => backends.fence(), log });
+  const keys = verificationKeys({ apiUrl, clock, log });
+  const proxy = backendProxy({ account, cluster, backends, keys, backendDomain, clock, log });
+  const urlsBehind = (serverUrl: string) => (backendId: string) =>
+    backendUrl(backendId, options.publicUrl ?? serverUrl, backendDomain);
+  const routesAt = (serverUrl: string): AgentRoutes => {
+    const urlOf = urlsBehind(serverUrl);
+    const webhook = { verify, account, cluster, backends, urlOf, runtime, closing: closing.signal, log };
+    return {
+      webhook: (body, headers) => handleWebhook(webhook, body, headers),
+      health: () =>
+        healthAnswer({ cluster, agentId: journal.agentId, version: agentVersion, backends, lease }),
+      output: outputEndpoints({ verify, backends, log }),
+      proxy,
+      log,
+    };
   };
-  const leaseChecks = setInterval(() => lease.check(), clock.leaseCheckEveryMs);
+  const leaseChecks = setInterval(() => leaseGuard.check(), clock.leaseCheckEveryMs);
   let server: AgentServer;
   try {
     await backends.adopt();
-    server = await listen(routes, { host: options.host ?? "127.0.0.1", port: options.port });
+    server = await listen({ host: options.host ?? "127.0.0.1", port: options.port }, routesAt);
   } catch (error) {
     clearInterval(leaseChecks);
     await backends.releaseAll();
     journal.close();
     throw error;
   }
-  publicUrl = (options.publicUrl ?? server.url).replace(/\/+$/, "");
-  backends.startReporting();
+  backends.startReporting(urlsBehind(server.url));
 
   const { agentId } = journal;
   const heartbeat = startHeartbeat({
@@ -127,7 +125,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     }),
     now: sinceBootMs,
     onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
-      lease.renew({ sentAtMs, forMs: lease_seconds * 1000 });
+      leaseGuard.renew({ sentAtMs, forMs: lease_seconds * 1000 });
       if (terminate.length === 0) return;
       log("heartbeat.terminate", { backends: terminate, unknown });
       backends.terminateUnwanted(terminate);
@@ -143,7 +141,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       heartbeat.beatNow();
       await backends.endAll(clock.closeGraceMs);
     } else {
-      // First of all: what a webhook is answered from now on would not be done.
+      // First of all: a webhook that is accepted from now on would not be acted on.
       await server.close();
       await backends.releaseAll();
     }
@@ -165,15 +163,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 }
 
 /** The lease that the journal has from before, kept there whenever it is renewed. */
-function clusterLease({
-  journal,
-  log,
-  fence,
-}: {
-  journal: Journal;
-  log: Log;
-  fence: () => void;
-}): ClusterLease {
+function clusterLease(journal: Journal, log: Log): ClusterLease {
   const boot = bootId();
   return new ClusterLease({
     lease: leaseAfterRestart(journal.lease(), boot),
@@ -185,7 +175,5 @@ function clusterLease({
         log("journal.failed", { error: messageOf(error) });
       }
     },
-    fence,
-    log,
   });
 }

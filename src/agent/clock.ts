@@ -3,19 +3,21 @@ import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs 
 /** Every duration that the agent waits for by its own choice; what a spawn limits comes with the spawn. */
 export interface AgentClock {
   heartbeatEveryMs: number;
-  /** How often it looks whether its lease is still held: what runs out while the machine sleeps is seen that soon. */
+  /**
+   * Between checks whether the lease is still held: one that runs out while the machine sleeps is noticed that soon.
+   */
   leaseCheckEveryMs: number;
-  /** Between asking a backend to end and killing it. */
+  /** Between a soft stop of a backend and killing it. */
   softTerminationGraceMs: number;
   /** Between two attempts to kill a backend where the runtime failed at it. */
   stopRetryMs: number;
   /** After the first failed pull of a spawn; each later wait is twice as long, up to the longest. */
   pullRetryFirstMs: number;
   pullRetryLongestMs: number;
-  /** After the first look whether a backend answers; each later pause is longer, up to `readyPollEveryMs`. */
+  /** After the first readiness poll; each later pause is longer, up to `readyPollEveryMs`. */
   readyPollFirstMs: number;
   readyPollEveryMs: number;
-  /** One attempt to see whether a backend answers. */
+  /** One readiness poll. */
   readyPollTimeoutMs: number;
   /** How long a connection waits for its backend to become ready. */
   connectionWaitMs: number;
@@ -31,7 +33,7 @@ export interface AgentClock {
   endedRememberedMs: number;
   /** How long it reads the output of an ended backend, of which it keeps the last. */
   endedOutputReadMs: number;
-  /** Between asking all backends to end and killing them when the agent itself closes. */
+  /** Between the soft stop of all backends and killing them, when the agent itself closes. */
   closeGraceMs: number;
   /** How long a closing agent goes on delivering reports. */
   closeFlushMs: number;

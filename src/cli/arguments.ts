@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { image, name } from "../protocol/primitives.ts";
 
-/** A commander parser that takes what a schema accepts and refuses the rest with the schema's words. */
+/** A parser of an argument by a schema; what it does not accept is refused with the schema's messages. */
 export function accepted<T>(schema: z.ZodType<T>): (text: string) => T {
   return (text) => {
     const parsed = schema.safeParse(text);

@@ -7,7 +7,7 @@ import { parseJson } from "./settings.ts";
 /** Longer than the slowest request, a spawn or ping that waits for its cluster. */
 const requestTimeoutMs = 60_000;
 
-/** An answer of the API: read by its schema for people, and as it came for programs. */
+/** An answer of the API: parsed by its schema, to be shown to people, and as it was received, for programs. */
 export interface Answer<T> {
   body: T;
   json: unknown;
@@ -44,7 +44,7 @@ export interface ApiClient {
   ): Promise<Outcome<Answer<Item[]>>>;
 }
 
-/** A body that the API's own schema accepts, or a usage failure that says what it does not. */
+/** A body that the API's own schema accepts, or a usage failure with what it does not accept. */
 export function bodyOf<Schema extends z.ZodType>(
   schema: Schema,
   value: z.input<Schema>,
@@ -122,9 +122,9 @@ export function createClient(settings: { base: string; root: readonly string[]; 
       const pages: unknown[] = [];
       let cursor: string | undefined;
       do {
-        const wanted = Math.min((limit ?? Number.POSITIVE_INFINITY) - items.length, listLimitMax);
+        const pageLimit = Math.min((limit ?? Number.POSITIVE_INFINITY) - items.length, listLimitMax);
         const answer = await requestJson("GET", path, page, {
-          query: { ...query, limit: String(wanted), cursor },
+          query: { ...query, limit: String(pageLimit), cursor },
         });
         if (!answer.ok) return answer;
         items.push(...itemsOf(answer.value.body));
@@ -136,7 +136,7 @@ export function createClient(settings: { base: string; root: readonly string[]; 
   };
 }
 
-/** One page that holds the lists of all of them in order, and of the rest what the last one says. */
+/** One page that holds the lists of all pages in order; of the other fields, those of the last page. */
 function joinPages(pages: readonly unknown[]): Record<string, unknown> {
   const page = z.record(z.string(), z.unknown());
   return pages.reduce<Record<string, unknown>>((joined, next) => {
@@ -149,7 +149,7 @@ function joinPages(pages: readonly unknown[]): Record<string, unknown> {
   }, {});
 }
 
-/** What an answer that is not a success, or not the expected one, says. */
+/** The failure of an answer that is not a success, or not of the expected kind: the API's own words where it has them. */
 export function refusal(request: string, response: Response, text: string) {
   const envelope = errorEnvelope.safeParse(parseJson(text));
   if (envelope.success) {
@@ -161,7 +161,7 @@ export function refusal(request: string, response: Response, text: string) {
   return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
 }
 
-/** Why no answer came. */
+/** The failure of a request that no answer was received to. */
 export function unreachable(base: string, error: unknown) {
   if (error instanceof Error && error.name === "TimeoutError") {
     return requestFailure(`${base} did not answer within ${requestTimeoutMs / 1000} s`);

@@ -2,7 +2,7 @@ import { dataLines } from "../protocol/sse-lines.ts";
 import { refusal, unreachable } from "./client.ts";
 import { done, type Outcome, requestFailure } from "./outcome.ts";
 
-/** How long the answer is waited for; the stream lasts as long as it lasts. */
+/** How long to wait for the head of the answer; the stream itself has no time limit. */
 const answerTimeoutMs = 60_000;
 /** Longer than any line of the API. */
 const lineMaxCharacters = 64 * 1024;
@@ -13,11 +13,11 @@ interface FollowedStream {
   /** Unencoded segments. */
   path: readonly string[];
   secret: string;
-  /** Takes a line when the one before is dealt with. @returns whether to go on */
+  /** Called with one line at a time. @returns whether to go on */
   onLine(line: string): Promise<boolean>;
 }
 
-/** Reads a stream of the API, a line an event, until it ends or `onLine` wants no more. */
+/** Reads a stream of the API, of one line an event, until it ends or `onLine` answers false. */
 export async function followStream({ base, path, secret, onLine }: FollowedStream): Promise<Outcome<null>> {
   const url = `${base}/${path.map(encodeURIComponent).join("/")}`;
   const late = new AbortController();

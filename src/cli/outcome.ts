@@ -1,6 +1,6 @@
-/** Why a command did not do what it was asked, for the person at the terminal. */
+/** Why a command failed, for the person at the terminal. */
 export interface CommandFailure {
-  /** `usage`: the command line or its configuration is wrong. `request`: Slipway refused or was not reached. */
+  /** `usage`: the command line or its configuration is wrong. `request`: Slipway refused it or was not reached. */
   kind: "usage" | "request";
   message: string;
   /** The API's error code and request id, where an answer carried them. */
@@ -8,6 +8,7 @@ export interface CommandFailure {
   requestId?: string;
 }
 
+/** A command's value, or why there is none. */
 export type Outcome<T> = { ok: true; value: T } | { ok: false; failure: CommandFailure };
 
 export function done<T>(value: T): { ok: true; value: T } {
@@ -25,4 +26,5 @@ export function requestFailure(
   return { ok: false, failure: { kind: "request", message, ...extra } };
 }
 
+/** The exit code of each kind of failure; 0 is success. */
 export const exitCodes = { usage: 2, request: 1 } as const;

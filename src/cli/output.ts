@@ -1,8 +1,8 @@
-/** A cell as it was given: times as the API writes them, null and undefined as `-`. */
+/** A cell: times as the API writes them; null, undefined and an empty text are shown as `-`. */
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Control characters shown as U+FFFD, so that a key or a note that somebody else chose cannot drive the terminal.
+ * Control characters shown as U+FFFD, so that a key or a note of another user carries no escape sequences to the terminal.
  * Line feeds and tabs stay.
  */
 export function printable(text: string): string {
@@ -16,7 +16,7 @@ export function table(headings: readonly string[], rows: readonly (readonly Cell
   return aligned([headings, ...rows]);
 }
 
-/** One thing, a line for each of its fields. */
+/** One object, a line for each of its fields. */
 export function details(fields: Readonly<Record<string, Cell>>): string {
   return aligned(Object.entries(fields));
 }
@@ -55,7 +55,7 @@ export function byteSize(bytes: number): string {
   return `${(bytes / 1024 ** exponent).toFixed(exponent === 0 ? 0 : 1)} ${byteUnits[exponent]}`;
 }
 
-/** Secrets that an answer carries once, with the word that it does. */
+/** Secrets that an answer carries once, with the hint to keep them. */
 export function secrets(values: Readonly<Record<string, string>>): string {
   return `${details(values)}\n\nKeep this now: it is not shown again.`;
 }

@@ -12,7 +12,7 @@ import { addSigningKeysCommand } from "./commands/signing-keys.ts";
 import { addTokenCommands } from "./commands/tokens.ts";
 import { defaultApiUrl } from "./settings.ts";
 
-/** The whole command line. What it cannot parse, it throws as a CommanderError after it has said why. */
+/** The whole command line. Where it cannot be parsed, it prints why and throws a CommanderError. */
 export function createProgram(): Command {
   const program = new Command("slipway")
     .description("Operate a Slipway deployment: services, pinned environments, images, clusters, tokens.")

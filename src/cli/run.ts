@@ -16,8 +16,8 @@ export interface Work<T> {
   call: (api: ApiClient) => Promise<Outcome<Answer<T>>>;
   /** The answer for people. */
   text: (body: T) => string;
-  /** Whether an answer, though it is one, is bad news: the exit code is 1 then. */
-  isBad?: (body: T) => boolean;
+  /** Whether a successful answer reports a failure, such as a ping that did not arrive: the exit code is 1 then. */
+  reportsFailure?: (body: T) => boolean;
 }
 
 /** Runs a command with an account's token. `api` is below `/v3/accounts/<account>`. */
@@ -37,13 +37,13 @@ interface StreamWork {
   path: readonly string[];
   /** Printed above the lines, for people. */
   heading?: string;
-  /** A line for people; null where it says nothing that they could read. */
+  /** A line for people; null to leave it out. */
   text: (line: string) => string | null;
   /** The same for programs: JSON on one line. */
   json: (line: string) => string;
 }
 
-/** Prints a stream of the API as it comes, with an account's token, until it ends or nobody reads what is printed. */
+/** Prints a stream of the API line by line, with an account's token, until it ends or stdout is closed. */
 export async function runStream(command: Command, work: StreamWork): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
   const settings = await accountSettings(options);
@@ -64,7 +64,7 @@ export async function runStream(command: Command, work: StreamWork): Promise<voi
   if (!ended.ok) report(ended.failure);
 }
 
-/** Writes to stdout. @returns whether somebody may still read what is written */
+/** Writes to stdout. @returns whether stdout is still open */
 function written(text: string): Promise<boolean> {
   return new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)));
 }
@@ -89,18 +89,18 @@ function accountSettings({ apiUrl, token }: GlobalOptions) {
 async function show<T>(outcome: Outcome<Answer<T>>, work: Work<T>, options: GlobalOptions): Promise<void> {
   if (!outcome.ok) return report(outcome.failure);
   const { body, json } = outcome.value;
-  if (work.isBad?.(body)) process.exitCode = exitCodes.request;
+  if (work.reportsFailure?.(body)) process.exitCode = exitCodes.request;
   if (!options.json) process.stdout.write(`${work.text(body)}\n`);
   else if (json !== undefined) process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
 }
 
-/** Says on stderr why a command failed, and sets the exit code of that. */
+/** Prints on stderr why a command failed, and sets the exit code. */
 export function report(failure: CommandFailure): void {
-  const known = [
+  const details = [
     ...(failure.code === undefined ? [] : [failure.code]),
     ...(failure.requestId === undefined ? [] : [`request ${failure.requestId}`]),
   ];
-  const origin = known.length === 0 ? "" : ` (${known.join(", ")})`;
-  process.stderr.write(`error: ${printable(failure.message + origin)}\n`);
+  const suffix = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  process.stderr.write(`error: ${printable(failure.message + suffix)}\n`);
   process.exitCode = exitCodes[failure.kind];
 }

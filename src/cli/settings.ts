@@ -7,13 +7,13 @@ import { done, type Outcome, usageFailure } from "./outcome.ts";
 export const defaultApiUrl = "http://localhost:8787";
 const defaultStateDir = ".slipway";
 
-/** What the command needs of the file that `npm start` writes (WIRE: "npm start"). */
+/** What the command needs of the file that `npm start` writes (src/protocol/README.md, "`local.json` of `npm start`"). */
 const localState = z.object({ api_url: z.string(), token: z.string(), root_token: z.string() });
 type LocalState = z.infer<typeof localState>;
 
 /** Which secret a command authenticates with. */
 export interface SecretSource {
-  /** What stands in for it in a local deployment's file, if anything does. */
+  /** The field of a local deployment's file that stands in for it; null where none does. */
   field: "token" | "root_token" | null;
   option: string;
   variable: string;
@@ -39,8 +39,8 @@ export interface Settings {
 }
 
 /**
- * Where requests go and what they carry: options first, then the environment, then what `npm start` left behind.
- * The local deployment's secret is used for its own address only. Fails as `usage` where nothing gives a secret.
+ * Where requests go and what they carry: options first, then the environment, then the file of `npm start`. The local
+ * deployment's secret is sent to its own address only. Fails as `usage` where no secret is given.
  */
 export async function resolveSettings(
   source: SecretSource,

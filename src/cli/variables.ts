@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, type Option } from "commander";
 /** An option that the environment can give as well. */
 export interface VariableOption {
   option: Option;
-  /** The environment variable; an empty one counts for nothing. That of a flag is `true` or `false`. */
+  /** The environment variable; an empty one counts as unset. That of a flag is `true` or `false`. */
   variable: string;
 }
 
@@ -16,8 +16,9 @@ export function addVariableOptions(command: Command, options: readonly VariableO
 }
 
 /**
- * Gives a command's options what the environment has for those that its command line leaves out. A value that an
- * option does not accept ends the command as one on the command line does.
+ * Sets the options that the command line leaves out from the environment. A value that an option does not accept ends
+ * the command as it would on the command line. commander's own `Option.env` takes a flag as set whatever its variable
+ * holds, and an empty variable as a value.
  */
 export function readVariables(
   command: Command,

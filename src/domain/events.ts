@@ -1,28 +1,37 @@
 import { encodeRandom, idAlphabet } from "./ids.ts";
 import { shortDigest } from "./pins/images.ts";
 
-/** What an account's owner may want to know of later: who did what. Spawns are not among it; they are too many. */
+/** What an account's owner may want to know of later: who did what. Spawns are not among them; they are too many. */
 export const eventTypes = [
   "service.created",
+  /** Another default environment. */
   "service.changed",
   "service.deleted",
   "environment.created",
+  /** Another cluster, or other settings; a pin has an event of its own. */
   "environment.changed",
   "environment.deleted",
   "environment.pinned",
+  /** An image was pushed, or pushed again. */
   "image.recorded",
   "image.deleted",
+  /** A tag was deleted in the registry; its image stays. */
   "tag.removed",
+  /** Somebody terminated one backend or many; not: a backend ended. */
   "backend.terminated",
   "cluster.registered",
+  /** Another webhook URL, or other options. */
   "cluster.changed",
   "cluster.deleted",
+  /** It takes no new backends. */
   "cluster.drained",
   "cluster.undrained",
+  /** No agent of it has reported for so long that its backends were ended. */
   "cluster.lost",
   "cluster.secret_rotated",
   "token.created",
   "token.revoked",
+  /** A login, of a browser or the CLI. */
   "session.created",
   "session.revoked",
 ] as const;
@@ -35,7 +44,7 @@ type OfService = { service: string };
 type OfEnvironment = OfService & { environment: string };
 type OfCluster = { cluster: string };
 
-/** What is told of each kind of event. */
+/** What each type of event says. */
 interface FactsOf {
   "service.created": OfService;
   "service.changed": OfService & { details: { default_environment: string | null } };
@@ -71,7 +80,9 @@ interface FactsOf {
 /** What happened and to what, without who and when. */
 export type EventFacts = { [Type in EventType]: { type: Type } & FactsOf[Type] }[EventType];
 
-/** One sentence for people, without its subject: who did it is told beside it. */
+/**
+ * One sentence for people, without its subject, which is shown beside it: "pinned `prod` to `v7` (sha256:0123456789ab…)".
+ */
 export function eventMessage(facts: EventFacts): string {
   switch (facts.type) {
     case "service.created":
@@ -149,8 +160,9 @@ function listed(details: EventDetails): string {
 
 /** 50 bits of milliseconds: enough until the year 37,000. */
 const timeLetters = 10;
-/** Each byte becomes a letter. */
+/** How many random bytes an event's id takes. Each becomes a letter. */
 export const eventIdRandomBytes = 10;
+/** What `eventId` makes. */
 export const eventIdPattern = /^[0-9abcdefghjkmnpqrstvwxyz]{20}$/;
 
 /**
@@ -177,6 +189,7 @@ export interface EventFilter {
   allowedEnvironments?: readonly string[] | undefined;
 }
 
+/** Whether an event is one of those: every field that the filter names is equal. */
 export function matchesEvent(
   filter: EventFilter,
   event: { type: EventType; service?: string; environment?: string; cluster?: string },

@@ -6,7 +6,7 @@ export function apiClient(apiUrl: string, secret: string, below: readonly string
   return createClient({ base: apiUrl, root: ["v3", ...below], secret });
 }
 
-/** The value of an outcome. Throws, saying what was attempted, where it is a failure. */
+/** The value of an outcome. Throws, with what was attempted, where it is a failure. */
 export function expectDone<T>(outcome: Outcome<T>, attempted: string): T {
   if (outcome.ok) return outcome.value;
   const { code, message } = outcome.failure;

@@ -1,8 +1,7 @@
 import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
-import { hasCode } from "../agent/files.ts";
-import { jsonLog } from "../agent/log.ts";
+import { hasCode, jsonLog } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { agentIdIn } from "../cli/agent/run.ts";
 import { agentRuntime, type RuntimeChoice } from "../cli/agent/runtime.ts";
@@ -14,7 +13,7 @@ import type { ClusterState, LocalStateFile } from "./state/state.ts";
 
 export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
 
-/** How long backends may take to end when somebody waits at the terminal for everything to stop. */
+/** How long backends may take to end: a person waits at the terminal for everything to stop. */
 const closeGraceMs = 5_000;
 
 /** Addresses of a cluster whose agent listens on `port`. */
@@ -31,7 +30,7 @@ export interface ClusterSettings {
   agentsDir: string;
   logDir: string;
   runtime: RuntimeChoice;
-  /** Told what ends a cluster's backends for a process that leaves at once. */
+  /** Called with a function that ends the cluster's backends at once, for a process that cannot wait. */
   onRuntime: (leave: () => void) => void;
 }
 
@@ -60,7 +59,7 @@ export async function startCluster(settings: ClusterSettings, name: string): Pro
     clock: { closeGraceMs },
   });
   try {
-    await tellAddress(api, settings.file, name, { port: Number(new URL(agent.url).port), credentials });
+    await updateAddress(api, settings.file, name, { port: Number(new URL(agent.url).port), credentials });
     return agent;
   } catch (error) {
     await agent.close();
@@ -79,7 +78,7 @@ async function ensureRegistered(api: ApiClient, file: LocalStateFile, name: stri
     `cluster \`${name}\``,
   );
   if (existing && known?.credentials) return { port, credentials: known.credentials };
-  // Registered by a start that broke off before it had noted the secrets: nothing can use it yet.
+  // Registered by a start that was interrupted before it had kept the secrets: nothing can use it yet.
   if (existing) expectDone(await api.delete(["clusters", name]), `cluster \`${name}\` without known secrets`);
 
   const created = await api.send({
@@ -94,8 +93,8 @@ async function ensureRegistered(api: ApiClient, file: LocalStateFile, name: stri
   return { port, credentials };
 }
 
-/** Moves the cluster to where its agent listens now, unless its user has sent it elsewhere altogether. */
-async function tellAddress(
+/** Points the cluster at where its agent listens now, unless its user has pointed it elsewhere. */
+async function updateAddress(
   api: ApiClient,
   file: LocalStateFile,
   name: string,

@@ -27,16 +27,16 @@ const options = new Command("npm start --")
   .parse()
   .opts<Options>();
 
-/** What ends the backends of agents at once. */
+/** End the backends of the agents at once. */
 const leaving: (() => void)[] = [];
 const stopping = new AbortController();
 const requests = new StopRequests();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
-    const request = requests.ask(performance.now());
+    const request = requests.receive(performance.now());
     if (request === "leave") {
       for (const leave of leaving) leave();
-      // The Worker's process ends with this one, however it ends.
+      // The Worker's process ends when this one does.
       process.exit(128 + constants.signals[signal]);
     }
     if (request === "stop") {
@@ -60,7 +60,7 @@ if (deployment) {
 }
 process.exit(0);
 
-/** Null when the start was broken off on request. */
+/** Null when the start was cancelled by a signal. */
 async function start(): Promise<LocalDeployment | null> {
   try {
     return await startLocal({

@@ -33,8 +33,8 @@ export function nodeLayer({ files, libraryPath }: OwnNode): NodeLayer {
 
 /**
  * An image that runs one Node program. Without a Node in it, it is for the process runtime. With one it is for
- * containers, where the program is told by `HOST` to listen on every address: the engine's proxy is no loopback.
- * @returns the same bytes for the same program and Node: nothing in it tells when or where it was built
+ * containers, where `HOST` has the program listen on every address: the engine's proxy does not use the loopback.
+ * @returns the same bytes for the same program and Node, whenever and wherever it is built
  */
 export function nodeImage(program: string, node?: NodeLayer): OciImage {
   const script = layerOf(
@@ -42,7 +42,7 @@ export function nodeImage(program: string, node?: NodeLayer): OciImage {
   );
   const layers = [...(node ? [node.layer] : []), script];
   const config = jsonBlob("application/vnd.oci.image.config.v1+json", {
-    // A script runs on any; OCI Image 1.1 wants one named.
+    // A script runs on any; OCI Image 1.1 requires one.
     architecture: node ? localPlatform.architecture : "amd64",
     os: "linux",
     config: {

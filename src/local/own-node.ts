@@ -3,21 +3,21 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { ArchivedFile } from "./tar-archive.ts";
 
-/** The Node that runs this, with the libraries that it needs: what an image needs to run it, wherever it runs. */
+/** The Node that runs this process and the libraries it loads: together they run in any image. */
 export interface OwnNode {
   files: ArchivedFile[];
   /** Where its libraries are, which need not be where another system's loader looks for them. */
   libraryPath: string;
 }
 
-/** What Node says of itself: its program and everything that is loaded into it. */
+/** Node's diagnostic report: its program and everything that is loaded into it. */
 const report = z.object({ sharedObjects: z.array(z.string()) });
 
 /** Where it is in the image: every search path has it. */
 const nodePath = "usr/local/bin/node";
 
 export async function ownNode(): Promise<OwnNode> {
-  // Without this, it asks for the names of all addresses that are connected.
+  // Otherwise the report resolves the names of all connected addresses.
   Object.assign(process.report, { excludeNetwork: true });
   const { sharedObjects } = report.parse(process.report.getReport());
   // What has no path is the kernel's own.

@@ -11,7 +11,7 @@ export interface PushTarget {
 
 /**
  * Pushes an image under tags (OCI Distribution 1.1, "Push"). Blobs that the repository has already are not sent again.
- * Rejects, saying which request failed, when the registry refuses.
+ * Rejects, with the request that failed, when the registry refuses.
  * @returns the image's digest
  */
 export async function pushImage(
@@ -19,25 +19,25 @@ export async function pushImage(
   { config, layers, manifest }: OciImage,
   tags: readonly string[],
 ): Promise<string> {
-  const ask = requester(target);
-  for (const blob of [...layers, config]) await pushBlob(ask, blob);
+  const send = requester(target);
+  for (const blob of [...layers, config]) await pushBlob(send, blob);
   for (const tag of tags) {
     const headers = { "content-type": manifest.mediaType };
-    await ask("PUT", `manifests/${tag}`, [201], { headers, body: new Uint8Array(manifest.bytes) });
+    await send("PUT", `manifests/${tag}`, [201], { headers, body: new Uint8Array(manifest.bytes) });
   }
   return manifest.digest;
 }
 
-async function pushBlob(ask: Request, { digest, bytes }: OciBlob): Promise<void> {
-  const found = await ask("HEAD", `blobs/${digest}`, [200, 404]);
+async function pushBlob(send: Request, { digest, bytes }: OciBlob): Promise<void> {
+  const found = await send("HEAD", `blobs/${digest}`, [200, 404]);
   if (found.status === 200) return;
-  const upload = await ask("POST", "blobs/uploads/", [202]);
+  const upload = await send("POST", "blobs/uploads/", [202]);
   const location = upload.headers.get("location");
   if (location === null) throw new Error("the registry began an upload and did not say where");
   const end = new URL(location, upload.url);
   end.searchParams.set("digest", digest);
   const headers = { "content-type": "application/octet-stream" };
-  await ask("PUT", end, [201], { headers, body: new Uint8Array(bytes) });
+  await send("PUT", end, [201], { headers, body: new Uint8Array(bytes) });
 }
 
 /** @param path below the repository, or a whole address of the same registry */

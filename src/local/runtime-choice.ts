@@ -2,7 +2,7 @@ import { parseDockerHost } from "../cli/agent/docker-host.ts";
 import { type RuntimeChoice, requireEngine } from "../cli/agent/runtime.ts";
 import { expectDone } from "./api.ts";
 
-/** What the demo's backends run in. Rejects, saying what to do instead, where this machine cannot. */
+/** What the demo's backends run in. Rejects, with what to do instead, where this machine cannot. */
 export async function chooseRuntime(
   kind: "process" | "docker",
   { platform = process.platform, env = process.env }: { platform?: string; env?: NodeJS.ProcessEnv } = {},

@@ -3,7 +3,7 @@ import { demoService } from "./demo/seed.ts";
 import type { LocalJson } from "./state/local-json.ts";
 
 /**
- * What a person at the terminal is told when everything is ready.
+ * What is printed when everything is ready.
  * @param loginUrl logs in to the dashboard, once
  * @param stateDir as it was named
  */

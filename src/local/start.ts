@@ -2,7 +2,7 @@ import { mkdir, open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
-import { hasCode } from "../agent/files.ts";
+import { hasCode } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
@@ -20,17 +20,17 @@ export interface LocalOptions {
   port: number;
   stateDir: string;
   runtime: "process" | "docker";
-  /** Told what ends an agent's backends for a process that leaves at once. */
+  /** Called for each agent with a function that ends its backends at once, for a process that cannot wait. */
   onRuntime: (leave: () => void) => void;
-  /** Aborted when the start is no longer wanted: it then rejects once all that it had started has stopped. */
+  /** Aborted to cancel the start: it then rejects once all that it had started has stopped. */
   signal: AbortSignal;
 }
 
 export interface LocalDeployment {
   description: LocalJson;
-  /** Logs in to the dashboard, once. Nowhere but on the screen: whoever reads `local.json` has the token. */
+  /** Logs in to the dashboard, once. Printed only: a reader of `local.json` has the token. */
   loginUrl: string;
-  /** Resolves when the Worker has ended, asked to or not. */
+  /** Resolves when the Worker has ended, requested or not. */
   workerEnded: Promise<void>;
   /** Ends every backend and stops everything. */
   close(): Promise<void>;
@@ -113,7 +113,7 @@ export async function startLocal({
   }
 }
 
-/** A port of 127.0.0.1 that is free. Rejects, saying what to do, where something listens on it. */
+/** The port, where it is free on 127.0.0.1. Rejects, with what to do, where something listens on it. */
 async function requirePort(port: number): Promise<number> {
   const server = createServer();
   try {

@@ -9,7 +9,11 @@ export interface ArchivedFile {
   isExecutable?: boolean;
 }
 
-/** A tar archive of files of nobody in particular: the same for the same files, whenever and wherever it is made. */
+/**
+ * A tar archive of files of the user 0: the same bytes for the same files, whenever and wherever it is made. Written here
+ * since `tar`'s own writers take files from a disk, asynchronously.
+ * @throws where a path is too long for a plain header
+ */
 export function tarArchive(files: readonly ArchivedFile[]): Buffer {
   const entries = files.flatMap(({ path, bytes, isExecutable = false }) => {
     const header = new Header({

@@ -4,7 +4,7 @@ import type { AccountEvent } from "../protocol/v3/events.ts";
 import type { Actor } from "./contract.ts";
 
 /** What happened, to what, and who did it: null where no token did. */
-export type Happening = EventFacts & { actor: Actor | null };
+export type EventParams = EventFacts & { actor: Actor | null };
 
 /**
  * Makes an event. To be called where the change is decided: the id goes with it from then on.
@@ -12,13 +12,13 @@ export type Happening = EventFacts & { actor: Actor | null };
  * @param random of a cause that may be decided on twice, bytes that are the same each time
  */
 export function newEvent(
-  { actor, ...facts }: Happening,
+  { actor, ...facts }: EventParams,
   now: number,
   random: Uint8Array = crypto.getRandomValues(new Uint8Array(eventIdRandomBytes)),
 ): AccountEvent {
-  const { type, ...told } = facts;
+  const { type, ...subject } = facts;
   return {
-    ...told,
+    ...subject,
     id: eventId(now, random),
     time: isoTime(now),
     type,

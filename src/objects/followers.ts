@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "./env.ts";
 
-/** What a follower may ask now and then, and what it hears while its socket leads to the object. */
+/** What a follower may send at times, and what it receives while its socket leads to the object. */
 export const followerPing = "ping";
 export const followerPong = "pong";
 
@@ -23,7 +23,7 @@ export class Followers {
   readonly #limits: FollowerLimits;
   /** Places still free when they were last counted, by tag. Counting lists every socket: a millisecond for 10,000. */
   readonly #free = new Map<string | undefined, number>();
-  /** Tags that nobody followed when they were last looked at: then telling costs nothing. */
+  /** Tags that nobody followed when they were last looked at: then sending costs nothing. */
   readonly #unfollowed = new Set<string>();
 
   constructor(ctx: DurableObjectState, limits: FollowerLimits = productionLimits) {
@@ -45,7 +45,7 @@ export class Followers {
     return { client, server };
   }
 
-  /** Answers a request to follow. @param begin sends the new follower what it is to hear first */
+  /** Answers a request to follow. @param begin sends the new follower what it is to receive first */
   answer(tag: string, begin: (socket: WebSocket) => void = () => {}): Response {
     const sockets = this.accept(tag);
     if (!sockets) return new Response(null, { status: 503 });
@@ -61,10 +61,10 @@ export class Followers {
     return false;
   }
 
-  /** Tells all followers of a tag, and closes their sockets where these were the last words to them. */
-  tell(tag: string, messages: readonly unknown[], lastWords?: string): void {
-    for (const socket of this.#ctx.getWebSockets(tag)) tellSocket(socket, messages, lastWords);
-    if (lastWords !== undefined) this.#free.delete(tag);
+  /** Sends messages to all followers of a tag. @param closeReason closes their sockets after them */
+  send(tag: string, messages: readonly unknown[], closeReason?: string): void {
+    for (const socket of this.#ctx.getWebSockets(tag)) sendToSocket(socket, messages, closeReason);
+    if (closeReason !== undefined) this.#free.delete(tag);
   }
 
   /** A tag's free places: those of the last count that were not given away since, or else a new count. */
@@ -73,12 +73,12 @@ export class Followers {
   }
 }
 
-/** Sends messages to one follower as JSON. @param lastWords closes the socket after them, for this reason */
-export function tellSocket(socket: WebSocket, messages: readonly unknown[], lastWords?: string): void {
+/** Sends messages to one follower as JSON. @param closeReason closes the socket after them */
+export function sendToSocket(socket: WebSocket, messages: readonly unknown[], closeReason?: string): void {
   // One that is being closed is still in the platform's list, and refuses what it is sent.
   if (socket.readyState !== WebSocket.OPEN) return;
   for (const message of messages) socket.send(JSON.stringify(message));
-  if (lastWords !== undefined) socket.close(1000, lastWords);
+  if (closeReason !== undefined) socket.close(1000, closeReason);
 }
 
 /** An object that can be followed: it closes its end when a follower leaves. */

@@ -66,17 +66,17 @@ export interface SignedGet {
   headers: WebhookHeaders;
 }
 
-/** An attempt as it is told to its cluster's log: an `image.pinned` with its data, to be sent again with it. */
+/** An attempt as its cluster's log keeps it: an `image.pinned` with its data, to be sent again with it. */
 export type LoggedAttempt = DeliveryAttempt & { announced?: ImagePinnedWebhookData };
 
 /** Attempts of one service, or of the account itself (`service` null), at one registration of a cluster. */
-export interface AttemptsTold {
+export interface SentAttempts {
   registration: number;
   service: string | null;
   attempts: LoggedAttempt[];
 }
 
-export interface RedeliveryWish {
+export interface RedeliveryParams {
   cluster: string;
   registration: number;
   /** The webhook's. */

@@ -34,7 +34,7 @@ export function registryStub(env: Namespaces, account: string) {
   return env.REGISTRY.getByName(account);
 }
 
-/** One for each login of the CLI. @param attempt the id that its token tells */
+/** One for each login of the CLI. @param attempt the id in its token */
 export function loginStub(env: Namespaces, attempt: string) {
   return env.LOGIN.getByName(attempt);
 }

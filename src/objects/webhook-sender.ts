@@ -13,7 +13,7 @@ type Outgoing = WebhookMessage extends infer Message
 /** A message to a cluster. `id` is the same on every redelivery. */
 export type OutgoingWebhook = Outgoing;
 
-/** Makes one attempt to deliver a webhook. Never throws: what it met is the answer. */
+/** Makes one attempt to deliver a webhook. Never throws: a failure is an outcome. */
 export async function sendWebhook(
   cluster: Pick<ClusterConfig, "webhookUrl" | "secrets">,
   { id, type, data }: OutgoingWebhook,
@@ -31,19 +31,19 @@ export async function sendWebhook(
       redirect: "manual",
       signal: timeout.signal,
     });
-    return await answerMet(response);
+    return await responseOutcome(response);
   } catch (error) {
-    if (timeout.signal.aborted) return { met: "timeout" };
-    return { met: "connection_error", message: error instanceof Error ? error.message : String(error) };
+    if (timeout.signal.aborted) return { outcome: "timeout" };
+    return { outcome: "connection_error", message: error instanceof Error ? error.message : String(error) };
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** What an attempt is judged by that met an answer. */
-export async function answerMet(response: Response): Promise<AttemptResult> {
+/** The outcome of an attempt that was answered. */
+export async function responseOutcome(response: Response): Promise<AttemptResult> {
   return {
-    met: "answer",
+    outcome: "response",
     status: response.status,
     retryAfter: response.headers.get("retry-after"),
     location: response.headers.get("location"),

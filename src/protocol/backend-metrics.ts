@@ -2,7 +2,10 @@ import { z } from "zod";
 
 const amount = z.number().nonnegative();
 
-/** What a cluster tells of a backend's use: one JSON object an event (WIRE: logs and metrics). */
+/**
+ * One sample of what a backend uses, as its cluster streams it: a JSON object for each event
+ * (src/protocol/README.md, "Output streams").
+ */
 export const usageSample = z.object({
   mem_used: amount.describe("Bytes"),
   mem_available: amount.describe("Bytes that it may still use"),
@@ -11,5 +14,5 @@ export const usageSample = z.object({
 });
 export type UsageSample = z.infer<typeof usageSample>;
 
-/** The same as the API tells it. */
+/** The same as the API streams it: with the cluster and the backend that it is from. */
 export const backendMetrics = usageSample.extend({ cluster: z.string(), backend_id: z.string() });

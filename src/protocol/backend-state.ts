@@ -10,19 +10,30 @@ import { isoTime, timestamp } from "./primitives.ts";
 const common = {
   status: z.enum(backendStatuses),
   time: timestamp,
+  /** From `terminating` on. */
   termination_reason: z.enum(terminationReasons).optional(),
+  /** On `terminated`. */
   termination_kind: z.enum(terminationKinds).optional(),
 };
 
-/** A v2 state as anybody may see it. Unknown fields are left out, never null: the libraries reject null. */
+/** A v2 state as anybody may see it. What is not known is left out, never null: Jamsocket's libraries reject null. */
 export const publicState = z
-  .object({ ...common, exit_error: z.boolean().optional() })
+  .object({
+    ...common,
+    /** On `terminated`: whether the exit code is another than 0; left out where the code is not known. */
+    exit_error: z.boolean().optional(),
+  })
   .meta({ id: "PublicState" });
 export type PublicState = z.infer<typeof publicState>;
 
-/** A v2 state as a token's holder sees it. */
+/** A v2 state as the holder of an access token sees it. */
 export const fullState = z
-  .object({ ...common, exit_code: z.int().optional(), last_status: z.enum(backendStatuses).optional() })
+  .object({
+    ...common,
+    exit_code: z.int().optional(),
+    /** On `terminated`: the last status in which the backend lived. */
+    last_status: z.enum(backendStatuses).optional(),
+  })
   .meta({ id: "State" });
 export type FullState = z.infer<typeof fullState>;
 
@@ -35,6 +46,7 @@ function commonState(entry: StatusEntry) {
   };
 }
 
+/** A history's entry without what only a token's holder may see. */
 export function toPublicState(entry: StatusEntry): PublicState {
   return {
     ...commonState(entry),
@@ -42,6 +54,7 @@ export function toPublicState(entry: StatusEntry): PublicState {
   };
 }
 
+/** A history's entry with all that is known of it. */
 export function toFullState(entry: StatusEntry): FullState {
   return {
     ...commonState(entry),

@@ -1,10 +1,18 @@
-/** A line end of the HTML standard (9.2.6); of CRLF it makes an empty line more, which says nothing. */
+/** A line end (WHATWG HTML 9.2.6). CRLF makes one more empty line of it, which is passed over. */
 const lineEnd = /[\r\n]/;
 
 /**
- * Takes the text of the `data:` lines out of an event stream that comes in pieces, cut anywhere. Where an event is
- * one line, as in streams of output and metrics, its end need not be waited for. Everything else is passed over.
- * @param maxCharacters a longer line is given in pieces of this length, so that one without an end fills no memory
+ * Reads the `data:` lines of an event stream that is received in pieces, cut anywhere. In streams of output and metrics
+ * an event is one line, which is given as soon as it has ended. Everything else is passed over.
+ *
+ * A parser of the whole format is of no use here: it buffers an event to its blank line, and can only give up where a
+ * cluster sends a line that does not end.
+ * @param maxCharacters a longer line is given in pieces of this length, in UTF-16 units, and never held whole
+ * @returns `push` takes the next piece and gives the lines that it completes, without their `data:` and one space
+ * @example
+ * const lines = dataLines(1000);
+ * lines.push("data: one\n\ndata: tw"); // ["one"]
+ * lines.push("o\n"); // ["two"]
  */
 export function dataLines(maxCharacters: number): { push(text: string): string[] } {
   let rest = "";
@@ -27,15 +35,15 @@ export function dataLines(maxCharacters: number): { push(text: string): string[]
       rest = lines.pop() ?? "";
       const data = lines.flatMap((line) => pieces(line) ?? []);
       if (rest.length <= "data: ".length + maxCharacters) return data;
-      const begun = pieces(rest);
+      const unfinished = pieces(rest);
       // A comment: what follows up to the line's end is passed over as well.
-      rest = begun === null ? ":" : `data: ${begun.pop()}`;
-      return begun === null ? data : [...data, ...begun];
+      rest = unfinished === null ? ":" : `data: ${unfinished.pop()}`;
+      return unfinished === null ? data : [...data, ...unfinished];
     },
   };
 }
 
-/** A cut after one would leave two halves that are no characters. */
+/** A cut after one would leave two halves of a character. */
 function isHighSurrogate(code: number): boolean {
   return code >= 0xd800 && code <= 0xdbff;
 }

@@ -6,7 +6,10 @@ import {
   terminationReasons,
 } from "../domain/backends/status.ts";
 
-/** One entry of a status history, as a shard tells its followers and an agent keeps it in its journal. */
+/**
+ * One entry of a status history, as a shard sends it to its followers and an agent keeps it in its journal. `time` in
+ * milliseconds since the epoch.
+ */
 export const statusEntry: z.ZodType<StatusEntry> = z.object({
   status: z.enum(backendStatuses),
   time: z.number(),

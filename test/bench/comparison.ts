@@ -11,7 +11,7 @@ export interface Measures {
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
-  /** workerd's processor time for one request; NaN where it cannot be told. */
+  /** workerd's processor time for one request; NaN where it is not known. */
   cpuMs: number;
 }
 
@@ -31,7 +31,7 @@ export interface Comparison {
   floor: FloorName;
   subject: Measures;
   floorResult: Measures;
-  /** The medians of the rounds' own ratios: what disturbs a machine for a while disturbs both of a round. */
+  /** The medians of the rounds' own ratios: a disturbance of the machine affects both sides of a round. */
   ratio: Measures;
   aim?: { minThroughput: number; maxP50?: number; met: boolean };
 }

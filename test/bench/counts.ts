@@ -9,15 +9,15 @@ export const counts = z.object({
   rowsRead: z.record(z.string(), z.int()),
   /** By statement; `setAlarm` is one row. */
   rowsWritten: z.record(z.string(), z.int()),
-  /** How long it is until each alarm that is set is to ring. */
+  /** How long it is until each alarm that is set will fire. */
   pendingAlarmsMs: z.array(z.number()),
 });
 export type Counts = z.infer<typeof counts>;
 
-/** What one life used: means, where several lived. */
+/** What one life used: the mean, where there were several. */
 export interface Usage {
   workerRequests: number;
-  /** Alarms that will ring after the life has ended are among them. */
+  /** Including alarms that will fire after the life has ended. */
   objectRequests: number;
   rowsRead: number;
   rowsWritten: number;
@@ -26,13 +26,13 @@ export interface Usage {
   rowsWrittenBy: Record<string, number>;
 }
 
-/** A stretch of time, as what had been counted at its two ends. */
+/** A period, as the counts at its two ends. */
 export interface Stretch {
   from: Counts;
   to: Counts;
 }
 
-/** What was counted in some stretches of time, for each of `lives`. */
+/** What was counted in some periods, for each of `lives`. */
 export function usageIn(stretches: readonly Stretch[], lives: number): Usage {
   const perLife = (totals: (counts: Counts) => Record<string, number>) =>
     difference(stretches, lives, totals);

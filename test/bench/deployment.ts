@@ -10,7 +10,7 @@ import { call } from "./subject.ts";
 export const account = "bench";
 export const service = "hello";
 
-/** The Worker with its registry, in processes and on a state of its own; both are gone when it is disposed of. */
+/** The Worker with its registry, in separate processes with a new state; both are removed when it is disposed of. */
 export interface Deployment extends AsyncDisposable {
   apiUrl: string;
   /** The account's. */

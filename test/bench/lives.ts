@@ -19,7 +19,7 @@ export interface LivesUsage {
 }
 
 const lives = 200;
-/** Alarms that are further away clean up what ended long ago; nobody waits for them. */
+/** Alarms that are further away clean up what ended long ago; they are not waited for. */
 const soonMs = 10 * 60_000;
 /** The longest wait for the alarms that a life leaves: a soft end is given up after 60 s. */
 const quietWithinMs = 120_000;
@@ -32,7 +32,7 @@ interface Backend {
 
 /**
  * Counts what the life of an unkeyed backend uses: a spawn, five statuses that its agent reports, since it sweeps it
- * when it is idle, its end, and all the alarms that come of it.
+ * when it is idle, its end, and all alarms that follow from it.
  */
 export async function measureLives(
   sandbox: Sandbox,
@@ -70,7 +70,7 @@ export async function measureLives(
       await quiet(subject);
       return backend;
     });
-    // Outside what is counted: to evict an object is to wake it.
+    // Not counted: an eviction wakes the object first.
     await evict(subject);
     const ending = await stretch(subject, async () => {
       await beSwept(subject, lonely);
@@ -89,7 +89,7 @@ async function spawnBackend(
 ): Promise<Backend> {
   const { backend_id: id } = await call(connectAnswer, origin, token, "POST", connectPath, {});
   const fencingToken = fencingTokens.get(id);
-  if (fencingToken === undefined) throw new Error(`the cluster was not told of backend ${id}`);
+  if (fencingToken === undefined) throw new Error(`the cluster received no spawn of backend ${id}`);
   return { id, fencingToken };
 }
 
@@ -110,20 +110,20 @@ async function beSwept(subject: Subject, backend: Backend): Promise<void> {
   });
 }
 
-/** As the agent of this repository does it: it tells the backend's URL with every status but the last. */
+/** As the agent of this repository does it: with the backend's URL in every report but the last. */
 async function report(
   { origin, agentToken }: Subject,
   { id, fencingToken }: Backend,
-  said: Omit<StatusReportBody, "fencing_token">,
+  change: Omit<StatusReportBody, "fencing_token">,
 ): Promise<void> {
   const url = backendUrlTemplate.replace("{backend_id}", id);
-  const body = { ...said, fencing_token: fencingToken, ...(said.status === "terminated" ? {} : { url }) };
+  const body = { ...change, fencing_token: fencingToken, ...(change.status === "terminated" ? {} : { url }) };
   const path = `/v3/agent/backends/${id}/status`;
   const answer = await call(statusReportAnswer, origin, agentToken, "POST", path, body);
-  if (!answer.accepted) throw new Error(`status ${said.status} of backend ${id} was not accepted`);
+  if (!answer.accepted) throw new Error(`status ${change.status} of backend ${id} was not accepted`);
 }
 
-/** The tables of a shard are written once in the life of a service, and are no cost of a backend. */
+/** A shard's tables are created once for a service, which is no cost of a backend. */
 async function touchEveryShard(subject: Subject, spawn: () => Promise<Backend>): Promise<void> {
   const touched = new Set<string>();
   while (touched.size < idAlphabet.length) {
@@ -139,7 +139,7 @@ function atOnce<T>(count: number, action: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, action));
 }
 
-/** Waits until no alarm is to ring soon. */
+/** Waits until no alarm will fire soon. */
 async function quiet(subject: Subject): Promise<void> {
   const giveUpAt = performance.now() + quietWithinMs;
   while ((await countsOf(subject)).pendingAlarmsMs.some((ms) => ms < soonMs)) {
@@ -158,7 +158,7 @@ async function countsOf({ origin }: Subject): Promise<Counts> {
   return counts.parse(await (await fetch(`${origin}/bench/counts`)).json());
 }
 
-/** Has every object forget what it holds in memory. */
+/** Evicts every object from memory. */
 async function evict({ origin }: Subject): Promise<void> {
   const response = await fetch(`${origin}/bench/evict`, { method: "POST" });
   if (!response.ok) throw new Error(`evict: ${response.status} ${await response.text()}`);

@@ -11,8 +11,8 @@ import {
 import { quantile } from "./statistics.ts";
 
 /*
- * The load generator, a process of its own: a fixed number of connections, each with one request under way. It is
- * told one plan and answers with one result.
+ * The load generator, in a separate process: a fixed number of connections, each with one request in flight. It receives
+ * one plan and sends one result.
  */
 
 /** @throws on any answer that is not 2xx: failures are quick, and would pass for speed */

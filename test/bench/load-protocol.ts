@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What the load generator's process is told, and what it answers: one message each way. */
+/** The messages of the load generator's process: it receives one and sends one. */
 export const loadRequest = z.object({
   method: z.enum(["GET", "POST", "PUT"]),
   path: z.string(),
@@ -20,7 +20,7 @@ export const loadPlan = z.object({
 export type LoadPlan = z.infer<typeof loadPlan>;
 
 export const loadResult = z.object({
-  /** Those of the warm-up and those that came too late to be measured included. */
+  /** Including those of the warm-up and those answered too late to be measured. */
   sent: z.int(),
   perSecond: z.number(),
   p50Ms: z.number(),

@@ -7,7 +7,7 @@ import type { Sandbox } from "./sandbox.ts";
 const processFile = fileURLToPath(new URL("load-process.ts", import.meta.url));
 
 /**
- * Puts a server under load, from a process of its own.
+ * Puts a server under load, from a separate process.
  * @param generator the file of that process, where the load is not one of HTTP requests
  * @throws if any answer was not 2xx
  */

@@ -19,7 +19,7 @@ import { startWebhookSink } from "./webhook-sink.ts";
 
 /*
  * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, measures the registry
- * and the agent's proxy beside others, the wait for a new backend's first byte, and that for the pages. Nothing of it
+ * and the agent's proxy beside others, the wait for a new backend's first byte, and that for the pages. No request of it
  * leaves this machine.
  */
 

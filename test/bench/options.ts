@@ -35,7 +35,7 @@ const options = z.object({
 });
 export type Options = z.infer<typeof options>;
 
-/** What the command line asks for; `{ok:false}` with what is wrong with it. */
+/** The options of a command line, or what is wrong with it. */
 export function parseOptions(args: string[]): { ok: true; value: Options } | { ok: false; problem: string } {
   try {
     const { values } = parseArgs({

@@ -14,7 +14,7 @@ export interface ReferenceProgram extends AsyncDisposable {
 
 /**
  * Starts a program that ours is compared with, and waits until it answers at `url`. It ends, and its folder goes, when
- * it is disposed of. @throws with what it printed if it does not come to answer
+ * it is disposed of. @throws with what it printed if it does not start to answer
  */
 export async function startReferenceProgram(
   sandbox: Sandbox,

@@ -6,7 +6,7 @@ import { call, imageTags, type Subject } from "./subject.ts";
 export const floorNames = ["call", "call + insert", "call + insert + fetch"] as const;
 export type FloorName = (typeof floorNames)[number];
 
-/** What is measured, against which floors, and what is aimed at: ratios of the subject to the floor. */
+/** What is measured, against which floors, with which aims: ratios of the subject to the floor. */
 export interface Scenario {
   name: Exclude<BenchName, "cost" | "registry" | "proxy" | "first-byte" | "pages">;
   floors: readonly FloorName[];
@@ -36,7 +36,7 @@ export const scenarios: readonly Scenario[] = [
     name: "pin",
     floors: ["call + insert"],
     aims: [],
-    // In turn, so that each is a change: the cluster is told of it.
+    // In turn, so that each is a change, of which the cluster is notified.
     prepare: async (subject) =>
       imageTags.map((image) => jsonRequest(subject, "PUT", `${subject.environmentPath}/pin`, { image })),
   },

@@ -29,7 +29,7 @@ export const imageTags = ["v1", "v2"] as const;
 
 export const backendUrlTemplate = "http://{backend_id}.cluster.test";
 
-/** Sets an account, a cluster, a service and its images up, through the API as anybody would. */
+/** Sets an account, a cluster, a service and its images up, through the public API. */
 export async function setUpSubject(origin: string, webhookUrl: string): Promise<Subject> {
   const account = await call(createdAccount, origin, rootToken, "POST", "/v3/accounts", { name: "bench" });
   const token = account.token.secret_token;

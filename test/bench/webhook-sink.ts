@@ -8,8 +8,8 @@ export interface WebhookSink {
 }
 
 /**
- * A cluster that takes everything at once: it answers each webhook with 200 and `{}`.
- * @param onBody gets each body before it is answered; without it bodies are not looked at, which costs least
+ * A cluster that accepts everything at once: it answers each webhook with 200 and `{}`.
+ * @param onBody is called with each body before it is answered; without it bodies are not parsed, which costs least
  */
 export async function startWebhookSink(onBody?: (body: string) => void): Promise<WebhookSink> {
   const server = createServer(async (request, response) => {

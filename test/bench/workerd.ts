@@ -26,7 +26,7 @@ export interface Workerd {
 let started = 0;
 
 /**
- * Serves a bundle in a workerd of its own, on a state directory of its own. It reaches nothing but this machine.
+ * Serves a bundle in a separate workerd with a new state directory. It reaches nothing but this machine.
  * @throws with what workerd printed if it ends before it listens
  */
 export async function startWorkerd(
@@ -87,7 +87,7 @@ async function cpuMsOf(pid: number | undefined): Promise<number> {
   return (Number(user) + Number(system)) * 10;
 }
 
-/** ps(1) tells it in units of 1,024 bytes, on every system. */
+/** ps(1) prints it in units of 1,024 bytes, on every system. */
 async function residentBytesOf(pid: number | undefined): Promise<number> {
   const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
   return Number(stdout) * 1024;

@@ -19,7 +19,7 @@ const enough = {
   SLIPWAY_SIGNING_SECRET: signingSecret,
 };
 
-/** What a command line and an environment come to. Throws, as the command does, what an option does not accept. */
+/** The settings of a command line and an environment. Throws, as the command does, what an option does not accept. */
 async function read(args: string[], env: NodeJS.ProcessEnv): Promise<Outcome<AgentSettings>> {
   const quiet = { writeErr: () => undefined };
   const command = new Command("agent").exitOverride().configureOutput(quiet);
@@ -36,7 +36,7 @@ async function settings(args: string[], env: NodeJS.ProcessEnv): Promise<AgentSe
   return outcome.value;
 }
 
-/** What is said of unusable options. */
+/** What is reported of unusable options. */
 async function refusal(args: string[], env: NodeJS.ProcessEnv): Promise<string> {
   try {
     const outcome = await read(args, env);
@@ -49,7 +49,7 @@ async function refusal(args: string[], env: NodeJS.ProcessEnv): Promise<string> 
   }
 }
 
-describe("what an agent is told", () => {
+describe("an agent's settings", () => {
   test("an agent needs a cluster, a folder and its two secrets, and then runs containers", async () => {
     expect(await settings([], enough)).toEqual({
       apiUrl: "http://localhost:8787",
@@ -131,7 +131,7 @@ describe("what an agent is told", () => {
     expect(await settings(args, given)).toMatchObject(read);
   });
 
-  test("the engine is that of DOCKER_HOST where nothing else is said", async () => {
+  test("the engine is that of DOCKER_HOST where no option names one", async () => {
     const env = { ...enough, DOCKER_HOST: "tcp://127.0.0.1:2375" };
     expect((await settings([], env)).runtime).toMatchObject({ engine: { host: "127.0.0.1", port: "2375" } });
     expect((await settings(["--docker-host", "unix:///other.sock"], env)).runtime).toMatchObject({

@@ -20,7 +20,7 @@ async function refused(stateDir: string, args: string[], env: Record<string, str
 }
 
 describe("an agent that cannot start ends with one line on stderr", { timeout: 30_000 }, () => {
-  test("exit code 2 where it was told the wrong thing", async () => {
+  test("exit code 2 where its options are wrong", async () => {
     await using folder = await makeFolder();
     const { exitCode, stderr } = await refused(folder.path, [], { SLIPWAY_SIGNING_SECRET: "" });
     expect(exitCode).toBe(2);

@@ -37,10 +37,10 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
   });
 
   test("a cluster is shown with how it is and with its agents, one that never sent a heartbeat without them", async () => {
-    const { agents: _agents, last_heartbeat_at: _lastHeartbeat, ...unheard } = answers.healthyEuProd;
+    const { agents: _agents, last_heartbeat_at: _lastHeartbeat, ...unobserved } = answers.healthyEuProd;
     await using api = await startRecordedApi([
       { body: answers.healthyEuProd },
-      { body: { ...unheard, health: "unknown", agents: [] } },
+      { body: { ...unobserved, health: "unknown", agents: [] } },
     ]);
     const healthy = (await slipwayAsAcme(api.url, ["clusters", "show", "eu-prod"])).stdout;
     expect(healthy.split("\n").slice(-7)).toEqual([
@@ -74,7 +74,7 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
     expect(ended).toEqual({ exitCode: 0, stdout: "", stderr: "" });
   });
 
-  test("a ping that does not arrive is told with exit code 1", async () => {
+  test("a ping that does not arrive is reported with exit code 1", async () => {
     await using api = await startRecordedApi([
       { body: { delivered: false, duration_ms: 10_000, error: "the cluster did not answer in time" } },
     ]);
@@ -90,7 +90,7 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
     expect(api.requests.map(({ headers }) => headers["if-match"])).toEqual(['"6"', undefined]);
   });
 
-  test("a key that somebody else chose cannot drive the terminal", async () => {
+  test("a key of another user cannot drive the terminal", async () => {
     await using api = await startRecordedApi([
       { body: { backends: [{ ...answers.backend, key: "\u001b]0;owned\u0007\u202e" }] } },
     ]);

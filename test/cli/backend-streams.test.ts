@@ -44,7 +44,7 @@ describe("backends logs", { timeout: 30_000 }, () => {
     expect(JSON.parse(stdout)).toBe(line);
   });
 
-  test("prints lines as they come, stops when nobody reads them, and leaves the stream", async () => {
+  test("prints lines as they come, stops when stdout is closed, and leaves the stream", async () => {
     await using api = await startStreamingApi();
     const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
     const child = spawn(process.execPath, [main, "backends", "logs", id], {
@@ -52,7 +52,7 @@ describe("backends logs", { timeout: 30_000 }, () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const exited = once(child, "exit");
-    const stream = await api.asked;
+    const stream = await api.requested;
     for (const line of ["one", "two"]) {
       stream.write(events(line));
       const [printed] = await once(child.stdout, "data");
@@ -61,17 +61,17 @@ describe("backends logs", { timeout: 30_000 }, () => {
     child.stdout.destroy();
     await once(child.stdout, "close");
     const left = once(stream, "close");
-    // The first of them may be written before the reader's end is known.
+    // The first of them may be written before the end of the reader is noticed.
     const going = setInterval(() => stream.write(events("nobody reads this")), 10);
     expect(await exited).toEqual([0, null]);
     await left;
     clearInterval(going);
   });
 
-  test("a stream that breaks off is told with exit code 1, after what it gave", async () => {
+  test("a stream that breaks off is reported with exit code 1, after what it gave", async () => {
     await using api = await startStreamingApi();
     const ended = slipwayProcessAsAcme(api.url, ["backends", "logs", id]);
-    const stream = await api.asked;
+    const stream = await api.requested;
     stream.write(events("last words"), () => stream.destroy());
     expect(await ended).toEqual({
       exitCode: 1,
@@ -112,8 +112,8 @@ describe("backends metrics", { timeout: 30_000 }, () => {
   });
 });
 
-describe.each(["logs", "metrics"])("backends %s that are not to be had", { timeout: 30_000 }, (command) => {
-  test("are told in the API's words with exit code 1", async () => {
+describe.each(["logs", "metrics"])("backends %s that are refused", { timeout: 30_000 }, (command) => {
+  test("are reported in the API's words with exit code 1", async () => {
     await using api = await startRecordedApi([refusal("not_found", "cluster `main` has none", "r-12")]);
     expect(await slipwayAsAcme(api.url, ["backends", command, id])).toEqual({
       exitCode: 1,
@@ -140,9 +140,9 @@ describe.each(["logs", "metrics"])("backends %s that are not to be had", { timeo
   });
 });
 
-/** Stands for Slipway with a stream that a test writes. `asked` resolves to it when it is asked for. */
+/** Stands for Slipway with a stream that a test writes. `requested` resolves to it when it is requested. */
 async function startStreamingApi() {
-  const { promise: asked, resolve } = Promise.withResolvers<ServerResponse>();
+  const { promise: requested, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_request, response) => {
     response.writeHead(200, sse);
     response.flushHeaders();
@@ -153,7 +153,7 @@ async function startStreamingApi() {
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return {
     url: `http://127.0.0.1:${address.port}`,
-    asked,
+    requested,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));

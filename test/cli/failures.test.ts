@@ -4,7 +4,7 @@ import { refusal, startRecordedApi } from "./recorded-api.ts";
 import { slipwayAsAcme, slipwayProcessAsAcme } from "./slipway.ts";
 
 describe("refused requests end with exit code 1 and one line on stderr", { timeout: 30_000 }, () => {
-  test("an error of the API is told with its code and request id, with --json too", async () => {
+  test("an error of the API is reported with its code and request id, with --json too", async () => {
     await using api = await startRecordedApi([
       refusal(
         "environment_not_found",

@@ -17,7 +17,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs the real command as a process of its own, with no other `SLIPWAY_` variables than those given. */
+/** Runs the real command as a separate process, with no other `SLIPWAY_` variables than those given. */
 export function slipway(
   args: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},
@@ -42,7 +42,7 @@ export function slipway(
 
 const asAcme = (apiUrl: string) => ({ SLIPWAY_API_URL: apiUrl, SLIPWAY_TOKEN: acmeToken });
 
-/** Runs the real command, in a process of its own, as somebody who holds a token of the account `acme`. */
+/** Runs the real command, in a process of its own, with a token of the account `acme`. */
 export function slipwayProcessAsAcme(apiUrl: string, args: readonly string[]): Promise<Ended> {
   return slipway(args, { env: asAcme(apiUrl) });
 }

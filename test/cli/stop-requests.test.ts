@@ -1,12 +1,20 @@
 import { expect, test } from "vitest";
 import { StopRequests } from "../../src/cli/stop-requests.ts";
 
-test("a signal that comes twice at once asks to stop once", () => {
+test("a signal that is received twice at once requests one stop", () => {
   const requests = new StopRequests();
-  expect([requests.ask(1000), requests.ask(1003), requests.ask(1004)]).toEqual(["stop", "same", "same"]);
+  expect([requests.receive(1000), requests.receive(1003), requests.receive(1004)]).toEqual([
+    "stop",
+    "same",
+    "same",
+  ]);
 });
 
-test("who asks again does not want to wait", () => {
+test("a second request to stop is one to leave at once", () => {
   const requests = new StopRequests();
-  expect([requests.ask(1000), requests.ask(1003), requests.ask(2000)]).toEqual(["stop", "same", "leave"]);
+  expect([requests.receive(1000), requests.receive(1003), requests.receive(2000)]).toEqual([
+    "stop",
+    "same",
+    "leave",
+  ]);
 });

@@ -1,24 +1,235 @@
 import { describe, expect, test } from "vitest";
+import { agentClock } from "../../src/agent/clock.ts";
 import * as limits from "../../src/domain/limits.ts";
 
-const day = 24 * 3600 * 1000;
+const seconds = 1000;
+const leaseMs = limits.leaseSeconds * seconds;
+const startupTimeoutMs = limits.startupTimeoutSeconds * seconds;
+const softGraceMs = limits.softTerminationGraceSeconds * seconds;
+const longestJitter = 1 + limits.retryJitter;
+const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
-describe("the numbers are those of the design", () => {
+/** How long a spawn takes to be given up whose every attempt times out. */
+const spawnGivenUpAfterMs =
+  sum(limits.spawnRetryDelaysMs) * longestJitter +
+  (limits.spawnRetryDelaysMs.length + 1) * limits.webhookAttemptTimeoutMs;
+
+type Relation = [sentence: string, smaller: number, larger: number];
+
+const mustBeLess: Record<string, Relation[]> = {
+  "clusters and their leases": [
+    [
+      "a cluster is assumed lost only after its agents have fenced, or a key would be held twice",
+      leaseMs + agentClock.leaseCheckEveryMs,
+      limits.clusterLostAfterMs,
+    ],
+    [
+      "an agent may miss three heartbeats, or a moment without the control plane would end healthy backends",
+      3 * limits.heartbeatEveryMs,
+      leaseMs,
+    ],
+    [
+      "an answered heartbeat renews the lease before the next two are due, or one slow answer would fence",
+      agentClock.callTimeoutMs + limits.heartbeatEveryMs,
+      leaseMs,
+    ],
+    [
+      // The directory and the list of services are asked at once, then the services.
+      "a heartbeat is answered before its agent gives it up, or one slow service would cost the cluster its lease",
+      2 * limits.heartbeatVerdictWaitMs,
+      agentClock.callTimeoutMs,
+    ],
+    [
+      "a spawn that was just delivered is on its agent's list before it can be missed, or new backends would be lost",
+      limits.webhookAttemptTimeoutMs + limits.heartbeatEveryMs,
+      limits.heartbeatMissingAfterMs,
+    ],
+    [
+      "a backend that no list holds is lost before its whole cluster is, or heartbeats would add nothing",
+      limits.heartbeatMissingAfterMs,
+      limits.clusterLostAfterMs,
+    ],
+    [
+      "a termination's webhook has its time before heartbeats carry it too, or each would be ordered twice",
+      limits.webhookAttemptTimeoutMs,
+      limits.unheededTerminationAfterMs,
+    ],
+  ],
+  deliveries: [
+    [
+      "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",
+      limits.webhookAttemptTimeoutMs,
+      limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn has all of its attempts before it would have timed out, or the last ones would start what is being ended",
+      spawnGivenUpAfterMs,
+      startupTimeoutMs,
+    ],
+    [
+      "a termination is retried for longer than any spawn, or a backend could start after the order to end it was dropped",
+      spawnGivenUpAfterMs + startupTimeoutMs,
+      limits.terminationRetryForMs,
+    ],
+    [
+      "a termination is retried at its longest delay before it is dropped, or it would be given up without another try",
+      limits.terminationBackoff.longestMs * longestJitter,
+      limits.terminationRetryForMs,
+    ],
+    [
+      "an announced pin is retried at least once before it is dropped, or one timeout would lose it",
+      limits.webhookAttemptTimeoutMs + limits.pinnedBackoff.firstMs * longestJitter,
+      limits.pinnedRetryForMs,
+    ],
+    [
+      "a Retry-After puts a termination off by no more than its own longest delay, or a cluster could keep a backend",
+      limits.retryAfterLongestMs,
+      limits.terminationBackoff.longestMs + 1,
+    ],
+    [
+      "a redelivery by hand outwaits its spawn's attempt and its own, or it would fail while both succeed",
+      2 * limits.webhookAttemptTimeoutMs,
+      limits.redeliveryWaitMs,
+    ],
+    [
+      "attempts are logged with other work before an alarm is set for them, or every spawn would cost one",
+      limits.attemptsFlushedAfterMs,
+      limits.attemptsFlushedWithinMs,
+    ],
+    [
+      "the alarm that every spawn sets comes before the log's own, or every spawn would set two",
+      limits.recoveryDelayMs,
+      limits.attemptsFlushedWithinMs,
+    ],
+    [
+      "the log keeps a delivery for as long as it is retried, or a termination would vanish from it before it is over",
+      limits.terminationRetryForMs,
+      limits.deliveryAttemptsKeptMs,
+    ],
+  ],
+  backends: [
+    [
+      "an agent ends what was to end softly before Slipway makes it hard, or the grace would be no grace",
+      agentClock.softTerminationGraceMs,
+      softGraceMs + limits.terminationReportSlackMs,
+    ],
+    [
+      "a cluster's report that it swept a backend arrives before Slipway terminates that, or each would be ended twice",
+      agentClock.callTimeoutMs + agentClock.reportRetryLongestMs,
+      limits.lifetimeSlackMs,
+    ],
+    [
+      "the report of an end may be retried once before Slipway goes on without it, or its reason and exit code would be lost",
+      agentClock.callTimeoutMs + agentClock.reportRetryLongestMs,
+      limits.terminationReportSlackMs,
+    ],
+    [
+      "a connect gives a key up before an end with all of its grace, or its caller would wait for that without a word",
+      limits.keyTerminatingWaitMs,
+      softGraceMs,
+    ],
+    [
+      "a connection's token is good for longer than a start-up, or it would have expired when its backend is ready",
+      startupTimeoutMs,
+      limits.connectionTokenSeconds * seconds,
+    ],
+  ],
+  "the registry": [
+    [
+      "a blob outlives the token of the push that waits for its manifest, or a push would lose its own blobs",
+      limits.registryTokenSeconds * seconds,
+      limits.unreferencedBlobKeptMs,
+    ],
+    [
+      "bytes outlive the token of a pull that has begun, or it would be cut off",
+      limits.registryTokenSeconds * seconds,
+      limits.collectedBytesKeptMs,
+    ],
+    [
+      "a manifest without a tag outlives the blobs that nothing refers to, or a push by digest could not be tagged",
+      limits.unreferencedBlobKeptMs,
+      limits.unreferencedManifestKeptMs,
+    ],
+    ["a blob of one part fits into one put", limits.blobPartBytes, limits.blobPutMaxBytes],
+  ],
+  "credentials and requests": [
+    [
+      "a revoked token is good for less than a minute, or revoking would not stop a leak",
+      limits.tokenCacheMs,
+      60 * seconds,
+    ],
+    [
+      "one wait for a login's confirmation is a part of the login, or it would expire in the first",
+      limits.loginWaitMs,
+      limits.cliLoginSeconds * seconds,
+    ],
+    ["a login link lives at least its least time", limits.loginLinkMinSeconds, limits.loginLinkSeconds],
+    ["… and at most its longest", limits.loginLinkSeconds, limits.loginLinkMaxSeconds],
+    [
+      "a list's default is not above its most, or it would be refused",
+      limits.listLimitDefault,
+      limits.listLimitMax,
+    ],
+    [
+      "an answer is kept for its retries for longer than a spawn is, or a retry would start a second backend",
+      spawnGivenUpAfterMs + startupTimeoutMs,
+      limits.idempotencyKeptMs,
+    ],
+    [
+      "a spawn's variables fit into a request's body, or their limit could not be reached",
+      limits.spawnEnvMaxBytes,
+      limits.apiBodyMaxBytes,
+    ],
+  ],
+  "events and usage": [
+    [
+      "the events that are trimmed at once are fewer than those kept, or there could be none left",
+      limits.eventsTrimmedAtOnce,
+      limits.eventsKeptMax,
+    ],
+    [
+      "a page that lost its object retries more often than its bound, or the bound would be the only delay",
+      limits.refollowBackoff.firstMs,
+      limits.refollowLongestMs,
+    ],
+    [
+      "counts are written with other work before an alarm is set for them, or every connect would cost one",
+      limits.usageWriteAfterMs,
+      limits.usageWriteWithinMs,
+    ],
+    [
+      "old counts are deleted more often than they grow old, or twice as many would be kept",
+      limits.usageDeleteEveryMs,
+      limits.usageKeptMs,
+    ],
+  ],
+};
+
+describe.for(Object.entries(mustBeLess))("%s", ([, relations]) => {
+  test.for(relations)("%s", ([, smaller, larger]) => {
+    expect(smaller).toBeLessThan(larger);
+  });
+});
+
+test("an agent gives the grace that the control plane counts with, or it would be cut short or waited for in vain", () => {
+  expect(agentClock.softTerminationGraceMs).toBe(softGraceMs);
+});
+
+describe("what clients and clusters are promised", () => {
+  const day = 24 * 3600 * seconds;
   test.for(
     Object.entries({
       webhookAttemptTimeoutMs: 10_000,
-      spawnRedeliveryDelaysMs: [1000, 2000, 4000, 8000, 16_000, 32_000],
-      redeliveryJitter: 0.2,
-      terminateRedeliveryFirstMs: 1000,
-      terminateRedeliveryLongestMs: 300_000,
-      terminateRedeliveryForMs: day,
+      spawnRetryDelaysMs: [1000, 2000, 4000, 8000, 16_000, 32_000],
+      retryJitter: 0.2,
+      terminationBackoff: { firstMs: 1000, longestMs: 300_000 },
+      terminationRetryForMs: day,
       startupTimeoutSeconds: 300,
       maxIdleSeconds: 300,
       softTerminationGraceSeconds: 30,
       heartbeatEveryMs: 10_000,
       leaseSeconds: 45,
       clusterLostAfterMs: 60_000,
-      heartbeatMissingAfterMs: 30_000,
       keyTerminatingWaitMs: 10_000,
       keyMaxCharacters: 128,
       apiBodyMaxBytes: 65_536,
@@ -27,12 +238,10 @@ describe("the numbers are those of the design", () => {
       tokenCacheMs: 10_000,
       browserSessionMs: 7 * day,
       cliSessionMs: 90 * day,
-      sessionsPerTokenMax: 200,
       loginLinkSeconds: 600,
       loginLinkMinSeconds: 60,
       loginLinkMaxSeconds: 86_400,
       cliLoginSeconds: 600,
-      loginCodeTries: 5,
       secretRotationOverlapMs: day,
       connectionTokenSeconds: 86_400,
       idempotencyKeyMaxCharacters: 255,

@@ -67,7 +67,7 @@ test("a tag that stands on another image is moved", async () => {
   expect(tags.get("latest")?.bytes).toEqual(next.manifest.bytes);
 });
 
-test("a refusal is told with the request and what the registry says", async () => {
+test("a refusal is reported with the request and the registry's answer", async () => {
   const { target } = await startPushRegistry();
   const config = nodeImage("1").layers[0]?.digest;
   await expect(pushImage({ ...target, token: "wrong" }, nodeImage("1"), ["v1"])).rejects.toThrow(

@@ -12,7 +12,7 @@ test("containers are refused where this machine's own Node cannot run in them, w
   await refused.toThrow(/darwin: leave `--runtime docker` out, .* `slipway agent --runtime docker`/);
 });
 
-test("an engine that does not answer is told apart from one that cannot be this machine's", async () => {
+test("an engine that does not answer is another failure than one that cannot be this machine's", async () => {
   await using folder = await makeFolder();
   const socket = join(folder.path, "none.sock");
   const choose = (engine: string) =>

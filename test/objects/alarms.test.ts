@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { recoveryDelayMs } from "../../src/domain/limits.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { evict, freezeClock, passTime } from "./support/clock.ts";
 import { setUp, value } from "./support/service.ts";
@@ -73,7 +74,7 @@ test("a spawn whose attempt never ends is attempted again, and what that attempt
   cluster.script(() => never.promise);
   const first = hello.connect();
   await vi.waitFor(() => expect(cluster.of("backend.spawn").length).toBe(1));
-  await passTime(hello.service(), 11_000);
+  await passTime(hello.service(), recoveryDelayMs);
   await cluster.settled(1);
   expect(cluster.of("backend.spawn").map(({ headers }) => headers["webhook-id"])).toEqual([
     cluster.of("backend.spawn")[0]?.headers["webhook-id"],
@@ -81,7 +82,7 @@ test("a spawn whose attempt never ends is attempted again, and what that attempt
   ]);
   never.resolve(new Response(null, { status: 500 }));
   value(await first);
-  await passTime(hello.service(), 11_000);
+  await passTime(hello.service(), recoveryDelayMs);
   await cluster.quiet();
   expect(cluster.of("backend.spawn").length).toBe(2);
 });

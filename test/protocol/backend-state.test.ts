@@ -31,7 +31,7 @@ const entry = fc.record(
 );
 
 describe("a v2 state", () => {
-  test("tells everybody whether the end was an error, and no more", () => {
+  test("shows the public whether the end was an error, and no more", () => {
     expect(toPublicState(ended)).toEqual({
       status: "terminated",
       time: "2026-11-23T09:00:00.000Z",
@@ -41,7 +41,7 @@ describe("a v2 state", () => {
     });
   });
 
-  test("tells a token's holder the exit code and the last status", () => {
+  test("shows a token's holder the exit code and the last status", () => {
     expect(toFullState(ended)).toEqual({
       status: "terminated",
       time: "2026-11-23T09:00:00.000Z",

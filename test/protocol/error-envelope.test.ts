@@ -34,7 +34,7 @@ describe("the error envelope", () => {
     });
   });
 
-  test("does not tell how long to wait, which is a header's part", () => {
+  test("does not carry how long to wait: a header does", () => {
     const envelope = toErrorEnvelope({ code: "key_terminating", message: "m", retryAfterSeconds: 1 }, "r");
     expect(JSON.stringify(envelope)).not.toContain("retry");
   });

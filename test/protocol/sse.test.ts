@@ -1,19 +1,12 @@
+import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sseEvent, sseHeaders, sseLineEvents } from "../../src/protocol/sse.ts";
 
-/** Reads a stream of events as the WHATWG HTML standard says, section 9.2.6, as far as `data` goes. */
+/** The events of a stream, by a reader that follows the WHATWG HTML standard, section 9.2.6. */
 function readEvents(stream: string): string[] {
   const events: string[] = [];
-  let data: string[] = [];
-  for (const line of stream.split(/\r\n|\r|\n/)) {
-    if (line === "" && data.length > 0) {
-      events.push(data.join("\n"));
-      data = [];
-    } else if (line.startsWith("data:")) {
-      data.push(line.slice("data:".length).replace(/^ /, ""));
-    }
-  }
+  createParser({ onEvent: ({ data }) => events.push(data) }).feed(stream);
   return events;
 }
 

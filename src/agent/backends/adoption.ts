@@ -4,7 +4,7 @@ import { type BackendStatus, statusRank } from "../../domain/backends/status.ts"
 export type Adoption =
   /** Nothing of it runs yet: it goes on from the pull. */
   | "launch"
-  /** The runtime has it, running or ended: it goes on from its status, and the runtime tells its end. */
+  /** The runtime has it, running or ended: it goes on from its status, and the runtime reports its end. */
   | "watch"
   /** It ran and is gone. */
   | "end"
@@ -17,6 +17,6 @@ export type Adoption =
 export function adoptionOf(status: BackendStatus, isFound: boolean): Adoption {
   if (status === "terminated") return isFound ? "remove" : "none";
   if (isFound) return "watch";
-  // A start is told before it is tried, and one that broke off has left nothing running.
+  // `starting` is reported before the start is attempted, and one that broke off has left nothing running.
   return statusRank(status) <= statusRank("starting") ? "launch" : "end";
 }

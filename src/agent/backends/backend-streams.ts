@@ -49,7 +49,7 @@ export class BackendStreams {
         yield line;
       }
     }
-    // It may have been cleared before the first line was asked for.
+    // It may have been cleared before the first line was requested.
     if (isEmpty && backend.status === "terminated") yield* this.ofEnded(backend.id, backend.failure, signal);
   }
 

@@ -11,7 +11,7 @@ import type { Failure } from "../../domain/result.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import type { Runtime, Started } from "../runtimes/runtime.ts";
+import type { Address, Runtime, Started } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import type { Adoption } from "./adoption.ts";
 import { NamedTimers } from "./named-timers.ts";
@@ -20,11 +20,11 @@ import { untilAnswers } from "./readiness.ts";
 import { startSpec } from "./start-spec.ts";
 import { untilAborted } from "./until-aborted.ts";
 
-export interface BackendSurroundings {
+export interface BackendContext {
   runtime: Runtime;
   clock: AgentClock;
   log: Log;
-  /** Told of every status that is entered, in order. */
+  /** Called with every status that is entered, in order. */
   onStatus(backend: Backend, entry: StatusEntry): void;
 }
 
@@ -38,19 +38,19 @@ export class Backend {
   /** Resolves to whether the backend was started: false when it ends first. */
   readonly started: Promise<boolean>;
 
-  readonly #surroundings: BackendSurroundings;
+  readonly #context: BackendContext;
   readonly #history: StatusEntry[];
   readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
-  /** Resolved when Slipway has acknowledged a status and wants the backend still. */
+  /** Resolved when Slipway has acknowledged a status, and not asked for the end of the backend with it. */
   readonly #confirmation = Promise.withResolvers<void>();
   readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();
   readonly #end = Promise.withResolvers<void>();
   #phase: "pulling" | "starting" | "running" = "pulling";
   #bringingUp: Promise<void> = Promise.resolve();
-  #port: number | null = null;
+  #address: Address | null = null;
   #ending: { kind: TerminationKind; reason: TerminationReason } | null = null;
   #failure: string | null;
   #connections = 0;
@@ -60,12 +60,12 @@ export class Backend {
   constructor(
     spawn: SpawnWebhookData,
     life: { history: readonly StatusEntry[]; failure: string | null },
-    surroundings: BackendSurroundings,
+    context: BackendContext,
   ) {
     this.spawn = spawn;
     this.ended = this.#end.promise;
     this.started = this.#start.promise;
-    this.#surroundings = surroundings;
+    this.#context = context;
     this.#history = [...life.history];
     this.#failure = life.failure;
   }
@@ -87,15 +87,15 @@ export class Backend {
     return this.#failure;
   }
 
-  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
-  get port(): number | null {
+  /** Where a backend that has been ready answers until it ends; null before and after. */
+  get address(): Address | null {
     const servable = this.#history.some(({ status }) => status === "ready") && this.status !== "terminated";
-    return servable ? this.#port : null;
+    return servable ? this.#address : null;
   }
 
   /**
-   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed. To be
-   * called once, or `resume` in its place.
+   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed. Call
+   * it once, or `resume` in its place.
    */
   launch(): void {
     this.#armStartup();
@@ -126,8 +126,8 @@ export class Backend {
   }
 
   /**
-   * Ends the backend: soft asks its process and kills it after the grace, hard kills it. Asking again is
-   * harmless; soft can be made hard, and the first reason stays.
+   * Ends the backend: soft stops its process and kills it after the grace, hard kills it. Repeating it is harmless; a
+   * soft end can be made hard, and the first reason stays.
    */
   terminate(kind: TerminationKind, reason: TerminationReason): void {
     if (this.status === "terminated" || this.#isReleased) return;
@@ -148,12 +148,14 @@ export class Backend {
     this.#stop();
   }
 
-  /** Slipway has acknowledged a status of this start, and not said that the backend is over. */
+  /** Slipway has acknowledged a status of this start, without saying that the backend has ended. */
   confirm(): void {
     this.#confirmation.resolve();
   }
 
-  /** Leaves the backend to the next start of the agent: nothing more is done or told here. Resolves once that is so. */
+  /**
+   * Leaves the backend to the next start of the agent: nothing more is done or reported here. Resolves once that is so.
+   */
   async release(): Promise<void> {
     this.#isReleased = true;
     this.#timers.cancelAll();
@@ -174,7 +176,7 @@ export class Backend {
     }
   }
 
-  /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
+  /** Counts an open connection, which keeps the backend from being idle. @returns what ends that */
   openConnection(): () => void {
     let open = true;
     this.#connections++;
@@ -188,13 +190,13 @@ export class Backend {
   }
 
   async #bringUp(): Promise<void> {
-    const { log, ...surroundings } = this.#surroundings;
+    const { log, ...context } = this.#context;
     this.#enter({ status: "loading" });
     const onRetry = (failure: Failure) => {
       this.#failure = failure.message;
       log("backend.pull_retry", { backend_id: this.id, error: failure });
     };
-    const pulled = await pullImage({ ...surroundings, onRetry }, this.spawn.image, this.#abandon.signal);
+    const pulled = await pullImage({ ...context, onRetry }, this.spawn.image, this.#abandon.signal);
     if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
     // A spawn may have been under way for so long that Slipway has given it up, and its key to another.
@@ -204,21 +206,23 @@ export class Backend {
     this.#phase = "starting";
     this.#failure = null;
     this.#enter({ status: "starting" });
-    const started = await surroundings.runtime.start(startSpec(this.spawn));
+    const started = await context.runtime.start(startSpec(this.spawn));
     if (!started.ok) return this.#giveUp(started.error);
     await this.#watch(started.value);
   }
 
-  /** Takes over what runs: goes on with an end that is under way, serves what was ready, waits for the rest to answer. */
-  async #watch({ port, exited }: Started): Promise<void> {
+  /**
+   * Takes over what runs: goes on with an end that is under way, serves what was ready, waits for the rest to answer.
+   */
+  async #watch({ address, exited }: Started): Promise<void> {
     this.#phase = "running";
-    this.#port = port;
+    this.#address = address;
     this.#start.resolve(true);
     void exited.then((exitCode) => this.#finish(exitCode));
     if (this.#ending) return this.#stop();
     if (this.status === "ready") return this.#serve();
     this.#enter({ status: "waiting" });
-    if (await untilAnswers(port, this.#surroundings.clock, this.#abandon.signal)) this.#becomeReady();
+    if (await untilAnswers(address, this.#context.clock, this.#abandon.signal)) this.#becomeReady();
   }
 
   #becomeReady(): void {
@@ -248,9 +252,9 @@ export class Backend {
     this.#arm("idle", maxIdleMs, () => this.terminate("soft", "swept"));
   }
 
-  /** Asks or kills the process as the end that is under way wants it, and where that fails, kills it again later. */
+  /** Stops the process as softly as the end under way says. A kill that fails is retried. */
   #stop(): void {
-    const { runtime, clock, log } = this.#surroundings;
+    const { runtime, clock, log } = this.#context;
     const kind = this.#ending?.kind ?? "hard";
     if (kind === "soft")
       this.#arm("grace", clock.softTerminationGraceMs, () => this.terminate("hard", "external"));
@@ -264,7 +268,7 @@ export class Backend {
   /** Ends a backend that could not be started. */
   #giveUp(failure: Failure): void {
     if (this.#isReleased) return;
-    this.#surroundings.log("backend.failed", { backend_id: this.id, error: failure });
+    this.#context.log("backend.failed", { backend_id: this.id, error: failure });
     this.#failure = failure.message;
     this.#ending ??= { kind: "hard", reason: "internalerror" };
     if (this.#phase === "running") this.#stop();
@@ -290,7 +294,7 @@ export class Backend {
     const entry = this.#isReleased ? null : nextEntry(this.#history, report, Date.now());
     if (!entry) return;
     this.#history.push(entry);
-    this.#surroundings.onStatus(this, entry);
+    this.#context.onStatus(this, entry);
   }
 
   /** What is left of a limit that counts from when a status was entered. In milliseconds, none where it has passed. */

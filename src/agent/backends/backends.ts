@@ -10,22 +10,23 @@ import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
 import type { Found, Usage } from "../runtimes/runtime.ts";
 import { adoptionOf } from "./adoption.ts";
-import { Backend, type BackendSurroundings } from "./backend.ts";
+import { Backend, type BackendContext } from "./backend.ts";
 import { BackendStreams } from "./backend-streams.ts";
 import type { Journal, JournaledEnd } from "./journal.ts";
 
-export interface BackendsOptions extends Omit<BackendSurroundings, "onStatus"> {
+export interface BackendsOptions extends Omit<BackendContext, "onStatus"> {
   journal: Journal;
   reporter: Reporter;
-  /** Where connections reach a backend. */
-  urlOf(backendId: string): string;
-  /** Whether the cluster's lease is held: without one nothing may hold a key. */
-  isLeased(): boolean;
+  /** The cluster's lease: unless it is held nothing may hold a key. */
+  lease: { readonly held: boolean };
 }
 
+/** Where connections reach a backend. */
+export type BackendUrls = (backendId: string) => string;
+
 export type SpawnOutcome =
-  | { ok: true; url: string }
-  /** `isFinal`: no repetition will be answered otherwise. */
+  | { ok: true }
+  /** `isFinal`: a redelivery would be refused again. */
   | { ok: false; isFinal: boolean; message: string };
 
 interface Kept {
@@ -40,7 +41,8 @@ export class Backends {
   readonly #streams: BackendStreams;
   readonly #backends = new Map<string, Kept>();
   readonly #fenced = new Set<Backend>();
-  #isReporting = false;
+  /** Null while nothing is reported. */
+  #urlOf: BackendUrls | null = null;
   #draining = false;
 
   constructor(options: BackendsOptions) {
@@ -65,11 +67,11 @@ export class Backends {
     this.#forgetOldEnds();
     const found = new Map((await runtime.list()).map((started) => [started.backendId, started]));
     for (const { spawn, acknowledged, ...life } of journal.backends()) {
-      const backend = new Backend(spawn, life, this.#surroundings);
+      const backend = new Backend(spawn, life, this.#context);
       const started = found.get(backend.id);
       const adoption = adoptionOf(backend.status, started !== undefined);
       found.delete(backend.id);
-      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not told again.
+      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not reported again.
       this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
       log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
       backend.resume(adoption, started);
@@ -79,9 +81,9 @@ export class Backends {
     await Promise.all(Array.from(found.values(), (stray) => this.#endStray(stray)));
   }
 
-  /** Begins to report, what was left unacknowledged first. To be called once it is known where backends are reached. */
-  startReporting(): void {
-    this.#isReporting = true;
+  /** Begins to report, what was left unacknowledged first. */
+  startReporting(urlOf: BackendUrls): void {
+    this.#urlOf = urlOf;
     for (const kept of this.#backends.values()) this.#report(kept);
   }
 
@@ -92,10 +94,9 @@ export class Backends {
   spawn(data: SpawnWebhookData): SpawnOutcome {
     const { journal } = this.#options;
     const id = data.backend_id;
-    const accepted = { ok: true, url: this.#options.urlOf(id) } as const;
-    if (this.#backends.has(id)) return accepted;
+    if (this.#backends.has(id)) return { ok: true };
     const end = journal.ended(id);
-    if (end?.wasSpawned) return accepted;
+    if (end?.wasSpawned) return { ok: true };
     if (end)
       return { ok: false, isFinal: true, message: "this backend was terminated before its spawn arrived" };
     if (this.#draining)
@@ -109,11 +110,11 @@ export class Backends {
     const scheduled = nextEntry([], { status: "scheduled" }, Date.now());
     const life = { history: scheduled ? [scheduled] : [], failure: null };
     journal.addBackend(data, life.history);
-    const backend = new Backend(data, life, this.#surroundings);
+    const backend = new Backend(data, life, this.#context);
     this.#backends.set(id, { backend, reported: 1 });
     this.#options.log("backend.spawned", { backend_id: id });
     backend.launch();
-    return accepted;
+    return { ok: true };
   }
 
   /** @returns false for a backend that this agent does not know; its spawn is refused if it comes later */
@@ -124,14 +125,14 @@ export class Backends {
     return backend !== undefined;
   }
 
-  /** Kills what Slipway says should not run here. */
+  /** Kills what, according to Slipway, should not run here. */
   terminateUnwanted(backendIds: readonly string[]): void {
     for (const id of backendIds) this.get(id)?.terminate("hard", "external");
   }
 
   /** Kills what holds a key, unless the lease is held. */
   fence(): void {
-    if (this.#options.isLeased()) return;
+    if (this.#options.lease.held) return;
     for (const { backend } of this.#backends.values()) {
       if (backend.spawn.key === null || backend.status === "terminated") continue;
       this.#fenced.add(backend);
@@ -182,17 +183,17 @@ export class Backends {
 
   /** Leaves everything as it is to the next start. Resolves when this agent does nothing more about it. */
   async releaseAll(): Promise<void> {
-    this.#isReporting = false;
+    this.#urlOf = null;
     await Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.release()));
     await this.#streams.settled();
   }
 
-  get #surroundings(): BackendSurroundings {
+  get #context(): BackendContext {
     return { ...this.#options, onStatus: (backend, entry) => this.#onStatus(backend, entry) };
   }
 
   #mayHoldKeys(): boolean {
-    if (!this.#options.isLeased()) return false;
+    if (!this.#options.lease.held) return false;
     // What was fenced may hold its key until it has really ended.
     for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
     return this.#fenced.size === 0;
@@ -216,8 +217,8 @@ export class Backends {
 
   #onStatus(backend: Backend, entry: StatusEntry): void {
     const { time: _time, last_status: _lastStatus, ...fields } = entry;
-    // A status that is not kept is still told to Slipway; the next one that is kept brings it along.
-    this.#isKept(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
+    // A status that was not written is still reported; the next one that is written includes it.
+    this.#tryWrite(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
     this.#options.log("backend.status", { backend_id: backend.id, ...fields });
     if (entry.status === "terminated") this.#streams.clear(backend.id);
     const kept = this.#backends.get(backend.id);
@@ -226,28 +227,29 @@ export class Backends {
 
   /** Hands to the reporter what it has not been given yet. */
   #report(kept: Kept): void {
-    if (!this.#isReporting) return;
+    if (!this.#urlOf) return;
     const { backend } = kept;
+    const url = this.#urlOf(backend.id);
     for (; kept.reported < backend.history.length; kept.reported++) {
       const entry = backend.history[kept.reported];
-      if (entry) void this.#deliver(backend, entry, kept.reported + 1);
+      if (entry) void this.#deliver(backend, entry, kept.reported + 1, url);
     }
   }
 
-  async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number): Promise<void> {
+  async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number, url: string): Promise<void> {
     const { time: _time, last_status: _lastStatus, ...report } = entry;
     const delivered = await this.#options.reporter.report(backend.id, {
       ...report,
       fencing_token: backend.spawn.fencing_token,
-      ...(entry.status === "terminated" ? {} : { url: this.#options.urlOf(backend.id) }),
+      ...(entry.status === "terminated" ? {} : { url }),
     });
     if (delivered.outcome === "undelivered") return;
     if (entry.status === "terminated") {
       const end = { wasSpawned: true, failure: backend.failure };
-      if (this.#isKept(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
+      if (this.#tryWrite(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
       return;
     }
-    this.#isKept(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
+    this.#tryWrite(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
     if (isUnwanted(delivered)) backend.terminate("hard", "external");
     else if (delivered.outcome === "acknowledged") backend.confirm();
   }
@@ -262,8 +264,8 @@ export class Backends {
     for (const id of journal.forgetEndsBefore(Date.now() - clock.endedRememberedMs)) this.#streams.forget(id);
   }
 
-  /** Writes to the journal where a failure must not stop what goes on. @returns whether it was written */
-  #isKept(write: () => void): boolean {
+  /** Writes to the journal where a failure must not stop the backend. @returns whether it was written */
+  #tryWrite(write: () => void): boolean {
     try {
       write();
       return true;

@@ -40,7 +40,7 @@ export interface JournaledEnd {
   failure: string | null;
 }
 
-/** What an agent must not forget when its process ends, however that comes. A method throws where the disk fails. */
+/** What an agent keeps beyond the end of its process, a crash included. A method throws where the disk fails. */
 export interface Journal {
   /** The same at every start over one folder, unless the owner gives another. */
   agentId: string;
@@ -89,7 +89,7 @@ function openIn(stateDir: string, owner: JournalOwner): Journal {
   }
 }
 
-/** Spawns hold secrets: nobody but the owner reads them. SQLite gives its log file the same mode. */
+/** Spawns hold secrets: only the owner may read them. SQLite gives its log file the same mode. */
 function makePrivate(path: string): void {
   closeSync(openSync(path, "a", 0o600));
   chmodSync(path, 0o600);
@@ -108,7 +108,7 @@ function journalOver(db: DatabaseSync, { account, cluster, agentId }: JournalOwn
   }
   const agent = kept ?? { agent_id: agentId ?? randomUUID(), account, cluster };
   if (!kept) sql.putAgent(agent);
-  // What cannot be read is found out now, and not when it is needed.
+  // Unreadable rows are to fail the start, and not a later use.
   sql.backends();
   sql.lease();
 

@@ -1,5 +1,5 @@
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { type Failure, fail, type Result } from "../../domain/result.ts";
-import { backoffMs } from "../backoff.ts";
 import type { AgentClock } from "../clock.ts";
 import { messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";
@@ -7,15 +7,15 @@ import { pause } from "../timers.ts";
 
 /**
  * Whether a pull may succeed later although it failed now. `unavailable` is what runtimes answer where a registry could
- * not be reached, failed or broke off; that an image is not there, is not ours to have or is not usable stays so.
+ * not be reached, failed or broke off; that an image does not exist, is forbidden or is unusable does not change.
  */
 export function isTransient({ code }: Failure): boolean {
   return code === "unavailable";
 }
 
 /**
- * Pulls an image, again and again while what fails is transient, until the signal is aborted. Never rejects.
- * @param onRetry told of each failure after which another attempt follows
+ * Pulls an image, with retries while the failures are transient, until the signal is aborted. Never rejects.
+ * @param onRetry called with each failure that is followed by another attempt
  * @returns the last failure where the signal came first
  */
 export async function pullImage(
@@ -28,8 +28,8 @@ export async function pullImage(
     const pulled = await pullOnce(runtime, image, signal);
     if (pulled.ok || !isTransient(pulled.error) || signal.aborted) return pulled;
     onRetry(pulled.error);
-    const hintedMs = (pulled.error.retryAfterSeconds ?? 0) * 1000;
-    await pause(Math.max(hintedMs, backoffMs(attempts, limits, Math.random())), signal);
+    const retryAfterMs = (pulled.error.retryAfterSeconds ?? 0) * 1000;
+    await pause(Math.max(retryAfterMs, backoffDelayMs(limits, attempts, Math.random())), signal);
     if (signal.aborted) return pulled;
   }
 }

@@ -1,33 +1,34 @@
 import { request } from "node:http";
 import type { AgentClock } from "../clock.ts";
+import type { Address } from "../runtimes/runtime.ts";
 import { pause } from "../timers.ts";
 
 /** Each pause is this much longer than the one before: a start takes at most about half as long again as it needs. */
 const pauseGrowth = 1.5;
 
 /**
- * Asks `GET /` of a port of 127.0.0.1 until it answers HTTP, with whatever status: often at first, since quick starts
- * take milliseconds, and ever more rarely.
+ * Requests `GET /` from an address until it answers HTTP, with any status: often at first, since quick starts take
+ * milliseconds, and then less and less often.
  * @returns true when it has answered, false when the signal was aborted first
  */
 export async function untilAnswers(
-  port: number,
+  address: Address,
   clock: Pick<AgentClock, "readyPollFirstMs" | "readyPollEveryMs" | "readyPollTimeoutMs">,
   signal: AbortSignal,
 ): Promise<boolean> {
   let pauseMs = clock.readyPollFirstMs;
   while (!signal.aborted) {
-    if (await answers(port, clock.readyPollTimeoutMs, signal)) return !signal.aborted;
+    if (await answers(address, clock.readyPollTimeoutMs, signal)) return !signal.aborted;
     await pause(Math.min(pauseMs, clock.readyPollEveryMs), signal);
     pauseMs *= pauseGrowth;
   }
   return false;
 }
 
-function answers(port: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+function answers({ host, port }: Address, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const attempt = request({
-      host: "127.0.0.1",
+      host,
       port,
       path: "/",
       agent: false,

@@ -2,7 +2,7 @@ import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { StartSpec } from "../runtimes/runtime.ts";
 import { backendEnv } from "./backend-env.ts";
 
-/** What a spawn asks a runtime to start. */
+/** What a runtime is to start for a spawn. */
 export function startSpec(spawn: SpawnWebhookData): StartSpec {
   return {
     backendId: spawn.backend_id,

@@ -7,7 +7,7 @@ export function sinceBootMs(): number {
   return uptime() * 1000;
 }
 
-/** Names the boot of the machine that this process runs in; null where the machine does not tell. */
+/** Names the boot of the machine that this process runs in; null where that cannot be found out. */
 export function bootId(): string | null {
   try {
     const named =

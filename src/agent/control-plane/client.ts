@@ -1,16 +1,16 @@
 import { messageOf } from "../log.ts";
 
-/** What a call to Slipway met: an HTTP answer with its parsed JSON (undefined where it is none), or no answer. */
+/** The outcome of a call to Slipway: an HTTP answer with its parsed JSON (undefined where it is none), or no answer. */
 export type CallResult =
-  | { met: "answer"; status: number; body: unknown }
-  | { met: "failure"; message: string };
+  | { outcome: "answer"; status: number; body: unknown }
+  | { outcome: "failure"; message: string };
 
 export interface SlipwayClient {
   /** @param path begins with a slash */
   post(path: string, body: object, signal: AbortSignal): Promise<CallResult>;
 }
 
-/** Calls Slipway with the cluster's agent token. Redirects are not followed: the token goes to nobody else. */
+/** Calls Slipway with the cluster's agent token. Redirects are not followed: the token is sent nowhere else. */
 export function slipwayClient(options: {
   apiUrl: string;
   agentToken: string;
@@ -27,9 +27,9 @@ export function slipwayClient(options: {
           redirect: "manual",
           signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
         });
-        return { met: "answer", status: response.status, body: parseJson(await response.text()) };
+        return { outcome: "answer", status: response.status, body: parseJson(await response.text()) };
       } catch (error) {
-        return { met: "failure", message: messageOf(error) };
+        return { outcome: "failure", message: messageOf(error) };
       }
     },
   };

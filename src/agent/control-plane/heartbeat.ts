@@ -4,7 +4,7 @@ import { pause } from "../timers.ts";
 import type { SlipwayClient } from "./client.ts";
 
 export interface Heartbeat {
-  /** Sends one more at once, whatever is under way. */
+  /** Sends one more at once, beside one that may be under way. */
   beatNow(): void;
   /** Resolves when no heartbeat is under way any more. */
   stop(): Promise<void>;
@@ -16,7 +16,7 @@ export interface HeartbeatOptions {
   body: () => HeartbeatBody;
   /** Milliseconds on the clock that the lease is measured with. */
   now: () => number;
-  /** Told of every acknowledgement: any other answer, and none, is only logged. @param sentAtMs of the heartbeat */
+  /** Called with every acknowledgement: any other answer, and none, is only logged. @param sentAtMs of the heartbeat */
   onAnswer: (answer: HeartbeatAnswer, sentAtMs: number) => void;
   log: Log;
 }
@@ -28,11 +28,11 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const extra = new Set<Promise<void>>();
 
   async function beat(): Promise<void> {
-    // Taken before anything is sent: the lease must not begin later than Slipway can have heard of us.
+    // Taken before anything is sent: the lease must not begin later than the heartbeat can have been received.
     const sentAtMs = options.now();
     const result = await client.post("/v3/agent/heartbeat", options.body(), stopping.signal);
     if (stopping.signal.aborted) return;
-    if (result.met === "failure") return log("heartbeat.failed", { why: result.message });
+    if (result.outcome === "failure") return log("heartbeat.failed", { why: result.message });
     const answer = heartbeatAnswer.safeParse(result.body);
     if (result.status !== 200 || !answer.success) return log("heartbeat.refused", { status: result.status });
     options.onAnswer(answer.data, sentAtMs);

@@ -1,8 +1,9 @@
 import type { Log } from "../log.ts";
 
 /**
- * The control plane's promise not to give this cluster's keys to anybody else: made by the answer to a heartbeat, and
- * counted from when that heartbeat was *sent*. Both in milliseconds, on a clock that also goes while the machine sleeps.
+ * The control plane's promise not to give this cluster's keys to another backend: made by the answer to a heartbeat,
+ * and counted from when that heartbeat was *sent*. Both in milliseconds, on a clock that also goes while the machine
+ * sleeps.
  */
 export interface Lease {
   sentAtMs: number;
@@ -11,7 +12,7 @@ export interface Lease {
 
 /** A lease as it is kept for the next start: its times mean something in the boot of the machine that they are of. */
 export interface KeptLease extends Lease {
-  /** Null where the machine does not say which boot this is. */
+  /** Null where the boot cannot be identified. */
   boot: string | null;
 }
 
@@ -37,21 +38,16 @@ export interface ClusterLeaseOptions {
   now(): number;
   /** Keeps a lease for the next start. */
   keep(lease: Lease): void;
-  /** Called whenever it is found that no lease is held: what holds a key must not run on. */
-  fence(): void;
-  log: Log;
 }
 
 /** The lease of this agent's cluster. */
 export class ClusterLease {
   readonly #options: ClusterLeaseOptions;
   #lease: Lease | null;
-  #wasHeld: boolean;
 
   constructor(options: ClusterLeaseOptions) {
     this.#options = options;
     this.#lease = options.lease;
-    this.#wasHeld = this.held;
   }
 
   get held(): boolean {
@@ -64,22 +60,51 @@ export class ClusterLease {
     return this.held ? "held" : "expired";
   }
 
-  /** Fences where the lease has run out. To be called often, and before anything is taken up again. */
-  check(): void {
-    if (this.held) return;
-    if (this.#wasHeld) this.#options.log("lease.lost");
-    this.#wasHeld = false;
-    this.#options.fence();
-  }
-
-  /** An answer has come. A lease that had run out meanwhile is not mended by it: what it guarded is fenced first. */
-  renew(answered: Lease): void {
-    this.check();
+  /** @returns the lease that counts after an answer, which may be an earlier one */
+  renew(answered: Lease): Lease {
     this.#lease = renewed(this.#lease, answered);
     this.#options.keep(this.#lease);
-    if (this.held && !this.#wasHeld) {
+    return this.#lease;
+  }
+}
+
+interface LeaseGuardOptions {
+  lease: ClusterLease;
+  /** Called whenever it is found that no lease is held: what holds a key must not run on. */
+  fence(): void;
+  log: Log;
+}
+
+/** Fences what the lease guards whenever that is not held. */
+export class LeaseGuard {
+  readonly #options: LeaseGuardOptions;
+  #wasHeld: boolean;
+
+  constructor(options: LeaseGuardOptions) {
+    this.#options = options;
+    this.#wasHeld = options.lease.held;
+  }
+
+  /** Fences where the lease has run out. Call it often. */
+  check(): void {
+    const { lease, fence, log } = this.#options;
+    if (lease.held) return;
+    if (this.#wasHeld) log("lease.lost");
+    this.#wasHeld = false;
+    fence();
+  }
+
+  /**
+   * Takes the answer to a heartbeat. It does not mend a lease that had run out before: what that guarded is fenced
+   * first.
+   */
+  renew(answered: Lease): void {
+    const { lease, log } = this.#options;
+    this.check();
+    const { forMs } = lease.renew(answered);
+    if (lease.held && !this.#wasHeld) {
       this.#wasHeld = true;
-      this.#options.log("lease.held", { for_ms: this.#lease.forMs });
+      log("lease.held", { for_ms: forMs });
     }
   }
 }

@@ -1,17 +1,17 @@
 import type { BackendStatus } from "../../domain/backends/status.ts";
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../protocol/v3/agent.ts";
-import { backoffMs } from "../backoff.ts";
 import type { AgentClock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../timers.ts";
 import type { CallResult, SlipwayClient } from "./client.ts";
 
 export type ReportOutcome =
-  /** `current` is the status that Slipway has, where it said. */
+  /** `current` is the status that Slipway has, where its answer says so. */
   | { outcome: "acknowledged"; current?: BackendStatus }
   /** Slipway does not know the backend, so nothing more is reported of it. */
   | { outcome: "unknown" }
-  /** Slipway will not take this report, however often it is sent. */
+  /** Slipway rejects this report; a retry would not change that. */
   | { outcome: "refused" }
   /** The reporter was closed first. */
   | { outcome: "undelivered" };
@@ -42,7 +42,7 @@ export function statusReporter(options: { client: SlipwayClient; clock: AgentClo
         return judged.outcome;
       }
       log("report.retry", { ...fields, why: judged.why });
-      await pause(backoffMs(attempts, delays, Math.random()), closing.signal);
+      await pause(backoffDelayMs(delays, attempts, Math.random()), closing.signal);
     }
     return { outcome: "undelivered" };
   }
@@ -71,9 +71,9 @@ export function statusReporter(options: { client: SlipwayClient; clock: AgentClo
   };
 }
 
-/** Sorts an answer to a report into final ones and those that are worth a repetition. */
+/** Classifies the outcome of a report's delivery: final, or worth a retry. */
 export function judgeReport(result: CallResult): Verdict {
-  if (result.met === "failure") return { verdict: "retry", why: result.message };
+  if (result.outcome === "failure") return { verdict: "retry", why: result.message };
   const { status } = result;
   if (status >= 200 && status < 300) {
     const answer = statusReportAnswer.safeParse(result.body);

@@ -1,35 +1,36 @@
 import type { IncomingMessage } from "node:http";
 import { isConnectable, type StatusEntry } from "../../domain/backends/status.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import type { Address } from "../runtimes/runtime.ts";
+import { type BackendPath, backendTarget, parseBackendPath } from "./backend-url.ts";
 import type { FlatHeaders } from "./headers.ts";
-import { backendAddress, type ConnectionPath, parseConnectionPath } from "./path.ts";
-import type { ConnectionTokens } from "./tokens.ts";
+import type { TokenVerifier } from "./token-verifier.ts";
 
 /** What the proxy has to know of a backend. */
-export interface ConnectionBackend {
+export interface ProxiedBackend {
   readonly spawn: { require_bearer_token?: boolean | undefined };
   readonly history: readonly StatusEntry[];
-  /** Where on 127.0.0.1 a backend that has been ready answers until it ends; null before and after. */
-  readonly port: number | null;
+  /** Where a backend that has been ready answers until it ends; null before and after. */
+  readonly address: Address | null;
   /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
   whenReady(ms: number): Promise<boolean>;
-  /** Counts an open connection, which keeps the backend from being idle. @returns what counts it off again */
+  /** Counts an open connection, which keeps the backend from being idle. @returns what ends that */
   openConnection(): () => void;
 }
 
 export interface Admission {
-  backend: ConnectionBackend;
-  path: ConnectionPath;
-  /** What tells the backend who connects. */
+  backend: ProxiedBackend;
+  path: BackendPath;
+  /** The headers that identify the client to the backend. */
   verified: FlatHeaders;
   /** The token came in the `Authorization` header, which is then the proxy's and not the backend's. */
   tokenInHeader: boolean;
 }
 
 export interface AdmissionOptions {
-  backends: { get(backendId: string): ConnectionBackend | undefined };
+  backends: { get(backendId: string): ProxiedBackend | undefined };
   backendDomain: string | null;
-  tokens: ConnectionTokens;
+  tokens: TokenVerifier;
 }
 
 /**
@@ -37,7 +38,7 @@ export interface AdmissionOptions {
  * or `unavailable` while there are no keys to check with.
  */
 export async function admit(request: IncomingMessage, options: AdmissionOptions): Promise<Result<Admission>> {
-  const address = backendAddress(request.headers.host, request.url ?? "", options.backendDomain);
+  const address = backendTarget(request.headers.host, request.url ?? "", options.backendDomain);
   const backend = address === null ? undefined : options.backends.get(address.backendId);
   if (!address || !backend) {
     return fail("backend_not_found", "no backend runs at this address; it may have ended");
@@ -45,7 +46,7 @@ export async function admit(request: IncomingMessage, options: AdmissionOptions)
   const last = backend.history.at(-1);
   if (last?.status === "terminated") return endedFailure(last);
   const tokenInHeader = backend.spawn.require_bearer_token === true;
-  const path = parseConnectionPath(address, !tokenInHeader);
+  const path = parseBackendPath(address, !tokenInHeader);
   const token = tokenInHeader ? bearerToken(request) : path?.token;
   if (!path || typeof token !== "string") {
     const where = tokenInHeader
@@ -61,10 +62,10 @@ export async function admit(request: IncomingMessage, options: AdmissionOptions)
  * Where to forward to, once the backend is ready: `unavailable` if it is not within `ms`, and
  * `backend_not_found` as soon as it ends before it was ready.
  */
-export async function readyPort(backend: ConnectionBackend, ms: number): Promise<Result<number>> {
-  if (backend.port === null) await backend.whenReady(ms);
-  const { port } = backend;
-  if (port !== null) return ok(port);
+export async function readyAddress(backend: ProxiedBackend, ms: number): Promise<Result<Address>> {
+  if (backend.address === null) await backend.whenReady(ms);
+  const { address } = backend;
+  if (address !== null) return ok(address);
   const last = backend.history.at(-1);
   if (last && !isConnectable(last.status)) return endedFailure(last);
   return fail("unavailable", "the backend is still starting; try again in a moment", {
@@ -72,11 +73,11 @@ export async function readyPort(backend: ConnectionBackend, ms: number): Promise
   });
 }
 
-/** What may be said without a token: the status, which is public. */
+/** What may be disclosed without a token: the status, which is public. */
 function endedFailure({ status, termination_reason: reason }: StatusEntry) {
   const ended = status === "terminated" ? "has ended" : "is ending";
-  const said = reason === undefined ? status : `${status}, reason ${reason}`;
-  return fail("backend_not_found", `this backend ${ended} (${said})`, {
+  const summary = reason === undefined ? status : `${status}, reason ${reason}`;
+  return fail("backend_not_found", `this backend ${ended} (${summary})`, {
     details: { backend_status: status, ...(reason === undefined ? {} : { termination_reason: reason }) },
   });
 }

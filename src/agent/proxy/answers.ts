@@ -4,17 +4,17 @@ import { errorStatus } from "../../domain/errors.ts";
 import type { Failure } from "../../domain/result.ts";
 import { toErrorEnvelope } from "../../protocol/error-envelope.ts";
 
-export interface ConnectionAnswer {
+export interface FailureAnswer {
   status: number;
   headers: Record<string, string>;
   body: string;
 }
 
 /**
- * What a connection gets that cannot be forwarded: the API's error envelope where `Accept` prefers JSON, else a
+ * The answer to a connection that cannot be forwarded: the API's error envelope where `Accept` prefers JSON, else a
  * small page.
  */
-export function failureAnswer(failure: Failure, accept: string | undefined, code?: string): ConnectionAnswer {
+export function failureAnswer(failure: Failure, accept: string | undefined, code?: string): FailureAnswer {
   const status = errorStatus[failure.code];
   const requestId = crypto.randomUUID();
   const json = prefersJson(accept ?? "");
@@ -41,7 +41,7 @@ export function failureAnswer(failure: Failure, accept: string | undefined, code
   };
 }
 
-export function sendAnswer(response: ServerResponse, answer: ConnectionAnswer): void {
+export function sendAnswer(response: ServerResponse, answer: FailureAnswer): void {
   if (response.headersSent) {
     response.destroy();
     return;
@@ -51,7 +51,7 @@ export function sendAnswer(response: ServerResponse, answer: ConnectionAnswer): 
 }
 
 /** Answers an upgrade request, whose socket has no response object, and closes it. */
-export function writeAnswer(socket: Duplex, answer: ConnectionAnswer): void {
+export function writeAnswer(socket: Duplex, answer: FailureAnswer): void {
   const head = [
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}`,
     ...Object.entries({ ...answer.headers, connection: "close" }).map(([name, value]) => `${name}: ${value}`),
@@ -73,7 +73,7 @@ function quality(accept: string, type: string, subtype: string): number {
     return { range, weight: Number.isFinite(weight) ? weight : 0 };
   });
   const match = [`${type}/${subtype}`, `${type}/*`, "*/*"]
-    .map((wanted) => ranges.find(({ range }) => range === wanted))
+    .map((candidate) => ranges.find(({ range }) => range === candidate))
     .find((range) => range !== undefined);
   return match?.weight ?? 0;
 }

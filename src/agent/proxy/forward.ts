@@ -6,12 +6,12 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
+import type { Address } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
 
 export interface Upstream {
-  /** On 127.0.0.1. */
-  port: number;
+  address: Address;
   /** Connections that are kept between requests. */
   pool: Agent;
   /** How long the backend may take to accept a connection. */
@@ -21,7 +21,7 @@ export interface Upstream {
 /** The backend did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
 
-/** RFC 9110 9.2.1. What asks for nothing but an answer may be asked twice. */
+/** RFC 9110 9.2.1. Requests by these methods change nothing, so they may be sent twice. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Those for which no body is expected, so that none need be announced to be empty. */
 const bodilessMethods = new Set([...safeMethods, "DELETE", "TRACE"]);
@@ -60,8 +60,8 @@ export function forwardRequest(
   }
 
   function send(agent: Agent | false): void {
-    const { port } = upstream;
-    const sent = httpRequest({ agent, host: "127.0.0.1", port, method, path, headers, setHost: false });
+    const { host, port } = upstream.address;
+    const sent = httpRequest({ agent, host, port, method, path, headers, setHost: false });
     outgoing = sent;
     let bytesBefore = 0;
     let socket: Socket | undefined;
@@ -81,7 +81,7 @@ export function forwardRequest(
       giveUp(error);
     });
     sent.once("close", () => {
-      // Node tells of protocols that were switched unasked by nothing else.
+      // Node emits nothing else for a switch of protocols that was not requested.
       if (!answer && !hasFailed && !response.destroyed) giveUp(new Error("it did not answer in HTTP"));
     });
     sent.once("response", (received) => {

@@ -28,7 +28,7 @@ const frontRanges = new Set(["loopback", "private", "linkLocal", "uniqueLocal"])
 export interface ReceivedRequest {
   rawHeaders: FlatHeaders;
   httpVersion: string;
-  /** The address of whoever opened the connection. */
+  /** The address of the client, or the front, that opened the connection. */
   peer: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface ReceivedRequest {
  *
  * What was forwarded is believed of a front only, which is who connects from a loopback, private or link-local
  * address: its `x-forwarded-*`, `x-real-ip` and `forwarded` stay, and its own address is added to `x-forwarded-for`.
- * Anybody else's are dropped and made anew.
+ * Those of any other peer are dropped and set again.
  *
  * @param verified the proxy's own (`verifiedHeaders`)
  * @param tokenInHeader whether `authorization` carried the connection token, which the backend is not to see
@@ -87,7 +87,7 @@ export function forwardedHeaders(
 }
 
 /**
- * Who connects, in the headers that tell the backend.
+ * The headers that identify the client to the backend.
  *
  * `x-verified-username` is the claim `user`, percent-encoded as UTF-8 where a character is not printable ASCII or
  * is `%`, so that `decodeURIComponent` gives back exactly what was signed and plain names stay as they are.
@@ -100,7 +100,7 @@ export function verifiedHeaders({ user, auth }: Pick<ConnectionClaims, "user" | 
   ];
 }
 
-/** The headers of a backend's answer without those of its own hop; the server frames the body anew. */
+/** The headers of a backend's answer without those of its own hop; the server frames the body itself. */
 export function answerHeaders(rawHeaders: FlatHeaders): string[] {
   const ofThisHop = connectionOptions(rawHeaders);
   const kept: string[] = [];

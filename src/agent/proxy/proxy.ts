@@ -4,27 +4,27 @@ import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import { type Admission, admit, type ConnectionBackend, readyPort } from "./admission.ts";
-import { type ConnectionAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { type Admission, admit, type ProxiedBackend, readyAddress } from "./admission.ts";
+import { type FailureAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { backendIdOfHost } from "./backend-url.ts";
 import { ConnectTimeout, forwardRequest } from "./forward.ts";
 import { forwardedHeaders } from "./headers.ts";
-import type { ConnectionKeys } from "./keys.ts";
-import { backendIdOfHost } from "./path.ts";
-import { connectionTokens } from "./tokens.ts";
+import { tokenVerifier } from "./token-verifier.ts";
+import type { VerificationKeys } from "./verification-keys.ts";
 import { webSocketForwarder } from "./websocket.ts";
 
-export interface ConnectionProxyOptions {
+export interface BackendProxyOptions {
   account: string;
   cluster: string;
-  backends: { get(backendId: string): ConnectionBackend | undefined };
-  keys: ConnectionKeys;
+  backends: { get(backendId: string): ProxiedBackend | undefined };
+  keys: VerificationKeys;
   /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
   backendDomain: string | null;
   clock: Pick<AgentClock, "connectionWaitMs">;
   log: Log;
 }
 
-export interface ConnectionProxy {
+export interface BackendProxy {
   /** Whether a host is a backend's own, on which every path is the backend's. */
   ownsHost(host: string | undefined): boolean;
   request(request: IncomingMessage, response: ServerResponse): Promise<void>;
@@ -35,18 +35,18 @@ export interface ConnectionProxy {
 const keptConnections = 64;
 
 /** Forwards connections to the backends they name, once they are admitted and the backend is ready. */
-export function connectionProxy(options: ConnectionProxyOptions): ConnectionProxy {
+export function backendProxy(options: BackendProxyOptions): BackendProxy {
   const { backends, backendDomain, clock, log } = options;
-  const tokens = connectionTokens(options);
+  const tokens = tokenVerifier(options);
   const connectTimeoutMs = clock.connectionWaitMs;
   /** One a backend: ports are used again, and a kept connection must not lead to another backend. */
-  const pools = new WeakMap<ConnectionBackend, Agent>();
+  const pools = new WeakMap<ProxiedBackend, Agent>();
   const webSockets = webSocketForwarder({
     connectTimeoutMs,
     onFailure: (error, request, socket) => writeAnswer(socket, unreachable(error, request)),
   });
 
-  function poolOf(backend: ConnectionBackend): Agent {
+  function poolOf(backend: ProxiedBackend): Agent {
     const known = pools.get(backend);
     if (known) return known;
     // Without a bound on those in use: streams would keep other requests waiting.
@@ -55,7 +55,7 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
     return pool;
   }
 
-  function unreachable(error: Error, request: IncomingMessage | undefined): ConnectionAnswer {
+  function unreachable(error: Error, request: IncomingMessage | undefined): FailureAnswer {
     log("connection.failed", { error: messageOf(error) });
     const accept = request?.headers.accept;
     if (error instanceof ConnectTimeout) {
@@ -84,14 +84,14 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
       const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
       return sendAnswer(response, failureAnswer(failure.error, accept));
     }
-    const ready = await readyPort(backend, clock.connectionWaitMs);
+    const ready = await readyAddress(backend, clock.connectionWaitMs);
     if (!ready.ok) return sendAnswer(response, failureAnswer(ready.error, accept));
     if (response.destroyed) return;
     response.once("close", backend.openConnection());
     forwardRequest(
       request,
       response,
-      { port: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { address: ready.value, pool: poolOf(backend), connectTimeoutMs },
       { path: path.path, headers: headersFor(request, admitted.value) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );
@@ -102,12 +102,12 @@ export function connectionProxy(options: ConnectionProxyOptions): ConnectionProx
     const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return writeAnswer(socket, failureAnswer(admitted.error, accept));
     const { backend, path } = admitted.value;
-    const ready = await readyPort(backend, clock.connectionWaitMs);
+    const ready = await readyAddress(backend, clock.connectionWaitMs);
     if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
     if (socket.destroyed || !(socket instanceof Socket)) return;
     socket.once("close", backend.openConnection());
     await webSockets.forward(request, socket, head, {
-      port: ready.value,
+      address: ready.value,
       // WebSocket clients follow no redirects, so a missing slash is forgiven.
       path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
       headers: headersFor(request, admitted.value),
@@ -144,7 +144,7 @@ function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admis
   );
 }
 
-function internalError(request: IncomingMessage): ConnectionAnswer {
+function internalError(request: IncomingMessage): FailureAnswer {
   return failureAnswer(
     fail("internal_error", "the connection could not be forwarded").error,
     request.headers.accept,

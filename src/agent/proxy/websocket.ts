@@ -2,23 +2,24 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:h
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createProxyServer } from "httpxy";
+import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
 import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
 export interface WebSocketForwarder {
-  /** To be called as soon as there is an upgrade request, so that a client that leaves early is noticed. */
+  /** Call it as soon as an upgrade request is received, so that a client that leaves early is noticed. */
   watch(socket: Duplex): void;
-  /** Opens a tunnel to a backend on 127.0.0.1. Its refusal of the upgrade reaches the client as it is. */
+  /** Opens a tunnel to a backend. Its refusal of the upgrade reaches the client as it is. */
   forward(
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    to: { port: number; path: string; headers: FlatHeaders },
+    to: { address: Address; path: string; headers: FlatHeaders },
   ): Promise<void>;
 }
 
-/** What means something between an HTTP client and server only, or is set anew for the upgrade. */
+/** Headers of one request only, or set again for the upgrade. */
 const notForUpgrades = new Set(["expect", "content-length", "transfer-encoding", "connection", "upgrade"]);
 
 /**
@@ -54,10 +55,10 @@ export function webSocketForwarder(options: {
       socket.on("error", () => socket.destroy());
       stopWatching.set(socket, endWhenClientLeaves(socket));
     },
-    async forward(request, socket, head, { port, path, headers }) {
+    async forward(request, socket, head, { address, path, headers }) {
       request.headers = upgradeHeaders(headers);
       request.url = path;
-      await proxy.ws(request, socket, { target: { host: "127.0.0.1", port } }, head);
+      await proxy.ws(request, socket, { target: address }, head);
     },
   };
 }
@@ -73,7 +74,7 @@ function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
   return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
 }
 
-/** Lets neither side of a WebSocket outlive the other, whatever way it ends. */
+/** Lets neither side of a WebSocket outlive the other, however that ends. */
 function tieTogether(upstream: ClientRequest, socket: Socket): void {
   socket.once("close", () => upstream.destroy());
   upstream.once("upgrade", (_response, upstreamSocket) => {

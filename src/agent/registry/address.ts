@@ -38,8 +38,8 @@ export function isLoopback({ hostname }: URL): boolean {
 }
 
 /**
- * Whether what a registry sends us to may be asked: over https anything, since whatever comes back is verified and no
- * credentials go along; over plain http only this machine, and only for a registry on it.
+ * Whether a redirect or token server that a registry names may be requested: over https any, since what comes back is
+ * verified and no credentials are sent along; over plain http only this machine, and only for a registry on it.
  */
 export function mayBeSentTo(registry: URL, target: URL): boolean {
   if (target.username !== "" || target.password !== "") return false;

@@ -27,9 +27,9 @@ export interface RegistryAuthorization {
   answer(repository: RepositoryAddress, challenge: string, signal: AbortSignal): Promise<string | null>;
 }
 
-/** How long a token is good where its server does not say (CNCF distribution, "Token authentication"). */
+/** How long a token is good where its server names no lifetime (CNCF distribution, "Token authentication"). */
 const tokenSeconds = 60;
-/** A token is not used for the last of its time: it is to outlive the request's way. */
+/** A token is not used for the last of its time: it must still be good when the request arrives. */
 const tokenMarginSeconds = 10;
 
 export function registryAuthorization(credentials: RegistryCredentials | null): RegistryAuthorization {

@@ -27,8 +27,8 @@ const manifestAccept = [...imageTypes, ...indexTypes].join(", ");
 export function registryClient(credentials: RegistryCredentials | null): RegistryClient {
   const authorization = registryAuthorization(credentials);
 
-  /** Asks the registry itself, answering its challenge once. */
-  async function ask(repository: RepositoryAddress, url: URL, signal: AbortSignal): Promise<Response> {
+  /** Requests from the registry itself, answering its challenge once. */
+  async function authorized(repository: RepositoryAddress, url: URL, signal: AbortSignal): Promise<Response> {
     const request = (authorize: string | undefined) =>
       fetch(url, {
         headers: {
@@ -47,7 +47,7 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
     return request(answer);
   }
 
-  /** Without credentials: where a redirect leads is somebody else. */
+  /** Without credentials: a redirect leads to another server. */
   async function followRedirects(first: Response, from: URL, signal: AbortSignal): Promise<Response> {
     let response = first;
     let at = from;
@@ -71,7 +71,7 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
       const url = new URL(`/v2/${address.value.name}/${kind}/${digest}`, address.value.origin);
       const what = `${kind === "blobs" ? "blob" : "manifest"} \`${digest}\` of \`${repository}\``;
       try {
-        const answer = await ask(address.value, url, signal);
+        const answer = await authorized(address.value, url, signal);
         const response = kind === "blobs" ? await followRedirects(answer, url, signal) : answer;
         if (response.status === 200) return ok(bytesOf(response));
         await response.body?.cancel();

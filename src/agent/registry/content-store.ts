@@ -2,10 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { hasCode } from "../files.ts";
-import { messageOf } from "../log.ts";
+import { hasCode, messageOf } from "../log.ts";
 
-/** What bytes must be to be kept: those of the digest, and as many as is said. */
+/** What bytes must be to be kept: those of the digest, and of this size. */
 export interface Expected {
   digest: string;
   /** In bytes: exactly so many, or at most. */

@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 
 /**
- * Below what Linux, macOS and Windows give to outgoing connections and to whoever listens on port 0: between finding
- * a port here and listening on it nobody is handed it by chance.
+ * Below the ephemeral ports of Linux, macOS and Windows, so that no outgoing connection and no listener on port 0 is
+ * given the port between finding it here and listening on it.
  */
 const lowestPort = 20_000;
 const highestPort = 32_000;

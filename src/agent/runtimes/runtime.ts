@@ -17,13 +17,20 @@ export interface StartSpec {
   labels: Readonly<Record<string, string>>;
 }
 
+/** Where something is reached over TCP. */
+export interface Address {
+  /** An IP address. */
+  host: string;
+  port: number;
+}
+
 /** A backend that was started. */
 export interface Started {
-  /** Where on 127.0.0.1 the backend is to answer HTTP. */
-  port: number;
+  /** Where this machine reaches it over HTTP. Of a backend that has ended the port may be 0. */
+  address: Address;
   /**
    * Resolves when nothing of the backend runs any more, to its exit code: 128 and the signal's number where a signal
-   * ended it, null where nobody could tell. Never rejects.
+   * ended it, null where it is unknown. Never rejects.
    */
   exited: Promise<number | null>;
 }
@@ -45,24 +52,24 @@ export interface Usage {
 
 /**
  * What runs backends. It keeps a started backend, its output and its exit code until `remove`, and beyond the end of
- * this process however that comes: a runtime made anew over the same place finds them in `list`. Expected failures
+ * this process, a crash included: a new runtime over the same place finds them in `list`. Expected failures
  * are values; a method that throws is treated as `internal_error`.
  */
 export interface Runtime {
   /** Makes a later start of this image quick. `image_not_found` where there is none. */
   pull(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>>;
-  /** Starts a backend; not to be called for one that is in `list`. What fails leaves nothing running. */
+  /** Starts a backend that is not in `list`. A failure leaves nothing running. */
   start(spec: StartSpec): Promise<Result<Started>>;
-  /** Asks a backend to end (soft) or ends it (hard), its descendants included. Harmless if it has ended. */
+  /** Signals a backend to end (soft) or kills it (hard), its descendants included. Harmless if it has ended. */
   stop(backendId: string, kind: "soft" | "hard"): Promise<void>;
   /** Every backend that was started here and not removed. */
   list(): Promise<Found[]>;
   /** Forgets a backend that has ended, its output included. Harmless for one that is not there. */
   remove(backendId: string): Promise<void>;
   /**
-   * The lines of a backend's output, both streams in the order they came, as far back as they are kept and then as
-   * they come. Ends when the backend has ended, the signal is aborted or nothing is known of the backend. Reads no
-   * further than it is asked for.
+   * The lines of a backend's output, both streams in order, as far back as they are kept and then as they are
+   * printed. Ends when the backend has ended, the signal is aborted or nothing is known of the backend. Reads no
+   * further than the consumer does.
    */
   logs(backendId: string, signal: AbortSignal): AsyncIterable<string>;
   /** A sample about every second, the first after about one. Ends as `logs` does. */

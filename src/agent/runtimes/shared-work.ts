@@ -1,4 +1,4 @@
-/** Does work once for all who ask for the same key while it goes on. */
+/** Does work once for all callers with the same key while it goes on. */
 export type SharedWork<T> = (
   key: string,
   signal: AbortSignal,
@@ -11,7 +11,7 @@ interface Job<T> {
   abandon: AbortController;
 }
 
-/** Whoever no longer wants the result stops waiting; the work is abandoned when nobody is left who waits for it. */
+/** A caller whose signal is aborted stops waiting; the work is abandoned when no caller is left that waits for it. */
 export function sharedWork<T>(): SharedWork<T> {
   const jobs = new Map<string, Job<T>>();
 
@@ -30,11 +30,11 @@ export function sharedWork<T>(): SharedWork<T> {
     signal.throwIfAborted();
     const job = jobs.get(key) ?? begin(key, work);
     job.waiting++;
-    const unwanted = Promise.withResolvers<never>();
-    const leave = () => unwanted.reject(signal.reason);
+    const left = Promise.withResolvers<never>();
+    const leave = () => left.reject(signal.reason);
     signal.addEventListener("abort", leave);
     try {
-      return await Promise.race([job.result, unwanted.promise]);
+      return await Promise.race([job.result, left.promise]);
     } finally {
       signal.removeEventListener("abort", leave);
       job.waiting--;

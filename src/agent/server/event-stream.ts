@@ -7,8 +7,8 @@ import { type Log, messageOf } from "../log.ts";
 const keepAliveEveryMs = 15_000;
 
 /**
- * Sends server-sent events as they come, with an empty line in between now and then, and takes no more of them than
- * are read. Ends with the events or when whoever asked has left; where the events fail, the answer breaks off. Never
+ * Sends server-sent events as they come, with an empty line as a keep-alive, and takes no more of them than are
+ * read. Ends with the events or when the client has left; where the events fail, the answer breaks off. Never
  * rejects.
  */
 export async function sendEvents(
@@ -21,15 +21,15 @@ export async function sendEvents(
   const keepAlive = setInterval(() => {
     if (response.writable && !response.writableNeedDrain) response.write("\n");
   }, keepAliveEveryMs);
-  let hasLeft = false;
+  let clientLeft = false;
   response.once("close", () => {
-    hasLeft = !response.writableFinished;
+    clientLeft = !response.writableFinished;
     clearInterval(keepAlive);
   });
   try {
     await pipeline(events, response);
   } catch (error) {
-    if (!hasLeft) log("output.failed", { error: messageOf(error) });
+    if (!clientLeft) log("output.failed", { error: messageOf(error) });
     response.destroy();
   }
 }

@@ -6,7 +6,7 @@ import type { Usage } from "../runtimes/runtime.ts";
 import type { WebhookAnswer } from "./webhook.ts";
 import type { Verification } from "./webhook-verification.ts";
 
-/** Each is somebody who looks on; more than this is rather somebody who opens them and does not leave. */
+/** Each is one follower; more than this is rather a client that opens streams and does not close them. */
 const streamsAtMostByDefault = 200;
 
 export interface OutputOptions {
@@ -29,9 +29,9 @@ interface OutputStream {
   events: AsyncIterable<string>;
 }
 
-/** Answers a request for output. `left` is aborted when whoever asks has left, and at the latest after the answer. */
+/** Answers a request for output. `left` is aborted when the client has left, and at the latest after the answer. */
 export type OutputEndpoints = (
-  asked: OutputRequest,
+  requested: OutputRequest,
   headers: Record<string, string>,
   left: AbortSignal,
 ) => WebhookAnswer | OutputStream;
@@ -43,7 +43,7 @@ export function parseOutputPath(path: string): OutputRequest | null {
   return { backendId, kind };
 }
 
-/** Serves the output and the use of backends to whoever signs as Slipway does (WIRE: logs and metrics). */
+/** Serves the output and the usage of backends to requests that are signed (src/protocol/README.md, "Output streams"). */
 export function outputEndpoints(options: OutputOptions): OutputEndpoints {
   const { verify, backends, log, streamsAtMost = streamsAtMostByDefault } = options;
   let open = 0;
@@ -58,16 +58,16 @@ export function outputEndpoints(options: OutputOptions): OutputEndpoints {
     return samples && mapped(samples, (usage) => sseEvent(usageSampleOf(usage)));
   }
 
-  return (asked, headers, left) => {
+  return (requested, headers, left) => {
     const verified = verify(Buffer.alloc(0), headers);
     if (!verified.ok) return refusal(401, `the request's signature is not good: ${verified.reason}`);
     if (open >= streamsAtMost) {
       const refused = refusal(503, `this agent serves ${streamsAtMost} streams already`);
       return { ...refused, headers: { "retry-after": "5" } };
     }
-    const events = eventsOf(asked, left);
-    if (!events) return refusal(404, `backend \`${asked.backendId}\` is not known here`);
-    log("output.asked", { backend_id: asked.backendId, kind: asked.kind });
+    const events = eventsOf(requested, left);
+    if (!events) return refusal(404, `backend \`${requested.backendId}\` is not known here`);
+    log("output.asked", { backend_id: requested.backendId, kind: requested.kind });
     open++;
     left.addEventListener("abort", () => open--, { once: true });
     return { events };

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
 import { type Log, messageOf } from "../log.ts";
-import type { ConnectionProxy } from "../proxy/proxy.ts";
+import type { BackendProxy } from "../proxy/proxy.ts";
 import { sendEvents } from "./event-stream.ts";
 import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
 import type { WebhookAnswer } from "./webhook.ts";
@@ -19,7 +19,7 @@ export interface AgentRoutes {
   webhook(body: Buffer, headers: Record<string, string>): WebhookAnswer;
   health(): WebhookAnswer;
   output: OutputEndpoints;
-  connections: ConnectionProxy;
+  proxy: BackendProxy;
   log: Log;
 }
 
@@ -33,38 +33,33 @@ export interface AgentServer {
 /**
  * Serves `/webhook`, what is below it, `/healthz` and, under everything else and on every host of a backend's own,
  * connections. Rejects if it cannot listen.
+ * @param routesAt makes the routes for the URL of the address, before the first request is read
  */
 export async function listen(
-  routes: AgentRoutes,
   address: { host: string; port: number },
+  routesAt: (url: string) => AgentRoutes,
 ): Promise<AgentServer> {
   const upgraded = new Set<Duplex>();
-  const server = createServer(
-    {
-      maxHeaderSize: requestHeadMaxBytes,
-      headersTimeout: requestHeadTimeoutMs,
-      keepAliveTimeout: keepAliveTimeoutMs,
-      // Uploads to backends may take as long as they take.
-      requestTimeout: 0,
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
-    },
-    (request, response) => {
-      route(routes, request, response).catch((error: unknown) => {
-        routes.log("request.failed", { error: messageOf(error) });
-        response.destroy();
-      });
-    },
-  );
-  // Who answers says whether the client is to send its body; without this, Node would at once.
-  server.on("checkContinue", (request, response) => server.emit("request", request, response));
-  server.on("upgrade", (request, socket, head) => {
-    upgraded.add(socket);
-    socket.once("close", () => upgraded.delete(socket));
-    void routes.connections.upgrade(request, socket, head);
+  const server = createServer({
+    maxHeaderSize: requestHeadMaxBytes,
+    headersTimeout: requestHeadTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // Uploads to backends may take as long as they take.
+    requestTimeout: 0,
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
   });
-  await listening(server, address);
+  const url = await new Promise<string>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(address.port, address.host, () => {
+      server.off("error", reject);
+      const listeningUrl = urlOf(address.host, server.address());
+      // Here and not after the promise: no connection is accepted before this callback returns.
+      handleRequests(server, routesAt(listeningUrl), upgraded);
+      resolve(listeningUrl);
+    });
+  });
   return {
-    url: urlOf(address.host, server.address()),
+    url,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -74,8 +69,25 @@ export async function listen(
   };
 }
 
+/** @param upgraded holds the sockets that have switched protocols, until they are closed */
+function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duplex>): void {
+  server.on("request", (request, response) => {
+    route(routes, request, response).catch((error: unknown) => {
+      routes.log("request.failed", { error: messageOf(error) });
+      response.destroy();
+    });
+  });
+  // The handler decides whether the client is to send its body; without this, Node would accept it at once.
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
+  server.on("upgrade", (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    void routes.proxy.upgrade(request, socket, head);
+  });
+}
+
 async function route(routes: AgentRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (routes.connections.ownsHost(request.headers.host)) return routes.connections.request(request, response);
+  if (routes.proxy.ownsHost(request.headers.host)) return routes.proxy.request(request, response);
   const [path = ""] = (request.url ?? "").split("?", 1);
   switch (path) {
     case "/healthz":
@@ -93,17 +105,17 @@ async function route(routes: AgentRoutes, request: IncomingMessage, response: Se
       return sendJson(response, { status: 413, body: { error: { message } } });
     }
     default: {
-      const asked = parseOutputPath(path);
-      return asked
-        ? sendOutput(routes, asked, request, response)
-        : routes.connections.request(request, response);
+      const requested = parseOutputPath(path);
+      return requested
+        ? sendOutput(routes, requested, request, response)
+        : routes.proxy.request(request, response);
     }
   }
 }
 
 async function sendOutput(
   { output, log }: AgentRoutes,
-  asked: OutputRequest,
+  requested: OutputRequest,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -113,7 +125,7 @@ async function sendOutput(
   }
   const left = new AbortController();
   response.once("close", () => left.abort());
-  const answer = output(asked, singleHeaders(request), left.signal);
+  const answer = output(requested, singleHeaders(request), left.signal);
   return "events" in answer ? sendEvents(response, answer.events, log) : sendJson(response, answer);
 }
 
@@ -152,16 +164,6 @@ function sendJson(response: ServerResponse, answer: WebhookAnswer): void {
   }
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify(answer.body));
-}
-
-function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 function urlOf(host: string, address: AddressInfo | string | null): string {

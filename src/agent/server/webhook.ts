@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type WebhookMessage, webhookMessage } from "../../protocol/webhooks/webhook.ts";
-import type { Backends } from "../backends/backends.ts";
+import type { Backends, BackendUrls } from "../backends/backends.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";
 import type { Verification } from "./webhook-verification.ts";
@@ -18,13 +18,14 @@ export interface WebhookOptions {
   account: string;
   cluster: string;
   backends: Backends;
+  urlOf: BackendUrls;
   runtime: Runtime;
   /** Aborted when the agent closes. */
   closing: AbortSignal;
   log: Log;
 }
 
-/** Handles one delivery of a cluster webhook (WIRE: cluster webhooks). */
+/** Handles one delivery of a cluster webhook (src/protocol/README.md, "Cluster webhooks"). */
 export function handleWebhook(
   options: WebhookOptions,
   body: Buffer,
@@ -51,7 +52,7 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
         return refusal(409, wrongCluster(options, `${account}/${cluster}`));
       }
       const spawned = options.backends.spawn(message.data);
-      if (spawned.ok) return { status: 200, body: { url: spawned.url } };
+      if (spawned.ok) return { status: 200, body: { url: options.urlOf(message.data.backend_id) } };
       if (spawned.isFinal) return refusal(409, spawned.message);
       return { ...refusal(503, spawned.message), headers: { "retry-after": "1" } };
     }
@@ -69,7 +70,7 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
   }
 }
 
-/** Best effort: a spawn pulls again, and says what is wrong. */
+/** Best effort: a spawn pulls again, and reports what fails. */
 async function pullAhead({ runtime, closing, log }: WebhookOptions, image: RuntimeImage): Promise<void> {
   try {
     const pulled = await runtime.pull(image, closing);

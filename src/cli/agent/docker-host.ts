@@ -6,7 +6,7 @@ type Engine = NonNullable<DockerRuntimeOptions["engine"]>;
 const loopback = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
 /**
- * Reads where a container engine is, as DOCKER_HOST says it. It must be this machine's: that is where the engine
+ * Reads where a container engine is, as DOCKER_HOST has it. It must be this machine's: that is where the engine
  * publishes its backends' ports.
  */
 export function parseDockerHost(text: string): Outcome<Engine> {

@@ -2,7 +2,7 @@ import { Option } from "commander";
 import { asName, asPort } from "../arguments.ts";
 import type { VariableOption } from "../variables.ts";
 
-/** What `slipway agent` was asked for, not checked any further. */
+/** The options of `slipway agent` as parsed, not checked any further. */
 export interface AgentFlags {
   cluster?: string;
   runtime: "process" | "docker";
@@ -25,7 +25,7 @@ export interface AgentFlags {
 const connecting = "Where connections arrive:";
 const docker = "With --runtime docker:";
 
-/** Its options, made anew for each program. */
+/** Its options, new ones for each program. */
 export const agentOptions = (): VariableOption[] => [
   {
     option: new Option("--cluster <name>", "the cluster it is the agent of").argParser(asName),

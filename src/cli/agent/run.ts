@@ -16,7 +16,7 @@ export async function runAgent(settings: AgentSettings, log: Log): Promise<Outco
   const engine = await requireEngine(choice);
   if (!engine.ok) return engine;
   let leave: () => void = () => undefined;
-  const stopRequested = onceAskedToStop(log, () => {
+  const stopRequested = stopSignal(log, () => {
     if (onStop === "end") leave();
   });
   try {
@@ -42,13 +42,13 @@ export function agentIdIn({
   return journal.agentId;
 }
 
-/** Resolves when a signal asks to stop. @param leave called when one asks again, before this process ends */
-function onceAskedToStop(log: Log, leave: () => void): Promise<void> {
+/** Resolves at the first signal to stop. @param leave called at the second, before this process ends */
+function stopSignal(log: Log, leave: () => void): Promise<void> {
   const requests = new StopRequests();
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => {
-        const request = requests.ask(performance.now());
+        const request = requests.receive(performance.now());
         if (request === "same") return;
         log("agent.stopping", { signal, at_once: request === "leave" });
         if (request === "stop") return resolve();

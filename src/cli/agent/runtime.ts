@@ -28,8 +28,8 @@ export interface AgentRuntimeOptions {
 export interface AgentRuntime {
   runtime: Runtime;
   /**
-   * For a process that leaves at once: ends, before it returns, what would have nobody to look after it. Containers
-   * have their engine; the next start takes them over.
+   * For a process that leaves at once: ends, before it returns, what no other program looks after. Containers have
+   * their engine; the next start takes them over.
    */
   leave(): void;
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../agent/log.ts";
-import { parseBackendDomain } from "../../agent/proxy/path.ts";
+import { parseBackendDomain } from "../../agent/proxy/backend-url.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { signingSecret } from "../../protocol/webhooks/signature.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";
@@ -25,7 +25,7 @@ export interface AgentSettings {
 }
 
 /**
- * Checks what `slipway agent` was given, and reads the files that hold secrets. Fails as `usage`, naming the option
+ * Checks the options of `slipway agent`, and reads the files that hold secrets. Fails as `usage`, naming the option
  * and its variable but no secret.
  */
 export async function agentSettings(
@@ -97,8 +97,8 @@ async function signingSecretsOf({
 function runtimeOf(flags: AgentFlags, env: NodeJS.ProcessEnv): Outcome<RuntimeChoice> {
   const { dockerNetwork: network, readOnly, mountBase } = flags;
   if (flags.runtime === "process") {
-    const unheeded = [flags.dockerHost, network, readOnly || undefined, mountBase];
-    return unheeded.every((option) => option === undefined)
+    const dockerOnly = [flags.dockerHost, network, readOnly || undefined, mountBase];
+    return dockerOnly.every((option) => option === undefined)
       ? done({ kind: "process" })
       : usageFailure(
           "--docker-host, --docker-network, --read-only and --mount-base are for --runtime docker: processes are not isolated",

@@ -97,7 +97,7 @@ export function addBackendCommands(program: Command): void {
 
 const metricsHeadings = ["CPU     ", "MEMORY USED", "MEMORY AVAILABLE"] as const;
 
-/** Columns as wide as their headings: the rows to come are not known. */
+/** Columns as wide as their headings: later rows are not known yet. */
 function metricsRow(cells: readonly string[]): string {
   return cells
     .map((cell, i) => cell.padEnd(metricsHeadings[i]?.length ?? 0))

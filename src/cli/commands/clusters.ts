@@ -192,7 +192,7 @@ export function addClusterCommands(program: Command): void {
         const reason = error === undefined ? "" : ` ${printable(error)}`;
         return `${delivered ? "Delivered" : "Not delivered"} in ${Math.round(duration_ms)} ms.${answer}${reason}`;
       },
-      isBad: ({ delivered }) => !delivered,
+      reportsFailure: ({ delivered }) => !delivered,
     }),
   );
 }

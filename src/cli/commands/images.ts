@@ -59,14 +59,19 @@ export function addImageCommands(program: Command): void {
       `slipway images add hello ${exampleDigest} \\\n      --tag v12 --repository registry.example.com/acme/hello`,
     ],
   ).action(
-    (service: string, wanted: string, options: { tag?: string; repository?: string }, command: Command) =>
+    (
+      service: string,
+      imageDigest: string,
+      options: { tag?: string; repository?: string },
+      command: Command,
+    ) =>
       runForAccount(command, {
         call: (api) =>
           api.send({
             method: "POST",
             path: ["services", service, "images"],
             body: bodyOf(recordImageBody, {
-              digest: wanted,
+              digest: imageDigest,
               tag: options.tag,
               repository: options.repository,
             }),
@@ -83,9 +88,9 @@ export function addImageCommands(program: Command): void {
       .argument("<service>", "the service's name", asName)
       .argument("<digest>", "the image's digest", asDigest),
     [`slipway images show hello ${exampleDigest}`],
-  ).action((service: string, wanted: string, _options: unknown, command: Command) =>
+  ).action((service: string, imageDigest: string, _options: unknown, command: Command) =>
     runForAccount(command, {
-      call: (api) => api.get(["services", service, "images", wanted], imageDetail),
+      call: (api) => api.get(["services", service, "images", imageDigest], imageDetail),
       text: imageDetailText,
     }),
   );
@@ -97,10 +102,10 @@ export function addImageCommands(program: Command): void {
       .argument("<service>", "the service's name", asName)
       .argument("<digest>", "the image's digest", asDigest),
     [`slipway images delete hello ${exampleDigest}`],
-  ).action((service: string, wanted: string, _options: unknown, command: Command) =>
+  ).action((service: string, imageDigest: string, _options: unknown, command: Command) =>
     runForAccount(command, {
-      call: (api) => api.delete(["services", service, "images", wanted]),
-      text: () => `Image ${wanted} of service \`${service}\` is deleted.`,
+      call: (api) => api.delete(["services", service, "images", imageDigest]),
+      text: () => `Image ${imageDigest} of service \`${service}\` is deleted.`,
     }),
   );
 }

@@ -21,7 +21,7 @@ import { bodyOf } from "../client.ts";
 import { details, printable, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
-/** What an environment runs: setting it, its history, and what a spawn would get. */
+/** The commands about what an environment runs: to pin it, its history, and what a spawn would resolve to. */
 export function addPinCommands(environments: Command): void {
   withExamples(
     environments

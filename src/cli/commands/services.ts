@@ -73,14 +73,16 @@ export function addServiceCommands(program: Command): void {
   ).action((name: string, options: { defaultEnvironment?: string | false }, command: Command) =>
     runForAccount(command, {
       call: async (api) => {
-        const wanted = options.defaultEnvironment;
-        if (wanted === undefined) {
+        const { defaultEnvironment } = options;
+        if (defaultEnvironment === undefined) {
           return usageFailure("nothing to change: give --default-environment or --no-default-environment");
         }
         return api.send({
           method: "PATCH",
           path: ["services", name],
-          body: bodyOf(patchServiceBody, { default_environment: wanted === false ? null : wanted }),
+          body: bodyOf(patchServiceBody, {
+            default_environment: defaultEnvironment === false ? null : defaultEnvironment,
+          }),
           answer: service,
         });
       },

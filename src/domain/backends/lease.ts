@@ -18,6 +18,7 @@ export interface KnownBackend {
   delivered: boolean;
 }
 
+/** One backend as an agent lists it. */
 export interface ReportedBackend {
   id: string;
   status: BackendStatus;
@@ -28,12 +29,12 @@ export interface ReportedBackend {
 export interface ClusterLists {
   /** What other agents than the one that is answered list. */
   elsewhere: readonly string[];
-  /** The age of the oldest of the lists, in milliseconds; null while one of the agents is still to be heard. */
+  /** The age of the oldest of the lists, in milliseconds; null while one of the agents has still to report. */
   oldestMs: number | null;
 }
 
 export interface HeartbeatVerdict {
-  /** What the agent runs and should not: unknown here, ended here, asked to end in vain, or under another fencing token. */
+  /** What the agent runs and should not: unknown here, ended here, terminated in vain, or under another fencing token. */
   terminate: string[];
   /** Of those, the ones that nothing is known of. */
   unknown: string[];
@@ -41,7 +42,12 @@ export interface HeartbeatVerdict {
   lost: string[];
 }
 
-/** Compares what an agent says it runs, and what the others list, with what their cluster should run. */
+/**
+ * Compares what an agent says it runs, and what the others list, with what their cluster should run. A backend that the
+ * agent lists and nobody knows is to be terminated; one that is acknowledged, and missing from every list that is young
+ * enough, is lost.
+ * @param now milliseconds since the epoch
+ */
 export function judgeHeartbeat(
   reported: readonly ReportedBackend[],
   known: readonly KnownBackend[],
@@ -88,7 +94,7 @@ export interface AgentSnapshot {
   draining: boolean;
 }
 
-/** An agent with the backends that it lists; null where it was not heard since its list was forgotten. */
+/** An agent with the backends that it lists; null where it has not reported since its list was forgotten. */
 export interface ListingAgent extends AgentSnapshot {
   listed: ReadonlySet<string> | null;
 }
@@ -103,7 +109,7 @@ function holdsLease({ lastHeartbeatAt }: AgentSnapshot, now: number): boolean {
   return now - lastHeartbeatAt < leaseSeconds * 1000;
 }
 
-/** How old the oldest list of these agents is, in milliseconds; null while one of them is still to be heard. */
+/** How old the oldest list of these agents is, in milliseconds; null while one of them has still to report. */
 export function oldestListMs(
   agents: readonly (Pick<AgentSnapshot, "lastHeartbeatAt"> & { listed: object | null })[],
   now: number,
@@ -113,23 +119,23 @@ export function oldestListMs(
 }
 
 /**
- * Which live backends nobody was heard to run for longer than the lease: those of agents that have fallen silent. They
+ * Which live backends no agent has listed for longer than the lease: those of agents that have fallen silent. They
  * are not given up before their agents are, but nobody can count on them.
  * @param expected backends that the cluster has acknowledged, with how long an agent has been expected to have each
  */
-export function unheardBackends(
+export function unlistedBackends(
   expected: readonly { id: string; expectedForMs: number }[],
   agents: readonly ListingAgent[],
   now: number,
 ): string[] {
-  const heard = agents.filter((agent) => holdsLease(agent, now));
-  const oldestMs = oldestListMs(heard, now);
+  const holding = agents.filter((agent) => holdsLease(agent, now));
+  const oldestMs = oldestListMs(holding, now);
   return expected
     .filter(
       ({ id, expectedForMs }) =>
         expectedForMs >= leaseSeconds * 1000 &&
         isMissing(expectedForMs, oldestMs) &&
-        !heard.some(({ listed }) => listed?.has(id)),
+        !holding.some(({ listed }) => listed?.has(id)),
     )
     .map(({ id }) => id);
 }
@@ -140,11 +146,23 @@ export function isDraining(agents: readonly AgentSnapshot[], now: number): boole
   return alive.length > 0 && alive.every(({ draining }) => draining);
 }
 
-export const clusterHealths = ["unknown", "healthy", "draining", "silent", "lost"] as const;
+/** How a cluster is, by its heartbeats. */
+export const clusterHealths = [
+  /** It never sent a heartbeat: a webhook of its owner's own making. Nothing is concluded from its silence. */
+  "unknown",
+  /** An agent of it holds its lease. */
+  "healthy",
+  /** Every agent of it that is alive is on its way out: it gets no new backends. */
+  "draining",
+  /** No agent holds a lease any more; its backends may still run, or be fenced. */
+  "silent",
+  /** Silent for so long that its backends were ended. */
+  "lost",
+] as const;
 export type ClusterHealth = (typeof clusterHealths)[number];
 
 /**
- * How a cluster is, by its heartbeats. One that never sent any is `unknown`: a webhook of its owner's own making.
+ * How a cluster is, by its heartbeats.
  * @param lastHeartbeatAt the last one of any agent, those included that are forgotten
  */
 export function clusterHealth(

@@ -11,6 +11,7 @@ export interface LifecycleSnapshot {
   lifetimeLimitSeconds?: number;
 }
 
+/** Which deadline of a backend it is that passes. */
 export type Overdue =
   /** Never became ready: to be ended hard, reason `startuptimeout`. */
   | "startup"
@@ -21,7 +22,10 @@ export type Overdue =
   /** A hard end that has not been reported: taken as ended. */
   | "hard_termination";
 
-/** When the next of Slipway's own deadlines for a backend passes, and which one it is. */
+/**
+ * When the next of Slipway's own deadlines for a backend passes, in milliseconds since the epoch, and which one it is;
+ * null where it has none. They are for clusters that do not act by themselves: each comes after the cluster's own.
+ */
 export function nextDeadline(backend: LifecycleSnapshot): { at: number; overdue: Overdue } | null {
   switch (backend.status) {
     case "scheduled":

@@ -3,7 +3,10 @@ import { fail, ok, type Result } from "../result.ts";
 
 const reserved = /^(PORT$|SESSION_BACKEND_|JAMSOCKET_|SLIPWAY_)/;
 
-/** Checks the environment variables of a spawn: their number, names and size. */
+/**
+ * Checks the environment variables of a spawn: their number, names and size.
+ * @returns `bad_request` with what is wrong with them
+ */
 export function checkSpawnEnv(env: Readonly<Record<string, string>>): Result<null> {
   const entries = Object.entries(env);
   if (entries.length > spawnEnvMaxVariables) {

@@ -1,26 +1,42 @@
 /** The life of a backend, in order. A status never goes backwards; steps may be left out. */
 export const backendStatuses = [
+  /** Decided and recorded; its cluster is being sent the spawn. */
   "scheduled",
+  /** Its cluster is getting the image. */
   "loading",
+  /** Its cluster is starting the container or process. */
   "starting",
+  /** It runs and does not answer HTTP yet. */
   "waiting",
+  /** It answers: connections reach it. */
   "ready",
+  /** It is to end and has its grace to do so. Nobody who connects gets it any more. */
   "terminating",
+  /** It is to be killed. */
   "hard-terminating",
+  /** It has ended; its key is free. */
   "terminated",
 ] as const;
 export type BackendStatus = (typeof backendStatuses)[number];
 
+/** Why a backend ends. One that ends by itself has no reason, and an exit code. */
 export const terminationReasons = [
+  /** Nobody was connected for its idle time, or it outlived its lifetime limit. */
   "swept",
+  /** It was terminated on request, or unwanted where it ran. */
   "external",
+  /** Its hold on its key has run out, by its cluster's own rules. Slipway's agent does not give this reason. */
   "keyexpired",
+  /** Its agent does not list it or has fenced it, or its cluster is silent for too long. */
   "lost",
+  /** It was not ready in time, or its spawn could not be delivered in time. */
   "startuptimeout",
+  /** Its cluster refused it, gave no URL for it, or could not start it. */
   "internalerror",
 ] as const;
 export type TerminationReason = (typeof terminationReasons)[number];
 
+/** How a backend ended: with a grace to do so by itself, or killed. */
 export const terminationKinds = ["soft", "hard"] as const;
 export type TerminationKind = (typeof terminationKinds)[number];
 
@@ -35,7 +51,7 @@ export interface StatusEntry {
   last_status?: BackendStatus;
 }
 
-/** What somebody says about a backend; the history decides what it adds. */
+/** A status as it is reported of a backend; its history decides what that adds. */
 export interface StatusReport {
   status: BackendStatus;
   termination_reason?: TerminationReason | undefined;
@@ -43,6 +59,7 @@ export interface StatusReport {
   exit_code?: number | undefined;
 }
 
+/** A status's place in the life of a backend: 0 for `scheduled`. A later one has a higher rank. */
 export function statusRank(status: BackendStatus): number {
   return backendStatuses.indexOf(status);
 }

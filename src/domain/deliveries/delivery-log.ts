@@ -1,15 +1,17 @@
 import {
-  attemptsToldWithinMs,
+  attemptsFlushedWithinMs,
   deliveryAttemptsKept,
   deliveryAttemptsKeptMs,
   deliveryErrorMaxCharacters,
-  redeliveryJitter,
-  spawnRedeliveryDelaysMs,
-  terminateRedeliveryLongestMs,
+  pinnedBackoff,
+  retryJitter,
+  spawnRetryDelaysMs,
+  terminationBackoff,
   webhookAttemptTimeoutMs,
 } from "../limits.ts";
 import { type AttemptResult, judgeAttempt } from "./delivery.ts";
 
+/** Every webhook that a cluster is sent. */
 export const deliveryTypes = ["backend.spawn", "backend.terminate", "image.pinned", "cluster.ping"] as const;
 export type DeliveryType = (typeof deliveryTypes)[number];
 
@@ -22,7 +24,7 @@ export interface DeliveryAttempt {
   backendId?: string;
   /** 1 for the first. */
   attempt: number;
-  /** When it began, in milliseconds since the epoch. */
+  /** When the attempt began, in milliseconds since the epoch. */
   time: number;
   durationMs: number;
   /** Null where no answer came. */
@@ -31,10 +33,20 @@ export interface DeliveryAttempt {
   error: string | null;
 }
 
-/** `service` is null for what the account sends itself. */
+/** An attempt with the service that made it; null for what the account sends itself. */
 export type ServiceAttempt = DeliveryAttempt & { service: string | null };
 
-export const deliveryOutcomes = ["delivered", "retrying", "refused", "given_up"] as const;
+/** How a delivery stands. */
+export const deliveryOutcomes = [
+  /** An attempt was acknowledged, whatever came after it. */
+  "delivered",
+  /** The last attempt failed; another one comes. */
+  "retrying",
+  /** The cluster has said no, and is not sent it again. */
+  "refused",
+  /** The last attempt failed, and none comes any more. */
+  "given_up",
+] as const;
 export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /** All attempts of one webhook that are kept, oldest first and never empty. */
@@ -46,13 +58,13 @@ export interface Delivery<Attempt extends ServiceAttempt = ServiceAttempt> {
   outcome: DeliveryOutcome;
 }
 
-/** What an attempt's record says of its result. A termination of a backend that is unknown there counts as done. */
+/** What the log keeps of an attempt's result. A termination of a backend that is unknown there counts as delivered. */
 export function recordedResult(
   type: DeliveryType,
   result: AttemptResult,
 ): Pick<DeliveryAttempt, "status" | "error"> {
   const verdict = judgeAttempt(result);
-  const status = result.met === "answer" ? result.status : null;
+  const status = result.outcome === "response" ? result.status : null;
   if (verdict.verdict === "delivered" || (type === "backend.terminate" && status === 404)) {
     return { status, error: null };
   }
@@ -95,7 +107,9 @@ function once<Attempt extends DeliveryAttempt>(attempts: readonly Attempt[]): At
 
 /** By how much the next attempt of a delivery may follow the end of the last, and be recorded. */
 const nextAttemptWithinMs =
-  terminateRedeliveryLongestMs * (1 + redeliveryJitter) + webhookAttemptTimeoutMs + 2 * attemptsToldWithinMs;
+  Math.max(...spawnRetryDelaysMs, terminationBackoff.longestMs, pinnedBackoff.longestMs) * (1 + retryJitter) +
+  webhookAttemptTimeoutMs +
+  2 * attemptsFlushedWithinMs;
 
 function outcomeOf(
   attempts: readonly DeliveryAttempt[],
@@ -103,16 +117,16 @@ function outcomeOf(
   now: number,
 ): DeliveryOutcome {
   if (attempts.some(({ error }) => error === null)) return "delivered";
-  // A cluster that refuses to end a backend is asked on: only its 404 says that there is nothing left to end.
+  // A cluster that refuses to end a backend is sent it again: only its 404 says that there is nothing left to end.
   if (last.type !== "backend.terminate" && isRefusal(last.status)) return "refused";
   if (last.type === "cluster.ping") return "given_up";
-  if (last.type === "backend.spawn" && last.attempt > spawnRedeliveryDelaysMs.length) return "given_up";
+  if (last.type === "backend.spawn" && last.attempt > spawnRetryDelaysMs.length) return "given_up";
   return now < last.time + last.durationMs + nextAttemptWithinMs ? "retrying" : "given_up";
 }
 
 function isRefusal(status: number | null): boolean {
   if (status === null) return false;
-  const answer: AttemptResult = { met: "answer", status, retryAfter: null, location: null, body: "" };
+  const answer: AttemptResult = { outcome: "response", status, retryAfter: null, location: null, body: "" };
   return judgeAttempt(answer).verdict === "refused";
 }
 
@@ -122,7 +136,7 @@ function newerFirst(a: Place, b: Place): number {
   return b.first.time - a.first.time || (a.id < b.id ? 1 : -1);
 }
 
-/** Where a list goes on after a delivery. */
+/** Where a list goes on after a delivery: `<milliseconds>-<id>`. */
 export function deliveryCursor({ id, first }: Place): string {
   return `${first.time}-${id}`;
 }
@@ -135,6 +149,7 @@ export function afterDeliveryCursor(cursor: string): ((delivery: Place) => boole
   return (delivery) => delivery.id !== id && newerFirst(place, delivery) < 0;
 }
 
+/** Attempts that were recorded together, in one row. */
 export interface AttemptBatch {
   seq: number;
   /** When it was recorded, in milliseconds since the epoch. */
@@ -146,7 +161,11 @@ export interface AttemptBatch {
 /** So many batches are dropped at a time, that no single write is long. */
 const batchesDroppedAtOnce = 100;
 
-/** The batches that nothing is shown of any more, as many as may go at once. @param batches newest first */
+/**
+ * The `seq` of the batches of which nothing is shown any more, as many as may be dropped at once.
+ * @param batches newest first
+ * @param now milliseconds since the epoch
+ */
 export function batchesToDrop(batches: readonly AttemptBatch[], now: number): number[] {
   const dropped: number[] = [];
   let newer = 0;

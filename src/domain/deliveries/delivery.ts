@@ -1,21 +1,32 @@
-import { terminateRedeliveryLongestMs } from "../limits.ts";
+import { retryAfterLongestMs } from "../limits.ts";
 
-/** What one attempt to deliver a webhook met. */
+/** The outcome of one attempt to deliver a webhook. */
 export type AttemptResult =
-  | { met: "answer"; status: number; retryAfter: string | null; body: string; location: string | null }
-  | { met: "timeout" }
-  | { met: "connection_error"; message: string };
+  /** The cluster has answered, with whatever status. */
+  | { outcome: "response"; status: number; retryAfter: string | null; body: string; location: string | null }
+  /** No complete answer came within the attempt's time; the cluster may have received the webhook all the same. */
+  | { outcome: "timeout" }
+  /** No connection came about, or it broke off. */
+  | { outcome: "connection_error"; message: string };
 
+/** What follows from an attempt. */
 export type DeliveryVerdict =
+  /** The cluster has the webhook: it is not sent again. */
   | { verdict: "delivered"; body: string }
   /** Final: the cluster has said no, or is set up in a way that a repetition cannot mend. */
   | { verdict: "refused"; status: number; message: string }
+  /** It may be delivered later: the cluster was not reached, or has said that it is not able for now. */
   | { verdict: "retry"; message: string; retryAfterMs: number };
 
-/** Sorts the result of an attempt into what may be repeated and what may not (WIRE: cluster webhooks). */
+/**
+ * Sorts the result of an attempt into what may be repeated and what may not (src/protocol/README.md, "Cluster
+ * webhooks"): 2xx is delivered, 429, 5xx and no answer are retried, everything else is refused, redirects too. A
+ * refusal's message is the cluster's own where it gives one.
+ */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
-  if (result.met === "timeout") return retry("the cluster did not answer in time");
-  if (result.met === "connection_error") return retry(`the cluster could not be reached: ${result.message}`);
+  if (result.outcome === "timeout") return retry("the cluster did not answer in time");
+  if (result.outcome === "connection_error")
+    return retry(`the cluster could not be reached: ${result.message}`);
   const { status } = result;
   if (status >= 200 && status < 300) return { verdict: "delivered", body: result.body };
   if (status === 429 || status >= 500) {
@@ -39,10 +50,13 @@ function refused(status: number, message: string): DeliveryVerdict {
   return { verdict: "refused", status, message };
 }
 
-/** RFC 9110 10.2.3 in its seconds form; the date form would compare clocks of two machines and is ignored. */
+/**
+ * Reads a Retry-After header, in milliseconds and up to five minutes: `"7"` is 7000, anything unusable 0. RFC 9110 10.2.3 in its
+ * seconds form; the date form would compare clocks of two machines and is ignored.
+ */
 export function retryAfterMs(header: string | null): number {
   if (header === null || !/^\d{1,6}$/.test(header.trim())) return 0;
-  return Math.min(Number(header) * 1000, terminateRedeliveryLongestMs);
+  return Math.min(Number(header) * 1000, retryAfterLongestMs);
 }
 
 function refusalMessage(body: string): string | undefined {

@@ -2,12 +2,13 @@ import { type BackendStatus, isConnectable } from "../backends/status.ts";
 import { backendIdPattern } from "../ids.ts";
 import { fail, ok, type Result } from "../result.ts";
 
-/** What the id of a webhook tells of it; null for one that is none of a service's. */
+/** What the id of a webhook says of it. */
 export type WebhookName =
   | { type: "backend.spawn"; backendId: string }
   | { type: "backend.terminate"; backendId: string; hard: boolean }
   | { type: "image.pinned" };
 
+/** Reads a webhook's id: `<backend>_spawn`, `<backend>_terminate_hard`, `pinned_<uuid>`; null for one that is none of a service's. */
 export function webhookName(id: string): WebhookName | null {
   if (id.startsWith("pinned_")) return { type: "image.pinned" };
   const [backendId = "", what, how] = id.split("_");
@@ -20,7 +21,7 @@ export function webhookName(id: string): WebhookName | null {
 /**
  * Whether a spawn may be sent again, and as what: one that is still to be delivered is attempted as its schedule would,
  * one that was acknowledged is only repeated. `delivery_over` where the backend is ending or has ended.
- * @param backend undefined where it is known no more
+ * @param backend undefined where it is not known any more
  */
 export function judgeSpawnRedelivery(
   backend: { status: BackendStatus; acknowledged: boolean } | undefined,
@@ -48,7 +49,11 @@ export interface AnnouncedPin {
   digest: string | null;
 }
 
-/** Whether an `image.pinned` may be sent again: while it says what its environment is pinned to now. */
+/**
+ * Whether an `image.pinned` may be sent again: while it says what its environment is pinned to now.
+ * @param announced undefined where its data is not kept any more
+ * @param present undefined where there is no such environment any more
+ */
 export function judgePinRedelivery(
   announced: AnnouncedPin | undefined,
   present: AnnouncedPin | undefined,
@@ -62,6 +67,7 @@ export function judgePinRedelivery(
     : over(`it announced revision ${announced.revision}; its environment is pinned to another image now`);
 }
 
+/** The failure of a redelivery that would be of no use. */
 export function over(why: string) {
   return fail("delivery_over", `this webhook cannot be sent again: ${why}`);
 }

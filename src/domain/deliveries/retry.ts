@@ -1,28 +1,37 @@
-import {
-  redeliveryJitter,
-  spawnRedeliveryDelaysMs,
-  terminateRedeliveryFirstMs,
-  terminateRedeliveryLongestMs,
-} from "../limits.ts";
+import { type Backoff, retryJitter, spawnRetryDelaysMs } from "../limits.ts";
 
 /** Spreads a delay by ±20 %. @param random in [0, 1) */
 export function jittered(delayMs: number, random: number): number {
-  return Math.round(delayMs * (1 - redeliveryJitter + 2 * redeliveryJitter * random));
+  return Math.round(delayMs * (1 - retryJitter + 2 * retryJitter * random));
 }
 
-/** How long to wait after the `attempts`th failed spawn delivery (1, 2, …), or null to give it up. */
-export function spawnRedeliveryDelayMs(attempts: number, random: number, retryAfterMs = 0): number | null {
-  const delay = spawnRedeliveryDelaysMs[attempts - 1];
+/**
+ * How long to wait after the `attempts`th failed attempt at a spawn (1, 2, …), or null to give it up.
+ * @param random in [0, 1)
+ * @param retryAfterMs how long the cluster has asked to wait at least
+ */
+export function spawnRetryDelayMs(attempts: number, random: number, retryAfterMs = 0): number | null {
+  const delay = spawnRetryDelaysMs[attempts - 1];
   return delay === undefined ? null : Math.max(jittered(delay, random), retryAfterMs);
 }
 
-/** How long to wait after the `attempts`th failed delivery of anything else: doubling up to a longest. */
-export function redeliveryDelayMs(attempts: number, random: number, retryAfterMs = 0): number {
-  const delay = Math.min(terminateRedeliveryFirstMs * 2 ** (attempts - 1), terminateRedeliveryLongestMs);
-  return Math.max(jittered(delay, random), Math.min(retryAfterMs, terminateRedeliveryLongestMs));
+/**
+ * How long to wait after the `attempts`th failed attempt (1, 2, …) at what is paced by a backoff: by terminations' with
+ * middling chance 1, 2, 4, … 256 and then 300 s.
+ * @param random in [0, 1)
+ * @param retryAfterMs how long the other side has asked to wait at least, respected up to the longest delay
+ */
+export function backoffDelayMs(
+  { firstMs, longestMs }: Backoff,
+  attempts: number,
+  random: number,
+  retryAfterMs = 0,
+): number {
+  const delay = Math.min(firstMs * 2 ** (attempts - 1), longestMs);
+  return Math.max(jittered(delay, random), Math.min(retryAfterMs, longestMs));
 }
 
-/** The alarm that an object needs: the earliest of the times, or null when nothing is due. */
+/** The alarm that an object needs: the earliest of the times, or null where there is none. */
 export function earliest(times: Iterable<number | null | undefined>): number | null {
   let first: number | null = null;
   for (const time of times) {

@@ -18,6 +18,7 @@ const lowerBoundsMs: readonly number[] = [
   ),
   longestMs,
 ];
+/** How many buckets there are. */
 export const startupBuckets = lowerBoundsMs.length;
 
 /** The bucket that a duration falls into. Anything below zero is taken as zero. */
@@ -33,6 +34,7 @@ export function startupBucketBounds(bucket: number): { lowerMs: number; upperMs:
   return { lowerMs: lowerBoundsMs[bucket] ?? longestMs, upperMs: lowerBoundsMs[bucket + 1] ?? longestMs };
 }
 
+/** Counts durations by their buckets. */
 export function histogramOf(durationsMs: readonly number[]): StartupHistogram {
   const histogram = new Map<number, number>();
   for (const durationMs of durationsMs) {
@@ -42,12 +44,14 @@ export function histogramOf(durationsMs: readonly number[]): StartupHistogram {
   return histogram;
 }
 
+/** The counts of two histograms together. */
 export function mergeHistograms(a: StartupHistogram, b: StartupHistogram): StartupHistogram {
   const merged = new Map(a);
   for (const [bucket, count] of b) merged.set(bucket, (merged.get(bucket) ?? 0) + count);
   return merged;
 }
 
+/** How long start-ups took: how many there were, and the percentiles of their durations. */
 export interface StartupTimes {
   count: number;
   p50Ms: number;

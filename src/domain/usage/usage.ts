@@ -11,22 +11,34 @@ import {
 } from "./startup-histogram.ts";
 
 /** What is counted for an environment, in the order in which it is stored. */
-export const usageEvents = ["spawned", "reused", "refused", "ready", "failed"] as const;
-/**
- * `spawned`: a backend was started, which then becomes `ready` or `failed` (it ended, or was asked to end, before it
- * was ready). `reused`: a connect got the live holder of its key. `refused`: a connect was refused for a reason that
- * lies in the system; where the cluster refused it, a backend had been `spawned` for it, which `failed`.
- */
+export const usageEvents = [
+  /** A backend was started. It then becomes `ready` or `failed`. */
+  "spawned",
+  /** A connect got the live holder of its key. */
+  "reused",
+  /**
+   * A connect was refused for a reason that lies in the system; where the cluster refused it, a backend had been `spawned`
+   * for it, which `failed`.
+   */
+  "refused",
+  /** A backend answers. */
+  "ready",
+  /** A backend ended, or was terminated, before it was ready. */
+  "failed",
+] as const;
 export type UsageEvent = (typeof usageEvents)[number];
 
+/** How often each of them happened. */
 export type UsageTotals = Record<UsageEvent, number>;
 
+/** What happened in some stretch of time, with how long start-ups took. */
 export interface UsageCounts {
   totals: Readonly<UsageTotals>;
   /** From scheduled to ready, of the backends that became ready. */
   startup: StartupHistogram;
 }
 
+/** Nothing happened. */
 export const noUsage: UsageCounts = { totals: totalsOf(() => 0), startup: new Map() };
 
 /** One event as counts. @param startup how long it took to become ready, where that is the event */
@@ -34,6 +46,7 @@ export function countOf(event: UsageEvent, startup: StartupHistogram = new Map()
   return { totals: totalsOf((candidate) => (candidate === event ? 1 : 0)), startup };
 }
 
+/** The counts of two stretches of time together. */
 export function mergeUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   return {
     totals: totalsOf((event) => a.totals[event] + b.totals[event]),
@@ -41,13 +54,13 @@ export function mergeUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   };
 }
 
-/** What a step of a backend's life counts as. Each backend counts once at most, since its status never goes back. */
+/** What a step of a backend's life counts as, null for nothing. Each backend counts once at most, since its status never goes back. */
 export function eventOfStep(from: BackendStatus, to: BackendStatus): "ready" | "failed" | null {
   if (statusRank(from) >= statusRank("ready") || statusRank(to) < statusRank("ready")) return null;
   return isConnectable(to) ? "ready" : "failed";
 }
 
-/** Failures of a connect that say something of its caller, or answer a mere question (`key_not_held`). */
+/** Failures of a connect that are its caller's, or that answer a mere question (`key_not_held`). */
 const notRefusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "bad_request",
   "environment_required",
@@ -74,7 +87,10 @@ export function minuteOf(time: number): number {
 
 const storedForm = /^1((?: \d{1,15}){5})((?: \d{1,3}:\d{1,15})*)$/;
 
-/** Counts as they are stored: the form's version, the totals, and `bucket:count` for each bucket that has any. */
+/**
+ * Counts as they are stored: the form's version, the totals in the order of `usageEvents`, and `bucket:count` for each
+ * bucket that has any. Two spawns of which one became ready: `1 2 0 0 1 0 43:1`.
+ */
 export function encodeUsage({ totals, startup }: UsageCounts): string {
   const buckets = [...startup].sort(([a], [b]) => a - b).map(([bucket, count]) => `${bucket}:${count}`);
   return ["1", ...usageEvents.map((event) => totals[event]), ...buckets].join(" ");
@@ -101,7 +117,7 @@ export interface UsageRange {
   stepMs: number;
 }
 
-/** Whole steps that cover what was asked for. */
+/** Whole steps that cover a requested range. */
 export interface UsageSteps {
   from: number;
   stepMs: number;
@@ -132,6 +148,7 @@ export function usageSteps({ from, to, stepMs }: UsageRange): Result<UsageSteps>
   return ok({ from: start, stepMs, count });
 }
 
+/** What happened in one step. */
 export interface UsagePoint extends UsageTotals {
   /** Where the step begins, in milliseconds since the epoch. */
   at: number;

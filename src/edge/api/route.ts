@@ -1,33 +1,12 @@
 import type { z } from "zod";
-import type { Action } from "../../domain/credentials/access.ts";
 import type { Result } from "../../domain/result.ts";
 import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
+import type { RouteAccess } from "../admission/access.ts";
 import type { BackendPlace } from "../locate-backend.ts";
+import type { ParamName } from "../path-params.ts";
 
 export type ApiVersion = "v1" | "v2" | "v3" | "public";
-
-/** Who may call a route. */
-export type Access =
-  | { readonly kind: "public" }
-  /** The deployment's root token. */
-  | { readonly kind: "root" }
-  /** Any token that is valid, whatever it may do: to ask whose it is. */
-  | { readonly kind: "any_token" }
-  /** A token whose scope permits the action on what the path names. */
-  | {
-      readonly kind: "token";
-      readonly action: Action;
-      /** Where it is the query that names what is acted on: by `service` and `environment`, as a path would. */
-      readonly targetIn?: "query";
-    };
-
-/** The names of a path's parameters: `/user/:account/service` has `account`. */
-export type ParamName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
-  ? Name | ParamName<Rest>
-  : Path extends `${string}:${infer Name}`
-    ? Name
-    : never;
 
 interface Identified {
   identity: Identity;
@@ -49,7 +28,7 @@ export interface Call<Params, Query, Body> {
   forget(account: string, credentialId: string): void;
 }
 
-type HandlerCall<Path extends string, A extends Access, Query, Body> = Call<
+type HandlerCall<Path extends string, A extends RouteAccess, Query, Body> = Call<
   Record<ParamName<Path>, string>,
   Query,
   Body
@@ -65,6 +44,8 @@ interface Description {
   summary: string;
   /** `application/json` when it is left out; others are answered with a Response of the handler's own. */
   produces?: "text/html" | "text/event-stream";
+  /** Where it is the query that names what is acted on: by `service` and `environment`, as a path would. */
+  targetIn?: "query";
   /** Whether pages of any origin may call it. */
   cors?: boolean;
   /** Whether `Idempotency-Key` makes it replayable. */
@@ -75,7 +56,7 @@ interface Description {
   bodyMaxBytes?: number;
 }
 
-interface Spec<Path extends string, A extends Access, Query, Body, Answer> extends Description {
+interface Spec<Path extends string, A extends RouteAccess, Query, Body, Answer> extends Description {
   method: Method;
   path: Path;
   version: ApiVersion;
@@ -101,7 +82,7 @@ export interface Route extends Description {
   method: Method;
   path: string;
   version: ApiVersion;
-  access: Access;
+  access: RouteAccess;
   query?: z.ZodType;
   body?: z.ZodType;
   answer?: z.ZodType;
@@ -114,7 +95,7 @@ export interface Route extends Description {
  */
 export function defineRoute<
   const Path extends string,
-  const A extends Access,
+  const A extends RouteAccess,
   Query = undefined,
   Body = undefined,
   Answer = null,

@@ -1,40 +1,25 @@
-import { permits } from "../../domain/credentials/access.ts";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
-import { isName, nameRule, nearest } from "../../domain/names.ts";
-import { digestPattern } from "../../domain/pins/images.ts";
-import { type Failure, fail, ok, type Result } from "../../domain/result.ts";
-import type { Actor, Idempotency, Identity } from "../../objects/contract.ts";
-import type { Env } from "../../objects/env.ts";
+import { nearest } from "../../domain/names.ts";
+import { type Failure, ok, type Result } from "../../domain/result.ts";
+import type { Idempotency } from "../../objects/contract.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { authenticate, authenticateRoot } from "../admission/authenticate.ts";
-import type { TokenCache } from "../admission/token-cache.ts";
+import { type Admitted, admit, type Named } from "../admission/admit.ts";
+import { bearerCredential } from "../admission/credential.ts";
+import { actorOf } from "../admission/identify.ts";
+import type { IsolateState } from "../admission/isolate-state.ts";
 import { parseJson, readText } from "../body.ts";
 import { parseInput } from "../input.ts";
-import { type BackendPlace, backendNotFound, locateBackend, type ServiceCodes } from "../locate-backend.ts";
+import { backendNotFound } from "../locate-backend.ts";
+import { type Arrival, checkParams } from "../path-params.ts";
 import { emptyAnswer, failureAnswer, jsonAnswer } from "./answer.ts";
 import { parseIfMatch, readIdempotency } from "./preconditions.ts";
 import type { AnyCall, Route } from "./route.ts";
 
-/** What an isolate remembers between requests. */
-export interface IsolateState {
-  tokens: TokenCache;
-  serviceCodes: ServiceCodes;
-}
-
-interface Arrival {
-  request: Request;
-  env: Env;
-  params: Record<string, string>;
-}
-
 /** Answers one request by its route: who is it, may they, what do they say, one call, the answer. */
-export async function runRoute(
-  route: Route,
-  arrival: Arrival,
-  state: IsolateState,
-  requestId: string,
-): Promise<Response> {
-  const admitted = await admit(route, arrival, state);
+export async function runRoute(route: Route, arrival: Arrival, state: IsolateState): Promise<Response> {
+  const requestId = crypto.randomUUID();
+  const credential = bearerCredential(arrival.request.headers.get("authorization"));
+  const admitted = await admit(arrival.env, credential, route.access, namedBy(route, arrival), state);
   if (!admitted.ok) return failureAnswer(admitted.error, requestId, route.version);
   const call = await readCall(route, arrival, admitted.value, state);
   if (!call.ok) return failureAnswer(call.error, requestId, route.version);
@@ -54,50 +39,15 @@ export async function runRoute(
   return jsonAnswer(result.value, route.status ?? 200, requestId, headers);
 }
 
-interface Admitted {
-  identity?: Identity;
-  backend?: BackendPlace;
-}
-
-/** Invariant 8: what is another account's is not found, in the words for what does not exist. */
-async function admit(
-  route: Route,
-  { request, env, params }: Arrival,
-  state: IsolateState,
-): Promise<Result<Admitted>> {
-  const { access } = route;
-  const authorization = request.headers.get("authorization");
-  if (access.kind === "root") {
-    const root = authenticateRoot(env, authorization);
-    return root.ok ? ok({}) : root;
-  }
-  if (access.kind === "public") {
-    if (params.id === undefined) return ok({});
-    const backend = await locateBackend(env, params.id, state.serviceCodes);
-    return backend.ok ? ok({ backend: backend.value }) : backend;
-  }
-
-  const authenticated = await authenticate(env, authorization, state.tokens);
-  if (!authenticated.ok) return authenticated;
-  const identity = authenticated.value;
-  if (params.account !== undefined && params.account !== identity.account) {
-    return fail("account_not_found", `account \`${params.account.slice(0, 80)}\` not found`);
-  }
-  const admitted: Admitted = { identity };
-  if (params.id !== undefined) {
-    const backend = await locateBackend(env, params.id, state.serviceCodes);
-    if (!backend.ok) return backend;
-    if (backend.value.account !== identity.account) return backendNotFound(params.id);
-    admitted.backend = backend.value;
-  }
-  if (access.kind === "any_token") return ok(admitted);
-  const named = access.targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
-  const service = admitted.backend?.service ?? named.service;
-  const permitted = permits(identity, access.action, {
-    ...(service === undefined ? {} : { service }),
-    ...(named.environment === undefined ? {} : { environment: named.environment }),
-  });
-  return permitted.ok ? ok(admitted) : permitted;
+/** What a request acts on, as its path names it, or its query. */
+function namedBy({ targetIn }: Route, { request, params }: Arrival): Named {
+  const target = targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
+  return {
+    account: params.account,
+    backendId: params.id,
+    service: target.service,
+    environment: target.environment,
+  };
 }
 
 /** Reads everything that a request says besides who it is. */
@@ -107,7 +57,7 @@ async function readCall(
   { identity, backend }: Admitted,
   { tokens }: IsolateState,
 ): Promise<Result<AnyCall>> {
-  const names = checkNames(params);
+  const names = checkParams(params);
   if (!names.ok) return names;
 
   let query: unknown;
@@ -152,32 +102,6 @@ async function readCall(
     ...(identity ? { identity, actor: actorOf(identity) } : {}),
     ...(backend ? { backend } : {}),
   });
-}
-
-/** Who does something, by their token. */
-export function actorOf({ tokenId, tokenName, environments }: Identity): Actor {
-  return { tokenId, tokenName, ...(environments === undefined ? {} : { environments }) };
-}
-
-const namedParams: readonly string[] = ["account", "service", "environment", "cluster"];
-
-/** `bad_request` where a parameter of a path cannot name what it should. */
-export function checkNames(params: Record<string, string>): Result<null> {
-  for (const [param, value] of Object.entries(params)) {
-    if (namedParams.includes(param) && !isName(value)) {
-      return fail(
-        "bad_request",
-        `\`${value.slice(0, 80)}\` is not a name of a ${param}: a name is ${nameRule}`,
-      );
-    }
-    if (param === "digest" && !digestPattern.test(value)) {
-      return fail(
-        "bad_request",
-        `\`${value.slice(0, 80)}\` is not an image digest; expected sha256: and 64 hexadecimal digits in lower case`,
-      );
-    }
-  }
-  return ok(null);
 }
 
 /** Says what there is instead of a service that was not found. Costs a call, on this failure only. */

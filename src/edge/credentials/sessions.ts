@@ -1,7 +1,7 @@
 import { type SessionKind, shortUserAgent } from "../../domain/credentials/sessions.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import { loginLinkNotFound } from "../../objects/account/sessions.ts";
-import type { Identity, SessionWish } from "../../objects/contract.ts";
+import type { Identity, SessionParams } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { formatAccessToken, hashSecret, parseAccessToken } from "../../protocol/tokens/access-token.ts";
@@ -50,7 +50,7 @@ async function withSecret(
   env: Env,
   account: string,
   userAgent: string | null,
-  make: (wish: SessionWish) => Promise<Result<Session>>,
+  make: (params: SessionParams) => Promise<Result<Session>>,
 ): Promise<Result<StartedSession>> {
   const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, undefined));
   const made = await make({ userAgent: shortUserAgent(userAgent), secret: { id, secretHash } });

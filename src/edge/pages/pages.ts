@@ -5,7 +5,8 @@ import { clusterPage } from "./cluster/cluster.tsx";
 import { clustersPage } from "./cluster/clusters.tsx";
 import { environmentPage } from "./environment/environment.tsx";
 import { eventsPage } from "./events/events.tsx";
-import type { Page, PageStream } from "./frame/page.ts";
+import type { Page } from "./frame/page.ts";
+import type { PageStream } from "./frame/page-stream.ts";
 import { imagePage } from "./images/image.tsx";
 import { imagesPage } from "./images/images.tsx";
 import { cliLoginPage } from "./login/cli-login.tsx";
@@ -13,7 +14,7 @@ import { servicePage } from "./service/service.tsx";
 import { servicesPage } from "./service/services.tsx";
 import { settingsPage } from "./settings/settings.tsx";
 
-/** Every page that needs somebody to be logged in, and what is streamed to them. */
+/** Every page for visitors who are logged in, and what is streamed to them. */
 export const pages: readonly (Page | PageStream)[] = [
   servicesPage,
   servicePage,

@@ -1,4 +1,3 @@
-import { permittedActions } from "../../domain/registry/actions.ts";
 import { parseRepositoryName } from "../../domain/registry/repository.ts";
 import type { Env } from "../../objects/env.ts";
 import {
@@ -7,11 +6,14 @@ import {
   parseScopes,
   type RegistryClaims,
 } from "../../protocol/oci/access.ts";
+import { decide } from "../admission/admit.ts";
+import { basicOrBearerCredential } from "../admission/credential.ts";
+import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
-import { type Caller, identifyCaller } from "./caller.ts";
+import { ociRefusal } from "./refusal.ts";
 
 /**
  * `GET /v2/token?service=&scope=`: a short-lived token for what the caller asks for, as far as the caller may
@@ -28,8 +30,11 @@ export async function answerTokenRequest(
     const failure = { code: "UNSUPPORTED", message: "tokens are asked for with GET", status: 405 };
     return ociFailureAnswer(failure, { allow: "GET" });
   }
-  const caller = await identifyCaller(env, request.headers.get("authorization"), tokens, now);
-  if (!caller.ok) return ociFailureAnswer(caller.error, { "www-authenticate": basicChallenge });
+  const credential = basicOrBearerCredential(request.headers.get("authorization"));
+  const caller = await identifyRegistryCaller(env, credential, tokens, now);
+  if (!caller.ok) {
+    return ociFailureAnswer(ociRefusal(caller.error, "").error, { "www-authenticate": basicChallenge });
+  }
   const scopes = new URL(request.url).searchParams.getAll("scope");
   const claims = claimsOf(caller.value, scopes);
   const { signer } = signingOf(env);
@@ -37,23 +42,22 @@ export async function answerTokenRequest(
   return ociJson(answer, { "cache-control": "no-store" });
 }
 
-function claimsOf({ account, scope, granted }: Caller, scopes: readonly string[]): RegistryClaims {
+/** Of what is requested, what the caller may do: a registry token does not buy a greater one. */
+function claimsOf(caller: Holder, scopes: readonly string[]): RegistryClaims {
   const access = parseScopes(scopes).flatMap(({ name, actions }) => {
     const parsed = parseRepositoryName(name);
-    if (parsed.kind !== "repository" || parsed.repository.account !== account) return [];
-    const permitted = permittedActions(scope, parsed.repository.service);
-    // A registry token does not buy a greater one.
-    const before = granted?.filter((one) => one.name === name).flatMap((one) => one.actions);
-    const given = actions.filter(
-      (action) => permitted.includes(action) && (before?.includes(action) ?? true),
+    if (parsed.kind !== "repository") return [];
+    const granted = actions.filter(
+      (action) => decide(caller, { kind: "repository", action }, parsed.repository).ok,
     );
-    return given.length === 0 ? [] : [{ type: "repository" as const, name, actions: given }];
+    return granted.length === 0 ? [] : [{ type: "repository" as const, name, actions: granted }];
   });
+  const { account, role, service, environments } = caller;
   return {
     sub: account,
-    role: scope.role,
-    ...(scope.service === undefined ? {} : { service: scope.service }),
-    ...(scope.environments === undefined ? {} : { environments: [...scope.environments] }),
+    role,
+    ...(service === undefined ? {} : { service }),
+    ...(environments === undefined ? {} : { environments: [...environments] }),
     access,
   };
 }

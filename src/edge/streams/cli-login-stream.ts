@@ -1,8 +1,8 @@
 import { loginWaitMs } from "../../domain/limits.ts";
 import type { LoginRpc } from "../../objects/contract.ts";
+import { unreached } from "../../objects/unreached.ts";
 import type { CliLoginStatus } from "../../protocol/jamsocket/login.ts";
 import { sseEvent } from "../../protocol/sse.ts";
-import { isUnavailable } from "../transport-error.ts";
 
 const retryMs = 1_000;
 
@@ -42,7 +42,7 @@ async function untilConfirmed(
     try {
       if (await login.waitConfirmed(Math.min(leftMs, loginWaitMs))) return true;
     } catch (error) {
-      if (!isUnavailable(error)) throw error;
+      if (!unreached(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }

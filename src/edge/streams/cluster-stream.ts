@@ -2,7 +2,7 @@ import { type AttemptResult, judgeAttempt } from "../../domain/deliveries/delive
 import { webhookAttemptTimeoutMs } from "../../domain/limits.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { SignedGet } from "../../objects/contract.ts";
-import { answerMet } from "../../objects/webhook-sender.ts";
+import { responseOutcome } from "../../objects/webhook-sender.ts";
 
 /** What is asked of a cluster, for the messages of failures. */
 interface StreamAsked {
@@ -11,7 +11,7 @@ interface StreamAsked {
   what: string;
 }
 
-type Met = AttemptResult | { met: "other_content"; contentType: string | null };
+type Outcome = AttemptResult | { outcome: "other_content"; contentType: string | null };
 
 /**
  * Asks a cluster for a stream of server-sent events.
@@ -34,16 +34,16 @@ export async function openClusterStream(
       signal: late.signal,
     });
     if (!response.ok) {
-      return { ok: false, error: streamFailure(asked, await answerMet(response)) };
+      return { ok: false, error: streamFailure(asked, await responseOutcome(response)) };
     }
     const contentType = response.headers.get("content-type");
     if (response.status === 200 && isEventStream(contentType)) return ok(response);
     await response.body?.cancel();
-    return { ok: false, error: streamFailure(asked, { met: "other_content", contentType }) };
+    return { ok: false, error: streamFailure(asked, { outcome: "other_content", contentType }) };
   } catch (error) {
-    if (late.signal.aborted) return { ok: false, error: streamFailure(asked, { met: "timeout" }) };
+    if (late.signal.aborted) return { ok: false, error: streamFailure(asked, { outcome: "timeout" }) };
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: streamFailure(asked, { met: "connection_error", message }) };
+    return { ok: false, error: streamFailure(asked, { outcome: "connection_error", message }) };
   } finally {
     clearTimeout(timer);
   }
@@ -54,15 +54,15 @@ function isEventStream(contentType: string | null): boolean {
 }
 
 /** What is told of an attempt that gave no stream. A cluster's own 401 is not the caller's. */
-function streamFailure({ cluster, what }: StreamAsked, met: Met): Failure {
+function streamFailure({ cluster, what }: StreamAsked, result: Outcome): Failure {
   const bad = (why: string): Failure => ({
     code: "cluster_bad_answer",
     message: `cluster \`${cluster}\` gave no ${what}: ${why}`,
   });
-  if (met.met === "other_content") {
-    return bad(`it answered with ${met.contentType ?? "no content"} where text/event-stream was expected`);
+  if (result.outcome === "other_content") {
+    return bad(`it answered with ${result.contentType ?? "no content"} where text/event-stream was expected`);
   }
-  const verdict = judgeAttempt(met);
+  const verdict = judgeAttempt(result);
   switch (verdict.verdict) {
     case "retry":
       return {

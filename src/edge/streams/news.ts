@@ -1,5 +1,7 @@
-import { redeliveryDelayMs } from "../../domain/deliveries/retry.ts";
+import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
+import { refollowBackoff, refollowLongestMs } from "../../domain/limits.ts";
 import type { Env } from "../../objects/env.ts";
+import { FailureLog } from "../../objects/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
@@ -25,6 +27,7 @@ export function accountNews(env: Env, account: string): ReadableStream<AccountNe
         last = items.at(-1)?.id ?? last;
         return { items: items.map((event) => ({ event })), ...rest };
       },
+      failures: new FailureLog(`events of account ${account}`),
       begun: { event: null },
     }),
     { highWaterMark: 0 },
@@ -44,6 +47,7 @@ export function serviceNews(env: Env, account: string, service: string): Readabl
         const nudge = serviceNudge.safeParse(JSON.parse(message));
         return nudge.success ? { items: [nudge.data] } : { items: [], isLast: true };
       },
+      failures: new FailureLog(`news of service ${account}/${service}`),
       begun: { changed: [...serviceParts] },
     }),
     { highWaterMark: 0 },
@@ -52,12 +56,11 @@ export function serviceNews(env: Env, account: string, service: string): Readabl
 
 /** More than that does not wait for a reader: it is told that something may have changed when it reads again. */
 const mostUnreadNews = 100;
-/** How long at most it is before an object that cannot be followed is asked again. */
-const longestPauseMs = 30_000;
 
 interface NewsPorts<T> {
   open(): ReturnType<typeof openFollowing>;
   hear(message: string): Heard<T>;
+  failures: FailureLog;
   /** What is told whenever following has begun. */
   begun: T;
 }
@@ -109,9 +112,10 @@ class News<T> implements UnderlyingSource<T> {
       const reader = followMessages(opened.socket, { hear, mostUnread: mostUnreadNews }).getReader();
       if (this.#isCancelled) await reader.cancel();
       this.#following = reader;
+      this.#ports.failures.succeeded("follow");
       return "begun";
-    } catch {
-      // The object is being restarted, or is overloaded.
+    } catch (error) {
+      this.#ports.failures.failed("follow", error);
       return "failed";
     }
   }
@@ -119,7 +123,10 @@ class News<T> implements UnderlyingSource<T> {
   /** Waits until it is time to follow again, or nobody reads any more. */
   #pause(): Promise<void> {
     this.#failures += 1;
-    const delayMs = Math.min(redeliveryDelayMs(this.#failures, Math.random()), longestPauseMs);
+    const delayMs = Math.min(
+      backoffDelayMs(refollowBackoff, this.#failures, Math.random()),
+      refollowLongestMs,
+    );
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, delayMs);
       this.#wake = () => {

@@ -1,4 +1,4 @@
-/** Runs in the browser: shows what the room says, and says what is done here. */
+/** Runs in the browser: shows the room's state, and sends what its user does. */
 export const pageScript = `
 const count = document.getElementById("count");
 const add = document.getElementById("add");

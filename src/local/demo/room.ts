@@ -2,8 +2,8 @@ import { z } from "zod";
 
 const notesMaxCharacters = 4000;
 
-/** What a browser says. */
-const said = z.discriminatedUnion("type", [
+/** What a browser sends. */
+const visitorMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("add") }),
   z.object({ type: z.literal("notes"), text: z.string().max(notesMaxCharacters) }),
 ]);
@@ -26,29 +26,29 @@ export class Room {
 
   enter(visitor: Visitor): void {
     this.#visitors.add(visitor);
-    this.#tell(this.#visitors);
+    this.#send(this.#visitors);
   }
 
   leave(visitor: Visitor): void {
     this.#visitors.delete(visitor);
-    this.#tell(this.#visitors);
+    this.#send(this.#visitors);
   }
 
-  /** Takes what a visitor's browser sent; anything that makes no sense is ignored. */
-  hear(visitor: Visitor, text: string): void {
-    const message = said.safeParse(parseJson(text));
+  /** Handles what a visitor's browser sent; what is malformed is ignored. */
+  receive(visitor: Visitor, text: string): void {
+    const message = visitorMessage.safeParse(parseJson(text));
     if (!message.success) return;
     if (message.data.type === "add") {
       this.#count++;
-      this.#tell(this.#visitors);
+      this.#send(this.#visitors);
     } else if (this.#hasNotes) {
       this.#notes = message.data.text;
-      // Its own text, come back late, would overwrite what the writer has typed since.
-      this.#tell([...this.#visitors].filter((other) => other !== visitor));
+      // Echoed late, it would overwrite what its writer has typed since.
+      this.#send([...this.#visitors].filter((other) => other !== visitor));
     }
   }
 
-  #tell(visitors: Iterable<Visitor>): void {
+  #send(visitors: Iterable<Visitor>): void {
     const text = JSON.stringify({
       count: this.#count,
       people: Array.from(this.#visitors, ({ name }) => name),

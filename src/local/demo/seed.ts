@@ -31,9 +31,8 @@ export interface SeedSettings {
 }
 
 /**
- * Sets the demo up. A step that is done already is left out, so that a start after one that broke off completes it.
- * Once all was done, it is the user's; but for images that the runtime of an earlier start could run and this one
- * cannot.
+ * Sets the demo up. Steps that are done are skipped, so that a start after an interrupted one completes it. Once it is
+ * complete it is the user's, and nothing is set up again but images that only an earlier start's runtime can run.
  */
 export async function seedDemo(settings: SeedSettings): Promise<void> {
   const { file } = settings;
@@ -54,7 +53,7 @@ async function seedService(api: ApiClient): Promise<void> {
   expectDone(await api.send({ method: "POST", path: ["services"], body, answer: service }), attempted);
 }
 
-/** Builds the images, and pushes them with those tags that are missing or that nobody has moved since they were pushed. */
+/** Builds the images, and pushes them with those tags that are missing or that were not moved since they were pushed. */
 async function seedImages(api: ApiClient, { apiUrl, token, runtime, file }: SeedSettings): Promise<void> {
   const path = ["services", demoService, "images"];
   const listed = await api.list({ path, page: imageList, itemsOf: (page) => page.images, limit: undefined });

@@ -6,7 +6,7 @@ import { sessionOf, verifiedUser } from "./session.ts";
 
 const messageMaxBytes = 64 * 1024;
 
-/** Serves a demo backend on `PORT`: a page, and a WebSocket over which everybody who has it open sees the same. */
+/** Serves a demo backend on `PORT`: a page, and a WebSocket that keeps everyone who has it open in sync. */
 export function serve(look: Look): void {
   const session = sessionOf(process.env);
   const room = new Room({ hasNotes: look.hasNotes });
@@ -33,7 +33,7 @@ export function serve(look: Look): void {
       send: (text: string) => socket.send(text),
     };
     socket.on("error", () => socket.terminate());
-    socket.on("message", (data) => room.hear(visitor, data.toString()));
+    socket.on("message", (data) => room.receive(visitor, data.toString()));
     socket.on("close", () => room.leave(visitor));
     room.enter(visitor);
   });

@@ -1,6 +1,6 @@
 import querystring from "node:querystring";
 
-/** What a demo backend knows of itself: what Slipway told it in its environment. */
+/** What a demo backend knows of itself: what its environment has from Slipway. */
 export interface Session {
   backendId: string;
   environment: string;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { z } from "zod";
-import { hasCode } from "../../agent/files.ts";
+import { hasCode } from "../../agent/log.ts";
 
 /** Replaces a file as a whole, readable by its owner only: a reader sees the old text or the new one. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
@@ -15,7 +15,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   }
 }
 
-/** Reads a JSON file by its schema; null where there is none. Rejects, naming the file, where it is something else. */
+/** Reads a JSON file by its schema; null where there is none. Rejects, with its path, where it does not match. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   let text: string;
   try {

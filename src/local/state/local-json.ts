@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** `<state-dir>/local.json` (WIRE: "npm start"): there while the deployment is ready. */
+/** `<state-dir>/local.json`, which exists while the deployment is ready (src/protocol/README.md). */
 export const localJson = z.object({
   api_url: z.string(),
   account: z.string(),

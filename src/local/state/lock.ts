@@ -1,10 +1,10 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../../agent/files.ts";
+import { hasCode } from "../../agent/log.ts";
 
 /**
- * Takes a state directory for this process; one whose process has ended is taken over.
- * @returns what gives it back. Rejects where a live process has it.
+ * Locks a state directory for this process; a lock whose process has ended is taken over.
+ * @returns what releases it. Rejects where a live process holds it.
  */
 export async function lockStateDir(stateDir: string): Promise<() => Promise<void>> {
   const path = join(stateDir, "pid");
@@ -42,7 +42,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: there is one, of somebody else.
+    // EPERM: there is one, of another user.
     return !hasCode(error, "ESRCH");
   }
 }

@@ -24,7 +24,7 @@ export type DemoImages = z.infer<typeof demoImages>;
 const localState = z.object({
   root_token: z.string(),
   signing_keys: signingKeys,
-  /** Makes a repeated creation of the account, after a crash, give its token again. */
+  /** The `Idempotency-Key` of the account's creation: repeated after a crash, it answers with the same token. */
   account_idempotency_key: z.string(),
   /** An admin token of the demo account. */
   token: z.string().nullable(),
@@ -36,7 +36,7 @@ const localState = z.object({
 });
 export type LocalState = z.infer<typeof localState>;
 
-/** What a deployment on this machine remembers outside of the Worker, its secrets among it. */
+/** What a deployment on this machine keeps outside of the Worker, including its secrets. */
 export interface LocalStateFile {
   readonly path: string;
   readonly state: LocalState;

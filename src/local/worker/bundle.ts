@@ -3,7 +3,7 @@ import { type BuildOptions, build } from "esbuild";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The Worker as one ES module, bundled under the conditions under which wrangler bundles it. */
+/** The Worker as one ES module, bundled with the same conditions as by wrangler. */
 export function bundleWorker(): Promise<string> {
   return bundle({
     entryPoints: ["src/edge/worker.ts"],

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What the Worker's process is told, once, over its IPC channel. The end of the channel tells it to stop. */
+/** The one message to the Worker's process, over its IPC channel. It stops when the channel closes. */
 export const workerStart = z.object({
   port: z.int(),
   /** Where the Durable Objects keep their databases. */
@@ -9,7 +9,7 @@ export const workerStart = z.object({
 });
 export type WorkerStart = z.infer<typeof workerStart>;
 
-/** What it says of it, once. */
+/** Its one answer. */
 export const workerAnswer = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("failed"), message: z.string() }),

@@ -1,4 +1,4 @@
-/** What wrangler.toml says of the Worker and reading it would need wrangler for, which takes seconds to load. */
+/** What wrangler.toml has of the Worker, which only wrangler could read: it takes seconds to load. A test compares both. */
 export const workerOptions = {
   compatibilityDate: "2026-10-01",
   durableObjects: {

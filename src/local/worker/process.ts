@@ -4,8 +4,8 @@ import { type WorkerAnswer, type WorkerStart, workerStart } from "./messages.ts"
 import { workerOptions } from "./options.ts";
 
 /*
- * The process that runs the Worker in Miniflare. It is one of its own because Miniflare ends its process on the
- * first SIGINT, while agents still have ends to report; and because it can see its parent's end, however it ends.
+ * The process that runs the Worker in Miniflare. It is separate because Miniflare ends its process on the first SIGINT,
+ * while agents still have ends to report; and because it notices when its parent ends, even by SIGKILL.
  */
 
 const stopAtMostMs = 5_000;
@@ -34,7 +34,7 @@ async function runWorker({ port, storageDir, bindings }: WorkerStart): Promise<M
   return miniflare;
 }
 
-function tell(answer: WorkerAnswer): void {
+function send(answer: WorkerAnswer): void {
   process.send?.(answer);
 }
 
@@ -43,14 +43,14 @@ let running: Promise<Miniflare> | undefined;
 process.once("message", (message) => {
   running = runWorker(workerStart.parse(message));
   running.then(
-    () => tell({ type: "ready" }),
+    () => send({ type: "ready" }),
     (error: unknown) =>
-      tell({ type: "failed", message: error instanceof Error ? error.message : String(error) }),
+      send({ type: "failed", message: error instanceof Error ? error.message : String(error) }),
   );
 });
 
 process.once("disconnect", async () => {
-  // Storage is complete at any instant, so that nothing is lost by leaving; Miniflare takes workerd along.
+  // Storage is durable at any instant, so that exiting loses nothing; workerd ends with Miniflare.
   setTimeout(() => process.exit(), stopAtMostMs);
   try {
     await (await running)?.dispose();

@@ -6,19 +6,19 @@ import { type WorkerStart, workerAnswer } from "./messages.ts";
 const program = fileURLToPath(new URL("./process.ts", import.meta.url));
 
 export interface RunningWorker {
-  /** Resolves when its process has ended, asked to or not. */
+  /** Resolves when its process has ended, requested or not. */
   ended: Promise<void>;
-  /** Stops it. Its storage is complete at any instant. */
+  /** Stops it. Its storage is durable at any instant. */
   close(): Promise<void>;
 }
 
 /**
- * Runs the Worker on a port of 127.0.0.1, in a process of its own. Rejects with what is wrong when it does not start.
+ * Runs the Worker on a port of 127.0.0.1, in a separate process. Rejects with the cause when it does not start.
  * @param output a file descriptor for what it prints
  */
 export async function startWorker(start: WorkerStart, output: number): Promise<RunningWorker> {
   const child = spawn(process.execPath, [program], {
-    // A group of its own: Ctrl-C at the terminal is for this process, which stops the Worker last.
+    // In another process group: Ctrl-C at the terminal reaches this process only, which stops the Worker last.
     detached: true,
     stdio: ["ignore", output, output, "ipc"],
   });
@@ -42,8 +42,8 @@ export async function startWorker(start: WorkerStart, output: number): Promise<R
 async function answered(child: ChildProcess, start: WorkerStart): Promise<void> {
   const over = new AbortController();
   const answer = once(child, "message", { signal: over.signal }).then(([message]) => {
-    const told = workerAnswer.parse(message);
-    if (told.type === "failed") throw new Error(`the Worker does not start: ${told.message}`);
+    const parsed = workerAnswer.parse(message);
+    if (parsed.type === "failed") throw new Error(`the Worker does not start: ${parsed.message}`);
   });
   const exit = once(child, "exit", { signal: over.signal }).then(([code, signal]) => {
     throw new Error(`the Worker's process ended before it was ready (${code ?? signal})`);

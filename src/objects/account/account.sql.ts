@@ -1,7 +1,7 @@
 import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
-import { sessionsMigration } from "./credentials.sql.ts";
+import { credentialsSql, sessionsMigration } from "./credentials.sql.ts";
 import { eventsMigration, eventsSql } from "./events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
@@ -106,6 +106,7 @@ export type AccountRow = {
 export function accountSql(db: Database, eventWritten: () => void) {
   return {
     ...eventsSql(db.watched(eventWritten)),
+    ...credentialsSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
     insertAccount: (name: string, now: number) =>

@@ -1,4 +1,7 @@
+import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
@@ -8,56 +11,127 @@ import type {
 } from "../../protocol/v3/clusters.ts";
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { Session } from "../../protocol/v3/sessions.ts";
+import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   AccountRpc,
   Actor,
   Idempotency,
+  Identity,
+  LoginLink,
   NewSecret,
   ServiceDescription,
+  SessionParams,
   SignedGet,
 } from "../contract.ts";
-import { pageStart, toPage } from "../page.ts";
-import { handedOn } from "../rpc.ts";
+import { objectFailures } from "../failure-log.ts";
+import { FollowedObject, Followers } from "../followers.ts";
+import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import type { AccountRow, ClusterRow } from "./account.sql.ts";
 import * as clusters from "./clusters.ts";
-import { type ConfigSyncPorts, finishDeletion, syncConfig } from "./config-sync.ts";
-import { AccountCredentials, noAccount } from "./credentials.ts";
-import { listEvents, recordEvents } from "./events.ts";
+import { finishDeletion, syncConfig, syncRetryMs } from "./config-sync.ts";
+import { EventFeed, listEvents, recordEvents } from "./events.ts";
+import type { AccountPorts } from "./ports.ts";
 import * as secrets from "./secrets.ts";
-import {
-  beginService,
-  creationInProgress,
-  serviceExists,
-  serviceNotFound,
-  setServiceRemoved,
-  setServiceUp,
-} from "./service-setup.ts";
-import { createToken } from "./tokens.ts";
-import { accountConfig } from "./views.ts";
-
-const syncRetryMs = 2_000;
+import * as services from "./service-setup.ts";
+import * as sessions from "./sessions.ts";
+import { AccountState } from "./state.ts";
+import * as tokens from "./tokens.ts";
+import { accountConfig, tokenView } from "./views.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
-export class Account extends AccountCredentials implements AccountRpc {
-  readonly #db = this.db;
-  readonly #sql = this.sql;
-  readonly #idempotency = this.idempotency;
-  readonly #alarm = this.wakeUp;
-  readonly #events = this.eventNews;
-  readonly #creating = new Set<string>();
+export class Account extends FollowedObject implements AccountRpc {
+  readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
+  readonly #alarm = new Alarm(this.ctx);
+  readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
+  readonly #ports: AccountPorts = {
+    state: this.#state,
+    alarm: this.#alarm,
+    failures: objectFailures(this.ctx, "Account"),
+    cluster: (account, name) => clusterStub(this.env, account, name),
+    service: (account, name) => serviceStub(this.env, account, name),
+    registry: (account) => registryStub(this.env, account),
+    directory: (code) => directoryStub(this.env, code),
+  };
   readonly #allowPrivate = this.env.ALLOW_PRIVATE_CLUSTERS === "true";
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
-    if (!this.#db.ready) this.#db.migrate();
+    const { db, sql } = this.#state;
+    if (!db.ready) db.migrate();
     const now = Date.now();
-    return this.#idempotency.once(idempotency, now, () => {
-      if (this.#sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
-      this.#sql.insertAccount(name, now);
-      const token = createToken(this.#sql, { name: "first admin", role: "admin" }, admin, null, now);
+    return this.#state.idempotency.once(idempotency, now, () => {
+      if (sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
+      sql.insertAccount(name, now);
+      const token = tokens.createToken(sql, { name: "first admin", role: "admin" }, admin, null, now);
       return ok({ name, token });
     });
+  }
+
+  async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
+    if (!this.#state.db.ready) return fail("unauthorized", "the access token is not valid");
+    return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
+  }
+
+  async createToken(
+    body: CreateTokenBody,
+    secret: NewSecret,
+    actor: Actor,
+    idempotency?: Idempotency,
+  ): Promise<Result<Token>> {
+    const { sql } = this.#state;
+    return this.#state.change(idempotency, (_, now) =>
+      body.service !== undefined && sql.service(body.service)?.state !== "live"
+        ? services.serviceNotFound(sql, body.service)
+        : ok(tokens.createToken(sql, body, secret, actor, now)),
+    );
+  }
+
+  async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
+    return this.#state.page(query, (start) => {
+      const rows = this.#state.sql.tokensBefore(start, query.limit + 1);
+      return toPage(rows, query.limit, ({ seq }) => seq, tokenView);
+    });
+  }
+
+  async deleteToken(id: string, actor: Actor): Promise<Result<null>> {
+    return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
+  }
+
+  async createSession(
+    params: SessionParams & { tokenId: string; kind: SessionKind },
+  ): Promise<Result<Session>> {
+    return this.#state.change(undefined, (_, now) => sessions.addSession(this.#state.sql, params, now));
+  }
+
+  async listSessions(query: ListQuery): Promise<Result<Page<Session>>> {
+    return this.#state.page(query, (start, _, now) => {
+      const rows = this.#state.sql.liveSessionsBefore(start, query.limit + 1, now);
+      return toPage(rows, query.limit, ({ seq }) => seq, sessions.sessionView);
+    });
+  }
+
+  async deleteSession(id: string, actor: Actor): Promise<Result<null>> {
+    return this.#state.change(
+      undefined,
+      (_, now) => sessions.endSession(this.#state.sql, id, actor, now),
+      sessionNotFound(id),
+    );
+  }
+
+  async createLoginLink(
+    link: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+    idempotency?: Idempotency,
+  ): Promise<Result<LoginLink>> {
+    return this.#state.change(idempotency, (_, now) => sessions.addLoginLink(this.#state.sql, link, now));
+  }
+
+  async useLoginLink(link: NewSecret, session: SessionParams): Promise<Result<Session>> {
+    return this.#state.change(
+      undefined,
+      (_, now) => sessions.redeemLoginLink(this.#state.sql, link, session, now),
+      sessions.loginLinkNotFound(),
+    );
   }
 
   async createCluster(
@@ -67,155 +141,125 @@ export class Account extends AccountCredentials implements AccountRpc {
     actor: Actor,
     idempotency?: Idempotency,
   ): Promise<Result<Cluster>> {
-    const created = this.#once(idempotency, (account) =>
-      clusters.createCluster(
-        this.#sql,
-        account,
-        body,
-        { agent, signingSecret },
-        this.#allowPrivate,
-        actor,
-        Date.now(),
-      ),
+    const made = { agent, signingSecret };
+    const created = this.#state.change(idempotency, (account, now) =>
+      clusters.createCluster(this.#state.sql, account, body, made, this.#allowPrivate, actor, now),
     );
-    if (created.ok) await this.#sync();
+    if (created.ok) await syncConfig(this.#ports);
     return created;
   }
 
   async listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>> {
-    const page = this.#page(query, (start, limit, account) =>
+    const page = this.#state.page(query, (start, account) =>
       toPage(
-        this.#sql.clustersBefore(start, limit + 1),
-        limit,
+        this.#state.sql.clustersBefore(start, query.limit + 1),
+        query.limit,
         ({ seq }) => seq,
-        (row) => this.#observed(row, account),
+        (row) => clusters.observedCluster(this.#ports, row, account),
       ),
     );
     return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
   }
 
   async getCluster(name: string): Promise<Result<ObservedCluster>> {
-    const asked = this.#once(undefined, (account) => {
-      const found = clusters.findCluster(this.#sql, name);
-      return found.ok ? ok({ cluster: this.#observed(found.value, account) }) : found;
-    });
-    return asked.ok ? ok(await asked.value.cluster) : asked;
+    const found = this.#findCluster(name);
+    return found.ok
+      ? ok(await clusters.observedCluster(this.#ports, found.value.row, found.value.account))
+      : found;
   }
 
   async patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>> {
-    const patched = this.#once(undefined, () =>
-      clusters.patchCluster(this.#sql, name, patch, this.#allowPrivate, actor, Date.now()),
+    const patched = this.#state.change(undefined, (_, now) =>
+      clusters.patchCluster(this.#state.sql, name, patch, this.#allowPrivate, actor, now),
     );
-    if (patched.ok) await this.#sync();
+    if (patched.ok) await syncConfig(this.#ports);
     return patched;
   }
 
   async rotateSecret(name: string, signingSecret: string, actor: Actor, idempotency?: Idempotency) {
-    const now = Date.now();
-    const rotated = this.#once(idempotency, () =>
-      secrets.rotateSecret(this.#sql, name, signingSecret, actor, now),
+    const rotated = this.#state.change(idempotency, (_, now) =>
+      secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
     if (!rotated.ok) return rotated;
     // A crash must not leave services signing with the old secret alone.
-    this.#alarm.noLaterThan(now + syncRetryMs);
-    await this.#sync();
+    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+    await syncConfig(this.#ports);
     return rotated;
   }
 
   async deleteCluster(name: string, actor: Actor): Promise<Result<null>> {
-    const marked = this.#once(undefined, () => clusters.markDeleting(this.#sql, name, actor));
+    const marked = this.#state.change(undefined, () => clusters.markDeleting(this.#state.sql, name, actor));
     if (!marked.ok) return marked;
     this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    const outcome = await finishDeletion(this.#syncPorts(), name, Date.now());
+    const outcome = await finishDeletion(this.#ports, name, Date.now());
     return outcome.state === "kept" ? clusters.clusterInUse(name, outcome.neededBy) : ok(null);
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
-    const found = this.#once(undefined, (account) => {
-      const row = clusters.findCluster(this.#sql, name);
-      return row.ok ? ok({ row: row.value, log: clusterStub(this.env, account.name, name) }) : row;
-    });
-    return found.ok ? ok(await clusters.pingCluster(found.value.row, found.value.log)) : found;
+    const found = this.#findCluster(name);
+    return found.ok
+      ? ok(await clusters.pingCluster(this.#ports, found.value.row, found.value.account))
+      : found;
   }
 
   async registrationOf(cluster: string): Promise<Result<number>> {
-    return this.#once(undefined, () => clusters.registrationOf(this.#sql, cluster));
+    return this.#state.read(() => clusters.registrationOf(this.#state.sql, cluster));
   }
 
   async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
-    const found = this.#once(undefined, () => clusters.findCluster(this.#sql, cluster));
-    return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
+    const found = this.#findCluster(cluster);
+    return found.ok ? ok(await clusters.signedGet(found.value.row, path, Date.now())) : found;
   }
 
-  async createService(
+  async servicesOfCluster(cluster: string, registration: number) {
+    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration));
+  }
+
+  async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
+    const set = this.#state.change(undefined, (_, now) =>
+      clusters.setClusterDraining(this.#state.sql, cluster, registration, draining, now),
+    );
+    if (set.ok) await syncConfig(this.#ports);
+    return set;
+  }
+
+  createService(
     body: { name: string; default_environment?: string },
     actor: Actor,
     idempotency?: Idempotency,
   ): Promise<Result<ServiceDescription>> {
-    const { name } = body;
-    if (this.#creating.has(name)) return idempotency ? creationInProgress : serviceExists(name);
-    const ports = { sql: this.#sql, idempotency: this.#idempotency };
-    const begun = this.#once(undefined, () => beginService(ports, name, idempotency, Date.now()));
-    if (!begun.ok) return begun;
-    if (begun.value.replay) return begun.value.replay;
-    this.#creating.add(name);
-    try {
-      return await this.#setServiceUp(body, actor, idempotency);
-    } finally {
-      this.#creating.delete(name);
-    }
+    return services.createService(this.#ports, body, actor, idempotency);
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#page(query, (start, limit) =>
+    return this.#state.page(query, (start) =>
       toPage(
-        this.#sql.servicesBefore(start, limit + 1),
-        limit,
+        this.#state.sql.servicesBefore(start, query.limit + 1),
+        query.limit,
         ({ seq }) => seq,
-        (row) => ({ name: row.name, created_at: new Date(row.created_at).toISOString() }),
+        (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
       ),
     );
   }
 
   async serviceNames(): Promise<Result<string[]>> {
-    return this.#once(undefined, () => ok(this.#sql.serviceNames().map(({ name }) => name)));
+    return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
   }
 
-  async servicesOfCluster(cluster: string, registration: number) {
-    return this.#once(undefined, () => clusters.servicesOfCluster(this.#sql, cluster, registration));
-  }
-
-  async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
-    const set = this.#once(undefined, () =>
-      clusters.setClusterDraining(this.#sql, cluster, registration, draining, Date.now()),
-    );
-    if (set.ok) await this.#sync();
-    return set;
-  }
-
-  async deleteService(name: string, actor: Actor): Promise<Result<null>> {
-    const row = this.#db.ready ? this.#sql.service(name) : undefined;
-    const account = this.#db.ready ? this.#sql.account() : undefined;
-    if (!account) return noAccount();
-    if (row?.state !== "live") return serviceNotFound(this.#sql, name);
-    const removed = handedOn(await serviceStub(this.env, account.name, name).remove());
-    // One that is gone already was removed by an attempt that was cut short.
-    if (!removed.ok && removed.error.code !== "service_not_found") return removed;
-    await registryStub(this.env, account.name).removeRepository({ account: account.name, service: name });
-    setServiceRemoved({ db: this.#db, sql: this.#sql }, name, actor, Date.now());
-    return ok(null);
+  deleteService(name: string, actor: Actor): Promise<Result<null>> {
+    return services.deleteService(this.#ports, name, actor);
   }
 
   async config(): Promise<Result<AccountConfig>> {
-    return this.#once(undefined, (account) => ok(accountConfig(account, this.#sql.clusters())));
+    return this.#state.read((account) => ok(accountConfig(account, this.#state.sql.clusters())));
   }
 
   async recordEvents(events: AccountEvent[]): Promise<Result<null>> {
-    return this.#once(undefined, () => recordEvents(this.#sql, events));
+    return this.#state.change(undefined, () => recordEvents(this.#state.sql, events));
   }
 
   async listEvents(query: EventQuery, allowed?: readonly string[]) {
-    return this.#once(undefined, () => listEvents(this.#sql, { ...query, allowedEnvironments: allowed }));
+    return this.#state.read(() => listEvents(this.#state.sql, { ...query, allowedEnvironments: allowed }));
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -223,73 +267,21 @@ export class Account extends AccountCredentials implements AccountRpc {
   }
 
   override async alarm(): Promise<void> {
+    const { db, sql } = this.#state;
     this.#alarm.fired();
-    this.#db.transaction(() => secrets.dropSpentSecrets(this.#sql, Date.now()));
+    db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
-    for (const { name, deleting } of this.#sql.clusters()) {
-      if (deleting) await finishDeletion(this.#syncPorts(), name, Date.now());
+    for (const { name, deleting } of sql.clusters()) {
+      if (deleting) await finishDeletion(this.#ports, name, Date.now());
     }
-    await this.#sync();
-    if (this.#sql.clusters().some(({ deleting }) => deleting))
-      this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+    await syncConfig(this.#ports);
+    if (sql.clusters().some(({ deleting }) => deleting)) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
   }
 
-  async #setServiceUp(
-    body: { name: string; default_environment?: string },
-    actor: Actor,
-    request: Idempotency | undefined,
-  ): Promise<Result<ServiceDescription>> {
-    const created = await setServiceUp(
-      {
-        db: this.#db,
-        sql: this.#sql,
-        idempotency: this.#idempotency,
-        claim: (code, account, service) => directoryStub(this.env, code).claim(code, account, service),
-        initialise: async (service) =>
-          handedOn(await serviceStub(this.env, service.account, service.name).initialise(service, actor)),
-      },
-      body,
-      actor,
-      request,
-    );
-    if (created.ok) await this.#sync();
-    return created;
-  }
-
-  async #sync(): Promise<void> {
-    const { unreached } = await syncConfig(this.#syncPorts());
-    if (unreached.length > 0) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    this.#alarm.noLaterThan(secrets.nextEndOfSecrets(this.#sql));
-  }
-
-  #observed(row: ClusterRow, account: AccountRow): Promise<ObservedCluster> {
-    const observed = clusterStub(this.env, account.name, row.name).observe(row.registration);
-    return clusters.observedCluster(row, account, observed);
-  }
-
-  #syncPorts(): ConfigSyncPorts {
-    const account = this.#sql.account()?.name ?? "";
-    return {
-      db: this.#db,
-      sql: this.#sql,
-      apply: (service, config) => serviceStub(this.env, account, service).applyAccountConfig(config),
-    };
-  }
-
-  /** A transaction on an account that exists, run once for each idempotency key. */
-  #once<T>(idempotency: Idempotency | undefined, action: (account: AccountRow) => Result<T>): Result<T> {
-    const account = this.#db.ready ? this.#sql.account() : undefined;
-    if (!account) return noAccount();
-    return this.#idempotency.once(idempotency, Date.now(), () => action(account));
-  }
-
-  #page<T>(
-    query: ListQuery,
-    read: (start: number, limit: number, account: AccountRow) => Page<T>,
-  ): Result<Page<T>> {
-    return this.#once(undefined, (account) => {
-      const start = pageStart(query);
-      return start.ok ? ok(read(start.value, query.limit, account)) : start;
+  #findCluster(name: string) {
+    return this.#state.read((account) => {
+      const found = clusters.findCluster(this.#state.sql, name);
+      return found.ok ? ok({ row: found.value, account }) : found;
     });
   }
 }

@@ -5,7 +5,6 @@ import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type {
   Cluster,
-  ClusterObservation,
   CreateClusterBody,
   ObservedCluster,
   PatchClusterBody,
@@ -13,10 +12,11 @@ import type {
 } from "../../protocol/v3/clusters.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhooks/url.ts";
 import { signForCluster } from "../cluster-signature.ts";
-import type { Actor, DeliveryLogRpc, NewSecret, SignedGet } from "../contract.ts";
+import type { Actor, NewSecret, SignedGet } from "../contract.ts";
 import { sendWebhook } from "../webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
 import { recordEvent } from "./events.ts";
+import type { AccountPorts } from "./ports.ts";
 import { addToken } from "./tokens.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
@@ -145,13 +145,14 @@ export function setClusterDraining(
 
 /** A cluster with how it is, as its Cluster object observes it. */
 export async function observedCluster(
+  { cluster }: Pick<AccountPorts, "cluster">,
   row: ClusterRow,
   account: AccountRow,
-  observing: Promise<ClusterObservation>,
 ): Promise<ObservedCluster> {
-  const { health, agents, last_heartbeat_at: lastAt } = await observing;
-  const heard = lastAt === undefined ? {} : { last_heartbeat_at: lastAt };
-  return { ...clusterView(row, account), health, ...heard, agents };
+  const observation = await cluster(account.name, row.name).observe(row.registration);
+  const { health, agents, last_heartbeat_at: lastAt } = observation;
+  const lastHeartbeat = lastAt === undefined ? {} : { last_heartbeat_at: lastAt };
+  return { ...clusterView(row, account), health, ...lastHeartbeat, agents };
 }
 
 /** Takes a cluster for gone, until its deletion is finished or found to be impossible. */
@@ -172,18 +173,19 @@ export function clusterInUse(name: string, services: string[]) {
   );
 }
 
-/** What a patch changes, for its event: a URL is told as it is, for it is no secret to who may read events. */
+/** What a patch changes, for its event: a URL is shown as it is, for it is no secret to who may read events. */
 function definedOf(patch: PatchClusterBody): EventDetails {
-  const told = Object.entries(patch).flatMap(([field, value]) =>
+  const defined = Object.entries(patch).flatMap(([field, value]) =>
     value === undefined ? [] : [[field, value]],
   );
-  return Object.fromEntries(told);
+  return Object.fromEntries(defined);
 }
 
-/** Sends one `cluster.ping`, tells what it met, and has the cluster's log record it. */
+/** Sends one `cluster.ping`, and has the cluster's log record its outcome. */
 export async function pingCluster(
+  { cluster, failures }: Pick<AccountPorts, "cluster" | "failures">,
   row: ClusterRow,
-  log: Pick<DeliveryLogRpc, "recordAttempts">,
+  account: AccountRow,
 ): Promise<TestedCluster> {
   const started = Date.now();
   const id = `ping_${crypto.randomUUID()}`;
@@ -199,13 +201,17 @@ export async function pingCluster(
     durationMs,
     ...recordedResult(type, result),
   } as const;
-  await log
-    .recordAttempts({ registration: row.registration, service: null, attempts: [attempt] })
-    // The answer is worth more than its record.
-    .catch(() => undefined);
+  // The answer is worth more than its record, which is not made up for.
+  await failures.attempt(`log a ping of cluster ${row.name}`, async () =>
+    cluster(account.name, row.name).recordAttempts({
+      registration: row.registration,
+      service: null,
+      attempts: [attempt],
+    }),
+  );
   return {
     delivered: verdict.verdict === "delivered",
-    ...(result.met === "answer" ? { status: result.status } : {}),
+    ...(result.outcome === "response" ? { status: result.status } : {}),
     duration_ms: durationMs,
     ...(verdict.verdict === "delivered" ? {} : { error: verdict.message }),
   };

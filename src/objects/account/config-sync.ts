@@ -1,39 +1,42 @@
-import type { Result } from "../../domain/result.ts";
-import type { AccountConfig, Actor } from "../contract.ts";
-import type { Database } from "../database.ts";
-import type { AccountSql } from "./account.sql.ts";
+import type { Actor } from "../contract.ts";
 import { recordEvent } from "./events.ts";
+import type { AccountPorts } from "./ports.ts";
+import { nextEndOfSecrets } from "./secrets.ts";
 import { accountConfig } from "./views.ts";
 
-export interface ConfigSyncPorts {
-  db: Database;
-  sql: AccountSql;
-  /** Hands a configuration to one service. */
-  apply(service: string, config: AccountConfig): Promise<Result<null>>;
-}
+export const syncRetryMs = 2_000;
 
-export interface SyncOutcome {
+type SyncPorts = Pick<AccountPorts, "state" | "failures" | "service">;
+
+interface SyncOutcome {
   /** Services that need a cluster which the configuration drops. */
   refusedBy: string[];
-  /** Services that could not be reached; to be tried again. */
-  unreached: string[];
+  /** Whether a service could not be reached or failed, so that this is to be repeated. */
+  isPending: boolean;
 }
 
-/** Brings every service that is behind up to the account's present configuration. */
-export async function syncConfig({ sql, apply }: ConfigSyncPorts): Promise<SyncOutcome> {
+/** Brings every service that is behind up to the account's present configuration, now or by the alarm. */
+export async function syncConfig(ports: AccountPorts): Promise<void> {
+  const { state, alarm } = ports;
+  const { isPending } = await applyConfig(ports);
+  if (isPending) alarm.noLaterThan(Date.now() + syncRetryMs);
+  alarm.noLaterThan(nextEndOfSecrets(state.sql));
+}
+
+async function applyConfig({ state, failures, service }: SyncPorts): Promise<SyncOutcome> {
+  const { sql } = state;
   const account = sql.account();
-  if (!account) return { refusedBy: [], unreached: [] };
+  if (!account) return { refusedBy: [], isPending: false };
   const config = accountConfig(account, sql.clusters());
-  const outcome: SyncOutcome = { refusedBy: [], unreached: [] };
+  const outcome: SyncOutcome = { refusedBy: [], isPending: false };
   await Promise.all(
     sql.servicesBehind().map(async ({ name }) => {
-      try {
-        const applied = await apply(name, config);
-        if (applied.ok) sql.setServiceConfigVersion(name, config.version);
-        else outcome.refusedBy.push(name);
-      } catch {
-        outcome.unreached.push(name);
-      }
+      const applied = await failures.attempt(`apply the configuration to service ${name}`, async () =>
+        service(account.name, name).applyAccountConfig(config),
+      );
+      if (applied === null) outcome.isPending = true;
+      else if (applied.value.ok) sql.setServiceConfigVersion(name, config.version);
+      else outcome.refusedBy.push(name);
     }),
   );
   return outcome;
@@ -41,24 +44,24 @@ export async function syncConfig({ sql, apply }: ConfigSyncPorts): Promise<SyncO
 
 /**
  * Finishes the deletion of a cluster: it goes once every service has let go of it, and comes back when one
- * needs it. Until every service was asked it stays as it is, taken for gone, and this is to be called again.
+ * needs it. Until every service has answered it stays as it is, taken for gone, and this is to be called again.
  */
 export async function finishDeletion(
-  ports: ConfigSyncPorts,
+  ports: SyncPorts,
   cluster: string,
   now: number,
 ): Promise<{ state: "deleted" | "pending" } | { state: "kept"; neededBy: string[] }> {
-  const { db, sql } = ports;
-  const outcome = await syncConfig(ports);
+  const { db, sql } = ports.state;
+  const outcome = await applyConfig(ports);
   if (outcome.refusedBy.length > 0) {
     db.transaction(() => {
       sql.setDeleting(cluster, false);
       sql.bumpConfigVersion();
     });
-    await syncConfig(ports);
+    await applyConfig(ports);
     return { state: "kept", neededBy: outcome.refusedBy.sort() };
   }
-  if (outcome.unreached.length > 0) return { state: "pending" };
+  if (outcome.isPending) return { state: "pending" };
   db.transaction(() => {
     if (sql.account()?.default_cluster === cluster) sql.setDefaultCluster(null);
     const by = sql.deletedBy(cluster);

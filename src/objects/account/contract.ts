@@ -34,7 +34,7 @@ export interface CredentialsRpc {
    * Logs the holder of an access token in. The oldest of too many sessions of one token ends.
    * `token_not_found` where the token is revoked or expired, `forbidden` for an agent's.
    */
-  createSession(wish: SessionWish & { tokenId: string; kind: SessionKind }): Promise<Result<Session>>;
+  createSession(params: SessionParams & { tokenId: string; kind: SessionKind }): Promise<Result<Session>>;
   /** Those that live, newest first. */
   listSessions(query: ListQuery): Promise<Result<Page<Session>>>;
   /** `session_not_found` where there is none that lives. */
@@ -46,10 +46,10 @@ export interface CredentialsRpc {
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>>;
   /** Uses a link up for a browser session. `login_link_not_found`, whether it is unknown, wrong, used or expired. */
-  useLoginLink(link: NewSecret, session: SessionWish): Promise<Result<Session>>;
+  useLoginLink(link: NewSecret, session: SessionParams): Promise<Result<Session>>;
 }
 
-export interface SessionWish {
+export interface SessionParams {
   userAgent: string;
   secret: NewSecret;
 }
@@ -128,7 +128,7 @@ export interface AccountRpc extends CredentialsRpc {
 
   config(): Promise<Result<AccountConfig>>;
 
-  /** From Service and Cluster objects: what was done there. Telling an event again is harmless. */
+  /** From Service and Cluster objects: what was done there. Recording an event again is harmless. */
   recordEvents(events: AccountEvent[]): Promise<Result<null>>;
   /** Newest first. @param allowedEnvironments those that the reader is narrowed to */
   listEvents(query: EventQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<AccountEvent>>>;

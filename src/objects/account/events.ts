@@ -11,20 +11,20 @@ import type { AccountEvent } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Alarm } from "../alarm.ts";
 import type { Database } from "../database.ts";
-import { type Happening, newEvent } from "../events.ts";
-import { type Followers, tellSocket } from "../followers.ts";
+import { type EventParams, newEvent } from "../events.ts";
+import { type Followers, sendToSocket } from "../followers.ts";
 import { toPage } from "../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;
 
 /**
- * Records what was done. To be called inside the transaction of the change itself; followers hear of it after the
+ * Records what was done. To be called inside the transaction of the change itself; followers are notified after the
  * commit.
  * @param now milliseconds since the epoch
  */
-export function recordEvent(sql: Writing, happening: Happening, now: number): void {
-  addEvent(sql, newEvent(happening, now));
+export function recordEvent(sql: Writing, event: EventParams, now: number): void {
+  addEvent(sql, newEvent(event, now));
 }
 
 /** Records events that another object made. One that is recorded already is left as it is. */
@@ -64,24 +64,24 @@ function eventOf(row: EventRow): AccountEvent {
 }
 
 const followed = "events";
-const toldAtOnce = 200;
+const sentAtOnce = 200;
 
-/** What becomes of events once they are recorded: followers are told, and when they are old they go. */
-export class EventNews {
+/** What becomes of events once they are recorded: followers are sent them, and when they are old they go. */
+export class EventFeed {
   readonly #db: Database;
   readonly #sql: EventsSql;
   readonly #followers: Followers;
   readonly #alarm: Alarm;
-  /** Up to where in the order of recording followers were told. */
-  #told: number;
+  /** Up to where in the order of recording followers were sent them. */
+  #sentSeq: number;
   #isScheduled = false;
 
-  constructor(db: Database, sql: EventsSql, followers: Followers, alarm: Alarm) {
+  constructor({ db, sql }: { db: Database; sql: EventsSql }, followers: Followers, alarm: Alarm) {
     this.#db = db;
     this.#sql = sql;
     this.#followers = followers;
     this.#alarm = alarm;
-    this.#told = db.ready ? sql.lastEventSeq() : 0;
+    this.#sentSeq = db.ready ? sql.lastEventSeq() : 0;
   }
 
   /** To be called at every write of an event, also one that is taken back: it looks after the transaction. */
@@ -96,7 +96,7 @@ export class EventNews {
 
   /**
    * Answers a request to follow, `?after=<event id>&filter=<JSON: EventFilter>`: what was recorded after that event and
-   * passes the filter, then whatever is recorded. Where too much was recorded the socket is closed early: the follower
+   * passes the filter, then all that is recorded. Where too much was recorded the socket is closed early: the follower
    * is to come again. 404 where there is no account, 503 where there is no place.
    */
   follow(request: Request): Response {
@@ -109,7 +109,7 @@ export class EventNews {
       const seq = this.#sql.eventSeq(after);
       const rows = this.#sql.eventsRecordedAfter(seq, eventsReplayedMax + 1, filter);
       const replayed = rows.slice(0, eventsReplayedMax).map(eventOf);
-      tellSocket(socket, replayed, rows.length > replayed.length ? "there is more" : undefined);
+      sendToSocket(socket, replayed, rows.length > replayed.length ? "there is more" : undefined);
     });
   }
 
@@ -117,19 +117,19 @@ export class EventNews {
   trim(now: number): void {
     if (!this.#db.ready) return;
     this.#sql.trimEvents(now - eventsKeptMs, eventsKeptMax, eventsTrimmedAtOnce);
-    this.#told = this.#sql.lastEventSeq();
+    this.#sentSeq = this.#sql.lastEventSeq();
     this.#alarm.noLaterThan(this.#trimDueAt(now, 0));
   }
 
   #committed(now: number): void {
     if (this.#followers.isFollowed(followed)) {
       for (;;) {
-        const rows = this.#sql.eventsRecordedAfter(this.#told, toldAtOnce, {});
-        this.#told = rows.at(-1)?.seq ?? this.#told;
-        this.#followers.tell(followed, rows.map(eventOf));
-        if (rows.length < toldAtOnce) break;
+        const rows = this.#sql.eventsRecordedAfter(this.#sentSeq, sentAtOnce, {});
+        this.#sentSeq = rows.at(-1)?.seq ?? this.#sentSeq;
+        this.#followers.send(followed, rows.map(eventOf));
+        if (rows.length < sentAtOnce) break;
       }
-    } else this.#told = this.#sql.lastEventSeq();
+    } else this.#sentSeq = this.#sql.lastEventSeq();
     this.#alarm.noLaterThan(this.#trimDueAt(now, eventsTrimDelayMs));
   }
 

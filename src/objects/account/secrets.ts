@@ -10,7 +10,7 @@ import { findCluster } from "./clusters.ts";
 import { recordEvent } from "./events.ts";
 import { clusterConfig } from "./views.ts";
 
-/** Adds a signing secret to a cluster. To be run inside a transaction; services hear of it as of a new configuration. */
+/** Adds a signing secret to a cluster. To be run inside a transaction; services get it as a new configuration. */
 export function rotateSecret(
   sql: AccountSql,
   name: string,

@@ -2,20 +2,57 @@ import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Actor, Idempotency, ServiceDescription } from "../contract.ts";
-import type { Database } from "../database.ts";
-import type { IdempotencySql } from "../idempotency.sql.ts";
-import type { NewService } from "../service/setup.ts";
+import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
+import { syncConfig } from "./config-sync.ts";
 import { recordEvent } from "./events.ts";
+import type { AccountPorts } from "./ports.ts";
+import { type AccountState, noAccount } from "./state.ts";
 import { accountConfig } from "./views.ts";
 
-export interface ServiceSetupPorts {
-  db: Database;
-  sql: AccountSql;
-  idempotency: IdempotencySql;
-  /** Asks the directory for a code. @returns false where another service has it */
-  claim(code: string, account: string, service: string): Promise<boolean>;
-  initialise(service: NewService): Promise<Result<ServiceDescription>>;
+interface ServiceBody {
+  name: string;
+  default_environment?: string;
+}
+
+/** Creates a service of its own object. Of two requests for one name at a time, the second is refused. */
+export async function createService(
+  ports: AccountPorts,
+  body: ServiceBody,
+  actor: Actor,
+  request: Idempotency | undefined,
+): Promise<Result<ServiceDescription>> {
+  const { state } = ports;
+  const { name } = body;
+  if (state.creating.has(name)) return request ? creationInProgress : serviceExists(name);
+  const begun = state.change(undefined, (_, now) => beginService(state, name, request, now));
+  if (!begun.ok) return begun;
+  if (begun.value.replay) return begun.value.replay;
+  state.creating.add(name);
+  try {
+    const created = await setServiceUp(ports, body, actor, request);
+    if (created.ok) await syncConfig(ports);
+    return created;
+  } finally {
+    state.creating.delete(name);
+  }
+}
+
+/** Deletes a service with its images: its backends end, and it leaves the list last, so that a crash can be repeated. */
+export async function deleteService(
+  { state, service, registry }: Pick<AccountPorts, "state" | "service" | "registry">,
+  name: string,
+  actor: Actor,
+): Promise<Result<null>> {
+  const account = state.account();
+  if (!account) return noAccount();
+  if (state.sql.service(name)?.state !== "live") return serviceNotFound(state.sql, name);
+  const removed = handedOn(await service(account.name, name).remove());
+  // One that is gone already was removed by an attempt that was cut short.
+  if (!removed.ok && removed.error.code !== "service_not_found") return removed;
+  await registry(account.name).removeRepository({ account: account.name, service: name });
+  setServiceRemoved(state, name, actor, Date.now());
+  return ok(null);
 }
 
 /** A code that a new service may claim at the directory. */
@@ -27,8 +64,8 @@ function randomServiceCode(): string {
  * Notes that a service is being created, unless there is one of its name or the request was answered before. To be run
  * inside a transaction.
  */
-export function beginService(
-  { sql, idempotency }: Pick<ServiceSetupPorts, "sql" | "idempotency">,
+function beginService(
+  { sql, idempotency }: Pick<AccountState, "sql" | "idempotency">,
   name: string,
   request: Idempotency | undefined,
   now: number,
@@ -45,13 +82,13 @@ export function beginService(
   return ok({ replay: null });
 }
 
-export function serviceExists(name: string) {
+function serviceExists(name: string) {
   return fail("already_exists", `service \`${name}\` exists already`);
 }
 
 /** Takes a service whose own object has forgotten everything out of the list. */
-export function setServiceRemoved(
-  { db, sql }: Pick<ServiceSetupPorts, "db" | "sql">,
+function setServiceRemoved(
+  { db, sql }: Pick<AccountState, "db" | "sql">,
   name: string,
   actor: Actor,
   now: number,
@@ -66,25 +103,27 @@ export function setServiceRemoved(
 
 /**
  * Sets up a service that the account has noted as being created. All of it can be repeated: a crash is mended by
- * creating the service again. Other services are not told anything.
+ * creating the service again. Other services are not notified.
  */
-export async function setServiceUp(
-  { db, sql, idempotency, claim, initialise }: ServiceSetupPorts,
-  { name, default_environment: defaultEnvironment }: { name: string; default_environment?: string },
+async function setServiceUp(
+  ports: Pick<AccountPorts, "state" | "directory" | "service">,
+  { name, default_environment: defaultEnvironment }: ServiceBody,
   actor: Actor,
   request: Idempotency | undefined,
 ): Promise<Result<ServiceDescription>> {
+  const { db, sql, idempotency } = ports.state;
   const account = sql.account();
   if (!account) throw new Error("the account was never set up");
-  const code = await claimCode(sql, (wanted) => claim(wanted, account.name, name), name);
+  const code = await claimCode(ports, account.name, name);
   const config = accountConfig(account, sql.clusters());
-  const initialised = await initialise({
+  const service = {
     account: account.name,
     name,
     code,
     config,
     ...(defaultEnvironment === undefined ? {} : { defaultEnvironment }),
-  });
+  };
+  const initialised = handedOn(await ports.service(account.name, name).initialise(service, actor));
   if (!initialised.ok) return initialised;
   db.transaction(() => {
     sql.setServiceState(name, "live");
@@ -95,15 +134,16 @@ export async function setServiceUp(
   return initialised;
 }
 
+/** Claims a code at the directory: another one, until none but this service has it. */
 async function claimCode(
-  sql: AccountSql,
-  claim: (code: string) => Promise<boolean>,
+  { state, directory }: Pick<AccountPorts, "state" | "directory">,
+  account: string,
   service: string,
 ): Promise<string> {
   for (;;) {
-    const code = sql.service(service)?.code ?? randomServiceCode();
-    if (await claim(code)) return code;
-    sql.setServiceCode(service, randomServiceCode());
+    const code = state.sql.service(service)?.code ?? randomServiceCode();
+    if (await directory(code).claim(code, account, service)) return code;
+    state.sql.setServiceCode(service, randomServiceCode());
   }
 }
 
@@ -116,7 +156,7 @@ export function serviceNotFound(sql: Pick<AccountSql, "serviceNames">, name: str
   );
 }
 
-export const creationInProgress = fail(
+const creationInProgress = fail(
   "idempotency_in_progress",
   "the first request with this Idempotency-Key is still running",
   { retryAfterSeconds: 1 },

@@ -9,24 +9,18 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { Actor, LoginLink, NewSecret, SessionWish } from "../contract.ts";
+import type { Actor, LoginLink, NewSecret, SessionParams } from "../contract.ts";
 import type { AccountSql, TokenRow } from "./account.sql.ts";
-import type { CredentialsSql, SessionRow } from "./credentials.sql.ts";
+import type { SessionRow } from "./credentials.sql.ts";
 import { recordEvent } from "./events.ts";
-
-/** Where an account's credentials are kept. */
-export interface CredentialTables {
-  tokens: Pick<AccountSql, "token" | "insertEvent">;
-  made: CredentialsSql;
-}
 
 /** @param now milliseconds since the epoch, as in all of these */
 export function addSession(
-  { tokens, made }: CredentialTables,
-  { tokenId, kind, userAgent, secret }: SessionWish & { tokenId: string; kind: SessionKind },
+  sql: AccountSql,
+  { tokenId, kind, userAgent, secret }: SessionParams & { tokenId: string; kind: SessionKind },
   now: number,
 ): Result<Session> {
-  const token = tokenToLogInWith(tokens, tokenId, now);
+  const token = tokenToLogInWith(sql, tokenId, now);
   if (!token.ok) return token;
   const row = {
     id: secret.id,
@@ -37,39 +31,34 @@ export function addSession(
     created_at: now,
     expires_at: sessionExpiry(kind, token.value.expires_at, now),
   };
-  made.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
-  made.insertSession(row);
+  sql.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
+  sql.insertSession(row);
   const actor = { tokenId, tokenName: token.value.name };
-  recordEvent(tokens, { type: "session.created", actor, details: { kind } }, now);
+  recordEvent(sql, { type: "session.created", actor, details: { kind } }, now);
   return ok(sessionView(row));
 }
 
-export function endSession(
-  { tokens, made }: CredentialTables,
-  id: string,
-  actor: Actor,
-  now: number,
-): Result<null> {
-  const row = made.session(id);
+export function endSession(sql: AccountSql, id: string, actor: Actor, now: number): Result<null> {
+  const row = sql.session(id);
   if (!row || row.expires_at <= now) return sessionNotFound(id);
-  made.deleteSession(id);
-  recordEvent(tokens, { type: "session.revoked", actor, details: { kind: row.kind } }, now);
+  sql.deleteSession(id);
+  recordEvent(sql, { type: "session.revoked", actor, details: { kind: row.kind } }, now);
   return ok(null);
 }
 
 export function addLoginLink(
-  { tokens, made }: CredentialTables,
+  sql: AccountSql,
   { tokenId, expiresInSeconds, secret }: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
   now: number,
 ): Result<LoginLink> {
-  const token = tokenToLogInWith(tokens, tokenId, now);
+  const token = tokenToLogInWith(sql, tokenId, now);
   if (!token.ok) return token;
   const expiresAt = Math.min(
     now + expiresInSeconds * 1000,
     token.value.expires_at ?? Number.POSITIVE_INFINITY,
   );
-  made.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax, now);
-  made.insertLoginLink({
+  sql.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax, now);
+  sql.insertLoginLink({
     id: secret.id,
     secret_hash: secret.secretHash,
     token_id: tokenId,
@@ -79,18 +68,18 @@ export function addLoginLink(
 }
 
 export function redeemLoginLink(
-  tables: CredentialTables,
+  sql: AccountSql,
   { id, secretHash }: NewSecret,
-  session: SessionWish,
+  session: SessionParams,
   now: number,
 ): Result<Session> {
-  const link = tables.made.loginLink(id);
+  const link = sql.loginLink(id);
   if (!link || !constantTimeEqual(link.secret_hash, secretHash) || link.expires_at <= now) {
     return loginLinkNotFound();
   }
-  const made = addSession(tables, { ...session, tokenId: link.token_id, kind: "browser" }, now);
+  const made = addSession(sql, { ...session, tokenId: link.token_id, kind: "browser" }, now);
   if (!made.ok) return loginLinkNotFound();
-  tables.made.deleteLoginLink(id);
+  sql.deleteLoginLink(id);
   return made;
 }
 
@@ -113,8 +102,8 @@ export function sessionView(row: Omit<SessionRow, "seq">): Session {
   };
 }
 
-function tokenToLogInWith(tokens: CredentialTables["tokens"], id: string, now: number): Result<TokenRow> {
-  const token = tokens.token(id);
+function tokenToLogInWith(sql: Pick<AccountSql, "token">, id: string, now: number): Result<TokenRow> {
+  const token = sql.token(id);
   if (!token || (token.expires_at !== null && token.expires_at <= now)) {
     return fail("token_not_found", `token \`${id}\` not found`);
   }

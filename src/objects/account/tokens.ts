@@ -3,21 +3,14 @@ import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type { Actor, Identity, NewSecret } from "../contract.ts";
 import type { AccountSql } from "./account.sql.ts";
-import type { CredentialsSql } from "./credentials.sql.ts";
 import { recordEvent } from "./events.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
 /** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */
-export function authenticate(
-  sql: AccountSql,
-  made: CredentialsSql,
-  id: string,
-  secretHash: string,
-  now: number,
-): Result<Identity> {
+export function authenticate(sql: AccountSql, id: string, secretHash: string, now: number): Result<Identity> {
   const account = sql.account();
   const token = sql.token(id);
-  const session = token ? undefined : made.session(id);
+  const session = token ? undefined : sql.session(id);
   const row = session ? sql.token(session.token_id) : token;
   if (!account || !row || !constantTimeEqual((session ?? row).secret_hash, secretHash)) {
     return fail("unauthorized", "the access token is not valid");
@@ -51,7 +44,7 @@ export function addToken(
   return tokenView({ seq: 0, ...row });
 }
 
-/** Adds a token that somebody asked for, which is an event. @param actor null: the deployment's root token */
+/** Adds a token that was requested, which is an event. @param actor null: the deployment's root token */
 export function createToken(
   sql: AccountSql,
   token: CreateTokenBody,
@@ -65,13 +58,7 @@ export function createToken(
 }
 
 /** Revokes a token and what was made from it, unless nobody could administer the account after it. */
-export function deleteToken(
-  sql: AccountSql,
-  made: CredentialsSql,
-  id: string,
-  actor: Actor,
-  now: number,
-): Result<null> {
+export function deleteToken(sql: AccountSql, id: string, actor: Actor, now: number): Result<null> {
   const token = sql.token(id);
   if (!token) return fail("token_not_found", `token \`${id}\` not found`);
   if (token.role === "agent") {
@@ -85,7 +72,7 @@ export function deleteToken(
     );
   }
   sql.deleteToken(id);
-  made.deleteAllOfToken(id);
+  sql.deleteAllOfToken(id);
   recordEvent(sql, { type: "token.revoked", actor, details: { token_id: id, token_name: token.name } }, now);
   return ok(null);
 }

@@ -72,7 +72,7 @@ export function clusterConfig(row: ClusterRow): ClusterConfig {
   };
 }
 
-/** What services are told: clusters that are being deleted are gone for them. */
+/** What services know of their account: clusters that are being deleted are gone for them. */
 export function accountConfig(account: AccountRow, clusters: readonly ClusterRow[]): AccountConfig {
   const kept = clusters.filter(({ deleting }) => deleting === 0);
   return {

@@ -35,8 +35,8 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       ...(body === undefined ? {} : { body }),
     });
     if (response.ok || allowed.includes(response.status)) return response;
-    const told = (await response.text()).slice(0, 500);
-    throw new Error(`S3 answered ${response.status} to ${method}: ${told}`);
+    const text = (await response.text()).slice(0, 500);
+    throw new Error(`S3 answered ${response.status} to ${method}: ${text}`);
   }
 
   async function sendAndDrain(...request: Parameters<typeof send>): Promise<Response> {

@@ -14,7 +14,7 @@ import type { AgentRow, ClusterSql } from "./cluster.sql.ts";
 export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
 
 export interface Agent extends AgentSnapshot {
-  /** Null where it was not heard since this object awoke. */
+  /** Null where it has sent no heartbeat since this object awoke. */
   listed: AgentList | null;
 }
 
@@ -32,7 +32,7 @@ export class Agents {
   }
 
   /** Enters a heartbeat. @returns whether it is the agent's first since this object awoke */
-  heard(body: HeartbeatBody, list: AgentList, now: number): boolean {
+  enter(body: HeartbeatBody, list: AgentList, now: number): boolean {
     this.#sql.putAgent({
       id: body.agent_id,
       version: body.version,

@@ -46,7 +46,7 @@ export type ClusterRow = {
   last_heartbeat_at: number;
   /** 1: the services know that the cluster is lost. */
   lost: number;
-  /** What the account knows: 1, the cluster takes no new backends. */
+  /** What was reported to the account: 1, the cluster takes no new backends. */
   told_draining: number;
 };
 
@@ -76,7 +76,7 @@ export function clusterSql(db: Database) {
       db.run("DELETE FROM agents");
     },
     setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?", lost ? 1 : 0),
-    setToldDraining: (registration: number, draining: boolean) =>
+    setReportedDraining: (registration: number, draining: boolean) =>
       db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
 
     agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
@@ -94,7 +94,7 @@ export function clusterSql(db: Database) {
         row.backends,
         row.last_heartbeat_at,
       ),
-    /** Forgets an agent; when it was last heard stays known. */
+    /** Forgets an agent; the time of its last heartbeat stays known. */
     deleteAgent: (row: AgentRow) => {
       db.run("UPDATE cluster SET last_heartbeat_at = max(last_heartbeat_at, ?)", row.last_heartbeat_at);
       db.run("DELETE FROM agents WHERE id = ?", row.id);

@@ -3,7 +3,7 @@ import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts"
 import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
 import type { Page } from "../../protocol/v3/list.ts";
-import type { AttemptsTold } from "../rpc-types.ts";
+import type { SentAttempts } from "../rpc-types.ts";
 
 export interface ClusterRpc extends DeliveryLogRpc {
   /**
@@ -16,14 +16,14 @@ export interface ClusterRpc extends DeliveryLogRpc {
     registration: number,
     body: HeartbeatBody,
   ): Promise<Result<HeartbeatAnswer>>;
-  /** How the cluster is; unknown while no agent of this registration was heard. */
+  /** How the cluster is; unknown before the first heartbeat of an agent of this registration. */
   observe(registration: number): Promise<ClusterObservation>;
   /**
-   * From Service objects: which of a service's backends, all acknowledged by the cluster, no agent was heard to run for
-   * longer than the lease. None where no agent of this registration was ever heard.
+   * From Service objects: which of a service's backends, all acknowledged by the cluster, no agent has reported for
+   * longer than the lease. None where no agent of this registration has ever sent a heartbeat.
    * @param code the service's
    */
-  unheard(
+  unreported(
     registration: number,
     code: string,
     expected: { id: string; expectedForMs: number }[],
@@ -32,8 +32,8 @@ export interface ClusterRpc extends DeliveryLogRpc {
 
 /** The log of a cluster's deliveries, which its Cluster object keeps. */
 export interface DeliveryLogRpc {
-  /** Recording the same attempts again shows them once. What an earlier registration still tells is dropped. */
-  recordAttempts(told: AttemptsTold): Promise<void>;
+  /** Recording the same attempts again shows them once. Those of an earlier registration are dropped. */
+  recordAttempts(sent: SentAttempts): Promise<void>;
   /** Newest first. `cluster_not_found` where the account has none of this name. */
   listDeliveries(account: string, cluster: string, query: DeliveryQuery): Promise<Result<Page<DeliveryView>>>;
   /**

@@ -12,7 +12,7 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
 import type { Page } from "../../protocol/v3/list.ts";
-import type { AttemptsTold, LoggedAttempt } from "../contract.ts";
+import type { LoggedAttempt, SentAttempts } from "../contract.ts";
 import type { Database } from "../database.ts";
 import { deliveriesSql } from "./deliveries.sql.ts";
 
@@ -32,7 +32,7 @@ export class DeliveryLog {
   }
 
   /** Writes attempts down, and drops what is past its keeping. */
-  record({ registration, service, attempts }: AttemptsTold, now: number): void {
+  record({ registration, service, attempts }: SentAttempts, now: number): void {
     this.#db.transaction(() => {
       if ((this.#sql.newestRegistration() ?? registration) > registration) return;
       this.#sql.deleteRegistrationsBefore(registration);
@@ -68,12 +68,12 @@ export class DeliveryLog {
   page(registration: number, query: DeliveryQuery, now: number): Result<Page<DeliveryView>> {
     const isAfter = query.cursor === undefined ? () => true : afterDeliveryCursor(query.cursor);
     if (!isAfter) return fail("bad_request", "`cursor` is not one that a list gave");
-    const wanted = this.#deliveries(registration, now).filter((one) => isAfter(one) && isWanted(query, one));
-    const shown = wanted.slice(0, query.limit);
+    const matching = this.#deliveries(registration, now).filter((one) => isAfter(one) && matches(query, one));
+    const shown = matching.slice(0, query.limit);
     const last = shown.at(-1);
     return ok({
       items: shown.map(deliveryView),
-      next: last && wanted.length > shown.length ? deliveryCursor(last) : null,
+      next: last && matching.length > shown.length ? deliveryCursor(last) : null,
     });
   }
 
@@ -84,14 +84,14 @@ export class DeliveryLog {
   #deliveries(registration: number, now: number): Delivery<KeptAttempt>[] {
     if (!this.#db.ready) return [];
     const attempts = this.#sql.attemptsOf(registration).flatMap(({ service, list }) => {
-      const told: LoggedAttempt[] = JSON.parse(list);
-      return told.map((attempt) => ({ ...attempt, service }));
+      const logged: LoggedAttempt[] = JSON.parse(list);
+      return logged.map((attempt) => ({ ...attempt, service }));
     });
     return groupedDeliveries(attempts, now);
   }
 }
 
-function isWanted({ service, outcome }: DeliveryQuery, delivery: Delivery): boolean {
+function matches({ service, outcome }: DeliveryQuery, delivery: Delivery): boolean {
   return (
     (service === undefined || delivery.first.service === service) &&
     (outcome === undefined || (outcome === "delivered") === (delivery.outcome === "delivered"))

@@ -6,18 +6,18 @@ import { newEvent } from "../events.ts";
 import type { ClusterRow } from "./cluster.sql.ts";
 
 /**
- * The event that a cluster is lost: the same one however often it is told, since its id and time are made of the last
- * heartbeat that was heard.
+ * The event that a cluster is lost: the same one however often it is made, since its id and time are made of the last
+ * heartbeat that was received.
  */
 export async function lostEvent({
   name,
   registration,
-  last_heartbeat_at: lastHeardAt,
+  last_heartbeat_at: lastHeartbeatAt,
 }: Pick<ClusterRow, "name" | "registration" | "last_heartbeat_at">): Promise<AccountEvent> {
-  const hash = await hashSecret(`${name} ${registration} ${lastHeardAt}`);
+  const hash = await hashSecret(`${name} ${registration} ${lastHeartbeatAt}`);
   return newEvent(
     { type: "cluster.lost", actor: null, cluster: name },
-    lastHeardAt + clusterLostAfterMs,
+    lastHeartbeatAt + clusterLostAfterMs,
     new TextEncoder().encode(hash.slice(0, eventIdRandomBytes)),
   );
 }

@@ -1,4 +1,5 @@
-import { everyServiceAskedEveryMs } from "../../domain/limits.ts";
+import { allServicesComparedEveryMs } from "../../domain/limits.ts";
+import type { FailureLog } from "../failure-log.ts";
 
 export interface ServicesPorts {
   /** The service that has a code: null where none of this account has it. */
@@ -8,33 +9,35 @@ export interface ServicesPorts {
 }
 
 /**
- * Which services a cluster's heartbeats are held against, each by its code. Spawns tell this object nothing: it learns
- * of a service from the backends that agents list. What no list has ever shown is found by asking every service: when
- * this object has awoken, when the agents have changed, which may have lost it, and now and then.
+ * Which services a cluster's heartbeats are reconciled with, each by its code. Spawns do not pass through this object: it
+ * learns of a service from the backends that agents list. What no list has ever shown is found by asking every service:
+ * when this object has awoken, when the agents have changed, which may have lost it, and every few minutes.
  */
-export class ServicesAsked {
+export class ReconciledServices {
   readonly #ports: ServicesPorts;
+  readonly #failures: FailureLog;
   /** A code's service never changes. */
   readonly #names = new Map<string, string>();
-  /** Those that have backends here, or have not answered. */
+  /** Those that have backends here, or have given no verdict. */
   readonly #concerned = new Set<string>();
   #everyServiceDueAt = 0;
 
-  constructor(ports: ServicesPorts) {
+  constructor(ports: ServicesPorts, failures: FailureLog) {
     this.#ports = ports;
+    this.#failures = failures;
   }
 
-  /** An agent was heard for the first time, or is gone. */
+  /** An agent has sent its first heartbeat, or is gone. */
   agentsChanged(): void {
     this.#everyServiceDueAt = 0;
   }
 
   /**
-   * The services to ask at `now` about an agent that lists backends of these codes.
+   * The services that are to judge at `now` what an agent lists, which has backends of these codes.
    * @returns their names by code, and the codes that no service of this account has; a code that cannot be looked up
    *   for now is in neither
    */
-  async toAsk(
+  async due(
     codes: readonly string[],
     now: number,
   ): Promise<{ services: Map<string, string>; strangers: Set<string> }> {
@@ -54,32 +57,27 @@ export class ServicesAsked {
     return { services, strangers };
   }
 
-  /** @param liveBackends how many a service has here; null where it did not answer */
-  answered(code: string, liveBackends: number | null): void {
+  /** @param liveBackends how many a service has here; null where it gave no verdict */
+  reconciled(code: string, liveBackends: number | null): void {
     if (liveBackends === 0) this.#concerned.delete(code);
     else this.#concerned.add(code);
   }
 
   async #everyService(now: number) {
-    try {
-      const every = await this.#ports.everyService();
-      this.#everyServiceDueAt = now + everyServiceAskedEveryMs;
-      return every;
-    } catch {
-      return [];
-    }
+    const every = await this.#failures.attempt("list the account's services", () =>
+      this.#ports.everyService(),
+    );
+    if (every === null) return [];
+    this.#everyServiceDueAt = now + allServicesComparedEveryMs;
+    return every.value;
   }
 
-  /** @returns undefined where the directory could not be asked */
+  /** @returns undefined where the directory could not be reached */
   async #nameOf(code: string): Promise<string | null | undefined> {
     const known = this.#names.get(code);
     if (known !== undefined) return known;
-    try {
-      const name = await this.#ports.lookup(code);
-      if (name !== null) this.#names.set(code, name);
-      return name;
-    } catch {
-      return undefined;
-    }
+    const found = await this.#failures.attempt("look up a service's code", () => this.#ports.lookup(code));
+    if (found?.value) this.#names.set(code, found.value);
+    return found?.value;
   }
 }

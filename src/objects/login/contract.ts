@@ -10,7 +10,7 @@ export interface LoginRpc {
    */
   confirm(person: LoginPerson & { expiresAt: number }): Promise<Result<{ code: string }>>;
   /**
-   * Who has confirmed the login, told once. `forbidden` for a wrong code, with the tries that are left; the fifth ends
+   * Who has confirmed the login, answered once. `forbidden` for a wrong code, with the tries that are left; the fifth ends
    * the login. `login_not_found` where it is not confirmed, or over.
    */
   complete(code: string): Promise<Result<LoginPerson>>;

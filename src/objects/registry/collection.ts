@@ -30,7 +30,7 @@ export function collectRecords(state: RegistryState, now: number): void {
 /**
  * Removes manifests that nothing keeps. The service has the last word on each of them: what an environment, one of
  * its recent revisions or a live backend needs stays (invariant 7), and so does what its list of recent pushes
- * shows, since people pin what they see there. What stays is asked about again after another grace.
+ * shows, since people pin what they see there. What stays is looked at again after another grace.
  */
 export async function collectManifests(ports: CollectionPorts, now: number): Promise<void> {
   const { state, service } = ports;

@@ -20,7 +20,7 @@ export interface Upload {
   state: UploadState;
   /**
    * Where this chunk may put what it does not put into parts: a key of its own, so that of two chunks that come at
-   * once neither writes over the other. Null where none was asked for.
+   * once neither writes over the other. Null where none was requested.
    */
   chunkKey: string | null;
 }
@@ -50,7 +50,7 @@ export interface ImageSize {
 
 /** The images of one account: everything but the bytes of blobs. A repository exists as long as its service does. */
 export interface RegistryRpc {
-  /** Where a blob lies that is linked to the repository. Whoever is told so can count on it for a while. */
+  /** Where a blob lies that is linked to the repository. A caller can count on it for a while. */
   blob(repository: RepositoryName, digest: string): Promise<BlobPlace | null>;
   /** Links a blob of another repository of the account. @returns whether it was there */
   mountBlob(repository: RepositoryName, from: RepositoryName, digest: string): Promise<boolean>;

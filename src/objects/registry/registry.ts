@@ -7,6 +7,7 @@ import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
 import type { Env } from "../env.ts";
+import { objectFailures } from "../failure-log.ts";
 import { serviceStub } from "../stubs.ts";
 import * as blobs from "./blobs.ts";
 import {
@@ -23,7 +24,7 @@ import { Serially } from "./serially.ts";
 import { announceTag, releaseDigest, releaseTag, type ServiceImages } from "./service-images.ts";
 import { RegistryState } from "./state.ts";
 
-/** How soon a tag that the service could not be told of is told again. */
+/** How soon a tag that could not be announced to its service is announced again. */
 const announceRetryMs = 10_000;
 const collectionRetryMs = 60_000;
 const announcedAtOnce = 100;
@@ -35,6 +36,7 @@ const announcedAtOnce = 100;
 export class Registry extends DurableObject<Env> implements RegistryRpc {
   readonly #state = new RegistryState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
+  readonly #failures = objectFailures(this.ctx, "Registry");
   /** The service's view of a repository must follow this one's: one change that both see at a time. */
   readonly #changes = new Serially();
 
@@ -126,8 +128,8 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       });
       if (!stored.ok) return stored;
       for (const tag of put.tags) {
-        const told = await announceTag(this.#state, this.#service(repository), repository.service, tag);
-        if (told === "gone") return this.#gone(repository);
+        const outcome = await announceTag(this.#state, this.#service(repository), repository.service, tag);
+        if (outcome === "gone") return this.#gone(repository);
       }
       return stored;
     });
@@ -201,20 +203,21 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       await collectManifests(ports, now);
       await collectBytes(ports, now);
       this.#arm();
+      this.#failures.succeeded("announce and collect");
     } catch (error) {
       // The platform gives an alarm up after a few failures: this one comes back for as long as there is work.
-      console.error("the registry's alarm", error);
+      this.#failures.failed("announce and collect", error);
       this.#alarm.noLaterThan(now + collectionRetryMs);
     }
   }
 
-  /** Tells services of tags that a crash or their absence kept from them. */
+  /** Announces to services the tags that a crash, or their absence, kept from them. */
   async #announceLeftOver(): Promise<void> {
     for (const { repository, tag } of this.#state.sql.unannouncedTags(announcedAtOnce)) {
       const name = { account: this.#account(), service: repository };
       await this.#changes.run(repository, async () => {
-        const told = await announceTag(this.#state, this.#service(name), repository, tag);
-        if (told === "gone") this.#gone(name);
+        const outcome = await announceTag(this.#state, this.#service(name), repository, tag);
+        if (outcome === "gone") this.#gone(name);
       });
     }
   }
@@ -246,8 +249,8 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
   /** Sees to it that the object wakes when something of it is due. */
   #arm(): void {
     const { sql } = this.#state;
-    const isUntold = sql.unannouncedTags(1).length > 0;
-    const announceAt = isUntold ? Date.now() + announceRetryMs : null;
+    const isUnannounced = sql.unannouncedTags(1).length > 0;
+    const announceAt = isUnannounced ? Date.now() + announceRetryMs : null;
     this.#alarm.noLaterThan(earliest([announceAt, nextCollectionAt(sql.oldest())]));
   }
 }

@@ -1,4 +1,4 @@
-/** Runs actions one after another, each after the one that was asked for before it; for each name on its own. */
+/** Runs actions one after another, each after the one that was given before it; for each name on its own. */
 export class Serially {
   readonly #last = new Map<string, Promise<unknown>>();
 

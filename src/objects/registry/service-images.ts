@@ -11,7 +11,7 @@ export type Gone = "gone";
 
 /**
  * Has the service take over a tag as it stands here. Not to be run beside anything else that changes the repository:
- * what the service hears last must be what stands here last.
+ * what the service receives last must be what stands here last.
  */
 export async function announceTag(
   { db, sql }: RegistryState,

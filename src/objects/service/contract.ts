@@ -14,7 +14,7 @@ import type {
   Revision,
 } from "../../protocol/v3/services.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
-import type { AccountConfig, Actor, Idempotency, LoggedAttempt, RedeliveryWish } from "../rpc-types.ts";
+import type { AccountConfig, Actor, Idempotency, LoggedAttempt, RedeliveryParams } from "../rpc-types.ts";
 
 export interface ServiceDescription {
   account: string;
@@ -232,7 +232,7 @@ export interface ServiceRpc {
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
-  redeliver(wish: RedeliveryWish): Promise<Result<LoggedAttempt>>;
+  redeliver(wish: RedeliveryParams): Promise<Result<LoggedAttempt>>;
 
   /**
    * For Backends shards: what was decided about a backend.

@@ -1,18 +1,20 @@
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
+import { objectFailures } from "../failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
+import { sendWebhook } from "../webhook-sender.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
-import { ShardNews } from "./backends/shard-news.ts";
+import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";
-import { serviceAttemptLog } from "./deliveries/attempt-log.ts";
-import { Deliveries } from "./deliveries/deliveries.ts";
+import { type AttemptLog, serviceAttemptLog } from "./deliveries/attempt-log.ts";
+import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import { ServiceState } from "./state.ts";
-import { doWork, sendDue, type WorkPorts } from "./work.ts";
+import { doWork, notifyShard, startDeliveries, type WorkPorts } from "./work.ts";
 
 /** What a Service object is made of, and how its parts reach each other and the objects outside. */
 export class ServiceParts {
@@ -21,14 +23,15 @@ export class ServiceParts {
   readonly alarm: Alarm;
   readonly outbox: EventOutbox;
   readonly waiters = new Waiters();
-  readonly attempts: ReturnType<typeof serviceAttemptLog>;
+  readonly attempts: AttemptLog;
   readonly deliveries: Deliveries;
   readonly heartbeats: Heartbeats;
-  readonly news: ShardNews;
+  readonly shards: ShardNotifier;
   readonly #workPorts: WorkPorts;
 
   constructor(ctx: DurableObjectState, env: Env) {
     const clusterOf = (account: string, cluster: string) => clusterStub(env, account, cluster);
+    const failures = objectFailures(ctx, "Service");
     this.followers = new Followers(ctx);
     const nudges = new Nudges(this.followers);
     this.state = new ServiceState(ctx.storage, {
@@ -36,18 +39,20 @@ export class ServiceParts {
       eventWritten: () => this.outbox.changed(),
     });
     this.alarm = new Alarm(ctx);
-    this.outbox = new EventOutbox(this.state, this.alarm, (events) =>
+    this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
       accountStub(env, this.state.row().account).recordEvents(events),
     );
-    this.attempts = serviceAttemptLog(this.state, this.alarm, clusterOf);
+    this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
-      send: (cluster, webhook, now, attempt) => this.attempts.send(cluster, webhook, now, attempt),
+      attempt: recordedAttempts(this.attempts),
       now: () => Date.now(),
       random: () => Math.random(),
       leftWork: () => this.work(),
+      wakeBy: (at) => this.alarm.noLaterThan(at),
+      ended: (backendId) => void notifyShard(this, backendId),
     });
-    this.heartbeats = new Heartbeats(this.state, this.deliveries, clusterOf);
-    this.news = new ShardNews(this.state, (record) => {
+    this.heartbeats = new Heartbeats(this.state, clusterOf);
+    this.shards = new ShardNotifier(this.state, failures, (record) => {
       const { account, service, id } = record.info;
       return backendsStub(env, account, service, id).record(record);
     });
@@ -55,7 +60,7 @@ export class ServiceParts {
       state: this.state,
       alarm: this.alarm,
       deliveries: this.deliveries,
-      news: this.news,
+      shards: this.shards,
       attempts: this.attempts,
       ended: (backendId) => this.waiters.ended(backendId),
     };
@@ -64,11 +69,11 @@ export class ServiceParts {
   /** A change of pins or images, which may leave something to send. */
   change<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
     const result = this.state.withService(action);
-    if (result.ok) sendDue(this.#workPorts, Date.now());
+    if (result.ok) startDeliveries(this.#workPorts, Date.now());
     return result;
   }
 
-  /** A change of backends, which may leave something to send or to tell. */
+  /** A change of backends, which may leave webhooks to send and shards to notify. */
   changeBackends<T>(action: () => Result<T>): Result<T> {
     const result = this.state.withService(action);
     if (result.ok) this.work();
@@ -78,4 +83,13 @@ export class ServiceParts {
   work(): void {
     doWork(this.#workPorts, Date.now());
   }
+}
+
+/** Attempts to deliver webhooks, each recorded once it has ended. */
+function recordedAttempts(log: AttemptLog): DeliveryPorts["attempt"] {
+  return async (cluster, webhook, startedAt, attempt) => {
+    const result = await sendWebhook(cluster, webhook, startedAt);
+    log.record(cluster, webhook, { attempt, startedAt, result });
+    return result;
+  };
 }

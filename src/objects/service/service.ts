@@ -12,7 +12,7 @@ import type {
   ConnectCall,
   Connection,
   Idempotency,
-  RedeliveryWish,
+  RedeliveryParams,
   ServiceDescription,
   ServiceRpc,
   TerminateAllWish,
@@ -23,7 +23,7 @@ import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
 import { applyReport } from "./backends/lifecycle.ts";
-import { knownBackend } from "./backends/shard-news.ts";
+import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
 import { resolveConnect } from "./connect/decide.ts";
@@ -213,8 +213,8 @@ export class Service extends FollowedObject implements ServiceRpc {
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
     const found = this.#state.withService(ok);
     if (!found.ok) return found;
-    const unheard = await this.#parts.heartbeats.unheard(found.value, Date.now());
-    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unheard)));
+    const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
+    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
   }
 
   async usage(query: UsageQuery) {
@@ -227,7 +227,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     );
     if (begun.ok) {
       this.#parts.work();
-      await this.#parts.news.tell(backendId);
+      await this.#parts.shards.notify(backendId);
       return begun;
     }
     if (begun.error.code !== "backend_not_running" || !this.#state.db.ready) return begun;
@@ -240,12 +240,12 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#parts.changeBackends(() => terminations.terminateAll(this.#state, wish, actor, Date.now()));
   }
 
-  async redeliver(wish: RedeliveryWish) {
+  async redeliver(wish: RedeliveryParams) {
     return redeliver(this.#parts, wish, Date.now());
   }
 
   async learn(backendId: string, heard: boolean) {
-    return knownBackend(this.#state, backendId, (row) => heard && this.#parts.deliveries.acknowledge(row));
+    return knownBackend(this.#state, backendId, (row) => heard && this.#state.spawns.acknowledge(row));
   }
 
   async statusReached(
@@ -256,7 +256,7 @@ export class Service extends FollowedObject implements ServiceRpc {
   ): Promise<Result<null>> {
     const { hasEnded, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entry, baseUrl);
     if (hasEnded) {
-      this.#parts.news.forget(backendId);
+      this.#parts.shards.forget(backendId);
       this.#parts.waiters.ended(backendId);
     } else this.#alarm.noLaterThan(deadlineAt);
     this.#alarm.noLaterThan(this.#state.usage.writeBy());

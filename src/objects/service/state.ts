@@ -8,20 +8,17 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
-import { tellingChanges } from "./feed/visible-changes.ts";
-import { type BackendsSql, backendsSql } from "./sql/backends.sql.ts";
-import { type EventOutboxSql, eventOutboxSql } from "./sql/event-outbox.sql.ts";
-import { type ImagesSql, imagesSql } from "./sql/images.sql.ts";
+import { notifyingWrites } from "./feed/visible-changes.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
   type ImageRow,
   type ServiceRow,
-  type ServiceSql,
   serviceMigrations,
-  serviceSql,
 } from "./sql/service.sql.ts";
+import { reads, type Statements, writes } from "./sql/statements.ts";
 
 /** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
 export interface BackendSpec {
@@ -50,25 +47,27 @@ const recentTagsForMessages = 200;
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
-  readonly sql: ServiceSql & ImagesSql & BackendsSql & EventOutboxSql;
+  readonly sql: Statements;
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
+  readonly spawns: SpawnDeliveryState;
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
-    const watched = this.db.watched(() => {
+    const cached = this.db.watched(() => {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    this.sql = tellingChanges(
-      { ...serviceSql(watched), ...imagesSql(watched), ...backendsSql(this.db), ...eventOutboxSql(events) },
-      (parts) => watchers.visibleChanged?.(parts),
+    const written = notifyingWrites(writes({ db: this.db, cached, events }), (parts) =>
+      watchers.visibleChanged?.(parts),
     );
+    this.sql = { ...reads(this.db), ...written };
     this.idempotency = idempotencySql(this.db);
-    this.usage = new UsageCounters(this.db, this.sql.environments);
+    this.usage = new UsageCounters(this.db, this.sql);
+    this.spawns = new SpawnDeliveryState(this.sql);
   }
 
   /** The service's row, whether or not the service was removed. Throws where it was never set up. */

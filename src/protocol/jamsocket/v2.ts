@@ -6,23 +6,34 @@ import { resourceLimits } from "../webhooks/webhook.ts";
 
 export { publicState };
 
+/** `POST /v2/service/{account}/{service}[/{environment}]/update`: a tag, or in spite of its name a digest. */
 export const updateBody = z.object({ image_tag: image });
 
+/** `POST /v2/service/{account}/{service}[/{environment}]/connect`. Unknown fields are ignored. */
 export const connectBody = z.object({
+  /** At most one live backend of an environment holds a key; without one every connect starts a backend. */
   key: key.optional(),
+  /** A claim of the connection token; the backend receives it as `x-verified-username`. */
   user: z.string().max(1000).optional(),
+  /** Likewise, as JSON in `x-verified-user-data`. */
   auth: jsonObject.optional(),
+  /** False: start nothing; the key must be held. Left out: true. */
   spawn: z
     .union([
       z.boolean(),
       z.object({
+        /** Instead of the environment's pin; a digest as well. */
         tag: image.optional(),
+        /** Instead of the environment's cluster. */
         cluster: name.optional(),
         lifetime_limit_seconds: seconds.optional(),
+        /** 0: it is never swept. */
         max_idle_seconds: z.int().nonnegative().optional(),
         executable: z
           .object({
+            /** A folder that outlives the backend: of this name, or true for the key's own. */
             mount: z.union([z.string(), z.boolean()]).optional(),
+            /** As in `spawnBody` of v1. */
             env: z.record(z.string(), z.string()).optional(),
             resource_limits: resourceLimits.optional(),
           })
@@ -33,21 +44,30 @@ export const connectBody = z.object({
 });
 export type ConnectBody = z.infer<typeof connectBody>;
 
+/** The answer to it. */
 export const connectAnswer = z.object({
   backend_id: z.string(),
+  /** False where the key was held: this is its holder. */
   spawned: z.boolean(),
   status: z.enum(backendStatuses),
+  /** The connection token, which is also the last segment of `url`. */
   token: z.string(),
+  /** Where the client connects. */
   url: z.string(),
+  /** Shared by Slipway's caller and the backend, which has it as `SESSION_BACKEND_STATIC_TOKEN`. */
   secret_token: z.string(),
   status_url: z.string(),
+  /** A page that waits until the backend is ready and then goes to `url`. */
   ready_url: z.string(),
 });
 
+/** `POST /v2/backend/{id}/terminate`: softly when `hard` is left out. */
 export const terminateBody = z.object({ hard: z.boolean().optional() });
 
+/** The names of an account's services, in v1 and v2. */
 export const servicesAnswer = z.object({ services: z.array(z.string()) });
 
+/** The live backends of an account, in v1 and v2. */
 export const runningBackendsAnswer = z.object({
   running_backends: z.array(
     z.object({
@@ -62,6 +82,7 @@ export const runningBackendsAnswer = z.object({
   ),
 });
 
+/** `GET /v2/service/{account}/{service}`. The CLI takes the first environment for granted: there is always one. */
 export const serviceAnswer = z.object({
   name: z.string(),
   account_name: z.string(),
@@ -74,7 +95,9 @@ export const serviceAnswer = z.object({
     .array(
       z.object({
         name: z.string(),
+        /** The pin: a tag or a digest. */
         image_tag: z.string(),
+        /** `-` while there is none: clients expect a text. */
         cluster: z.string(),
         created_at: timestamp,
         last_spawned_at: timestamp.nullable(),
@@ -83,18 +106,21 @@ export const serviceAnswer = z.object({
     .min(1),
 });
 
+/** `GET /v2/service/{account}/{service}/images`: the 50 most recent pushes, newest first. `tag` is empty without one. */
 export const imagesAnswer = z.object({
   images: z.array(
     z.object({ repository: z.string(), digest: z.string(), tag: z.string(), upload_time: timestamp }),
   ),
 });
 
+/** `GET /v2/backend/{id}`: also of one that has ended, for 30 days. */
 export const backendAnswer = z.object({
   id: z.string(),
   created_at: timestamp,
   service_name: z.string(),
   cluster_name: z.string(),
   account_name: z.string(),
+  /** Oldest first, never empty. */
   statuses: z.array(fullState),
   image_digest: z.string(),
   key: z.string().optional(),

@@ -6,13 +6,17 @@ import { type RepositoryAction, repositoryActions } from "../../domain/registry/
 import { isoTime } from "../primitives.ts";
 import type { Jwks } from "../tokens/connection-token.ts";
 
-/** What a scope of the token flow asks for: `repository:<name>:<action>,…`. */
+/** One scope of a token request (CNCF distribution, "Token scope"): `repository:<name>:<action>,…`. */
 export interface RequestedAccess {
   name: string;
   actions: RepositoryAction[];
 }
 
-/** Reads the scopes of a token request. What is not about a repository is left out: nothing else is granted. */
+/**
+ * Reads the scopes of a token request, each of which may hold several separated by spaces (RFC 6749 3.3). What is not
+ * about a repository, and actions that are not known here, are left out: nothing else is granted.
+ * @example parseScopes(["repository:acme/hello:pull,push"]) // [{ name: "acme/hello", actions: ["pull", "push"] }]
+ */
 export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
   return scopes
     .flatMap((text) => text.split(" "))
@@ -20,29 +24,36 @@ export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
       const [, name, list] = /^repository(?:\([a-z0-9]+\))?:([^\s:]+):([a-z,*]*)$/.exec(text) ?? [];
       if (name === undefined || list === undefined) return [];
       const named = list.split(",");
-      const wanted = repositoryActions.filter((action) => named.includes(action) || named.includes("*"));
-      return [{ name, actions: wanted }];
+      const actions = repositoryActions.filter((action) => named.includes(action) || named.includes("*"));
+      return [{ name, actions }];
     });
 }
 
-/** `WWW-Authenticate` of the token flow (CNCF distribution, "Token authentication"). */
+/**
+ * `WWW-Authenticate` of the token flow (CNCF distribution, "Token authentication"; RFC 6750 3).
+ * @param origin of the deployment, below which tokens are granted
+ * @param service the registry's host, which the client repeats in its token request
+ * @param required the access that the request lacked; `error` where it carried a token that does not have it
+ */
 export function bearerChallenge(
   origin: string,
   service: string,
-  wanted?: { repository: string; actions: readonly RepositoryAction[]; error?: "insufficient_scope" },
+  required?: { repository: string; actions: readonly RepositoryAction[]; error?: "insufficient_scope" },
 ): string {
   const parts = [`realm="${origin}/v2/token"`, `service="${service}"`];
-  if (wanted) parts.push(`scope="repository:${wanted.repository}:${wanted.actions.join(",")}"`);
-  if (wanted?.error) parts.push(`error="${wanted.error}"`);
+  if (required) parts.push(`scope="repository:${required.repository}:${required.actions.join(",")}"`);
+  if (required?.error) parts.push(`error="${required.error}"`);
   return `Bearer ${parts.join(",")}`;
 }
 
+/** `WWW-Authenticate` of the token endpoint itself (RFC 7617). */
 export const basicChallenge = 'Basic realm="Slipway",charset="UTF-8"';
 
 const registryAudience = "registry";
 
-/** Who a registry token speaks for, and what of its rights it was asked for. */
+/** The claims of a registry token: the scope of the access token that it was granted for, and the access requested. */
 const registryClaims = z.object({
+  /** The account. */
   sub: z.string(),
   role: z.enum([...tokenRoles, "agent"]),
   service: z.string().optional(),
@@ -57,6 +68,7 @@ const registryClaims = z.object({
 });
 export type RegistryClaims = z.infer<typeof registryClaims>;
 
+/** The answer of the token endpoint. `token` and `access_token` are the same; `expires_in` in seconds. */
 export const registryTokenAnswer = z.object({
   token: z.string(),
   access_token: z.string(),
@@ -65,7 +77,11 @@ export const registryTokenAnswer = z.object({
 });
 export type RegistryTokenAnswer = z.infer<typeof registryTokenAnswer>;
 
-/** @param now milliseconds since the epoch */
+/**
+ * Grants a registry token: a JWT, EdDSA over Ed25519, good for five minutes.
+ * @param issuer the deployment's origin
+ * @param now milliseconds since the epoch
+ */
 export async function grantRegistryToken(
   signer: { key: CryptoKey; kid: string },
   issuer: string,
@@ -90,8 +106,9 @@ export async function grantRegistryToken(
 }
 
 /**
+ * Verifies a registry token by the deployment's public keys.
  * @param now milliseconds since the epoch
- * @returns null where it is not a registry token of this deployment, or no longer
+ * @returns its claims; null where it is not a registry token of this deployment, or has expired
  */
 export async function verifyRegistryToken(
   token: string,

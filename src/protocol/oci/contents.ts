@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Descriptor, descriptor } from "./image.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
 
-/** What a stored manifest lists, for people to look at. */
+/** What a stored manifest lists, as the dashboard shows it. */
 export type ManifestContents =
   | { kind: "image"; config: Descriptor; layers: Descriptor[] }
   | { kind: "index"; manifests: (Descriptor & { platform: string | null })[] };
@@ -20,9 +20,10 @@ const imageIndex = z.object({
 });
 
 /**
- * Reads a manifest as it was stored, by the type that it was stored with. A platform that is not told right is taken
- * as not told: manifests are kept byte for byte, and whoever looks at one can do nothing about it.
- * @returns null where it is no manifest
+ * Reads a manifest as it was stored, by the type that it was stored with. A malformed platform counts as none:
+ * manifests are kept byte for byte, and who looks at one cannot mend it.
+ * @param mediaType the `Content-Type` of its push
+ * @returns null where it is not a manifest of that type
  */
 export function readContents(bytes: Uint8Array, mediaType: string): ManifestContents | null {
   if (!parseManifest(bytes, mediaType).ok) return null;
@@ -34,7 +35,7 @@ export function readContents(bytes: Uint8Array, mediaType: string): ManifestCont
   return { kind: "image", config, layers: layers ?? [] };
 }
 
-/** The bytes of a config and its layers, as their manifest says. */
+/** The size of an image in bytes, compressed as it is stored: its config and its layers, as the manifest gives them. */
 export function bytesOf({ config, layers }: Extract<ManifestContents, { kind: "image" }>): number {
   return layers.reduce((sum, { size }) => sum + size, config.size);
 }
@@ -48,6 +49,7 @@ const imageConfig = z.object({
 
 /** What an image's configuration says about it. */
 export interface ConfigDescription {
+  /** `os/architecture[/variant]`; null where it is missing or malformed. */
   platform: string | null;
   /** In the order in which the configuration has them. */
   labels: [name: string, text: string][];

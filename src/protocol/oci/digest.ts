@@ -1,5 +1,6 @@
 import { digestPattern } from "../../domain/pins/images.ts";
 
+/** The registered algorithms (OCI Image 1.1, "Content descriptors", Digests). */
 export const digestAlgorithms = ["sha256", "sha512"] as const;
 export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
@@ -10,12 +11,13 @@ export function webCryptoName(algorithm: DigestAlgorithm): (typeof subtleNames)[
   return subtleNames[algorithm];
 }
 
-/** The algorithm of a digest, or null where the text is not a digest that is known here. */
+/** The algorithm of a digest; null where the text is no digest, or of an algorithm that is not supported. */
 export function algorithmOf(digest: string): DigestAlgorithm | null {
   if (!digestPattern.test(digest)) return null;
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
 }
 
+/** @example formatDigest("sha256", hash) // "sha256:e3b0c442…" */
 export function formatDigest(algorithm: DigestAlgorithm, hash: ArrayBuffer): string {
   const hex = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
   return `${algorithm}:${hex}`;

@@ -1,4 +1,4 @@
-/** OCI Distribution 1.1, "Error codes": all there are, each with the status it has where nothing else is said. */
+/** OCI Distribution 1.1, "Error codes": all of them, each with the HTTP status that it has by default. */
 const ociErrorStatus = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -22,11 +22,14 @@ export interface OciFailure {
   code: OciErrorCode;
   message: string;
   status: number;
+  /** Machine-readable, such as the digests that are missing. */
   detail?: Record<string, string | string[]>;
 }
 
+/** A value, or an expected failure. */
 export type OciResult<T> = { ok: true; value: T } | { ok: false; error: OciFailure };
 
+/** A failure. @param extra `status` where it is another than the code's default */
 export function ociFail(
   code: OciErrorCode,
   message: string,
@@ -36,7 +39,7 @@ export function ociFail(
   return { ok: false, error: { code, message, status, ...(detail === undefined ? {} : { detail }) } };
 }
 
-/** The one error body of the registry. */
+/** The body of every error of the registry (OCI Distribution 1.1, "Error codes"): a list, here always of one. */
 export function toOciErrors({
   code,
   message,

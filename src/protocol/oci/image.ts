@@ -3,9 +3,10 @@ import { digestPattern } from "../../domain/pins/images.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
 
-/** OCI Image 1.1, "Content descriptors", as far as whoever pulls needs them. */
+/** OCI Image 1.1, "Content descriptors", as far as a pull needs them. */
 export const descriptor = z.object({
   digest: z.string().regex(digestPattern, "is not a digest"),
+  /** In bytes. */
   size: z.int().nonnegative(),
 });
 export type Descriptor = z.infer<typeof descriptor>;
@@ -21,22 +22,22 @@ const imageIndex = z.object({
 
 const ambiguity = z.object({ mediaType: z.unknown(), layers: z.unknown(), manifests: z.unknown() }).partial();
 
-/** What a manifest tells whoever runs it: one image, or images for several platforms. */
+/** A manifest as a runtime needs it: one image, or images for several platforms. */
 export type PullableManifest =
   | { kind: "image"; config: Descriptor; layers: Descriptor[] }
   | { kind: "index"; manifests: (Descriptor & { platform?: Platform | undefined })[] };
 
 /**
- * Reads a manifest by its bytes alone, since only they are what the digest names: the type that a registry says in a
- * header is not looked at.
- * @returns `MANIFEST_INVALID` where it is none, or could be read as both kinds
+ * Reads a manifest by its bytes alone, since only they are covered by the digest: the registry's `Content-Type` is not
+ * looked at.
+ * @returns `MANIFEST_INVALID` where it is none, or could be read as both kinds (CVE-2021-41190)
  */
 export function readManifest(bytes: Uint8Array): OciResult<PullableManifest> {
   const facts = parseManifest(bytes, null);
   if (!facts.ok) return facts;
   const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
-  const told = ambiguity.parse(json);
-  if (told.mediaType === undefined && told.layers !== undefined && told.manifests !== undefined) {
+  const { mediaType, layers: asImage, manifests: asIndex } = ambiguity.parse(json);
+  if (mediaType === undefined && asImage !== undefined && asIndex !== undefined) {
     return ociFail("MANIFEST_INVALID", "the manifest does not say whether it is an image or an index");
   }
   if (indexTypes.includes(facts.value.mediaType)) {
@@ -61,7 +62,10 @@ const imageConfig = z.object({
 });
 export type ImageConfig = z.infer<typeof imageConfig>;
 
-/** @returns `MANIFEST_INVALID` where it is not the configuration of an image that can run */
+/**
+ * Reads an image's configuration, to run it.
+ * @returns `MANIFEST_INVALID` where it is not the configuration of an image that can run
+ */
 export function readImageConfig(text: string): OciResult<ImageConfig> {
   let json: unknown;
   try {
@@ -75,7 +79,10 @@ export function readImageConfig(text: string): OciResult<ImageConfig> {
   return ociFail("MANIFEST_INVALID", `this is not the configuration of an image: ${why}`);
 }
 
-/** What a token server answers to whoever pulls (CNCF distribution, "Token authentication"). */
+/**
+ * The answer of a registry's token server (CNCF distribution, "Token authentication"): `token` or `access_token`, and
+ * `expires_in` in seconds, 60 where it is missing.
+ */
 export const pullTokenAnswer = z
   .object({ token: z.string().min(1), access_token: z.string().min(1), expires_in: z.number().positive() })
   .partial();

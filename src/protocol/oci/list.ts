@@ -2,12 +2,20 @@ import { tagsPageMax } from "../../domain/limits.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 import { ociIndexType } from "./manifest.ts";
 
-/** RFC 8288, brackets included: the address of the next page. */
+/**
+ * The `Link` to the next page (RFC 8288; OCI Distribution 1.1, "Listing tags").
+ * @example nextLink("/v2/acme/hello/tags/list", { n: "2", last: "v1" })
+ * // '</v2/acme/hello/tags/list?n=2&last=v1>; rel="next"'
+ */
 export function nextLink(path: string, query: Record<string, string>): string {
   return `<${path}?${new URLSearchParams(query)}>; rel="next"`;
 }
 
-/** How many entries a list may answer: `?n`, where 0 is a list without any. */
+/**
+ * How many entries a page has at most.
+ * @param text the value of `?n`: 0 is a list without any; null or empty is the longest
+ * @returns at most `tagsPageMax`; `UNSUPPORTED` with the status 400 where it is no whole number
+ */
 export function parsePageSize(text: string | null): OciResult<number> {
   if (text === null || text === "") return { ok: true, value: tagsPageMax };
   if (/^\d{1,9}$/.test(text)) return { ok: true, value: Math.min(Number(text), tagsPageMax) };

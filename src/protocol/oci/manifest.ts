@@ -2,7 +2,7 @@ import { z } from "zod";
 import { digestPattern } from "../../domain/pins/images.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 
-/** OCI Image 1.1, "Content descriptors". Unknown fields are nobody's business: manifests are kept byte for byte. */
+/** OCI Image 1.1, "Content descriptors". Unknown fields stay: manifests are kept byte for byte. */
 const descriptor = z.looseObject({
   mediaType: z.string().max(255).optional(),
   digest: z.string().regex(digestPattern, "is not a digest"),
@@ -29,10 +29,12 @@ const imageIndex = z.looseObject({ ...common, manifests: z.array(descriptor).nul
 
 export const ociImageType = "application/vnd.oci.image.manifest.v1+json";
 export const ociIndexType = "application/vnd.oci.image.index.v1+json";
+/** Types of a manifest of one image: OCI's and Docker's. */
 export const imageTypes: readonly string[] = [
   ociImageType,
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
+/** Types of a manifest that lists others: OCI's and Docker's. */
 export const indexTypes: readonly string[] = [
   ociIndexType,
   "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -41,36 +43,38 @@ export const indexTypes: readonly string[] = [
 /** What a registry has to know of a manifest. */
 export interface ManifestFacts {
   mediaType: string;
-  /** Digests of blobs that must be there: the config, and layers that are not kept elsewhere. */
+  /** Digests of blobs that must exist: the config, and layers that are not kept elsewhere. */
   blobs: string[];
-  /** Digests of layers that may be there. */
+  /** Digests of layers that may exist: those with `urls`, and of the types that are not for distribution. */
   foreignBlobs: string[];
   /** Digests of what an index lists. */
   children: string[];
+  /** The digest of the manifest that this one refers to (OCI Distribution 1.1, "Pushing manifests with subject"). */
   subject: string | null;
+  /** Of an image without one, its config's type. */
   artifactType: string | null;
   annotations: Record<string, string> | null;
 }
 
 /**
- * Reads a manifest.
- * @param contentType of the request, null where it names none
- * @returns `MANIFEST_INVALID` where it is none, or not of the type that is said
+ * Reads a manifest as it is pushed (OCI Image 1.1, "Image Manifest" and "Image Index"; Docker's schema 2).
+ * @param contentType of the request, null where it has none
+ * @returns `MANIFEST_INVALID` where it is none, or where its `mediaType` is another than `contentType`
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | null): OciResult<ManifestFacts> {
   const json = parseJson(bytes);
   if (json === undefined) return invalid("it is not JSON in UTF-8");
-  const told = z
+  const object = z
     .looseObject({ mediaType: z.unknown().optional(), manifests: z.unknown().optional() })
     .safeParse(json);
-  if (!told.success) return invalid("it is not a JSON object");
-  const inside = typeof told.data.mediaType === "string" ? told.data.mediaType : null;
+  if (!object.success) return invalid("it is not a JSON object");
+  const inside = typeof object.data.mediaType === "string" ? object.data.mediaType : null;
   const outside = contentType?.split(";")[0]?.trim().toLowerCase() || null;
   if (inside !== null && outside !== null && inside !== outside) {
     return invalid(`its mediaType is \`${inside}\` and the Content-Type \`${outside}\``);
   }
-  // OCI Image 1.1, "Manifest": mediaType should be there, and need not be.
-  const mediaType = outside ?? inside ?? (told.data.manifests === undefined ? ociImageType : ociIndexType);
+  // OCI Image 1.1, "Image Manifest Property Descriptions": mediaType SHOULD be given.
+  const mediaType = outside ?? inside ?? (object.data.manifests === undefined ? ociImageType : ociIndexType);
   if (imageTypes.includes(mediaType)) return readImage(json, mediaType);
   if (indexTypes.includes(mediaType)) return readIndex(json, mediaType);
   return invalid(`\`${mediaType.slice(0, 255)}\` is not a type of manifest that is kept here`);
@@ -105,13 +109,13 @@ function readIndex(json: unknown, mediaType: string): OciResult<ManifestFacts> {
 }
 
 function facts(
-  { subject, annotations: told }: Pick<z.infer<typeof imageIndex>, "subject" | "annotations">,
+  { subject, annotations }: Pick<z.infer<typeof imageIndex>, "subject" | "annotations">,
   mediaType: string,
   rest: Pick<ManifestFacts, "blobs" | "foreignBlobs" | "children" | "artifactType">,
 ): OciResult<ManifestFacts> {
   return {
     ok: true,
-    value: { mediaType, subject: subject?.digest ?? null, annotations: told ?? null, ...rest },
+    value: { mediaType, subject: subject?.digest ?? null, annotations: annotations ?? null, ...rest },
   };
 }
 

@@ -3,7 +3,8 @@ import type { ByteRange } from "../../domain/registry/upload.ts";
 /**
  * Reads the `Content-Range` of a chunk: `<start>-<end>`, both inclusive (OCI Distribution 1.1, "Pushing a blob in
  * chunks"), also in the form of RFC 9110 with its unit and length.
- * @returns null where it is malformed
+ * @returns the range in bytes; null where it is malformed
+ * @example parseContentRange("0-99") // { start: 0, end: 99 }
  */
 export function parseContentRange(header: string): ByteRange | null {
   const [, start, end] = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim()) ?? [];
@@ -12,7 +13,10 @@ export function parseContentRange(header: string): ByteRange | null {
   return range.end >= range.start ? range : null;
 }
 
-/** The `Range` of an upload. Docker wants an end that is not before the start, even when nothing has arrived. */
+/**
+ * The `Range` of an upload in progress. Docker rejects an end before the start, also where nothing was received yet.
+ * @param offset how many bytes were received
+ */
 export function formatUploadRange(offset: number): string {
   return `0-${Math.max(offset - 1, 0)}`;
 }

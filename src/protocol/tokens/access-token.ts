@@ -1,16 +1,21 @@
 import { isName } from "../../domain/names.ts";
 
-/** The parts of `<account>_<id>.<secret>`. */
+/**
+ * The parts of `<account>_<id>.<secret>`. Jamsocket's clients want a period in it, and its GitHub action splits it at
+ * the first one.
+ */
 export interface AccessToken {
   account: string;
+  /** 12 lower-case letters and digits; no secret. */
   id: string;
+  /** 32 bytes in base64url. */
   secret: string;
 }
 
 const tokenIdPattern = /^[0-9a-z]{12}$/;
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
 
-/** Reads an access token, or answers null where the text cannot be one. */
+/** The parts of an access token, or null where the text cannot be one. Whether it is valid is not checked. */
 export function parseAccessToken(text: string): AccessToken | null {
   const underscore = text.indexOf("_");
   const period = text.indexOf(".", underscore);
@@ -22,6 +27,7 @@ export function parseAccessToken(text: string): AccessToken | null {
   return { account, id, secret };
 }
 
+/** @example formatAccessToken({ account: "acme", id: "3f9q7h3kq2m9", secret: "…" }) // "acme_3f9q7h3kq2m9.…" */
 export function formatAccessToken({ account, id, secret }: AccessToken): string {
   return `${account}_${id}.${secret}`;
 }
@@ -32,7 +38,7 @@ export async function hashSecret(secret: string): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Whether two texts are equal, in a time that depends on their lengths only. */
+/** Whether two texts are equal, in a time that depends on their lengths only: for secrets that a caller guesses at. */
 export function constantTimeEqual(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(b.length, 1));

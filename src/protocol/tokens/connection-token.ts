@@ -16,22 +16,29 @@ const privateKey = publicKey.extend({ d: z.string() });
 export const signingKeys = z.array(privateKey).min(1);
 export type SigningKeys = z.infer<typeof signingKeys>;
 
+/** Their public halves, as `/.well-known/jwks.json` answers them (RFC 7517). */
 export const jwks = z.object({
   keys: z.array(publicKey.extend({ alg: z.literal("EdDSA"), use: z.literal("sig") })),
 });
 export type Jwks = z.infer<typeof jwks>;
 
+/** The claims of a connection token (RFC 7519). Times in seconds since the epoch. */
 export const connectionClaims = z.object({
+  /** The deployment's origin. */
   iss: z.string(),
+  /** `<account>/<cluster>`. */
   aud: z.string(),
+  /** The backend's id. */
   sub: z.string(),
   iat: z.int(),
   exp: z.int(),
+  /** As the connect request had them. */
   user: z.string().optional(),
   auth: jsonObject.optional(),
 });
 export type ConnectionClaims = z.infer<typeof connectionClaims>;
 
+/** Who may connect to what. */
 export interface ConnectionGrant {
   issuer: string;
   account: string;
@@ -43,11 +50,15 @@ export interface ConnectionGrant {
   auth?: ConnectionClaims["auth"];
 }
 
+/** The public keys of `SIGNING_KEYS`, in its order. */
 export function publicJwks(keys: SigningKeys): Jwks {
   return { keys: keys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, alg: "EdDSA", use: "sig" })) };
 }
 
-/** The key that signs, ready for use; import it once and keep it. */
+/**
+ * The key that signs: the first. To be imported once and kept.
+ * @throws where the list is empty or the key is not of the form that `signingKeys` accepts
+ */
 export async function importSigningKey(keys: SigningKeys): Promise<{ key: CryptoKey; kid: string }> {
   const [first] = keys;
   if (!first) throw new Error("SIGNING_KEYS is empty");
@@ -76,8 +87,9 @@ export function signConnectionToken(
 }
 
 /**
- * Verifies a connection token offline.
- * @returns its claims, or the reason why it is not good for this backend
+ * Verifies a connection token offline: its signature, its expiry by this machine's clock, the cluster and the backend.
+ * @returns its claims, or in a few words why it is not good for this backend
+ * @throws where the keys themselves cannot be used
  */
 export async function verifyConnectionToken(
   token: string,

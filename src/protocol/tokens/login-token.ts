@@ -3,11 +3,11 @@ import { z } from "zod";
 import { cliLoginSeconds } from "../../domain/limits.ts";
 import type { Jwks } from "./connection-token.ts";
 
-/** What a login of the CLI says of itself before anybody has confirmed it. */
+/** A login attempt of the CLI, before anybody has confirmed it. */
 export interface LoginClaims {
   /** Random: names the object that will hold the attempt. */
   id: string;
-  /** Of whoever began it, for the person who is asked to confirm it. */
+  /** The `User-Agent` of the request that began it, shown to the person who confirms it. */
   userAgent: string;
 }
 
@@ -39,9 +39,10 @@ export function signLoginToken(
 }
 
 /**
+ * Verifies a login token by the deployment's public keys.
  * @param now milliseconds since the epoch
- * @returns with `expiresAt` in milliseconds since the epoch; null where it is not a login token of this deployment, or
- *   no longer
+ * @returns its claims, with `expiresAt` in milliseconds since the epoch; null where it is not a login token of this
+ *   deployment, or has expired
  */
 export async function verifyLoginToken(
   token: string,

@@ -4,6 +4,7 @@ import { reservedAccountNames } from "../../domain/names.ts";
 import { name, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
+/** `POST /v3/accounts`, with the root token. */
 export const createAccountBody = z.strictObject({
   name: name.refine(
     (text) => !reservedAccountNames.includes(text),
@@ -11,12 +12,14 @@ export const createAccountBody = z.strictObject({
   ),
 });
 
+/** `POST /v3/accounts/{account}/tokens`. A token reaches the whole account unless `service` or `environments` narrow it. */
 export const createTokenBody = z
   .strictObject({
     name: z.string().min(1).max(100).describe("For people: who or what holds it"),
     role: z.enum(tokenRoles),
     service: name.optional(),
     environments: z.array(name).min(1).max(50).optional(),
+    /** It never expires when this is left out. */
     expires_in_seconds: seconds.optional(),
   })
   .refine((body) => body.environments === undefined || body.service !== undefined, {
@@ -25,13 +28,16 @@ export const createTokenBody = z
   });
 export type CreateTokenBody = z.infer<typeof createTokenBody>;
 
+/** An access token without its secret. */
 export const token = z
   .object({
+    /** What stands between `_` and `.` in the token. */
     id: z.string(),
     name: z.string(),
     role: z.enum([...tokenRoles, "agent"]),
     service: z.string().optional(),
     environments: z.array(z.string()).optional(),
+    /** Of the role `agent`: the cluster it was made with. */
     cluster: z.string().optional(),
     created_at: timestamp,
     expires_at: timestamp.optional(),
@@ -39,10 +45,12 @@ export const token = z
   .meta({ id: "Token" });
 export type Token = z.infer<typeof token>;
 
+/** The answer to its creation, and to a replay of it. */
 export const createdToken = token
   .extend({ secret_token: z.string().describe("The whole access token. It is shown this once.") })
   .meta({ id: "CreatedToken" });
 export type CreatedToken = z.infer<typeof createdToken>;
 
+/** A new account, with an admin token. */
 export const createdAccount = z.object({ name: z.string(), token: createdToken });
 export const tokenList = listAnswer("tokens", token);

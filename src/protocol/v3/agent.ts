@@ -2,12 +2,16 @@ import { z } from "zod";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 
+/** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: to be repeated until answered. */
 export const statusReportBody = z.strictObject({
   status: z.enum(backendStatuses),
+  /** As in the backend's spawn: a report about an earlier attempt is not accepted. */
   fencing_token: z.int().positive(),
   exit_code: z.int().optional(),
+  /** From `terminating` on, where it was the cluster that ended the backend. */
   termination_reason: z.enum(terminationReasons).optional(),
   termination_kind: z.enum(terminationKinds).optional(),
+  /** Where connections reach the backend, without the token's segment: as in the answer to its spawn. */
   url: z
     .url({ protocol: /^https?$/ })
     .max(2000)
@@ -15,20 +19,26 @@ export const statusReportBody = z.strictObject({
 });
 export type StatusReportBody = z.infer<typeof statusReportBody>;
 
+/** The answer to it. What was not accepted is no error, and not to be repeated. */
 export const statusReportAnswer = z
   .object({
     accepted: z
       .boolean()
       .describe("false: the status would have gone backwards or the fencing token is another"),
+    /** The status after the report. */
     current: z.enum(backendStatuses),
   })
   .meta({ id: "StatusReportAnswer" });
 export type StatusReportAnswer = z.infer<typeof statusReportAnswer>;
 
+/** `POST /v3/agent/heartbeat`, every 10 s, with the cluster's agent token. At most 1 MiB. */
 export const heartbeatBody = z.strictObject({
   cluster: name,
+  /** The same across restarts of one agent; a cluster may have several. */
   agent_id: z.string().min(1).max(100),
+  /** Of the agent's program, for people. */
   version: z.string().max(100),
+  /** Everything that the agent runs. */
   backends: z
     .array(
       z.strictObject({
@@ -38,13 +48,17 @@ export const heartbeatBody = z.strictObject({
       }),
     )
     .max(10_000),
+  /** How many backends it could run at once, for people. */
   capacity: z.int().nonnegative().optional(),
+  /** It takes no new backends. */
   draining: z.boolean().optional(),
 });
 export type HeartbeatBody = z.infer<typeof heartbeatBody>;
 
+/** The answer to it. */
 export const heartbeatAnswer = z
   .object({
+    /** For how long after it sent this heartbeat the agent may run backends that hold keys. */
     lease_seconds: z.int(),
     terminate: z.array(z.string()).describe("What the agent should not run"),
     unknown: z.array(z.string()).describe("Those of them that Slipway knows nothing of"),

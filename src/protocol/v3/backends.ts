@@ -3,6 +3,7 @@ import { backendStatuses } from "../../domain/backends/status.ts";
 import { digest, key, name, timestamp } from "../primitives.ts";
 import { listAnswer, listQuery } from "./list.ts";
 
+/** `GET …/services/{service}/backends`. */
 export const backendQuery = listQuery.extend({
   environment: name.optional(),
   status: z.enum(backendStatuses).optional().describe("All but terminated when left out"),
@@ -11,6 +12,7 @@ export const backendQuery = listQuery.extend({
 });
 export type BackendQuery = z.infer<typeof backendQuery>;
 
+/** A backend in a list. */
 export const backend = z
   .object({
     id: z.string(),
@@ -19,9 +21,12 @@ export const backend = z
     environment: z.string(),
     cluster: z.string(),
     status: z.enum(backendStatuses),
+    /** When it reached the status. */
     status_at: timestamp,
+    /** The pin it was spawned through (`image`, `revision`) and what it resolved to then: what it runs. */
     image: z.object({ image: z.string(), digest, revision: z.int() }),
     key: z.string().optional(),
+    /** Larger than that of every backend of the service before it. */
     fencing_token: z.int(),
     created_at: timestamp,
   })

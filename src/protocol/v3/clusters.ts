@@ -20,11 +20,14 @@ const ack = z
   .enum(["sync", "async"])
   .describe("sync: a spawn is answered after the cluster has answered; async: right after the decision");
 
+/** `POST /v3/accounts/{account}/clusters`. The account's first cluster becomes its default. */
 export const createClusterBody = z
   .strictObject({
     name,
     webhook_url: webhookUrl,
+    /** Without one the cluster gives each backend's URL in its answer to the spawn. */
     backend_url_template: backendUrlTemplate.optional(),
+    /** `sync` when it is left out. */
     ack: ack.optional(),
   })
   .refine((body) => body.ack !== "async" || body.backend_url_template !== undefined, {
@@ -33,14 +36,17 @@ export const createClusterBody = z
   });
 export type CreateClusterBody = z.infer<typeof createClusterBody>;
 
+/** `PATCH …/clusters/{cluster}`: what is left out stays. */
 export const patchClusterBody = z.strictObject({
   webhook_url: webhookUrl.optional(),
+  /** null takes it away. */
   backend_url_template: backendUrlTemplate.nullable().optional(),
   ack: ack.optional(),
   default: z.literal(true).optional().describe("Makes it the account's default cluster"),
 });
 export type PatchClusterBody = z.infer<typeof patchClusterBody>;
 
+/** A cluster as it was registered. */
 export const cluster = z
   .object({
     name: z.string(),
@@ -77,9 +83,11 @@ const clusterObservation = z.object({
 });
 export type ClusterObservation = z.infer<typeof clusterObservation>;
 
+/** A cluster, and how it is. */
 export const observedCluster = cluster.extend(clusterObservation.shape).meta({ id: "ObservedCluster" });
 export type ObservedCluster = z.infer<typeof observedCluster>;
 
+/** The answer to its creation, and to a replay of it. */
 export const createdCluster = cluster
   .extend({
     signing_secret: z.string().describe("Signs the webhooks (Standard Webhooks). It is shown this once."),
@@ -88,8 +96,10 @@ export const createdCluster = cluster
   .meta({ id: "CreatedCluster" });
 export type CreatedCluster = z.infer<typeof createdCluster>;
 
+/** `POST …/clusters/{cluster}/rotate-secret`. */
 export const rotateSecretBody = z.strictObject({});
 
+/** The answer to it. While two secrets are good, each webhook has two signatures. */
 export const rotatedSecret = z
   .object({
     name: z.string(),
@@ -103,11 +113,14 @@ export type RotatedSecret = z.infer<typeof rotatedSecret>;
 
 export const clusterList = listAnswer("clusters", observedCluster);
 
+/** `POST …/clusters/{cluster}/test`: what one `cluster.ping` met. */
 export const testedCluster = z
   .object({
     delivered: z.boolean(),
+    /** The HTTP status; left out where no answer came. */
     status: z.int().optional(),
     duration_ms: z.number(),
+    /** Left out where it was delivered. */
     error: z.string().optional(),
   })
   .meta({ id: "ClusterTest" });

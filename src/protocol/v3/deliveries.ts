@@ -3,6 +3,7 @@ import { deliveryOutcomes, deliveryTypes } from "../../domain/deliveries/deliver
 import { name, timestamp } from "../primitives.ts";
 import { listAnswer, listQuery } from "./list.ts";
 
+/** `GET …/clusters/{cluster}/deliveries`. */
 export const deliveryQuery = listQuery.extend({
   outcome: z
     .enum(["delivered", "failed"])
@@ -12,6 +13,7 @@ export const deliveryQuery = listQuery.extend({
 });
 export type DeliveryQuery = z.infer<typeof deliveryQuery>;
 
+/** One attempt to deliver a webhook; also the answer of `POST …/deliveries/{delivery}/redeliver`. */
 export const deliveryAttempt = z
   .object({
     time: timestamp.describe("When it began"),
@@ -23,10 +25,12 @@ export const deliveryAttempt = z
   .meta({ id: "DeliveryAttempt" });
 export type DeliveryAttemptView = z.infer<typeof deliveryAttempt>;
 
+/** One webhook with its attempts. */
 export const delivery = z
   .object({
     id: z.string().describe("The webhook's id, the same in every attempt"),
     type: z.enum(deliveryTypes),
+    /** What it is about, as far as its type has that. */
     service: z.string().optional(),
     environment: z.string().optional(),
     backend_id: z.string().optional(),

@@ -5,6 +5,7 @@ import { listAnswer, listQuery } from "./list.ts";
 
 const detail = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]);
 
+/** What was done to an account, and by whom. Kept for 90 days, and at most the newest 10,000. */
 export const accountEvent = z
   .object({
     id: z.string().describe("Ids sort by time"),
@@ -19,12 +20,13 @@ export const accountEvent = z
     cluster: z.string().exactOptional(),
     backend_id: z.string().exactOptional(),
     message: z.string().describe("One sentence for people: what the actor did"),
+    /** Machine-readable, by type (`EventFacts` in src/domain/events.ts). Never a secret. */
     details: z.record(z.string(), detail).exactOptional(),
   })
   .meta({ id: "AccountEvent" });
 export type AccountEvent = z.infer<typeof accountEvent>;
 
-/** `limit` and `cursor` are for the list; a stream tells everything. */
+/** `GET /v3/accounts/{account}/events`. `limit` and `cursor` are for the list; a stream ignores them. */
 export const eventQuery = listQuery.extend({
   service: name.optional(),
   environment: name.optional(),

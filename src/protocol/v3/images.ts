@@ -11,21 +11,26 @@ const repository = z
     "a repository is host/path without a tag, for example registry.example.com/acme/hello",
   );
 
+/** `POST …/services/{service}/images`: an image that is kept in another registry. */
 export const recordImageBody = z.strictObject({
   digest,
   tag: tag.optional(),
   repository: repository
     .optional()
     .describe("Where the image is kept; this service's own repository when left out"),
+  /** Of its manifest. */
   media_type: z.string().max(200).optional(),
+  /** Now when left out. A push that names an earlier time than its tag's last one does not move the tag. */
   pushed_at: z.iso.datetime({ offset: true }).optional(),
 });
 export type RecordImageBody = z.infer<typeof recordImageBody>;
 
+/** An image that a service knows. */
 export const image = z
   .object({
     digest,
     tags: z.array(z.string()).describe("The tags whose most recent image this is"),
+    /** `host/path`, where a cluster pulls it from. */
     repository: z.string(),
     media_type: z.string().optional(),
     pushed_at: timestamp,
@@ -35,6 +40,7 @@ export type Image = z.infer<typeof image>;
 
 export const imageList = listAnswer("images", image);
 
+/** An image, and what uses it. */
 export const imageDetail = image
   .extend({
     environments: z.array(z.string()).describe("Environments that resolve to it now"),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { listLimitDefault, listLimitMax } from "../../domain/limits.ts";
 
-/** `?limit` and `?cursor` of a list. A cursor is opaque to clients. */
+/** `?limit` and `?cursor` of a list. A cursor is the `next_cursor` of the page before, and opaque to clients. */
 export const listQuery = z.strictObject({
   limit: z.coerce
     .number()
@@ -18,7 +18,10 @@ export interface Page<T> {
   next: string | null;
 }
 
-/** The answer schema of a list whose items stand under `field`. */
+/**
+ * The answer schema of a list whose items stand under `field`. `next_cursor` is left out on the last page.
+ * @example listAnswer("tokens", token) // { tokens: Token[], next_cursor?: string }
+ */
 export function listAnswer<Field extends string, Item extends z.ZodType>(field: Field, item: Item) {
   const items: Record<Field, z.ZodArray<Item>> = { [field]: z.array(item) } as Record<
     Field,

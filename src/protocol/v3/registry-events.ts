@@ -4,8 +4,8 @@ import { isoTime } from "../primitives.ts";
 import { type RecordImageBody, recordImageBody } from "./images.ts";
 
 /*
- * Notifications of pushes as image registries send them. Each is read as far as it says which digest was pushed
- * under which tag; everything else in it may change as its sender likes.
+ * Notifications of pushes as image registries send them. Each is parsed as far as it says which digest was pushed
+ * under which tag; every other field is ignored, so that its sender may change it.
  */
 
 /** CNCF distribution, "Notifications": an envelope of events, pulls and deletions among them. */
@@ -67,8 +67,8 @@ const amazon = z.object({
   }),
 });
 
-/** One push that a notification tells of, before it is checked: senders are not trusted to follow OCI's grammars. */
-interface ToldPush {
+/** One push of a notification before it is validated: senders need not follow OCI's grammars. */
+interface NotifiedPush {
   digest: string | undefined;
   tag: string | undefined;
   repository: string | undefined;
@@ -76,12 +76,13 @@ interface ToldPush {
   pushedAt: string | undefined;
 }
 
-/** What a notification came to: images to record, and how many of its events were of no concern. */
+/** The outcome of a notification: images to record, and how many of its events were ignored. */
 export interface RegistryEvents {
   pushes: RecordImageBody[];
   ignored: number;
 }
 
+/** `POST …/services/{service}/registry-events`: a notification in the format of any of these registries. */
 export const registryEventsBody = z
   .union([distribution, harbor, github, amazon], {
     error:
@@ -90,20 +91,21 @@ export const registryEventsBody = z
   .meta({ id: "RegistryEvents" });
 export type RegistryEventsBody = z.infer<typeof registryEventsBody>;
 
+/** The answer to it. */
 export const registryEventsAnswer = z.object({
   recorded: z.array(z.object({ digest: z.string(), tag: z.string().optional() })),
   ignored: z.int().describe("Events that are no pushes of images, or name neither a digest nor a usable tag"),
 });
 
-/** The images that a notification says were pushed. */
+/** The images that a notification says were pushed, in its order. Never fails: what is no usable push is counted. */
 export function readRegistryEvents(body: RegistryEventsBody): RegistryEvents {
-  const told = toldPushes(body);
-  const pushes = told.flatMap((push) => (push ? (toRecord(push) ?? []) : []));
-  return { pushes, ignored: told.length - pushes.length };
+  const events = notifiedPushes(body);
+  const pushes = events.flatMap((push) => (push ? (toRecord(push) ?? []) : []));
+  return { pushes, ignored: events.length - pushes.length };
 }
 
 /** Each event of a notification; null for one that is no push. */
-function toldPushes(body: RegistryEventsBody): (ToldPush | null)[] {
+function notifiedPushes(body: RegistryEventsBody): (NotifiedPush | null)[] {
   if ("events" in body) return body.events.map(distributionPush);
   if ("event_data" in body) return harborPushes(body);
   if ("registry_package" in body) return [githubPush(body)];
@@ -162,8 +164,8 @@ function repositoryOf(reference: string | undefined): string | undefined {
   return reference?.replace(/@.*$/, "").replace(/:[^/]*$/, "") || undefined;
 }
 
-/** A push as it is recorded, or null where it names no digest. What is not told right of the rest is left out. */
-function toRecord({ digest, tag, repository, mediaType, pushedAt }: ToldPush): RecordImageBody | null {
+/** A push as it is recorded; null where it names no digest. Of the rest, what is malformed is left out. */
+function toRecord({ digest, tag, repository, mediaType, pushedAt }: NotifiedPush): RecordImageBody | null {
   if (digest === undefined || !digestPattern.test(digest)) return null;
   const at = pushedAt === undefined ? Number.NaN : Date.parse(pushedAt);
   const record = {

@@ -2,12 +2,15 @@ import { z } from "zod";
 import { digest, image, key, name, note, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
+/** `POST /v3/accounts/{account}/services`. The service has the environment `default` from the start. */
 export const createServiceBody = z.strictObject({ name, default_environment: name.optional() });
 
+/** `PATCH …/services/{service}`. */
 export const patchServiceBody = z.strictObject({
   default_environment: name.nullable().describe("Used by requests that name none; null: none is"),
 });
 
+/** A service. */
 export const service = z
   .object({
     name: z.string(),
@@ -17,7 +20,9 @@ export const service = z
     last_spawned_at: timestamp.nullable(),
     last_image_upload_time: timestamp.nullable(),
     last_image_digest: z.string().nullable(),
+    /** Where its images are pushed: `<registry host>/<account>/<service>`. */
     image_name: z.string(),
+    /** Their names, oldest first. */
     environments: z.array(z.string()),
     live_backends: z.int(),
   })
@@ -25,15 +30,20 @@ export const service = z
 
 export const serviceList = listAnswer("services", z.object({ name: z.string(), created_at: timestamp }));
 
+/** What an environment decides about its backends. What is left out of a body stays, or gets its default. */
 export const environmentSettings = z
   .strictObject({
+    /** From `scheduled` to `ready`; 300 by default. */
     startup_timeout_seconds: seconds,
+    /** Without a connection; 300 by default. */
     max_idle_seconds: z.int().nonnegative().describe("0: an idle backend is never swept"),
+    /** From `ready` on; none by default. */
     lifetime_limit_seconds: seconds,
   })
   .partial();
 export type EnvironmentSettingsBody = z.infer<typeof environmentSettings>;
 
+/** `POST …/services/{service}/environments`. */
 export const createEnvironmentBody = z.strictObject({
   name,
   cluster: name.optional().describe("The account's default cluster when it is left out"),
@@ -42,18 +52,21 @@ export const createEnvironmentBody = z.strictObject({
 });
 export type CreateEnvironmentBody = z.infer<typeof createEnvironmentBody>;
 
+/** `PATCH …/environments/{environment}`: what is left out stays. */
 export const patchEnvironmentBody = z.strictObject({
   cluster: name.nullable().optional().describe("null: the account's default cluster"),
   settings: environmentSettings.optional(),
 });
 export type PatchEnvironmentBody = z.infer<typeof patchEnvironmentBody>;
 
+/** An environment. */
 export const environment = z
   .object({
     name: z.string(),
     cluster: z.string().nullable().describe("What it spawns into now; null while there is none"),
     image: z.string().describe("The pin: a tag or a digest"),
     digest: digest.nullable().describe("What the pin resolves to now; null while nothing was pushed"),
+    /** Counts the changes of the pin, from 1; also the `ETag`. */
     revision: z.int().positive(),
     settings: environmentSettings,
     live_backends: z.int(),
@@ -65,6 +78,7 @@ export type Environment = z.infer<typeof environment>;
 
 export const environmentList = listAnswer("environments", environment);
 
+/** `PUT …/environments/{environment}/pin`. */
 export const pinBody = z.strictObject({ image, note: note.optional() });
 
 const pinState = z.object({
@@ -73,13 +87,16 @@ const pinState = z.object({
   revision: z.int().positive(),
 });
 
+/** The answer to it: the pin as it is now, and as it was. */
 export const pinAnswer = pinState
   .extend({ environment: z.string(), previous: pinState })
   .meta({ id: "PinChange" });
 export type PinAnswer = z.infer<typeof pinAnswer>;
 
+/** How a revision came about: with its environment, or by a pin. */
 export const pinKinds = ["create", "pin"] as const;
 
+/** One revision of a pin. */
 export const revision = z
   .object({
     revision: z.int().positive(),
@@ -93,22 +110,30 @@ export const revision = z
   .meta({ id: "Revision" });
 export type Revision = z.infer<typeof revision>;
 
+/** `GET …/environments/{environment}/history`. */
 export const history = listAnswer("revisions", revision);
 
+/** `GET …/environments/{environment}/resolve`: `tag` and `key` as a spawn would name them. */
 export const resolveQuery = z.strictObject({
   tag: image.optional(),
   key: key.optional(),
 });
 
+/** What a spawn would do now. Nothing was done, and the next spawn need not do the same. */
 export const resolveAnswer = z
   .object({
     environment: z.string(),
+    /**
+     * spawn: starts a backend; reuse: hands out the backend that holds the key; wait: the key's holder is ending, and a
+     * spawn would wait for that; refuse: see `refusals`.
+     */
     action: z.enum(["spawn", "reuse", "wait", "refuse"]),
     backend_id: z.string().optional().describe("Who holds the key"),
     image: z.string(),
     digest: digest.nullable(),
     revision: z.int().positive(),
     cluster: z.string().nullable(),
+    /** Every reason for which it would be refused, each as an error of the API; empty otherwise. */
     refusals: z.array(z.object({ code: z.string(), message: z.string() })),
   })
   .meta({ id: "Resolution" });

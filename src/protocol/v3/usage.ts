@@ -5,6 +5,7 @@ import { isoTime, timestamp } from "../primitives.ts";
 
 const shownByDefaultMs = 60 * usageMinuteMs;
 
+/** `GET …/services/{service}/usage`. */
 export const usageQuery = z.strictObject({
   from: z.iso.datetime({ offset: true }).optional().describe("An hour before `to` when left out"),
   to: z.iso.datetime({ offset: true }).optional().describe("Now when left out"),
@@ -36,18 +37,23 @@ const environmentUsage = z
   })
   .meta({ id: "EnvironmentUsage" });
 
+/** What each environment did in each step of the range, and in all of it. Durations in milliseconds. */
 export const usageAnswer = z
   .object({ step_seconds: z.int(), environments: z.array(environmentUsage) })
   .meta({ id: "Usage" });
 export type UsageAnswer = z.infer<typeof usageAnswer>;
 
-/** The range that a query means. @param now milliseconds since the epoch, as the range's times */
+/**
+ * The range that a query names, whose limits are not checked here (`usageSteps` in src/domain/usage/usage.ts).
+ * @param now milliseconds since the epoch, as the range's times
+ */
 export function usageRange(query: UsageQueryParameters, now: number): UsageRange {
   const to = query.to === undefined ? now : Date.parse(query.to);
   const from = query.from === undefined ? to - shownByDefaultMs : Date.parse(query.from);
   return { from, to, stepMs: query.step_seconds * 1000 };
 }
 
+/** Renders usage. @param stepSeconds as the query had it */
 export function usageView(usage: readonly EnvironmentUsage[], stepSeconds: number): UsageAnswer {
   return {
     step_seconds: stepSeconds,

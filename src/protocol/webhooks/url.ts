@@ -2,14 +2,17 @@ import ipaddr from "ipaddr.js";
 
 /** Azure's metadata and platform service answers on a public address. */
 const metadataAddresses = ["168.63.129.16"];
-/** RFC 4291 2.4 and IANA: all global unicast addresses there are. Older embeddings of IPv4 lie outside. */
+/** All global unicast addresses that IANA has allocated (RFC 4291 2.4). Older embeddings of IPv4 lie outside. */
 const globalUnicast = ipaddr.parseCIDR("2000::/3");
 const privateSuffixes = [".localhost", ".local", ".internal", ".lan", ".home.arpa"];
 
 /**
  * Why a URL must not be called as a cluster's webhook, or null where it may be. Addresses are judged as the
- * WHATWG URL parser writes them, so that `0x7f.1` and `[::ffff:127.0.0.1]` are seen for what they are. A public
- * name that resolves to a private address is not seen here: the platform refuses to connect to those.
+ * WHATWG URL parser writes them, so that `0x7f.1` and `[::ffff:127.0.0.1]` are recognised. A public name that resolves
+ * to a private address is not recognised here: the platform refuses to connect to those.
+ * @param allowPrivate takes http and private addresses too: for deployments on a developer's machine
+ * @example webhookUrlProblem("https://10.0.0.1/", false)
+ * // "`10.0.0.1` is a private, loopback, link-local or metadata address"
  */
 export function webhookUrlProblem(text: string, allowPrivate: boolean): string | null {
   const url = URL.parse(text);
@@ -23,7 +26,12 @@ export function webhookUrlProblem(text: string, allowPrivate: boolean): string |
   return `\`${url.hostname}\` is a private, loopback, link-local or metadata address`;
 }
 
-/** The address of something below a webhook's URL, whose query it keeps. @param path begins with a slash */
+/**
+ * The address of something below a webhook's URL, whose query it keeps.
+ * @param path begins with a slash
+ * @example belowWebhookUrl("https://eu.example.com/hook?k=1", "/backends/x/logs")
+ * // "https://eu.example.com/hook/backends/x/logs?k=1"
+ */
 export function belowWebhookUrl(webhookUrl: string, path: string): string {
   const url = new URL(webhookUrl);
   url.pathname = url.pathname.replace(/\/+$/, "") + path;

@@ -2,10 +2,14 @@ import { z } from "zod";
 import { terminationReasons } from "../../domain/backends/status.ts";
 import { backendIdSchema, digest, image, key, name, seconds, tag, timestamp } from "../primitives.ts";
 
+/** What a backend may use, with Jamsocket's names. What is left out is not limited. */
 export const resourceLimits = z
   .object({
+    /** In microseconds: the period of which `cpu_period_percent` is a share. */
     cpu_period: z.int().positive(),
+    /** Percent of one processor; 200 is two of them. */
     cpu_period_percent: z.int().positive(),
+    /** Processor time of one process, in seconds. */
     cpu_time_limit: z.int().positive(),
     memory_limit_bytes: z.int().positive(),
     disk_limit_bytes: z.int().positive(),
@@ -14,13 +18,18 @@ export const resourceLimits = z
   .meta({ id: "ResourceLimits" });
 export type ResourceLimits = z.infer<typeof resourceLimits>;
 
+/** When a backend is to be ended by its cluster, and what it may use. */
 export const spawnLimits = z.object({
+  /** From its spawn until it is ready. */
   startup_timeout_seconds: seconds,
+  /** Without a connection; 0: it is never swept. */
   max_idle_seconds: z.int().nonnegative(),
+  /** From `ready` on. */
   lifetime_limit_seconds: seconds.optional(),
   resources: resourceLimits.optional(),
 });
 
+/** `backend.spawn`: the same in every attempt. */
 export const spawnWebhookData = z.object({
   backend_id: backendIdSchema,
   account: name,
@@ -33,25 +42,35 @@ export const spawnWebhookData = z.object({
     digest: digest.describe("What must run"),
     tag: tag.nullable().describe("For people to read; null when a digest was named"),
   }),
+  /** What the environment was pinned to, whatever the request named instead. */
   pin: z.object({ image, revision: z.int().positive() }),
   key: key.nullable(),
+  /** Larger than that of every backend of the service before it: storage can refuse writes of an earlier one. */
   fencing_token: z.int().positive(),
+  /** Of the request; the platform's own variables are the cluster's to add. */
   env: z.record(z.string(), z.string()),
   limits: spawnLimits,
+  /** A folder that outlives the backend: of this name, or true for the key's own. */
   mount: z.union([z.string(), z.boolean()]).optional(),
+  /** Connections carry their token in `Authorization` and not in the path. */
   require_bearer_token: z.boolean().optional(),
+  /** Where the backend listens; 8080 when it is left out. */
   port: z.int().min(1).max(65_535).optional(),
+  /** For the backend, as `SESSION_BACKEND_STATIC_TOKEN`. */
   secret_token: z.string(),
 });
 export type SpawnWebhookData = z.infer<typeof spawnWebhookData>;
 
+/** `backend.terminate`. */
 export const terminateWebhookData = z.object({
   backend_id: backendIdSchema,
+  /** False: the backend has 30 s to end by itself. */
   hard: z.boolean(),
   reason: z.enum(terminationReasons),
 });
 export type TerminateWebhookData = z.infer<typeof terminateWebhookData>;
 
+/** `image.pinned`: an environment of the cluster resolves to another digest now, which may be pulled ahead. */
 export const imagePinnedWebhookData = z.object({
   account: name,
   service: name,
@@ -66,6 +85,7 @@ export const imagePinnedWebhookData = z.object({
 });
 export type ImagePinnedWebhookData = z.infer<typeof imagePinnedWebhookData>;
 
+/** The body of every webhook that Slipway sends to a cluster. `timestamp` is that of the attempt. */
 export const webhookMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("backend.spawn"), timestamp, data: spawnWebhookData }),
   z.object({ type: z.literal("backend.terminate"), timestamp, data: terminateWebhookData }),
@@ -74,7 +94,7 @@ export const webhookMessage = z.discriminatedUnion("type", [
 ]);
 export type WebhookMessage = z.infer<typeof webhookMessage>;
 
-/** What a cluster may answer to `backend.spawn`. */
+/** What a cluster may answer to `backend.spawn`: where connections reach the backend, without the token's segment. */
 export const spawnWebhookAnswer = z.object({
   url: z
     .url({ protocol: /^https?$/ })
@@ -82,7 +102,11 @@ export const spawnWebhookAnswer = z.object({
     .optional(),
 });
 
-/** Fills a cluster's URL template in for one backend. */
+/**
+ * The URL of a backend by its cluster's template.
+ * @example expandBackendUrlTemplate("https://{backend_id}.eu.example.com", "k3f9q7h3kq2m9")
+ * // "https://k3f9q7h3kq2m9.eu.example.com"
+ */
 export function expandBackendUrlTemplate(template: string, backendId: string): string {
   return template.replaceAll("{backend_id}", backendId);
 }

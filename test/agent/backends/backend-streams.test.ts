@@ -85,7 +85,7 @@ test("of what this agent does not know there is no output and no usage", async (
   }
 });
 
-test("usage is told from a backend's start to its end, and of an ended one there is none", async () => {
+test("usage is sampled from a backend's start to its end, and of an ended one there is none", async () => {
   const agent = await startBackends();
   const id = agent.spawn("serve");
   const samples = agent.backends.stats(id, never);

@@ -23,7 +23,7 @@ test("close says at once that it drains, however far away the next heartbeat is"
   await closed;
 });
 
-test("close with keep leaves a backend as it is to the next start, which serves it and tells nothing twice", async () => {
+test("close with keep leaves a backend as it is to the next start, which serves it and reports nothing twice", async () => {
   const first = await startCluster();
   const { dir, slipway } = first;
   const data = spawnData("exit-on-sigterm");
@@ -144,9 +144,9 @@ test("what the runtime has and the journal does not know is ended before the age
   onTestFinished(() => processes.killAll());
   const stray = await processes.start(startSpec(spawnWebhookData.parse(spawnData("grandchild"))));
   if (!stray.ok) throw new Error(stray.error.message);
-  await eventually(() => isListening(stray.value.port)).toBe(true);
+  await eventually(() => isListening(stray.value.address.port)).toBe(true);
   await startCluster({ dir });
-  expect(await isListening(stray.value.port)).toBe(false);
+  expect(await isListening(stray.value.address.port)).toBe(false);
   const anew = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
   expect(await anew.list()).toEqual([]);
 });

@@ -14,7 +14,7 @@ test.for([
   ["before the first acknowledgement was kept", { event: "report.acknowledged", status: "loading" }],
   ["before the last acknowledgement was kept", { event: "report.acknowledged", status: "ready" }],
 ] as const)(
-  "an agent killed %s starts the backend once, tells its life in order and serves it",
+  "an agent killed %s starts the backend once, reports its statuses in order and serves it",
   async ([_when, dieAt]) => {
     const at = await theCase("exit-on-sigterm");
     const first = await at.start({ dieAt });
@@ -28,7 +28,7 @@ test.for([
       { url: `https://backends.example.com/${at.id}` },
     ]);
     await second.reached(at.id, "ready");
-    expect(at.told()).toEqual(["loading", "starting", "waiting", "ready"]);
+    expect(at.reported()).toEqual(["loading", "starting", "waiting", "ready"]);
     expect(at.starts()).toHaveLength(1);
     expect(await second.get(at.id, "/pid")).toBe(at.starts()[0]);
 
@@ -59,7 +59,7 @@ test.for([
     termination_reason: "external",
     termination_kind: "soft",
   });
-  expect(at.told()).toEqual(["loading", "starting", "waiting", "ready", "terminating", "terminated"]);
+  expect(at.reported()).toEqual(["loading", "starting", "waiting", "ready", "terminating", "terminated"]);
   expect((await second.deliver("backend.spawn", at.data)).status).toBe(200);
   await eventually(() => at.slipway.heartbeats.at(-1)?.backends).toEqual([]);
   expect(at.starts()).toHaveLength(1);
@@ -89,7 +89,7 @@ test("a soft end that the agent's death has broken off becomes a hard one after 
   await first.exited;
   const second = await at.start({ clock: { softTerminationGraceMs: 100 } });
   expect(await second.end(at.id)).toMatchObject({ exit_code: 137, termination_kind: "hard" });
-  expect(at.told().slice(4)).toEqual(["terminating", "hard-terminating", "terminated"]);
+  expect(at.reported().slice(4)).toEqual(["terminating", "hard-terminating", "terminated"]);
 });
 
 test("an agent that dies again while it takes over does it all the third time", async () => {
@@ -101,7 +101,7 @@ test("an agent that dies again while it takes over does it all the third time", 
   await second.exited;
   const third = await at.start();
   await third.reached(at.id, "ready");
-  expect([at.starts().length, at.told()]).toEqual([1, ["loading", "starting", "waiting", "ready"]]);
+  expect([at.starts().length, at.reported()]).toEqual([1, ["loading", "starting", "waiting", "ready"]]);
 });
 
 test("a backend that ends while no agent runs is reported with its exit code, and no reason", async () => {
@@ -117,19 +117,19 @@ test("a backend that ends while no agent runs is reported with its exit code, an
   expect(await second.end(at.id)).toEqual({ status: "terminated", fencing_token: 4711, exit_code: 7 });
 });
 
-test("reports that were not acknowledged before the agent was killed are told by the next one, in order", async () => {
+test("reports that were not acknowledged before the agent was killed are sent by the next one, in order", async () => {
   const at = await theCase("exit-3");
   at.slipway.answerReport = () => 503;
   const first = await at.start();
   await first.deliver("backend.spawn", at.data);
   await eventually(() => at.slipway.heartbeats.at(-1)?.backends[0]?.status).toBe("terminated");
   await first.kill();
-  expect(at.told()).toEqual([]);
+  expect(at.reported()).toEqual([]);
   at.slipway.answerReport = () => 200;
   const second = await at.start();
   expect(await second.end(at.id)).toMatchObject({ exit_code: 3 });
-  expect(at.told()).toEqual(expect.arrayContaining(["loading", "starting", "terminated"]));
-  expect([...at.told()].sort(byLife)).toEqual(at.told());
+  expect(at.reported()).toEqual(expect.arrayContaining(["loading", "starting", "terminated"]));
+  expect([...at.reported()].sort(byLife)).toEqual(at.reported());
 });
 
 const life = ["loading", "starting", "waiting", "ready", "terminating", "hard-terminating", "terminated"];

@@ -15,6 +15,7 @@ test("a webhook that cannot be written down is answered 500, and nothing is done
     account: "acme",
     cluster: "eu-prod",
     backends,
+    urlOf: (id: string) => `https://backends.example.com/${id}`,
     runtime: processRuntime({ images: fixtureImages, dir: await testFolder() }),
     closing: never,
     log: () => undefined,

@@ -64,7 +64,7 @@ test("a backend that does not answer within its startup timeout is killed for st
   });
 });
 
-test("a soft terminate asks the process to end and reports the exit code it chose", async () => {
+test("a soft terminate signals the process and reports the exit code it chose", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady("exit-on-sigterm");
   expect((await cluster.terminate(id, false)).status).toBe(200);
@@ -78,7 +78,7 @@ test("a soft terminate asks the process to end and reports the exit code it chos
   expect(cluster.slipway.statusesOf(id).slice(4)).toEqual(["terminating", "terminated"]);
 });
 
-test("a hard terminate kills the process without asking", async () => {
+test("a hard terminate kills the process at once", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady("exit-on-sigterm");
   await cluster.terminate(id, true);

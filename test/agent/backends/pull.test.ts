@@ -21,7 +21,7 @@ test("a pull that a registry fails is tried again within the startup timeout", a
   expect(cluster.slipway.statusesOf(id)).toEqual(["loading", "starting", "waiting", "ready"]);
 });
 
-test("an image that is not there is asked for once", async () => {
+test("an image that does not exist is requested once", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawn("unknown");
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "internalerror" });

@@ -55,7 +55,7 @@ test("an agent that Slipway has never answered takes no spawn with a key", async
   expect(await spawnAnswer(cluster, null)).toEqual([200, null]);
 });
 
-test("when a partition heals, the ends are told and keys are taken again", async () => {
+test("when a partition heals, the ends are reported and keys are taken again", async () => {
   const cluster = await startLeased();
   const keyed = await cluster.spawnReady();
   const down = async () => ({ status: 503, body: {} });

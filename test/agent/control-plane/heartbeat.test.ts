@@ -46,7 +46,7 @@ test("a heartbeat that is wanted at once waits for no other, and each answer cou
   await eventually(() => sentAt).toEqual([20_000, 1]);
 });
 
-test("nothing is told of an answer that comes after the heartbeat was stopped", async () => {
+test("an answer that arrives after the heartbeat was stopped is ignored", async () => {
   const held = gate();
   const { sentAt, heartbeat, slipway } = await startSlowly(async () => {
     await held.opened;

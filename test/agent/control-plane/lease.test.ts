@@ -3,6 +3,7 @@ import {
   ClusterLease,
   isHeld,
   type Lease,
+  LeaseGuard,
   leaseAfterRestart,
   renewed,
 } from "../../../src/agent/control-plane/lease.ts";
@@ -50,7 +51,7 @@ test("without a lease kept there is none after a restart", () => {
   expect(leaseAfterRestart(null, "a")).toBeNull();
 });
 
-/** A lease on a clock that the test sets. */
+/** A guarded lease on a clock that the test sets. */
 function onClock(kept: Lease | null) {
   const happened: string[] = [];
   const clock = { nowMs: lease.sentAtMs };
@@ -58,44 +59,47 @@ function onClock(kept: Lease | null) {
     lease: kept,
     now: () => clock.nowMs,
     keep: ({ sentAtMs }) => happened.push(`keep ${sentAtMs}`),
+  });
+  const guard = new LeaseGuard({
+    lease: held,
     fence: () => happened.push("fence"),
     log: (event) => happened.push(event),
   });
-  return { clock, happened, lease: held };
+  return { clock, happened, lease: held, guard };
 }
 
 test("a lease that runs out is said once, and fenced at every look", () => {
-  const { clock, happened, lease: held } = onClock(lease);
+  const { clock, happened, guard } = onClock(lease);
   clock.nowMs = 45_999;
-  held.check();
+  guard.check();
   expect(happened).toEqual([]);
   clock.nowMs = 46_000;
-  held.check();
-  held.check();
+  guard.check();
+  guard.check();
   expect(happened).toEqual(["lease.lost", "fence", "fence"]);
 });
 
 test("a heartbeat that is acknowledged after the lease has run out does not spare what it guarded", () => {
-  const { clock, happened, lease: held } = onClock(lease);
+  const { clock, happened, lease: held, guard } = onClock(lease);
   clock.nowMs = 600_000;
-  held.renew({ sentAtMs: 599_990, forMs: 45_000 });
+  guard.renew({ sentAtMs: 599_990, forMs: 45_000 });
   expect(happened).toEqual(["lease.lost", "fence", "keep 599990", "lease.held"]);
   expect(held.held).toBe(true);
 });
 
 test("an answer that was on its way for longer than it promises renews nothing", () => {
-  const { clock, happened, lease: held } = onClock(null);
+  const { clock, happened, lease: held, guard } = onClock(null);
   clock.nowMs = 50_000;
-  held.renew({ sentAtMs: 1_000, forMs: 45_000 });
+  guard.renew({ sentAtMs: 1_000, forMs: 45_000 });
   expect(held.held).toBe(false);
   expect(happened).not.toContain("lease.held");
 });
 
 test("a lease that is renewed in time is not fenced", () => {
-  const { clock, happened, lease: held } = onClock(lease);
+  const { clock, happened, lease: held, guard } = onClock(lease);
   clock.nowMs = 40_000;
-  held.renew({ sentAtMs: 39_000, forMs: 45_000 });
+  guard.renew({ sentAtMs: 39_000, forMs: 45_000 });
   clock.nowMs = 83_999;
-  held.check();
+  guard.check();
   expect([happened, held.held]).toEqual([["keep 39000"], true]);
 });

@@ -9,8 +9,8 @@ import { connectRaw, exchangeRaw } from "../support/raw-http.ts";
 
 const close = "Host: x\r\nConnection: close\r\n";
 
-/** What a backend was asked, header names as they were spelt. */
-function asked(request: IncomingMessage): string[] {
+/** The request that a backend received, header names as they were spelt. */
+function received(request: IncomingMessage): string[] {
   const pairs: string[] = [];
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     pairs.push(`${request.rawHeaders[i]}: ${request.rawHeaders[i + 1]}`);
@@ -21,7 +21,7 @@ function asked(request: IncomingMessage): string[] {
 test("headers keep their spelling and their repetitions, both ways", async () => {
   let seen: string[] = [];
   const backend = await startHttpBackend((request, response) => {
-    seen = asked(request);
+    seen = received(request);
     const repeated = [
       "Set-Cookie",
       "a=1",
@@ -110,7 +110,7 @@ test("a request that is framed in two ways, or in a way that is not known, is re
 test("a second Host header does not reach the backend: the first decided where the request goes", async () => {
   let hosts: string[] = [];
   const backend = await startHttpBackend((request, response) => {
-    hosts = asked(request).filter((line) => /^(x-forwarded-)?host:/i.test(line));
+    hosts = received(request).filter((line) => /^(x-forwarded-)?host:/i.test(line));
     response.end();
   });
   const connections = await startConnections();
@@ -167,11 +167,11 @@ test("trailers reach the other side, but for those that only the proxy or the fr
   expect(answer).toMatch(/\r\n0\r\nx-checksum: abc\r\n\r\n$/);
 });
 
-test("a client that expects to be told to continue is told when the backend says so", async () => {
-  const asking = gate();
+test("a client that expects 100-continue gets it when the backend sends it", async () => {
+  const held = gate();
   const backend = await startHttpBackend(() => undefined);
   backend.server.on("checkContinue", async (request, response) => {
-    await asking.opened;
+    await held.opened;
     response.writeContinue();
     response.end(await text(request).catch(() => ""));
   });
@@ -182,7 +182,7 @@ test("a client that expects to be told to continue is told when the backend says
   client.write(head);
   await once(backend.server, "checkContinue");
   expect(client.received()).toBe("");
-  asking.open();
+  held.open();
   await eventually(client.received).toBe("HTTP/1.1 100 Continue\r\n\r\n");
   client.write("hello");
   await eventually(client.received).toMatch(/HTTP\/1\.1 200 OK.*hello$/s);
@@ -191,7 +191,7 @@ test("a client that expects to be told to continue is told when the backend says
   await eventually(client.received).toMatch(/hello\r?\n?HTTP\/1\.1 100 Continue\r\n\r\n$/);
 });
 
-test("a client that expects to be told to continue gets a refusal instead, and its connection is closed", async () => {
+test("a client that expects 100-continue gets a refusal instead, and its connection is closed", async () => {
   const backend = await startHttpBackend(() => undefined);
   backend.server.on("checkContinue", (_request, response) => response.writeHead(413).end("too large"));
   const connections = await startConnections();
@@ -327,7 +327,7 @@ test("what no backend should answer is 502, and does no harm", async () => {
   }
 });
 
-test("a client that asks for no answer's end in HTTP/1.0 gets one without chunks", async () => {
+test("a client of HTTP/1.0 gets an answer without chunks", async () => {
   const backend = await startHttpBackend((_request, response) => {
     response.write("one ");
     response.end("two");

@@ -11,7 +11,7 @@ import {
 const alice = ["x-verified-username", "alice"];
 const stranger = "203.0.113.7";
 
-/** What a backend gets of headers that a peer sent, but for what tells of the peer. */
+/** What a backend gets of headers that a peer sent, without those about the peer. */
 function forward(
   sent: string[],
   { verified = [] as string[], tokenInHeader = false, httpVersion = "1.1", peer = stranger } = {},
@@ -131,7 +131,7 @@ const forged = [
 ];
 
 test.each([stranger, "2001:db8::1", "::ffff:203.0.113.7", undefined])(
-  "what the stranger %s says was forwarded is dropped, and told anew",
+  "what the stranger %s claims to have forwarded is dropped, and set again",
   (peer) => {
     const headers = forwardedHeaders(
       { rawHeaders: ["Host", "x:1", ...forged], httpVersion: "1.1", peer },

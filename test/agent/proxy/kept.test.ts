@@ -21,11 +21,11 @@ async function startScripted(answers: readonly (readonly (string | null)[])[]) {
   let opened = 0;
   const server = createServer((socket) => {
     const connection = opened++;
-    let asked = 0;
+    let received = 0;
     socket.on("error", () => undefined);
     socket.on("data", (data) => {
       requests.push(`${connection} ${String(data).split(" ", 1)[0]}`);
-      const answer = answers[connection]?.[asked++] ?? null;
+      const answer = answers[connection]?.[received++] ?? null;
       if (answer === null) socket.destroy();
       else if (answer.endsWith("ok")) socket.write(answer);
       else socket.end(answer);

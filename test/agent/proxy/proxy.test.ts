@@ -28,7 +28,7 @@ test("the backend's own status reaches the client", async () => {
   expect((await fetch(await cluster.address(id, "/teapot"))).status).toBe(418);
 });
 
-test("the backend learns who connects from the token, and not from the client", async () => {
+test("the backend gets the user from the token, and not from the client", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   const address = await cluster.address(id, "/", { user: "Zoë", auth: { role: "reader", name: "Zoë" } });
@@ -149,7 +149,7 @@ test("bodies stream both ways, piece by piece", async () => {
   expect((await reader?.read())?.done).toBe(true);
 });
 
-test("with a domain for backends, each is told to be at a host of its own, and is", async () => {
+test("with a domain for backends, each has a URL with a host of its own, and is reached there", async () => {
   const cluster = await startCluster({ backendDomain: "localhost" });
   const { port } = new URL(cluster.agent.url);
   const data = spawnData();

@@ -13,7 +13,7 @@ import {
 async function answersOf(connections: Connections, path: string) {
   const head = (accept: string, more = "") =>
     `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: ${accept}\r\nConnection: ${more || "close"}\r\n\r\n`;
-  const ask = async (message: string) => {
+  const send = async (message: string) => {
     const socket = connect(connections.port, "127.0.0.1");
     socket.write(message);
     const answer = await text(socket);
@@ -26,10 +26,10 @@ async function answersOf(connections: Connections, path: string) {
   };
   const upgrade = "Upgrade\r\nUpgrade: websocket";
   return Promise.all([
-    ask(head("text/html,*/*;q=0.8")),
-    ask(head("application/json")),
-    ask(head("text/html", upgrade)),
-    ask(head("application/json", upgrade)),
+    send(head("text/html,*/*;q=0.8")),
+    send(head("application/json")),
+    send(head("text/html", upgrade)),
+    send(head("application/json", upgrade)),
   ]);
 }
 
@@ -95,7 +95,7 @@ test("a refusal for now, since the backend is not ready in time, says when to co
   });
 });
 
-test("who connects to a backend that has ended is told at once with which status and why, even without a token", async () => {
+test("a connection to a backend that has ended is answered at once with its status and the reason, even without a token", async () => {
   const connections = await startConnections();
   connections.serve(1).enter("terminated", { reason: "swept" });
   for (const path of [`${await connections.path()}/`, `/${backendId}/x/`]) {
@@ -123,7 +123,7 @@ test("a request that waits goes on as soon as its backend is ready", async () =>
   expect(await (await response).text()).toBe("here");
 });
 
-test("a request that waits is told as soon as its backend begins to end, and why", async () => {
+test("a request that waits is answered as soon as its backend begins to end, with the reason", async () => {
   const connections = await startConnections({ connectionWaitMs: 600_000 });
   const backend = testBackend(null);
   connections.backends.set(backendId, backend);

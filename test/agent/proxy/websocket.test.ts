@@ -5,11 +5,11 @@ import { WebSocket } from "ws";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
-/** Opens a WebSocket. @returns it and its first message, in which the backend says what it was asked */
+/** Opens a WebSocket. @returns it and its first message, which holds the request that the backend received */
 async function open(address: string, headers: Record<string, string> = {}) {
   const socket = new WebSocket(address.replace(/^http/, "ws"), { headers });
   const [message] = await once(socket, "message");
-  return { socket, asked: Object(JSON.parse(String(message))) };
+  return { socket, request: Object(JSON.parse(String(message))) };
 }
 
 async function statusOfRefusal(address: string): Promise<number | undefined> {
@@ -28,9 +28,9 @@ test("a WebSocket reaches its backend, text and binary, with the claims and with
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   const address = await cluster.address(id, "/rooms/1?x=2", { user: "alice" });
-  const { socket, asked } = await open(address, { "X-Verified-Username": "root", "x-verified-else": "1" });
-  expect(asked).toMatchObject({ url: "/rooms/1?x=2", headers: { "x-verified-username": "alice" } });
-  expect(asked.headers).not.toHaveProperty("x-verified-else");
+  const { socket, request } = await open(address, { "X-Verified-Username": "root", "x-verified-else": "1" });
+  expect(request).toMatchObject({ url: "/rooms/1?x=2", headers: { "x-verified-username": "alice" } });
+  expect(request.headers).not.toHaveProperty("x-verified-else");
   for (const sent of ["hello", Buffer.from([0, 255, 7])]) {
     socket.send(sent);
     const [received] = await once(socket, "message");
@@ -44,8 +44,8 @@ test("a WebSocket reaches its backend, text and binary, with the claims and with
 test("a WebSocket to an address without the last slash reaches the root", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
-  const { socket, asked } = await open(await cluster.address(id, "?x=1"));
-  expect(asked.url).toBe("/?x=1");
+  const { socket, request } = await open(await cluster.address(id, "?x=1"));
+  expect(request.url).toBe("/?x=1");
   socket.terminate();
 });
 

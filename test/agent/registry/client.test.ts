@@ -43,7 +43,7 @@ function wantTokens(registry: OciRegistry, { expiresIn = 300 }: { expiresIn?: nu
 }
 
 describe("authorization", () => {
-  test("an open registry is asked without credentials", async () => {
+  test("requests to an open registry have no credentials", async () => {
     const registry = await registryWithBlob();
     const client = registryClient(agentCredentials(registry.url, agentToken));
     expect(await pullText(client, registry)).toBe("some bytes");
@@ -86,7 +86,7 @@ describe("authorization", () => {
     expect(tokenRequests.length).toBe(2);
   });
 
-  test("credentials that are not good are told as such", async () => {
+  test("bad credentials are named in the failure", async () => {
     const registry = await registryWithBlob();
     wantTokens(registry);
     const client = registryClient(agentCredentials(registry.url, agentToken.replace("s", "t")));
@@ -116,7 +116,7 @@ describe("authorization", () => {
     expect(elsewhere.authorizations).toEqual([undefined]);
   });
 
-  test("a token server over plain http on another machine is not asked", async () => {
+  test("a token server over plain http on another machine gets no request", async () => {
     const registry = await registryWithBlob();
     registry.challenge = () => 'Bearer realm="http://registry.example.com/token"';
     const client = registryClient(agentCredentials(registry.url, agentToken));
@@ -126,7 +126,7 @@ describe("authorization", () => {
     });
   });
 
-  test("several challenges in one header are told apart", () => {
+  test("several challenges in one header are separated", () => {
     expect(
       parseChallenges('Bearer realm="https://a/t?x=1,2",service="s\\"q", Basic realm=plain, charset="UTF-8"'),
     ).toEqual([
@@ -218,7 +218,7 @@ describe("what a registry answers", () => {
     [429, "unavailable"],
     [500, "unavailable"],
     [204, "unavailable"],
-  ] as const)("%i is told as %s", async ([status, code]) => {
+  ] as const)("%i is the failure %s", async ([status, code]) => {
     const registry = await startOciRegistry();
     registry.intercept = async (_, response) => {
       response.writeHead(status).end();

@@ -26,7 +26,7 @@ test("an agent that serves says whose it is, what it runs and that it holds its 
   ]);
 });
 
-test("what has ended does not count, even where Slipway has not heard of it", async () => {
+test("what has ended does not count, even where its end was not acknowledged", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady("serve");
   cluster.slipway.answerReport = () => 503;
@@ -37,13 +37,7 @@ test("what has ended does not count, even where Slipway has not heard of it", as
 
 test("a lease is none until Slipway has answered, and expired once it has run out", () => {
   let nowMs = 0;
-  const lease = new ClusterLease({
-    lease: null,
-    now: () => nowMs,
-    keep: () => undefined,
-    fence: () => undefined,
-    log: () => undefined,
-  });
+  const lease = new ClusterLease({ lease: null, now: () => nowMs, keep: () => undefined });
   const backends = { draining: false, list: () => [] };
   const said = () => healthAnswer({ cluster: "eu-prod", agentId: "a-1", version: "1", backends, lease }).body;
   expect(said()).toMatchObject({ lease: "none" });

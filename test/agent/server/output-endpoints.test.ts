@@ -14,7 +14,12 @@ import { gate } from "../support/gate.ts";
 type Kind = "logs" | "metrics";
 
 /** Asks as Slipway does. */
-function ask(agentUrl: string, id: string, kind: Kind, headers = signatureHeaders("")): Promise<Response> {
+function requestOutput(
+  agentUrl: string,
+  id: string,
+  kind: Kind,
+  headers = signatureHeaders(""),
+): Promise<Response> {
   return fetch(`${agentUrl}/webhook/backends/${id}/${kind}`, { headers });
 }
 
@@ -45,7 +50,7 @@ test("the logs of a backend are its lines so far and then as it prints them, unt
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   await cluster.get(id, "/print?before");
-  const response = await ask(cluster.agent.url, id, "logs");
+  const response = await requestOutput(cluster.agent.url, id, "logs");
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/event-stream");
   const events = eventsOf(response);
@@ -59,7 +64,7 @@ test("the logs of a backend are its lines so far and then as it prints them, unt
 test("a backend that has printed nothing yet is answered at once", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
-  const response = await ask(cluster.agent.url, id, "logs");
+  const response = await requestOutput(cluster.agent.url, id, "logs");
   expect(response.status).toBe(200);
   await response.body?.cancel();
 });
@@ -68,14 +73,14 @@ test("the logs of a backend that has ended are what it printed last", async () =
   const cluster = await startCluster();
   const id = await cluster.spawn("print-and-exit");
   await cluster.end(id);
-  const lines = await allEventsOf(await ask(cluster.agent.url, id, "logs"));
+  const lines = await allEventsOf(await requestOutput(cluster.agent.url, id, "logs"));
   expect(lines.sort()).toEqual(["first", "last", "second"]);
 });
 
 test("the metrics of a backend are samples of what it uses", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
-  const response = await ask(cluster.agent.url, id, "metrics");
+  const response = await requestOutput(cluster.agent.url, id, "metrics");
   expect(response.headers.get("content-type")).toBe("text/event-stream");
   const events = eventsOf(response);
   for (let samples = 0; samples < 2; samples++) {
@@ -91,7 +96,7 @@ test("a backend that this agent does not know is 404", async () => {
   const cluster = await startCluster();
   for (const id of [unknownId, "x", "..%2f..%2fetc", "K3F9Q00000001"]) {
     for (const kind of ["logs", "metrics"] as const) {
-      const response = await ask(cluster.agent.url, id, kind);
+      const response = await requestOutput(cluster.agent.url, id, kind);
       expect(response.status).toBe(404);
       expect(await messageOf(response)).toContain("not known here");
     }
@@ -112,8 +117,8 @@ test("what is not signed as Slipway signs is 401, whatever the backend", async (
     { ...signatureHeaders(""), "webhook-id": "another" },
   ];
   for (const headers of refused) {
-    for (const asked of [id, unknownId]) {
-      const response = await fetch(`${cluster.agent.url}/webhook/backends/${asked}/logs`, { headers });
+    for (const requested of [id, unknownId]) {
+      const response = await fetch(`${cluster.agent.url}/webhook/backends/${requested}/logs`, { headers });
       expect(response.status).toBe(401);
       expect(await messageOf(response)).toContain("signature");
     }
@@ -124,13 +129,13 @@ test("while a secret is rotated, a signature by either is good", async () => {
   const cluster = await startCluster({ signingSecrets: [otherSecret, signingSecret] });
   const id = await cluster.spawnReady();
   for (const secret of [otherSecret, signingSecret]) {
-    const response = await ask(cluster.agent.url, id, "logs", signatureHeaders("", { secret }));
+    const response = await requestOutput(cluster.agent.url, id, "logs", signatureHeaders("", { secret }));
     expect(response.status).toBe(200);
     await response.body?.cancel();
   }
 });
 
-test("output is asked for with GET only", async () => {
+test("output is requested with GET only", async () => {
   const cluster = await startCluster();
   const url = `${cluster.agent.url}/webhook/backends/${unknownId}/logs`;
   const response = await fetch(url, { method: "POST", headers: signatureHeaders("") });
@@ -141,8 +146,8 @@ test("an agent that closes ends the streams that it serves", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   const responses = await Promise.all([
-    ask(cluster.agent.url, id, "logs"),
-    ask(cluster.agent.url, id, "metrics"),
+    requestOutput(cluster.agent.url, id, "logs"),
+    requestOutput(cluster.agent.url, id, "metrics"),
   ]);
   const ends = responses.map((response) => allEventsOf(response).catch(() => "broken off"));
   await cluster.agent.close();
@@ -159,17 +164,14 @@ async function serve(options: Partial<OutputOptions>) {
     log,
     ...options,
   });
-  const unused = () => Promise.reject(new Error("not asked for"));
-  const server = await listen(
-    {
-      webhook: () => ({ status: 404 }),
-      health: () => ({ status: 404 }),
-      output,
-      connections: { request: unused, upgrade: unused, ownsHost: () => false },
-      log,
-    },
-    { host: "127.0.0.1", port: 0 },
-  );
+  const unused = () => Promise.reject(new Error("not requested"));
+  const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+    webhook: () => ({ status: 404 }),
+    health: () => ({ status: 404 }),
+    output,
+    proxy: { request: unused, upgrade: unused, ownsHost: () => false },
+    log,
+  }));
   onTestFinished(() => server.close());
   return { url: server.url, events };
 }
@@ -179,7 +181,7 @@ function printing(lines: (signal: AbortSignal) => AsyncIterable<string>): Output
   return { logs: (_id, signal) => lines(signal), stats: () => null };
 }
 
-/** An answer that is not read until it is asked to. */
+/** An answer that is not read until the test reads it. */
 function answerOf(url: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = get(
@@ -199,7 +201,7 @@ test("a line that holds carriage returns is as many events, and none breaks the 
     yield "";
   }
   const { url } = await serve({ backends: printing(lines) });
-  const text = await (await ask(url, unknownId, "logs")).text();
+  const text = await (await requestOutput(url, unknownId, "logs")).text();
   expect(text).toBe("data: 10%\n\ndata: 20%\n\ndata: \n\ndata: data: x\n\ndata: \ufffd lone\n\ndata: \n\n");
 });
 
@@ -228,19 +230,19 @@ test("a reader that stops reading holds the backend's output back", async () => 
 });
 
 test("whoever leaves ends the reading of the backend's output, also while nothing is printed", async () => {
-  const asked: AbortSignal[] = [];
+  const received: AbortSignal[] = [];
   const silence = gate();
   async function* silent(signal: AbortSignal) {
-    asked.push(signal);
+    received.push(signal);
     yield "one line";
     await silence.opened;
   }
   const { url } = await serve({ backends: printing(silent) });
   const response = await answerOf(url);
-  await eventually(() => asked.length).toBe(1);
-  expect(asked[0]?.aborted).toBe(false);
+  await eventually(() => received.length).toBe(1);
+  expect(received[0]?.aborted).toBe(false);
   response.destroy();
-  await eventually(() => asked[0]?.aborted).toBe(true);
+  await eventually(() => received[0]?.aborted).toBe(true);
   silence.open();
 });
 
@@ -250,7 +252,7 @@ test("output that fails breaks the stream off, and is logged", async () => {
     throw new Error("the disk is gone");
   }
   const { url, events } = await serve({ backends: printing(failing) });
-  await expect(allEventsOf(await ask(url, unknownId, "logs"))).rejects.toThrow();
+  await expect(allEventsOf(await requestOutput(url, unknownId, "logs"))).rejects.toThrow();
   expect(events).toContain("output.failed");
 });
 
@@ -263,7 +265,7 @@ test("beyond so many streams at once the next is 503 with Retry-After, until one
   const { url } = await serve({ backends: printing(silent), streamsAtMost: 2 });
   const first = await answerOf(url);
   await answerOf(url);
-  const refused = await ask(url, unknownId, "logs");
+  const refused = await requestOutput(url, unknownId, "logs");
   expect(refused.status).toBe(503);
   expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
   expect(await messageOf(refused)).toContain("2 streams");
@@ -281,7 +283,7 @@ test("beyond so many streams at once the next is 503 with Retry-After, until one
 test("refusals do not count as streams", async () => {
   const { url } = await serve({ streamsAtMost: 1 });
   for (let times = 0; times < 3; times++) {
-    expect((await ask(url, unknownId, "logs")).status).toBe(404);
-    expect((await ask(url, unknownId, "logs", signatureHeaders("{}"))).status).toBe(401);
+    expect((await requestOutput(url, unknownId, "logs")).status).toBe(404);
+    expect((await requestOutput(url, unknownId, "logs", signatureHeaders("{}"))).status).toBe(401);
   }
 });

@@ -37,11 +37,10 @@ export async function startBackends(options: { images?: ImageCommands; dir?: str
     log,
     journal,
     reporter,
-    urlOf: (id) => `https://backends.example.com/${id}`,
-    isLeased: () => true,
+    lease: { held: true },
   });
   await backends.adopt();
-  backends.startReporting();
+  backends.startReporting((id) => `https://backends.example.com/${id}`);
   const close = async () => {
     await backends.endAll(0);
     await reporter.close(10_000);

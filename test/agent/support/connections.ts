@@ -1,9 +1,10 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { onTestFinished, vi } from "vitest";
-import type { ConnectionBackend } from "../../../src/agent/proxy/admission.ts";
-import { parseBackendDomain } from "../../../src/agent/proxy/path.ts";
-import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import type { ProxiedBackend } from "../../../src/agent/proxy/admission.ts";
+import { parseBackendDomain } from "../../../src/agent/proxy/backend-url.ts";
+import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
+import type { Address } from "../../../src/agent/runtimes/runtime.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { type BackendStatus, nextEntry, type StatusEntry } from "../../../src/domain/backends/status.ts";
 import {
@@ -20,8 +21,8 @@ vi.setConfig({ testTimeout: 40_000 });
 
 export const backendId = "k3f9q7h3kq2m9";
 
-export interface TestBackend extends ConnectionBackend {
-  port: number | null;
+export interface TestBackend extends ProxiedBackend {
+  address: Address | null;
   history: StatusEntry[];
   /** How many connections are counted as open. */
   connections: number;
@@ -29,11 +30,13 @@ export interface TestBackend extends ConnectionBackend {
   enter(status: BackendStatus, change?: { port?: number; reason?: StatusEntry["termination_reason"] }): void;
 }
 
-export function testBackend(port: number | null, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+/** @param port on 127.0.0.1, null for one that is not ready */
+export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
   const readiness = Promise.withResolvers<boolean>();
+  const addressOf = (portOfBackend: number) => ({ host: "127.0.0.1", port: portOfBackend });
   const backend: TestBackend = {
     spawn,
-    port,
+    address: port === null ? null : addressOf(port),
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
     connections: 0,
     whenReady: async (ms) => {
@@ -48,7 +51,8 @@ export function testBackend(port: number | null, spawn: ConnectionBackend["spawn
     enter(status, { port, reason } = {}) {
       const entry = nextEntry(backend.history, { status, termination_reason: reason }, 1);
       if (entry) backend.history.push(entry);
-      backend.port = status === "terminated" ? null : (port ?? backend.port);
+      if (status === "terminated") backend.address = null;
+      else if (port !== undefined) backend.address = addressOf(port);
       readiness.resolve(status === "ready");
     },
   };
@@ -61,24 +65,21 @@ export async function startConnections(options: { backendDomain?: string; connec
   let keys: Jwks = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
   const logged: string[] = [];
-  const server = await listen(
-    {
-      webhook: () => ({ status: 200, body: { agent: true } }),
-      health: () => ({ status: 200, body: { status: "ok" } }),
-      output: () => ({ status: 404 }),
-      connections: connectionProxy({
-        account: "acme",
-        cluster: "eu-prod",
-        backends,
-        keys: { current: () => keys, forKeyId: async () => keys },
-        backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
-        clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
-        log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
-      }),
+  const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+    webhook: () => ({ status: 200, body: { agent: true } }),
+    health: () => ({ status: 200, body: { status: "ok" } }),
+    output: () => ({ status: 404 }),
+    proxy: backendProxy({
+      account: "acme",
+      cluster: "eu-prod",
+      backends,
+      keys: { current: () => keys, forKeyId: async () => keys },
+      backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
+      clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
-    },
-    { host: "127.0.0.1", port: 0 },
-  );
+    }),
+    log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
+  }));
   onTestFinished(() => server.close());
   const connections = {
     url: server.url,
@@ -101,7 +102,7 @@ export async function startConnections(options: { backendDomain?: string; connec
     /** `/<backend id>/<token>`, to which a path can be added. */
     path: async (grant: Partial<ConnectionGrant> = {}) => `/${backendId}/${await connections.token(grant)}`,
     /** Puts a backend that is ready at `port` into the table. */
-    serve(port: number, spawn: ConnectionBackend["spawn"] = {}): TestBackend {
+    serve(port: number, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
       const backend = testBackend(port, spawn);
       backends.set(backendId, backend);
       return backend;
@@ -112,9 +113,9 @@ export async function startConnections(options: { backendDomain?: string; connec
 
 export type Connections = Awaited<ReturnType<typeof startConnections>>;
 
-/** Listens on a free port of 127.0.0.1 until the test ends. */
-export async function listenOn(server: NetServer): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+/** Listens on a free port until the test ends. */
+export async function listenOn(server: NetServer, host = "127.0.0.1"): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   onTestFinished(() => void server.close());
   const address = server.address() as AddressInfo;
   return address.port;

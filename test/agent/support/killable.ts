@@ -25,8 +25,8 @@ export async function theCase(image: ImageName, changes: Record<string, unknown>
       existsSync(startsFile) ? readFileSync(startsFile, "utf8").trim().split("\n").map(Number) : [],
     running: () => runningOf(at.starts()),
     start: (options: Partial<AgentProcessOptions> = {}) => startAgentProcess(slipway, { dir, ...options }),
-    /** The statuses that Slipway has acknowledged, without those that it was told again. */
-    told: () => slipway.statusesOf(at.id).filter((status, index, all) => status !== all[index - 1]),
+    /** The statuses that Slipway has acknowledged, without repetitions. */
+    reported: () => slipway.statusesOf(at.id).filter((status, index, all) => status !== all[index - 1]),
     /** Which backends the runtime still has. */
     async left() {
       const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });

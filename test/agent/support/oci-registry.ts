@@ -11,10 +11,10 @@ export async function startOciRegistry() {
     repository: "",
     manifests: new Map<string, Buffer>(),
     blobs: new Map<string, Buffer>(),
-    /** What was asked for: kind and digest. */
+    /** What was requested: kind and digest. */
     requests: [] as string[],
     authorizations: [] as (string | undefined)[],
-    /** What it wants before it answers: the value of `WWW-Authenticate`, null where the request is good. */
+    /** What it requires before it answers: the value of `WWW-Authenticate`, null where the request is good. */
     challenge: (_request: IncomingMessage): string | null => null,
     /** Answers in its place. @returns whether it has */
     intercept: async (_request: IncomingMessage, _response: ServerResponse): Promise<boolean> => false,

@@ -13,13 +13,13 @@ import { account, type Deployment } from "../deployment.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { call } from "../subject.ts";
 
-/** `slipway agent` in a process of its own. It ends, and its backends do, when it is disposed of. */
+/** `slipway agent` in a separate process. It ends, and its backends do, when it is disposed of. */
 export interface BenchAgent extends AsyncDisposable {
   /**
-   * Resolves when the agent has logged of a backend that its spawn has arrived or that it has entered a status, to
-   * when that was: milliseconds since the epoch. Rejects if the agent ends.
+   * Resolves when the agent has logged that a backend's spawn was received or that it has reached a status, to when
+   * that was: milliseconds since the epoch. Rejects if the agent ends.
    */
-  told(backendId: string, what: "spawned" | BackendStatus): Promise<number>;
+  loggedAt(backendId: string, what: "spawned" | BackendStatus): Promise<number>;
 }
 
 const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -30,7 +30,7 @@ const logLine = z.object({
   status: z.string().optional(),
 });
 
-/** Registers the account's only cluster and starts its agent. @param env what it must be told of its runtime */
+/** Registers the account's only cluster and starts its agent. @param env the variables of its runtime */
 export async function startAgent(
   sandbox: Sandbox,
   { apiUrl, token }: Deployment,
@@ -56,11 +56,11 @@ export async function startAgent(
       ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own gets no Ctrl-C: it is asked to end once, and ends its backends.
+    // Another process group gets no Ctrl-C: it is signalled once, and ends its backends.
     detached: true,
   });
-  const askToEnd = () => void child.kill("SIGTERM");
-  process.prependOnceListener("exit", askToEnd);
+  const requestEnd = () => void child.kill("SIGTERM");
+  process.prependOnceListener("exit", requestEnd);
   const printed = collectOutput(child);
   const ended = once(child, "close");
 
@@ -84,8 +84,8 @@ export async function startAgent(
   failed.catch(() => undefined);
 
   const stop = async () => {
-    process.off("exit", askToEnd);
-    askToEnd();
+    process.off("exit", requestEnd);
+    requestEnd();
     await ended;
     await rm(stateDir, { recursive: true });
   };
@@ -96,7 +96,7 @@ export async function startAgent(
     throw error;
   }
   return {
-    told: (backendId, what) => Promise.race([momentOf(backendId, what).promise, failed]),
+    loggedAt: (backendId, what) => Promise.race([momentOf(backendId, what).promise, failed]),
     [Symbol.asyncDispose]: stop,
   };
 }

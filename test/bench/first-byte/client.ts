@@ -9,7 +9,7 @@ import type { BenchAgent } from "./agent.ts";
 import type { Passage } from "./passage.ts";
 
 /**
- * Connects to a key that nobody holds, asks the URL that it is given for its first byte, and says when what happened.
+ * Connects to a new key, requests the first byte from the URL in the answer, and gives the time of each step.
  * The backend is left running. Throws where the backend does not answer.
  */
 export async function passTo(
@@ -24,7 +24,7 @@ export async function passTo(
   const proxy = await firstByteAt(connection.url);
   const backendId = connection.backend_id;
   const [deliver, pull, start, ready] = await Promise.all(
-    (["spawned", "starting", "waiting", "ready"] as const).map((what) => agent.told(backendId, what)),
+    (["spawned", "starting", "waiting", "ready"] as const).map((what) => agent.loggedAt(backendId, what)),
   );
   if (deliver === undefined || pull === undefined || start === undefined || ready === undefined) {
     throw new Error(`the agent left something out of ${backendId}`);
@@ -49,7 +49,7 @@ export async function end(
 ): Promise<void> {
   const path = `/v2/backend/${backendId}/terminate`;
   await call(z.unknown(), apiUrl, token, "POST", path, { hard: true });
-  await agent.told(backendId, "terminated");
+  await agent.loggedAt(backendId, "terminated");
 }
 
 /** Over a connection of its own, as a client's first is. @returns milliseconds since the epoch */
@@ -60,8 +60,8 @@ async function firstByteAt(url: string): Promise<number> {
     received.reject,
   );
   const { answer, at } = await received.promise;
-  const said = await text(answer);
+  const body = await text(answer);
   if (answer.statusCode !== 200)
-    throw new Error(`the backend's URL was answered ${answer.statusCode}: ${said}`);
+    throw new Error(`the backend's URL was answered ${answer.statusCode}: ${body}`);
   return at;
 }

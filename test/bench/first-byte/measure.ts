@@ -7,7 +7,7 @@ import { pushServer } from "./image.ts";
 import { durationsOf, type Passage, type Phase, phases, totalMs } from "./passage.ts";
 import { openPlace, type Place, type RuntimeName, runtimes, whyNot } from "./places.ts";
 
-/** Clients that connect at one instant, each to a key of its own. */
+/** Clients that connect at one instant, each with another key. */
 const clientsAtOnce = 4;
 const warmUps = 8;
 const warmTag = "latest";
@@ -27,7 +27,7 @@ export interface FirstByte {
 
 export interface FirstBytes {
   results: FirstByte[];
-  /** Why a runtime was left out, where it was. */
+  /** The runtimes that were skipped, and why. */
   skipped: { runtime: RuntimeName; why: string }[];
 }
 

@@ -6,7 +6,7 @@ import { program } from "./image.ts";
 
 /** Where an agent's backends run. */
 export interface Place extends AsyncDisposable {
-  /** What the agent must be told. */
+  /** The agent's environment variables. */
   agentEnv: Readonly<Record<string, string>>;
   backendEnv: Readonly<Record<string, string>>;
   /** Resolves when ended backends are cleared away, so that they disturb no measurement. */
@@ -31,7 +31,7 @@ async function openProcesses(): Promise<Place> {
   return {
     agentEnv: { SLIPWAY_RUNTIME: "process" },
     backendEnv: { LISTEN_ON: "127.0.0.1:" },
-    // A folder is gone as soon as the end is told.
+    // A folder is removed before the end is reported.
     cleared: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -21,7 +21,7 @@ export interface PageTime {
 export const crowd = 1_000;
 export const medianMaxMs = 50;
 const requests = 20;
-/** Isolates and objects are warm for whoever looks around. */
+/** Isolates and objects are warm for a visitor who looks around. */
 const warmUps = 3;
 
 /** Measures the pages of a service with many backends and images, one request after the other. */

@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { connectionProxy } from "../../../src/agent/proxy/proxy.ts";
+import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { agentPlan, proxied } from "./protocol.ts";
 
 /*
- * The agent's server with its proxy, a process of its own, and one backend that somebody else has started. It is
- * told one plan, tells its port and ends when its parent does.
+ * The agent's server with its proxy, in a separate process, and one backend that runs already. It receives one plan,
+ * sends its port and ends when its parent does.
  */
 
 const [message] = await once(process, "message");
@@ -13,27 +13,24 @@ const { backendPort, jwks } = agentPlan.parse(message);
 const backend = {
   spawn: {},
   history: [{ status: "ready" as const, time: 0 }],
-  port: backendPort,
+  address: { host: "127.0.0.1", port: backendPort },
   whenReady: async () => true,
   openConnection: () => () => undefined,
 };
-const server = await listen(
-  {
-    webhook: () => ({ status: 404 }),
-    health: () => ({ status: 404 }),
-    output: () => ({ status: 404 }),
-    connections: connectionProxy({
-      account: proxied.account,
-      cluster: proxied.cluster,
-      backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
-      keys: { current: () => jwks, forKeyId: async () => jwks },
-      backendDomain: null,
-      clock: { connectionWaitMs: 10_000 },
-      log: () => undefined,
-    }),
+const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
+  webhook: () => ({ status: 404 }),
+  health: () => ({ status: 404 }),
+  output: () => ({ status: 404 }),
+  proxy: backendProxy({
+    account: proxied.account,
+    cluster: proxied.cluster,
+    backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
+    keys: { current: () => jwks, forKeyId: async () => jwks },
+    backendDomain: null,
+    clock: { connectionWaitMs: 10_000 },
     log: () => undefined,
-  },
-  { host: "127.0.0.1", port: 0 },
-);
+  }),
+  log: () => undefined,
+}));
 process.send?.({ port: Number(new URL(server.url).port) });
 process.once("disconnect", () => process.exit());

@@ -4,8 +4,8 @@ import { WebSocketServer } from "ws";
 import { answerBytes } from "./protocol.ts";
 
 /*
- * The backend that is proxied, a process of its own: fixed answers over HTTP, and an echo over WebSockets. It tells
- * its port and ends when its parent does.
+ * The backend that is proxied, in a separate process: fixed answers over HTTP, and an echo over WebSockets. It sends its
+ * port and ends when its parent does.
  */
 
 const bodies = new Map(

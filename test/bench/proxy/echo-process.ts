@@ -4,11 +4,11 @@ import { type LoadAnswer, type LoadPlan, type LoadResult, loadPlan } from "../lo
 import { quantile } from "../statistics.ts";
 
 /*
- * The load generator for WebSockets, a process of its own: a fixed number of connections to the plan's first
- * request's path, each with one message under way that is to come back.
+ * The load generator for WebSockets, in a separate process: a fixed number of connections to the plan's first
+ * request's path, each with one message in flight, which must be echoed.
  */
 
-/** @throws if a connection fails or another message comes back than was sent */
+/** @throws if a connection fails or another message is received than was sent */
 async function runEchoes(plan: LoadPlan): Promise<LoadResult> {
   const [request] = plan.requests;
   const message = request?.body ?? "";

@@ -27,7 +27,7 @@ type Side = (typeof sides)[number];
 /** Aimed at for the throughput, as a share of the reference's. */
 const minRatio = 0.5;
 const warmUpMs = 1_000;
-/** Each has a token of its own, as clients have. */
+/** Each is another client's. */
 const tokenCount = 100;
 const echoProcess = fileURLToPath(new URL("echo-process.ts", import.meta.url));
 
@@ -51,12 +51,12 @@ export interface ProxySpeed {
 
 export interface ProxyComparison {
   speeds: ProxySpeed[];
-  /** Why the reference was left out, where it was. */
+  /** Why the reference was skipped; null where it was not. */
   skipped: string | null;
 }
 
 /**
- * Asks one backend for the same through the agent's proxy, with signed tokens, through nginx, and directly, in turn.
+ * Sends one backend the same through the agent's proxy, with signed tokens, through nginx, and directly, in turn.
  * Nothing but the load differs between the sides.
  */
 export async function compareProxies(

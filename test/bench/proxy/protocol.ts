@@ -7,7 +7,7 @@ export const answerBytes = { "/small": 100, "/large": 64 * 1024 } as const;
 /** What the bench has proxied: a backend of this id of this cluster. */
 export const proxied = { account: "bench", cluster: "proxy", backendId: "0000000000000" } as const;
 
-/** What the agent's process is told; both processes answer with their port. */
+/** The message to the agent's process; both processes answer with their port. */
 export const agentPlan = z.object({ backendPort: z.int(), jwks });
 export type AgentPlan = z.infer<typeof agentPlan>;
 

@@ -8,7 +8,7 @@ import { startReferenceProgram } from "../reference-program.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { type AgentPlan, answerBytes, portAnswer } from "./protocol.ts";
 
-/** Something that answers what the backend answers, in a process of its own that ends when it is disposed of. */
+/** Something that answers what the backend answers, in a separate process that ends when it is disposed of. */
 export interface ProxyServer extends AsyncDisposable {
   port: number;
 }
@@ -19,14 +19,14 @@ export async function startBackend(sandbox: Sandbox): Promise<ProxyServer> {
   return listening(sandbox.own(fork(processFile("backend-process.ts"))));
 }
 
-/** Slipway's agent, which lets holders of good tokens through to the backend. */
+/** Slipway's agent, which forwards requests with a valid token to the backend. */
 export async function startAgent(sandbox: Sandbox, plan: AgentPlan): Promise<ProxyServer> {
   const child = sandbox.own(fork(processFile("agent-process.ts")));
   child.send(plan);
   return listening(child);
 }
 
-/** nginx, which lets everybody through. @throws with what it printed if it does not come to answer */
+/** nginx, which lets every request through. @throws with what it printed if it does not start to answer */
 export async function startReference(sandbox: Sandbox, backendPort: number): Promise<ProxyServer> {
   const dir = await mkdtemp(join(sandbox.dir, "nginx-"));
   const port = await freePort(new Set());

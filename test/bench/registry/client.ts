@@ -8,7 +8,7 @@ import { z } from "zod";
 import { ociImageType } from "../../../src/protocol/oci/manifest.ts";
 import type { Blob, Image } from "./image.ts";
 
-/** A repository of a registry, and what lets somebody push to it and pull from it. */
+/** A repository of a registry, and the credentials to push to it and pull from it. */
 export interface Repository {
   origin: string;
   /** As it stands in paths: `<account>/<service>`. */
@@ -24,7 +24,7 @@ export const pushWays = ["patch", "put"] as const;
 export type PushWay = (typeof pushWays)[number];
 
 export interface Client {
-  /** Rejects, saying which request failed, when the registry refuses. */
+  /** Rejects, with the request that failed, when the registry refuses. */
   push(image: Image, tag: string, way: PushWay): Promise<void>;
   /** Rejects when the registry refuses or gives other bytes than the digests promise. */
   pull(tag: string): Promise<void>;
@@ -35,7 +35,7 @@ export interface Client {
 const blobsAtOnce = 4;
 /** What docker and containerd copy at once. */
 const pieceBytes = 32 * 1024;
-/** CNCF distribution gives OCI manifests to those only that name the type. */
+/** CNCF distribution answers with an OCI manifest only where its type is accepted by name. */
 const acceptAll = `${ociImageType}, */*`;
 
 const pulledManifest = z.object({
@@ -51,7 +51,7 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
   const agent = new Agent({ keepAlive: true, maxSockets: blobsAtOnce });
   const base = new URL(`/v2/${repository.name}/`, repository.origin);
 
-  async function ask(
+  async function send(
     method: string,
     path: string | URL,
     expected: readonly number[],
@@ -69,35 +69,35 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
     ]);
     if (!(response instanceof IncomingMessage)) throw new Error(`${method} ${url.pathname} has no answer`);
     if (expected.includes(response.statusCode ?? 0)) return response;
-    const told = (await text(response)).slice(0, 500);
-    throw new Error(`${method} ${url.pathname} was answered ${response.statusCode} ${told}`);
+    const body = (await text(response)).slice(0, 500);
+    throw new Error(`${method} ${url.pathname} was answered ${response.statusCode} ${body}`);
   }
 
-  /** As `ask`, for what only the status and the headers count of. */
-  async function askHeaders(...args: Parameters<typeof ask>): Promise<[number, IncomingHttpHeaders]> {
-    const response = await ask(...args);
+  /** As `send`, where only the status and the headers matter. */
+  async function sendForHeaders(...args: Parameters<typeof send>): Promise<[number, IncomingHttpHeaders]> {
+    const response = await send(...args);
     for await (const _ of response);
     return [response.statusCode ?? 0, response.headers];
   }
 
   async function pushBlob({ digest, bytes }: Blob, way: PushWay): Promise<void> {
-    const [found] = await askHeaders("HEAD", `blobs/${digest}`, [200, 404]);
+    const [found] = await sendForHeaders("HEAD", `blobs/${digest}`, [200, 404]);
     if (found === 200) throw new Error(`the registry has ${digest} before it was pushed`);
-    const [, begun] = await askHeaders("POST", "blobs/uploads/", [202]);
+    const [, begun] = await sendForHeaders("POST", "blobs/uploads/", [202]);
     const upload = locationOf(begun, base);
     if (way === "put") {
       const headers = { "content-type": "application/octet-stream", "content-length": String(bytes.length) };
-      await askHeaders("PUT", withDigest(upload, digest), [201], { headers, body: bytes });
+      await sendForHeaders("PUT", withDigest(upload, digest), [201], { headers, body: bytes });
       return;
     }
-    const [, patched] = await askHeaders("PATCH", upload, [202], { body: bytes });
-    await askHeaders("PUT", withDigest(locationOf(patched, upload), digest), [201]);
-    await askHeaders("HEAD", `blobs/${digest}`, [200]);
+    const [, patched] = await sendForHeaders("PATCH", upload, [202], { body: bytes });
+    await sendForHeaders("PUT", withDigest(locationOf(patched, upload), digest), [201]);
+    await sendForHeaders("HEAD", `blobs/${digest}`, [200]);
   }
 
-  /** @param keep gets each piece before it is thrown away */
+  /** @param keep is called with each piece before it is discarded */
   async function fetchVerified(path: string, digest: string, keep?: (piece: Buffer) => void): Promise<void> {
-    const response = await ask("GET", path, [200], { headers: { accept: acceptAll } });
+    const response = await send("GET", path, [200], { headers: { accept: acceptAll } });
     const hash = createHash("sha256");
     for await (const piece of response) {
       hash.update(piece);
@@ -112,10 +112,10 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
       await inParallel(layers, (layer) => pushBlob(layer, way));
       await pushBlob(config, way);
       const headers = { "content-type": manifest.mediaType, "content-length": String(manifest.bytes.length) };
-      await askHeaders("PUT", `manifests/${tag}`, [201], { headers, body: manifest.bytes });
+      await sendForHeaders("PUT", `manifests/${tag}`, [201], { headers, body: manifest.bytes });
     },
     async pull(tag) {
-      const [, headers] = await askHeaders("HEAD", `manifests/${tag}`, [200], {
+      const [, headers] = await sendForHeaders("HEAD", `manifests/${tag}`, [200], {
         headers: { accept: acceptAll },
       });
       const digest = z.string().parse(headers["docker-content-digest"]);

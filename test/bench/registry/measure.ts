@@ -16,7 +16,7 @@ export type ShapeName = (typeof shapes)[number]["name"];
 const actions = ["push", "pull"] as const;
 type Action = (typeof actions)[number];
 
-/** Longer than any that goes well; a registry that hangs ends the run. */
+/** Longer than any that succeeds; a registry that hangs ends the run. */
 const turnTimeoutMs = 120_000;
 /** Aimed at for the throughput, as a share of the reference's. */
 const minRatio = 0.5;
@@ -57,7 +57,7 @@ export interface RegistrySpeed {
 export interface RegistryMemory {
   registry: "slipway (workerd)" | typeof referenceProgram;
   way: PushWay;
-  /** After what the peak is told: a pull comes after its push. */
+  /** The action that the peak was reached by: each pull follows its push. */
   action: Action;
   startBytes: number;
   byShape: { shape: ShapeName; peakBytes: number }[];

@@ -7,7 +7,7 @@ import { startReferenceProgram } from "../reference-program.ts";
 import type { Sandbox } from "../sandbox.ts";
 import type { Repository } from "./client.ts";
 
-/** A registry with nothing in it, in processes and on a state of its own; both are gone when it is disposed of. */
+/** A registry with nothing in it, in separate processes with a new state; both are removed when it is disposed of. */
 export interface RegistryServer extends AsyncDisposable {
   repository: Repository;
   /** The most memory that the process which serves has held so far; NaN where the system has no /proc. */
@@ -32,7 +32,7 @@ export async function startSlipway(sandbox: Sandbox): Promise<RegistryServer> {
   };
 }
 
-/** CNCF distribution on the file system. @throws with what it printed if it does not come to answer */
+/** CNCF distribution on the file system. @throws with what it printed if it does not start to answer */
 export async function startReference(sandbox: Sandbox): Promise<RegistryServer> {
   const dir = await mkdtemp(join(sandbox.dir, "reference-"));
   const port = await freePort(new Set());

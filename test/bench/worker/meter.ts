@@ -4,7 +4,7 @@ import type { Counts } from "../counts.ts";
 const objectCalls = new Map<string, number>();
 const rowsRead = new Map<string, number>();
 const rowsWritten = new Map<string, number>();
-/** When the alarm of each object will ring, by the object's id. */
+/** When the alarm of each object will fire, by the object's id. */
 const alarms = new Map<string, number>();
 const idsOfInstances = new WeakMap<object, string>();
 let workerRequests = 0;
@@ -37,7 +37,7 @@ export function meterStorage(ctx: DurableObjectState, className: string): Durabl
   return ctx;
 }
 
-/** Tells the meter which object an instance is, so that an alarm that rings is known to be none any more. */
+/** Registers an instance as that of an object, so that its alarm is no longer counted as set once it fires. */
 export function meterInstance(instance: object, id: string): void {
   idsOfInstances.set(instance, id);
 }
@@ -73,7 +73,7 @@ function add(totals: Map<string, number>, name: string, amount: number): void {
   if (amount !== 0) totals.set(name, (totals.get(name) ?? 0) + amount);
 }
 
-/** `INSERT INTO backends`, `UPDATE backends SET status`: enough to know a statement again. */
+/** `INSERT INTO backends`, `UPDATE backends SET status`: enough to recognise a statement. */
 function statementName(query: string): string {
   return query
     .trim()

@@ -8,7 +8,7 @@ import {
   type KnownBackend,
   type ListingAgent,
   oldestListMs,
-  unheardBackends,
+  unlistedBackends,
 } from "../../../src/domain/backends/lease.ts";
 import { type BackendStatus, backendStatuses } from "../../../src/domain/backends/status.ts";
 import {
@@ -254,26 +254,31 @@ describe("the lists of a cluster's agents", () => {
   });
 });
 
-describe("a backend that nobody was heard to run", () => {
+describe("a backend that no agent has listed for longer than the lease", () => {
   const expected = (expectedForMs = 300_000) => [{ id: "a", expectedForMs }];
   const listing = new Set(["a"]);
-  const cases: [title: string, agents: ListingAgent[], expectedForMs: number, isUnheard: boolean][] = [
+  const cases: [title: string, agents: ListingAgent[], expectedForMs: number, isUnlisted: boolean][] = [
     [
       "is there while the agent that lists it holds its lease",
       [agent(44_999, { listed: listing })],
       300_000,
       false,
     ],
-    ["is unheard from when the lease of its agent ends", [agent(45_000, { listed: listing })], 300_000, true],
     [
-      "is unheard where all agents are silent and their lists unknown",
+      "is unlisted from when the lease of its agent ends",
+      [agent(45_000, { listed: listing })],
+      300_000,
+      true,
+    ],
+    [
+      "is unlisted where all agents are silent and their lists unknown",
       [agent(45_000, { listed: null })],
       300_000,
       true,
     ],
-    ["is unheard where no agent is left", [], 300_000, true],
+    ["is unlisted where no agent is left", [], 300_000, true],
     [
-      "is unheard although another agent is heard, which does not list it",
+      "is unlisted although another agent is heard, which does not list it",
       [agent(45_000, { listed: listing }), agent(0)],
       300_000,
       true,
@@ -285,12 +290,12 @@ describe("a backend that nobody was heard to run", () => {
       false,
     ],
     ["is there while it is younger than the lease", [agent(50_000)], 44_999, false],
-    ["is unheard once it is as old as the lease", [agent(50_000)], 45_000, true],
+    ["is unlisted once it is as old as the lease", [agent(50_000)], 45_000, true],
     ["is there while it may have come after the last list", [agent(20_000)], 50_000, false],
-    ["is unheard where the last list should have held it", [agent(20_000)], 50_001, true],
+    ["is unlisted where the last list should have held it", [agent(20_000)], 50_001, true],
   ];
-  test.for(cases)("%s", ([, agents, expectedForMs, isUnheard]) => {
-    expect(unheardBackends(expected(expectedForMs), agents, now)).toEqual(isUnheard ? ["a"] : []);
+  test.for(cases)("%s", ([, agents, expectedForMs, isUnlisted]) => {
+    expect(unlistedBackends(expected(expectedForMs), agents, now)).toEqual(isUnlisted ? ["a"] : []);
   });
 });
 

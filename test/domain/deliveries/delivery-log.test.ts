@@ -27,7 +27,7 @@ function attempt(id: string, number: number, more: Partial<ServiceAttempt> = {})
 const delivered = { status: 200, error: null };
 
 function answered(status: number, body = "") {
-  return { met: "answer", status, retryAfter: null, location: null, body } as const;
+  return { outcome: "response", status, retryAfter: null, location: null, body } as const;
 }
 
 describe("deliveries", () => {
@@ -106,7 +106,7 @@ describe("the record of an attempt", () => {
   });
 
   test("has no status where no answer came", () => {
-    expect(recordedResult("cluster.ping", { met: "timeout" })).toMatchObject({ status: null });
+    expect(recordedResult("cluster.ping", { outcome: "timeout" })).toMatchObject({ status: null });
   });
 
   test("tells at most 300 characters of an error, and cuts none in two", () => {

@@ -4,9 +4,9 @@ import { type AttemptResult, judgeAttempt, retryAfterMs } from "../../../src/dom
 
 function answer(
   status: number,
-  extra: Partial<Extract<AttemptResult, { met: "answer" }>> = {},
+  extra: Partial<Extract<AttemptResult, { outcome: "response" }>> = {},
 ): AttemptResult {
-  return { met: "answer", status, retryAfter: null, body: "", location: null, ...extra };
+  return { outcome: "response", status, retryAfter: null, body: "", location: null, ...extra };
 }
 
 describe("what an attempt's result means", () => {
@@ -47,8 +47,8 @@ describe("what an attempt's result means", () => {
   });
 
   test("a timeout and a connection error may be repeated", () => {
-    expect(judgeAttempt({ met: "timeout" })).toMatchObject({ verdict: "retry", retryAfterMs: 0 });
-    const refused = judgeAttempt({ met: "connection_error", message: "connection refused" });
+    expect(judgeAttempt({ outcome: "timeout" })).toMatchObject({ verdict: "retry", retryAfterMs: 0 });
+    const refused = judgeAttempt({ outcome: "connection_error", message: "connection refused" });
     expect(refused).toMatchObject({ verdict: "retry", retryAfterMs: 0 });
     expect(refused).toHaveProperty("message", expect.stringContaining("connection refused"));
   });

@@ -1,11 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  backoffDelayMs,
   earliest,
   jittered,
-  redeliveryDelayMs,
-  spawnRedeliveryDelayMs,
+  spawnRetryDelayMs,
 } from "../../../src/domain/deliveries/retry.ts";
+import {
+  eventOutboxBackoff,
+  pinnedBackoff,
+  refollowBackoff,
+  terminationBackoff,
+} from "../../../src/domain/limits.ts";
 
 const middle = 0.5;
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -31,7 +37,7 @@ describe("jitter", () => {
   });
 });
 
-describe("spawn redelivery", () => {
+describe("the retries of a spawn", () => {
   test.for([
     [1, 1000],
     [2, 2000],
@@ -42,20 +48,25 @@ describe("spawn redelivery", () => {
     [7, null],
     [100, null],
   ] as const)("after failed attempt %i comes %d ms or the end", ([attempts, delay]) => {
-    expect(spawnRedeliveryDelayMs(attempts, middle)).toBe(delay);
+    expect(spawnRetryDelayMs(attempts, middle)).toBe(delay);
   });
 
   test("a longer Retry-After is respected, a shorter one does not hasten", () => {
-    expect(spawnRedeliveryDelayMs(1, middle, 5000)).toBe(5000);
-    expect(spawnRedeliveryDelayMs(6, middle, 5000)).toBe(32_000);
+    expect(spawnRetryDelayMs(1, middle, 5000)).toBe(5000);
+    expect(spawnRetryDelayMs(6, middle, 5000)).toBe(32_000);
   });
 
   test("a Retry-After does not add an attempt", () => {
-    expect(spawnRedeliveryDelayMs(7, middle, 5000)).toBeNull();
+    expect(spawnRetryDelayMs(7, middle, 5000)).toBeNull();
   });
 });
 
-describe("redelivery of anything else", () => {
+describe.for([
+  ["terminations", terminationBackoff],
+  ["image.pinned", pinnedBackoff],
+  ["the event outbox", eventOutboxBackoff],
+  ["following again", refollowBackoff],
+] as const)("the retries of %s", ([, backoff]) => {
   test.for([
     [1, 1000],
     [2, 2000],
@@ -65,18 +76,18 @@ describe("redelivery of anything else", () => {
     [1000, 300_000],
     [5000, 300_000],
   ] as const)("after failed attempt %i comes %d ms", ([attempts, delay]) => {
-    expect(redeliveryDelayMs(attempts, middle)).toBe(delay);
+    expect(backoffDelayMs(backoff, attempts, middle)).toBe(delay);
   });
 
   test("a Retry-After is respected up to five minutes", () => {
-    expect(redeliveryDelayMs(1, middle, 60_000)).toBe(60_000);
-    expect(redeliveryDelayMs(1, middle, 3_600_000)).toBe(300_000);
+    expect(backoffDelayMs(backoff, 1, middle, 60_000)).toBe(60_000);
+    expect(backoffDelayMs(backoff, 1, middle, 3_600_000)).toBe(300_000);
   });
 
   test("never hammers and never stops: each delay is from 0.8 s to 6 min", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10_000 }), random, fc.nat(), (attempts, value, retryAfter) => {
-        const delay = redeliveryDelayMs(attempts, value, retryAfter);
+        const delay = backoffDelayMs(backoff, attempts, value, retryAfter);
         expect(delay).toBeGreaterThanOrEqual(800);
         expect(delay).toBeLessThanOrEqual(360_000);
       }),

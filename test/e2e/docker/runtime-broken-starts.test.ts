@@ -28,7 +28,8 @@ test("a start that the engine is at when its agent is killed is in the next agen
   const [container = ""] = await places.containersOf(scope);
   await eventually(() => runc.isAt(container)).toBe(true);
   const found = await open().list();
-  expect(found).toMatchObject([{ backendId: spec.backendId, port: expect.toSatisfy((port) => port > 0) }]);
+  const address = { host: "127.0.0.1", port: expect.toSatisfy((port) => port > 0) };
+  expect(found).toMatchObject([{ backendId: spec.backendId, address }]);
   expect(await places.containersOf(scope)).toEqual([container]);
 });
 

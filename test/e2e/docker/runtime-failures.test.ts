@@ -206,7 +206,7 @@ describe("an engine that is killed and started again", () => {
     expect((await open().list()).map(({ backendId }) => backendId).toSorted()).toEqual(
       [backend.id, serving.id].toSorted(),
     );
-    expect((await fetch(`http://127.0.0.1:${serving.port}/`)).status).toBe(200);
+    expect((await fetch(`http://127.0.0.1:${serving.address.port}/`)).status).toBe(200);
     expect(ended).toBe(false);
     await runtime.stop(backend.id, "soft");
     await eventually(() => lines).toEqual(["ready", "not yet"]);
@@ -237,7 +237,7 @@ describe("an engine that is killed and started again", () => {
     const [found] = await open().list();
     expect(found?.backendId).toBe(backend.id);
     expect(await found?.exited).toBe(await backend.exited);
-    await expect(fetch(`http://127.0.0.1:${backend.port}/`)).rejects.toThrow();
+    await expect(fetch(`http://127.0.0.1:${backend.address.port}/`)).rejects.toThrow();
   });
 });
 

@@ -17,14 +17,14 @@ async function outputOf(runtime: Runtime, id: string): Promise<string[]> {
 describe("what is this agent's", () => {
   test("another scope's backends are not listed, stopped, read or removed", async () => {
     const [one, other] = [await makePlace(), await makePlace()];
-    const { id, port } = await start(one.runtime, "serve");
-    await eventually(() => connects(port, "127.0.0.1")).toBe(true);
+    const { id, address } = await start(one.runtime, "serve");
+    await eventually(() => connects(address.port, "127.0.0.1")).toBe(true);
     expect(await other.runtime.list()).toEqual([]);
     await other.runtime.stop(id, "hard");
     await other.runtime.remove(id);
     expect(await outputOf(other.runtime, id)).toEqual([]);
     expect((await one.runtime.list()).map(({ backendId }) => backendId)).toEqual([id]);
-    expect(await connects(port, "127.0.0.1")).toBe(true);
+    expect(await connects(address.port, "127.0.0.1")).toBe(true);
   });
 
   test("a container of a backend's name that is not Slipway's is not touched", async () => {

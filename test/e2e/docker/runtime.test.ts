@@ -83,7 +83,9 @@ describe("limits", () => {
 describe("the network", () => {
   test("a backend is reached on 127.0.0.1 and at no other address of this machine", async () => {
     const { runtime } = await makePlace();
-    const { id, port } = await start(runtime, "serve", { port: 9000 });
+    const { id, address: published } = await start(runtime, "serve", { port: 9000 });
+    const { port } = published;
+    expect(published.host).toBe("127.0.0.1");
     await eventually(() => connects(port, "127.0.0.1")).toBe(true);
     expect(await places().inspect(id, ".NetworkSettings.Ports")).toEqual({
       "9000/tcp": [{ HostIp: "127.0.0.1", HostPort: String(port) }],
@@ -105,7 +107,7 @@ describe("the network", () => {
     await eventually(() => connects(8080, address)).toBe(true);
     for (const [HOST, TO] of [
       [address, "8080"],
-      [gateway, String(server.port)],
+      [gateway, String(server.address.port)],
     ] as const) {
       const other = await start(runtime, "reach", { env: { HOST, TO } });
       expect(await outputOf(runtime, other.id)).toEqual(["refused"]);

@@ -44,7 +44,7 @@ function card(page: Page, name: string): Locator {
 }
 
 describe("pins", () => {
-  test("of all environments are told beside each other, on the services' page and on the service's", async () => {
+  test("of all environments are shown beside each other, on the services' page and on the service's", async () => {
     await pin("staging", "v2");
     await pin("prod", "v1");
     const { page } = await open("/");
@@ -63,7 +63,7 @@ describe("pins", () => {
     expect(await fact(card(page, "prod"), "Pinned to").textContent()).toMatch(/^v1, revision \d+$/);
   });
 
-  test("changed by the picker, which tells before what would change, are seen at once in other windows", async () => {
+  test("changed by the picker, which first shows what would change, are seen at once in other windows", async () => {
     await pin("staging", "v2");
     const [before, prod] = [await environmentOf("staging"), await environmentOf("prod")];
     const watched = [await watch("/"), await watch(service), await watch(`${service}/environment/staging`)];
@@ -123,7 +123,7 @@ describe("what happens", () => {
     await window.expectNotReloaded();
   });
 
-  test("what somebody is typing stays while the page around it changes", async () => {
+  test("what the visitor is typing stays while the page around it changes", async () => {
     const window = await watch(`${service}/environment/prod?image=v2`);
     const note = window.page.getByLabel("Note, for the history");
     await note.fill("half a sent");
@@ -157,7 +157,7 @@ describe("what happens", () => {
 });
 
 describe("the page of a backend", () => {
-  test("tells by itself that the backend ends and has ended, and offers no end any more", async () => {
+  test("shows by itself that the backend ends and has ended, and then offers no termination", async () => {
     const { backend_id: id } = await connectToDemo(local(), "prod", { key: "watched" });
     const window = await watch(`/backend/${id}`);
     await fact(window.page, "Status").filter({ hasText: "ready" }).waitFor();
@@ -169,7 +169,7 @@ describe("the page of a backend", () => {
     await window.expectNotReloaded();
   });
 
-  test("ends it after asking, and tells its end", async () => {
+  test("ends it after a confirmation, and shows its end", async () => {
     const { backend_id: id } = await connectToDemo(local(), "prod");
     const { page, complaints } = await open(`/backend/${id}`);
     const button = page.getByRole("button", { name: `Terminate ${id}`, exact: true });
@@ -181,7 +181,7 @@ describe("the page of a backend", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("shows what the backend has printed, and each line that it prints while somebody looks", async () => {
+  test("shows what the backend has printed, and each line that it prints while the page is open", async () => {
     const { api_url: apiUrl, account, token } = local();
     await pushImage({ apiUrl, account, service: "hello-world", token }, talkativeImage(), ["talkative"]);
     const { backend_id: id, url } = await connectToDemo(local(), "staging", {
@@ -201,7 +201,7 @@ describe("the page of a backend", () => {
     await window.expectNotReloaded();
   });
 
-  test("shows what the backend uses, measured anew while somebody looks", async () => {
+  test("shows what the backend uses, measured anew while the page is open", async () => {
     const { backend_id: id } = await connectToDemo(local(), "staging");
     const window = await watch(`/backend/${id}`);
     const usage = window.page.getByRole("region", { name: "CPU and memory" });

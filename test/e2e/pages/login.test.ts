@@ -15,7 +15,7 @@ async function liveSessions(kind: Session["kind"]): Promise<Session[]> {
 }
 
 describe("logging in with a token", () => {
-  test("leads to the page that was asked for, its query included", async () => {
+  test("leads to the page that was requested, its query included", async () => {
     const { page, complaints } = await openWindow();
     await page.goto(url(`${staging}?image=v1`));
     expect(new URL(page.url()).pathname).toBe("/login");
@@ -26,7 +26,7 @@ describe("logging in with a token", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("leads to the services where nothing, or somebody else's site, was asked for", async () => {
+  test("leads to the services where nothing, or another site, was requested", async () => {
     for (const query of [
       "",
       `?next=${encodeURIComponent("https://elsewhere.test/")}`,
@@ -137,7 +137,7 @@ describe("`jamsocket login`, with the page that it opens", () => {
     expect(refusal, stderr).not.toBe(0);
   });
 
-  test("asks whoever is not logged in yet to log in first, and then goes on with it", async () => {
+  test("has a visitor who is not logged in log in first, and then goes on with it", async () => {
     await using login = await jamsocketLogin(home(), local().api_url);
     const { page } = await openWindow();
     await page.goto(url(`/cli-login/${await login.loginToken()}`));

@@ -6,10 +6,10 @@ import { laptop, phone } from "../../support/browser/browser.ts";
 import { type LivelyPage, livelyPageNames, liven } from "../../support/browser/lively-demo.ts";
 import { usePages } from "../../support/browser/page-tests.ts";
 
-/* Draws pictures of the pages, for people to look at, with `SLIPWAY_PICTURES=1`; otherwise looks that they are there. */
+/* Draws pictures of the pages, for people to look at, with `SLIPWAY_PICTURES=1`; otherwise checks that they are there. */
 
 const folder = fileURLToPath(new URL("../../pictures", import.meta.url));
-const isWanted = process.env.SLIPWAY_PICTURES === "1";
+const isRequested = process.env.SLIPWAY_PICTURES === "1";
 const heightMaxPixels = 2_000;
 
 const screens = [
@@ -45,7 +45,7 @@ function drawing(): void {
   });
 }
 
-if (isWanted) describe("drawing", drawing);
+if (isRequested) describe("drawing", drawing);
 else test("drawing", ({ skip }) => skip("pictures are drawn with SLIPWAY_PICTURES=1 only"));
 
 test("there is a picture of every page on a laptop and on a phone, and of no other", async () => {

@@ -34,7 +34,7 @@ describe("a token without the right", () => {
       ...(environments === undefined ? {} : { environments: [...environments] }),
     });
     const before = await revisionOf("staging");
-    // What is shown to somebody who may, is sent by somebody who may not.
+    // The form of a visitor who may is sent by one who may not.
     const { page, context } = await open(`${staging}?image=v1`);
     await context.addCookies([{ name: "slipway_session", value: token, url: url("/") }]);
     const foreign = await openAs(token, service);
@@ -50,7 +50,7 @@ describe("a token without the right", () => {
     expect(await revisionOf("staging")).toBe(before);
   });
 
-  test("is told that it cannot end a backend instead of being shown the button, and its form is refused", async () => {
+  test("sees that it cannot end a backend instead of the button, and its form is refused", async () => {
     const { backend_id: id } = await connectToDemo(local(), "prod");
     const token = await createToken({ role: "deploy" });
     const { page, context, complaints } = await openAs(token, `/backend/${id}`);
@@ -123,7 +123,7 @@ describe("a form", () => {
     expect(await revisionOf("staging")).toBe(before + 1);
   });
 
-  test("of somebody who is not logged in leads to the login and changes nothing", async () => {
+  test("of a visitor who is not logged in leads to the login and changes nothing", async () => {
     const before = await revisionOf("prod");
     const { context } = await openWindow();
     const path = `${service}/environment/prod`;
@@ -184,7 +184,7 @@ describe("markup in what people and programs say", () => {
     expect([complaints, named.complaints, dialogs]).toEqual([[], [], []]);
   });
 
-  test("that is asked for in an address is shown as text too", async () => {
+  test("in an address is shown as text too", async () => {
     const { page } = await open(`${staging}?${new URLSearchParams({ image: markup })}`);
     await page.getByRole("alert").waitFor();
     expect(await page.evaluate("window.broken")).toBeUndefined();
@@ -194,7 +194,7 @@ describe("markup in what people and programs say", () => {
   });
 });
 
-/** Puts into the page what somebody who has found a gap would, and tells what the browser has refused, in order. */
+/** Puts into the page what an attacker who has found a gap would, and gives what the browser has refused, in order. */
 const attack = `new Promise((resolve) => {
   const refused = [];
   document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {

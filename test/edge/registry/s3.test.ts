@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
-import { RegistryApp } from "../../../src/edge/registry/registry-app.ts";
+import { createRegistryApp } from "../../../src/edge/registry/registry-app.ts";
 import type { Env } from "../../../src/objects/env.ts";
 import type { S3Place } from "../../support/registry/s3-place.ts";
 import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
@@ -16,12 +16,12 @@ beforeAll(async () => {
   await createService(account);
 });
 
-function ask(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
+async function ask(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
   const request = new Request(`http://api.test${path}`, {
     ...init,
     headers: { authorization: basic(account.name, account.admin) },
   });
-  return new RegistryApp(new TokenCache(now), now).answer(request, bindings);
+  return createRegistryApp(new TokenCache(now), now).fetch(request, bindings);
 }
 
 describe("a deployment with an S3 server", () => {

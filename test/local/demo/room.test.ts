@@ -2,37 +2,37 @@ import { expect, test } from "vitest";
 import { Room } from "../../../src/local/demo/room.ts";
 
 function visitor(name: string) {
-  const heard: unknown[] = [];
-  return { name, heard, send: (text: string) => void heard.push(JSON.parse(text)) };
+  const received: unknown[] = [];
+  return { name, received, send: (text: string) => void received.push(JSON.parse(text)) };
 }
 
-test("everybody in a room is told of each who comes and goes, and of the counter", () => {
+test("everyone in a room is sent who comes and goes, and the counter", () => {
   const room = new Room({ hasNotes: false });
   const [ada, bob] = [visitor("ada"), visitor("bob")];
   room.enter(ada);
   room.enter(bob);
-  room.hear(bob, '{"type":"add"}');
+  room.receive(bob, '{"type":"add"}');
   room.leave(bob);
-  expect(ada.heard).toEqual([
+  expect(ada.received).toEqual([
     { count: 0, people: ["ada"] },
     { count: 0, people: ["ada", "bob"] },
     { count: 1, people: ["ada", "bob"] },
     { count: 1, people: ["ada"] },
   ]);
-  expect(bob.heard).toHaveLength(2);
+  expect(bob.received).toHaveLength(2);
 });
 
-test("notes reach everybody but their writer, and whoever comes later", () => {
+test("notes are sent to everyone but their writer, and to who comes later", () => {
   const room = new Room({ hasNotes: true });
   const [ada, bob, late] = [visitor("ada"), visitor("bob"), visitor("late")];
   room.enter(ada);
   room.enter(bob);
-  ada.heard.length = 0;
-  room.hear(ada, '{"type":"notes","text":"milk"}');
-  expect(ada.heard).toEqual([]);
-  expect(bob.heard.at(-1)).toMatchObject({ notes: "milk" });
+  ada.received.length = 0;
+  room.receive(ada, '{"type":"notes","text":"milk"}');
+  expect(ada.received).toEqual([]);
+  expect(bob.received.at(-1)).toMatchObject({ notes: "milk" });
   room.enter(late);
-  expect(late.heard).toEqual([{ count: 0, people: ["ada", "bob", "late"], notes: "milk" }]);
+  expect(late.received).toEqual([{ count: 0, people: ["ada", "bob", "late"], notes: "milk" }]);
 });
 
 test.each([
@@ -46,6 +46,6 @@ test.each([
   const room = new Room({ hasNotes: false });
   const ada = visitor("ada");
   room.enter(ada);
-  room.hear(ada, text);
-  expect(ada.heard).toEqual([{ count: 0, people: ["ada"] }]);
+  room.receive(ada, text);
+  expect(ada.received).toEqual([{ count: 0, people: ["ada"] }]);
 });

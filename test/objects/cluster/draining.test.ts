@@ -1,10 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fail } from "../../../src/domain/result.ts";
+import { Account } from "../../../src/objects/account/account.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { failureLines } from "../support/failure-lines.ts";
 import { actor, code, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
 import { setUpBackend } from "../support/started-backend.ts";
 
@@ -118,6 +121,24 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(value(await hello.connect()).spawned).toBe(true);
     await passTime(agent.stub(), 2_000);
     expect(code(await hello.connect())).toBe("cluster_unavailable");
+  });
+
+  test("tells it again where the account refused it, and nothing more where it is not registered there", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello, "main", 2);
+    const lines = failureLines();
+    const set = vi.spyOn(Account.prototype, "setClusterDraining");
+    set.mockImplementationOnce(async () => fail("internal_error", "not now"));
+    value(await agent.beat([reported], "agent-1", draining));
+    expect(lines()).toMatchObject([
+      { event: "unclassified_error", what: "report draining to the account", failures: 1 },
+    ]);
+    await passTime(agent.stub(), 2_000);
+    expect(code(await hello.connect())).toBe("cluster_unavailable");
+    set.mockImplementationOnce(async () => fail("cluster_not_found", "not registered any more"));
+    value(await agent.beat([reported]));
+    value(await agent.beat([reported]));
+    expect(set).toHaveBeenCalledTimes(3);
   });
 
   test("tells it what is so by then, not what was", async () => {

@@ -1,10 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fail } from "../../../src/domain/result.ts";
+import type { ServiceRpc } from "../../../src/objects/contract.ts";
+import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { failureLines } from "../support/failure-lines.ts";
 import { actor, code, connectCall, digestNumber, registryHost, setUp, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
@@ -204,6 +208,44 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(await notEnded(hello)).toHaveLength(1);
     value(await agent.beat([]));
     expect(await notEnded(hello)).toHaveLength(0);
+  });
+
+  test("that answers with a failure ends nothing of it, and asks it again until it has answered", async () => {
+    const { hello, backendId, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    const stale = { ...reported, fencing_token: 99 };
+    const lines = failureLines();
+    const services: ServiceRpc = Service.prototype;
+    const reconcile = vi
+      .spyOn(services, "reconcile")
+      .mockImplementation(async () => fail("service_not_found", "service not found"));
+    for (const listed of [[stale], []]) {
+      expect(value(await agent.beat(listed))).toEqual({ lease_seconds: 45, terminate: [], unknown: [] });
+    }
+    expect(reconcile).toHaveBeenCalledTimes(2);
+    expect(lines()).toMatchObject([
+      { event: "unclassified_error", what: "reconcile with service hello", failures: 1 },
+      { event: "unclassified_error", what: "reconcile with service hello", failures: 2 },
+    ]);
+    reconcile.mockRestore();
+    expect(value(await agent.beat([stale])).terminate).toEqual([backendId]);
+  });
+
+  test("is logged where it begins and where it ends, however many heartbeats meet it", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    const lines = failureLines();
+    const reconcile = vi.spyOn(Service.prototype, "reconcile").mockImplementation(async () => {
+      throw Object.assign(new Error("restarting"), { retryable: true });
+    });
+    for (let i = 0; i < 4; i++) value(await agent.beat([reported]));
+    reconcile.mockRestore();
+    value(await agent.beat([reported]));
+    const facts = { where: `Cluster ${hello.account}/main`, what: "reconcile with service hello" };
+    expect(lines()).toMatchObject([
+      { event: "unreached", ...facts, failures: 1 },
+      { event: "recovered", ...facts, failures: 4 },
+    ]);
   });
 });
 

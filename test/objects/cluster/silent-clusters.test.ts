@@ -1,9 +1,12 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fail } from "../../../src/domain/result.ts";
+import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime, wakesIn } from "../support/clock.ts";
+import { failureLines } from "../support/failure-lines.ts";
 import { actor, connectCall, digestNumber, registryHost, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
@@ -107,6 +110,24 @@ describe("a cluster that is lost", () => {
     expect(await notEnded(hello)).toEqual([]);
     // Its log of deliveries is looked through after seven days, and nothing else is left to do.
     expect(await wakesIn(agent.stub())).toBeGreaterThan(6 * 24 * 3600 * 1000);
+  });
+
+  test("is told again to a service that refused to give up its backends", async () => {
+    const { hello, reported } = await setUpBackend();
+    const agent = agentOf(hello);
+    value(await agent.beat([reported]));
+    const lines = failureLines();
+    const clusterLost = vi
+      .spyOn(Service.prototype, "clusterLost")
+      .mockImplementationOnce(async () => fail("internal_error", "not now"));
+    await passTime(agent.stub(), 60_000);
+    expect(lines()).toMatchObject([
+      { event: "unclassified_error", what: "give up the backends of service hello" },
+    ]);
+    expect(await notEnded(hello)).toHaveLength(1);
+    await passTime(agent.stub(), 2_000);
+    expect(clusterLost).toHaveBeenCalledTimes(2);
+    expect(await notEnded(hello)).toEqual([]);
   });
 
   test("and was heard again before every service was told keeps what was not given up yet", async () => {

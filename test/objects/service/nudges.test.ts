@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { nudgeEveryMs } from "../../../src/domain/limits.ts";
 import { Nudges } from "../../../src/objects/service/feed/nudges.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
@@ -71,14 +72,14 @@ describe("a follower of a service", () => {
 });
 
 describe("nudges", () => {
-  /** Nudges of 500 ms by a clock that stands still, with what their followers were told. */
+  /** Nudges by a clock that stands still, with what their followers were sent. */
   function clockedNudges() {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const told: unknown[] = [];
     const followers = {
       followed: true,
       isFollowed: () => followers.followed,
-      tell: (_: string, messages: readonly unknown[]) => void told.push(...messages),
+      send: (_: string, messages: readonly unknown[]) => void told.push(...messages),
     };
     return { nudges: new Nudges(followers), told, followers };
   }
@@ -91,11 +92,11 @@ describe("nudges", () => {
     expect(told).toEqual([backends]);
     for (let i = 0; i < 100; i++) nudges.changed(["backends"]);
     nudges.changed(["images"]);
-    vi.advanceTimersByTime(499);
+    vi.advanceTimersByTime(nudgeEveryMs - 1);
     expect(told).toEqual([backends]);
     vi.advanceTimersByTime(1);
     expect(told).toEqual([backends, { changed: ["backends", "images"] }]);
-    vi.advanceTimersByTime(500);
+    vi.advanceTimersByTime(nudgeEveryMs);
     expect(vi.getTimerCount()).toBe(0);
     nudges.changed(["backends"]);
     await Promise.resolve();
@@ -113,7 +114,7 @@ describe("nudges", () => {
     await Promise.resolve();
     expect(told).toEqual([{ changed: ["images"] }]);
     followers.followed = false;
-    vi.advanceTimersByTime(500);
+    vi.advanceTimersByTime(nudgeEveryMs);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

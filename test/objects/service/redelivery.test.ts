@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { attemptsFlushedWithinMs } from "../../../src/domain/limits.ts";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
@@ -26,10 +27,10 @@ function deliveries(hello: Hello) {
   return {
     list,
     redeliver: (id: string) => log().redeliver(hello.account, "main", id),
-    /** The ids of a type's webhooks, newest first, once the log has heard of so many. */
-    told: (type: string, count = 1) =>
+    /** The ids of a type's webhooks, newest first, once the log has so many. */
+    logged: (type: string, count = 1) =>
       vi.waitFor(async () => {
-        await passTime(hello.service(), 12_000);
+        await passTime(hello.service(), attemptsFlushedWithinMs);
         const ids = (await list()).filter((one) => one.type === type).map(({ id }) => id);
         expect(ids).toHaveLength(count);
         return ids;
@@ -50,7 +51,7 @@ async function ready(options: Parameters<typeof setUp>[0] = {}) {
 async function acknowledged() {
   const system = await ready();
   const { backendId } = value(await system.hello.connect({ key: "doc" }));
-  await system.told("backend.spawn");
+  await system.logged("backend.spawn");
   return { ...system, backendId, id: `${backendId}_spawn` };
 }
 
@@ -89,7 +90,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     },
   );
 
-  test("twice at once is one attempt, which both are told", async () => {
+  test("twice at once is one attempt, which both receive", async () => {
     const { redeliver, id } = await acknowledged();
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
@@ -130,10 +131,10 @@ describe("a spawn that was acknowledged, sent again", () => {
 
 describe("a spawn that is still to be delivered, sent again", () => {
   test("is the next attempt of its schedule, before its time", async () => {
-    const { hello, redeliver, told } = await ready();
+    const { hello, redeliver, logged } = await ready();
     cluster.always(down);
     const { backendId } = value(await hello.connect({ key: "doc" }));
-    const [id = ""] = await told("backend.spawn");
+    const [id = ""] = await logged("backend.spawn");
     await cluster.quiet();
     const before = cluster.of("backend.spawn").length;
     cluster.always(() => Response.json({}));
@@ -144,12 +145,12 @@ describe("a spawn that is still to be delivered, sent again", () => {
   });
 
   test("joins the attempt that is under way", async () => {
-    const { hello, redeliver, told } = await ready();
+    const { hello, redeliver, logged } = await ready();
     cluster.script(500);
     value(await hello.connect());
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
-    const [id = ""] = await told("backend.spawn");
+    const [id = ""] = await logged("backend.spawn");
     await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(2));
     const again = redeliver(id);
     resolve();
@@ -158,11 +159,11 @@ describe("a spawn that is still to be delivered, sent again", () => {
   });
 
   test("and refused ends its backend as any other attempt would", async () => {
-    const { hello, redeliver, told } = await ready();
+    const { hello, redeliver, logged } = await ready();
     cluster.script(500);
     value(await hello.connect());
     cluster.always(down);
-    const [id = ""] = await told("backend.spawn");
+    const [id = ""] = await logged("backend.spawn");
     await cluster.quiet();
     cluster.always(() => new Response(null, { status: 409 }));
     expect(value(await redeliver(id))).toMatchObject({ status: 409 });
@@ -172,14 +173,14 @@ describe("a spawn that is still to be delivered, sent again", () => {
 });
 
 test("a spawn that was acknowledged without a URL learns it from the answer to its repetition", async () => {
-  const { hello, redeliver, told } = await ready({ template: null });
+  const { hello, redeliver, logged } = await ready({ template: null });
   cluster.script(() => {
     throw new TypeError("connection closed");
   });
   const refused = await hello.connect({ key: "doc" });
   const backendId = String(refused.ok ? "" : refused.error.details?.backend_id);
   value(await hello.service().learn(backendId, true));
-  const [id = ""] = await told("backend.spawn");
+  const [id = ""] = await logged("backend.spawn");
   cluster.script(() => Response.json({ url: "https://b.example.com" }));
   value(await redeliver(id));
   expect(value(await hello.connect({ key: "doc" })).baseUrl).toBe("https://b.example.com");
@@ -196,10 +197,10 @@ describe("a termination sent again", () => {
   }
 
   test("while it is still to be delivered, is attempted now instead of later", async () => {
-    const { hello, redeliver, told, id } = await terminating(() => {
+    const { hello, redeliver, logged, id } = await terminating(() => {
       return new Response(null, { status: 503, headers: { "retry-after": "300" } });
     });
-    await told("backend.terminate");
+    await logged("backend.terminate");
     expect(cluster.of("backend.terminate")).toHaveLength(1);
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
     expect(webhookIds("backend.terminate")).toEqual([id, id]);
@@ -208,8 +209,8 @@ describe("a termination sent again", () => {
   });
 
   test("after it was delivered, is delivered anew until its backend has ended", async () => {
-    const { hello, redeliver, told, backendId, id } = await terminating();
-    await told("backend.terminate");
+    const { hello, redeliver, logged, backendId, id } = await terminating();
+    await logged("backend.terminate");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
     const [first, again] = cluster.of("backend.terminate").map(({ message }) => message.data);
     expect(again).toEqual(first);
@@ -218,10 +219,10 @@ describe("a termination sent again", () => {
   });
 
   test("joins the attempt that is under way", async () => {
-    const { hello, redeliver, told, id } = await terminating(500);
+    const { hello, redeliver, logged, id } = await terminating(500);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
-    await told("backend.terminate");
+    await logged("backend.terminate");
     await vi.waitFor(() => expect(cluster.of("backend.terminate")).toHaveLength(2));
     const again = redeliver(id);
     await vi.waitFor(async () => expect(await notEnded(hello)).toHaveLength(1));
@@ -233,8 +234,8 @@ describe("a termination sent again", () => {
 
 describe("an image.pinned sent again", () => {
   test("carries the same id and data while the environment's pin is that one", async () => {
-    const { redeliver, told } = await ready();
-    const [id = ""] = await told("image.pinned");
+    const { redeliver, logged } = await ready();
+    const [id = ""] = await logged("image.pinned");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
     expect(webhookIds("image.pinned")).toEqual([id, id]);
     const [first, again] = cluster.of("image.pinned").map(({ message }) => message.data);
@@ -249,8 +250,8 @@ describe("an image.pinned sent again", () => {
         value(await hello.service().pin("default", { image: digestNumber(1) }, actor, registryHost)),
     ],
   ])("is refused once %s, and nothing is sent", async (_, change) => {
-    const { hello, redeliver, told } = await ready();
-    const [id = ""] = await told("image.pinned");
+    const { hello, redeliver, logged } = await ready();
+    const [id = ""] = await logged("image.pinned");
     await change(hello);
     await cluster.quiet();
     const sent = cluster.of("image.pinned").length;

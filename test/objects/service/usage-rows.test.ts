@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { recoveryDelayMs } from "../../../src/domain/limits.ts";
 import type { Service } from "../../../src/objects/service/service.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
@@ -71,7 +72,7 @@ describe("counts are written", () => {
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc" }));
     expect(await rows(hello)).toEqual([]);
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toMatchObject([{ counts: "1 1 1 0 0 0" }]);
     await evict(hello.service());
     expect(await totals(hello)).toEqual({ spawned: 1, reused: 1 });
@@ -80,26 +81,26 @@ describe("counts are written", () => {
   test("once, and what comes later in the minute is added to them", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
     await evict(hello.service());
     value(await hello.connect());
     expect(await totals(hello)).toEqual({ spawned: 2 });
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toMatchObject([{ counts: "1 2 0 0 0 0" }]);
   });
 
   test("in place of a row that cannot be read", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     await runInDurableObject(hello.service(), (_, { storage }) => {
       storage.sql.exec("UPDATE usage SET counts = 'broken'");
     });
     expect(await totals(hello)).toEqual({});
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
   });
 
@@ -108,7 +109,7 @@ describe("counts are written", () => {
     const at = Date.now();
     vi.setSystemTime(at + minute - 1);
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toMatchObject([{ minute: at }]);
   });
 });
@@ -118,7 +119,7 @@ describe("counting costs", () => {
     const hello = await setUpWithImage();
     // The first spawn reserves fencing tokens.
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await writesOf(hello, (service) => service.connectBackend(connectCall({})))).toEqual([
       "INSERT INTO backends",
       "setAlarm",
@@ -140,7 +141,7 @@ describe("counting costs", () => {
     const hello = await setUpWithImage();
     const { say, backendId } = await startBackend(hello, "doc");
     await say({ status: "ready" });
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await alarmOf(hello)).toBeNull();
     const reuse = () =>
       writesOf(hello, async (service) => {
@@ -162,7 +163,7 @@ describe("counting costs", () => {
   test("an alarm within 60 s where a backend is ready long after its spawn", async () => {
     const hello = await setUpWithImage();
     const { say } = await startBackend(hello);
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     vi.setSystemTime(Date.now() + 100_000);
     await say({ status: "ready" });
     expect(await alarmOf(hello)).toBeLessThanOrEqual(Date.now() + minute);
@@ -173,7 +174,7 @@ describe("what was counted is kept", () => {
   test("for 30 days, and deleted after them once an hour", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     const [kept] = await rows(hello);
     const first = kept?.minute ?? 0;
     const insertOld = () => insertRows(hello, first - minute, 1);
@@ -181,7 +182,7 @@ describe("what was counted is kept", () => {
 
     vi.setSystemTime(first + 30 * day);
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect((await rows(hello)).map(({ minute }) => minute)).toEqual([first + 30 * day]);
 
     await insertOld();
@@ -193,7 +194,7 @@ describe("what was counted is kept", () => {
 
     vi.setSystemTime(first + 30 * day + 60 * minute);
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect((await rows(hello)).every(({ minute }) => minute > first)).toBe(true);
   });
 
@@ -201,11 +202,11 @@ describe("what was counted is kept", () => {
     const hello = await setUpWithImage();
     await insertRows(hello, Date.now() - 60 * day, 10_001);
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect(await rows(hello)).toHaveLength(2);
     vi.setSystemTime(Date.now() + 60 * minute);
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     expect((await rows(hello)).every(({ counts }) => !counts.startsWith("1 9"))).toBe(true);
   });
 
@@ -215,7 +216,7 @@ describe("what was counted is kept", () => {
       value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, actor, registryHost));
     await make();
     const { backendId } = value(await hello.connect({ environment: "prod" }));
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     const [live] = value(await hello.service().liveBackends());
     value(await hello.report(backendId, live?.info.fencingToken ?? 0, "terminated"));
     expect(await totals(hello, "prod")).toEqual({ spawned: 1, failed: 1 });
@@ -230,7 +231,7 @@ describe("what was counted is kept", () => {
   test("no longer than the service: one that is made again with its name begins with nothing", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
+    await passTime(hello.service(), recoveryDelayMs);
     value(await hello.connect());
     value(await hello.accountObject.deleteService("hello", actor));
     value(await hello.accountObject.createService({ name: "hello" }, actor));

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { recoveryDelayMs, startupTimeoutSeconds } from "../../../src/domain/limits.ts";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
@@ -105,8 +106,8 @@ describe("what is counted", () => {
   test("a backend that outlives its startup timeout has failed", async () => {
     const hello = await setUpWithImage();
     value(await hello.connect());
-    await passTime(hello.service(), 11_000);
-    await passTime(hello.service(), 300_000);
+    await passTime(hello.service(), recoveryDelayMs);
+    await passTime(hello.service(), startupTimeoutSeconds * 1000);
     await cluster.quiet();
     expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
   });

@@ -92,7 +92,7 @@ describe("what v1 calls an end", () => {
   );
 });
 
-describe("a history as v1 tells it", () => {
+describe("a history as v1 shows it", () => {
   test("leaves consecutive states of one name out and keeps the time of the first", () => {
     const statuses = [
       "scheduled",

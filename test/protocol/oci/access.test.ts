@@ -49,7 +49,7 @@ describe("a registry token", () => {
     expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
   });
 
-  test.each(["", "a.b.c", "nonsense"])("that is none is told so: `%s`", async (token) => {
+  test.each(["", "a.b.c", "nonsense"])("that is none is refused: `%s`", async (token) => {
     expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
   });
 });
@@ -69,7 +69,7 @@ describe("scopes", () => {
   });
 });
 
-test("the challenge names where to ask, for whom and for what", () => {
+test("the challenge names the token endpoint, the service and the scope", () => {
   expect(bearerChallenge("https://api.test", "api.test")).toBe(
     'Bearer realm="https://api.test/v2/token",service="api.test"',
   );

@@ -27,12 +27,12 @@ describe("what a stored manifest lists", () => {
     [null, null],
     [undefined, null],
     ["linux/amd64", null],
-  ])("is an index's manifests with their platforms: %j is %j", (platform, told) => {
+  ])("is an index's manifests with their platforms: %j is %j", (platform, shown) => {
     const listed = { digest: digest(1), size: 7 };
     const index = { schemaVersion: 2, manifests: [{ ...listed, platform }] };
     expect(readContents(bytes(index), ociIndexType)).toEqual({
       kind: "index",
-      manifests: [{ ...listed, platform: told }],
+      manifests: [{ ...listed, platform: shown }],
     });
   });
 
@@ -42,7 +42,7 @@ describe("what a stored manifest lists", () => {
   });
 });
 
-describe("what an image's configuration tells", () => {
+describe("what an image's configuration describes", () => {
   test("is its platform and its labels in their order", () => {
     const config = { os: "linux", architecture: "arm64", config: { Labels: { b: "1", a: "<b>" } } };
     expect(describeConfig(JSON.stringify(config))).toEqual({

@@ -14,7 +14,7 @@ describe("a manifest", () => {
     ["OCI's type", "application/vnd.oci.image.manifest.v1+json"],
     ["docker's type", "application/vnd.docker.distribution.manifest.v2+json"],
     ["no type", undefined],
-  ] as const)("of an image with %s tells configuration and layers", ([, mediaType]) => {
+  ] as const)("of an image with %s gives configuration and layers", ([, mediaType]) => {
     const image = read({ mediaType, config: descriptor, layers: [descriptor, descriptor] });
     expect(image).toEqual({ ok: true, value: { kind: "image", config: plain, layers: [plain, plain] } });
   });
@@ -23,7 +23,7 @@ describe("a manifest", () => {
     ["OCI's type", "application/vnd.oci.image.index.v1+json"],
     ["docker's type", "application/vnd.docker.distribution.manifest.list.v2+json"],
     ["no type", undefined],
-  ] as const)("of an index with %s tells the platforms", ([, mediaType]) => {
+  ] as const)("of an index with %s gives the platforms", ([, mediaType]) => {
     const platform = { os: "linux", architecture: "arm64" };
     const listed = { ...descriptor, platform: { ...platform, variant: "v8" } };
     expect(read({ mediaType, manifests: [listed, descriptor] })).toEqual({

@@ -70,7 +70,7 @@ describe("the token of a login", () => {
     }
   });
 
-  test("is told apart from the tokens of connections and of the registry", async () => {
+  test("is not confused with the tokens of connections and of the registry", async () => {
     const signer = await importSigningKey(keys);
     const grant = { issuer, account: "cli-login", cluster: "main", backendId: id, grantedAt: now };
     expect(

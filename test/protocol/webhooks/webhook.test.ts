@@ -12,7 +12,7 @@ const timestamp = "2026-11-23T09:00:00.000Z";
 const repository = "registry.example.com/acme/hello";
 const image = { reference: `${repository}@${digest}`, repository, digest, tag: "v12" };
 
-/** The example of WIRE, "Cluster webhooks". */
+/** The example of src/protocol/README.md, "Cluster webhooks". */
 const spawn: SpawnWebhookData = {
   backend_id: "k3f9q7h3kq2m9",
   account: "acme",

@@ -5,12 +5,12 @@ interface Received {
   path: string;
   type: string;
   bytes: number;
-  isHeard: boolean;
+  hasData: boolean;
 }
 
 /**
  * Opens a page with a cold cache, and weighs what it loads: all that comes over the wire, headers too, as it is sent
- * (compressed); of streams, what they tell at first. @returns the bytes, by what was asked for
+ * (compressed); of streams, their first events. @returns the bytes, by the path that was requested
  */
 export async function pageWeight({ page, context }: Window, url: string): Promise<Record<string, number>> {
   const session = await context.newCDPSession(page);
@@ -19,7 +19,7 @@ export async function pageWeight({ page, context }: Window, url: string): Promis
   await session.send("Network.clearBrowserCache");
   session.on("Network.requestWillBeSent", ({ requestId, request, type }) => {
     const path = new URL(request.url).pathname;
-    received.set(requestId, { path, type: type ?? "", bytes: 0, isHeard: false });
+    received.set(requestId, { path, type: type ?? "", bytes: 0, hasData: false });
   });
   session.on("Network.responseReceived", ({ requestId, response }) => {
     const of = received.get(requestId);
@@ -29,22 +29,22 @@ export async function pageWeight({ page, context }: Window, url: string): Promis
     const of = received.get(requestId);
     if (!of) return;
     of.bytes += encodedDataLength;
-    of.isHeard = true;
+    of.hasData = true;
   });
   session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
     const of = received.get(requestId);
     if (!of) return;
     of.bytes = encodedDataLength;
-    of.isHeard = true;
+    of.hasData = true;
   });
   await page.goto(url);
   const streams = await page.locator("[hx-sse\\:connect]").count();
   await new Promise<void>((resolve, reject) => {
     const look = () => {
-      // Browsers tell little of how they load icons.
+      // Browsers report little of how they load icons.
       const awaited = [...received.values()].filter(({ type }) => type !== "Other");
       const begun = awaited.filter(({ type }) => type === "Fetch").length;
-      if (begun >= streams && awaited.every(({ isHeard }) => isHeard)) resolve();
+      if (begun >= streams && awaited.every(({ hasData }) => hasData)) resolve();
     };
     for (const event of ["Network.dataReceived", "Network.loadingFinished"] as const) session.on(event, look);
     session.on("Network.loadingFailed", ({ errorText }) => reject(new Error(errorText)));

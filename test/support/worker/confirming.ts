@@ -1,4 +1,5 @@
-import { authenticate } from "../../../src/edge/admission/authenticate.ts";
+import { bearerCredential } from "../../../src/edge/admission/credential.ts";
+import { identify } from "../../../src/edge/admission/identify.ts";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
 import { confirmCliLogin } from "../../../src/edge/credentials/cli-login.ts";
 import production from "../../../src/edge/worker.ts";
@@ -23,9 +24,9 @@ export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const [, test, asked, login = ""] = new URL(request.url).pathname.split("/");
     if (test !== "test" || asked !== "confirm") return production.fetch(request, env, ctx);
-    const person = await authenticate(
+    const person = await identify(
       env,
-      request.headers.get("authorization"),
+      bearerCredential(request.headers.get("authorization")),
       new TokenCache(() => Date.now()),
     );
     if (!person.ok) return Response.json(person, { status: 401 });

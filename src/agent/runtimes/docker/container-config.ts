@@ -3,6 +3,8 @@ import type { StartSpec } from "../runtime.ts";
 import { mountTarget } from "./mount.ts";
 
 const defaultPort = 8080;
+/** Where the engine publishes ports: only this machine reaches them. */
+export const publishedHost = "127.0.0.1";
 /** Against fork bombs; browsers and JVMs have hundreds of threads. */
 const pidsMax = 4096;
 /** A tmpfs counts as memory of its container. */
@@ -17,7 +19,7 @@ const logConfig = { Type: "json-file", Config: { "max-size": "10m", "max-file": 
  */
 const droppedCapabilities = ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
 
-/** The engine's own, in microseconds, where only a share of it is asked for. */
+/** The engine's own, in microseconds, where a spawn gives a share without a period. */
 const defaultCpuPeriodUs = 100_000;
 
 export interface Container {
@@ -29,7 +31,7 @@ export interface Container {
   /** The folder to mount, null for none. */
   mountPath: string | null;
   readOnly: boolean;
-  /** Whether the engine is asked to hold the limit of the disk. */
+  /** Whether the engine is to enforce the limit of the disk. */
   limitDisk: boolean;
 }
 
@@ -53,7 +55,7 @@ export function containerConfig(container: Container): ContainerCreateOptions {
     ExposedPorts: { [exposedPort(spec)]: {} },
     HostConfig: {
       NetworkMode: networkId,
-      PortBindings: { [exposedPort(spec)]: [{ HostIp: "127.0.0.1", HostPort: "" }] },
+      PortBindings: { [exposedPort(spec)]: [{ HostIp: publishedHost, HostPort: "" }] },
       RestartPolicy: { Name: "no" },
       CapDrop: droppedCapabilities,
       SecurityOpt: ["no-new-privileges"],

@@ -1,5 +1,7 @@
 import type Docker from "dockerode";
-import { ask, refusalOf } from "./engine.ts";
+import type { Address } from "../runtime.ts";
+import { publishedHost } from "./container-config.ts";
+import { callEngine, refusalOf } from "./engine.ts";
 import { labelNames } from "./labels.ts";
 
 export interface OwnContainer {
@@ -7,14 +9,14 @@ export interface OwnContainer {
   backendId: string;
   /** `created` was never started. */
   state: "created" | "running" | "ended";
-  /** On 127.0.0.1; 0 where it has none, which is so once it has ended. */
-  port: number;
+  /** Its port is 0 where none is published, which is so once it has ended. */
+  address: Address;
 }
 
 /** Those containers of an engine that have an agent's label: nothing else is ever touched. */
 export interface OwnContainers {
   list(): Promise<OwnContainer[]>;
-  /** By its backend, whatever containers are called. */
+  /** By its backend, whatever the container's name. */
   find(backendId: string): Promise<OwnContainer | null>;
   /** What one start made. */
   findByStart(start: string): Promise<OwnContainer | null>;
@@ -23,7 +25,7 @@ export interface OwnContainers {
 export function ownContainers(docker: Docker, scope: string): OwnContainers {
   async function select(labels: Record<string, string>): Promise<OwnContainer[]> {
     const label = Object.entries({ [labelNames.scope]: scope, ...labels }).map((pair) => pair.join("="));
-    const found = await ask((abortSignal) =>
+    const found = await callEngine((abortSignal) =>
       docker.listContainers({ all: true, filters: { label }, abortSignal }),
     );
     return found.map(ownContainer);
@@ -41,14 +43,14 @@ function ownContainer({ Id, Labels, State, Ports }: Docker.ContainerInfo): OwnCo
     containerId: Id,
     backendId: Labels[labelNames.backend] ?? "",
     state: isLive ? "running" : State === "created" ? "created" : "ended",
-    port: Ports.find(({ IP }) => IP === "127.0.0.1")?.PublicPort ?? 0,
+    address: { host: publishedHost, port: Ports.find(({ IP }) => IP === publishedHost)?.PublicPort ?? 0 },
   };
 }
 
 /** Removes a container with what is its own. Harmless where it is gone or going. @param force even if it runs */
 export async function removeContainer(docker: Docker, containerId: string, force: boolean): Promise<void> {
   try {
-    await ask(() => docker.getContainer(containerId).remove({ force, v: true }));
+    await callEngine(() => docker.getContainer(containerId).remove({ force, v: true }));
   } catch (error) {
     const refusal = refusalOf(error);
     const isGoing = refusal?.status === 409 && /in progress/.test(refusal.message);

@@ -4,7 +4,7 @@ import { type Log, messageOf } from "../../log.ts";
 import type { RegistryCredentials } from "../../registry/authorization.ts";
 import type { Runtime } from "../runtime.ts";
 import { type OwnContainer, ownContainers, removeContainer } from "./containers.ts";
-import { ask, refusalOf, retryPauses } from "./engine.ts";
+import { callEngine, refusalOf, retryPauses } from "./engine.ts";
 import { exitOf } from "./exits.ts";
 import { containerLogs } from "./logs.ts";
 import { backendNetwork } from "./network.ts";
@@ -26,7 +26,7 @@ export interface DockerRuntimeOptions {
   network?: string;
   /** Whether backends may write to nothing but `/tmp`, which is in memory, and their mount. */
   readOnly?: boolean;
-  /** The folder whose folders backends may ask to have mounted; without it there are no mounts. */
+  /** The folder whose subfolders backends may mount; without it there are no mounts. */
   mountBase?: string;
   log: Log;
 }
@@ -101,7 +101,9 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
       if (!found) return;
       try {
         const signal = kind === "soft" ? "SIGTERM" : "SIGKILL";
-        await ask((abortSignal) => docker.getContainer(found.containerId).kill({ signal, abortSignal }));
+        await callEngine((abortSignal) =>
+          docker.getContainer(found.containerId).kill({ signal, abortSignal }),
+        );
       } catch (error) {
         const status = refusalOf(error)?.status;
         // It is gone, or it does not run.
@@ -118,9 +120,9 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
       const all = unstarted.length === 0 ? found : await containers.list();
       return all
         .filter(({ state }) => state !== "created")
-        .map(({ backendId, containerId, port }) => ({
+        .map(({ backendId, containerId, address }) => ({
           backendId,
-          port,
+          address,
           exited: exitOf(docker, containerId),
         }));
     },

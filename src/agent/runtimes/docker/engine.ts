@@ -4,8 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 import { fail, type Result } from "../../../domain/result.ts";
-import { hasCode } from "../../files.ts";
-import { messageOf } from "../../log.ts";
+import { hasCode, messageOf } from "../../log.ts";
 
 /** What the engine answered to a request that it did not do. */
 export interface Refusal {
@@ -47,10 +46,10 @@ export const answerWithinMs = 120_000;
 
 /**
  * Calls the engine. dockerode leaves a call for ever unsettled when the connection is cut in the middle of the
- * answer: this one rejects after a time, and when the signal is aborted.
+ * answer: this rejects after a time, and when the signal is aborted.
  * @param call is given what ends a request that is read at once; a stream must not be ended by the time limit
  */
-export async function ask<T>(
+export async function callEngine<T>(
   call: (abortSignal: AbortSignal) => Promise<T>,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<T> {

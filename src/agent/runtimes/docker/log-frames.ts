@@ -12,7 +12,7 @@ export interface LogFrame {
 
 const streamNumbers: Readonly<Record<number, LogFrame["stream"]>> = { 1: "stdout", 2: "stderr" };
 
-/** Takes apart what the engine makes of both streams of a container, asked for with timestamps. */
+/** Demultiplexes both streams of a container's log, requested with timestamps. */
 export async function* logFrames(source: Readable): AsyncGenerator<LogFrame> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of source) {

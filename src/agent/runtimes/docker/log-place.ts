@@ -1,7 +1,7 @@
 import type { LogFrame } from "./log-frames.ts";
 
 /**
- * How much more is asked for than is missing when reading goes on. The times of one stream rise, but those of two do
+ * How much more than is missing is requested when reading goes on. The times of one stream rise, but those of two do
  * not: a line that is long in coming has the time at which it began.
  */
 const overlapMs = 10_000;
@@ -19,7 +19,7 @@ interface StreamPlace {
 export class LogPlace {
   readonly #places = new Map<LogFrame["stream"], StreamPlace>();
 
-  /** Begins to read anew. @returns from when on, as the engine takes it: undefined for from the beginning */
+  /** Call it before reading again. @returns from when on, as the engine takes it: undefined for from the beginning */
   resume(): string | undefined {
     const times: string[] = [];
     for (const place of this.#places.values()) {

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { outputLines } from "../output-lines.ts";
-import { ask, asReadable, refusalOf, retryPauses } from "./engine.ts";
+import { asReadable, callEngine, refusalOf, retryPauses } from "./engine.ts";
 import { logFrames } from "./log-frames.ts";
 import { LogPlace } from "./log-place.ts";
 
@@ -24,9 +24,9 @@ export async function* containerLogs(
 
   for (const pause = retryPauses(); !signal.aborted; await pause(signal)) {
     try {
-      const { State } = await ask((abortSignal) => container.inspect({ abortSignal }), signal);
+      const { State } = await callEngine((abortSignal) => container.inspect({ abortSignal }), signal);
       const since = place.resume();
-      const answer = await ask(() => container.logs({ ...options, ...(since && { since }) }), signal);
+      const answer = await callEngine(() => container.logs({ ...options, ...(since && { since }) }), signal);
       for await (const frame of logFrames(asReadable(answer, signal))) {
         if (!place.advance(frame)) continue;
         output[frame.stream].push(frame.content);

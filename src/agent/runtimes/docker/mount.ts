@@ -13,7 +13,7 @@ export const mountTarget = "/plane-data";
 const keyedFolder = "by-key";
 
 /**
- * One name, since whoever runs in a mount could put a link into it: a path through it might lead anywhere on this
+ * One name, since a backend could put a link into its mount: a path through it might lead anywhere on this
  * machine.
  */
 const mountNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -21,7 +21,7 @@ const mountNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 /** Keys that are their folder's name: not those that some file systems take for each other. */
 const plainKeyPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 
-/** The folder that a spawn asks for, as names below the base; null where it asks for none. */
+/** The folder that a spawn requests, as names below the base; null where it requests none. */
 export function mountFolder({ mount, env }: Pick<StartSpec, "mount" | "env">): Result<string[] | null> {
   if (mount === undefined || mount === false) return ok(null);
   if (mount !== true) {
@@ -49,8 +49,8 @@ export function mountFolder({ mount, env }: Pick<StartSpec, "mount" | "env">): R
 }
 
 /**
- * Has the folder that a spawn asks for. @param base undefined where this agent mounts nothing
- * @returns where it is on this machine; null where none is asked for
+ * Makes the folder that a spawn requests. @param base undefined where this agent mounts nothing
+ * @returns where it is on this machine; null where none is requested
  */
 export async function prepareMount(
   base: string | undefined,

@@ -1,11 +1,11 @@
 import type Docker from "dockerode";
 import { sharedWork } from "../shared-work.ts";
-import { ask, refusalOf } from "./engine.ts";
+import { callEngine, refusalOf } from "./engine.ts";
 import { labelNames } from "./labels.ts";
 
 /**
- * Has the network that an agent's backends are in, made when it is first needed: they reach the world through it, and
- * not each other. @returns its id. Rejects where the engine does not make it
+ * Provides the network that an agent's backends are in, made when it is first needed: they reach the world through it,
+ * and not each other. @returns its id. Rejects where the engine does not make it
  */
 export function backendNetwork(options: {
   docker: Docker;
@@ -17,7 +17,7 @@ export function backendNetwork(options: {
 
   async function find(): Promise<string | null> {
     try {
-      return (await ask(() => docker.getNetwork(name).inspect())).Id;
+      return (await callEngine(() => docker.getNetwork(name).inspect())).Id;
     } catch (error) {
       if (refusalOf(error)?.status === 404) return null;
       throw error;
@@ -26,7 +26,7 @@ export function backendNetwork(options: {
 
   async function make(): Promise<string> {
     try {
-      const network = await ask((abortSignal) =>
+      const network = await callEngine((abortSignal) =>
         docker.createNetwork({
           Name: name,
           // Names of networks are not unique by themselves.
@@ -45,6 +45,6 @@ export function backendNetwork(options: {
     }
   }
 
-  // Looked up for each start: a network can be removed while nobody is in it.
+  // Looked up for each start: a network can be removed while no container is in it.
   return () => shared(name, new AbortController().signal, async () => (await find()) ?? make());
 }

@@ -6,7 +6,7 @@ import { parseRepository } from "../../registry/address.ts";
 import type { RegistryCredentials } from "../../registry/authorization.ts";
 import type { RuntimeImage } from "../runtime.ts";
 import { type SharedWork, sharedWork } from "../shared-work.ts";
-import { ask, asReadable, failureOf, refusalOf } from "./engine.ts";
+import { asReadable, callEngine, failureOf, refusalOf } from "./engine.ts";
 import { jsonLines } from "./json-lines.ts";
 
 export interface ImagePullerOptions {
@@ -18,7 +18,7 @@ export interface ImagePullerOptions {
 /** Has an image in the engine: `image_not_found` where there is none. */
 export type ImagePuller = (image: RuntimeImage, signal: AbortSignal) => Promise<Result<null>>;
 
-/** A line of what a pull tells of its progress: the last one may be that it failed. */
+/** A line of a pull's progress: the last one may be its failure. */
 const progress = z.object({ error: z.string().optional() });
 
 /** What containers are made from: a digest and never a tag, which might have moved. */
@@ -26,7 +26,7 @@ export function engineReference({ repository, digest }: RuntimeImage): string {
   return `${repository}@${digest}`;
 }
 
-/** What several ask for at once is pulled once; what is there is not pulled again. */
+/** An image is pulled once for all concurrent callers, and not at all where the engine has it. */
 export function imagePuller({ docker, credentials }: ImagePullerOptions): ImagePuller {
   const shared: SharedWork<Result<null>> = sharedWork();
   const registryHost = credentials && new URL(credentials.origin).host;
@@ -39,7 +39,7 @@ export function imagePuller({ docker, credentials }: ImagePullerOptions): ImageP
 
   async function isThere(image: RuntimeImage): Promise<boolean> {
     try {
-      await ask(() => docker.getImage(engineReference(image)).inspect());
+      await callEngine(() => docker.getImage(engineReference(image)).inspect());
       return true;
     } catch (error) {
       if (refusalOf(error)?.status === 404) return false;
@@ -51,7 +51,7 @@ export function imagePuller({ docker, credentials }: ImagePullerOptions): ImageP
   async function pull(image: RuntimeImage, signal: AbortSignal): Promise<string | null> {
     const host = image.repository.slice(0, image.repository.indexOf("/"));
     const stream = asReadable(
-      await ask(
+      await callEngine(
         () =>
           docker.createImage({
             fromImage: image.repository,
@@ -64,8 +64,8 @@ export function imagePuller({ docker, credentials }: ImagePullerOptions): ImageP
       signal,
     );
     for await (const line of jsonLines(stream)) {
-      const told = progress.safeParse(line).data?.error;
-      if (told !== undefined) return told;
+      const problem = progress.safeParse(line).data?.error;
+      if (problem !== undefined) return problem;
     }
     return (await isThere(image)) ? null : "the engine's pull ended without it";
   }
@@ -98,7 +98,7 @@ function checkRepository(repository: string): Result<null> {
     : ok(null);
 }
 
-/** What a pull failed of, by the only thing there is to tell it by: words that the engine passes on from registries. */
+/** Classifies the failure of a pull by all that there is: the message that the engine passes on from the registry. */
 export function pullFailure(what: string, words: string): Result<never> {
   const message = `${what}: ${words}`;
   if (/denied|unauthorized|authentication required|no basic auth/i.test(words))

@@ -4,11 +4,11 @@ import { backendIdPattern } from "../../../domain/ids.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { type Log, messageOf } from "../../log.ts";
 import type { Started, StartSpec } from "../runtime.ts";
-import { containerConfig, exposedPort } from "./container-config.ts";
+import { containerConfig, exposedPort, publishedHost } from "./container-config.ts";
 import { type OwnContainers, removeContainer } from "./containers.ts";
 import {
   answerWithinMs,
-  ask,
+  callEngine,
   failureOf,
   neverReached,
   type Refusal,
@@ -48,8 +48,8 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
       limitDisk: canLimitDisk,
     });
     try {
-      return await ask((abortSignal) => {
-        // Said apart, since dockerode would write the whole of it, secrets too, into the address.
+      return await callEngine((abortSignal) => {
+        // Apart from each other, since dockerode would put all of it, secrets too, into the URL.
         const request = {
           name: spec.backendId,
           _query: { name: spec.backendId },
@@ -68,17 +68,18 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
   }
 
   async function launch(spec: StartSpec, container: Docker.Container): Promise<Result<Started>> {
-    await ask((abortSignal) => container.start({ abortSignal }));
-    const { State, NetworkSettings } = await ask((abortSignal) => container.inspect({ abortSignal }));
+    await callEngine((abortSignal) => container.start({ abortSignal }));
+    const { State, NetworkSettings } = await callEngine((abortSignal) => container.inspect({ abortSignal }));
     const port = Number(NetworkSettings.Ports[exposedPort(spec)]?.[0]?.HostPort ?? 0);
     // One that has ended already has no port any more, and needs none.
     if (port === 0 && State.Running) return fail("internal_error", "the container engine published no port");
-    return ok({ port, exited: exitOf(docker, container.id) });
+    return ok({ address: { host: publishedHost, port }, exited: exitOf(docker, container.id) });
   }
 
   /**
-   * Clears a backend's name of what an earlier agent had the engine make, before it was killed in the middle of a start.
-   * @returns whether the name is free, or may soon be: the engine goes on with what it was asked for
+   * Clears a backend's name of what an earlier agent had the engine make, before it was killed in the middle of a
+   * start.
+   * @returns whether the name is free, or may soon be: the engine goes on with a request whose client is gone
    */
   async function clearName(backendId: string): Promise<boolean> {
     const isMade = await isContainer(backendId);
@@ -92,7 +93,7 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
   /** Whether a name is that of a container: the engine gives a name away before it has made one. */
   async function isContainer(name: string): Promise<boolean> {
     try {
-      await ask((abortSignal) => docker.getContainer(name).inspect({ abortSignal }));
+      await callEngine((abortSignal) => docker.getContainer(name).inspect({ abortSignal }));
       return true;
     } catch (error) {
       if (refusalOf(error)?.status === 404) return false;

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 import type { Usage } from "../runtime.ts";
-import { ask, asReadable, refusalOf, retryPauses } from "./engine.ts";
+import { asReadable, callEngine, refusalOf, retryPauses } from "./engine.ts";
 import { jsonLines } from "./json-lines.ts";
 
 /** A sample of a container that runs, as the engine gives it; one that has ended has no memory. */
@@ -40,7 +40,9 @@ export function usageBetween(before: EngineSample, now: EngineSample): Usage {
   };
 }
 
-/** Samples of what a container uses, about one a second. Ends when it has ended or is gone, or the signal is aborted. */
+/**
+ * Samples of what a container uses, about one a second. Ends when it has ended or is gone, or the signal is aborted.
+ */
 export async function* containerStats(
   docker: Docker,
   containerId: string,
@@ -49,7 +51,7 @@ export async function* containerStats(
   const container = docker.getContainer(containerId);
   for (const pause = retryPauses(); !signal.aborted; await pause(signal)) {
     try {
-      const answer = await ask(() => container.stats({ stream: true }), signal);
+      const answer = await callEngine(() => container.stats({ stream: true }), signal);
       let before: EngineSample | null = null;
       for await (const line of jsonLines(asReadable(answer, signal))) {
         const now = readSample(line);
@@ -58,7 +60,7 @@ export async function* containerStats(
         if (before) yield usageBetween(before, now);
         before = now;
       }
-      const { State } = await ask((abortSignal) => container.inspect({ abortSignal }), signal);
+      const { State } = await callEngine((abortSignal) => container.inspect({ abortSignal }), signal);
       if (!State.Running) return;
     } catch (error) {
       if (refusalOf(error)?.status === 404) return;

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { access, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 
 const backendRecord = z.object({
   // kill(2) takes the group of 1 for every process that there is, and that of 0 for the caller's own.
@@ -67,7 +67,7 @@ export class BackendFolder {
     );
   }
 
-  /** To be called before a SIGKILL of the whole group, of which nobody is left to write the exit code. */
+  /** Call it before a SIGKILL of the whole group: no shell is left then to write the exit code. */
   markKilled(): void {
     try {
       writeFileSync(join(this.path, "killed"), "");
@@ -76,7 +76,7 @@ export class BackendFolder {
     }
   }
 
-  /** The exit code of a backend that has ended; null where nobody could tell. */
+  /** The exit code of a backend that has ended; null where it is unknown. */
   async exitCode(): Promise<number | null> {
     const written = /^(\d+)\n$/.exec(await textOf(join(this.path, "exit")));
     if (written) return Number(written[1]);
@@ -87,7 +87,7 @@ export class BackendFolder {
     return isKilled ? killedExitCode : null;
   }
 
-  /** At once, for whoever looks: a removal that is broken off leaves nothing that is taken for a backend. */
+  /** Atomic for readers: a removal that breaks off leaves nothing that is taken for a backend. */
   async remove(): Promise<void> {
     const removed = `${this.path}${removedSuffix}`;
     try {
@@ -100,7 +100,9 @@ export class BackendFolder {
   }
 }
 
-/** The ids, folders and records of the backends below a folder. Clears away what broken-off starts and removals left. */
+/**
+ * The ids, folders and records of the backends below a folder. Clears away what broken-off starts and removals left.
+ */
 export async function readBackendFolders(
   dir: string,
 ): Promise<{ backendId: string; folder: BackendFolder; record: BackendRecord }[]> {
@@ -115,7 +117,7 @@ export async function readBackendFolders(
   return backends;
 }
 
-/** Not with all that is in it: whatever else is there is somebody else's. */
+/** Not with all that is in it: other files in there are not ours. */
 async function removeIfEmpty(path: string): Promise<void> {
   await rm(join(path, unfinishedRecordName), { force: true }).catch(() => undefined);
   await rmdir(path).catch(() => undefined);

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 import { pause } from "../../timers.ts";
 import { outputLines } from "../output-lines.ts";
 import type { BackendFolder } from "./backend-folder.ts";
@@ -25,7 +25,7 @@ interface Position {
 }
 
 /**
- * What a backend has printed. The backend appends to one file, whoever is there to see it; when the file has grown
+ * What a backend has printed. The backend appends to one file, whether or not an agent runs; when the file has grown
  * beyond what is kept, its end is copied to another one and the file emptied, for the backend writes at its end again.
  */
 export class BackendOutput {
@@ -43,7 +43,7 @@ export class BackendOutput {
   }
 
   /**
-   * Makes room if there is more than what is kept; to be called from time to time. Sync, since the backend prints on
+   * Makes room if there is more than what is kept; call it periodically. Sync, since the backend prints on
    * meanwhile, and what comes between the last byte copied and the emptying is lost.
    */
   trim(): void {

@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /**
- * What runs a backend: a shell that leads its process group and outlives the agent, so that somebody takes the exit
- * code of the backend's command whenever that ends. `$0` is the backend's folder, `"$@"` the command.
+ * What runs a backend: a shell that leads its process group and outlives the agent, so that the exit code of the
+ * backend's command is taken whenever that ends. `$0` is the backend's folder, `"$@"` the command.
  *
- * It starts nothing before it is sent a line: if the agent ends before it has written down whom it started, there
- * comes the end of the input instead. The traps keep the shell alive when a signal goes to the whole group; they are
- * not inherited. `output` is there as soon as the subshell can be ended by a signal. The exit code counts once its
- * line end is written. The last line ends what the command has left behind, and the shell itself.
+ * It starts nothing before it is sent a line: if the agent ends before it has written down what it started, the shell
+ * reads the end of the input instead. The traps keep the shell alive when a signal goes to the whole group; they are
+ * not inherited. `output` is there as soon as the subshell can be ended by a signal. The exit code counts once its line
+ * end is written. The last line ends what the command has left behind, and the shell itself.
  */
 function script(carriers: readonly string[]): string {
   const unpack = carriers.map((name) => `set -- "$${name}" "$@"; unset ${name}; `).join("");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { hasCode } from "../../files.ts";
+import { hasCode } from "../../log.ts";
 import type { GroupUsage, ProcessTable } from "./process-table.ts";
 
 /** proc_pid_stat(5) counts processor time in units of USER_HZ, which is 100 a second wherever Node runs. */
@@ -52,8 +52,8 @@ export function procTable(): ProcessTable {
 }
 
 /**
- * Null where there is no such process; throws where that cannot be told, so that it is not taken for ended. Sync, since
- * it takes microseconds: /proc waits for no disk.
+ * Null where there is no such process; throws where that is unknown, so that the process is not taken for ended. Sync,
+ * since it takes microseconds: /proc waits for no disk.
  */
 function statOf(pid: number): Stat | null {
   try {

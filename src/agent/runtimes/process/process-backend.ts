@@ -1,23 +1,24 @@
 import { setTimeout as elapse } from "node:timers/promises";
+import type { Address } from "../runtime.ts";
 import type { BackendFolder } from "./backend-folder.ts";
 import { BackendOutput } from "./backend-output.ts";
 import { type Leader, type ProcessTable, signalGroup } from "./process-table.ts";
 
 /** A shell needs a millisecond or two to start a command. */
-const beginLookMs = 2;
-const leftoverLookMs = 10;
+const beginPollMs = 2;
+const leftoverPollMs = 10;
 
 export interface ProcessBackendOptions {
   folder: BackendFolder;
   leader: Leader;
-  port: number;
+  address: Address;
   table: ProcessTable;
   outputKeptBytes: number;
 }
 
 /** A backend that was started, by this process or by one before it. */
 export class ProcessBackend {
-  readonly port: number;
+  readonly address: Address;
   readonly output: BackendOutput;
   /** See `Started`. */
   readonly exited: Promise<number | null>;
@@ -28,7 +29,7 @@ export class ProcessBackend {
 
   constructor(options: ProcessBackendOptions) {
     this.#options = options;
-    this.port = options.port;
+    this.address = options.address;
     this.output = new BackendOutput(options.folder, options.outputKeptBytes);
     const { promise, resolve } = Promise.withResolvers<number | null>();
     this.exited = promise;
@@ -44,20 +45,20 @@ export class ProcessBackend {
     return this.#options.leader.pid;
   }
 
-  /** Whether the process that leads it is still the one that did: for one of which this process has not heard yet. */
+  /** Whether the process that leads it is still the one that did: for a backend that an earlier process has started. */
   async isRecognised(): Promise<boolean> {
     const { leader, table } = this.#options;
     return (await table.identify(leader.pid)) === leader.identity;
   }
 
-  /** Sees whether it still runs, and bounds its output; to be called from time to time and when its end is likely. */
-  look(): void {
+  /** Checks whether it still runs, and bounds its output. Call it periodically, and when its end is likely. */
+  check(): void {
     if (this.#isEnding) return;
     try {
       if (this.#isRunning()) this.output.trim();
       else this.end();
     } catch {
-      // Such as too many open files: the next look may tell.
+      // Such as too many open files: the next check may succeed.
     }
   }
 
@@ -77,7 +78,7 @@ export class ProcessBackend {
       const mayBegin = !this.#isEnding && this.#isRunning();
       if (await this.#options.folder.hasOutput()) return true;
       if (!mayBegin) return false;
-      await elapse(beginLookMs);
+      await elapse(beginPollMs);
     }
   }
 
@@ -91,7 +92,7 @@ export class ProcessBackend {
   /** Ends it and forgets it. */
   async discard(): Promise<void> {
     this.stop("hard");
-    this.look();
+    this.check();
     await this.exited;
     await this.#options.folder.remove();
   }
@@ -105,13 +106,13 @@ export class ProcessBackend {
       try {
         if (!(await this.#hasLeftovers())) return await this.#options.folder.exitCode();
       } catch {
-        // Such as too many open files: the next look may tell.
+        // Such as too many open files: the next check may succeed.
       }
-      await elapse(leftoverLookMs);
+      await elapse(leftoverPollMs);
     }
   }
 
-  /** Kills what somebody who killed the shell alone has left of the group. */
+  /** Kills what is left of the group where the shell alone was killed. */
   async #hasLeftovers(): Promise<boolean> {
     const { leader, table } = this.#options;
     if (!table.isOwnGroup(leader) || !signalGroup(this.group, "SIGKILL")) return false;

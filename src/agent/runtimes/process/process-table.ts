@@ -1,7 +1,7 @@
 /** The process that leads a backend's process group, whose id is the group's too. */
 export interface Leader {
   pid: number;
-  /** What tells the process from every other that had its id or will have it, after a restart of the machine too. */
+  /** Distinguishes the process from every other that had its id or will have it, after a reboot too. */
   identity: string;
 }
 
@@ -11,13 +11,13 @@ export interface GroupUsage {
   memoryBytes: number;
 }
 
-/** What this machine tells of its processes, of which a zombie counts as ended. Throws or rejects where it does not tell. */
+/** The processes of this machine, of which a zombie counts as ended. Throws or rejects where they cannot be read. */
 export interface ProcessTable {
   /** The identity of the process that has an id now; null where none has it. */
   identify(pid: number): Promise<string | null>;
-  /** Whether a leader that was seen to run not long ago still does. Cheap enough to be asked many times a second. */
+  /** Whether a leader that was seen to run not long ago still does. Cheap enough for many calls a second. */
   isRunning(leader: Leader): boolean;
-  /** Whether whatever is in the group of an ended leader is its own: nobody else has been given its id since. */
+  /** Whether what is in the group of an ended leader is its own: no other process has been given its id since. */
   isOwnGroup(ended: Leader): boolean;
   /** Null where nothing of the group runs. */
   usageOf(group: number): Promise<GroupUsage | null>;

@@ -18,15 +18,20 @@ export interface ProcessRuntimeOptions {
   images: ImageCommands;
   /** What is kept of backends. Belongs to one agent. */
   dir: string;
-  /** Where backends find programs if their image does not say. */
+  /** Where backends find programs if their image has no PATH. */
   path?: string;
-  /** Between looks at whether the backends that run still do. The end of one started by this process is told at once. */
+  /**
+   * Between checks whether the running backends still run. The end of one started by this process is noticed at once.
+   */
   pollEveryMs?: number;
   /** How much of a backend's output is kept at least, where there was so much; at most it is about twice that. */
   outputKeptBytes?: number;
-  /** Where it is told what runs; this machine's own where it is left out. */
+  /** The process table; this machine's own where it is left out. */
   table?: ProcessTable;
 }
+
+/** Where backends are to listen; their records hold the port alone. */
+const host = "127.0.0.1";
 
 export interface ProcessRuntime extends Runtime {
   /** Ends every backend that was started or found here, before it returns: for a process that must leave at once. */
@@ -36,10 +41,10 @@ export interface ProcessRuntime extends Runtime {
 /**
  * Runs a backend as a process group of its own, so that a stop reaches its descendants. A descendant that makes itself
  * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
- * image's root file system is merely where it starts. Limits of resources and mounts are not seen to.
+ * image's root file system is merely where it starts. Resource limits and mounts are ignored.
  *
- * Backends run on when this process ends, however it ends. What must be known of one then is in its folder, written
- * before its command starts.
+ * Backends run on when this process ends, by a crash too. What the next one must know is in the backend's folder,
+ * written before its command starts.
  */
 export function processRuntime({
   images,
@@ -57,18 +62,18 @@ export function processRuntime({
   let watching: NodeJS.Timeout | undefined;
 
   function track(backendId: string, folder: BackendFolder, { leader, port }: BackendRecord): ProcessBackend {
-    const backend = new ProcessBackend({ folder, leader, port, table, outputKeptBytes });
+    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, outputKeptBytes });
     backends.set(backendId, backend);
     ports.add(port);
-    // A look must not keep this process from ending: its backends do not need it.
-    watching ??= setInterval(lookAtAll, pollEveryMs).unref();
+    // The checks must not keep this process from ending: its backends do not need it.
+    watching ??= setInterval(checkAll, pollEveryMs).unref();
     void backend.exited.then(() => ports.delete(port));
     return backend;
   }
 
-  function lookAtAll(): void {
+  function checkAll(): void {
     const running = Array.from(backends.values()).filter(({ over }) => !over.aborted);
-    for (const backend of running) backend.look();
+    for (const backend of running) backend.check();
     if (running.length > 0) return;
     clearInterval(watching);
     watching = undefined;
@@ -130,10 +135,10 @@ export function processRuntime({
       const record = { leader, port, image: spec.image.reference, labels: { ...spec.labels } };
       await folder.writeRecord(record);
       backend = track(spec.backendId, folder, record);
-      void shell.ended.then(() => backend?.look());
+      void shell.ended.then(() => backend?.check());
       shell.release();
       if (!(await backend.hasBegun())) throw new Error("its shell has ended before the command was started");
-      return { port, exited: backend.exited };
+      return { address: backend.address, exited: backend.exited };
     } catch (error) {
       shell?.drop();
       await (backend ? forget(spec.backendId, backend) : folder.remove());
@@ -172,9 +177,9 @@ export function processRuntime({
     },
 
     async list() {
-      return Array.from(await known(), ([backendId, { port, exited }]) => ({
+      return Array.from(await known(), ([backendId, { address, exited }]) => ({
         backendId,
-        port,
+        address,
         exited,
       })).filter(({ backendId }) => !starting.has(backendId));
     },

@@ -6,7 +6,7 @@ import type { GroupUsage, ProcessTable } from "./process-table.ts";
 /** Start times are whole seconds, and the time since the machine's start is rounded as well. */
 const roundingMs = 2_000;
 
-/** The processes of a machine without /proc, such as a Mac, told by POSIX's `ps`. */
+/** The processes of a machine without /proc, such as a Mac, as POSIX's `ps` lists them. */
 export function psTable(): ProcessTable {
   return {
     async identify(pid) {
@@ -36,9 +36,9 @@ export function psTable(): ProcessTable {
   };
 }
 
-/** The lines that it prints; none where it finds no process, which it tells by failing. */
+/** The lines that it prints; none where it finds no process, for which it fails with 1. */
 async function ps(...args: string[]): Promise<string[]> {
-  // Start times are to read the same wherever and by whomever the agent is started.
+  // Start times must read the same in every locale and time zone.
   const env = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
   try {
     const { stdout } = await promisify(execFile)("ps", args, { env, maxBuffer: 16 * 1024 * 1024 });

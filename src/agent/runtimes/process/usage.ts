@@ -22,7 +22,7 @@ export async function* usageOfGroup(
     yield {
       memoryUsedBytes: now.memoryBytes,
       memoryAvailableBytes: freemem(),
-      // Less than before where a process has ended for whom nobody waited.
+      // Less than before where a process has ended that its parent did not wait for.
       cpuUsed: Math.max(0, now.cpuMs - before.cpuMs),
       systemCpu: (now.at - before.at) * cpus().length,
     };

@@ -4,9 +4,9 @@ import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { Timeline } from "../plots/timeline.tsx";
-import { Ending, endBackend, hardEnd, softEnd } from "./ending.tsx";
 import { Facts } from "./facts.tsx";
 import { LogSection } from "./log.tsx";
+import { hardForm, softForm, Termination, terminateBackend } from "./termination.tsx";
 import { UsageSection } from "./usage.tsx";
 
 /** One backend: what it is, how it is, what it prints and uses, and how to end it. */
@@ -31,7 +31,7 @@ export const backendPage = definePage({
       body: (
         <>
           <Facts record={record} />
-          <Ending info={info} status={status} visitor={visitor} />
+          <Termination info={info} status={status} visitor={visitor} />
           <section id="statuses" class="amounts" aria-labelledby="statuses-heading">
             <h2 id="statuses-heading">Statuses</h2>
             <Timeline history={history} until={Date.now()} />
@@ -46,9 +46,9 @@ export const backendPage = definePage({
       ),
     });
   },
-  news: ({ env, backend }) => statusNews(env, backend),
+  changes: ({ env, backend }) => statusNews(env, backend),
   forms: {
-    [softEnd]: { action: "spawn", submit: (call) => endBackend(call, false) },
-    [hardEnd]: { action: "spawn", submit: (call) => endBackend(call, true) },
+    [softForm]: { action: "spawn", submit: (call) => terminateBackend(call, false) },
+    [hardForm]: { action: "spawn", submit: (call) => terminateBackend(call, true) },
   },
 });

@@ -6,31 +6,37 @@ import { backendQuery } from "../../../protocol/v3/backends.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
-import { Command, Empty } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
 import { serviceTrail } from "../elements/trail.ts";
-import { definePage, type Visitor } from "../frame/page.ts";
+import { definePage } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
-/** As a page filters: by whether they have ended, which is what the API's lists tell apart. */
-const filter = backendQuery
+/** As a page filters: by whether they have ended, which is what the API's lists distinguish. */
+const filterFields = backendQuery
   .omit({ limit: true })
   .extend({ status: z.enum(["live", "ended"]).default("live") });
-export type BackendFilter = z.infer<typeof filter>;
+export type BackendFilter = z.infer<typeof filterFields>;
 
 /** A service's backends, newest first. */
 export const backendsPage = definePage({
   path: "/service/:account/:service/backends",
   action: "read",
   async show({ env, params: { account, service }, query, visitor, path }) {
-    const asked = parseInput(filter, queryFields(query, Object.keys(filter.shape)), "bad filter");
-    if (!asked.ok) return asked;
-    const { status, ...wanted } = asked.value;
+    const parsed = parseInput(
+      filterFields,
+      queryFields(query, Object.keys(filterFields.shape)),
+      "bad filter",
+    );
+    if (!parsed.ok) return parsed;
+    const { status, ...narrowing } = parsed.value;
     const owner = serviceStub(env, account, service);
     const [listed, described] = await Promise.all([
       owner.listBackends(
         backendQuery.parse(
-          definedFields({ ...wanted, status: status === "ended" ? "terminated" : undefined }),
+          definedFields({ ...narrowing, status: status === "ended" ? "terminated" : undefined }),
         ),
         visitor.actor.environments,
       ),
@@ -45,9 +51,9 @@ export const backendsPage = definePage({
       trail: serviceTrail(account, service),
       body: (
         <>
-          <Filter asked={asked.value} environments={environments.map(({ name }) => name)} path={path} />
+          <Filter filter={parsed.value} environments={environments.map(({ name }) => name)} path={path} />
           {items.length === 0 ? (
-            <NoBackends asked={asked.value} target={connectTarget(service, described.value)} />
+            <NoBackends filter={parsed.value} target={connectTarget(service, described.value)} />
           ) : (
             <BackendTable
               backends={items}
@@ -57,14 +63,14 @@ export const backendsPage = definePage({
           )}
           {next === null ? null : (
             <p>
-              <a href={`${path}?${new URLSearchParams({ ...definedFields(asked.value), cursor: next })}`}>
+              <a href={`${path}?${new URLSearchParams({ ...definedFields(parsed.value), cursor: next })}`}>
                 More backends
               </a>
             </p>
           )}
           <TerminateAll
             environments={environments}
-            environment={wanted.environment}
+            environment={narrowing.environment}
             {...{ service, visitor, path }}
           />
         </>
@@ -80,11 +86,11 @@ function visibleEnvironments({ environments }: ServiceDescription, { actor }: Vi
 }
 
 function Filter({
-  asked,
+  filter,
   environments,
   path,
 }: {
-  asked: BackendFilter;
+  filter: BackendFilter;
   environments: readonly string[];
   path: string;
 }) {
@@ -95,7 +101,7 @@ function Filter({
         <select name="environment">
           <option value="">all</option>
           {environments.map((name) => (
-            <option value={name} selected={name === asked.environment}>
+            <option value={name} selected={name === filter.environment}>
               {name}
             </option>
           ))}
@@ -105,20 +111,20 @@ function Filter({
         <span>Status</span>
         <select name="status">
           <option value="live">live</option>
-          <option value="ended" selected={asked.status === "ended"}>
+          <option value="ended" selected={filter.status === "ended"}>
             ended
           </option>
         </select>
       </label>
       <label>
         <span>Key</span>
-        <input name="key" value={asked.key ?? ""} autocomplete="off" />
+        <input name="key" value={filter.key ?? ""} autocomplete="off" />
       </label>
       <label>
         <span>Image digest</span>
         <input
           name="digest"
-          value={asked.digest ?? ""}
+          value={filter.digest ?? ""}
           placeholder="sha256:…"
           autocomplete="off"
           spellcheck={false}
@@ -137,8 +143,8 @@ function connectTarget(service: string, { environments, defaultEnvironment }: Se
   return `${service}/${first.name}`;
 }
 
-function NoBackends({ asked, target }: { asked: BackendFilter; target: string }) {
-  const { status, ...narrowing } = asked;
+function NoBackends({ filter, target }: { filter: BackendFilter; target: string }) {
+  const { status, ...narrowing } = filter;
   if (Object.keys(narrowing).length > 0) return <Empty what={`No ${status} backends match this filter.`} />;
   if (status === "ended") return <Empty what="No backend has ended in the last 30 days." />;
   return (

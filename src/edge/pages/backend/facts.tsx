@@ -2,9 +2,13 @@ import { isConnectable } from "../../../domain/backends/status.ts";
 import type { BackendRecord } from "../../../objects/contract.ts";
 import { currentStatus } from "../../views/backend-views.ts";
 import { whyEnded } from "../../views/ready-page.ts";
-import { Command, Digest, durationText, Time } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
+import { Command } from "../elements/command.tsx";
+import { Digest } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { StatusBadge } from "../elements/status-badge.tsx";
+import { Time } from "../elements/time.tsx";
+import { shellWord } from "./shell-word.ts";
 
 /** What is fixed about a backend, and how it is now. */
 export function Facts({ record }: { record: BackendRecord }) {
@@ -71,9 +75,4 @@ export function Facts({ record }: { record: BackendRecord }) {
       )}
     </>
   );
-}
-
-/** A text as one word of a POSIX shell. */
-function shellWord(text: string): string {
-  return /^[\w.:/@%+=][\w.:/@%+=-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,7 +1,7 @@
 import type { OutputLines } from "../../streams/backend-output.ts";
 import { outputText } from "./output-text.ts";
 
-/** Nothing tells that the client of a silent stream has left, and of a text no empty lines can be spared to ask. */
+/** Only a write shows that the client of a stream has left, and plain text has no room for keep-alives. */
 const silentAtMostMs = 300_000;
 
 /** Plain text, and nothing else whatever it holds. */

@@ -1,8 +1,8 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
-import { Command } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { overName } from "../frame/stream-events.ts";
-import type { OutputTelling } from "./output-stream.ts";
+import type { OutputRenderer } from "./output-renderer.ts";
 import { outputText } from "./output-text.ts";
 import { Part } from "./part.tsx";
 
@@ -46,21 +46,21 @@ export function NoLog({ why }: { why: string }) {
 }
 
 /**
- * Tells a backend's output to its page. A stream that begins replaces what an earlier one has told, since each tells
+ * Renders a backend's output for its page. A stream that begins replaces what an earlier one has sent, since each sends
  * the output from its beginning; what the page then has too much of is taken from it again.
  */
-export function logTelling({ info, hasEnded }: { info: BackendInfo; hasEnded: boolean }): OutputTelling {
+export function logRenderer({ info, hasEnded }: { info: BackendInfo; hasEnded: boolean }): OutputRenderer {
   /** What lies on the page, oldest first. */
   const pieces: { id: string; lines: number }[] = [];
   let shown = 0;
-  let told = 0;
+  let rendered = 0;
 
   return {
     opening: <Part into="log-state">{hasEnded ? "" : "Live: new lines appear as they are printed."}</Part>,
-    tell(lines) {
-      const id = `log-${told}`;
-      const how = told === 0 ? "innerHTML" : "beforeend";
-      told++;
+    render(lines) {
+      const id = `log-${rendered}`;
+      const how = rendered === 0 ? "innerHTML" : "beforeend";
+      rendered++;
       pieces.push({ id, lines: lines.length });
       shown += lines.length;
       const dropped: string[] = [];
@@ -83,7 +83,7 @@ export function logTelling({ info, hasEnded }: { info: BackendInfo; hasEnded: bo
     },
     closing() {
       if (!hasEnded) return null;
-      return told > 0 ? (
+      return rendered > 0 ? (
         <NoLog why="The backend has ended: this is the last of its output." />
       ) : (
         <NoLog why={`The backend has ended, and cluster ${info.cluster} has none of its output.`} />

@@ -3,7 +3,7 @@ import type { OutputLines } from "../../streams/backend-output.ts";
 /** Lines that come within this time are shown at once. */
 const gatherMs = 200;
 
-/** Lines of output, gathered. Not read any further than is asked for, but for one chunk. */
+/** Lines of output, gathered. Reads at most one chunk ahead of `next`. */
 export interface OutputBatches {
   /** The newest of the lines that came at about the same time: at least one, or null at the end. */
   next(): Promise<string[] | null>;
@@ -12,7 +12,7 @@ export interface OutputBatches {
 
 /** @param maxLines of more lines that come at about the same time, the newest are given */
 export function outputBatches(lines: OutputLines, maxLines: number): OutputBatches {
-  /** What was asked for and not taken yet. */
+  /** The read that is under way, or done and not taken yet. */
   let pending: Promise<string[] | null> | undefined;
 
   return {
@@ -23,11 +23,11 @@ export function outputBatches(lines: OutputLines, maxLines: number): OutputBatch
       try {
         for (;;) {
           pending ??= lines.next();
-          const heard = await (late ? Promise.race([pending, late]) : pending);
-          if (heard === "late") return gathered;
-          if (heard === null) return gathered.length > 0 ? gathered : null;
+          const chunk = await (late ? Promise.race([pending, late]) : pending);
+          if (chunk === "late") return gathered;
+          if (chunk === null) return gathered.length > 0 ? gathered : null;
           pending = undefined;
-          gathered = [...gathered, ...heard].slice(-maxLines);
+          gathered = [...gathered, ...chunk].slice(-maxLines);
           if (gathered.length > 0 && !late) {
             late = new Promise((resolve) => {
               timer = setTimeout(() => resolve("late"), gatherMs);

@@ -1,21 +1,12 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
-import { fragment } from "../frame/layout.tsx";
-import type { View } from "../frame/page.ts";
 import { overEvent, retryingEvent } from "../frame/stream-events.ts";
+import type { View } from "../frame/view.ts";
+import { fragment } from "../frame/view.ts";
 import type { OutputBatches } from "./output-batches.ts";
+import type { OutputRenderer } from "./output-renderer.ts";
 
 type Html = View["body"];
-
-/** What a stream of output becomes on a page. */
-export interface OutputTelling {
-  /** Told before anything else. */
-  opening: Html;
-  /** What lines become; null where they are not fit to be told. */
-  tell(lines: readonly string[]): Html | null;
-  /** Told at the end of the output of a backend that has ended, of which nothing more will come; null while it lives. */
-  closing(): Html | null;
-}
 
 const reconnectAfterMs = 2_000;
 
@@ -25,7 +16,7 @@ const reconnectAfterMs = 2_000;
  */
 export function outputAnswer(
   batches: OutputBatches,
-  telling: OutputTelling,
+  renderer: OutputRenderer,
   isAdmitted: () => Promise<boolean>,
 ): Response {
   const encoder = new TextEncoder();
@@ -35,13 +26,13 @@ export function outputAnswer(
   async function nextEvent(): Promise<string | null> {
     if (!isOpened) {
       isOpened = true;
-      return retryingEvent(await fragment(telling.opening), reconnectAfterMs);
+      return retryingEvent(await fragment(renderer.opening), reconnectAfterMs);
     }
     for (;;) {
       const lines = await batches.next();
       if (lines === null || !(await isAdmitted())) return null;
-      const told = telling.tell(lines);
-      if (told !== null) return sseEvent(await fragment(told));
+      const html = renderer.render(lines);
+      if (html !== null) return sseEvent(await fragment(html));
     }
   }
 
@@ -51,7 +42,7 @@ export function outputAnswer(
         const event = await nextEvent();
         if (isLeft) return;
         if (event !== null) return controller.enqueue(encoder.encode(event));
-        const closing = telling.closing();
+        const closing = renderer.closing();
         if (closing !== null)
           controller.enqueue(encoder.encode(sseEvent(await fragment(closing)) + overEvent));
         controller.close();
@@ -69,7 +60,7 @@ export function outputAnswer(
 
 /**
  * Tells a page why there is no output.
- * @param retryAfterMs when the page is to ask again; null where that is of no use
+ * @param retryAfterMs when the page is to connect again; null where that is of no use
  */
 export async function noOutputAnswer(why: Html, retryAfterMs: number | null): Promise<Response> {
   const html = await fragment(why);

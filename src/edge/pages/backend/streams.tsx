@@ -5,12 +5,13 @@ import type { BackendPlace } from "../../locate-backend.ts";
 import { sentenceOf } from "../../sentence.ts";
 import { openOutput, outputLines } from "../../streams/backend-output.ts";
 import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
-import { defineStream, type Visitor } from "../frame/page.ts";
-import { linesShown, logTelling, NoLog } from "./log.tsx";
+import type { Visitor } from "../frame/page-call.ts";
+import { defineStream } from "../frame/page-stream.ts";
+import { linesShown, logRenderer, NoLog } from "./log.tsx";
 import { logTextAnswer } from "./log-text.ts";
 import { outputBatches } from "./output-batches.ts";
 import { noOutputAnswer, outputAnswer } from "./output-stream.ts";
-import { NoUsage, usageTelling } from "./usage.tsx";
+import { NoUsage, usageRenderer } from "./usage.tsx";
 
 const retryAfterMs = 10_000;
 /** More come in one piece only from a cluster that sends them faster than they are measured. */
@@ -31,7 +32,7 @@ const liveLog = defineStream({
       return noOutputAnswer(<NoLog why={why} />, retryMs);
     }
     const batches = outputBatches(outputLines(opened.value), linesShown);
-    return outputAnswer(batches, logTelling({ info, hasEnded }), isAdmitted);
+    return outputAnswer(batches, logRenderer({ info, hasEnded }), isAdmitted);
   },
 });
 
@@ -51,7 +52,7 @@ const liveUsage = defineStream({
       return noOutputAnswer(<NoUsage why={why} />, retryMs);
     }
     const batches = outputBatches(outputLines(opened.value), samplesAtOnce);
-    return outputAnswer(batches, usageTelling(), isAdmitted);
+    return outputAnswer(batches, usageRenderer(), isAdmitted);
   },
 });
 
@@ -78,7 +79,7 @@ function ended(record: BackendRecord): boolean {
   return currentStatus(record).status === "terminated";
 }
 
-/** A failure of a cluster in whole sentences, and when to ask again: never where there will be no output any more. */
+/** A failure of a cluster in whole sentences, and when to connect again: never where there will be no output any more. */
 function whyNothing({ code, message }: Failure, hasEnded: boolean): { why: string; retryMs: number | null } {
   if (code === "cluster_not_found" || (hasEnded && code === "not_found")) {
     return { why: `Nothing is left of it: ${message}.`, retryMs: null };

@@ -7,8 +7,10 @@ import { name } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
-import { Confirm, Form } from "../elements/elements.tsx";
-import type { Submitted, Visitor } from "../frame/page.ts";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
+import type { Submitted } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 const fieldsSchema = z.object({
   how: z.enum(["soft", "hard"]),
@@ -21,18 +23,18 @@ interface ServiceCall {
   visitor: Visitor;
 }
 
-/** Asks for the end of all live backends, of a service or of one environment. */
+/** Terminates all live backends, of a service or of one environment. */
 export const terminateAllForm = {
   action: "spawn",
   async submit(
     { env, params: { account, service }, visitor }: ServiceCall,
     fields: Record<string, string>,
   ): Promise<Result<Submitted>> {
-    const asked = parseInput(fieldsSchema, fields, "bad form");
-    if (!asked.ok) return asked;
-    const { how, environment } = asked.value;
-    const wish = definedFields({ before: null, hard: how === "hard", dryRun: false, environment });
-    const ended = await serviceStub(env, account, service).terminateAll(wish, visitor.actor);
+    const parsed = parseInput(fieldsSchema, fields, "bad form");
+    if (!parsed.ok) return parsed;
+    const { how, environment } = parsed.value;
+    const params = definedFields({ before: null, hard: how === "hard", dryRun: false, environment });
+    const ended = await serviceStub(env, account, service).terminateAll(params, visitor.actor);
     if (!ended.ok) return ended;
     const { matched, terminated, complete } = ended.value;
     const done = complete

@@ -1,11 +1,13 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
 import type { UsageSample } from "../../../protocol/backend-metrics.ts";
 import { readUsage } from "../../streams/backend-output.ts";
-import { Command, sizeText, Table } from "../elements/elements.tsx";
+import { sizeText } from "../elements/amount-text.ts";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
 import { overName } from "../frame/stream-events.ts";
 import { MetricPlot } from "../plots/metric-plot.tsx";
-import type { OutputTelling } from "./output-stream.ts";
+import type { OutputRenderer } from "./output-renderer.ts";
 import { Part } from "./part.tsx";
 
 /** About one comes each second. */
@@ -13,7 +15,7 @@ const samplesKept = 60;
 
 /** What a backend used at a time. */
 export interface UsagePoint {
-  /** When it was heard, in milliseconds since the epoch. */
+  /** When it was received, in milliseconds since the epoch. */
   at: number;
   /** The share of the machine's processors, 0 to 1; null where it is unknown. */
   cpuShare: number | null;
@@ -103,16 +105,16 @@ export function NoUsage({ why }: { why: string }) {
   return <Part into="usage-state">{why}</Part>;
 }
 
-/** Tells a live backend's measurements to its page, each time with those before. */
-export function usageTelling(): OutputTelling {
+/** Renders a live backend's measurements for its page, each time with those before. */
+export function usageRenderer(): OutputRenderer {
   let points: UsagePoint[] = [];
   return {
     opening: <Part into="usage-state">Waiting for a measurement.</Part>,
-    tell(lines) {
-      const heard = lines.flatMap((line) => readUsage(line) ?? []);
-      if (heard.length === 0) return null;
+    render(lines) {
+      const received = lines.flatMap((line) => readUsage(line) ?? []);
+      if (received.length === 0) return null;
       const isFirst = points.length === 0;
-      points = [...points, ...heard.map((sample) => usagePoint(sample, Date.now()))].slice(-samplesKept);
+      points = [...points, ...received.map((sample) => usagePoint(sample, Date.now()))].slice(-samplesKept);
       return (
         <>
           <Part into="usage-now" how="innerMorph">

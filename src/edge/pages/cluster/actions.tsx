@@ -1,8 +1,10 @@
 import { secretRotationOverlapMs } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
-import { Confirm, durationText, Form } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
-import type { Visitor } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 interface Offered {
   cluster: ObservedCluster;
@@ -10,7 +12,7 @@ interface Offered {
   path: string;
 }
 
-/** What can be done at once. */
+/** Actions that run at once. */
 export function Actions({ cluster, visitor, path }: Offered) {
   return (
     <div class="actions">
@@ -30,7 +32,7 @@ export function Actions({ cluster, visitor, path }: Offered) {
   );
 }
 
-/** What asks before it is done. */
+/** Actions that need a confirmation. */
 export function Changes({ cluster: { name }, visitor, path }: Offered) {
   return (
     <section aria-labelledby="changes">

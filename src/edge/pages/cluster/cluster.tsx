@@ -4,14 +4,14 @@ import { accountStub, clusterStub } from "../../../objects/stubs.ts";
 import { deliveryQuery } from "../../../protocol/v3/deliveries.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { accountNews } from "../../streams/news.ts";
-import { ticking } from "../../streams/ticking.ts";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { Actions, Changes } from "./actions.tsx";
+import { Agents } from "./agents.tsx";
+import { clusterChanges } from "./cluster-changes.ts";
 import { Deliveries } from "./deliveries.tsx";
-import { Agents, Facts, heartbeatsShownEveryMs } from "./facts.tsx";
+import { Facts } from "./facts.tsx";
 import { clusterForms } from "./forms.tsx";
 
 const deliveriesShown = 20;
@@ -21,13 +21,13 @@ export const clusterPage = definePage({
   path: "/clusters/:cluster",
   action: "read",
   async show({ env, request, params, query, visitor, path }) {
-    const asked = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
-    if (!asked.ok) return asked;
+    const parsed = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
+    if (!parsed.ok) return parsed;
     const { account } = visitor.identity;
     const [cluster, deliveries] = await Promise.all([
       accountStub(env, account).getCluster(params.cluster),
       clusterStub(env, account, params.cluster).listDeliveries(account, params.cluster, {
-        ...asked.value,
+        ...parsed.value,
         limit: deliveriesShown,
       }),
     ]);
@@ -46,7 +46,7 @@ export const clusterPage = definePage({
           <Deliveries
             cluster={params.cluster}
             listed={deliveries.value}
-            outcome={asked.value.outcome}
+            outcome={parsed.value.outcome}
             mayRedeliver={may.ok}
             {...{ visitor, path }}
           />
@@ -55,6 +55,6 @@ export const clusterPage = definePage({
       ...(may.ok ? { below: <Changes {...offered} /> } : {}),
     });
   },
-  news: ({ env, visitor }) => ticking(accountNews(env, visitor.identity.account), heartbeatsShownEveryMs),
+  changes: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: clusterForms,
 });

@@ -5,15 +5,18 @@ import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { accountNews } from "../../streams/news.ts";
-import { ticking } from "../../streams/ticking.ts";
+import { Badge } from "../elements/badge.tsx";
 import { clusterBadge } from "../elements/cluster-badge.tsx";
-import { Badge, Command, Empty, Table, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { agentCommand } from "./agent-command.ts";
-import { heartbeatsShownEveryMs, liveBackendsText } from "./facts.tsx";
+import { clusterChanges } from "./cluster-changes.ts";
+import { liveBackendsText } from "./facts.tsx";
 import { RegisterCluster, registerForm } from "./registration.tsx";
 
 /** The account's clusters, each with how it is, and the form that registers another one. */
@@ -21,9 +24,9 @@ export const clustersPage = definePage({
   path: "/clusters",
   action: "read",
   async show({ env, request, query, visitor }) {
-    const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-    if (!asked.ok) return asked;
-    const listed = await accountStub(env, visitor.identity.account).listClusters(asked.value);
+    const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+    if (!parsed.ok) return parsed;
+    const listed = await accountStub(env, visitor.identity.account).listClusters(parsed.value);
     if (!listed.ok) return listed;
     const { items, next } = listed.value;
     const may = permits(visitor.identity, "admin", {});
@@ -47,7 +50,7 @@ export const clustersPage = definePage({
       ),
     });
   },
-  news: ({ env, visitor }) => ticking(accountNews(env, visitor.identity.account), heartbeatsShownEveryMs),
+  changes: ({ env, visitor }) => clusterChanges(env, visitor.identity.account),
   forms: { register: registerForm },
 });
 

@@ -1,10 +1,14 @@
 import { webhookName } from "../../../domain/deliveries/redelivery.ts";
-import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
+import type { DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
 import { definedFields } from "../../defined.ts";
-import { Badge, Command, durationText, Empty, Form, Table, Time } from "../elements/elements.tsx";
+import { Badge } from "../elements/badge.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
-import type { Visitor } from "../frame/page.ts";
+import { Table } from "../elements/table.tsx";
+import type { Visitor } from "../frame/page-call.ts";
 
 const outcomes = {
   delivered: { kind: "good", text: "delivered" },
@@ -20,7 +24,7 @@ interface Shown {
   mayRedeliver: boolean;
 }
 
-/** What was sent to a cluster and what each attempt met, newest first. */
+/** What was sent to a cluster, with the outcome of each attempt, newest first. */
 export function Deliveries({
   cluster,
   listed: { items, next },
@@ -154,46 +158,4 @@ function About({ delivery, account }: { delivery: DeliveryView; account: string 
   );
 }
 
-/** The latest attempt at once, and all of them where there were others before. */
-function Attempts({ attempts }: { attempts: readonly DeliveryAttemptView[] }) {
-  const latest = attempts.at(-1);
-  if (!latest) return null;
-  if (attempts.length === 1) return <Attempt attempt={latest} />;
-  return (
-    <>
-      <Attempt attempt={latest} />
-      <details>
-        <summary>All {attempts.length} attempts</summary>
-        <ol class="attempts">
-          {attempts.map((attempt) => (
-            <li value={attempt.attempt}>
-              <Attempt attempt={attempt} />
-            </li>
-          ))}
-        </ol>
-      </details>
-    </>
-  );
-}
-
-function Attempt({ attempt: { time, error, ...met } }: { attempt: DeliveryAttemptView }) {
-  return (
-    <>
-      <Time at={time} />: {answerText(met)}
-      {error === null ? null : (
-        <>
-          : <bdi>{error}</bdi>
-        </>
-      )}
-    </>
-  );
-}
-
-/** What an attempt met, without what was wrong with it. */
-export function answerText({
-  status,
-  duration_ms,
-}: Pick<DeliveryAttemptView, "status" | "duration_ms">): string {
-  const answer = status === null ? "no answer" : `answer ${status}`;
-  return `${answer} after ${durationText(duration_ms)}`;
-}
+import { Attempts } from "./delivery-attempts.tsx";

@@ -1,11 +1,7 @@
 import { leaseSeconds } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { clusterBadge } from "../elements/cluster-badge.tsx";
-import { Command, Empty, Table, Time } from "../elements/elements.tsx";
-import { agentCommand } from "./agent-command.ts";
-
-/** Heartbeats are no events: a page that shows them looks again as often as agents send them. */
-export const heartbeatsShownEveryMs = 10_000;
+import { Time } from "../elements/time.tsx";
 
 /** How many backends its agents say that they have. */
 export function liveBackendsText({ agents }: Pick<ObservedCluster, "agents">): string {
@@ -55,43 +51,3 @@ const healthTexts: Record<ObservedCluster["health"], string> = {
   lost: "none of its agents is heard any more, and what ran there was given up",
   unknown: "it is not judged by heartbeats, since none ever came",
 };
-
-/** The agents that were heard lately. @param api where Slipway is */
-export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string }) {
-  return (
-    <section aria-labelledby="agents">
-      <h2 id="agents">Agents</h2>
-      {cluster.agents.length === 0 ? (
-        <Empty
-          what={
-            cluster.health === "unknown"
-              ? "No agent of this cluster was ever heard. Unless you answer its webhooks yourself, start one:"
-              : "No agent was heard lately. Look after it, or start one:"
-          }
-        >
-          <Command>{agentCommand(cluster.name, api)}</Command>
-        </Empty>
-      ) : (
-        <Table
-          caption="Agents that are heard, the latest first"
-          head={["Agent", "Version", "Last heartbeat", "New backends", "Backends", "Capacity"]}
-        >
-          {cluster.agents.map((agent) => (
-            <tr id={`agent-${agent.id}`}>
-              <th scope="row">
-                <code>{agent.id}</code>
-              </th>
-              <td>{agent.version}</td>
-              <td>
-                <Time at={agent.last_heartbeat_at} />
-              </td>
-              <td>{agent.draining ? "none: it drains" : "taken"}</td>
-              <td>{agent.backends}</td>
-              <td>{agent.capacity ?? "no limit told"}</td>
-            </tr>
-          ))}
-        </Table>
-      )}
-    </section>
-  );
-}

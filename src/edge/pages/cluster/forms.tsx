@@ -3,31 +3,34 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import { accountStub, clusterStub } from "../../../objects/stubs.ts";
 import { newSigningSecret, secretSource } from "../../credentials/secrets.ts";
 import { parseInput } from "../../input.ts";
-import { Command, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Time } from "../elements/time.tsx";
 import { readAttempt } from "../frame/form-attempt.tsx";
-import type { PageCall, Submitted, View } from "../frame/page.ts";
-import { answerText } from "./deliveries.tsx";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall } from "../frame/page-call.ts";
+import type { View } from "../frame/view.ts";
+import { answerText } from "./delivery-attempts.tsx";
 
 type ClusterCall = Pick<PageCall<{ cluster: string }>, "env" | "visitor" | "path" | "params">;
 type Fields = Record<string, string>;
 
 const accountOf = ({ env, visitor }: ClusterCall) => accountStub(env, visitor.identity.account);
 
-/** What a cluster did not take is told as what went wrong, with the status of a gateway. */
-function notDelivered(what: string, met: { status: number | null; duration_ms: number; error: string }) {
-  const code = met.status === null ? "cluster_unavailable" : "cluster_bad_answer";
-  return fail(code, `${what} was not delivered: ${answerText(met)}; ${met.error}`);
+/** A delivery that failed is answered with its outcome, and the status of a gateway. */
+function notDelivered(what: string, outcome: { status: number | null; duration_ms: number; error: string }) {
+  const code = outcome.status === null ? "cluster_unavailable" : "cluster_bad_answer";
+  return fail(code, `${what} was not delivered: ${answerText(outcome)}; ${outcome.error}`);
 }
 
 async function ping(call: ClusterCall): Promise<Result<Submitted>> {
   const tested = await accountOf(call).testCluster(call.params.cluster);
   if (!tested.ok) return tested;
   const { delivered, status = null, duration_ms, error = "no reason is known" } = tested.value;
-  const met = { status, duration_ms };
+  const outcome = { status, duration_ms };
   return delivered
-    ? ok({ done: `The ping was delivered: ${answerText(met)}.` })
-    : notDelivered("the ping", { ...met, error });
+    ? ok({ done: `The ping was delivered: ${answerText(outcome)}.` })
+    : notDelivered("the ping", { ...outcome, error });
 }
 
 const redeliverFields = z.object({ delivery: z.string().regex(/^[\w-]{1,200}$/, "is not a delivery's id") });
@@ -40,10 +43,10 @@ async function redeliver(call: ClusterCall, fields: Fields): Promise<Result<Subm
   const { account } = visitor.identity;
   const sent = await clusterStub(env, account, params.cluster).redeliver(account, params.cluster, delivery);
   if (!sent.ok) return sent;
-  const { attempt, error, ...met } = sent.value;
+  const { attempt, error, ...outcome } = sent.value;
   return error === null
-    ? ok({ done: `${delivery} was delivered by attempt ${attempt}: ${answerText(met)}.` })
-    : notDelivered(`attempt ${attempt} of ${delivery}`, { ...met, error });
+    ? ok({ done: `${delivery} was delivered by attempt ${attempt}: ${answerText(outcome)}.` })
+    : notDelivered(`attempt ${attempt} of ${delivery}`, { ...outcome, error });
 }
 
 async function makeDefault(call: ClusterCall): Promise<Result<Submitted>> {

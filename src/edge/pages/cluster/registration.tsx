@@ -6,10 +6,13 @@ import { createClusterBody } from "../../../protocol/v3/clusters.ts";
 import { newAgentSecret, newSigningSecret, secretSource } from "../../credentials/secrets.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { Command, Form } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { AttemptField, readAttempt } from "../frame/form-attempt.tsx";
-import type { PageCall, Submitted, View, Visitor } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall, Visitor } from "../frame/page-call.ts";
+import type { View } from "../frame/view.ts";
 import { agentCommand } from "./agent-command.ts";
 
 /** What registers a cluster; `registerForm` reads what it sends. */

@@ -1,7 +1,10 @@
 import type { Backend } from "../../../protocol/v3/backends.ts";
-import { Digest, ImageName, Table, Time } from "./elements.tsx";
+import { Digest, ImageName } from "./image-name.tsx";
+import { Key } from "./key.tsx";
 import { pathOf } from "./paths.ts";
 import { statusBadge } from "./status-badge.tsx";
+import { Table } from "./table.tsx";
+import { Time } from "./time.tsx";
 
 /** Backends of one service, in the order in which they are given. */
 export function BackendTable({
@@ -54,14 +57,5 @@ export function BackendTable({
         </tr>
       ))}
     </Table>
-  );
-}
-
-/** A key is any text: it is kept from turning around what stands beside it. */
-export function Key({ of }: { of: string }) {
-  return (
-    <code>
-      <bdi>{of}</bdi>
-    </code>
   );
 }

@@ -1,5 +1,5 @@
 import type { ClusterHealth } from "../../../domain/backends/lease.ts";
-import { Badge } from "./elements.tsx";
+import { Badge } from "./badge.tsx";
 
 const kinds = {
   healthy: "good",

@@ -1,5 +1,5 @@
 import type { Environment } from "../../../protocol/v3/services.ts";
-import { Digest, ImageName } from "./elements.tsx";
+import { Digest, ImageName } from "./image-name.tsx";
 import { pathOf } from "./paths.ts";
 
 /** What an environment is pinned to, and what that means now: two rows of a list of facts. */

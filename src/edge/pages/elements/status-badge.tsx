@@ -1,5 +1,5 @@
 import type { BackendStatus, StatusEntry } from "../../../domain/backends/status.ts";
-import { Badge } from "./elements.tsx";
+import { Badge } from "./badge.tsx";
 
 /** A backend's status, where no more is known of it. */
 export function statusBadge(status: BackendStatus) {
@@ -8,7 +8,7 @@ export function statusBadge(status: BackendStatus) {
   return <Badge kind="busy">{status}</Badge>;
 }
 
-/** A status as it was entered: an end that nobody wished for is told apart from the others. */
+/** A status as it was entered: an end that nobody requested looks different from the others. */
 export function StatusBadge({ of }: { of: StatusEntry }) {
   return hasFailed(of) ? <Badge kind="bad">terminated, failed</Badge> : statusBadge(of.status);
 }
@@ -16,6 +16,6 @@ export function StatusBadge({ of }: { of: StatusEntry }) {
 function hasFailed({ status, termination_reason: reason, exit_code: code }: StatusEntry): boolean {
   if (status !== "terminated") return false;
   if (reason === "lost" || reason === "startuptimeout" || reason === "internalerror") return true;
-  // Whoever is told to end may well exit with a code of its own.
+  // A process that is asked to terminate may exit with a code of its own.
   return reason === undefined && code !== undefined && code !== 0;
 }

@@ -6,7 +6,10 @@ import type { Environment } from "../../../protocol/v3/services.ts";
 import { parseInput } from "../../input.ts";
 import { registryHostOf } from "../../origin.ts";
 import { serviceNews } from "../../streams/news.ts";
-import { Command, durationText, Empty, shortImage } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { shortImage } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { PinFacts } from "../elements/pin-facts.tsx";
 import { serviceTrail } from "../elements/trail.ts";
@@ -31,7 +34,7 @@ export const environmentPage = definePage({
     const { account, service, environment: name } = params;
     const stub = serviceStub(env, account, service);
     const host = registryHostOf(env, request);
-    const wish = query.get("image")?.trim() ?? "";
+    const chosen = query.get("image")?.trim() ?? "";
     const [environment, images, history] = await Promise.all([
       stub.getEnvironment(name),
       stub.listImages({ limit: imagesOffered }, host),
@@ -40,14 +43,14 @@ export const environmentPage = definePage({
     if (!environment.ok) return environment;
     if (!images.ok) return images;
     if (!history.ok) return history;
-    const preview = wish === "" ? null : await stub.resolve(name, { tag: wish });
+    const preview = chosen === "" ? null : await stub.resolve(name, { tag: chosen });
     return ok({
       title: name,
       trail: serviceTrail(account, service),
       body: (
         <>
           <Facts account={account} service={service} environment={environment.value} />
-          {/* What somebody is choosing must not change under their hands. */}
+          {/* What the visitor is choosing must not change under their hands. */}
           <section id="choice" aria-labelledby="pin" hx-morph-skip="">
             <h2 id="pin">Change the pin</h2>
             {images.value.items.length === 0 ? (
@@ -55,14 +58,14 @@ export const environmentPage = definePage({
                 <Command>{`jamsocket push ${service} my-image:v1`}</Command>
               </Empty>
             ) : (
-              <PinPicker path={path} images={images.value.items} chosen={wish} />
+              <PinPicker path={path} images={images.value.items} chosen={chosen} />
             )}
             {preview === null ? null : (
               <PinPreview
                 visitor={visitor}
                 path={path}
                 environment={environment.value}
-                image={wish}
+                image={chosen}
                 preview={preview}
               />
             )}
@@ -78,7 +81,7 @@ export const environmentPage = definePage({
       ),
     });
   },
-  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  changes: ({ env, params: { account, service } }) => serviceNews(env, account, service),
   forms: {
     pin: {
       action: "deploy",

@@ -1,6 +1,8 @@
 import type { Revision } from "../../../protocol/v3/services.ts";
-import { Digest, ImageName, Table, Time } from "../elements/elements.tsx";
+import { Digest, ImageName } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 
 /** Every pin that an environment had. */
 export function PinHistory(props: {

@@ -2,8 +2,10 @@ import { shortDigest } from "../../../domain/pins/images.ts";
 import type { Result } from "../../../domain/result.ts";
 import type { Image } from "../../../protocol/v3/images.ts";
 import type { Environment, ResolveAnswer } from "../../../protocol/v3/services.ts";
-import { Digest, Form, ImageName, shortImage, Table } from "../elements/elements.tsx";
-import type { Visitor } from "../frame/page.ts";
+import { Form } from "../elements/form.tsx";
+import { Digest, ImageName, shortImage } from "../elements/image-name.tsx";
+import { Table } from "../elements/table.tsx";
+import type { Visitor } from "../frame/page-call.ts";
 
 /** Choosing shows what would change; nothing is changed by it. */
 export function PinPicker({

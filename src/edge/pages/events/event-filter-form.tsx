@@ -5,25 +5,25 @@ import { pathOf } from "../elements/paths.ts";
 
 /** Which events to show. Names may be those of things that are gone. @param scope who looks */
 export function EventFilterForm({
-  asked,
+  filter,
   scope,
 }: {
-  asked: Omit<EventQuery, "limit" | "cursor">;
+  filter: Omit<EventQuery, "limit" | "cursor">;
   scope: Pick<Identity, "service">;
 }) {
   // A token that is narrowed to a service sees the events of that one, and none of clusters.
   const isWhole = scope.service === undefined;
   return (
     <form method="get" action={pathOf.events()} class="filter" aria-label="Which events to show">
-      {isWhole ? <NameField name="service" label="Service" value={asked.service} /> : null}
-      <NameField name="environment" label="Environment" value={asked.environment} />
-      {isWhole ? <NameField name="cluster" label="Cluster" value={asked.cluster} /> : null}
+      {isWhole ? <NameField name="service" label="Service" value={filter.service} /> : null}
+      <NameField name="environment" label="Environment" value={filter.environment} />
+      {isWhole ? <NameField name="cluster" label="Cluster" value={filter.cluster} /> : null}
       <label>
         <span>Type</span>
         <select name="type">
           <option value="">all</option>
           {eventTypes.map((type) => (
-            <option value={type} selected={type === asked.type}>
+            <option value={type} selected={type === filter.type}>
               {type}
             </option>
           ))}

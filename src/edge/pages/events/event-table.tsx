@@ -1,7 +1,8 @@
 import { digestPattern, shortDigest } from "../../../domain/pins/images.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
-import { Table, Time } from "../elements/elements.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 
 /** Events, each with who did it and links to what it names. @param account whose events these are */
 export function EventTable({ events, account }: { events: readonly AccountEvent[]; account: string }) {
@@ -33,7 +34,7 @@ export function EventTable({ events, account }: { events: readonly AccountEvent[
   );
 }
 
-/** A message, with what stands between backticks as code; a name of somebody's choice may have backticks of its own. */
+/** A message, with what stands between backticks as code; a name that a user chose may have backticks of its own. */
 function Message({ text }: { text: string }) {
   const parts = text.split("`");
   if (parts.length % 2 === 0) return <bdi>{text}</bdi>;

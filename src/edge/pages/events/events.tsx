@@ -7,7 +7,8 @@ import { type EventQuery, eventQuery } from "../../../protocol/v3/events.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
 import { type AccountNews, accountNews } from "../../streams/news.ts";
-import { Command, Empty } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
@@ -22,13 +23,13 @@ export const eventsPage = definePage({
   action: "read",
   anyScope: true,
   async show({ env, query, visitor }) {
-    const asked = readQuery(query, visitor.identity);
-    if (!asked.ok) return asked;
+    const parsed = readQuery(query, visitor.identity);
+    if (!parsed.ok) return parsed;
     const account = accountStub(env, visitor.identity.account);
-    const listed = await account.listEvents(asked.value, visitor.actor.environments);
+    const listed = await account.listEvents(parsed.value, visitor.actor.environments);
     if (!listed.ok) return listed;
     const { items, next } = listed.value;
-    const { limit, cursor, ...narrowing } = asked.value;
+    const { limit, cursor, ...narrowing } = parsed.value;
     const isNarrowed = narrowingFields.some((field) => (query.get(field) ?? "") !== "");
     return ok({
       title: "Events",
@@ -36,7 +37,7 @@ export const eventsPage = definePage({
       isFinal: cursor !== undefined,
       body: (
         <>
-          <EventFilterForm asked={narrowing} scope={visitor.identity} />
+          <EventFilterForm filter={narrowing} scope={visitor.identity} />
           {items.length === 0 ? (
             <NoEvents isNarrowed={isNarrowed} isFirst={cursor === undefined} />
           ) : (
@@ -55,30 +56,30 @@ export const eventsPage = definePage({
       ),
     });
   },
-  news({ env, query, visitor }) {
-    const asked = readQuery(query, visitor.identity);
-    const news = accountNews(env, visitor.identity.account);
-    if (!asked.ok) return news;
-    const { limit, cursor, ...narrowing } = asked.value;
-    return news.pipeThrough(only({ ...narrowing, allowedEnvironments: visitor.actor.environments }));
+  changes({ env, query, visitor }) {
+    const parsed = readQuery(query, visitor.identity);
+    const changes = accountNews(env, visitor.identity.account);
+    if (!parsed.ok) return changes;
+    const { limit, cursor, ...narrowing } = parsed.value;
+    return changes.pipeThrough(only({ ...narrowing, allowedEnvironments: visitor.actor.environments }));
   },
 });
 
-/** What is asked for. A token that is narrowed to a service asks for that one, as the API has it: `forbidden` otherwise. */
+/** The query that the page shows. A token that is narrowed to a service gets that one, as the API has it: `forbidden` otherwise. */
 function readQuery(query: URLSearchParams, identity: Identity): Result<EventQuery> {
-  const asked = parseInput(eventQuery, queryFields(query, [...narrowingFields, "cursor"]), "bad filter");
-  if (!asked.ok) return asked;
-  const service = asked.value.service ?? identity.service;
-  const { environment } = asked.value;
+  const parsed = parseInput(eventQuery, queryFields(query, [...narrowingFields, "cursor"]), "bad filter");
+  if (!parsed.ok) return parsed;
+  const service = parsed.value.service ?? identity.service;
+  const { environment } = parsed.value;
   const permitted = permits(identity, "read", definedFields({ service, environment }));
-  return permitted.ok ? ok({ ...asked.value, service }) : permitted;
+  return permitted.ok ? ok({ ...parsed.value, service }) : permitted;
 }
 
-/** Only the news that such a page would show. */
+/** Only the changes that a page with this filter would show. */
 function only(filter: EventFilter): TransformStream<AccountNews, AccountNews> {
   return new TransformStream({
-    transform(news, controller) {
-      if (news.event === null || matchesEvent(filter, news.event)) controller.enqueue(news);
+    transform(change, controller) {
+      if (change.event === null || matchesEvent(filter, change.event)) controller.enqueue(change);
     },
   });
 }

@@ -1,6 +1,7 @@
 /// <reference path="./text-modules.d.ts" />
 import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
+import { compression } from "./compression.ts";
 import style from "./style.css" with { type: "text" };
 
 interface Asset {
@@ -65,10 +66,4 @@ export async function assetAnswer(request: Request): Promise<Response | null> {
       ...compression(request),
     },
   });
-}
-
-/** Asks the platform to compress an answer, where the client takes that. */
-export function compression(request: Request): Record<string, string> {
-  const accepted = request.headers.get("accept-encoding") ?? "";
-  return /\bgzip\b/.test(accepted) ? { "content-encoding": "gzip", vary: "accept-encoding" } : {};
 }

@@ -1,18 +1,19 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
-import { fragment } from "./layout.tsx";
-import type { AnyPageCall, Page } from "./page.ts";
+import type { Page } from "./page.ts";
+import type { AnyPageCall } from "./page-call.ts";
 import { overEvent } from "./stream-events.ts";
+import { fragment } from "./view.ts";
 
 /** Everything that changes within this time is shown at once. */
 const gatherMs = 200;
 
 /**
- * What changes of a page, for as long as somebody looks: after each piece of news the page is made again, and sent
- * where it differs from what was sent last. Ends for good with a view that is final. Ends also when the news end, when
- * the visitor may not see the page any more, and when it cannot be shown: the page then connects again, and is told
- * whether that is for good.
- * @param isAdmitted asked before each time that something is shown
+ * What changes of a page, for as long as it is open: after each chunk of its `changes` the page is rendered again, and
+ * sent where it differs from what was sent last. Ends for good with a view that is final. Ends also when the changes
+ * end, when the visitor may not see the page any more, and when it cannot be shown: the page then connects again, and
+ * learns whether that is for good.
+ * @param isAdmitted checked before each time that the page is rendered
  */
 export function livePage(page: Page, call: AnyPageCall, isAdmitted: () => Promise<boolean>): Response {
   return new Response(withKeepAlive(pageChanges(page, call, isAdmitted)), { headers: sseHeaders });
@@ -23,17 +24,17 @@ function pageChanges(
   call: AnyPageCall,
   isAdmitted: () => Promise<boolean>,
 ): ReadableStream<Uint8Array> {
-  const news = page.news?.(call).getReader();
+  const changes = page.changes?.(call).getReader();
   const encoder = new TextEncoder();
   let last = "";
   let isFinal = false;
   // What happened between the page's making and this stream's beginning is seen by making it once more.
-  let heard: Promise<{ done: boolean }> = Promise.resolve({ done: news === undefined });
+  let change: Promise<{ done: boolean }> = Promise.resolve({ done: changes === undefined });
 
   async function nextChange(): Promise<string | null> {
     for (;;) {
-      if (isFinal || (await heard).done || !(await isAdmitted())) return null;
-      heard = news?.read() ?? Promise.resolve({ done: true });
+      if (isFinal || (await change).done || !(await isAdmitted())) return null;
+      change = changes?.read() ?? Promise.resolve({ done: true });
       const shown = await page.show(call);
       if (!shown.ok) return null;
       isFinal = shown.value.isFinal ?? false;
@@ -49,20 +50,20 @@ function pageChanges(
     {
       async pull(controller) {
         const html = await nextChange().catch(async (error) => {
-          // A stream that breaks off is not cancelled by anyone: the news would be followed for nobody.
-          await news?.cancel(error);
+          // A stream that breaks off is not cancelled by anyone: the changes would be followed for nobody.
+          await changes?.cancel(error);
           throw error;
         });
         if (html === null) {
           if (isFinal) controller.enqueue(encoder.encode(overEvent));
           controller.close();
-          await news?.cancel();
+          await changes?.cancel();
           return;
         }
         controller.enqueue(encoder.encode(sseEvent(html)));
         await new Promise((resolve) => setTimeout(resolve, gatherMs));
       },
-      cancel: (reason) => news?.cancel(reason),
+      cancel: (reason) => changes?.cancel(reason),
     },
     { highWaterMark: 0 },
   );

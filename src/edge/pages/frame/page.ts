@@ -1,53 +1,9 @@
-import type { HtmlEscapedString } from "hono/utils/html";
 import type { Action } from "../../../domain/credentials/access.ts";
-import type { Failure, Result } from "../../../domain/result.ts";
-import type { Actor, Identity } from "../../../objects/contract.ts";
-import type { Env } from "../../../objects/env.ts";
-import type { ParamName } from "../../api/route.ts";
-import type { BackendPlace } from "../../locate-backend.ts";
+import type { Result } from "../../../domain/result.ts";
+import type { AnyPageCall, Located } from "./page-call.ts";
+import type { View } from "./view.ts";
 
-/** Whoever looks at a page, logged in. */
-export interface Visitor {
-  identity: Identity;
-  actor: Actor;
-  /** The session's credential, as good as an access token. */
-  credential: string;
-  /** What the forms of this session carry. */
-  csrf: string;
-}
-
-/** What a page gets. All of it has been checked: the session, the right, the names in the path. */
-export interface PageCall<Params = Record<string, string>> {
-  request: Request;
-  env: Env;
-  params: Params;
-  query: URLSearchParams;
-  /** Without the query. */
-  path: string;
-  /** To be called when a token or session of the account was ended, so that it ends at once in this isolate. */
-  forget(credentialId: string): void;
-  visitor: Visitor;
-}
-
-type Located<Path extends string> = PageCall<Record<ParamName<Path>, string>> &
-  ("id" extends ParamName<Path> ? { backend: BackendPlace } : unknown);
-
-/** A call before the types of its page are known. */
-export type AnyPageCall = PageCall & { backend?: BackendPlace };
-
-/** What a page shows. */
-export interface View {
-  title: string;
-  body: HtmlEscapedString | Promise<HtmlEscapedString>;
-  /** What has streams of its own, below the body: it stays as it is while the body is made again. */
-  below?: HtmlEscapedString | Promise<HtmlEscapedString>;
-  /** The pages above it, outermost first. */
-  trail?: readonly { text: string; path: string }[];
-  /** Nothing of it will change any more, so that nobody needs to follow it. */
-  isFinal?: boolean;
-}
-
-/** What a form that was sent leads to: a page (this one, unless told), or something that is shown this once. */
+/** What a form that was sent leads to: a page (this one, unless `path` names another), or a view that is shown this once. */
 export type Submitted = { done: string; path?: string } | { once: View };
 
 interface FormSpec<Call> {
@@ -63,8 +19,8 @@ interface PageSpec<Call> {
   /** Whether it shows each visitor what they may see, so that a token which is narrowed to a service may look too. */
   anyScope?: boolean;
   show(call: Call): Promise<Result<View>>;
-  /** Makes the page live: it is made and sent anew whenever this stream says anything. */
-  news?(call: Call): ReadableStream<unknown>;
+  /** Makes the page live: with each chunk of this stream it is rendered again, and sent where it has changed. */
+  changes?(call: Call): ReadableStream<unknown>;
   /** By the value of the button that sends them: `<button name="do" value="pin">`. */
   forms?: Readonly<Record<string, FormSpec<Call>>>;
 }
@@ -79,7 +35,7 @@ export interface Page extends PageSpec<AnyPageCall> {
  * that before it gets here, which is why the call's type may be narrowed.
  */
 export function definePage<const Path extends string>(spec: PageSpec<Located<Path>> & { path: Path }): Page {
-  const { path, action, anyScope = false, show, news, forms = {} } = spec;
+  const { path, action, anyScope = false, show, changes, forms = {} } = spec;
   const narrowed = (call: AnyPageCall) => call as Located<Path>;
   const bound = Object.entries(forms).map(([name, form]): [string, FormSpec<AnyPageCall>] => [
     name,
@@ -90,26 +46,7 @@ export function definePage<const Path extends string>(spec: PageSpec<Located<Pat
     action,
     anyScope,
     show: (call) => show(narrowed(call)),
-    ...(news ? { news: (call: AnyPageCall) => news(narrowed(call)) } : {}),
+    ...(changes ? { changes: (call: AnyPageCall) => changes(narrowed(call)) } : {}),
     forms: Object.fromEntries(bound),
   };
-}
-
-interface StreamSpec<Call> {
-  action: Action;
-  /** @param isAdmitted whether the visitor still may see it: to be asked before each time that something is sent */
-  answer(call: Call, isAdmitted: () => Promise<boolean>): Promise<Response | { ok: false; error: Failure }>;
-}
-
-/** What is streamed to a page, or to a person as it is: not a page, and seen by the same visitors. */
-export interface PageStream extends StreamSpec<AnyPageCall> {
-  path: string;
-}
-
-/** Describes one stream, as `definePage` does a page. */
-export function defineStream<const Path extends string>(
-  spec: StreamSpec<Located<Path>> & { path: Path },
-): PageStream {
-  const { path, action, answer } = spec;
-  return { path, action, answer: (call, isAdmitted) => answer(call as Located<Path>, isAdmitted) };
 }

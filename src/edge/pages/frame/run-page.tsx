@@ -1,23 +1,22 @@
-import { permits } from "../../../domain/credentials/access.ts";
 import { errorStatus } from "../../../domain/errors.ts";
 import { apiBodyMaxBytes } from "../../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
-import { authenticate } from "../../admission/authenticate.ts";
-import { actorOf, checkNames, type IsolateState } from "../../api/run-route.ts";
+import type { TokenAccess } from "../../admission/access.ts";
+import { admitHolder, decide, type Named } from "../../admission/admit.ts";
+import { tokenCredential } from "../../admission/credential.ts";
+import { actorOf, identify } from "../../admission/identify.ts";
+import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
-import { backendNotFound, locateBackend } from "../../locate-backend.ts";
+import { type Arrival, checkParams } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { pageAnswer } from "./layout.tsx";
 import { livePage } from "./live.ts";
-import type { AnyPageCall, Page, PageStream, View, Visitor } from "./page.ts";
+import type { Page } from "./page.ts";
+import { pageAnswer } from "./page-answer.tsx";
+import type { AnyPageCall, Visitor } from "./page-call.ts";
+import type { PageStream } from "./page-stream.ts";
 import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts";
 import { overAnswer, wantsEvents } from "./stream-events.ts";
-
-export interface Arrival {
-  request: Request;
-  env: AnyPageCall["env"];
-  params: Record<string, string>;
-}
+import type { View } from "./view.ts";
 
 /** The query parameter under which a page tells its changes instead of itself. */
 const liveParameter = "live";
@@ -27,7 +26,7 @@ export async function runPage(page: Page, arrival: Arrival, state: IsolateState)
   const call = await receive(page, arrival, state);
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
-  if (call.query.has(liveParameter) && page.news)
+  if (call.query.has(liveParameter) && page.changes)
     return livePage(page, call, () => isStillAdmitted(page, arrival, state));
   return shownPage(page, call);
 }
@@ -94,7 +93,7 @@ async function shownPage(page: Page, call: AnyPageCall, notice?: { failure: Fail
 }
 
 function livePathOf(page: Page, { path, query }: AnyPageCall, { isFinal }: View): string | null {
-  if (!page.news || isFinal) return null;
+  if (!page.changes || isFinal) return null;
   const live = new URLSearchParams(query);
   live.set(liveParameter, "");
   return `${path}?${live}`;
@@ -110,7 +109,7 @@ async function submitForm(page: Page, call: AnyPageCall): Promise<Response> {
   // A name is the visitor's own: `constructor` is none of the page's forms.
   const form = Object.hasOwn(forms, name) ? forms[name] : undefined;
   if (!form) return refusalPage(request, visitor, unknownForm.error);
-  const permitted = permits(visitor.identity, form.action, targetOf(form, call));
+  const permitted = decide(visitor.identity, accessTo(form), namedBy(call));
   if (!permitted.ok) return shownPage(page, call, { failure: permitted.error });
 
   const submitted = await form.submit(call, fields.value);
@@ -140,8 +139,8 @@ export async function visitorOf(
 ): Promise<Result<Visitor | null>> {
   const credential = readCookie(request, "session");
   if (!credential) return ok(null);
-  const identity = await authenticate(env, `Bearer ${credential}`, tokens);
-  if (!identity.ok) return identity.error.code === "unauthorized" ? ok(null) : identity;
+  const identity = await identify(env, tokenCredential(credential), tokens);
+  if (!identity.ok) return identity.error.reason === "undecided" ? identity : ok(null);
   const csrf = await csrfToken(credential);
   return ok({ identity: identity.value, actor: actorOf(identity.value), credential, csrf });
 }
@@ -150,32 +149,23 @@ async function admit(
   page: Guarded,
   { request, env, params }: Arrival,
   visitor: Visitor,
-  { serviceCodes, tokens }: IsolateState,
+  state: IsolateState,
 ): Promise<Result<AnyPageCall>> {
   const { identity } = visitor;
-  const names = checkNames(params);
-  if (!names.ok) return fail("not_found", "there is no such page");
-  if (params.account !== undefined && params.account !== identity.account) {
-    return fail("account_not_found", `account \`${params.account}\` not found`);
-  }
+  if (!checkParams(params).ok) return fail("not_found", "there is no such page");
+  const admitted = await admitHolder(env, identity, accessTo(page), namedBy({ params }), state);
+  if (!admitted.ok) return admitted;
   const { pathname, searchParams } = new URL(request.url);
-  const call: AnyPageCall = {
+  return ok({
     request,
     env,
     params,
     query: searchParams,
     path: pathname,
     visitor,
-    forget: (credentialId) => tokens.forget(identity.account, credentialId),
-  };
-  if (params.id !== undefined) {
-    const backend = await locateBackend(env, params.id, serviceCodes);
-    if (!backend.ok) return backend;
-    if (backend.value.account !== identity.account) return backendNotFound(params.id);
-    call.backend = backend.value;
-  }
-  const permitted = permits(identity, page.action, targetOf(page, call));
-  return permitted.ok ? ok(call) : permitted;
+    forget: (credentialId) => state.tokens.forget(identity.account, credentialId),
+    ...admitted.value,
+  });
 }
 
 async function isStillAdmitted(page: Guarded, arrival: Arrival, state: IsolateState): Promise<boolean> {
@@ -184,14 +174,14 @@ async function isStillAdmitted(page: Guarded, arrival: Arrival, state: IsolateSt
   return (await admit(page, arrival, visitor.value, state)).ok;
 }
 
-/** What is acted on. Where every scope will do, that is what the visitor's token is narrowed to. */
-function targetOf({ anyScope }: Pick<Guarded, "anyScope">, { params, backend, visitor }: AnyPageCall) {
-  const own = anyScope ? visitor.identity.service : undefined;
-  const service = own ?? backend?.service ?? params.service;
-  return {
-    ...(service === undefined ? {} : { service }),
-    ...(params.environment === undefined ? {} : { environment: params.environment }),
-  };
+function accessTo({ action, anyScope = false }: Guarded): TokenAccess {
+  return { kind: "token", action, anyScope };
+}
+
+/** What is acted on: what the path names. */
+function namedBy({ params, backend }: Pick<AnyPageCall, "params" | "backend">): Named {
+  const { account, service, environment, id } = params;
+  return { account, environment, backendId: id, service: backend?.service ?? service };
 }
 
 function toLogin(request: Request): Response {

@@ -11,7 +11,7 @@ export function retryingEvent(data: string, ms: number): string {
   return `retry: ${ms}\n${sseEvent(data)}`;
 }
 
-/** Whether a page's script asks for a stream, and not a person for something to look at. */
+/** Whether a page's script requests a stream, rather than a person something to look at. */
 export function wantsEvents(request: Request): boolean {
   return request.headers.get("accept")?.includes("text/event-stream") ?? false;
 }

@@ -1,7 +1,8 @@
 import type { Descriptor } from "../../../protocol/oci/image.ts";
 import type { ImageContents, KeptImage } from "../../views/image-contents.ts";
-import { sizeText, Table } from "../elements/elements.tsx";
-import { cut, ForeignText } from "./image-facts.tsx";
+import { sizeText } from "../elements/amount-text.ts";
+import { Table } from "../elements/table.tsx";
+import { cut, ForeignText } from "./foreign-text.tsx";
 
 /** Manifests may list thousands; nobody reads them here. */
 const layersShown = 200;
@@ -10,12 +11,12 @@ const shownDigestCharacters = 19;
 
 /** The platforms that an image is for, each once. */
 export function platformsOf(contents: ImageContents): string[] {
-  const told =
+  const platforms =
     contents.kind === "image"
       ? [contents.image.config?.platform]
       : contents.images.map(({ platform, image }) => platform ?? image?.config?.platform);
   // A build's attestations are listed under this platform, so that nobody runs them.
-  return [...new Set(told.flatMap((platform) => platform ?? []))].filter(
+  return [...new Set(platforms.flatMap((platform) => platform ?? []))].filter(
     (name) => name !== "unknown/unknown",
   );
 }
@@ -55,7 +56,7 @@ function Images({ of: { images } }: { of: Extract<ImageContents, { kind: "index"
   );
 }
 
-/** @param name tells its tables from those of the page's other images */
+/** @param name distinguishes its tables from those of the page's other images */
 function Image({ image, name }: { image: KeptImage; name: string }) {
   return (
     <>

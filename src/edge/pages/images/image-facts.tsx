@@ -1,62 +1,56 @@
-import { pathOf } from "../elements/paths.ts";
+import type { ImageSize } from "../../../objects/contract.ts";
+import type { ImageDetail } from "../../../protocol/v3/images.ts";
+import type { ImageContents } from "../../views/image-contents.ts";
+import { Time } from "../elements/time.tsx";
+import { EnvironmentLinks } from "./environment-links.tsx";
+import { ForeignText } from "./foreign-text.tsx";
+import { platformsOf } from "./image-contents-section.tsx";
+import { imageSizeText } from "./image-size.ts";
+import { Tags } from "./tags.tsx";
 
-/** Longer than any name or sentence that somebody wrote for people to read at a glance. */
-const shownCharacters = 120;
-
-/** The tags that stand on an image. */
-export function Tags({ of }: { of: readonly string[] }) {
-  if (of.length === 0) return <>no tag</>;
-  return (
-    <>
-      {of.map((tag, place) => (
-        <>
-          {place === 0 ? null : ", "}
-          <code>{tag}</code>
-        </>
-      ))}
-    </>
-  );
-}
-
-/** The environments that an image is what they run. */
-export function EnvironmentLinks({
-  names,
+/** What an image is, and where it is kept. @param isOwn whether the service's own repository has it */
+export function Facts({
+  image,
+  contents,
+  size,
+  isOwn,
   account,
   service,
 }: {
-  names: readonly string[];
   account: string;
   service: string;
+  image: ImageDetail;
+  contents: ImageContents | null;
+  size: ImageSize | null;
+  isOwn: boolean;
 }) {
-  if (names.length === 0) return <>no environment</>;
+  const platforms = contents ? platformsOf(contents) : [];
   return (
-    <>
-      {names.map((name, place) => (
-        <>
-          {place === 0 ? null : ", "}
-          <a href={pathOf.environment(account, service, name)}>{name}</a>
-        </>
-      ))}
-    </>
-  );
-}
-
-/** The beginning of a text that somebody else wrote, where only so much can be shown. */
-export function cut(text: string): string {
-  const characters = [...text];
-  return characters.length <= shownCharacters ? text : `${characters.slice(0, shownCharacters).join("")}…`;
-}
-
-/** Text of an image's maker: cut where it is long, with the whole of it at hand. */
-export function ForeignText({ of }: { of: string }) {
-  const shown = cut(of);
-  if (shown === of) return <bdi>{of}</bdi>;
-  return (
-    <details>
-      <summary>
-        <bdi>{shown}</bdi>
-      </summary>
-      <bdi>{of}</bdi>
-    </details>
+    <dl class="facts">
+      <dt>Digest</dt>
+      <dd>
+        <code>{image.digest}</code>
+      </dd>
+      <dt>Tags</dt>
+      <dd>
+        <Tags of={image.tags} />
+      </dd>
+      <dt>Runs in</dt>
+      <dd>
+        <EnvironmentLinks names={image.environments} account={account} service={service} />
+      </dd>
+      <dt>Pushed</dt>
+      <dd>
+        <Time at={image.pushed_at} />
+      </dd>
+      <dt>Kept in</dt>
+      <dd>{isOwn ? "the service's own repository" : <code>{image.repository}</code>}</dd>
+      <dt>Media type</dt>
+      <dd>{image.media_type === undefined ? "not told" : <ForeignText of={image.media_type} />}</dd>
+      <dt>Size</dt>
+      <dd>{imageSizeText(size)}</dd>
+      <dt>Platform</dt>
+      <dd>{platforms.length === 0 ? "not known" : <ForeignText of={platforms.join(", ")} />}</dd>
+    </dl>
   );
 }

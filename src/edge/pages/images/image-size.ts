@@ -1,5 +1,5 @@
 import type { ImageSize } from "../../../objects/contract.ts";
-import { sizeText } from "../elements/elements.tsx";
+import { sizeText } from "../elements/amount-text.ts";
 
 /** An image's size as one line. @param size null where it is not known here */
 export function imageSizeText(size: ImageSize | null): string {

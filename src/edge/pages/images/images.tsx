@@ -7,24 +7,29 @@ import type { Environment } from "../../../protocol/v3/services.ts";
 import { parseInput } from "../../input.ts";
 import { registryHostOf } from "../../origin.ts";
 import { imageName } from "../../views/service-views.ts";
-import { Command, Digest, Empty, Table, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Digest } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
-import { EnvironmentLinks, Tags } from "./image-facts.tsx";
+import { EnvironmentLinks } from "./environment-links.tsx";
 import { imageSizeText } from "./image-size.ts";
+import { Tags } from "./tags.tsx";
 
 /** A service's images, newest push first. */
 export const imagesPage = definePage({
   path: "/service/:account/:service/images",
   action: "read",
   async show({ env, request, params: { account, service }, query }) {
-    const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-    if (!asked.ok) return asked;
+    const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+    if (!parsed.ok) return parsed;
     const owner = serviceStub(env, account, service);
     const host = registryHostOf(env, request);
-    const [listed, described] = await Promise.all([owner.listImages(asked.value, host), owner.describe()]);
+    const [listed, described] = await Promise.all([owner.listImages(parsed.value, host), owner.describe()]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
     const { items, next } = listed.value;
@@ -39,7 +44,7 @@ export const imagesPage = definePage({
       body: (
         <>
           {items.length === 0 ? (
-            <NoImages service={service} isFirstPage={asked.value.cursor === undefined} />
+            <NoImages service={service} isFirstPage={parsed.value.cursor === undefined} />
           ) : (
             <ImageTable
               images={items}

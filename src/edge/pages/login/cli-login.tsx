@@ -1,9 +1,9 @@
 import { ok } from "../../../domain/result.ts";
 import { confirmCliLogin, readCliLogin } from "../../credentials/cli-login.ts";
-import { Form } from "../elements/elements.tsx";
+import { Form } from "../elements/form.tsx";
 import { definePage } from "../frame/page.ts";
 
-/** What `jamsocket login` opens in a browser: asks whoever is logged in, and shows them the code to type there. */
+/** What `jamsocket login` opens in a browser: asks the visitor to confirm, and shows the code to type there. */
 export const cliLoginPage = definePage({
   path: "/cli-login/:token",
   action: "read",

@@ -1,15 +1,17 @@
 import { errorStatus } from "../../../domain/errors.ts";
-import { type Failure, fail, type Result } from "../../../domain/result.ts";
+import type { Failure } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
-import { authenticate } from "../../admission/authenticate.ts";
-import type { IsolateState } from "../../api/run-route.ts";
+import { tokenCredential } from "../../admission/credential.ts";
+import { identify } from "../../admission/identify.ts";
+import type { IsolateState } from "../../admission/isolate-state.ts";
 import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
-import { Command } from "../elements/elements.tsx";
-import { pathOf } from "../elements/paths.ts";
-import { pageAnswer } from "../frame/layout.tsx";
-import type { View } from "../frame/page.ts";
-import { type Arrival, readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
-import { cookieHeader, csrfToken, readCookie } from "../frame/session.ts";
+import type { Arrival } from "../../path-params.ts";
+import { Command } from "../elements/command.tsx";
+import { readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
+import { cookieHeader } from "../frame/session.ts";
+import type { View } from "../frame/view.ts";
+import { ownPath } from "./own-path.ts";
+import { foreignForm, ownForm, publicPage } from "./public-page.ts";
 
 /** The form that an access token is given to. */
 export function loginPage({ request }: Arrival): Promise<Response> {
@@ -23,7 +25,7 @@ export async function logIn({ request, env }: Arrival, { tokens }: IsolateState)
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const { token = "", next = "" } = fields.value;
   const again = (failure: Failure) => publicPage(request, (csrf) => tokenForm(csrf, next), failure);
-  const identity = await authenticate(env, `Bearer ${token.trim()}`, tokens);
+  const identity = await identify(env, tokenCredential(token.trim()), tokens);
   if (!identity.ok) return again(identity.error);
   const started = await startSession(env, identity.value, "browser", request.headers.get("user-agent"));
   return started.ok ? welcome(request, started.value, next) : again(started.error);
@@ -57,42 +59,6 @@ export async function logOut({ request, env }: Arrival, state: IsolateState): Pr
     state.tokens.forget(account, session.id);
   }
   return redirect("/login", cookieHeader(request, "session", "", 0));
-}
-
-const foreignForm = fail(
-  "forbidden",
-  "this form was not made for this browser, or is too old: open the page again",
-);
-
-/** A form of somebody who is not logged in, if this browser was given it by us. */
-async function ownForm(request: Request): Promise<Result<Record<string, string>>> {
-  const visitor = readCookie(request, "visitor");
-  const fields = await readForm(request);
-  if (!fields.ok) return fields;
-  const isOwn = visitor && fields.value.csrf === (await csrfToken(visitor));
-  return isOwn ? fields : foreignForm;
-}
-
-/** A page for whoever is not logged in. Its forms are bound to the browser by a cookie of its own. */
-async function publicPage(
-  request: Request,
-  view: (csrf: string) => View,
-  failure?: Failure,
-): Promise<Response> {
-  const visitor = readCookie(request, "visitor") || crypto.randomUUID();
-  return pageAnswer(
-    request,
-    {
-      ...view(await csrfToken(visitor)),
-      visitor: null,
-      path: new URL(request.url).pathname,
-      ...(failure ? { notice: { kind: "refused", text: failure.message } } : {}),
-    },
-    {
-      status: failure ? errorStatus[failure.code] : 200,
-      headers: { "set-cookie": cookieHeader(request, "visitor", visitor) },
-    },
-  );
 }
 
 function tokenForm(csrf: string, next: string): View {
@@ -137,15 +103,4 @@ function linkForm(csrf: string): View {
 function welcome(request: Request, { session, token }: StartedSession, next: string): Response {
   const seconds = Math.floor((Date.parse(session.expires_at) - Date.now()) / 1000);
   return redirect(ownPath(next), cookieHeader(request, "session", token, seconds));
-}
-
-/**
- * Where to go on: a path of ours, and nobody else's site. `//…` and `/\…` are others' to a browser, and `/..//…` comes
- * to the same.
- */
-function ownPath(next: string): string {
-  const base = "https://own.invalid";
-  const url = next.startsWith("/") ? URL.parse(next, base) : null;
-  const isOwn = url?.origin === base && !url.pathname.startsWith("//");
-  return isOwn ? url.pathname + url.search : pathOf.services();
 }

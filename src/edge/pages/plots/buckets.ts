@@ -1,10 +1,6 @@
-import { coordinate, finite } from "./scales.ts";
-
-export interface Point {
-  /** Milliseconds since the epoch. */
-  at: number;
-  value: number;
-}
+import type { Point } from "./points.ts";
+import { finite } from "./points.ts";
+import { coordinate } from "./scales.ts";
 
 export interface Series {
   label: string;

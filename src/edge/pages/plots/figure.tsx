@@ -1,5 +1,5 @@
 import type { Child, PropsWithChildren } from "hono/jsx";
-import { Table } from "../elements/elements.tsx";
+import { Table } from "../elements/table.tsx";
 
 /** What a drawing is made for. In units of its viewBox, in which its text has the size `font`. */
 export interface Frame {
@@ -32,7 +32,7 @@ export interface TableOfPlot {
 }
 
 /**
- * A plot with its heading, what belongs to it (children), and its numbers as a table, closed until somebody opens it.
+ * A plot with its heading, what belongs to it (children), and its numbers as a table, closed until it is opened.
  * @param essence what it shows, in a sentence: all that a screen reader says of the drawing
  * @param draw the content of the drawing, and how high it is, for each frame
  */

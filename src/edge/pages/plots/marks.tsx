@@ -1,4 +1,4 @@
-import { Time } from "../elements/elements.tsx";
+import { Time } from "../elements/time.tsx";
 import type { Area } from "./axes.tsx";
 import { type Frame, textWidth } from "./figure.tsx";
 import { coordinate } from "./scales.ts";
@@ -9,7 +9,7 @@ export interface Mark {
   /** Milliseconds since the epoch. */
   at: number;
   label: string;
-  /** The page that tells more of it. */
+  /** The page with more about it. */
   path?: string;
 }
 

@@ -1,8 +1,10 @@
+import { amountTicks } from "./amount-ticks.ts";
 import { AmountAxis, type Area, amountAxisWidth, TimeAxis } from "./axes.tsx";
-import type { Point } from "./buckets.ts";
 import { type Frame, NothingToPlot, PlotFigure, textWidth } from "./figure.tsx";
-import { amountTicks, coordinate, finite, linearScale } from "./scales.ts";
-import { momentText } from "./time-ticks.ts";
+import type { Point } from "./points.ts";
+import { finite } from "./points.ts";
+import { coordinate, linearScale } from "./scales.ts";
+import { momentText } from "./time-text.ts";
 
 const mostSamples = 60;
 const dataHeight = 70;

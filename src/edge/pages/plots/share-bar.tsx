@@ -17,7 +17,7 @@ const hatchings = [
 export interface Part {
   label: string;
   count: number;
-  /** The page that tells more of it. */
+  /** The page with more about it. */
   path?: string;
 }
 

@@ -5,16 +5,16 @@
  */
 export function sharesWithMinimum(amounts: readonly number[], length: number, least: number): number[] {
   const floor = Math.min(least, length / Math.max(amounts.length, 1));
-  const wanted = amounts.map((amount) => Math.max(amount, 0));
+  const positive = amounts.map((amount) => Math.max(amount, 0));
   const short = new Set<number>();
   // To lengthen one shortens the others, which may bring another below the least: at most once for each.
   for (;;) {
-    const total = wanted.reduce((sum, amount, index) => (short.has(index) ? sum : sum + amount), 0);
+    const total = positive.reduce((sum, amount, index) => (short.has(index) ? sum : sum + amount), 0);
     const left = length - short.size * floor;
-    const shareOf = (amount: number) => (total > 0 ? (amount / total) * left : left / wanted.length);
-    const found = wanted.findIndex((amount, index) => !short.has(index) && shareOf(amount) < floor);
+    const shareOf = (amount: number) => (total > 0 ? (amount / total) * left : left / positive.length);
+    const found = positive.findIndex((amount, index) => !short.has(index) && shareOf(amount) < floor);
     if (found === -1) {
-      return wanted.map((amount, index) => (short.has(index) ? floor : shareOf(amount)));
+      return positive.map((amount, index) => (short.has(index) ? floor : shareOf(amount)));
     }
     short.add(found);
   }

@@ -1,10 +1,12 @@
+import { amountTicks, countText } from "./amount-ticks.ts";
 import { AmountAxis, type Area, amountAxisWidth, Nothing, TimeAxis, timeTicksThatFit } from "./axes.tsx";
 import { type Buckets, barsPath, bucketed, type Series, stepPath } from "./buckets.ts";
 import { type Frame, PlotFigure, shortened, textWidth } from "./figure.tsx";
 import { inRange, type Mark, MarkList, Marks } from "./marks.tsx";
-import { amountTicks, coordinate, countText, linearScale } from "./scales.ts";
+import { coordinate, linearScale } from "./scales.ts";
 import { spreadApart } from "./spacing.ts";
-import { momentText, spanText, timeTicks } from "./time-ticks.ts";
+import { momentText, spanText } from "./time-text.ts";
+import { timeTicks } from "./time-ticks.ts";
 
 const dataHeight = 150;
 const mostAmountTicks = 5;
@@ -64,11 +66,11 @@ const sum = (counts: readonly number[]) => counts.reduce((total, count) => total
 const largest = (counts: readonly number[]) => counts.reduce((most, count) => Math.max(most, count), 0);
 
 function essenceOf({ series, counts, bucketMs, marks }: Plotted): string {
-  const told = counts.map((own, index) => {
+  const sentences = counts.map((own, index) => {
     const label = series.length > 1 ? `${series[index]?.label} ` : "";
     return `${label}${sum(own)} in all, at most ${largest(own)} in ${spanText(bucketMs)}`;
   });
-  const counted = largest(counts.flat()) === 0 ? ["none"] : told;
+  const counted = largest(counts.flat()) === 0 ? ["none"] : sentences;
   const marked = marks.length > 0 ? [marks.length === 1 ? "1 mark" : `${marks.length} marks`] : [];
   return [...counted, ...marked].join("; ");
 }

@@ -1,9 +1,5 @@
 import { isoTime } from "../../../protocol/primitives.ts";
-
-const secondMs = 1_000;
-const minuteMs = 60 * secondMs;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
+import { dayMs, hourMs, minuteMs, secondMs } from "./time-units.ts";
 
 /** Steps that people read off a clock or a calendar; each divides the day, or is whole days. */
 const stepsMs = [
@@ -20,7 +16,7 @@ export interface TimeTick {
 }
 
 /**
- * Round moments of a range in UTC, evenly apart. Midnight is told by its date, everything else by the time of the day.
+ * Round moments of a range in UTC, evenly apart. Midnight is labelled with its date, everything else with the time of the day.
  * @param from milliseconds since the epoch
  * @param most how many there may be, at least 1
  * @returns in order; none for an empty range without a round moment in it
@@ -54,23 +50,4 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 function dayText(at: number): string {
   const date = new Date(at);
   return `${date.getUTCDate()} ${months[date.getUTCMonth()]}`;
-}
-
-/** A moment of a table or a sentence, in UTC, as exact as its use needs. */
-export function momentText(at: number, precision: "minute" | "second" | "millisecond"): string {
-  const length = { minute: 16, second: 19, millisecond: 23 }[precision];
-  return isoTime(at).slice(0, length).replace("T", " ");
-}
-
-/** The width of a bucket in the largest unit that it is a whole number of: 15 min, 6 h, 1 d. */
-export function spanText(ms: number): string {
-  for (const [unitMs, unit] of [
-    [dayMs, "d"],
-    [hourMs, "h"],
-    [minuteMs, "min"],
-    [secondMs, "s"],
-  ] as const) {
-    if (ms >= unitMs && ms % unitMs === 0) return `${ms / unitMs} ${unit}`;
-  }
-  return `${ms} ms`;
 }

@@ -1,9 +1,9 @@
 import { type BackendStatus, type StatusEntry, statusRank } from "../../../domain/backends/status.ts";
-import { durationText } from "../elements/elements.tsx";
+import { durationText } from "../elements/amount-text.ts";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
 import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
-import { momentText } from "./time-ticks.ts";
+import { momentText } from "./time-text.ts";
 
 /**
  * How long a backend was in each of its statuses: hollow until it is ready, filled while it is, dashed while it ends;
@@ -30,7 +30,7 @@ export function Timeline({
   const last = steps.at(-1);
   if (last === undefined) return <NothingToPlot heading={heading}>No status yet.</NothingToPlot>;
   const wholeMs = steps.reduce((sum, { lastedMs }) => sum + lastedMs, 0);
-  const told = steps.map((step) => ({ ...step, text: lastedText(step, step === last) }));
+  const texts = steps.map((step) => ({ ...step, text: lastedText(step, step === last) }));
   const whole =
     last.status === "terminated"
       ? `${durationText(wholeMs)} from ${steps[0]?.status} to terminated`
@@ -42,7 +42,7 @@ export function Timeline({
           {heading}: {whole}
         </>
       }
-      essence={`${label}: ${whole}; ${told.map(({ status, text }) => `${status} ${text}`).join(", ")}.`}
+      essence={`${label}: ${whole}; ${texts.map(({ status, text }) => `${status} ${text}`).join(", ")}.`}
       draw={(frame) => {
         const least = leastSegment(frame);
         const end = last.status === "terminated" ? [{ length: least, looks: looksOf("terminated") }] : [];
@@ -58,17 +58,17 @@ export function Timeline({
       table={{
         caption: `${label}, exact times`,
         head: ["Status", "Since (UTC)", "Lasted"],
-        rows: told.map(({ status, time, text }) => [status, momentText(time, "millisecond"), text]),
+        rows: texts.map(({ status, time, text }) => [status, momentText(time, "millisecond"), text]),
       }}
     >
       <ol class="legend">
-        {told.map(({ status, text }) => (
+        {texts.map(({ status, text }) => (
           <li>
             {status}: {text}
           </li>
         ))}
       </ol>
-      {told.length > 1 ? <WidthNote /> : null}
+      {texts.length > 1 ? <WidthNote /> : null}
     </PlotFigure>
   );
 }

@@ -2,10 +2,13 @@ import { shortDigest } from "../../../domain/pins/images.ts";
 import type { EnvironmentUsage, UsageRange } from "../../../domain/usage/usage.ts";
 import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
+import { durationText } from "../elements/amount-text.ts";
+import { Badge } from "../elements/badge.tsx";
 import { clusterBadge } from "../elements/cluster-badge.tsx";
-import { Badge, durationText, shortImage, Time } from "../elements/elements.tsx";
+import { shortImage } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { PinFacts } from "../elements/pin-facts.tsx";
+import { Time } from "../elements/time.tsx";
 import { ShareBar } from "../plots/share-bar.tsx";
 import { TimePlot } from "../plots/time-plot.tsx";
 

@@ -5,7 +5,8 @@ import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { registryHostOf } from "../../origin.ts";
 import { serviceNews } from "../../streams/news.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
-import { Command, Empty } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { EnvironmentCard } from "./environment-card.tsx";
@@ -83,7 +84,7 @@ export const servicePage = definePage({
       ),
     });
   },
-  news: ({ env, params: { account, service } }) => serviceNews(env, account, service),
+  changes: ({ env, params: { account, service } }) => serviceNews(env, account, service),
 });
 
 /** How the clusters are that environments spawn into. */

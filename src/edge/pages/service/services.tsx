@@ -3,11 +3,16 @@ import type { ServiceDescription } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { accountNews } from "../../streams/news.ts";
-import { Command, Digest, Empty, ImageName, Table, Time } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Digest, ImageName } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
-import { definePage, type Visitor } from "../frame/page.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
+import { definePage } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
-/** Each service that is shown is asked what it runs. */
+/** Each service that is shown costs one call to its object. */
 const servicesShown = 50;
 
 /** The account's services, each with what its environments run. */
@@ -38,7 +43,7 @@ export const servicesPage = definePage({
       ),
     });
   },
-  news: ({ env, visitor }) => accountNews(env, visitor.identity.account),
+  changes: ({ env, visitor }) => accountNews(env, visitor.identity.account),
 });
 
 /** The services that a visitor may see: a token narrowed to one sees that one. */
@@ -49,7 +54,7 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-/** A service as somebody sees it who may see some of its environments. */
+/** A service as a visitor sees it who may see some of its environments. */
 function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
   return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
 }

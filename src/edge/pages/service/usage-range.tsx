@@ -4,7 +4,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** What somebody can look back at: as many steps as a plot has room for. */
+/** What the plots can show: as many steps as a plot has room for. */
 const ranges = {
   hour: { text: "1 hour", ms: hour, stepMs: minute },
   day: { text: "1 day", ms: day, stepMs: 15 * minute },
@@ -20,11 +20,11 @@ function isRangeName(text: string): text is RangeName {
 }
 
 function chosen(query: URLSearchParams): RangeName {
-  const asked = query.get(parameter) ?? "";
-  return isRangeName(asked) ? asked : "hour";
+  const name = query.get(parameter) ?? "";
+  return isRangeName(name) ? name : "hour";
 }
 
-/** The stretch of time that a page's query asks for, up to now; an hour where it asks for none. */
+/** The time range that a page's query names, up to now; an hour where it names none. */
 export function usageRange(query: URLSearchParams, now: number): UsageRange {
   const { ms, stepMs } = ranges[chosen(query)];
   // Whole steps: a month of them is all that is kept, and what is under way belongs to the last.
@@ -32,7 +32,7 @@ export function usageRange(query: URLSearchParams, now: number): UsageRange {
   return { from: to - ms, to, stepMs };
 }
 
-/** Links to the other stretches of time. */
+/** Links to the other time ranges. */
 export function RangeLinks({ path, query }: { path: string; query: URLSearchParams }) {
   const current = chosen(query);
   return (

@@ -6,10 +6,12 @@ import { createTokenBody, type Token } from "../../../protocol/v3/accounts.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
 import { definedFields } from "../../defined.ts";
 import { parseInput } from "../../input.ts";
-import { Command } from "../elements/elements.tsx";
+import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { readAttempt } from "../frame/form-attempt.tsx";
-import type { PageCall, Submitted, View } from "../frame/page.ts";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall } from "../frame/page-call.ts";
+import type { View } from "../frame/view.ts";
 
 const emptyAsUndefined = (text: unknown) => (text === "" ? undefined : text);
 

@@ -4,9 +4,12 @@ import { accountStub } from "../../../objects/stubs.ts";
 import type { Token } from "../../../protocol/v3/accounts.ts";
 import { type Page as ListPage, listQuery } from "../../../protocol/v3/list.ts";
 import { parseInput } from "../../input.ts";
-import { Confirm, Form, Table, Time } from "../elements/elements.tsx";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
-import type { Visitor } from "../frame/page.ts";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
+import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { CreateTokenForm } from "./token-form.tsx";
 import { scopeText } from "./token-scope.ts";
@@ -22,10 +25,10 @@ export async function accessTokensOf(
   { identity }: Visitor,
   query: URLSearchParams,
 ): Promise<Result<Listed>> {
-  const asked = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
-  if (!asked.ok) return asked;
+  const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+  if (!parsed.ok) return parsed;
   const account = accountStub(env, identity.account);
-  const [tokens, services] = await Promise.all([account.listTokens(asked.value), account.serviceNames()]);
+  const [tokens, services] = await Promise.all([account.listTokens(parsed.value), account.serviceNames()]);
   if (!tokens.ok) return tokens;
   if (!services.ok) return services;
   return ok({ tokens: tokens.value, services: services.value });

@@ -5,8 +5,12 @@ import { accountStub } from "../../../objects/stubs.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
 import type { Session } from "../../../protocol/v3/sessions.ts";
 import { parseInput } from "../../input.ts";
-import { Confirm, Form, Table, Time } from "../elements/elements.tsx";
-import type { PageCall, Submitted, Visitor } from "../frame/page.ts";
+import { Confirm } from "../elements/confirm.tsx";
+import { Form } from "../elements/form.tsx";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
+import type { Submitted } from "../frame/page.ts";
+import type { PageCall, Visitor } from "../frame/page-call.ts";
 
 const sessionsShown = 50;
 

@@ -1,8 +1,8 @@
 import { permits } from "../../../domain/credentials/access.ts";
 import { ok } from "../../../domain/result.ts";
 import type { Identity } from "../../../objects/contract.ts";
-import { Time } from "../elements/elements.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import { accessTokenForms } from "./access-token-forms.tsx";
 import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";

@@ -1,8 +1,8 @@
 import { tokenRoles } from "../../../domain/credentials/access.ts";
 import type { CreateTokenBody } from "../../../protocol/v3/accounts.ts";
-import { Form } from "../elements/elements.tsx";
+import { Form } from "../elements/form.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
-import type { Visitor } from "../frame/page.ts";
+import type { Visitor } from "../frame/page-call.ts";
 
 const day = 24 * 3600;
 /** What the form offers; the API takes any number of seconds. */

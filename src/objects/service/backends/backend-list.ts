@@ -12,7 +12,7 @@ import type { ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** Whether a backend is one that a list asks for and its caller may see. */
+/** Whether a backend matches the query of a list, and its caller may see it. */
 export function matches(
   query: BackendQuery,
   { info, status }: BackendWithStatus,
@@ -39,7 +39,7 @@ export function liveBackends(
     .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
 }
 
-/** Ended backends with a fencing token below `before`, asked of every shard. */
+/** Ended backends with a fencing token below `before`, from every shard. */
 export async function endedBackends(
   env: Env,
   { account, name, code }: ServiceRow,

@@ -5,34 +5,34 @@ import {
   statusRank,
   type TerminationReason,
 } from "../../../domain/backends/status.ts";
-import { terminateRedeliveryForMs, terminationReportSlackMs } from "../../../domain/limits.ts";
+import { terminationReportSlackMs, terminationRetryForMs } from "../../../domain/limits.ts";
 import type { TerminateWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
 
 /*
- * The steps of a backend's end as the Service object takes them. Each is to be run inside a transaction; what must
- * then be sent or told lies in the rows.
+ * The steps of a backend's end as the Service object takes them. Each is to be run inside a transaction; the webhooks
+ * and the notifications of shards that follow from it lie in the rows.
  */
 
 /**
- * Asks for the end of a backend: records the step and the webhook that carries it.
- * @returns false where this, or more, was asked for before
+ * Begins to terminate a backend: records the step and the webhook that carries it.
+ * @returns false where this, or more, was begun before
  */
 export function beginTermination(
   state: ServiceState,
   row: BackendRow,
-  wish: { hard: boolean; reason: TerminationReason },
+  termination: { hard: boolean; reason: TerminationReason },
   now: number,
 ): boolean {
-  const status: BackendStatus = wish.hard ? "hard-terminating" : "terminating";
+  const status: BackendStatus = termination.hard ? "hard-terminating" : "terminating";
   if (statusRank(row.status) >= statusRank(status)) return false;
-  const reason = row.reason ?? wish.reason;
+  const reason = row.reason ?? termination.reason;
   enter(state, row, status, reason, now, true);
-  enqueueTermination(state, row, { backend_id: row.id, hard: wish.hard, reason }, now);
+  enqueueTermination(state, row, { backend_id: row.id, hard: termination.hard, reason }, now);
   // A hard end is waited for from when the cluster has acknowledged it.
-  if (wish.hard) state.sql.setDeadline(row.id, null);
+  if (termination.hard) state.sql.setDeadline(row.id, null);
   return true;
 }
 
@@ -46,7 +46,7 @@ export function endBackend(
   enter(state, row, "terminated", row.reason ?? reason, now, true);
 }
 
-/** Makes sure that a cluster which may have started a backend after all stops it. */
+/** Records the webhook that terminates a backend. */
 export function enqueueTermination(
   state: ServiceState,
   row: Pick<BackendRow, "id" | "cluster">,
@@ -60,12 +60,12 @@ export function enqueueTermination(
     backend: row.id,
     data: JSON.stringify(data),
     next_attempt_at: now,
-    expires_at: now + terminateRedeliveryForMs,
+    expires_at: now + terminationRetryForMs,
   });
 }
 
 /**
- * Commits a status that the cluster has reported, told by the shard. Ignored under another fencing token.
+ * Commits a status that the cluster has reported, received from the shard. Ignored under another fencing token.
  * @returns whether the backend ended with it, and else its deadline in milliseconds since the epoch
  */
 export function applyReport(
@@ -95,16 +95,21 @@ function applyReportedStatus(
     state.usage.countStep(row, entry);
     state.sql.deleteBackend(row);
     state.sql.deleteDeliveriesOf(row.id);
+    state.spawns.forget(row.id);
     return true;
   }
-  if (baseUrl !== null && baseUrl !== row.base_url) state.sql.setBaseUrl(row.id, baseUrl);
+  if (baseUrl !== null && baseUrl !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, baseUrl);
   if (statusRank(entry.status) > statusRank(row.status)) {
     enter(state, row, entry.status, entry.termination_reason ?? row.reason, entry.time, false);
   }
   return false;
 }
 
-/** The cluster has acknowledged, or does not know, a backend that it was told to end. @returns whether it has ended */
+/**
+ * A termination is delivered, or given up.
+ * @param answer `unknown_there`: the cluster does not know the backend
+ * @returns whether the backend has ended with it
+ */
 export function terminationDelivered(
   state: ServiceState,
   backendId: string,
@@ -163,9 +168,13 @@ function enter(
   status: BackendStatus,
   reason: TerminationReason | null,
   now: number,
-  untold: boolean,
+  notifiesShard: boolean,
 ): void {
   const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
   state.usage.countStep(row, { status, time: entered.status_at });
-  state.sql.setStatus({ ...entered, deadline_at: deadlineOf(entered, specOf(row))?.at ?? null, untold });
+  state.spawns.acknowledgeWithStatus({
+    ...entered,
+    deadline_at: deadlineOf(entered, specOf(row))?.at ?? null,
+    untold: notifiesShard,
+  });
 }

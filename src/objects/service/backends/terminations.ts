@@ -7,7 +7,7 @@ import { beginTermination } from "./lifecycle.ts";
 
 const atOnce = 500;
 
-/** Asks for the end of one backend. `backend_not_running` for one that has ended. */
+/** Terminates one backend. `backend_not_running` for one that has ended. */
 export function terminate(
   state: ServiceState,
   backendId: string,
@@ -29,14 +29,14 @@ export function terminate(
   return ok(null);
 }
 
-/** Asks for the end of many backends, at most so many at once. */
+/** Terminates the live backends that match, at most so many in one call; `complete` says whether those were all. */
 export function terminateAll(
   state: ServiceState,
-  wish: TerminateAllWish,
+  params: TerminateAllWish,
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
-  const { before, environment } = wish;
+  const { before, environment } = params;
   const matched = state.sql
     .liveBackends()
     .filter(
@@ -45,8 +45,8 @@ export function terminateAll(
         (environment === undefined || row.environment === environment) &&
         mayEnd(actor, row),
     );
-  const chosen = wish.dryRun ? [] : matched.slice(0, atOnce);
-  const { hard } = wish;
+  const chosen = params.dryRun ? [] : matched.slice(0, atOnce);
+  const { hard } = params;
   const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));
   if (ended.length > 0) {
     const details = { hard, count: ended.length };
@@ -55,7 +55,7 @@ export function terminateAll(
   return ok({
     matched: matched.length,
     terminated: chosen.length,
-    complete: wish.dryRun || chosen.length === matched.length,
+    complete: params.dryRun || chosen.length === matched.length,
   });
 }
 

@@ -1,10 +1,10 @@
-import { keyTerminatingWaitMs } from "../../../domain/limits.ts";
+import { keyTerminatingWaitMs, recoveryDelayMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { ConnectCall, Connection } from "../../contract.ts";
 import type { Deliveries } from "../deliveries/deliveries.ts";
 import type { ServiceState } from "../state.ts";
-import { connectRandomBytes, type Decided, recoveryDelayMs } from "./decide.ts";
+import { connectRandomBytes, type Decided } from "./decide.ts";
 import { replayOrDecide } from "./replay.ts";
 import { countConnect, countRefusal } from "./usage.ts";
 import type { Waiters } from "./waiters.ts";

@@ -1,5 +1,5 @@
 import { backendId, backendRandomLength } from "../../../domain/ids.ts";
-import { webhookAttemptTimeoutMs } from "../../../domain/limits.ts";
+import { recoveryDelayMs } from "../../../domain/limits.ts";
 import { type ConnectRequest, connectRefusals, decideConnect } from "../../../domain/pins/connect.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
@@ -9,9 +9,6 @@ import { deadlineOf } from "../backends/deadline.ts";
 import { digestOf } from "../pins/environments.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
-
-/** How long after the first attempt began it is certain that nobody waits for it any more. */
-export const recoveryDelayMs = webhookAttemptTimeoutMs + 1_000;
 
 /** A connection whose URL may not be known yet: the cluster has still to tell it. */
 export type ConnectionDraft = Omit<Connection, "baseUrl"> & { baseUrl: string | null };

@@ -1,15 +1,20 @@
 import type { AttemptResult } from "../../../domain/deliveries/delivery.ts";
 import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
-import { attemptsToldAfterMs, attemptsToldWithinMs, deliveryAttemptsKept } from "../../../domain/limits.ts";
+import {
+  attemptsFlushedAfterMs,
+  attemptsFlushedWithinMs,
+  deliveryAttemptsKept,
+} from "../../../domain/limits.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { ClusterConfig, DeliveryLogRpc, LoggedAttempt } from "../../contract.ts";
-import { type OutgoingWebhook, sendWebhook } from "../../webhook-sender.ts";
+import type { FailureLog } from "../../failure-log.ts";
+import type { OutgoingWebhook } from "../../webhook-sender.ts";
 import type { ServiceState } from "../state.ts";
 
 export interface AttemptLogPorts {
-  send(cluster: ClusterConfig, webhook: OutgoingWebhook, now: number): Promise<AttemptResult>;
-  /** Tells the Cluster object. Rejects where that cannot be reached. */
-  tell(cluster: string, registration: number, attempts: LoggedAttempt[]): Promise<void>;
+  /** Appends to the log of a cluster. Rejects where its object cannot be reached. */
+  append(cluster: string, registration: number, attempts: LoggedAttempt[]): Promise<void>;
+  failures: FailureLog;
   now(): number;
   /** Has `flush` called at `at` or before, in milliseconds since the epoch. */
   wakeBy(at: number): void;
@@ -24,7 +29,15 @@ interface Waiting {
 interface Watcher {
   /** How many attempts are known besides those in this log. */
   known: number;
-  noted(attempt: LoggedAttempt): void;
+  recorded(attempt: LoggedAttempt): void;
+}
+
+/** An attempt that has ended. Times in milliseconds since the epoch. */
+export interface EndedAttempt {
+  /** Its number, as far as the sender counts. */
+  attempt: number;
+  startedAt: number;
+  result: AttemptResult;
 }
 
 /**
@@ -42,33 +55,33 @@ export class AttemptLog {
     this.#ports = ports;
   }
 
-  /** Makes one attempt and notes what it met. @param attempt its number, as far as the sender counts */
-  async send(
-    cluster: ClusterConfig,
+  /** Records an attempt that ends now. */
+  record(
+    cluster: Pick<ClusterConfig, "name" | "registration">,
     webhook: OutgoingWebhook,
-    now: number,
-    attempt: number,
-  ): Promise<AttemptResult> {
-    const result = await this.#ports.send(cluster, webhook, now);
+    { attempt, startedAt, result }: EndedAttempt,
+  ): void {
     const endedAt = this.#ports.now();
-    const noted: LoggedAttempt = {
+    const recorded: LoggedAttempt = {
       id: webhook.id,
       type: webhook.type,
       ...subjectOf(webhook),
       attempt: this.#numberOf(webhook.id, attempt),
-      time: now,
-      durationMs: endedAt - now,
+      time: startedAt,
+      durationMs: endedAt - startedAt,
       ...recordedResult(webhook.type, result),
     };
-    this.#keep([{ cluster: cluster.name, registration: cluster.registration ?? 0, attempt: noted }], endedAt);
-    for (const watcher of this.#watchers.get(webhook.id) ?? []) watcher.noted(noted);
-    return result;
+    this.#keep(
+      [{ cluster: cluster.name, registration: cluster.registration ?? 0, attempt: recorded }],
+      endedAt,
+    );
+    for (const watcher of this.#watchers.get(webhook.id) ?? []) watcher.recorded(recorded);
   }
 
-  /** The next attempt at a webhook that ends. To be stopped, whatever comes. @param known how many others the cluster's log has */
+  /** The next attempt at a webhook that is recorded. `stop` must be called in the end. @param known how many others the cluster's log has */
   watch(id: string, known: number): { next: Promise<LoggedAttempt>; stop(): void } {
     const next = Promise.withResolvers<LoggedAttempt>();
-    const watcher: Watcher = { known, noted: next.resolve };
+    const watcher: Watcher = { known, recorded: next.resolve };
     const watchers = this.#watchers.get(id) ?? new Set();
     this.#watchers.set(id, watchers.add(watcher));
     return {
@@ -80,63 +93,63 @@ export class AttemptLog {
     };
   }
 
-  /** Starts telling what waits, once it has waited for a while: so that logs are written in few rows. */
+  /** Starts to flush, once the oldest attempt has waited for a while: so that logs are written in few rows. */
   flushDue(now: number): void {
     if (this.#firstAt === null) return;
-    if (now - this.#firstAt >= attemptsToldAfterMs) void this.flush();
-    else this.#ports.wakeBy(this.#firstAt + attemptsToldWithinMs);
+    if (now - this.#firstAt >= attemptsFlushedAfterMs) void this.flush();
+    else this.#ports.wakeBy(this.#firstAt + attemptsFlushedWithinMs);
   }
 
-  /** Tells the clusters' logs all that waits. What a log does not take waits on; it never rejects. */
+  /** Sends all that waits to the clusters' logs. What a log does not take waits on; it never rejects. */
   async flush(): Promise<void> {
-    const told = this.#waiting;
+    const flushed = this.#waiting;
     this.#waiting = [];
     this.#firstAt = null;
-    const byLog = Map.groupBy(told, ({ cluster, registration }) => `${registration} ${cluster}`);
-    await Promise.all([...byLog.values()].map((batch) => this.#tell(batch)));
+    const byLog = Map.groupBy(flushed, ({ cluster, registration }) => `${registration} ${cluster}`);
+    await Promise.all([...byLog.values()].map((batch) => this.#append(batch)));
   }
 
-  async #tell(batch: readonly Waiting[]): Promise<void> {
+  async #append(batch: readonly Waiting[]): Promise<void> {
     const [first] = batch;
     if (!first) return;
-    try {
-      await this.#ports.tell(
+    const logged = await this.#ports.failures.attempt(`log attempts at cluster ${first.cluster}`, () =>
+      this.#ports.append(
         first.cluster,
         first.registration,
         batch.map(({ attempt }) => attempt),
-      );
-    } catch {
-      this.#keep(batch, this.#ports.now());
-    }
+      ),
+    );
+    if (logged === null) this.#keep(batch, this.#ports.now());
   }
 
   #keep(more: readonly Waiting[], now: number): void {
     this.#waiting = [...this.#waiting, ...more].slice(-deliveryAttemptsKept);
     this.#firstAt ??= now;
-    this.#ports.wakeBy(this.#firstAt + attemptsToldWithinMs);
+    this.#ports.wakeBy(this.#firstAt + attemptsFlushedWithinMs);
   }
 
   /** An attempt's number goes on from all that are known, also where its sender counts anew. */
   #numberOf(id: string, attempt: number): number {
     const watchers = this.#watchers.get(id);
     if (!watchers) return attempt;
-    const noted = this.#waiting.flatMap((one) => (one.attempt.id === id ? [one.attempt.attempt] : []));
-    return Math.max(attempt, 1 + Math.max(...noted, ...[...watchers].map(({ known }) => known)));
+    const waiting = this.#waiting.flatMap((one) => (one.attempt.id === id ? [one.attempt.attempt] : []));
+    return Math.max(attempt, 1 + Math.max(...waiting, ...[...watchers].map(({ known }) => known)));
   }
 }
 
-/** The log of a service's attempts, told to the Cluster objects. */
+/** The log of a service's attempts, which the Cluster objects keep. */
 export function serviceAttemptLog(
   state: ServiceState,
   alarm: Alarm,
+  failures: FailureLog,
   clusterOf: (account: string, cluster: string) => Pick<DeliveryLogRpc, "recordAttempts">,
 ): AttemptLog {
   return new AttemptLog({
-    send: sendWebhook,
-    tell: (cluster, registration, attempts) => {
+    append: (cluster, registration, attempts) => {
       const { account, name: service } = state.row();
       return clusterOf(account, cluster).recordAttempts({ registration, service, attempts });
     },
+    failures,
     now: () => Date.now(),
     wakeBy: (at) => alarm.noLaterThan(at),
   });

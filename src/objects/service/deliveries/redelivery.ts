@@ -5,11 +5,12 @@ import {
   over,
   webhookName,
 } from "../../../domain/deliveries/redelivery.ts";
-import { webhookAttemptTimeoutMs } from "../../../domain/limits.ts";
+import { redeliveryWaitMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import { inTime } from "../../cluster/in-time.ts";
-import type { LoggedAttempt, RedeliveryWish } from "../../contract.ts";
+import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
+import { unreached } from "../../unreached.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
 import { digestOf } from "../pins/environments.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";
@@ -26,30 +27,28 @@ export interface RedeliveryPorts {
   work(): void;
 }
 
-/** A termination may have to wait for the spawn that is under way, which it must not overtake. */
-const attemptMetWithinMs = 2 * webhookAttemptTimeoutMs + 2_000;
-
 /**
  * Sends a webhook of this service again, or joins the attempt that is under way.
  * @returns the attempt; `delivery_over` where it is of no more use, `unavailable` where no attempt ended in time
  */
 export async function redeliver(
   ports: RedeliveryPorts,
-  wish: RedeliveryWish,
+  request: RedeliveryParams,
   now: number,
 ): Promise<Result<LoggedAttempt>> {
   const { state, attempts } = ports;
-  if (!state.db.ready || state.cluster(wish.cluster)?.registration !== wish.registration) {
+  if (!state.db.ready || state.cluster(request.cluster)?.registration !== request.registration) {
     return over("its cluster is not registered as it was");
   }
-  const watch = attempts.watch(wish.id, wish.attempts);
+  const watch = attempts.watch(request.id, request.attempts);
   try {
-    const begun = begin(ports, wish, now);
+    const begun = begin(ports, request, now);
     if (!begun.ok) return begun;
-    const attempt = await inTime(watch.next, attemptMetWithinMs);
+    const attempt = await inTime(watch.next, redeliveryWaitMs);
     await attempts.flush();
     return ok(attempt);
-  } catch {
+  } catch (error) {
+    if (!unreached(error)) throw error;
     return fail("unavailable", "no attempt has ended in time; see the deliveries of the cluster", {
       retryAfterSeconds: 5,
     });
@@ -58,18 +57,18 @@ export async function redeliver(
   }
 }
 
-function begin(ports: RedeliveryPorts, wish: RedeliveryWish, now: number): Result<null> {
+function begin(ports: RedeliveryPorts, request: RedeliveryParams, now: number): Result<null> {
   const { state, deliveries } = ports;
-  const webhook = webhookName(wish.id);
+  const webhook = webhookName(request.id);
   if (webhook?.type === "backend.spawn") return beginSpawn(ports, webhook.backendId);
   const begun = state.db.transaction(() => {
-    const pending = state.sql.delivery(wish.id);
+    const pending = state.sql.delivery(request.id);
     const judged =
       webhook?.type === "backend.terminate"
         ? enqueueTerminationAgain(state, webhook, pending, now)
-        : enqueuePinAgain(state, wish, pending, now);
-    if (judged.ok && pending && !deliveries.isSending(wish.id)) {
-      state.sql.retryDelivery(wish.id, pending.attempts, now);
+        : enqueuePinAgain(state, request, pending, now);
+    if (judged.ok && pending && !deliveries.isSending(request.id)) {
+      state.sql.retryDelivery(request.id, pending.attempts, now);
     }
     return judged;
   });
@@ -78,11 +77,9 @@ function begin(ports: RedeliveryPorts, wish: RedeliveryWish, now: number): Resul
 }
 
 function beginSpawn({ state, deliveries }: RedeliveryPorts, backendId: string): Result<null> {
-  // An acknowledgement that is not written down yet is one all the same.
-  deliveries.flush();
   const row = state.sql.backend(backendId);
   const judged = judgeSpawnRedelivery(
-    row && { status: row.status, acknowledged: row.next_attempt_at === null },
+    row && { status: row.status, acknowledged: state.spawns.isAcknowledged(row) },
   );
   if (!judged.ok) return judged;
   void (judged.value === "repetition" ? deliveries.repeatSpawn(backendId) : deliveries.spawn(backendId));
@@ -106,20 +103,20 @@ function enqueueTerminationAgain(
 
 function enqueuePinAgain(
   state: ServiceState,
-  wish: RedeliveryWish,
+  request: RedeliveryParams,
   pending: DeliveryRow | undefined,
   now: number,
 ): Result<null> {
-  const data: ImagePinnedWebhookData | undefined = pending ? JSON.parse(pending.data) : wish.announced;
+  const data: ImagePinnedWebhookData | undefined = pending ? JSON.parse(pending.data) : request.announced;
   const row = data && state.sql.environment(data.environment);
   const judged = judgePinRedelivery(
-    data && { cluster: wish.cluster, revision: data.revision, digest: data.image.digest },
+    data && { cluster: request.cluster, revision: data.revision, digest: data.image.digest },
     row && {
       cluster: row.cluster ?? state.config().defaultCluster,
       revision: row.revision,
       digest: digestOf(state, row),
     },
   );
-  if (judged.ok && data && !pending) enqueuePinnedData(state, wish.id, wish.cluster, data, now);
+  if (judged.ok && data && !pending) enqueuePinnedData(state, request.id, request.cluster, data, now);
   return judged;
 }

@@ -1,4 +1,4 @@
-import { pinnedRedeliveryForMs } from "../../../domain/limits.ts";
+import { pinnedRetryForMs } from "../../../domain/limits.ts";
 import { resolveImage } from "../../../domain/pins/images.ts";
 import {
   type ImagePinnedWebhookData,
@@ -48,7 +48,8 @@ export function answeredUrl(body: string): string | null {
   try {
     const answer = spawnWebhookAnswer.safeParse(JSON.parse(body));
     return answer.success ? (answer.data.url?.replace(/\/+$/, "") ?? null) : null;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     return null;
   }
 }
@@ -112,6 +113,6 @@ export function enqueuePinnedData(
     backend: null,
     data: JSON.stringify(data),
     next_attempt_at: now,
-    expires_at: now + pinnedRedeliveryForMs,
+    expires_at: now + pinnedRetryForMs,
   });
 }

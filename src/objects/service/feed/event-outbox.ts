@@ -1,44 +1,48 @@
-import { redeliveryDelayMs } from "../../../domain/deliveries/retry.ts";
-import { eventsSentAtOnce } from "../../../domain/limits.ts";
+import { backoffDelayMs } from "../../../domain/deliveries/retry.ts";
+import { eventOutboxBackoff, eventOutboxCallMs, eventsSentAtOnce } from "../../../domain/limits.ts";
 import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
-import { type Happening, newEvent } from "../../events.ts";
-import type { EventOutboxSql } from "../sql/event-outbox.sql.ts";
+import { type EventParams, newEvent } from "../../events.ts";
+import type { FailureLog } from "../../failure-log.ts";
+import type { Statements } from "../sql/statements.ts";
 import type { ServiceState } from "../state.ts";
 
 /**
- * Records what was done in a service. To be called inside the transaction of the change itself; the account is told
- * after the commit.
+ * Records what was done in a service. To be called inside the transaction of the change itself; it is sent to the
+ * account after the commit.
  * @param now milliseconds since the epoch
  */
 export function recordEvent(
-  { sql }: { sql: Pick<EventOutboxSql, "queueEvent"> },
-  happening: Happening,
+  { sql }: { sql: Pick<Statements, "queueEvent"> },
+  params: EventParams,
   now: number,
 ): void {
-  const event = newEvent(happening, now);
+  const event = newEvent(params, now);
   sql.queueEvent(event.id, JSON.stringify(event));
 }
 
-/** Hands a service's events to its account, again and again until it has taken them. */
+/** Sends a service's events to its account until it has taken them: at least once each, the oldest first. */
 export class EventOutbox {
   readonly #state: Pick<ServiceState, "db" | "sql">;
   readonly #alarm: Pick<Alarm, "noLaterThan">;
-  readonly #give: (events: AccountEvent[]) => Promise<Result<null>>;
+  readonly #failureLog: FailureLog;
+  readonly #send: (events: AccountEvent[]) => Promise<Result<null>>;
   #isScheduled = false;
   #isSending = false;
   #failures = 0;
 
-  /** @param give hands events to the account; rejects where it cannot be reached */
+  /** @param send gives events to the account; rejects where it cannot be reached */
   constructor(
     state: Pick<ServiceState, "db" | "sql">,
     alarm: Pick<Alarm, "noLaterThan">,
-    give: (events: AccountEvent[]) => Promise<Result<null>>,
+    failureLog: FailureLog,
+    send: (events: AccountEvent[]) => Promise<Result<null>>,
   ) {
     this.#state = state;
     this.#alarm = alarm;
-    this.#give = give;
+    this.#failureLog = failureLog;
+    this.#send = send;
   }
 
   /** To be called at every write of an event, also one that is taken back: it looks after the transaction. */
@@ -76,17 +80,13 @@ export class EventOutbox {
   }
 
   async #isTaken(events: readonly string[]): Promise<boolean> {
-    try {
-      return (await this.#give(events.map((event) => JSON.parse(event)))).ok;
-    } catch {
-      return false;
-    }
+    const taken = await this.#failureLog.attemptResult("record events at the account", () =>
+      this.#send(events.map((event) => JSON.parse(event))),
+    );
+    return taken !== null;
   }
 
-  /** Long enough that an alarm does not ring while a usual call is under way. */
   #delayMs(): number {
-    return usualCallMs + redeliveryDelayMs(this.#failures + 1, Math.random());
+    return eventOutboxCallMs + backoffDelayMs(eventOutboxBackoff, this.#failures + 1, Math.random());
   }
 }
-
-const usualCallMs = 5_000;

@@ -5,18 +5,18 @@ import type { Followers } from "../../followers.ts";
 export const nudgesFollowed = "news";
 
 /**
- * Tells followers which parts of a service have changed: the first change at once, those that come in quick succession
+ * Notifies followers of which parts of a service have changed: of the first change at once, of those in quick succession
  * together. Nothing of it is written, and while nobody follows nothing is done.
  */
 export class Nudges {
-  readonly #followers: Pick<Followers, "isFollowed" | "tell">;
+  readonly #followers: Pick<Followers, "isFollowed" | "send">;
   readonly #everyMs: number;
-  readonly #untold = new Set<ServicePart>();
+  readonly #pending = new Set<ServicePart>();
   #isScheduled = false;
-  /** Set while the next nudge has to wait. It keeps the object awake, so that what is untold is not lost. */
+  /** Set while the next nudge has to wait. It keeps the object awake, so that what is pending is not lost. */
   #pause: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(followers: Pick<Followers, "isFollowed" | "tell">, everyMs: number = nudgeEveryMs) {
+  constructor(followers: Pick<Followers, "isFollowed" | "send">, everyMs: number = nudgeEveryMs) {
     this.#followers = followers;
     this.#everyMs = everyMs;
   }
@@ -24,25 +24,25 @@ export class Nudges {
   /** To be called when something visible was written, inside the transaction or after it. */
   changed(parts: readonly ServicePart[]): void {
     if (!this.#followers.isFollowed(nudgesFollowed)) return;
-    for (const part of parts) this.#untold.add(part);
+    for (const part of parts) this.#pending.add(part);
     if (this.#isScheduled || this.#pause !== null) return;
     this.#isScheduled = true;
-    // After the transaction, so that its parts are told together.
+    // After the transaction, so that its parts are sent together.
     queueMicrotask(() => {
       this.#isScheduled = false;
-      this.#tell();
+      this.#send();
     });
   }
 
-  #tell(): void {
+  #send(): void {
     this.#pause = null;
-    if (this.#untold.size === 0 || !this.#followers.isFollowed(nudgesFollowed)) {
-      this.#untold.clear();
+    if (this.#pending.size === 0 || !this.#followers.isFollowed(nudgesFollowed)) {
+      this.#pending.clear();
       return;
     }
-    const nudge: ServiceNudge = { changed: [...this.#untold].sort() };
-    this.#untold.clear();
-    this.#followers.tell(nudgesFollowed, [nudge]);
-    this.#pause = setTimeout(() => this.#tell(), this.#everyMs);
+    const nudge: ServiceNudge = { changed: [...this.#pending].sort() };
+    this.#pending.clear();
+    this.#followers.send(nudgesFollowed, [nudge]);
+    this.#pause = setTimeout(() => this.#send(), this.#everyMs);
   }
 }

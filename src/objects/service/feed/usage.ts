@@ -23,8 +23,13 @@ import {
   usageSteps,
 } from "../../../domain/usage/usage.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, ServiceSql } from "../sql/service.sql.ts";
-import { type UsageSql, usageSql } from "../sql/usage.sql.ts";
+import type { BackendRow } from "../sql/service.sql.ts";
+import type { Statements } from "../sql/statements.ts";
+
+type UsageSql = Pick<
+  Statements,
+  "environments" | "usageIn" | "usageBetween" | "hasUsageSince" | "putUsage" | "deleteUsageBefore"
+>;
 
 interface Minute {
   minute: number;
@@ -39,16 +44,14 @@ interface Minute {
 export class UsageCounters {
   readonly #db: Database;
   readonly #sql: UsageSql;
-  readonly #environments: ServiceSql["environments"];
   /** What is not written down yet, by the environment's name and the minute. */
   readonly #counted = new Map<string, Map<number, UsageCounts>>();
   /** When the first of it was counted, in milliseconds since the epoch. */
   #since: number | null = null;
 
-  constructor(db: Database, environments: ServiceSql["environments"]) {
+  constructor(db: Database, sql: UsageSql) {
     this.#db = db;
-    this.#sql = usageSql(db);
-    this.#environments = environments;
+    this.#sql = sql;
   }
 
   /** @param now milliseconds since the epoch, as all times here */
@@ -92,9 +95,9 @@ export class UsageCounters {
   }
 
   #write(now: number): void {
-    const rows = this.#environments().flatMap(({ seq, name }) =>
-      this.#unwritten(name).map((counted) => ({ seq, ...counted })),
-    );
+    const rows = this.#sql
+      .environments()
+      .flatMap(({ seq, name }) => this.#unwritten(name).map((counted) => ({ seq, ...counted })));
     const hour = Math.floor(now / usageDeleteEveryMs) * usageDeleteEveryMs;
     // The first row of an hour is the mark that lets old ones be deleted once in it, also by an object that was evicted.
     if (rows.some(({ minute }) => minute >= hour) && !this.#sql.hasUsageSince(hour)) {
@@ -121,7 +124,8 @@ export class UsageCounters {
     const rows = this.#sql.usageBetween(Math.max(from, now - usageKeptMs), from + count * stepMs);
     const written = Map.groupBy(rows, ({ environment }) => environment);
     return ok(
-      this.#environments()
+      this.#sql
+        .environments()
         .filter(({ name }) => allowed?.includes(name) ?? true)
         .map(({ seq, name }) =>
           usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),

@@ -1,45 +1,68 @@
 import { type ServicePart, serviceParts } from "../../../protocol/service-nudge.ts";
-import type { BackendsSql } from "../sql/backends.sql.ts";
-import type { ImagesSql } from "../sql/images.sql.ts";
-import type { ServiceSql } from "../sql/service.sql.ts";
+import type { Writes } from "../sql/statements.ts";
 
-type Sql = ServiceSql & ImagesSql & BackendsSql;
+const all: readonly ServicePart[] = serviceParts;
+const environments: readonly ServicePart[] = ["environments"];
+// What an environment resolves to depends on images and on the account's clusters.
+const images: readonly ServicePart[] = ["images", "environments"];
+const backends: readonly ServicePart[] = ["backends"];
+const none: readonly ServicePart[] = [];
 
 /**
- * The same statements, with `changed` called at each that changes what a reader of the service sees. What is left out
- * is of no concern to readers: deliveries, deadlines, fencing tokens.
+ * The same statements, with `changed` called after each that changes what a reader of the service sees: with the parts
+ * that it changes. Every write has its line; one that is forgotten does not compile.
  */
-export function tellingChanges<S extends Sql>(sql: S, changed: (parts: readonly ServicePart[]) => void): S {
-  function telling<Values extends unknown[], T>(
+export function notifyingWrites(writes: Writes, changed: (parts: readonly ServicePart[]) => void): Writes {
+  function changes<Params extends unknown[], Written>(
     parts: readonly ServicePart[],
-    write: (...values: Values) => T,
-  ) {
-    return (...values: Values): T => {
-      const result = write(...values);
+    write: (...params: Params) => Written,
+  ): (...params: Params) => Written {
+    if (parts.length === 0) return write;
+    return (...params) => {
+      const written = write(...params);
       changed(parts);
-      return result;
+      return written;
     };
   }
-  // What an environment resolves to depends on images and on the account's clusters.
-  const images: readonly ServicePart[] = ["images", "environments"];
-  const environments: readonly ServicePart[] = ["environments"];
-  const backends: readonly ServicePart[] = ["backends"];
   return {
-    ...sql,
-    reviveService: telling(serviceParts, sql.reviveService),
-    removeService: telling(serviceParts, sql.removeService),
-    setDefaultEnvironment: telling(environments, sql.setDefaultEnvironment),
-    setConfig: telling(environments, sql.setConfig),
-    insertEnvironment: telling(environments, sql.insertEnvironment),
-    updateEnvironment: telling(environments, sql.updateEnvironment),
-    setPin: telling(environments, sql.setPin),
-    deleteEnvironment: telling(environments, sql.deleteEnvironment),
-    putImage: telling(images, sql.putImage),
-    deleteImage: telling(images, sql.deleteImage),
-    setTag: telling(images, sql.setTag),
-    deleteTag: telling(images, sql.deleteTag),
-    insertBackend: telling(backends, sql.insertBackend),
-    setStatus: telling(backends, sql.setStatus),
-    deleteBackend: telling(backends, sql.deleteBackend),
+    // Set up and not visible before its first environment is inserted.
+    insertService: changes(none, writes.insertService),
+    reviveService: changes(all, writes.reviveService),
+    removeService: changes(all, writes.removeService),
+    setDefaultEnvironment: changes(environments, writes.setDefaultEnvironment),
+    setFencingCeiling: changes(none, writes.setFencingCeiling),
+    setConfig: changes(environments, writes.setConfig),
+
+    insertEnvironment: changes(environments, writes.insertEnvironment),
+    updateEnvironment: changes(environments, writes.updateEnvironment),
+    setPin: changes(environments, writes.setPin),
+    deleteEnvironment: changes(environments, writes.deleteEnvironment),
+    // Each comes with the pin that it records.
+    insertRevision: changes(none, writes.insertRevision),
+
+    putImage: changes(images, writes.putImage),
+    deleteImage: changes(images, writes.deleteImage),
+    setTag: changes(images, writes.setTag),
+    deleteTag: changes(images, writes.deleteTag),
+    insertPush: changes(none, writes.insertPush),
+
+    insertBackend: changes(backends, writes.insertBackend),
+    acknowledge: changes(none, writes.acknowledge),
+    acknowledgeWithUrl: changes(none, writes.acknowledgeWithUrl),
+    acknowledgeWithStatus: changes(backends, writes.acknowledgeWithStatus),
+    retrySpawn: changes(none, writes.retrySpawn),
+    setDeadline: changes(none, writes.setDeadline),
+    deleteBackend: changes(backends, writes.deleteBackend),
+    noteSpawn: changes(none, writes.noteSpawn),
+
+    insertDelivery: changes(none, writes.insertDelivery),
+    retryDelivery: changes(none, writes.retryDelivery),
+    deleteDelivery: changes(none, writes.deleteDelivery),
+    deleteDeliveriesOf: changes(none, writes.deleteDeliveriesOf),
+
+    queueEvent: changes(none, writes.queueEvent),
+    dropQueuedEvents: changes(none, writes.dropQueuedEvents),
+    putUsage: changes(none, writes.putUsage),
+    deleteUsageBefore: changes(none, writes.deleteUsageBefore),
   };
 }

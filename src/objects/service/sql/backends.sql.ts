@@ -3,21 +3,9 @@ import type { Database } from "../../database.ts";
 import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
 
 /** Live backends, which are their own delivery records, and the deliveries of everything else. */
-export function backendsSql(db: Database) {
-  /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
-  function noteSpawn(environment: string, at: number): void {
-    db.run(
-      `UPDATE environments SET last_spawned_at = ?1
-       WHERE name = ?2 AND created_at <= ?1 AND coalesce(last_spawned_at, 0) < ?1`,
-      at,
-      environment,
-    );
-  }
-
+export function backendsReads(db: Pick<Database, "all" | "first">) {
   return {
     backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
-    /** All that are kept: the live ones, and those ended here that their shard does not know of yet. */
-    backends: () => db.all<BackendRow>("SELECT * FROM backends ORDER BY fencing_token"),
     liveBackends: () =>
       db.all<BackendRow>("SELECT * FROM backends WHERE status != 'terminated' ORDER BY fencing_token"),
     liveCount: (environment: string) =>
@@ -31,7 +19,7 @@ export function backendsSql(db: Database) {
         `SELECT environment, digest, count(*) AS count FROM backends WHERE status != 'terminated'
          GROUP BY environment, digest ORDER BY count DESC, digest`,
       ),
-    /** What heartbeats are held against: the live backends of one cluster, or of all. */
+    /** What heartbeats are compared with: the live backends of one cluster, or of all. */
     judgedBackends: (cluster: string | null) =>
       db.all<JudgedRow>(
         `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at FROM backends
@@ -44,6 +32,46 @@ export function backendsSql(db: Database) {
         environment,
         key,
       ),
+    /** What the alarm needs to know of every backend. */
+    wakeList: () =>
+      db.all<WakeRow>(
+        "SELECT id, environment, created_at, status, next_attempt_at, deadline_at, untold FROM backends",
+      ),
+    /** When the youngest of an environment's kept backends was started. */
+    lastSpawnOf: (environment: Pick<EnvironmentRow, "name" | "created_at">) =>
+      db.first<{ at: number | null }>(
+        "SELECT max(created_at) AS at FROM backends WHERE environment = ? AND created_at >= ?",
+        environment.name,
+        environment.created_at,
+      )?.at ?? null,
+
+    delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
+    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
+  };
+}
+export type BackendsReads = ReturnType<typeof backendsReads>;
+
+export type WakeRow = Pick<
+  BackendRow,
+  "id" | "environment" | "created_at" | "status" | "next_attempt_at" | "deadline_at" | "untold"
+>;
+
+/**
+ * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
+ * that do so are named for it, and two of them carry something else in the same row written.
+ */
+export function backendsWrites(db: Pick<Database, "run">) {
+  /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
+  function noteSpawn(environment: string, at: number): void {
+    db.run(
+      `UPDATE environments SET last_spawned_at = ?1
+       WHERE name = ?2 AND created_at <= ?1 AND coalesce(last_spawned_at, 0) < ?1`,
+      at,
+      environment,
+    );
+  }
+
+  return {
     /** @returns false where a backend has this id already */
     insertBackend: (row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold">) =>
       db.run(
@@ -63,8 +91,17 @@ export function backendsSql(db: Database) {
         row.next_attempt_at,
         row.deadline_at,
       ),
-    /** Enters a status. A spawn that is still to be delivered is not delivered any more. */
-    setStatus: (
+    /** Acknowledges spawns, many at a time. */
+    acknowledge: (ids: readonly string[]) =>
+      db.run(
+        "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+        JSON.stringify(ids),
+      ),
+    /** Acknowledges a spawn, with the URL that its cluster gave. */
+    acknowledgeWithUrl: (id: string, url: string) =>
+      db.run("UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
+    /** Enters a status, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
+    acknowledgeWithStatus: (
       row: Pick<BackendRow, "id" | "status" | "status_at" | "reason" | "deadline_at"> & { untold: boolean },
     ) =>
       db.run(
@@ -77,45 +114,18 @@ export function backendsSql(db: Database) {
         row.untold ? 1 : 0,
         row.id,
       ),
+    /** Schedules a spawn's next attempt. @param attempts how many were made */
+    retrySpawn: (id: string, attempts: number, at: number) =>
+      db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
     setDeadline: (id: string, at: number | null) =>
       db.run("UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
-    /** The URL came with the acknowledgement, and is as durable as the answer that carries it. */
-    setBaseUrl: (id: string, url: string) =>
-      db.run("UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
-    /** Writes acknowledgements down, many at a time. */
-    markDelivered: (ids: readonly string[]) =>
-      db.run(
-        "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-        JSON.stringify(ids),
-      ),
-    setNextAttempt: (id: string, attempts: number, at: number) =>
-      db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
-    /** What the alarm needs to know of every backend. */
-    wakeList: () =>
-      db.all<
-        Pick<
-          BackendRow,
-          "id" | "environment" | "created_at" | "status" | "next_attempt_at" | "deadline_at" | "untold"
-        >
-      >("SELECT id, environment, created_at, status, next_attempt_at, deadline_at, untold FROM backends"),
     /** Takes a backend out that has ended and that its shard knows to have ended. */
     deleteBackend: (row: Pick<BackendRow, "id" | "environment" | "created_at">) => {
       noteSpawn(row.environment, row.created_at);
       db.run("DELETE FROM backends WHERE id = ?", row.id);
     },
     noteSpawn,
-    /** When the youngest of an environment's kept backends was started. */
-    lastSpawnOf: (environment: Pick<EnvironmentRow, "name" | "created_at">) =>
-      db.first<{ at: number | null }>(
-        "SELECT max(created_at) AS at FROM backends WHERE environment = ? AND created_at >= ?",
-        environment.name,
-        environment.created_at,
-      )?.at ?? null,
 
-    delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
-    deliveriesOf: (backend: string) =>
-      db.all<DeliveryRow>("SELECT * FROM deliveries WHERE backend = ?", backend),
     insertDelivery: (row: Omit<DeliveryRow, "attempts">) =>
       db.run(
         `INSERT INTO deliveries (id, type, cluster, backend, data, next_attempt_at, expires_at)
@@ -128,10 +138,11 @@ export function backendsSql(db: Database) {
         row.next_attempt_at,
         row.expires_at,
       ),
+    /** Schedules a delivery's next attempt. @param attempts how many were made */
     retryDelivery: (id: string, attempts: number, at: number) =>
       db.run("UPDATE deliveries SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
     deleteDelivery: (id: string) => db.run("DELETE FROM deliveries WHERE id = ?", id),
     deleteDeliveriesOf: (backend: string) => db.run("DELETE FROM deliveries WHERE backend = ?", backend),
   };
 }
-export type BackendsSql = ReturnType<typeof backendsSql>;
+export type BackendsWrites = ReturnType<typeof backendsWrites>;

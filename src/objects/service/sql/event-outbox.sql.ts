@@ -11,13 +11,20 @@ export const eventOutboxMigration: Migration = {
 };
 
 /** Events that the account has not taken yet. */
-export function eventOutboxSql(db: Pick<Database, "all" | "run">) {
+export function eventOutboxReads(db: Pick<Database, "all">) {
   return {
-    queueEvent: (id: string, event: string) => db.run("INSERT INTO event_outbox VALUES (?, ?)", id, event),
     queuedEvents: (limit: number) =>
       db.all<{ id: string; event: string }>("SELECT id, event FROM event_outbox ORDER BY id LIMIT ?", limit),
+  };
+}
+export type EventOutboxReads = ReturnType<typeof eventOutboxReads>;
+
+export function eventOutboxWrites(db: Pick<Database, "run">) {
+  return {
+    queueEvent: (id: string, event: string) =>
+      db.run("INSERT INTO event_outbox (id, event) VALUES (?, ?)", id, event),
     dropQueuedEvents: (ids: readonly string[]) =>
       db.run("DELETE FROM event_outbox WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids)),
   };
 }
-export type EventOutboxSql = ReturnType<typeof eventOutboxSql>;
+export type EventOutboxWrites = ReturnType<typeof eventOutboxWrites>;

@@ -2,11 +2,31 @@ import type { Database } from "../../database.ts";
 import type { ImageRow, PushRow, TagRow } from "./service.sql.ts";
 
 /** Images, the tags that stand on them, and every push. */
-export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
+export function imagesReads(db: Pick<Database, "all" | "first">) {
   return {
     image: (digest: string) => db.first<ImageRow>("SELECT * FROM images WHERE digest = ?", digest),
     imagesBefore: (seq: number, limit: number) =>
       db.all<ImageRow>("SELECT * FROM images WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
+    tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
+    tagsOf: (digest: string) =>
+      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
+    recentTags: (limit: number) =>
+      db.all<{ tag: string }>("SELECT tag FROM tags ORDER BY push DESC LIMIT ?", limit),
+    recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),
+    /** Revisions that resolved to a digest, among the `recent` latest of each environment that still exists. */
+    recentRevisionsOf: (digest: string, recent: number) =>
+      db.all<{ name: string; revision: number }>(
+        `SELECT e.name, r.revision FROM revisions r JOIN environments e ON e.seq = r.environment
+         WHERE r.digest = ? AND r.revision > e.revision - ? ORDER BY e.seq, r.revision DESC`,
+        digest,
+        recent,
+      ),
+  };
+}
+export type ImagesReads = ReturnType<typeof imagesReads>;
+
+export function imagesWrites(db: Pick<Database, "run">) {
+  return {
     /** Records an image, or brings one that is pushed again to the top. */
     putImage: (row: Omit<ImageRow, "seq">) => {
       db.run("DELETE FROM images WHERE digest = ?", row.digest);
@@ -23,11 +43,6 @@ export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
       for (const table of ["images", "tags", "pushes"])
         db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);
     },
-    tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
-    tagsOf: (digest: string) =>
-      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
-    recentTags: (limit: number) =>
-      db.all<{ tag: string }>("SELECT tag FROM tags ORDER BY push DESC LIMIT ?", limit),
     setTag: (tag: string, digest: string, claimedAt: number | null) =>
       db.run(
         `INSERT INTO tags (tag, digest, push, claimed_at) VALUES (?, ?, (SELECT max(seq) FROM pushes), ?)
@@ -45,15 +60,6 @@ export function imagesSql(db: Pick<Database, "all" | "first" | "run">) {
         row.repository,
         row.pushed_at,
       ),
-    recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),
-    /** Revisions that resolved to a digest, among the `recent` latest of each environment that still exists. */
-    recentRevisionsOf: (digest: string, recent: number) =>
-      db.all<{ name: string; revision: number }>(
-        `SELECT e.name, r.revision FROM revisions r JOIN environments e ON e.seq = r.environment
-         WHERE r.digest = ? AND r.revision > e.revision - ? ORDER BY e.seq, r.revision DESC`,
-        digest,
-        recent,
-      ),
   };
 }
-export type ImagesSql = ReturnType<typeof imagesSql>;
+export type ImagesWrites = ReturnType<typeof imagesWrites>;

@@ -192,9 +192,26 @@ export type DeliveryRow = {
 };
 
 /** The service itself, its environments and their revisions; images and backends have files of their own. */
-export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
+export function serviceReads(db: Pick<Database, "all" | "first">) {
   return {
     service: () => db.first<ServiceRow>("SELECT * FROM service"),
+    /** Oldest first. */
+    environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
+    environment: (name: string) =>
+      db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
+    revisionsBefore: (environment: number, revision: number, limit: number) =>
+      db.all<RevisionRow>(
+        "SELECT * FROM revisions WHERE environment = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+        environment,
+        revision,
+        limit,
+      ),
+  };
+}
+export type ServiceReads = ReturnType<typeof serviceReads>;
+
+export function serviceWrites(db: Pick<Database, "run">) {
+  return {
     insertService: (row: Omit<ServiceRow, "removed_at" | "fencing_ceiling">) =>
       db.run(
         `INSERT INTO service (id, account, name, code, created_at, default_environment, config, config_version)
@@ -221,10 +238,6 @@ export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
 
-    /** Oldest first. */
-    environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
-    environment: (name: string) =>
-      db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) =>
       db.run(
         `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)
@@ -252,7 +265,8 @@ export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
 
     insertRevision: (row: RevisionRow) =>
       db.run(
-        "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.environment,
         row.revision,
         row.image,
@@ -263,13 +277,6 @@ export function serviceSql(db: Pick<Database, "all" | "first" | "run">) {
         row.note,
         row.at,
       ),
-    revisionsBefore: (environment: number, revision: number, limit: number) =>
-      db.all<RevisionRow>(
-        "SELECT * FROM revisions WHERE environment = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
-        environment,
-        revision,
-        limit,
-      ),
   };
 }
-export type ServiceSql = ReturnType<typeof serviceSql>;
+export type ServiceWrites = ReturnType<typeof serviceWrites>;

@@ -15,7 +15,7 @@ export const usageMigration: Migration = {
 export type UsageRow = { minute: number; environment: number; counts: string };
 
 /** What happened in each environment, by the minute. The minute leads the key: ranges are read, old rows deleted. */
-export function usageSql(db: Database) {
+export function usageReads(db: Pick<Database, "all" | "first">) {
   return {
     usageIn: (minute: number, environment: number) =>
       db.first<Pick<UsageRow, "counts">>(
@@ -30,6 +30,14 @@ export function usageSql(db: Database) {
         from,
         to,
       ),
+    hasUsageSince: (minute: number) =>
+      db.first("SELECT 1 FROM usage WHERE minute >= ? LIMIT 1", minute) !== undefined,
+  };
+}
+export type UsageReads = ReturnType<typeof usageReads>;
+
+export function usageWrites(db: Pick<Database, "run">) {
+  return {
     putUsage: (row: UsageRow) =>
       db.run(
         `INSERT INTO usage (minute, environment, counts) VALUES (?, ?, ?)
@@ -38,8 +46,6 @@ export function usageSql(db: Database) {
         row.environment,
         row.counts,
       ),
-    hasUsageSince: (minute: number) =>
-      db.first("SELECT 1 FROM usage WHERE minute >= ? LIMIT 1", minute) !== undefined,
     /** Deletes at most `limit` rows, the oldest first. */
     deleteUsageBefore: (minute: number, limit: number) =>
       db.run(
@@ -50,4 +56,4 @@ export function usageSql(db: Database) {
       ),
   };
 }
-export type UsageSql = ReturnType<typeof usageSql>;
+export type UsageWrites = ReturnType<typeof usageWrites>;

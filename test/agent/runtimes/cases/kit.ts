@@ -1,5 +1,6 @@
+import { isIPv6 } from "node:net";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
-import type { Runtime, Started, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
+import type { Address, Runtime, Started, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
 import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
 
 /** A bound for giving up on a busy machine, not a measure. */
@@ -103,10 +104,12 @@ export async function readUntil(runtime: Runtime, backendId: string, wanted: str
   throw new Error(`the output ended without \`${wanted}\`:\n${lines.join("\n")}`);
 }
 
-/** The status of an HTTP answer on a port; null where nobody answers. */
-export async function statusOn(port: number): Promise<number | null> {
+/** The status of an HTTP answer at an address; null where nobody answers. */
+export async function statusAt({ host, port }: Address): Promise<number | null> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } });
+    const response = await fetch(`http://${isIPv6(host) ? `[${host}]` : host}:${port}/`, {
+      headers: { connection: "close" },
+    });
     await response.arrayBuffer();
     return response.status;
   } catch {

@@ -1,6 +1,7 @@
+import { isIP } from "node:net";
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Case, collect, never, readUntil, statusOn } from "./kit.ts";
+import { type Case, collect, never, readUntil, statusAt } from "./kit.ts";
 
 /** Pulls, starts, stops and ends. */
 export function lifeCases(test: Case): void {
@@ -32,9 +33,11 @@ export function lifeCases(test: Case): void {
     expect(await collect(bench.runtime.logs(spec.backendId, never))).toEqual([]);
   });
 
-  test("a started backend answers HTTP on its port", async (bench) => {
-    const { port } = await bench.start("serve");
-    await eventually(() => statusOn(port)).toBe(200);
+  test("a started backend answers HTTP at its address, an IP address and a port", async (bench) => {
+    const { address } = await bench.start("serve");
+    expect(isIP(address.host)).not.toBe(0);
+    expect(address.port).toBeGreaterThan(0);
+    await eventually(() => statusAt(address)).toBe(200);
   });
 
   test("a backend sees PORT and its environment exactly", async (bench) => {
@@ -132,11 +135,11 @@ export function lifeCases(test: Case): void {
     ["hard", 137],
   ] as const) {
     test(`nothing of a backend runs on after a ${kind} stop, its descendants included`, async (bench) => {
-      const { id, port, exited } = await bench.startUntil("serving", "descendant");
-      await eventually(() => statusOn(port)).toBe(200);
+      const { id, address, exited } = await bench.startUntil("serving", "descendant");
+      await eventually(() => statusAt(address)).toBe(200);
       await bench.runtime.stop(id, kind);
       expect(await exited).toBe(code);
-      expect(await statusOn(port)).toBeNull();
+      expect(await statusAt(address)).toBeNull();
     });
   }
 
@@ -145,12 +148,12 @@ export function lifeCases(test: Case): void {
       bench.startUntil("serving", "serve"),
       bench.startUntil("ready", "handle-sigterm"),
     ]);
-    expect(one.port).not.toBe(other.port);
-    await eventually(() => statusOn(one.port)).toBe(200);
+    expect(one.address).not.toEqual(other.address);
+    await eventually(() => statusAt(one.address)).toBe(200);
     await bench.runtime.stop(other.id, "soft");
     expect(await other.exited).toBe(5);
     await bench.runtime.remove(other.id);
-    expect(await statusOn(one.port)).toBe(200);
+    expect(await statusAt(one.address)).toBe(200);
     await bench.runtime.stop(one.id, "hard");
     await one.exited;
     expect(await collect(bench.runtime.logs(one.id, never))).toEqual(["serving"]);

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Case, collect, never, statusOn } from "./kit.ts";
+import { type Case, collect, never, statusAt } from "./kit.ts";
 
 /** What a runtime has, and what one made anew over the same place finds. */
 export function listCases(test: Case): void {
@@ -10,17 +10,17 @@ export function listCases(test: Case): void {
     await ended.exited;
     const found = new Map((await bench.runtime.list()).map((each) => [each.backendId, each]));
     expect([...found.keys()].toSorted()).toEqual([running.id, ended.id].toSorted());
-    expect(found.get(running.id)?.port).toBe(running.port);
+    expect(found.get(running.id)?.address).toEqual(running.address);
     expect(await found.get(ended.id)?.exited).toBe(3);
     await bench.runtime.remove(ended.id);
     expect(await bench.listedIds()).toEqual([running.id]);
   });
 
   test("a running backend is found by a runtime made anew, which can do with it what the first could", async (bench) => {
-    const { id, port } = await bench.startUntil("ready", "handle-sigterm");
+    const { id, address } = await bench.startUntil("ready", "handle-sigterm");
     const anew = await bench.place.open();
     const [found] = await anew.list();
-    expect(found).toMatchObject({ backendId: id, port });
+    expect(found).toMatchObject({ backendId: id, address });
     const lines = collect(anew.logs(id, never));
     await anew.stop(id, "soft");
     expect(await found?.exited).toBe(5);
@@ -30,12 +30,12 @@ export function listCases(test: Case): void {
   });
 
   test("a backend that was found can be ended hard", async (bench) => {
-    const { id, port } = await bench.startUntil("serving", "descendant");
+    const { id, address } = await bench.startUntil("serving", "descendant");
     const anew = await bench.place.open();
     const [found] = await anew.list();
     await anew.stop(id, "hard");
     expect(await found?.exited).toBe(137);
-    expect(await statusOn(port)).toBeNull();
+    expect(await statusAt(address)).toBeNull();
   });
 
   test("a stop by a runtime made anew needs no list before it", async (bench) => {
@@ -65,7 +65,7 @@ export function listCases(test: Case): void {
         expect(await runtime.start({ ...bench.spec("serve"), backendId })).toMatchObject({ ok: false });
       }
     }
-    await eventually(() => statusOn(running.port)).toBe(200);
+    await eventually(() => statusAt(running.address)).toBe(200);
     expect(await bench.listedIds()).toEqual([running.id, ended.id].toSorted());
     expect(await collect(bench.runtime.logs(ended.id, never))).toEqual(["bye"]);
   });

@@ -51,7 +51,7 @@ test("a clock that is put back loses no output, once there is news after a cut",
   expect(read(30, 31, 32, 6, 7)).toEqual([false, false, true, true, true]);
 });
 
-test("only what may be missing is asked for again", () => {
+test("only what may be missing is requested again", () => {
   const place = new LogPlace();
   expect(place.resume()).toBeUndefined();
   place.advance(frameOf(["o", 40, ""]));

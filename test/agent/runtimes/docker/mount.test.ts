@@ -8,11 +8,11 @@ const env = {
 };
 
 describe("the folder of a mount", () => {
-  test.for([undefined, false])("is none where none is asked for: %s", (mount) => {
+  test.for([undefined, false])("is none where none is requested: %s", (mount) => {
     expect(mountFolder({ mount, env })).toEqual({ ok: true, value: null });
   });
 
-  test("has the name that is asked for", () => {
+  test("has the name that is requested", () => {
     expect(mountFolder({ mount: "Shared_1.data", env })).toEqual({ ok: true, value: ["Shared_1.data"] });
   });
 

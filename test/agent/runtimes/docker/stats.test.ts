@@ -15,7 +15,7 @@ describe("a container's usage", () => {
   test.for([
     ["cgroup v1", { total_inactive_file: 300, inactive_file: 1 }, 600],
     ["cgroup v2", { inactive_file: 200 }, 700],
-    ["an engine that tells nothing of files", {}, 900],
+    ["an engine that reports nothing of files", {}, 900],
     ["more cached than used", { inactive_file: 901 }, 900],
   ] as const)("counts memory without idle cached files: %s", ([, stats, used]) => {
     expect(usageBetween(first, sample({ usage: 900, stats }, 100, 5000))).toMatchObject({

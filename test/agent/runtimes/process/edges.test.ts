@@ -63,7 +63,7 @@ test("a program without a slash is found on the path of the image before that of
 });
 
 test.for(tables)(
-  "a process keeps its identity, as %s tells, and one that is not there has none",
+  "a process keeps its identity in %s, and one that is not there has none",
   async ([, table]) => {
     const { pid } = process;
     const identity = (await table.identify(pid)) ?? "";
@@ -78,21 +78,18 @@ test.for(tables)(
   },
 );
 
-test.for(tables)(
-  "a process of an earlier start of the machine has left nothing, as %s tells",
-  async ([, table]) => {
-    const identity = "Mon Nov 24 07:24:59 1980";
-    expect(table.isOwnGroup({ ...noProcess, identity })).toBe(false);
-    expect(table.isOwnGroup({ pid: process.pid, identity })).toBe(false);
-  },
-);
+test.for(tables)("a process of an earlier boot has left nothing in %s", async ([, table]) => {
+  const identity = "Mon Nov 24 07:24:59 1980";
+  expect(table.isOwnGroup({ ...noProcess, identity })).toBe(false);
+  expect(table.isOwnGroup({ pid: process.pid, identity })).toBe(false);
+});
 
-test("/proc tells a process at once from one that had its id before", () => {
+test("/proc distinguishes a process at once from one that had its id before", () => {
   expect(procTable().isRunning({ pid: process.pid, identity: "another" })).toBe(false);
 });
 
 test.for(tables)(
-  "a process that was given the id of a backend's is let alone, as %s tells",
+  "a process that was given the id of a backend's is left alone with %s",
   async ([, table]) => {
     const place = await testProcessPlace();
     const other = spawn("/bin/sleep", ["1000"], { detached: true, stdio: "ignore" });
@@ -154,7 +151,7 @@ test("a start that cannot be written down leaves nothing running, and may be rep
   expect(await runtime.start(specOf("again"))).toMatchObject({ ok: true });
 });
 
-test("a start whose process cannot be told from others leaves nothing running, and may be repeated", async () => {
+test("a start whose process cannot be identified leaves nothing running, and may be repeated", async () => {
   const place = await testProcessPlace();
   const images = imagesOf("/bin/sleep", "1000", place.dir);
   const table = { ...processTable(), identify: () => Promise.reject(new Error("too many open files")) };
@@ -208,7 +205,7 @@ test("nothing of a backend runs before it is written down", async () => {
   expect(await readdir(place.dir)).toEqual([]);
 });
 
-test("the end of a backend that this process has started is told without a look", async () => {
+test("the end of a backend that this process has started is noticed without a check", async () => {
   const place = await testProcessPlace();
   const runtime = place.open({ images: imagesOf("/bin/sh", "-c", "exit 3"), pollEveryMs: 3_600_000 });
   const started = await runtime.start(specOf("brief"));

@@ -14,10 +14,10 @@ vi.setConfig({ testTimeout: 60_000 });
 const starter = fileURLToPath(new URL("../fixtures/starter.ts", import.meta.url));
 
 /**
- * Runs an agent that starts backends, and kills it as soon as it has told of a number of them.
+ * Runs an agent that starts backends, and kills it as soon as it has printed a number of them.
  * @param what see the starter
  * @param script what each backend does; the place is among its arguments
- * @returns the backends that it has told of
+ * @returns the backends that it has printed
  */
 async function startAndKill(place: ProcessPlace, what: string, killAfter: number, script: string) {
   await mkdir(place.dir, { recursive: true });
@@ -92,7 +92,7 @@ test("the exit code and the output of a backend that ended while nobody watched 
   expect([lines[0], lines.at(-1)]).toEqual(["ready", "ending"]);
 });
 
-test("nobody can tell the exit code of a backend that somebody else killed while nobody watched", async () => {
+test("the exit code of a backend that another program killed while no agent ran is unknown", async () => {
   const place = await testProcessPlace();
   const { group } = await abandoned(place, endsWithFive);
   process.kill(-group, "SIGKILL");

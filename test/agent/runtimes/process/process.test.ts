@@ -4,11 +4,11 @@ import { cpuMs, psTable } from "../../../../src/agent/runtimes/process/ps-table.
 import { runtimeCases } from "../runtime.case.ts";
 import { makeProcessPlace, programImages } from "./subject.ts";
 
-describe("processes that /proc tells of", () => {
+describe("processes of /proc", () => {
   runtimeCases(() => ({ makePlace: () => makeProcessPlace(procTable()), images: programImages }));
 });
 
-describe("processes that ps tells of", () => {
+describe("processes of ps", () => {
   runtimeCases(() => ({ makePlace: () => makeProcessPlace(psTable()), images: programImages }));
 
   test.for([

@@ -1,12 +1,12 @@
 import { html } from "hono/html";
 import { describe, expect, test, vi } from "vitest";
-import { linesShown, logTelling } from "../../../../src/edge/pages/backend/log.tsx";
+import { linesShown, logRenderer } from "../../../../src/edge/pages/backend/log.tsx";
 import { logTextAnswer } from "../../../../src/edge/pages/backend/log-text.ts";
 import { outputBatches } from "../../../../src/edge/pages/backend/output-batches.ts";
 import { outputAnswer } from "../../../../src/edge/pages/backend/output-stream.ts";
 import { outputText } from "../../../../src/edge/pages/backend/output-text.ts";
-import { usageTelling } from "../../../../src/edge/pages/backend/usage.tsx";
-import { fragment } from "../../../../src/edge/pages/frame/layout.tsx";
+import { usageRenderer } from "../../../../src/edge/pages/backend/usage.tsx";
+import { fragment } from "../../../../src/edge/pages/frame/view.ts";
 import type { OutputLines } from "../../../../src/edge/streams/backend-output.ts";
 
 /** Output that comes when the test says so. */
@@ -98,23 +98,23 @@ describe("gathered output", () => {
 });
 
 describe("the log that lies on a page", () => {
-  const tell = async (telling: ReturnType<typeof logTelling>, lines: readonly string[]) => {
-    const told = telling.tell(lines);
-    return told === null ? "" : fragment(told);
+  const render = async (renderer: ReturnType<typeof logRenderer>, lines: readonly string[]) => {
+    const rendered = renderer.render(lines);
+    return rendered === null ? "" : fragment(rendered);
   };
   const some = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
   test("is begun anew by each stream, and then added to", async () => {
-    const telling = logTelling({ info, hasEnded: false });
-    expect(await tell(telling, ["a"])).toContain('hx-target="#log-lines" hx-swap="innerHTML"');
-    expect(await tell(telling, ["b"])).toContain('hx-target="#log-lines" hx-swap="beforeend"');
+    const renderer = logRenderer({ info, hasEnded: false });
+    expect(await render(renderer, ["a"])).toContain('hx-target="#log-lines" hx-swap="innerHTML"');
+    expect(await render(renderer, ["b"])).toContain('hx-target="#log-lines" hx-swap="beforeend"');
   });
 
   test(`loses its oldest lines as soon as it has more than ${linesShown}`, async () => {
-    const telling = logTelling({ info, hasEnded: false });
-    await tell(telling, some(linesShown / 2));
-    expect(await tell(telling, some(linesShown / 2))).not.toContain("delete");
-    const third = await tell(telling, ["one more"]);
+    const renderer = logRenderer({ info, hasEnded: false });
+    await render(renderer, some(linesShown / 2));
+    expect(await render(renderer, some(linesShown / 2))).not.toContain("delete");
+    const third = await render(renderer, ["one more"]);
     expect(third.match(/hx-swap="delete"/g)).toHaveLength(1);
     expect(third).toContain('hx-target="#log-0" hx-swap="delete"');
   });
@@ -123,9 +123,9 @@ describe("the log that lies on a page", () => {
 describe("the measurements on a page", () => {
   test("are the last 60 that its stream has told", async () => {
     const line = JSON.stringify({ mem_used: 1, mem_available: 2, cpu_used: 0, sys_cpu: 0 });
-    const telling = usageTelling();
-    telling.tell(Array(40).fill(line));
-    expect(await fragment(telling.tell(Array(40).fill(line)) ?? html``)).toContain("60 measurements");
+    const renderer = usageRenderer();
+    renderer.render(Array(40).fill(line));
+    expect(await fragment(renderer.render(Array(40).fill(line)) ?? html``)).toContain("60 measurements");
   });
 });
 
@@ -134,24 +134,24 @@ describe("a stream of output", () => {
     const { source, print, isCancelled } = scripted();
     let isAdmitted = true;
     const batches = outputBatches(source, 10);
-    const telling = logTelling({ info, hasEnded: false });
-    const answer = outputAnswer(batches, telling, async () => isAdmitted);
-    const heard = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-    await heard?.read();
+    const renderer = logRenderer({ info, hasEnded: false });
+    const answer = outputAnswer(batches, renderer, async () => isAdmitted);
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    await reader?.read();
     print(["for them"]);
-    expect((await heard?.read())?.value).toContain("for them");
+    expect((await reader?.read())?.value).toContain("for them");
     isAdmitted = false;
     print(["not for them"]);
-    expect(await heard?.read()).toMatchObject({ done: true });
+    expect(await reader?.read()).toMatchObject({ done: true });
     expect(isCancelled()).toBe(true);
   });
 
   test("leaves the cluster when the page leaves", async () => {
     const { source, isCancelled } = scripted();
-    const answer = outputAnswer(outputBatches(source, 10), logTelling({ info, hasEnded: false }), admitted);
-    const heard = answer.body?.getReader();
-    await heard?.read();
-    await heard?.cancel();
+    const answer = outputAnswer(outputBatches(source, 10), logRenderer({ info, hasEnded: false }), admitted);
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
     expect(isCancelled()).toBe(true);
   });
 });
@@ -159,12 +159,12 @@ describe("a stream of output", () => {
 describe("the log as text", () => {
   test("comes as it is printed, and is left when the client leaves", async () => {
     const { source, print, isCancelled } = scripted();
-    const heard = logTextAnswer(source, admitted).body?.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = logTextAnswer(source, admitted).body?.pipeThrough(new TextDecoderStream()).getReader();
     print(["one"]);
-    expect((await heard?.read())?.value).toBe("one\n");
+    expect((await reader?.read())?.value).toBe("one\n");
     print(["", "two"]);
-    expect((await heard?.read())?.value).toBe("\ntwo\n");
-    await heard?.cancel();
+    expect((await reader?.read())?.value).toBe("\ntwo\n");
+    await reader?.cancel();
     await vi.waitFor(() => expect(isCancelled()).toBe(true));
   });
 

@@ -1,76 +1,55 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../../src/protocol/jamsocket/v2.ts";
 import { type Backend, backendList } from "../../../../src/protocol/v3/backends.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createService,
-  createToken,
-  send,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
-import { pageVisitor } from "../../../support/worker/page-visitor.ts";
+import { call, createAccount, createService, createToken, send } from "../../../support/worker/api.ts";
+import { loggedIn } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
 
 const images = { latest: `sha256:${"1".repeat(64)}`, other: `sha256:${"2".repeat(64)}` };
 
-let account: TestAccount;
-let admin: ReturnType<typeof pageVisitor>;
-let agentToken: string;
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  agentToken = (await createCluster(account)).agent_token;
-  admin = pageVisitor(account.admin);
-});
-/** A service with the environments `default` and `prod`, and the ways to its backends. */
-async function newService(name: string) {
-  const api = await createService(account, name);
-  const token = account.admin;
-  for (const [tag, digest] of Object.entries(images)) {
-    await call(z.looseObject({}), `${api}/images`, { token, json: { digest, tag } });
-  }
-  await call(z.looseObject({}), `${api}/environments`, { token, json: { name: "prod", image: "other" } });
-  const path = `/service/${account.name}/${name}/backends`;
-
-  return {
-    path,
-    async start(environment: string, key?: string): Promise<string> {
-      const connect = `/v2/service/${account.name}/${name}/${environment}/connect`;
-      return (await call(connectAnswer, connect, { token, json: key === undefined ? {} : { key } }))
-        .backend_id;
-    },
-    async live(): Promise<Backend[]> {
-      return (await call(backendList, `${api}/backends?limit=200`, { token })).backends;
-    },
-    async end(id: string): Promise<void> {
-      const found = (await this.live()).find((backend) => backend.id === id);
-      const json = { status: "terminated", fencing_token: found?.fencing_token };
-      const told = await send(`/v3/agent/backends/${id}/status`, { token: agentToken, json });
-      expect(told.status).toBe(200);
-    },
-    /** The ids of the backends that the page shows, in its order. */
-    async shown(query: Record<string, string> = {}): Promise<string[]> {
-      const { html } = await admin.visit(`${path}?${new URLSearchParams(query)}`);
-      return [...html.matchAll(/href="\/backend\/(\w+)"/g)].map(([, id = ""]) => id);
-    },
-  };
-}
+const test = pageTest
+  /** Makes a service with the environments `default` and `prod`, and the ways to its backends. */
+  .extend("makeService", { scope: "file" }, ({ account, admin, agentToken }) => async (name: string) => {
+    const api = await createService(account, name);
+    const token = account.admin;
+    for (const [tag, digest] of Object.entries(images)) {
+      await call(z.looseObject({}), `${api}/images`, { token, json: { digest, tag } });
+    }
+    await call(z.looseObject({}), `${api}/environments`, { token, json: { name: "prod", image: "other" } });
+    const path = `/service/${account.name}/${name}/backends`;
+    const live = async (): Promise<Backend[]> =>
+      (await call(backendList, `${api}/backends?limit=200`, { token })).backends;
+    return {
+      path,
+      async start(environment: string, key?: string): Promise<string> {
+        const connect = `/v2/service/${account.name}/${name}/${environment}/connect`;
+        return (await call(connectAnswer, connect, { token, json: key === undefined ? {} : { key } }))
+          .backend_id;
+      },
+      live,
+      async end(id: string): Promise<void> {
+        const found = (await live()).find((backend) => backend.id === id);
+        const json = { status: "terminated", fencing_token: found?.fencing_token };
+        const reported = await send(`/v3/agent/backends/${id}/status`, { token: agentToken, json });
+        expect(reported.status).toBe(200);
+      },
+      /** The ids of the backends that the page shows, in its order. */
+      async shown(query: Record<string, string> = {}): Promise<string[]> {
+        const { html } = await admin.visit(`${path}?${new URLSearchParams(query)}`);
+        return [...html.matchAll(/href="\/backend\/(\w+)"/g)].map(([, id = ""]) => id);
+      },
+    };
+  })
+  .extend("filtered", { scope: "file" }, ({ makeService }) => makeService("filtered"));
 
 describe("the page of a service's backends", () => {
-  test("says how to start one where none is live", async () => {
-    const { path } = await newService("empty");
+  test("says how to start one where none is live", async ({ admin, makeService }) => {
+    const { path } = await makeService("empty");
     expect((await admin.visit(path)).html).toContain("jamsocket connect empty/default");
   });
 
-  let filtered: Awaited<ReturnType<typeof newService>>;
-  beforeAll(async () => {
-    filtered = await newService("filtered");
-  });
-
-  test("shows the live ones, newest first, and only those that its filter names", async () => {
+  test("shows the live ones, newest first, and only those that its filter names", async ({ filtered }) => {
     const hello = filtered;
     const [a, b, c] = [
       await hello.start("default", "k1"),
@@ -86,8 +65,11 @@ describe("the page of a service's backends", () => {
     expect(await hello.shown({ status: "ended" })).toEqual([c]);
   });
 
-  test("shows a key with markup in it as text, in its row and in its filter", async () => {
-    const { path, start } = await newService("hostile");
+  test("shows a key with markup in it as text, in its row and in its filter", async ({
+    admin,
+    makeService,
+  }) => {
+    const { path, start } = await makeService("hostile");
     const key = `"><img src=x onerror=alert(1)>`;
     await start("default", key);
     const { html } = await admin.visit(`${path}?${new URLSearchParams({ key })}`);
@@ -95,8 +77,8 @@ describe("the page of a service's backends", () => {
     expect(html).not.toContain("<img");
   });
 
-  test("keeps the filter in the link to more", async () => {
-    const { path, start } = await newService("many");
+  test("keeps the filter in the link to more", async ({ admin, makeService }) => {
+    const { path, start } = await makeService("many");
     for (let n = 0; n < 51; n++) await start("prod");
     await start("default");
     const first = await admin.visit(`${path}?environment=prod`);
@@ -107,30 +89,36 @@ describe("the page of a service's backends", () => {
     expect(second.html).toContain('<option value="prod" selected');
   });
 
-  test.each([
+  test.for([
     ["digest=sha256:0", "`digest`"],
     ["status=dead", "`status`"],
     ["environment=UPPER", "`environment`"],
     [`key=${"k".repeat(129)}`, "`key`"],
     ["cursor=x", "`cursor`"],
-  ])("refuses the filter %s and says what is wrong", async (query, reason) => {
-    const { status, html } = await admin.visit(`${filtered.path}?${query}`);
-    expect(status).toBe(400);
-    expect(html).toContain(reason);
-  });
+  ] as const)(
+    "refuses the filter %s and says what is wrong",
+    async ([query, reason], { admin, filtered }) => {
+      const { status, html } = await admin.visit(`${filtered.path}?${query}`);
+      expect(status).toBe(400);
+      expect(html).toContain(reason);
+    },
+  );
 
-  test("is found for a service of the visitor's own account only", async () => {
-    const { path } = await newService("mine");
-    const stranger = pageVisitor((await createAccount()).admin);
+  test("is found for a service of the visitor's own account only", async ({ admin, makeService }) => {
+    const { path } = await makeService("mine");
+    const stranger = loggedIn((await createAccount()).admin);
     expect((await stranger.visit(path)).status).toBe(404);
     expect((await admin.visit(path.replace("/mine/", "/nothing/"))).status).toBe(404);
   });
 
-  test("shows a token that is narrowed to environments the backends of those only", async () => {
-    const { path, start } = await newService("narrowed");
+  test("shows a token that is narrowed to environments the backends of those only", async ({
+    account,
+    makeService,
+  }) => {
+    const { path, start } = await makeService("narrowed");
     const [seen, unseen] = [await start("prod", "seen"), await start("default", "unseen")];
     const token = { role: "read" as const, service: "narrowed", environments: ["prod"] };
-    const { html } = await pageVisitor((await createToken(account, token)).secret_token).visit(path);
+    const { html } = await loggedIn((await createToken(account, token)).secret_token).visit(path);
     expect(html).toContain(seen);
     expect(html).not.toContain(unseen);
     expect(html).not.toContain('<option value="default"');
@@ -138,12 +126,15 @@ describe("the page of a service's backends", () => {
 });
 
 describe("terminating all backends by their page", () => {
-  test("says how many it ends, and ends those of every environment, softly or hard", async () => {
+  test("says how many it ends, and ends those of every environment, softly or hard", async ({
+    admin,
+    makeService,
+  }) => {
     for (const [how, status] of [
       ["soft", "terminating"],
       ["hard", "hard-terminating"],
     ] as const) {
-      const hello = await newService(`all-${how}`);
+      const hello = await makeService(`all-${how}`);
       await hello.start("prod");
       await hello.start("default");
       expect((await admin.visit(hello.path)).html).toContain("Terminate 2 backends");
@@ -153,8 +144,8 @@ describe("terminating all backends by their page", () => {
     }
   });
 
-  test("ends those of the environment only that the page is filtered by", async () => {
-    const hello = await newService("one-environment");
+  test("ends those of the environment only that the page is filtered by", async ({ admin, makeService }) => {
+    const hello = await makeService("one-environment");
     await hello.start("prod");
     await hello.start("default");
     const { html } = await admin.visit(`${hello.path}?environment=prod`);
@@ -165,12 +156,12 @@ describe("terminating all backends by their page", () => {
     expect(statuses).toEqual(["default scheduled", "prod terminating"]);
   });
 
-  test("ends for a narrowed token only what it may end", async () => {
-    const hello = await newService("narrow-end");
+  test("ends for a narrowed token only what it may end", async ({ account, makeService }) => {
+    const hello = await makeService("narrow-end");
     await hello.start("prod");
     await hello.start("default");
     const token = { role: "spawn" as const, service: "narrow-end", environments: ["prod"] };
-    const spawner = pageVisitor((await createToken(account, token)).secret_token);
+    const spawner = loggedIn((await createToken(account, token)).secret_token);
     expect((await spawner.visit(hello.path)).html).toContain("Terminate 1 backend<");
     for (const environment of ["default", ""]) {
       await spawner.submit(hello.path, "terminate-all", { how: "soft", environment });
@@ -179,10 +170,14 @@ describe("terminating all backends by their page", () => {
     expect(statuses).toEqual(["default scheduled", "prod terminating"]);
   });
 
-  test("is refused to a token that may not, with the reason, and to a form that is not right", async () => {
-    const hello = await newService("kept");
+  test("is refused to a token that may not, with the reason, and to a form that is not right", async ({
+    account,
+    admin,
+    makeService,
+  }) => {
+    const hello = await makeService("kept");
     await hello.start("prod");
-    const reader = pageVisitor((await createToken(account, { role: "read" })).secret_token);
+    const reader = loggedIn((await createToken(account, { role: "read" })).secret_token);
     expect((await reader.visit(hello.path)).html).toContain("You may not terminate them");
     const refused = await reader.submit(hello.path, "terminate-all", { how: "hard", environment: "" });
     expect(refused.status).toBe(403);

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { serviceStub } from "../../../../src/objects/stubs.ts";
 import { heartbeatAnswer } from "../../../../src/protocol/v3/agent.ts";
 import { observedCluster } from "../../../../src/protocol/v3/clusters.ts";
@@ -14,52 +14,41 @@ import {
   send,
   type TestAccount,
 } from "../../../support/worker/api.ts";
-import { hiddenField, pageVisitor } from "../../../support/worker/page-visitor.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../../support/worker/scripted-cluster.ts";
+import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
+import { frozenTest } from "../../../support/worker/page-test.ts";
 
 const page = "/clusters/main";
-let cluster: ScriptedCluster;
-let account: TestAccount;
-let admin: ReturnType<typeof pageVisitor>;
-let agentToken: string;
+const apiOf = (account: TestAccount, rest = "") => `/v3/accounts/${account.name}/clusters/main${rest}`;
 
-beforeAll(() => {
-  cluster = startScriptedCluster();
-});
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-01-01T00:00:00Z") });
-  cluster.forgetScript();
-  account = await createAccount();
-  admin = pageVisitor(account.admin);
-  agentToken = (await createCluster(account)).agent_token;
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-const api = (rest = "") => `/v3/accounts/${account.name}/clusters/main${rest}`;
-const shown = () => call(observedCluster, api(), { token: account.admin });
-const deliveries = async () =>
-  (await call(deliveryList, api("/deliveries"), { token: account.admin })).deliveries;
-
-/** Announces an image to the cluster, and waits until its log has that. */
-async function announced(): Promise<string> {
-  const service = await createService(account);
-  const json = { digest: `sha256:${"a".repeat(64)}`, tag: "latest" };
-  expect((await send(`${service}/images`, { token: account.admin, json })).status).toBe(201);
-  return vi.waitFor(async () => {
-    vi.setSystemTime(Date.now() + 12_000);
-    await runDurableObjectAlarm(serviceStub(env, account.name, "hello"));
-    const [delivery] = await deliveries();
-    if (!delivery) throw new Error("the log is still empty");
-    return delivery.id;
+const test = frozenTest
+  .extend(
+    "shown",
+    ({ account }) =>
+      () =>
+        call(observedCluster, apiOf(account), { token: account.admin }),
+  )
+  .extend("deliveries", ({ account }) => async () => {
+    const { admin: token } = account;
+    return (await call(deliveryList, apiOf(account, "/deliveries"), { token })).deliveries;
+  })
+  /** Announces an image to the cluster, and waits until its log has that. */
+  .extend("announced", ({ account, deliveries }) => async (): Promise<string> => {
+    const service = await createService(account);
+    const json = { digest: `sha256:${"a".repeat(64)}`, tag: "latest" };
+    expect((await send(`${service}/images`, { token: account.admin, json })).status).toBe(201);
+    return vi.waitFor(async () => {
+      vi.setSystemTime(Date.now() + 12_000);
+      await runDurableObjectAlarm(serviceStub(env, account.name, "hello"));
+      const [delivery] = await deliveries();
+      if (!delivery) throw new Error("the log is still empty");
+      return delivery.id;
+    });
   });
-}
 
 const buttons = ["ping", "redeliver", "make-default", "rotate", "delete"];
 
 describe("the page of a cluster", () => {
-  test("tells what it is, and how to start an agent while none was heard", async () => {
+  test("tells what it is, and how to start an agent while none was heard", async ({ admin }) => {
     const { status, html } = await admin.visit(page);
     expect(status).toBe(200);
     expect(html).toContain("https://cluster.test/hook");
@@ -70,7 +59,10 @@ describe("the page of a cluster", () => {
     expect(html).toContain("npx slipway clusters test main");
   });
 
-  test("tells its agents, with markup in what they say of themselves escaped", async () => {
+  test("tells its agents, with markup in what they say of themselves escaped", async ({
+    admin,
+    agentToken,
+  }) => {
     await call(heartbeatAnswer, "/v3/agent/heartbeat", {
       token: agentToken,
       json: {
@@ -88,7 +80,10 @@ describe("the page of a cluster", () => {
     expect(html).not.toContain("<b>1.2");
   });
 
-  test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is asked for", async () => {
+  test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is asked for", async ({
+    admin,
+    cluster,
+  }) => {
     const message = "<img src=x onerror=alert(1)>";
     cluster.script(() => Response.json({ error: { message } }, { status: 422 }));
     await admin.submit(page, "ping");
@@ -102,8 +97,9 @@ describe("the page of a cluster", () => {
     expect((await admin.visit(`${page}?outcome=lost`)).status).toBe(400);
   });
 
-  test("shows so many deliveries, and the way to the earlier ones", async () => {
-    for (let i = 0; i < 21; i++) await send(api("/test"), { method: "POST", token: account.admin });
+  test("shows so many deliveries, and the way to the earlier ones", async ({ account, admin }) => {
+    for (let i = 0; i < 21; i++)
+      await send(apiOf(account, "/test"), { method: "POST", token: account.admin });
     const { html } = await admin.visit(`${page}?outcome=delivered`);
     expect(html.match(/id="delivery-/g)).toHaveLength(20);
     const next = /href="([^"]*cursor=[^"]*)"/.exec(html)?.[1]?.replaceAll("&amp;", "&") ?? "";
@@ -111,22 +107,19 @@ describe("the page of a cluster", () => {
     expect((await admin.visit(next)).html.match(/id="delivery-/g)).toHaveLength(1);
   });
 
-  test("is made anew when something of the account changes, for as long as somebody looks", async () => {
+  test("is made anew when something of the account changes, for as long as somebody looks", async ({
+    account,
+    admin,
+  }) => {
     await createCluster(account, "second");
     expect((await admin.visit(page)).html).toContain(`hx-sse:connect="${page}?live="`);
-    const stream = await send(`${page}?live=`, { headers: { cookie: `slipway_session=${account.admin}` } });
-    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    const readUntil = async (wanted: string) => {
-      while (!text.includes(wanted)) text += (await reader?.read())?.value ?? "";
-    };
-    await readUntil("environments made without a cluster spawn here");
+    const { nextWith } = await admin.follow(page);
+    await nextWith("environments made without a cluster spawn here");
     await admin.submit("/clusters/second", "make-default");
-    await readUntil("Make it the default cluster");
-    await reader?.cancel();
+    await nextWith("Make it the default cluster");
   });
 
-  test("is 404 for a cluster that does not exist, and for one of another account", async () => {
+  test("is 404 for a cluster that does not exist, and for one of another account", async ({ admin }) => {
     const other = await createAccount();
     await createCluster(other, "foreign");
     for (const name of ["mian", "foreign"]) {
@@ -137,22 +130,26 @@ describe("the page of a cluster", () => {
         );
       }
     }
-    expect((await pageVisitor(other.admin).visit("/clusters/foreign")).status).toBe(200);
+    expect((await loggedIn(other.admin).visit("/clusters/foreign")).status).toBe(200);
   });
 
-  test("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
+  test("is refused to a token that is narrowed to a service, as the API refuses it", async ({ account }) => {
     await createService(account);
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
-    const { status, html } = await pageVisitor(secret_token).visit(page);
+    const { status, html } = await loggedIn(secret_token).visit(page);
     expect(status).toBe(403);
     expect(html).not.toContain("cluster.test");
   });
 
-  test("offers nothing to a token that may only look, and refuses what it sends with the reason", async () => {
+  test("offers nothing to a token that may only look, and refuses what it sends with the reason", async ({
+    account,
+    shown,
+    deliveries,
+  }) => {
     const { secret_token } = await createToken(account, { role: "read" });
     await createCluster(account, "second");
     const before = [await shown(), await deliveries()];
-    const reader = pageVisitor(secret_token);
+    const reader = loggedIn(secret_token);
     const { html } = await reader.visit(page);
     expect(html).toContain("https://cluster.test/hook");
     for (const button of buttons) {
@@ -164,7 +161,12 @@ describe("the page of a cluster", () => {
     expect([await shown(), await deliveries()]).toEqual(before);
   });
 
-  test("refuses every form without a CSRF token of this session", async () => {
+  test("refuses every form without a CSRF token of this session", async ({
+    account,
+    admin,
+    shown,
+    deliveries,
+  }) => {
     await createCluster(account, "second");
     const before = [await shown(), await deliveries()];
     for (const button of buttons) {
@@ -181,13 +183,13 @@ function attempt(fields: Record<string, string> = {}) {
 }
 
 describe("a ping of a cluster", () => {
-  test("that arrives is told with the answer", async () => {
+  test("that arrives is told with the answer", async ({ admin, deliveries }) => {
     const sent = await admin.submit(page, "ping");
     expect([sent.status, sent.location]).toEqual([303, page]);
     expect((await deliveries())[0]).toMatchObject({ type: "cluster.ping", outcome: "delivered" });
   });
 
-  test("that does not arrive is told as a failure, with what it met", async () => {
+  test("that does not arrive is told as a failure, with what it met", async ({ admin, cluster }) => {
     cluster.script(500, () => Promise.reject(new TypeError("refused <b>")));
     const answered = await admin.submit(page, "ping");
     expect(answered.status).toBe(502);
@@ -199,7 +201,12 @@ describe("a ping of a cluster", () => {
 });
 
 describe("a delivery of a cluster", () => {
-  test("is sent again with its id, and told with the attempt and the answer", async () => {
+  test("is sent again with its id, and told with the attempt and the answer", async ({
+    account,
+    admin,
+    cluster,
+    announced,
+  }) => {
     const id = await announced();
     const sent = await admin.submit(page, "redeliver", { delivery: id });
     expect([sent.status, sent.location]).toEqual([303, page]);
@@ -209,7 +216,11 @@ describe("a delivery of a cluster", () => {
     expect(html).toContain(`href="/service/${account.name}/hello/environment/default"`);
   });
 
-  test("that is not delivered when it is sent again is told as a failure, with what it met", async () => {
+  test("that is not delivered when it is sent again is told as a failure, with what it met", async ({
+    admin,
+    cluster,
+    announced,
+  }) => {
     const id = await announced();
     cluster.always(() => new Response(null, { status: 500 }));
     const failed = await admin.submit(page, "redeliver", { delivery: id });
@@ -218,7 +229,10 @@ describe("a delivery of a cluster", () => {
     expect(failed.html).toMatch(new RegExp(`attempt 2 of ${id} was not delivered: answer 500`));
   });
 
-  test("that is of no more use, or is not there, is refused with the reason", async () => {
+  test("that is of no more use, or is not there, is refused with the reason", async ({
+    admin,
+    deliveries,
+  }) => {
     await admin.submit(page, "ping");
     const [ping] = await deliveries();
     const over = await admin.submit(page, "redeliver", { delivery: ping?.id ?? "" });
@@ -232,7 +246,10 @@ describe("a delivery of a cluster", () => {
 describe("the signing secret of a cluster", () => {
   const secretOf = (html: string) => /whsec_[\w+/=]+/.exec(html)?.[0];
 
-  test("is rotated, and the new one shown on that answer only, with until when the former signs", async () => {
+  test("is rotated, and the new one shown on that answer only, with until when the former signs", async ({
+    admin,
+    cluster,
+  }) => {
     const { html } = await admin.visit(page);
     const fields = { attempt: hiddenField(html, "attempt") };
     const rotated = await admin.submit(page, "rotate", fields);
@@ -244,7 +261,7 @@ describe("the signing secret of a cluster", () => {
     expect(cluster.of("cluster.ping").at(-1)?.headers["webhook-signature"]?.split(" ")).toHaveLength(2);
   });
 
-  test("is rotated once by a form that is sent twice", async () => {
+  test("is rotated once by a form that is sent twice", async ({ admin }) => {
     const fields = attempt();
     const first = await admin.submit(page, "rotate", fields);
     const second = await admin.submit(page, "rotate", fields);
@@ -254,7 +271,7 @@ describe("the signing secret of a cluster", () => {
 });
 
 describe("a cluster", () => {
-  test("is made the default", async () => {
+  test("is made the default", async ({ account, admin, shown }) => {
     await createCluster(account, "second");
     expect((await admin.visit(page)).html).not.toContain('value="make-default"');
     expect((await admin.visit("/clusters/second")).html).toContain('value="make-default"');
@@ -262,13 +279,17 @@ describe("a cluster", () => {
     expect((await shown()).default).toBe(false);
   });
 
-  test("is deleted when nothing needs it", async () => {
+  test("is deleted when nothing needs it", async ({ admin }) => {
     const deleted = await admin.submit(page, "delete");
     expect([deleted.status, deleted.location]).toEqual([303, "/clusters"]);
     expect((await admin.visit(page)).status).toBe(404);
   });
 
-  test("is kept while an environment needs it, and the refusal names the service", async () => {
+  test("is kept while an environment needs it, and the refusal names the service", async ({
+    account,
+    admin,
+    shown,
+  }) => {
     const environments = `${await createService(account)}/environments`;
     await send(environments, { token: account.admin, json: { name: "prod", cluster: "main" } });
     const refused = await admin.submit(page, "delete");

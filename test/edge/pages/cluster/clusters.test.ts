@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { heartbeatAnswer } from "../../../../src/protocol/v3/agent.ts";
 import { clusterList } from "../../../../src/protocol/v3/clusters.ts";
 import {
@@ -7,33 +7,26 @@ import {
   createCluster,
   createService,
   createToken,
-  type TestAccount,
 } from "../../../support/worker/api.ts";
-import { hiddenField, pageVisitor } from "../../../support/worker/page-visitor.ts";
+import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
+import { isolatedTest } from "../../../support/worker/page-test.ts";
 
-let account: TestAccount;
-let admin: ReturnType<typeof pageVisitor>;
-beforeEach(async () => {
-  account = await createAccount();
-  admin = pageVisitor(account.admin);
-});
-
-async function clusters() {
-  const path = `/v3/accounts/${account.name}/clusters`;
-  return (await call(clusterList, path, { token: account.admin })).clusters;
-}
-
-/** What a showing of the form would send. */
-async function registration(fields: Record<string, string> = {}) {
-  const { html } = await admin.visit("/clusters");
-  return {
-    name: "eu",
-    webhook_url: "https://cluster.test/webhook",
-    backend_url_template: "",
-    attempt: hiddenField(html, "attempt"),
-    ...fields,
-  };
-}
+const test = isolatedTest
+  .extend("clusters", ({ account }) => async () => {
+    const path = `/v3/accounts/${account.name}/clusters`;
+    return (await call(clusterList, path, { token: account.admin })).clusters;
+  })
+  /** The fields that a showing of the form that registers a cluster would send. */
+  .extend("registration", ({ admin }) => async (fields: Record<string, string> = {}) => {
+    const { html } = await admin.visit("/clusters");
+    return {
+      name: "eu",
+      webhook_url: "https://cluster.test/webhook",
+      backend_url_template: "",
+      attempt: hiddenField(html, "attempt"),
+      ...fields,
+    };
+  });
 
 function heartbeat(token: string, cluster: string, backends: object[] = []) {
   const json = { cluster, agent_id: "a", version: "1.2.0", backends };
@@ -41,14 +34,17 @@ function heartbeat(token: string, cluster: string, backends: object[] = []) {
 }
 
 describe("the page of clusters", () => {
-  test("says how to register one and to start its agent where there is none", async () => {
+  test("says how to register one and to start its agent where there is none", async ({ admin }) => {
     const { status, html } = await admin.visit("/clusters");
     expect(status).toBe(200);
     expect(html).toContain("npx slipway clusters create");
     expect(html).toContain("npx slipway --api-url http://api.test agent --cluster");
   });
 
-  test("shows every cluster with its health, its agents and a link, and which is the default", async () => {
+  test("shows every cluster with its health, its agents and a link, and which is the default", async ({
+    account,
+    admin,
+  }) => {
     const { agent_token } = await createCluster(account, "main");
     await createCluster(account, "silent-one");
     await heartbeat(agent_token, "main");
@@ -61,23 +57,23 @@ describe("the page of clusters", () => {
     expect(rows[1]).toMatch(/default.*healthy.*<td>1<\/td>.*<time.*<td>0<\/td>/s);
   });
 
-  test("shows no cluster of another account", async () => {
+  test("shows no cluster of another account", async ({ admin }) => {
     const other = await createAccount();
     await createCluster(other, "foreign");
     expect((await admin.visit("/clusters")).html).not.toContain("foreign");
   });
 
-  test("is refused to a token that is narrowed to a service, as the API refuses it", async () => {
+  test("is refused to a token that is narrowed to a service, as the API refuses it", async ({ account }) => {
     await createCluster(account, "main");
     await createService(account);
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
-    const { status, html } = await pageVisitor(secret_token).visit("/clusters");
+    const { status, html } = await loggedIn(secret_token).visit("/clusters");
     expect(status).toBe(403);
     expect(html).toContain("may only act on service");
     expect(html).not.toContain("/clusters/main");
   });
 
-  test("answers a cursor that no list gave with 400", async () => {
+  test("answers a cursor that no list gave with 400", async ({ admin }) => {
     expect((await admin.visit(`/clusters?cursor=${"x".repeat(300)}`)).status).toBe(400);
   });
 });
@@ -86,7 +82,11 @@ describe("the form that registers a cluster", () => {
   const secrets = /acme-\d+_[0-9a-z]{12}\.[\w-]{43}|whsec_[\w+/=]+/g;
   const shownSecrets = (html: string) => [...new Set(html.match(secrets) ?? [])];
 
-  test("registers it as it says, and shows its secrets on that answer and on no later page", async () => {
+  test("registers it as it says, and shows its secrets on that answer and on no later page", async ({
+    admin,
+    clusters,
+    registration,
+  }) => {
     const template = "https://{backend_id}.cluster.test";
     const created = await admin.submit(
       "/clusters",
@@ -105,7 +105,7 @@ describe("the form that registers a cluster", () => {
     }
   });
 
-  test("shows an agent's token with which heartbeats are sent", async () => {
+  test("shows an agent's token with which heartbeats are sent", async ({ admin, clusters, registration }) => {
     const { html } = await admin.submit("/clusters", "register", await registration());
     const token = shownSecrets(html).find((secret) => secret.startsWith("acme")) ?? "";
     await heartbeat(token, "eu");
@@ -113,7 +113,11 @@ describe("the form that registers a cluster", () => {
     expect((await clusters())[0]?.backend_url_template).toBeNull();
   });
 
-  test("that is sent twice registers one cluster and shows the same secrets", async () => {
+  test("that is sent twice registers one cluster and shows the same secrets", async ({
+    admin,
+    clusters,
+    registration,
+  }) => {
     const fields = await registration();
     const first = await admin.submit("/clusters", "register", fields);
     const second = await admin.submit("/clusters", "register", fields);
@@ -124,27 +128,34 @@ describe("the form that registers a cluster", () => {
     expect(await clusters()).toHaveLength(1);
   });
 
-  test.each([
+  test.for([
     ["a name that is none", { name: "No!" }, "`name`"],
     ["an address that is not public", { webhook_url: "https://10.0.0.1/hook" }, "webhook_url"],
     ["a template without the backend's id", { backend_url_template: "https://x.test" }, "{backend_id}"],
     ["an attempt of its own making", { attempt: "1" }, "`attempt`"],
-  ])("with %s is refused with the reason, and registers nothing", async (_what, fields, reason) => {
-    const refused = await admin.submit("/clusters", "register", await registration(fields));
-    expect(refused.status).toBe(400);
-    expect(refused.html).toContain(reason);
-    expect(await clusters()).toEqual([]);
-  });
+  ] as const)(
+    "with %s is refused with the reason, and registers nothing",
+    async ([_what, fields, reason], { admin, clusters, registration }) => {
+      const refused = await admin.submit("/clusters", "register", await registration(fields));
+      expect(refused.status).toBe(400);
+      expect(refused.html).toContain(reason);
+      expect(await clusters()).toEqual([]);
+    },
+  );
 
-  test("escapes what it was given where it tells it again", async () => {
+  test("escapes what it was given where it tells it again", async ({ admin, registration }) => {
     const fields = await registration({ name: "<img src=x>" });
     const refused = await admin.submit("/clusters", "register", fields);
     expect(refused.html).not.toContain("<img src=x>");
   });
 
-  test("is not shown to a token that may not use it, and refused with the reason", async () => {
+  test("is not shown to a token that may not use it, and refused with the reason", async ({
+    account,
+    clusters,
+    registration,
+  }) => {
     const { secret_token } = await createToken(account, { role: "deploy" });
-    const deployer = pageVisitor(secret_token);
+    const deployer = loggedIn(secret_token);
     const { html } = await deployer.visit("/clusters");
     expect(html).not.toContain('value="register"');
     const reason = "a token with the role `deploy` may not do this; it needs `admin`";
@@ -155,7 +166,7 @@ describe("the form that registers a cluster", () => {
     expect(await clusters()).toEqual([]);
   });
 
-  test("is refused without a CSRF token of this session", async () => {
+  test("is refused without a CSRF token of this session", async ({ admin, clusters, registration }) => {
     const fields = { ...(await registration()), do: "register", csrf: "AAAA" };
     expect((await admin.post("/clusters", fields)).status).toBe(403);
     expect(await clusters()).toEqual([]);

@@ -1,26 +1,12 @@
-import { beforeAll, describe, expect, test } from "vitest";
-import {
-  createAccount,
-  createCluster,
-  createService,
-  createToken,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
-import { loggedIn } from "../../../support/worker/page-client.ts";
-import { hiddenField } from "../../../support/worker/page-visitor.ts";
-import { digestOf, pinnedService } from "../../../support/worker/pinned-service.ts";
+import { describe, expect } from "vitest";
+import { createService, createToken } from "../../../support/worker/api.ts";
+import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
+import { digestOf } from "../../../support/worker/pinned-service.ts";
 
-let account: TestAccount;
-let admin: ReturnType<typeof loggedIn>;
-let csrf: string;
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  await createCluster(account);
-  admin = loggedIn(account.admin);
-  csrf = hiddenField((await admin.visit("/")).html, "csrf");
-});
+const test = pageTest
+  /** Of the session of `admin`. */
+  .extend("csrf", { scope: "file" }, async ({ admin }) => hiddenField((await admin.visit("/")).html, "csrf"));
 
 function text(html: string): string {
   const main = html.slice(html.indexOf("<main"));
@@ -30,8 +16,8 @@ function text(html: string): string {
 const untouched = { image: "v1", revision: 1 };
 
 describe("choosing an image for an environment", () => {
-  test("shows what would change, and changes nothing", async () => {
-    const { prodPath, pinned, connect } = await pinnedService(account, "chosen");
+  test("shows what would change, and changes nothing", async ({ admin, newService }) => {
+    const { prodPath, pinned, connect } = await newService("chosen");
     await connect();
     const { status, html } = await admin.visit(`${prodPath}?image=v2`);
     expect(status).toBe(200);
@@ -42,33 +28,43 @@ describe("choosing an image for an environment", () => {
     expect(await pinned()).toEqual(untouched);
   });
 
-  test("by its digest shows that digest, and says where nothing would change", async () => {
-    const { prodPath } = await pinnedService(account, "same");
+  test("by its digest shows that digest, and says where nothing would change", async ({
+    admin,
+    newService,
+  }) => {
+    const { prodPath } = await newService("same");
     const { html } = await admin.visit(`${prodPath}?image=${encodeURIComponent(digestOf.v1)}`);
     expect(text(html)).toContain("sha256:111111111111 (the same)");
     expect(html).toContain("Pin prod to sha256:111111111111");
     expect(hiddenField(html, "image")).toBe(digestOf.v1);
   });
 
-  test.each([
+  test.for([
     "none",
     "V1",
     `sha256:${"9".repeat(64)}`,
     "sha256:1",
     "<script>alert(1)</script>",
     "x".repeat(2_000),
-  ])("that was never pushed, %j, offers no button, and says why", async (image) => {
-    const { prodPath, pinned } = await pinnedService(account, `never-${image.length}`);
-    const { status, html } = await admin.visit(`${prodPath}?${new URLSearchParams({ image })}`);
-    expect(status).toBe(200);
-    expect(html).toContain('<p class="notice refused" role="alert">');
-    expect(html).not.toContain('value="pin"');
-    expect(html).not.toContain("<script>");
-    expect(await pinned()).toEqual(untouched);
-  });
+  ] as const)(
+    "that was never pushed, %j, offers no button, and says why",
+    async (image, { admin, newService }) => {
+      const { prodPath, pinned } = await newService(`never-${image.length}`);
+      const { status, html } = await admin.visit(`${prodPath}?${new URLSearchParams({ image })}`);
+      expect(status).toBe(200);
+      expect(html).toContain('<p class="notice refused" role="alert">');
+      expect(html).not.toContain('value="pin"');
+      expect(html).not.toContain("<script>");
+      expect(await pinned()).toEqual(untouched);
+    },
+  );
 
-  test("is offered over tags and digests; before the first push the page says how to push", async () => {
-    const { prodPath } = await pinnedService(account, "offered");
+  test("is offered over tags and digests; before the first push the page says how to push", async ({
+    account,
+    admin,
+    newService,
+  }) => {
+    const { prodPath } = await newService("offered");
     const { html } = await admin.visit(prodPath);
     for (const value of ["v1", "v2", digestOf.v1, digestOf.v2]) {
       expect(html).toContain(`<option value="${value}"`);
@@ -82,8 +78,11 @@ describe("choosing an image for an environment", () => {
 });
 
 describe("pinning an environment at its page", () => {
-  test("pins, with the note, in the name of the visitor, and the history shows it", async () => {
-    const { path, prodPath, pinned } = await pinnedService(account, "pinned");
+  test("pins, with the note, in the name of the visitor, and the history shows it", async ({
+    account,
+    newService,
+  }) => {
+    const { path, prodPath, pinned } = await newService("pinned");
     const deployer = loggedIn((await createToken(account, { role: "deploy" })).secret_token);
     const preview = (await deployer.visit(`${prodPath}?image=v2`)).html;
     const fields = { csrf: hiddenField(preview, "csrf"), revision: hiddenField(preview, "revision") };
@@ -99,16 +98,16 @@ describe("pinning an environment at its page", () => {
     expect(html).toContain(`href="${path}/images/${digestOf.v1}"`);
   });
 
-  test("without a note has none", async () => {
-    const { prodPath, pinned } = await pinnedService(account, "quiet");
+  test("without a note has none", async ({ admin, csrf, newService }) => {
+    const { prodPath, pinned } = await newService("quiet");
     const fields = { csrf, do: "pin", image: digestOf.v2, revision: "1" };
     expect((await admin.post(prodPath, { ...fields, note: "" })).status).toBe(303);
     expect((await admin.visit(prodPath)).html).toContain("prod is pinned to sha256:222222222222 now");
     expect(await pinned()).toEqual({ image: digestOf.v2, revision: 2 });
   });
 
-  test("is refused, with the reason, where somebody else was faster", async () => {
-    const { prodPath, pin, pinned } = await pinnedService(account, "raced");
+  test("is refused, with the reason, where somebody else was faster", async ({ admin, csrf, newService }) => {
+    const { prodPath, pin, pinned } = await newService("raced");
     const preview = (await admin.visit(`${prodPath}?image=v2`)).html;
     await pin(digestOf.v1);
     const fields = { csrf, do: "pin", image: "v2", revision: hiddenField(preview, "revision") };
@@ -119,15 +118,15 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual({ image: digestOf.v1, revision: 2 });
   });
 
-  test("sent twice pins once", async () => {
-    const { prodPath, pinned } = await pinnedService(account, "twice");
+  test("sent twice pins once", async ({ admin, csrf, newService }) => {
+    const { prodPath, pinned } = await newService("twice");
     const fields = { csrf, do: "pin", image: "v2", revision: "1" };
     const answers = await Promise.all([admin.post(prodPath, fields), admin.post(prodPath, fields)]);
     expect(answers.map(({ status }) => status).sort()).toEqual([303, 412]);
     expect(await pinned()).toEqual({ image: "v2", revision: 2 });
   });
 
-  test.each([
+  test.for([
     ["a tag that was never pushed", { image: "v3" }, 404, "v3"],
     ["a digest that was never pushed", { image: `sha256:${"9".repeat(64)}` }, 404, "was pushed"],
     ["no image", { image: "" }, 400, "image"],
@@ -136,21 +135,27 @@ describe("pinning an environment at its page", () => {
     ["no revision", { revision: "" }, 400, "revision"],
     ["half a revision", { revision: "1.5" }, 400, "revision"],
     ["a revision that is none", { revision: "one" }, 400, "revision"],
-  ])("to %s is refused, with the reason, and changes nothing", async (what, wrong, status, told) => {
-    const { prodPath, pinned } = await pinnedService(
-      account,
-      `bad-${what.replaceAll(/\W/g, "").slice(0, 30).toLowerCase()}`,
-    );
-    const right = { csrf, do: "pin", image: "v2", note: "", revision: "1" };
-    const answer = await admin.post(prodPath, { ...right, ...wrong });
-    expect(answer.status).toBe(status);
-    const notice = /role="alert">([^<]*)</.exec(answer.html)?.[1];
-    expect(notice).toContain(told);
-    expect(await pinned()).toEqual(untouched);
-  });
+  ] as const)(
+    "to %s is refused, with the reason, and changes nothing",
+    async ([what, wrong, status, told], { admin, csrf, newService }) => {
+      const { prodPath, pinned } = await newService(
+        `bad-${what.replaceAll(/\W/g, "").slice(0, 30).toLowerCase()}`,
+      );
+      const right = { csrf, do: "pin", image: "v2", note: "", revision: "1" };
+      const answer = await admin.post(prodPath, { ...right, ...wrong });
+      expect(answer.status).toBe(status);
+      const notice = /role="alert">([^<]*)</.exec(answer.html)?.[1];
+      expect(notice).toContain(told);
+      expect(await pinned()).toEqual(untouched);
+    },
+  );
 
-  test("is for a token that is narrowed to it, and to no other environment", async () => {
-    const { path, prodPath, pinned } = await pinnedService(account, "narrow");
+  test("is for a token that is narrowed to it, and to no other environment", async ({
+    account,
+    admin,
+    newService,
+  }) => {
+    const { path, prodPath, pinned } = await newService("narrow");
     const narrow = loggedIn(
       (await createToken(account, { role: "deploy", service: "narrow", environments: ["prod"] }))
         .secret_token,
@@ -165,8 +170,11 @@ describe("pinning an environment at its page", () => {
 });
 
 describe("the history of an environment's pins", () => {
-  test("shows twenty at once, newest first, and the earlier ones on the page behind its link", async () => {
-    const { prodPath, pin } = await pinnedService(account, "long");
+  test("shows twenty at once, newest first, and the earlier ones on the page behind its link", async ({
+    admin,
+    newService,
+  }) => {
+    const { prodPath, pin } = await newService("long");
     for (let n = 0; n < 20; n++) await pin(n % 2 === 0 ? "v2" : "v1");
     const first = (await admin.visit(prodPath)).html;
     const earlier = /<a href="([^"]*)">Earlier pins/.exec(first)?.[1] ?? "";

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { eventList } from "../../../../src/protocol/v3/events.ts";
 import {
   call,
@@ -7,66 +7,50 @@ import {
   createService,
   createToken,
   send,
-  type TestAccount,
 } from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
-import { pageVisitor } from "../../../support/worker/page-visitor.ts";
+import { loggedIn } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const soon = { timeout: 5_000, interval: 5 };
 
-let account: TestAccount;
-let service: string;
-let admin: ReturnType<typeof pageVisitor>;
-
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  admin = pageVisitor(account.admin);
-  await createCluster(account);
-  service = await createService(account);
-  await createService(account, "other");
-  await send(`${service}/environments`, { token: account.admin, json: { name: "staging" } });
-  await record("v1");
-});
-
-const list = (query = "") =>
-  call(eventList, `/v3/accounts/${account.name}/events${query}`, { token: account.admin });
-
-/** Records an image under a tag, and waits until the account has that event. */
-async function record(tag: string): Promise<void> {
-  await send(`${service}/images`, { token: account.admin, json: { digest, tag } });
-  await vi.waitFor(async () => {
-    const { events } = await list("?type=image.recorded");
-    expect(events.map(({ details }) => details?.tag)).toContain(tag);
-  }, soon);
-}
+const test = pageTest
+  .extend(
+    "list",
+    { scope: "file" },
+    ({ account }) =>
+      (query = "") =>
+        call(eventList, `/v3/accounts/${account.name}/events${query}`, { token: account.admin }),
+  )
+  /** Of the API. */
+  .extend("service", { scope: "file" }, async ({ account, agentToken: _ }) => {
+    const service = await createService(account);
+    await createService(account, "other");
+    await send(`${service}/environments`, { token: account.admin, json: { name: "staging" } });
+    return service;
+  })
+  /** Records an image under a tag, and waits until the account has that event. */
+  .extend("record", { scope: "file", auto: true }, async ({ account, service, list }) => {
+    const record = async (tag: string): Promise<void> => {
+      await send(`${service}/images`, { token: account.admin, json: { digest, tag } });
+      await vi.waitFor(async () => {
+        const { events } = await list("?type=image.recorded");
+        expect(events.map(({ details }) => details?.tag)).toContain(tag);
+      }, soon);
+    };
+    await record("v1");
+    return record;
+  });
 
 /** The rows of a page, without its filter. */
 const rows = (html: string) => html.split("<tr").filter((row) => row.includes(' id="event-'));
 
-/** Opens the stream that makes a page live. `next` is what the page is now. */
-async function follow(path: string, token = account.admin) {
-  const response = await send(path, { headers: { cookie: `slipway_session=${token}` } });
-  if (!response.body) throw new Error("no body");
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  const next = async (): Promise<string> => {
-    const [message = "", ...rest] = text.trimStart().split("\n\n");
-    if (rest.length > 0) {
-      text = rest.join("\n\n");
-      return message;
-    }
-    const { done, value } = await reader.read();
-    if (done) return "the end";
-    text += value;
-    return next();
-  };
-  return { next, leave: () => reader.cancel() };
-}
-
 describe("the page of events", () => {
-  test("tells who did what and when, newest first, with links to what it names", async () => {
+  test("tells who did what and when, newest first, with links to what it names", async ({
+    account,
+    admin,
+    list,
+  }) => {
     const { status, html } = await admin.visit("/events");
     expect(status).toBe(200);
     const { events } = await list();
@@ -79,14 +63,14 @@ describe("the page of events", () => {
     expect(html).toContain('href="/clusters/main"');
   });
 
-  test("names the system where nobody acted", async () => {
+  test("names the system where nobody acted", async ({ admin, list }) => {
     const { events } = await list();
     const own = events.find(({ actor }) => actor === null);
     const row = rows((await admin.visit("/events")).html).find((one) => one.includes(`event-${own?.id}`));
     expect(row).toContain("the system");
   });
 
-  test("escapes markup in the names of tokens", async () => {
+  test("escapes markup in the names of tokens", async ({ account, admin }) => {
     const name = "<b>`x</b>";
     const path = `/v3/accounts/${account.name}/tokens`;
     await send(path, { token: account.admin, json: { name, role: "read" } });
@@ -95,7 +79,7 @@ describe("the page of events", () => {
     expect(html).not.toContain("<b>");
   });
 
-  test("does not link to what was deleted", async () => {
+  test("does not link to what was deleted", async ({ account, admin }) => {
     await createCluster(account, "doomed");
     const path = `/v3/accounts/${account.name}/clusters/doomed`;
     expect((await send(path, { method: "DELETE", token: account.admin })).status).toBe(204);
@@ -104,19 +88,22 @@ describe("the page of events", () => {
     expect(html).not.toContain('href="/clusters/doomed"');
   });
 
-  test.each([
+  test.for([
     ["service=other", "created service <code", "hello"],
     ["environment=staging", "staging", "other"],
     ["cluster=main", "registered cluster", "created service"],
     ["type=image.recorded&service=", "recorded image", "registered cluster"],
-  ])("shows with the filter %s what it asks for only", async (query, present, absent) => {
-    const { html } = await admin.visit(`/events?${query}`);
-    expect(rows(html).join("")).toContain(present);
-    expect(rows(html).join("")).not.toContain(`<code class="wraps">${absent}`);
-    expect(rows(html).join("")).not.toContain(`>${absent}`);
-  });
+  ] as const)(
+    "shows with the filter %s what it asks for only",
+    async ([query, present, absent], { admin }) => {
+      const { html } = await admin.visit(`/events?${query}`);
+      expect(rows(html).join("")).toContain(present);
+      expect(rows(html).join("")).not.toContain(`<code class="wraps">${absent}`);
+      expect(rows(html).join("")).not.toContain(`>${absent}`);
+    },
+  );
 
-  test("says so where nothing matches, and refuses a filter that can match nothing", async () => {
+  test("says so where nothing matches, and refuses a filter that can match nothing", async ({ admin }) => {
     expect((await admin.visit("/events?service=nothing")).html).toContain("No event matches this filter");
     for (const query of ["type=nonsense", "service=No!", "cursor=7"]) {
       expect((await admin.visit(`/events?${query}`)).status).toBe(400);
@@ -125,7 +112,7 @@ describe("the page of events", () => {
 
   test("shows 50 at a time, and the way to the earlier ones under the same filter", async () => {
     const many = await createAccount();
-    const visitor = pageVisitor(many.admin);
+    const visitor = loggedIn(many.admin);
     for (let i = 0; i < 51; i++) await createToken(many, { role: "read" });
     const { html } = await visitor.visit("/events?type=token.created");
     expect(rows(html)).toHaveLength(50);
@@ -136,16 +123,16 @@ describe("the page of events", () => {
 
   test("shows nothing of another account", async () => {
     const other = await createAccount();
-    const { html } = await pageVisitor(other.admin).visit("/events");
+    const { html } = await loggedIn(other.admin).visit("/events");
     expect(rows(html)).toHaveLength(1);
     expect(html).not.toContain("hello");
   });
 });
 
 describe("a token that is narrowed to a service", () => {
-  test("sees the events of that service only, and no link to a cluster", async () => {
+  test("sees the events of that service only, and no link to a cluster", async ({ account, list }) => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
-    const visitor = pageVisitor(secret_token);
+    const visitor = loggedIn(secret_token);
     const { status, html } = await visitor.visit("/events");
     expect(status).toBe(200);
     const { events } = await list("?service=hello");
@@ -155,41 +142,39 @@ describe("a token that is narrowed to a service", () => {
     expect((await visitor.visit("/events?service=other")).status).toBe(403);
   });
 
-  test("and to environments sees nothing of the others", async () => {
+  test("and to environments sees nothing of the others", async ({ account }) => {
     const { secret_token } = await createToken(account, {
       role: "read",
       service: "hello",
       environments: ["default"],
     });
-    const visitor = pageVisitor(secret_token);
+    const visitor = loggedIn(secret_token);
     expect((await visitor.visit("/events")).html).not.toContain("staging");
     expect((await visitor.visit("/events?environment=staging")).status).toBe(403);
   });
 });
 
 describe("the live page of events", () => {
-  test("shows what happens from now on, first", async () => {
+  test("shows what happens from now on, first", async ({ admin, record }) => {
     expect((await admin.visit("/events")).html).toContain('hx-sse:connect="/events?live="');
-    const stream = await follow("/events?live=");
+    const stream = await admin.follow("/events");
     expect(await stream.next()).not.toContain("live-tag");
     await record("live-tag");
-    expect(rows(await stream.next())[0]).toContain("live-tag");
-    await stream.leave();
+    expect(rows((await stream.next()) ?? "")[0]).toContain("live-tag");
   });
 
-  test("shows what passes its filter, to whoever may see it", async () => {
+  test("shows what passes its filter, to whoever may see it", async ({ account, record }) => {
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
-    const stream = await follow("/events?live=&type=image.recorded", secret_token);
+    const stream = await loggedIn(secret_token).follow("/events?type=image.recorded");
     await stream.next();
     await createService(account, "unseen");
     await record("passes");
-    const text = await stream.next();
+    const text = (await stream.next()) ?? "";
     expect(rows(text)[0]).toContain("passes");
     expect(text).not.toContain("unseen");
-    await stream.leave();
   });
 
-  test("is not live where it shows earlier events", async () => {
+  test("is not live where it shows earlier events", async ({ admin, list }) => {
     const { events } = await list();
     const { html } = await admin.visit(`/events?cursor=${events[0]?.id}`);
     expect(html).not.toContain("hx-sse:connect");

@@ -1,38 +1,20 @@
 import { env } from "cloudflare:workers";
 import { html } from "hono/html";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { ok } from "../../../../src/domain/result.ts";
 import { TokenCache } from "../../../../src/edge/admission/token-cache.ts";
 import { newServiceCodes } from "../../../../src/edge/locate-backend.ts";
 import { definePage } from "../../../../src/edge/pages/frame/page.ts";
 import { runPage } from "../../../../src/edge/pages/frame/run-page.tsx";
-import {
-  apiOrigin,
-  createAccount,
-  createCluster,
-  createService,
-  createToken,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
+import { apiOrigin, createAccount, createService, createToken } from "../../../support/worker/api.ts";
 import { loggedIn, pageClient } from "../../../support/worker/page-client.ts";
-import { digestOf, pinnedService } from "../../../support/worker/pinned-service.ts";
-
-let account: TestAccount;
-let admin: ReturnType<typeof loggedIn>;
-let agentToken: string;
-let hello: Awaited<ReturnType<typeof pinnedService>>;
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  agentToken = (await createCluster(account)).agent_token;
-  hello = await pinnedService(account);
-  await createService(account, "other");
-  admin = loggedIn(account.admin);
-});
+import { test } from "../../../support/worker/page-test.ts";
+import { digestOf } from "../../../support/worker/pinned-service.ts";
 
 describe("who is not logged in", () => {
-  test("is sent to log in from every page, with the way back, and from the first page without one", async () => {
+  test("is sent to log in from every page, with the way back, and from the first page without one", async ({
+    hello,
+  }) => {
     const client = pageClient();
     const first = await client.visit("/");
     expect([first.status, first.location, first.html]).toEqual([303, "/login", ""]);
@@ -45,7 +27,7 @@ describe("who is not logged in", () => {
     }
   });
 
-  test("is sent there alike for what exists and for what does not, whose it may be", async () => {
+  test("is sent there alike for what exists and for what does not, whose it may be", async ({ hello }) => {
     const client = pageClient();
     for (const path of [hello.path, "/service/nobody/nothing", "/backend/0000000000000"]) {
       const { status, location } = await client.visit(path);
@@ -53,9 +35,9 @@ describe("who is not logged in", () => {
     }
   });
 
-  test.each(["nobody", "acme-1_000000000000.x", "", "%00", '"><script>'])(
+  test.for(["nobody", "acme-1_000000000000.x", "", "%00", '"><script>'] as const)(
     "is whoever comes with the session `%s`",
-    async (session) => {
+    async (session, { hello }) => {
       const client = loggedIn(session);
       expect((await client.visit("/")).location).toBe("/login");
       const posted = await client.post(hello.prodPath, { do: "pin" });
@@ -65,7 +47,11 @@ describe("who is not logged in", () => {
 });
 
 describe("what is not there", () => {
-  test("is not found: names that are none, and things that the account has not", async () => {
+  test("is not found: names that are none, and things that the account has not", async ({
+    account,
+    admin,
+    hello,
+  }) => {
     const { path, prodPath } = hello;
     const missing = [
       "/service/NOT_A_NAME/hello",
@@ -93,7 +79,10 @@ describe("what is not there", () => {
     }
   });
 
-  test("of another account is told of as what no account has, and to no form either", async () => {
+  test("of another account is told of as what no account has, and to no form either", async ({
+    account,
+    hello,
+  }) => {
     const { backend_id } = await hello.connect();
     const intruder = loggedIn((await createAccount("intruder")).admin);
     const told = async (path: string, name: string) => {
@@ -115,7 +104,11 @@ describe("what is not there", () => {
 });
 
 describe("a token that is narrowed to a service", () => {
-  test("sees on the first page that service only, and its pages, and no other's", async () => {
+  test("sees on the first page that service only, and its pages, and no other's", async ({
+    account,
+    hello,
+  }) => {
+    await createService(account, "other");
     const { secret_token } = await createToken(account, { role: "read", service: "hello" });
     const narrow = loggedIn(secret_token);
     const { status, html } = await narrow.visit("/");
@@ -130,7 +123,9 @@ describe("a token that is narrowed to a service", () => {
     }
   });
 
-  test("sees a page of the whole account only where that shows each visitor what they may see", async () => {
+  test("sees a page of the whole account only where that shows each visitor what they may see", async ({
+    account,
+  }) => {
     const { secret_token } = await createToken(account, { role: "admin", service: "hello" });
     const visit = async (anyScope: boolean, token: string) => {
       const show = async () => ok({ title: "Everything", body: html`of the account` });
@@ -149,7 +144,10 @@ describe("a token that is narrowed to a service", () => {
     expect((await visit(false, account.admin)).html).toContain("of the account");
   });
 
-  test("and to environments sees no other environment on the pages of its service", async () => {
+  test("and to environments sees no other environment on the pages of its service", async ({
+    account,
+    hello,
+  }) => {
     await hello.environment("v2", "unseen-one");
     await hello.connect("unseen-one");
     const { secret_token } = await createToken(account, {
@@ -171,7 +169,7 @@ describe("a token that is narrowed to a service", () => {
   });
 });
 
-test("an agent's token opens no page", async () => {
+test("an agent's token opens no page", async ({ agentToken, hello }) => {
   const agent = loggedIn(agentToken);
   for (const path of ["/", hello.path, "/settings"]) {
     const { status, html } = await agent.visit(path);

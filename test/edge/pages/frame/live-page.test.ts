@@ -3,7 +3,8 @@ import { html } from "hono/html";
 import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../../../src/domain/result.ts";
 import { livePage } from "../../../../src/edge/pages/frame/live.ts";
-import type { AnyPageCall, Page } from "../../../../src/edge/pages/frame/page.ts";
+import type { Page } from "../../../../src/edge/pages/frame/page.ts";
+import type { AnyPageCall } from "../../../../src/edge/pages/frame/page-call.ts";
 import { overEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
 import { sseEvent } from "../../../../src/protocol/sse.ts";
 import { apiOrigin } from "../../../support/worker/api.ts";
@@ -24,12 +25,12 @@ const call: AnyPageCall = {
 };
 
 /**
- * A page that shows one text after the other, the last one as long as it is asked; with as much news as there are
- * texts, and then none any more without an end.
+ * A page that shows one text after the other, and then the last one; with as many changes as
+ * there are texts, and then none any more without an end.
  */
 function scriptedPage(texts: readonly string[], last: "stays" | "is final" | "fails" | "throws" = "stays") {
   const state = { shown: 0, isCancelled: false };
-  const news = new ReadableStream({
+  const changes = new ReadableStream({
     start(controller) {
       for (const text of texts) controller.enqueue(text);
     },
@@ -40,7 +41,7 @@ function scriptedPage(texts: readonly string[], last: "stays" | "is final" | "fa
   const page: Page = {
     path: "/",
     action: "read",
-    news: () => news,
+    changes: () => changes,
     async show() {
       const text = texts[Math.min(state.shown, texts.length - 1)] ?? "";
       state.shown += 1;
@@ -62,7 +63,7 @@ const admitted = async () => true;
 const eventOf = (text: string) => sseEvent(`<p>${text}</p>`);
 
 describe("a live page", () => {
-  test("is sent where it differs from what was sent last, and not at every piece of news", async () => {
+  test("is sent where it differs from what was sent last, and not at every change", async () => {
     const { page, state } = scriptedPage(["a", "a", "a", "b", "b", "a"]);
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader), await read(reader)]).toEqual([
@@ -101,7 +102,7 @@ describe("a live page", () => {
     expect(state).toEqual({ shown: 2, isCancelled: true });
   });
 
-  test("stops following the news when nobody looks any more", async () => {
+  test("stops following the changes when nobody looks any more", async () => {
     const { page, state } = scriptedPage(["a"]);
     const reader = livePage(page, call, admitted).body?.getReader();
     await read(reader);
@@ -109,7 +110,7 @@ describe("a live page", () => {
     expect(state.isCancelled).toBe(true);
   });
 
-  test("stops following the news when it breaks off", async () => {
+  test("stops following the changes when it breaks off", async () => {
     const { page, state } = scriptedPage(["a", "b"], "throws");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect(await read(reader)).toBe(eventOf("a"));

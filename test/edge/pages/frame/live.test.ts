@@ -1,64 +1,18 @@
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  createAccount,
-  createCluster,
-  createToken,
-  send,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
-import { loggedIn, pageClient } from "../../../support/worker/page-client.ts";
-import { hiddenField } from "../../../support/worker/page-visitor.ts";
-import { pinnedService } from "../../../support/worker/pinned-service.ts";
-
-let account: TestAccount;
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  await createCluster(account);
-});
+import { describe, expect } from "vitest";
+import { createAccount, createToken, send } from "../../../support/worker/api.ts";
+import { hiddenField, loggedIn, pageClient } from "../../../support/worker/page-client.ts";
+import { test } from "../../../support/worker/page-test.ts";
 
 const eventStream = { accept: "text/event-stream" };
-const leaving: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const leave of leaving.splice(0)) await leave();
-});
-
-/** Follows a page's changes as its script does; each is the page's part that changes. */
-async function follow(client: ReturnType<typeof pageClient>, path: string) {
-  const response = await client.send(`${path}${path.includes("?") ? "&" : "?"}live=`, {
-    headers: eventStream,
-  });
-  const reader = response.body?.getReader();
-  if (!reader) throw new Error("no body");
-  const read = () => reader.read();
-  leaving.push(() => reader.cancel());
-  const decoder = new TextDecoder();
-  let unread = "";
-  /** The next event's data, or null at the end. Empty lines between events keep the connection open. */
-  async function next(): Promise<string | null> {
-    const event = /^\n*((?:data: [^\n]*\n)+)\n/.exec(unread);
-    if (event) {
-      unread = unread.slice(event[0].length);
-      return (event[1] ?? "").replaceAll(/^data: /gm, "").slice(0, -1);
-    }
-    const { done, value } = await read();
-    if (done) {
-      expect(unread.trim()).toBe("");
-      return null;
-    }
-    unread += decoder.decode(value, { stream: true });
-    return next();
-  }
-  return { response, next };
-}
 
 describe("a page's changes", () => {
-  test("begin with the page as it is, and go on with what a pin makes of it", async () => {
-    const { path, pin } = await pinnedService(account, "pinned");
-    const client = loggedIn(account.admin);
-    const { html } = await client.visit(path);
-    const { response, next } = await follow(client, path);
+  test("begin with the page as it is, and go on with what a pin makes of it", async ({
+    admin,
+    newService,
+  }) => {
+    const { path, pin } = await newService("pinned");
+    const { html } = await admin.visit(path);
+    const { response, next } = await admin.follow(path);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/event-stream");
     expect(response.headers.get("cache-control")).toContain("no-");
@@ -72,48 +26,44 @@ describe("a page's changes", () => {
     expect(second).toContain("told at once");
   });
 
-  test("that came between the page and its stream are told first", async () => {
-    const { prodPath, pin } = await pinnedService(account, "between");
-    const client = loggedIn(account.admin);
-    expect((await client.visit(prodPath)).html).toContain("revision 1");
+  test("that came between the page and its stream are told first", async ({ admin, newService }) => {
+    const { prodPath, pin } = await newService("between");
+    expect((await admin.visit(prodPath)).html).toContain("revision 1");
     await pin("v2");
-    const { next } = await follow(client, prodPath);
+    const { next } = await admin.follow(prodPath);
     expect(await next()).toContain("revision 2");
   });
 
-  test("are of what the page's address asks for", async () => {
-    const { path } = await pinnedService(account, "asked");
-    const { next } = await follow(loggedIn(account.admin), `${path}?over=month`);
+  test("are of what the page's address asks for", async ({ admin, newService }) => {
+    const { path } = await newService("asked");
+    const { next } = await admin.follow(`${path}?over=month`);
     expect(await next()).toContain('<a href="/service/acme-1/asked?over=month" aria-current="true">');
   });
 
-  test("of the first page tell of a service that is made", async () => {
-    const client = loggedIn(account.admin);
-    const { next } = await follow(client, "/");
+  test("of the first page tell of a service that is made", async ({ admin, newService }) => {
+    const { next, nextWith } = await admin.follow("/");
     expect(await next()).not.toContain("newcomer");
-    await pinnedService(account, "newcomer");
-    let told = await next();
-    while (told !== null && !told.includes("newcomer")) told = await next();
-    expect(told).toContain("newcomer");
+    await newService("newcomer");
+    expect(await nextWith("newcomer")).toContain("newcomer");
   });
 
-  test("tell a narrowed visitor of what they may see only", async () => {
-    const { path, environment, pin } = await pinnedService(account, "narrow");
+  test("tell a narrowed visitor of what they may see only", async ({ account, newService }) => {
+    const { path, environment, pin } = await newService("narrow");
     const token = { role: "read" as const, service: "narrow", environments: ["prod"] };
-    const { next } = await follow(loggedIn((await createToken(account, token)).secret_token), path);
+    const { next, nextWith } = await loggedIn((await createToken(account, token)).secret_token).follow(path);
     expect(await next()).not.toContain("unseen-one");
     await environment("v2", "unseen-one");
     await pin("v2");
-    let told = await next();
-    while (told !== null && !told.includes("revision 2")) told = await next();
-    expect(told).toContain("revision 2");
-    expect(told).not.toContain("unseen-one");
+    expect(await nextWith("revision 2")).not.toContain("unseen-one");
   });
 
-  test("end with the token that may see them, before anything more is told", async () => {
-    const { path, pin } = await pinnedService(account, "revoked");
+  test("end with the token that may see them, before anything more is told", async ({
+    account,
+    newService,
+  }) => {
+    const { path, pin } = await newService("revoked");
     const reader = await createToken(account, { role: "read" });
-    const { next } = await follow(loggedIn(reader.secret_token), path);
+    const { next } = await loggedIn(reader.secret_token).follow(path);
     expect(await next()).toContain("revision 1");
     const revoked = await send(`/v3/accounts/${account.name}/tokens/${reader.id}`, {
       method: "DELETE",
@@ -124,21 +74,21 @@ describe("a page's changes", () => {
     expect(await next()).toBeNull();
   });
 
-  test("end with the session", async () => {
-    const { path, pin } = await pinnedService(account, "session");
+  test("end with the session", async ({ account, newService }) => {
+    const { path, pin } = await newService("session");
     const client = pageClient();
     const csrf = hiddenField((await client.visit("/login")).html, "csrf");
     await client.post("/login", { csrf, token: account.admin });
-    const { next } = await follow(client, path);
+    const { next } = await client.follow(path);
     expect(await next()).toContain("revision 1");
     await client.post("/logout", { csrf: hiddenField((await client.visit(path)).html, "csrf") });
     await pin("v2");
     expect(await next()).toBeNull();
   });
 
-  test("end with the service", async () => {
-    const { api, path } = await pinnedService(account, "deleted");
-    const { next } = await follow(loggedIn(account.admin), path);
+  test("end with the service", async ({ account, admin, newService }) => {
+    const { api, path } = await newService("deleted");
+    const { next } = await admin.follow(path);
     expect(await next()).toContain("revision 1");
     expect((await send(api, { method: "DELETE", token: account.admin })).status).toBe(204);
     expect(await next()).toBeNull();
@@ -146,8 +96,10 @@ describe("a page's changes", () => {
 });
 
 describe("a stream of changes that is asked for", () => {
-  test("without a session is over for good, so that the page's script does not ask again", async () => {
-    const { path } = await pinnedService(account, "asked-for");
+  test("without a session is over for good, so that the page's script does not ask again", async ({
+    newService,
+  }) => {
+    const { path } = await newService("asked-for");
     for (const client of [pageClient(), loggedIn("acme-1_000000000000.x")]) {
       const { status, headers, html } = await client.visit(`${path}?live=`, eventStream);
       expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
@@ -156,8 +108,11 @@ describe("a stream of changes that is asked for", () => {
     expect((await pageClient().visit(`${path}?live=`)).status).toBe(303);
   });
 
-  test("of what the visitor may not see is over for good, and tells a person what the page would", async () => {
-    const { path } = await pinnedService(account, "theirs");
+  test("of what the visitor may not see is over for good, and tells a person what the page would", async ({
+    account,
+    newService,
+  }) => {
+    const { path } = await newService("theirs");
     const other = loggedIn((await createAccount()).admin);
     const narrow = loggedIn((await createToken(account, { role: "read", service: "pinned" })).secret_token);
     for (const [client, refusal] of [[other, 404] as const, [narrow, 403] as const]) {
@@ -168,8 +123,8 @@ describe("a stream of changes that is asked for", () => {
     }
   });
 
-  test("of a page that has none is the page", async () => {
-    const { headers, html } = await loggedIn(account.admin).visit("/settings?live=", eventStream);
+  test("of a page that has none is the page", async ({ admin }) => {
+    const { headers, html } = await admin.visit("/settings?live=", eventStream);
     expect(headers.get("content-type")).toBe("text/html; charset=utf-8");
     expect(html).toContain("<h1>Settings</h1>");
   });

@@ -1,77 +1,64 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { registryStub } from "../../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../../src/protocol/jamsocket/v2.ts";
 import { imageList } from "../../../../src/protocol/v3/images.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createService,
-  createToken,
-  send,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
-import { pageVisitor } from "../../../support/worker/page-visitor.ts";
-import {
-  type RegistryClient,
-  registryClient,
-  sha,
-  someBytes,
-  types,
-} from "../../../support/worker/registry.ts";
+import { call, createAccount, createService, createToken, send } from "../../../support/worker/api.ts";
+import { loggedIn } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
+import { registryClient, sha, someBytes, types } from "../../../support/worker/registry.ts";
 
 const elsewhere = `sha256:${"e".repeat(64)}`;
 
-let account: TestAccount;
-let admin: ReturnType<typeof pageVisitor>;
-let registry: RegistryClient;
-/** Of the page that lists images. */
-let path: string;
-/** Of the API. */
-let service: string;
-
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  await createCluster(account);
-  service = await createService(account);
-  admin = pageVisitor(account.admin);
-  registry = registryClient(account, account.admin);
-  path = `/service/${account.name}/hello/images`;
-});
-/** Pushes an image whose configuration is this, with a layer of 50 bytes. */
-async function push(tag: string | null, config: object | string, size?: number) {
-  const text = typeof config === "string" ? config : JSON.stringify(config);
-  const blob = await registry.pushBlob(new TextEncoder().encode(text.padEnd(size ?? text.length)));
-  return registry.pushImage(tag, {
-    config: { mediaType: "application/vnd.oci.image.config.v1+json", ...blob },
-  });
-}
-
-async function digests(): Promise<string[]> {
-  const listed = await call(imageList, `${service}/images?limit=200`, { token: account.admin });
-  return listed.images.map(({ digest }) => digest);
-}
-
-function recordElsewhere(digest = elsewhere, tag?: string) {
-  return call(z.looseObject({}), `${service}/images`, {
-    token: account.admin,
-    json: { digest, repository: "registry.example.com/team/image", ...(tag ? { tag } : {}) },
-  });
-}
+const test = pageTest
+  /** Of the API. */
+  .extend("service", { scope: "file", auto: true }, ({ account, agentToken: _ }) => createService(account))
+  /** Of the page that lists images. */
+  .extend("path", { scope: "file" }, ({ account }) => `/service/${account.name}/hello/images`)
+  .extend("registry", { scope: "file" }, ({ account }) => registryClient(account, account.admin))
+  /** Pushes an image whose configuration is this, with a layer of 50 bytes. */
+  .extend(
+    "push",
+    { scope: "file" },
+    ({ registry }) =>
+      async (tag: string | null, config: object | string, size?: number) => {
+        const text = typeof config === "string" ? config : JSON.stringify(config);
+        const blob = await registry.pushBlob(new TextEncoder().encode(text.padEnd(size ?? text.length)));
+        return registry.pushImage(tag, {
+          config: { mediaType: "application/vnd.oci.image.config.v1+json", ...blob },
+        });
+      },
+  )
+  .extend("digests", { scope: "file" }, ({ account, service }) => async (): Promise<string[]> => {
+    const listed = await call(imageList, `${service}/images?limit=200`, { token: account.admin });
+    return listed.images.map(({ digest }) => digest);
+  })
+  .extend(
+    "recordElsewhere",
+    { scope: "file" },
+    ({ account, service }) =>
+      (digest = elsewhere) =>
+        call(z.looseObject({}), `${service}/images`, {
+          token: account.admin,
+          json: { digest, repository: "registry.example.com/team/image" },
+        }),
+  );
 
 describe("the page of a service's images", () => {
-  test("says how to push the first one where there is none", async () => {
+  test("says how to push the first one where there is none", async ({ account, admin }) => {
     await createService(account, "empty");
     const { status, html } = await admin.visit(`/service/${account.name}/empty/images`);
     expect(status).toBe(200);
     expect(html).toContain("jamsocket push empty my-image -t latest");
   });
 
-  test("shows each with its tags, its size, and what runs it, newest push first", async () => {
+  test("shows each with its tags, its size, and what runs it, newest push first", async ({
+    account,
+    admin,
+    path,
+    push,
+  }) => {
     const old = await push("latest", {});
     const recent = await push("v1", {});
     const { html } = await admin.visit(path);
@@ -83,7 +70,12 @@ describe("the page of a service's images", () => {
     expect(html).not.toContain("Kept in");
   });
 
-  test("tells an index's size as that of its images that are here", async () => {
+  test("tells an index's size as that of its images that are here", async ({
+    admin,
+    path,
+    registry,
+    push,
+  }) => {
     const [one, two] = [await push(null, {}), await push(null, "{ }")];
     const listed = [one, two].map(({ digest, size }) => ({ mediaType: types.image, digest, size }));
     const blob = await registry.pushBlob(someBytes(9));
@@ -94,7 +86,7 @@ describe("the page of a service's images", () => {
     }
   });
 
-  test("tells no more sizes than one call may read manifests for", async () => {
+  test("tells no more sizes than one call may read manifests for", async ({ account, registry }) => {
     const large = await registry.pushImage("large", { annotations: { a: "a".repeat(3 * 1024 * 1024) } });
     const sizes = await registryStub(env, account.name).imageSizes(
       { account: account.name, service: "hello" },
@@ -104,14 +96,18 @@ describe("the page of a service's images", () => {
     expect(sizes).toEqual([size, null, size, null]);
   });
 
-  test("says where an image is kept that is not here, and that its size is not known", async () => {
+  test("says where an image is kept that is not here, and that its size is not known", async ({
+    admin,
+    path,
+    recordElsewhere,
+  }) => {
     await recordElsewhere();
     const { html } = await admin.visit(path);
     expect(html).toContain("registry.example.com/team/image");
     expect(html).toContain("not known");
   });
 
-  test("shows 50, and the rest behind a link", async () => {
+  test("shows 50, and the rest behind a link", async ({ account, admin }) => {
     await createService(account, "many");
     for (let n = 0; n < 51; n++) {
       const json = { digest: `sha256:${n.toString(16).padStart(64, "0")}` };
@@ -127,8 +123,8 @@ describe("the page of a service's images", () => {
     expect((await admin.visit(`${many}?cursor=x`)).status).toBe(400);
   });
 
-  test("is found for a service of the visitor's own account only", async () => {
-    const stranger = pageVisitor((await createAccount()).admin);
+  test("is found for a service of the visitor's own account only", async ({ admin, path, push }) => {
+    const stranger = loggedIn((await createAccount()).admin);
     const { digest } = await push("mine", {});
     for (const target of [path, `${path}/${digest}`]) {
       const { status, html } = await stranger.visit(target);
@@ -140,7 +136,7 @@ describe("the page of a service's images", () => {
 });
 
 describe("the page of an image", () => {
-  test("shows what the image is made of, and its labels as text", async () => {
+  test("shows what the image is made of, and its labels as text", async ({ admin, path, push }) => {
     const long = `${"l".repeat(200)}<i>end</i>`;
     const Labels = { "<b>name</b>": "<script>alert(1)</script>", long };
     const image = await push("labelled", { os: "linux", architecture: "arm64", config: { Labels } });
@@ -156,7 +152,7 @@ describe("the page of an image", () => {
     for (const markup of ["<b>name", "<script>alert", "<i>end"]) expect(html).not.toContain(markup);
   });
 
-  test("shows the images of an index with their platforms", async () => {
+  test("shows the images of an index with their platforms", async ({ admin, path, registry, push }) => {
     const arm = await push(null, { config: { Labels: { arch: "of arm" } } });
     const listed = [
       { ...arm, platform: { os: "linux", architecture: "arm64", variant: "v8" } },
@@ -169,7 +165,11 @@ describe("the page of an image", () => {
       expect(html).toContain(text);
   });
 
-  test("is shown without labels where the configuration is larger than 64 KiB, or is none", async () => {
+  test("is shown without labels where the configuration is larger than 64 KiB, or is none", async ({
+    admin,
+    path,
+    push,
+  }) => {
     const config = { config: { Labels: { a: "seen" } } };
     const large = await push("large", config, 64 * 1024 + 1);
     const none = await push("none", "no json");
@@ -182,19 +182,28 @@ describe("the page of an image", () => {
     expect((await admin.visit(`${path}/${fitting.digest}`)).html).toContain("seen");
   });
 
-  test("says of an image of another registry where the rest is kept", async () => {
+  test("says of an image of another registry where the rest is kept", async ({
+    admin,
+    path,
+    recordElsewhere,
+  }) => {
     await recordElsewhere();
     const { html } = await admin.visit(`${path}/${elsewhere}`);
     expect(html).toContain("that registry tells them");
   });
 
-  test("is not found for a digest that was never pushed, and for what is none", async () => {
+  test("is not found for a digest that was never pushed, and for what is none", async ({ admin, path }) => {
     for (const digest of [`sha256:${"0".repeat(63)}f`, "sha256:0", "latest"]) {
       expect((await admin.visit(`${path}/${digest}`)).status).toBe(404);
     }
   });
 
-  test("links the live backends that run it, but for those that a token may not see", async () => {
+  test("links the live backends that run it, but for those that a token may not see", async ({
+    account,
+    admin,
+    path,
+    push,
+  }) => {
     const { digest } = await push("latest", {});
     const { backend_id: id } = await call(connectAnswer, `/v2/service/${account.name}/hello/connect`, {
       token: account.admin,
@@ -204,21 +213,26 @@ describe("the page of an image", () => {
     expect(html).toContain(`href="/backend/${id}"`);
     expect(html).toContain("&lt;u&gt;key&lt;/u&gt;");
     const narrow = await createToken(account, { role: "read", service: "hello", environments: ["other"] });
-    const seen = await pageVisitor(narrow.secret_token).visit(`${path}/${digest}`);
+    const seen = await loggedIn(narrow.secret_token).visit(`${path}/${digest}`);
     expect(seen.status).toBe(200);
     expect(seen.html).not.toContain(id);
   });
 });
 
 describe("deleting an image by its page", () => {
-  test("forgets it", async () => {
+  test("forgets it", async ({ admin, path, push, digests }) => {
     const { digest } = await push("doomed", {});
     const deleted = await admin.submit(`${path}/${digest}`, "delete");
     expect([deleted.status, deleted.location]).toEqual([303, path]);
     expect(await digests()).not.toContain(digest);
   });
 
-  test("is refused for one that an environment runs, with the reason", async () => {
+  test("is refused for one that an environment runs, with the reason", async ({
+    admin,
+    path,
+    push,
+    digests,
+  }) => {
     const { digest } = await push("latest", {});
     const refused = await admin.submit(`${path}/${digest}`, "delete");
     expect(refused.status).toBe(409);
@@ -226,10 +240,16 @@ describe("deleting an image by its page", () => {
     expect(await digests()).toContain(digest);
   });
 
-  test("is refused to a token that may not, with the reason, and to a form without its CSRF token", async () => {
+  test("is refused to a token that may not, with the reason, and to a form without its CSRF token", async ({
+    account,
+    admin,
+    path,
+    digests,
+    recordElsewhere,
+  }) => {
     const digest = await sha(someBytes(8));
     await recordElsewhere(digest);
-    const deployer = pageVisitor((await createToken(account, { role: "deploy" })).secret_token);
+    const deployer = loggedIn((await createToken(account, { role: "deploy" })).secret_token);
     expect((await deployer.visit(`${path}/${digest}`)).html).toContain("You may not delete it");
     const refused = await deployer.submit(`${path}/${digest}`, "delete");
     expect(refused.status).toBe(403);

@@ -1,21 +1,8 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { cliLoginAnswer, userSession } from "../../../../src/protocol/jamsocket/login.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createService,
-  createToken,
-  refusal,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { loggedIn, pageClient } from "../../../support/worker/page-client.ts";
-import { hiddenField } from "../../../support/worker/page-visitor.ts";
-
-let account: TestAccount;
-beforeAll(async () => {
-  account = await createAccount();
-});
+import { call, createAccount, createService, createToken, refusal } from "../../../support/worker/api.ts";
+import { hiddenField, loggedIn, type PageClient, pageClient } from "../../../support/worker/page-client.ts";
+import { test } from "../../../support/worker/page-test.ts";
 
 /** Begins a login as the CLI does. @returns its token, and where its page is */
 async function begin(userAgent = "jamsocket-cli/0.10.7") {
@@ -28,13 +15,13 @@ async function begin(userAgent = "jamsocket-cli/0.10.7") {
 
 const codePattern = /<p class="code">(\d{4})<\/p>/;
 
-async function confirm(client: ReturnType<typeof pageClient>, path: string) {
+async function confirm(client: PageClient, path: string) {
   const csrf = hiddenField((await client.visit(path)).html, "csrf");
   return client.post(path, { csrf, do: "confirm" });
 }
 
 describe("the page that the login of the command line opens", () => {
-  test("says who asks for what, and shows the code only once that was confirmed", async () => {
+  test("says who asks for what, and shows the code only once that was confirmed", async ({ account }) => {
     const { token, path } = await begin();
     const client = loggedIn(account.admin);
     const asked = await client.visit(path);
@@ -51,14 +38,14 @@ describe("the page that the login of the command line opens", () => {
     expect((await client.visit(path)).html).not.toMatch(codePattern);
   });
 
-  test("shows markup in the name of the program as text", async () => {
+  test("shows markup in the name of the program as text", async ({ account }) => {
     const { path } = await begin('<img src=x onerror="alert(1)">');
     const { html } = await loggedIn(account.admin).visit(path);
     expect(html).toContain("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;");
     expect(html).not.toContain("<img");
   });
 
-  test("is for whoever is logged in, and comes back after that", async () => {
+  test("is for whoever is logged in, and comes back after that", async ({ account }) => {
     const { path } = await begin();
     const client = pageClient();
     const { status, location } = await client.visit(path);
@@ -70,7 +57,7 @@ describe("the page that the login of the command line opens", () => {
     expect((await client.visit(path)).html).toContain("Yes, show me the code");
   });
 
-  test("gives the command line the rights of the visitor, however narrow", async () => {
+  test("gives the command line the rights of the visitor, however narrow", async ({ account }) => {
     await createService(account);
     const scope = { role: "spawn" as const, service: "hello", environments: ["default"] };
     const { secret_token } = await createToken(account, scope);
@@ -82,7 +69,7 @@ describe("the page that the login of the command line opens", () => {
     expect(refused.status).toBe(403);
   });
 
-  test("confirms nothing without the session's CSRF token", async () => {
+  test("confirms nothing without the session's CSRF token", async ({ account }) => {
     const { token, path } = await begin();
     const refused = await loggedIn(account.admin).post(path, { do: "confirm" });
     expect(refused.status).toBe(403);
@@ -90,14 +77,13 @@ describe("the page that the login of the command line opens", () => {
     expect((await refusal(`/cli-login/${token}/complete`, { json: { code: "0000" } })).status).not.toBe(403);
   });
 
-  test("confirms nothing for an agent", async () => {
-    const { agent_token } = await createCluster(account);
+  test("confirms nothing for an agent", async ({ agentToken }) => {
     const { path } = await begin();
-    expect((await loggedIn(agent_token).visit(path)).status).toBe(403);
-    expect((await loggedIn(agent_token).post(path, { do: "confirm" })).status).toBe(403);
+    expect((await loggedIn(agentToken).visit(path)).status).toBe(403);
+    expect((await loggedIn(agentToken).post(path, { do: "confirm" })).status).toBe(403);
   });
 
-  test("belongs to the one who confirmed first", async () => {
+  test("belongs to the one who confirmed first", async ({ account }) => {
     const { path } = await begin();
     const other = await createAccount();
     await confirm(loggedIn(account.admin), path);
@@ -106,7 +92,7 @@ describe("the page that the login of the command line opens", () => {
     expect(late.html).not.toMatch(codePattern);
   });
 
-  test("of a login that was never begun is not found", async () => {
+  test("of a login that was never begun is not found", async ({ account }) => {
     for (const token of ["x", "a.b.c", `${(await begin()).token}x`]) {
       const { status, html } = await loggedIn(account.admin).visit(`/cli-login/${token}`);
       expect(status).toBe(404);

@@ -1,27 +1,23 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { loginLink, sessionList } from "../../../../src/protocol/v3/sessions.ts";
-import { call, createAccount, createToken, type TestAccount } from "../../../support/worker/api.ts";
-import { pageClient } from "../../../support/worker/page-client.ts";
-import { hiddenField } from "../../../support/worker/page-visitor.ts";
+import { call, createToken } from "../../../support/worker/api.ts";
+import { hiddenField, pageClient } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
 
-let account: TestAccount;
-beforeAll(async () => {
-  account = await createAccount();
-});
-
-async function sessions() {
-  const path = `/v3/accounts/${account.name}/sessions?limit=200`;
-  return (await call(sessionList, path, { token: account.admin })).sessions;
-}
-
-describe("a login link", () => {
-  async function makeLink(token = account.admin): Promise<{ path: string }> {
+const test = pageTest
+  /** Lists the live logins of the account. */
+  .extend("sessions", { scope: "file" }, ({ account }) => async () => {
+    const path = `/v3/accounts/${account.name}/sessions?limit=200`;
+    return (await call(sessionList, path, { token: account.admin })).sessions;
+  })
+  .extend("makeLink", { scope: "file" }, ({ account }) => async (token = account.admin) => {
     const links = `/v3/accounts/${account.name}/login-links`;
     const { url } = await call(loginLink, links, { token, json: {} });
     return { path: new URL(url).pathname };
-  }
+  });
 
-  test("asks first: looking at it uses nothing up", async () => {
+describe("a login link", () => {
+  test("asks first: looking at it uses nothing up", async ({ sessions, makeLink }) => {
     const { path } = await makeLink();
     const before = (await sessions()).length;
     const client = pageClient();
@@ -37,7 +33,11 @@ describe("a login link", () => {
     expect([status, location]).toEqual([303, "/"]);
   });
 
-  test("logs in once, as the token's holder, with the rights of that token", async () => {
+  test("logs in once, as the token's holder, with the rights of that token", async ({
+    account,
+    sessions,
+    makeLink,
+  }) => {
     const reader = await createToken(account, { role: "read" });
     const { path } = await makeLink(reader.secret_token);
     const client = pageClient();
@@ -52,7 +52,7 @@ describe("a login link", () => {
     expect(again.cookies.has("slipway_session")).toBe(false);
   });
 
-  test("is not used up by a form that this browser was not given", async () => {
+  test("is not used up by a form that this browser was not given", async ({ makeLink }) => {
     const { path } = await makeLink();
     const client = pageClient();
     await client.visit(path);

@@ -1,44 +1,31 @@
-import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, vi } from "vitest";
 import { sessionList } from "../../../../src/protocol/v3/sessions.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createToken,
-  send,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { loggedIn, pageClient } from "../../../support/worker/page-client.ts";
-import { hiddenField } from "../../../support/worker/page-visitor.ts";
+import { call, createToken, send } from "../../../support/worker/api.ts";
+import { hiddenField, loggedIn, type PageClient, pageClient } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
 
-let account: TestAccount;
-beforeAll(async () => {
-  account = await createAccount();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-type Client = ReturnType<typeof pageClient>;
+const test = pageTest
+  /** Lists the live logins of the account. */
+  .extend("sessions", { scope: "file" }, ({ account }) => async () => {
+    const path = `/v3/accounts/${account.name}/sessions?limit=200`;
+    return (await call(sessionList, path, { token: account.admin })).sessions;
+  });
 
 const week = 7 * 24 * 3600;
 
 /** Logs in as a person does, by the form. */
-async function logIn(client: Client, token: string, path = "/login") {
+async function logIn(client: PageClient, token: string, path = "/login") {
   const { html } = await client.visit(path);
   const next = hiddenField(html, "next").replaceAll("&amp;", "&").replaceAll("&quot;", '"');
   const fields = { csrf: hiddenField(html, "csrf"), next, token };
   return client.post("/login", fields);
 }
 
-async function sessions() {
-  const path = `/v3/accounts/${account.name}/sessions?limit=200`;
-  return (await call(sessionList, path, { token: account.admin })).sessions;
-}
-
 describe("logging in by an access token", () => {
-  test("gives the browser a session of its own, which no script reads and no other site's form sends", async () => {
+  test("gives the browser a session of its own, which no script reads and no other site's form sends", async ({
+    account,
+    sessions,
+  }) => {
     const client = pageClient();
     const before = Date.now();
     const { status, location, cookies, headers } = await logIn(client, ` ${account.admin}\n`);
@@ -54,7 +41,7 @@ describe("logging in by an access token", () => {
     expect((await client.visit("/")).html).toContain(`${account.name} as first admin`);
   });
 
-  test("over https sets cookies that are for https and for this host alone", async () => {
+  test("over https sets cookies that are for https and for this host alone", async ({ account }) => {
     const client = pageClient("https://app.test");
     const form = await client.visit("/login");
     const done = await logIn(client, account.admin);
@@ -70,7 +57,7 @@ describe("logging in by an access token", () => {
     expect((await client.visit("/")).location).toBe("/login");
   });
 
-  test("lasts no longer than the access token does", async () => {
+  test("lasts no longer than the access token does", async ({ account }) => {
     const { secret_token } = await createToken(account, { role: "read", expires_in_seconds: 120 });
     const { cookies } = await logIn(pageClient(), secret_token);
     const seconds = Number(/Max-Age=(\d+)/.exec(cookies.get("slipway_session") ?? "")?.[1]);
@@ -78,7 +65,10 @@ describe("logging in by an access token", () => {
     expect(seconds).toBeGreaterThan(60);
   });
 
-  test("is refused alike for tokens that are malformed, unknown or revoked, and makes no session", async () => {
+  test("is refused alike for tokens that are malformed, unknown or revoked, and makes no session", async ({
+    account,
+    sessions,
+  }) => {
     const revoked = await createToken(account, { role: "read" });
     const path = `/v3/accounts/${account.name}/tokens/${revoked.id}`;
     await send(path, { method: "DELETE", token: account.admin });
@@ -94,13 +84,16 @@ describe("logging in by an access token", () => {
     expect(await sessions()).toHaveLength(before);
   });
 
-  test("is refused with a token that has expired, and ends with one that expires", async () => {
+  test("is refused with a token that has expired, and ends with one that expires", async ({ account }) => {
     const [used, unused] = [
       await createToken(account, { role: "read", expires_in_seconds: 60 }),
       await createToken(account, { role: "read", expires_in_seconds: 60 }),
     ];
     const client = pageClient();
     expect((await logIn(client, used.secret_token)).status).toBe(303);
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     expect((await client.visit("/")).location).toBe("/login");
     const { status, html, cookies } = await logIn(pageClient(), unused.secret_token);
@@ -109,9 +102,8 @@ describe("logging in by an access token", () => {
     expect(cookies.has("slipway_session")).toBe(false);
   });
 
-  test("is refused to a cluster's agent, with the reason", async () => {
-    const { agent_token } = await createCluster(account);
-    const { status, html, cookies } = await logIn(pageClient(), agent_token);
+  test("is refused to a cluster's agent, with the reason", async ({ agentToken }) => {
+    const { status, html, cookies } = await logIn(pageClient(), agentToken);
     expect(status).toBe(403);
     expect(html).toContain("agent");
     expect(cookies.has("slipway_session")).toBe(false);
@@ -123,7 +115,7 @@ describe("logging in by an access token", () => {
     expect(hiddenField(html, "next")).toBe("/settings");
   });
 
-  test("needs the form that this very browser was given", async () => {
+  test("needs the form that this very browser was given", async ({ account }) => {
     const other = pageClient();
     const foreign = hiddenField((await other.visit("/login")).html, "csrf");
     const client = pageClient();
@@ -136,10 +128,10 @@ describe("logging in by an access token", () => {
     }
     const withoutCookie = await pageClient().post("/login", { csrf: own, token: account.admin });
     expect(withoutCookie.status).toBe(403);
-    expect((await client.ask("/login", { method: "POST", body: "{}" })).status).toBe(400);
+    expect((await client.request("/login", { method: "POST", body: "{}" })).status).toBe(400);
   });
 
-  test("gives a browser with an empty cookie another one", async () => {
+  test("gives a browser with an empty cookie another one", async ({ account }) => {
     const client = pageClient();
     client.jar.set("slipway_visitor", "");
     expect((await client.post("/login", { csrf: "", token: account.admin })).status).toBe(403);
@@ -150,9 +142,9 @@ describe("logging in by an access token", () => {
 });
 
 describe("after logging in", () => {
-  test.each(["/settings", "/service/acme-1/hello?over=day&x=%26", "/cli-login/a.b.c"])(
+  test.for(["/settings", "/service/acme-1/hello?over=day&x=%26", "/cli-login/a.b.c"] as const)(
     "`%s` is where one goes on who came from there",
-    async (next) => {
+    async (next, { account }) => {
       const { location } = await logIn(
         pageClient(),
         account.admin,
@@ -162,7 +154,7 @@ describe("after logging in", () => {
     },
   );
 
-  test.each([
+  test.for([
     "",
     "//evil.test",
     "//evil.test/%2f..",
@@ -182,7 +174,7 @@ describe("after logging in", () => {
     "javascript:alert(1)",
     "settings",
     "@evil.test",
-  ])("%j leads nowhere but to the first page", async (next) => {
+  ] as const)("%j leads nowhere but to the first page", async (next, { account }) => {
     const { status, location } = await logIn(
       pageClient(),
       account.admin,
@@ -191,7 +183,7 @@ describe("after logging in", () => {
     expect([status, location]).toEqual([303, "/"]);
   });
 
-  test("control characters in the way back end no header", async () => {
+  test("control characters in the way back end no header", async ({ account }) => {
     const next = "/settings\r\nset-cookie: a=b";
     const { location, cookies } = await logIn(
       pageClient(),
@@ -210,7 +202,10 @@ describe("after logging in", () => {
 });
 
 describe("logging out", () => {
-  test("ends the session in the account: the same cookie opens nothing, at once", async () => {
+  test("ends the session in the account: the same cookie opens nothing, at once", async ({
+    account,
+    sessions,
+  }) => {
     const client = pageClient();
     await logIn(client, account.admin);
     const credential = client.jar.get("slipway_session") ?? "";
@@ -225,7 +220,7 @@ describe("logging out", () => {
     expect(await sessions()).toHaveLength(before - 1);
   });
 
-  test("by the form of somebody else, or of none, ends nothing", async () => {
+  test("by the form of somebody else, or of none, ends nothing", async ({ account }) => {
     const client = pageClient();
     await logIn(client, account.admin);
     const foreign = hiddenField((await loggedIn(account.admin).visit("/")).html, "csrf");
@@ -243,7 +238,7 @@ describe("logging out", () => {
     expect([status, location]).toEqual([303, "/login"]);
   });
 
-  test("ends no access token that was used as a session", async () => {
+  test("ends no access token that was used as a session", async ({ account }) => {
     const { secret_token } = await createToken(account, { role: "read" });
     const client = loggedIn(secret_token);
     const { html } = await client.visit("/");

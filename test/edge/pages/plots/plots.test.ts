@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sizeText } from "../../../../src/edge/pages/elements/elements.tsx";
+import { sizeText } from "../../../../src/edge/pages/elements/amount-text.ts";
 import { MetricPlot } from "../../../../src/edge/pages/plots/metric-plot.tsx";
 import { largestAndOthers, ShareBar } from "../../../../src/edge/pages/plots/share-bar.tsx";
 import { TimePlot } from "../../../../src/edge/pages/plots/time-plot.tsx";

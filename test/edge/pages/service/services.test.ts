@@ -1,26 +1,9 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { createdToken } from "../../../../src/protocol/v3/accounts.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createService,
-  send,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
+import { call, createAccount, createService, send } from "../../../support/worker/api.ts";
 import { loggedIn } from "../../../support/worker/page-client.ts";
+import { test } from "../../../support/worker/page-test.ts";
 import { digestOf, pinnedService } from "../../../support/worker/pinned-service.ts";
-
-let account: TestAccount;
-let admin: ReturnType<typeof loggedIn>;
-let agentToken: string;
-beforeAll(async () => {
-  startFakeCluster();
-  account = await createAccount();
-  agentToken = (await createCluster(account)).agent_token;
-  admin = loggedIn(account.admin);
-});
 
 /** What a page says, without its tags. */
 function text(html: string): string {
@@ -37,8 +20,11 @@ describe("the page of all services", () => {
     expect(html).toContain("jamsocket service create my-service\njamsocket push my-service");
   });
 
-  test("shows each with its environments: what they are pinned to, what they run, and how much of it", async () => {
-    const { path, connect } = await pinnedService(account, "listed");
+  test("shows each with its environments: what they are pinned to, what they run, and how much of it", async ({
+    admin,
+    newService,
+  }) => {
+    const { path, connect } = await newService("listed");
     const before = text((await admin.visit("/")).html);
     expect(before).toContain("listed 0 live last spawn: never");
     await connect();
@@ -68,7 +54,7 @@ describe("the page of all services", () => {
 });
 
 describe("the page of a service", () => {
-  test("without an image says how to push one, by the CLI and by docker", async () => {
+  test("without an image says how to push one, by the CLI and by docker", async ({ account, admin }) => {
     await createService(account, "fresh");
     const { html } = await admin.visit(`/service/${account.name}/fresh`);
     expect(html).toContain("jamsocket push fresh my-image:latest");
@@ -77,15 +63,21 @@ describe("the page of a service", () => {
     expect(text(html)).toContain("None: there is no image to run yet.");
   });
 
-  test("without a backend says how to start one, where there is an image to run", async () => {
-    const { path } = await pinnedService(account, "idle");
+  test("without a backend says how to start one, where there is an image to run", async ({
+    admin,
+    newService,
+  }) => {
+    const { path } = await newService("idle");
     const { html } = await admin.visit(path);
     expect(html).toContain("jamsocket connect idle/prod");
     expect(html).not.toContain("docker push");
   });
 
-  test("shows of each environment the pin, the digest, who set it and when, and why", async () => {
-    const { path, pin } = await pinnedService(account, "shown");
+  test("shows of each environment the pin, the digest, who set it and when, and why", async ({
+    admin,
+    newService,
+  }) => {
+    const { path, pin } = await newService("shown");
     await pin("v2", "because");
     const { html } = await admin.visit(path);
     expect(text(html)).toMatch(
@@ -95,8 +87,8 @@ describe("the page of a service", () => {
     expect(html).toContain(`href="${path}/environment/prod#pin"`);
   });
 
-  test("shows markup in notes and in tokens' names as text", async () => {
-    const { api, path } = await pinnedService(account, "hostile");
+  test("shows markup in notes and in tokens' names as text", async ({ account, admin, newService }) => {
+    const { api, path } = await newService("hostile");
     const name = "<b>who</b>";
     const json = { name, role: "deploy" };
     const { secret_token } = await call(createdToken, `/v3/accounts/${account.name}/tokens`, {
@@ -119,8 +111,8 @@ describe("the page of a service", () => {
     expect((await visitor.visit("/")).html).toContain(`${account.name} as &lt;b&gt;who&lt;/b&gt;`);
   });
 
-  test("shows what runs, by digest, and links to exactly those backends", async () => {
-    const { path, connect, pin } = await pinnedService(account, "running");
+  test("shows what runs, by digest, and links to exactly those backends", async ({ admin, newService }) => {
+    const { path, connect, pin } = await newService("running");
     await connect();
     await pin("v2");
     const { backend_id } = await connect("prod", "doc");
@@ -133,8 +125,8 @@ describe("the page of a service", () => {
     expect(text(html)).toContain("2 spawned, 0 reused, 0 refused");
   });
 
-  test("shows twenty backends, and where the others are", async () => {
-    const { path, connect } = await pinnedService(account, "busy");
+  test("shows twenty backends, and where the others are", async ({ admin, newService }) => {
+    const { path, connect } = await newService("busy");
     for (let n = 0; n < 20; n++) await connect();
     expect((await admin.visit(path)).html).not.toContain("All live backends");
     await connect();
@@ -143,8 +135,8 @@ describe("the page of a service", () => {
     expect(html).toContain(`<a href="${path}/backends">All live backends</a>`);
   });
 
-  test("says how each environment's cluster is", async () => {
-    const { path } = await pinnedService(account, "healthy");
+  test("says how each environment's cluster is", async ({ admin, agentToken, newService }) => {
+    const { path } = await newService("healthy");
     expect(text((await admin.visit(path)).html)).toContain("main no agent");
     const json = { cluster: "main", agent_id: "agent-1", version: "1", backends: [] };
     expect((await send("/v3/agent/heartbeat", { token: agentToken, json })).status).toBe(200);

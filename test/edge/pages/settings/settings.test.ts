@@ -1,44 +1,36 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { type Token, tokenList } from "../../../../src/protocol/v3/accounts.ts";
-import {
-  call,
-  createAccount,
-  createService,
-  createToken,
-  type TestAccount,
-} from "../../../support/worker/api.ts";
-import { hiddenField, pageVisitor } from "../../../support/worker/page-visitor.ts";
+import { call, createAccount, createService, createToken } from "../../../support/worker/api.ts";
+import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
+import { test as pageTest } from "../../../support/worker/page-test.ts";
 
-let account: TestAccount;
-let admin: ReturnType<typeof pageVisitor>;
-beforeAll(async () => {
-  account = await createAccount();
-  await createService(account);
-  admin = pageVisitor(account.admin);
-});
-
-async function tokens(): Promise<Token[]> {
-  const path = `/v3/accounts/${account.name}/tokens?limit=200`;
-  return (await call(tokenList, path, { token: account.admin })).tokens;
-}
-
-async function creation(fields: Record<string, string> = {}) {
-  const { html } = await admin.visit("/settings");
-  const blank = { role: "read", service: "", environments: "", expires: "" };
-  return { ...blank, attempt: hiddenField(html, "attempt"), ...fields };
-}
+const test = pageTest
+  /** The service that the form of a token offers. */
+  .extend("service", { scope: "file", auto: true }, ({ account }) => createService(account))
+  .extend("tokens", { scope: "file" }, ({ account }) => async (): Promise<Token[]> => {
+    const path = `/v3/accounts/${account.name}/tokens?limit=200`;
+    return (await call(tokenList, path, { token: account.admin })).tokens;
+  })
+  /** The fields that a showing of the form that creates a token would send. */
+  .extend("creation", { scope: "file" }, ({ admin }) => async (fields: Record<string, string> = {}) => {
+    const { html } = await admin.visit("/settings");
+    const blank = { role: "read", service: "", environments: "", expires: "" };
+    return { ...blank, attempt: hiddenField(html, "attempt"), ...fields };
+  });
 
 const secretPattern = /acme-\d+_[0-9a-z]{12}\.[\w-]{43}/;
 
 describe("the settings page", () => {
-  test("says whose token this is and what it may do, to a token that may do hardly anything", async () => {
+  test("says whose token this is and what it may do, to a token that may do hardly anything", async ({
+    account,
+  }) => {
     const narrow = await createToken(account, {
       role: "spawn",
       service: "hello",
       environments: ["default"],
       expires_in_seconds: 3600,
     });
-    const { status, html } = await pageVisitor(narrow.secret_token).visit("/settings");
+    const { status, html } = await loggedIn(narrow.secret_token).visit("/settings");
     expect(status).toBe(200);
     expect(html).toContain("<dd>spawn</dd>");
     expect(html).toContain("service hello, environment default");
@@ -48,17 +40,19 @@ describe("the settings page", () => {
     expect(html).not.toContain("create-token");
   });
 
-  test("shows no token to one of the whole account that may not administer it, and says who may", async () => {
+  test("shows no token to one of the whole account that may not administer it, and says who may", async ({
+    account,
+  }) => {
     for (const role of ["read", "spawn", "deploy"] as const) {
       const { secret_token } = await createToken(account, { role });
-      const { status, html } = await pageVisitor(secret_token).visit("/settings");
+      const { status, html } = await loggedIn(secret_token).visit("/settings");
       expect(status).toBe(200);
       expect(html).toContain(`a token with the role \`${role}\` may not do this; it needs \`admin\``);
       expect(html).not.toContain("first admin");
     }
   });
 
-  test("lists the tokens of an admin's own account only", async () => {
+  test("lists the tokens of an admin's own account only", async ({ account, admin, tokens }) => {
     const other = await createAccount();
     await createToken(other, { role: "read" });
     await createToken(account, { role: "deploy", service: "hello" });
@@ -70,7 +64,11 @@ describe("the settings page", () => {
     for (const { id } of foreign.tokens) expect(html).not.toContain(id);
   });
 
-  test("makes a token as the form says, and shows its secret on that answer and on no later page", async () => {
+  test("makes a token as the form says, and shows its secret on that answer and on no later page", async ({
+    admin,
+    tokens,
+    creation,
+  }) => {
     const fields = await creation({
       name: "ci <b>bold</b>",
       role: "deploy",
@@ -83,7 +81,7 @@ describe("the settings page", () => {
     expect(created.html).toContain("ci &lt;b&gt;bold&lt;/b&gt;");
     const secret = secretPattern.exec(created.html)?.[0] ?? "";
     expect(created.html).toContain(`jamsocket login --token ${secret}`);
-    expect((await pageVisitor(secret).visit("/settings")).html).toContain("environments default, staging");
+    expect((await loggedIn(secret).visit("/settings")).html).toContain("environments default, staging");
 
     const [made] = await tokens();
     expect(made).toMatchObject({ role: "deploy", service: "hello", environments: ["default", "staging"] });
@@ -94,7 +92,11 @@ describe("the settings page", () => {
     expect(later.html).not.toMatch(secretPattern);
   });
 
-  test("makes one token of a form that is sent twice, and another of one that was changed", async () => {
+  test("makes one token of a form that is sent twice, and another of one that was changed", async ({
+    admin,
+    tokens,
+    creation,
+  }) => {
     const before = (await tokens()).length;
     const fields = await creation({ name: "twice" });
     const [first, second] = [
@@ -107,7 +109,11 @@ describe("the settings page", () => {
     expect(await tokens()).toHaveLength(before + 2);
   });
 
-  test("refuses a token of role read the making and revoking of tokens, with the reason, and changes nothing", async () => {
+  test("refuses a token of role read the making and revoking of tokens, with the reason, and changes nothing", async ({
+    account,
+    tokens,
+    creation,
+  }) => {
     const reader = await createToken(account, { role: "read" });
     const before = await tokens();
     const fields = await creation({ name: "mine", role: "admin" });
@@ -115,17 +121,21 @@ describe("the settings page", () => {
       ["create-token", fields],
       ["revoke-token", { id: reader.id }],
     ] as const) {
-      const refused = await pageVisitor(reader.secret_token).submit("/settings", button, sent);
+      const refused = await loggedIn(reader.secret_token).submit("/settings", button, sent);
       expect(refused.status).toBe(403);
       expect(refused.html).toContain("a token with the role `read` may not do this; it needs `admin`");
     }
     expect(await tokens()).toEqual(before);
   });
 
-  test("refuses an admin token that is narrowed to a service the making of a wider one", async () => {
+  test("refuses an admin token that is narrowed to a service the making of a wider one", async ({
+    account,
+    tokens,
+    creation,
+  }) => {
     const narrow = await createToken(account, { role: "admin", service: "hello" });
     const before = await tokens();
-    const refused = await pageVisitor(narrow.secret_token).submit(
+    const refused = await loggedIn(narrow.secret_token).submit(
       "/settings",
       "create-token",
       await creation({ name: "wide", role: "admin" }),
@@ -135,22 +145,29 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  test.each([
+  test.for([
     ["no name", { name: "" }, 400, "`name`"],
     ["a role that no person has", { name: "x", role: "agent" }, 400, "`role`"],
     ["environments without their service", { name: "x", environments: "prod" }, 400, "names their `service`"],
     ["a service that does not exist", { name: "x", service: "nothing" }, 404, "service `nothing` not found"],
     ["an expiry that is no number", { name: "x", expires: "soon" }, 400, "`expires`"],
     ["an attempt of its own making", { name: "x", attempt: "1" }, 400, "`attempt`"],
-  ])("refuses a form with %s, says why, and makes no token", async (_what, fields, status, reason) => {
-    const before = await tokens();
-    const refused = await admin.submit("/settings", "create-token", await creation(fields));
-    expect(refused.status).toBe(status);
-    expect(refused.html).toContain(reason);
-    expect(await tokens()).toEqual(before);
-  });
+  ] as const)(
+    "refuses a form with %s, says why, and makes no token",
+    async ([_what, fields, status, reason], { admin, tokens, creation }) => {
+      const before = await tokens();
+      const refused = await admin.submit("/settings", "create-token", await creation(fields));
+      expect(refused.status).toBe(status);
+      expect(refused.html).toContain(reason);
+      expect(await tokens()).toEqual(before);
+    },
+  );
 
-  test("refuses a form that carries no CSRF token of this session, and makes no token", async () => {
+  test("refuses a form that carries no CSRF token of this session, and makes no token", async ({
+    admin,
+    tokens,
+    creation,
+  }) => {
     const before = await tokens();
     for (const csrf of ["", "AAAA"]) {
       const fields = { ...(await creation({ name: "forged" })), do: "create-token", csrf };
@@ -159,7 +176,7 @@ describe("the settings page", () => {
     expect(await tokens()).toEqual(before);
   });
 
-  test("revokes a token", async () => {
+  test("revokes a token", async ({ account, admin, tokens }) => {
     const doomed = await createToken(account, { role: "read" });
     const revoked = await admin.submit("/settings", "revoke-token", { id: doomed.id });
     expect([revoked.status, revoked.location]).toEqual([303, "/settings"]);
@@ -170,10 +187,13 @@ describe("the settings page", () => {
     const other = await createAccount();
     const foreign = await createToken(other, { role: "read" });
     expect((await admin.submit("/settings", "revoke-token", { id: foreign.id })).status).toBe(404);
-    expect((await pageVisitor(foreign.secret_token).visit("/settings")).status).toBe(200);
+    expect((await loggedIn(foreign.secret_token).visit("/settings")).status).toBe(200);
   });
 
-  test("keeps the last lasting admin token, and says that another one is needed first", async () => {
+  test("keeps the last lasting admin token, and says that another one is needed first", async ({
+    admin,
+    tokens,
+  }) => {
     const lasting = (await tokens()).find(({ name }) => name === "first admin");
     const refused = await admin.submit("/settings", "revoke-token", { id: lasting?.id ?? "" });
     expect(refused.status).toBe(409);

@@ -12,7 +12,7 @@ export interface ImageCommand {
   cwd?: string;
 }
 
-/** Where container runtimes look for programs when an image does not say. */
+/** The search path of container runtimes for an image without PATH. */
 const defaultSearchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**

@@ -42,7 +42,7 @@ const rootName = "rootfs";
 
 /**
  * Pulls images by digest and keeps them unpacked on disk. Every byte is verified before it is used, nothing that was
- * verified is pulled again, and what several ask for at once is pulled once.
+ * verified is pulled again, and concurrent pulls of the same share one.
  */
 export function imageStore({ dir, registry, platform = localPlatform }: ImageStoreOptions): ImageCommands {
   const content = contentStore(dir);
@@ -65,8 +65,8 @@ export function imageStore({ dir, registry, platform = localPlatform }: ImageSto
   }
 
   /** The manifest of this platform's image: that of the digest, or one that it lists. */
-  async function pullManifest(repository: string, wanted: string, signal: AbortSignal) {
-    let digest = wanted;
+  async function pullManifest(repository: string, requested: string, signal: AbortSignal) {
+    let digest = requested;
     let size: number | { atMost: number } = { atMost: manifestMaxBytes };
     for (const isListed of [false, true]) {
       const pulled = await pull(repository, "manifests", digest, size, signal);
@@ -85,7 +85,7 @@ export function imageStore({ dir, registry, platform = localPlatform }: ImageSto
       digest = own.digest;
       size = own.size;
     }
-    return fail("internal_error", `\`${wanted}\` lists a list of images, which is not followed`);
+    return fail("internal_error", `\`${requested}\` lists a list of images, which is not followed`);
   }
 
   async function pullConfig(repository: string, config: Descriptor, signal: AbortSignal) {

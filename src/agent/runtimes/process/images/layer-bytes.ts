@@ -10,10 +10,10 @@ const gzipMagic = Buffer.from([0x1f, 0x8b]);
 const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
- * Streams a layer's archive, decompressed where it is compressed: what its first bytes say holds, since media types
- * are often wrong.
+ * Streams a layer's archive, decompressed where it is compressed: its first bytes decide, since media types are
+ * often wrong.
  * @param read is given the archive and reads all of it
- * @returns the digest of the archive by the algorithm asked for
+ * @returns the digest of the archive by the algorithm given
  */
 export async function readLayer(
   path: string,

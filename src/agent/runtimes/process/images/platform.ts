@@ -3,7 +3,7 @@ import type { Platform } from "../../../../protocol/oci/image.ts";
 /** Node's names of architectures where OCI (Go's GOARCH) has others. */
 const architectures: Partial<Record<NodeJS.Architecture, string>> = { x64: "amd64", ia32: "386" };
 
-/** What this machine runs: images are Linux's, whatever it has itself. */
+/** This machine's platform for images, which are Linux's, whatever this machine's own system. */
 export const localPlatform: Platform = {
   os: "linux",
   architecture: architectures[process.arch] ?? process.arch,

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { lstat, mkdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../../../files.ts";
+import { hasCode } from "../../../log.ts";
 
 /** As Linux: a chain of more symbolic links than this is taken for a loop. */
 const linksMax = 40;
@@ -60,7 +60,7 @@ export async function placeInRoot(
   return isThere ? place : null;
 }
 
-/** The names that a path is made of, without those that say nothing. */
+/** The names that a path is made of, without `.` and empty ones. */
 export function namesOf(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }

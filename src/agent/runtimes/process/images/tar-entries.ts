@@ -59,7 +59,7 @@ export async function forEachTarEntry(
     await failure.or(taken);
   } catch (error) {
     failure.set(error);
-    // Whoever still reads an entry hears of the failure and closes its file.
+    // A reader that is still at an entry gets the failure and closes its file.
     await taken.catch(() => undefined);
     throw error;
   }

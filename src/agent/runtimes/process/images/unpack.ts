@@ -20,7 +20,7 @@ export interface Layer {
 /**
  * Unpacks an image's layers, one over the other, into an empty folder. Nothing is written outside of it and no link
  * leads out of it. Modes are kept but for setuid, setgid and sticky; owners and times are not.
- * Rejects, saying why, for a layer that would do more than that, or is not what its `diffId` says.
+ * Rejects for a layer that would do more than that, or does not match its `diffId`.
  */
 export async function unpackLayers(
   root: string,

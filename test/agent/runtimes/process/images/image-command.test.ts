@@ -95,8 +95,8 @@ test("a backend runs the image that its spawn names, pulled from the registry by
   const script = `
     import { createServer } from "node:http";
     import { readFileSync } from "node:fs";
-    const told = { argument: process.argv[2], image: process.env.FROM_IMAGE, text: readFileSync("text", "utf8") };
-    createServer((_, response) => response.end(JSON.stringify(told))).listen(process.env.PORT, "127.0.0.1");
+    const seen = { argument: process.argv[2], image: process.env.FROM_IMAGE, text: readFileSync("text", "utf8") };
+    createServer((_, response) => response.end(JSON.stringify(seen))).listen(process.env.PORT, "127.0.0.1");
   `;
   const { image, images } = await imagesFrom(
     { Entrypoint: ["node", "main.mjs"], Cmd: ["argument"], Env: ["FROM_IMAGE=yes"], WorkingDir: "/app" },

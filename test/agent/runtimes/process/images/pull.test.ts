@@ -267,7 +267,7 @@ describe("bytes that are not what they should be", () => {
     });
   });
 
-  test("a connection that breaks in a layer is told, and the layer pulled anew the next time", async () => {
+  test("a connection that breaks in a layer fails the pull, and the next one pulls the layer again", async () => {
     const { registry, pull } = await start();
     registry.add(image);
     registry.intercept = async (request, response) => {

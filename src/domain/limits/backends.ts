@@ -1,0 +1,27 @@
+import { day, second } from "./units.ts";
+
+/** A backend that is not ready by then is ended with `startuptimeout`, unless its environment allows another time. */
+export const startupTimeoutSeconds = 300;
+/** A backend without a connection for this long is ended by its cluster, unless its environment allows another time. */
+export const maxIdleSeconds = 300;
+/** What a backend has to save its work between SIGTERM and SIGKILL. */
+export const softTerminationGraceSeconds = 30;
+/** How long past its grace a cluster may take to report an end, before Slipway goes on without the report. */
+export const terminationReportSlackMs = 30 * second;
+/** How long past its lifetime the cluster may take to sweep a backend before Slipway terminates it. */
+export const lifetimeSlackMs = 30 * second;
+/** How soon a shard that could not be notified of a backend's step is notified again: how long its page lags behind. */
+export const shardRetryMs = 2 * second;
+/** Ended backends stay readable by id for this long; then their page and history are gone. */
+export const endedBackendsKeptMs = 30 * day;
+
+/** How long a connect waits for a key whose holder is ending; then it fails with `key_terminating`, to be retried. */
+export const keyTerminatingWaitMs = 10 * second;
+/** A connect with a longer key is refused. */
+export const keyMaxCharacters = 128;
+/** A spawn with more or longer environment variables is refused. */
+export const spawnEnvMaxVariables = 64;
+export const spawnEnvMaxBytes = 32 * 1024;
+
+/** Fencing tokens are reserved in blocks, so that a spawn does not write a counter. A restart skips the rest of one. */
+export const fencingTokenBlock = 1000;

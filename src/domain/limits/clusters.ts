@@ -1,0 +1,19 @@
+import { hour, minute, second } from "./units.ts";
+
+/** How often an agent reports what it runs. What it is to stop otherwise than by a webhook, it stops this late at most. */
+export const heartbeatEveryMs = 10 * second;
+/** An agent whose heartbeats are not answered for this long stops what holds a key: nobody may run it twice. */
+export const leaseSeconds = 45;
+/** A cluster without a heartbeat for this long is lost: its backends are ended, and their keys may be held elsewhere. */
+export const clusterLostAfterMs = 60 * second;
+/** A backend younger than this may not be on a list that its agent has sent; an older one that is missing is lost. */
+export const heartbeatMissingAfterMs = 30 * second;
+/** A hard termination that its agent has not begun by then is ordered by the answer to a heartbeat too: its webhook may not get through. */
+export const unheededTerminationAfterMs = 30 * second;
+/** A heartbeat is answered without a service that takes longer: its agent gives the call up at some point, and needs the answer for its lease. */
+export const heartbeatVerdictWaitMs = 3 * second;
+/** How often a cluster's lists are compared with every service: how long a backend can be missing that no list ever held. */
+export const allServicesComparedEveryMs = 5 * minute;
+
+/** How long a cluster's old signing secret stays good after a rotation: what its owner has to deploy the new one. */
+export const secretRotationOverlapMs = 24 * hour;

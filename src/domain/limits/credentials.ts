@@ -1,0 +1,30 @@
+import { day, hour, second } from "./units.ts";
+
+/** How long the edge takes a token for good without asking: how long a revoked one may still be used. */
+export const tokenCacheMs = 10 * second;
+
+/** When a browser has to log in again. */
+export const browserSessionMs = 7 * day;
+/** When the CLI has to log in again. */
+export const cliSessionMs = 90 * day;
+/** One token's sessions. A new one ends the oldest. */
+export const sessionsPerTokenMax = 200;
+/** What a session's list shows of the browser that it was begun with. */
+export const userAgentMaxCharacters = 200;
+
+/** How long a login link is good: where its maker names no time, and the bounds of what may be named. */
+export const loginLinkSeconds = 600;
+export const loginLinkMinSeconds = 60;
+export const loginLinkMaxSeconds = 24 * 3600;
+/** One token's links. A new one replaces the oldest, which then logs nobody in: a link is made for one login. */
+export const loginLinksPerTokenMax = 200;
+
+/** How long `slipway login` waits for a person to confirm it. */
+export const cliLoginSeconds = 600;
+/** Wrong codes until a login of the CLI has to be begun again. */
+export const loginCodeTries = 5;
+/** How long one request waits for that confirmation, before it is repeated. */
+export const loginWaitMs = 20 * second;
+
+/** A connection's token, and the URLs that carry it, open the backend for this long. */
+export const connectionTokenSeconds = (24 * hour) / second;

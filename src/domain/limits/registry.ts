@@ -1,0 +1,27 @@
+import { day, hour, minute } from "./units.ts";
+
+/** A larger manifest is refused. OCI Distribution 1.1, "Pushing manifests": what clients may count on. */
+export const manifestMaxBytes = 4 * 1024 * 1024;
+/** Parts of a multipart upload all have this size but for the last; R2 and S3 take none smaller. */
+export const blobPartBytes = 5 * 1024 * 1024;
+/** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
+export const blobPutMaxBytes = 5_000_000_000;
+
+/** An upload that nothing was added to for this long is dropped, and its client has to begin again. */
+export const uploadExpiresMs = 24 * hour;
+/** A blob that no manifest refers to is kept for this long: its manifest may still be on its way. */
+export const unreferencedBlobKeptMs = 1 * hour;
+/** A manifest without a tag is kept for this long: whoever pushes by digest may tag or pin it days later. */
+export const unreferencedManifestKeptMs = 7 * day;
+/** Bytes outlive their records by this, so that a pull which has begun can end. */
+export const collectedBytesKeptMs = 10 * minute;
+/** How many of an environment's latest revisions keep their images: how far back it can be rolled without a new push. */
+export const resolvedRevisionsProtected = 20;
+
+/** How long one token of a push or pull is good; clients fetch another one by themselves. */
+export const registryTokenSeconds = 300;
+/** Entries on a page of tags, and of referrers; clients follow the link to the next. */
+export const tagsPageMax = 1000;
+export const referrersPageMax = 100;
+/** A push of a manifest with more tags at once is refused. */
+export const tagsOfOnePushMax = 32;

@@ -1,0 +1,125 @@
+import { permits } from "../../domain/credentials/access.ts";
+import { permittedActions } from "../../domain/registry/actions.ts";
+import { fail, ok } from "../../domain/result.ts";
+import type { Identity } from "../../objects/contract.ts";
+import type { Env } from "../../objects/env.ts";
+import { type BackendPlace, backendNotFound, locateBackend } from "../locate-backend.ts";
+import type { RouteAccess, TokenAccess } from "./access.ts";
+import type { Credential } from "./credential.ts";
+import { checkRootToken, type Holder, identify } from "./identify.ts";
+import type { IsolateState } from "./isolate-state.ts";
+import { type Decision, refuse } from "./refusal.ts";
+
+/** What a request names, as it came: not all of it need exist, or be a name at all. */
+export interface Named {
+  account?: string | undefined;
+  service?: string | undefined;
+  environment?: string | undefined;
+  backendId?: string | undefined;
+}
+
+export interface Admitted {
+  /** Absent where anybody is admitted, and where the root token is what admits. */
+  identity?: Identity;
+  /** Where the request names one. */
+  backend?: BackendPlace;
+}
+
+/** Whether a request is admitted to what it names, by the credential that it carries. */
+export async function admit(
+  env: Env,
+  credential: Credential | null,
+  access: RouteAccess,
+  named: Named,
+  state: IsolateState,
+): Promise<Decision<Admitted>> {
+  if (access.kind === "root") {
+    const root = checkRootToken(env, credential);
+    return root.ok ? ok({}) : root;
+  }
+  if (access.kind === "public") return locate(env, named, state);
+  const identified = await identify(env, credential, state.tokens);
+  if (!identified.ok) return identified;
+  const admitted = await admitHolder(env, identified.value, access, named, state);
+  return admitted.ok ? ok({ ...admitted.value, identity: identified.value }) : admitted;
+}
+
+/** Whether somebody who is known already is admitted to what a request names. */
+export async function admitHolder(
+  env: Env,
+  holder: Holder,
+  access: TokenAccess,
+  named: Named,
+  state: Pick<IsolateState, "serviceCodes">,
+): Promise<Decision<Pick<Admitted, "backend">>> {
+  const own = ownAccount(holder, named);
+  if (!own.ok) return own;
+  const located = await locate(env, named, state);
+  if (!located.ok) return located;
+  const { backend } = located.value;
+  if (backend && backend.account !== holder.account) {
+    return refuse("not_found", backendNotFound(backend.id).error);
+  }
+  const decided = decide(holder, access, backend ? { ...named, service: backend.service } : named);
+  return decided.ok ? located : decided;
+}
+
+/**
+ * The rule of every front door. Another account's things are not found, in the words for what does not exist
+ * (invariant 8); on the holder's own, their token must permit the action.
+ */
+export function decide(
+  holder: Holder,
+  access: TokenAccess,
+  named: Pick<Named, "account" | "service" | "environment">,
+): Decision<null> {
+  const own = ownAccount(holder, named);
+  if (!own.ok || access.kind === "any_token") return own;
+  if (access.kind === "repository") return decideRepository(holder, access.action, named.service ?? "");
+  const service = (access.anyScope ? holder.service : undefined) ?? named.service;
+  const permitted = permits(holder, access.action, {
+    ...(service === undefined ? {} : { service }),
+    ...(named.environment === undefined ? {} : { environment: named.environment }),
+  });
+  return permitted.ok ? permitted : refuse("forbidden", permitted.error);
+}
+
+function decideRepository(
+  holder: Holder,
+  action: Extract<TokenAccess, { kind: "repository" }>["action"],
+  service: string,
+): Decision<null> {
+  if (!permittedActions(holder, service).includes(action)) {
+    const { error } = fail(
+      "forbidden",
+      `this token may not ${action} here: its role or its service forbid it`,
+    );
+    return refuse("forbidden", error);
+  }
+  const name = `${holder.account}/${service}`;
+  const isGranted =
+    holder.granted?.some((grant) => grant.name === name && grant.actions.includes(action)) ?? true;
+  if (isGranted) return ok(null);
+  return refuse(
+    "not_granted",
+    fail("unauthorized", `the token was not granted ${action} for \`${name}\``).error,
+  );
+}
+
+function ownAccount({ account: own }: Holder, { account }: Pick<Named, "account">): Decision<null> {
+  if (account === undefined || account === own) return ok(null);
+  return refuse(
+    "not_found",
+    fail("account_not_found", `account \`${account.slice(0, 80)}\` not found`).error,
+  );
+}
+
+async function locate(
+  env: Env,
+  { backendId }: Pick<Named, "backendId">,
+  { serviceCodes }: Pick<IsolateState, "serviceCodes">,
+): Promise<Decision<Pick<Admitted, "backend">>> {
+  if (backendId === undefined) return ok({});
+  const backend = await locateBackend(env, backendId, serviceCodes);
+  return backend.ok ? ok({ backend: backend.value }) : refuse("not_found", backend.error);
+}

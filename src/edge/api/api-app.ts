@@ -1,0 +1,57 @@
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { routePath } from "hono/route";
+import { fail } from "../../domain/result.ts";
+import type { Env } from "../../objects/env.ts";
+import { unreached } from "../../objects/unreached.ts";
+import type { IsolateState } from "../admission/isolate-state.ts";
+import { failurePage } from "../views/ready-page.ts";
+import { failureAnswer } from "./answer.ts";
+import { mountedPaths, type Route } from "./route.ts";
+import { runRoute } from "./run-route.ts";
+
+type ApiContext = Context<{ Bindings: Env }>;
+
+/** Answers requests to the routes of a table. */
+export function createApiApp(routes: readonly Route[], state: IsolateState) {
+  const app = new Hono<{ Bindings: Env }>();
+  const anyOrigin = cors({ origin: "*", allowMethods: ["GET"], exposeHeaders: ["x-request-id"] });
+  const identified: MiddlewareHandler = (c, next) => {
+    c.header("x-request-id", crypto.randomUUID());
+    return next();
+  };
+  for (const route of routes) {
+    const handler = (c: ApiContext) =>
+      runRoute(route, { request: c.req.raw, env: c.env, params: c.req.param() }, state);
+    const around = [
+      ...(route.cors ? [anyOrigin] : []),
+      ...(route.produces === "text/html" ? [failuresAsPages] : []),
+    ];
+    const paths = mountedPaths(route);
+    app.on(route.method, paths, ...around, handler);
+    if (route.cors) app.on("OPTIONS", paths, identified, anyOrigin);
+  }
+  return app.onError(answerException);
+}
+
+/** For routes that people open in a browser. */
+const failuresAsPages: MiddlewareHandler = async (c, next) => {
+  await next();
+  const answer = await failurePage(c.req.raw, c.res);
+  if (answer !== c.res) c.res = answer;
+};
+
+/** Exceptions are bugs, or the platform's word that an object cannot answer now; neither shows its inner text. */
+function answerException(error: Error, c: ApiContext): Response {
+  const requestId = crypto.randomUUID();
+  if (unreached(error)) {
+    const failure = fail("unavailable", "the service is busy or restarting; try again", {
+      retryAfterSeconds: 1,
+    });
+    return failureAnswer(failure.error, requestId);
+  }
+  // Not the path itself, which may hold a token.
+  console.error(`${requestId} ${c.req.method} ${routePath(c)}`, error);
+  const failure = fail("internal_error", "something went wrong; the request id names it in the logs");
+  return failureAnswer(failure.error, requestId);
+}

@@ -1,0 +1,46 @@
+import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
+import { Command } from "../elements/command.tsx";
+import { Empty } from "../elements/empty.tsx";
+import { Table } from "../elements/table.tsx";
+import { Time } from "../elements/time.tsx";
+import { agentCommand } from "./agent-command.ts";
+
+/** The agents with a recent heartbeat. @param api the URL of the API */
+export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string }) {
+  return (
+    <section aria-labelledby="agents">
+      <h2 id="agents">Agents</h2>
+      {cluster.agents.length === 0 ? (
+        <Empty
+          what={
+            cluster.health === "unknown"
+              ? "No agent of this cluster was ever heard. Unless you answer its webhooks yourself, start one:"
+              : "No agent was heard lately. Look after it, or start one:"
+          }
+        >
+          <Command>{agentCommand(cluster.name, api)}</Command>
+        </Empty>
+      ) : (
+        <Table
+          caption="Agents that are heard, the latest first"
+          head={["Agent", "Version", "Last heartbeat", "New backends", "Backends", "Capacity"]}
+        >
+          {cluster.agents.map((agent) => (
+            <tr id={`agent-${agent.id}`}>
+              <th scope="row">
+                <code>{agent.id}</code>
+              </th>
+              <td>{agent.version}</td>
+              <td>
+                <Time at={agent.last_heartbeat_at} />
+              </td>
+              <td>{agent.draining ? "none: it drains" : "taken"}</td>
+              <td>{agent.backends}</td>
+              <td>{agent.capacity ?? "no limit told"}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </section>
+  );
+}

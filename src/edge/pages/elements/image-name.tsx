@@ -1,0 +1,21 @@
+import { shortDigest } from "../../../domain/pins/images.ts";
+
+/** A tag as it is, a digest cut short. */
+export function shortImage(image: string): string {
+  return image.includes(":") ? shortDigest(image) : image;
+}
+
+/** A digest, cut for people; the whole of it is in the title. */
+export function Digest({ of, path }: { of: string; path?: string }) {
+  const short = (
+    <code class="digest" title={of}>
+      {shortDigest(of)}
+    </code>
+  );
+  return path === undefined ? short : <a href={path}>{short}</a>;
+}
+
+/** What an environment is pinned to: a tag or a digest. */
+export function ImageName({ of }: { of: string }) {
+  return of.includes(":") ? <Digest of={of} /> : <code>{of}</code>;
+}

@@ -1,0 +1,37 @@
+import { assetPaths } from "./assets.ts";
+import { compression } from "./compression.ts";
+import { Document, type Shown } from "./document.tsx";
+
+/** No source but our own, no inline script or style, nobody's frame (CSP level 3). */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** A whole page as an answer. */
+export async function pageAnswer(
+  request: Request,
+  shown: Shown,
+  { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const html = await (<Document {...shown} assets={await assetPaths()} />).toString();
+  return new Response(`<!doctype html>\n${html}`, {
+    status,
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": contentSecurityPolicy,
+      // What a token may see is nothing for caches, nor for who presses "back" after logging out.
+      "cache-control": "no-store",
+      "referrer-policy": "same-origin",
+      "x-content-type-options": "nosniff",
+      ...compression(request),
+      ...headers,
+    },
+  });
+}

@@ -1,0 +1,39 @@
+import { isName, nameRule } from "../domain/names.ts";
+import { digestPattern } from "../domain/pins/images.ts";
+import { fail, ok, type Result } from "../domain/result.ts";
+import type { Env } from "../objects/env.ts";
+
+/** A request whose path has been matched. */
+export interface Arrival {
+  request: Request;
+  env: Env;
+  params: Record<string, string>;
+}
+
+/** The names of a path's parameters: `/user/:account/service` has `account`. */
+export type ParamName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamName<Rest>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+const namedParams: readonly string[] = ["account", "service", "environment", "cluster"];
+
+/** `bad_request` where a parameter of a path cannot name what it should. */
+export function checkParams(params: Record<string, string>): Result<null> {
+  for (const [param, value] of Object.entries(params)) {
+    if (namedParams.includes(param) && !isName(value)) {
+      return fail(
+        "bad_request",
+        `\`${value.slice(0, 80)}\` is not a name of a ${param}: a name is ${nameRule}`,
+      );
+    }
+    if (param === "digest" && !digestPattern.test(value)) {
+      return fail(
+        "bad_request",
+        `\`${value.slice(0, 80)}\` is not an image digest; expected sha256: and 64 hexadecimal digits in lower case`,
+      );
+    }
+  }
+  return ok(null);
+}

@@ -1,0 +1,55 @@
+import type { RepositoryAction } from "../../domain/registry/actions.ts";
+import type { Env } from "../../objects/env.ts";
+import { bearerChallenge } from "../../protocol/oci/access.ts";
+import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
+import type { Refusal } from "../admission/refusal.ts";
+import { originOf, registryHostOf } from "../origin.ts";
+import { ociAnswer, ociFailureAnswer } from "./answer.ts";
+
+/** The registry's words for a decision against a request. @param name of the repository, as it was given */
+export function ociRefusal({ reason, message }: Refusal, name: string): { ok: false; error: OciFailure } {
+  switch (reason) {
+    case "no_credential":
+      return ociFail("UNAUTHORIZED", "authentication required");
+    case "bad_credential":
+      return ociFail("UNAUTHORIZED", "the credentials are malformed, unknown, revoked or expired");
+    case "not_found":
+      return nameUnknown(name);
+    case "forbidden":
+      return ociFail("DENIED", message);
+    case "not_granted":
+      return ociFail("UNAUTHORIZED", message);
+    case "undecided":
+      throw new Error(message);
+  }
+}
+
+export function nameUnknown(name: string) {
+  return ociFail(
+    "NAME_UNKNOWN",
+    `repository \`${name.slice(0, 160)}\` not found; its service must be created first`,
+  );
+}
+
+/** Renders a failure, with the challenge where it is one of authentication. */
+export function refusalAnswer(
+  env: Env,
+  request: Request,
+  failure: Omit<OciFailure, "code"> & { code: string },
+  wanted?: { name: string; action: RepositoryAction; error?: "insufficient_scope" },
+): Response {
+  const headers: Record<string, string> = {};
+  if (failure.code === "UNAUTHORIZED") {
+    const repository = wanted && {
+      repository: wanted.name,
+      actions: wanted.action === "push" ? (["pull", "push"] as const) : ([wanted.action] as const),
+      ...(wanted.error === undefined ? {} : { error: wanted.error }),
+    };
+    headers["www-authenticate"] = bearerChallenge(
+      originOf(env, request),
+      registryHostOf(env, request),
+      repository,
+    );
+  }
+  return request.method === "HEAD" ? ociAnswer(failure.status, headers) : ociFailureAnswer(failure, headers);
+}

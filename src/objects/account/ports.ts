@@ -1,0 +1,15 @@
+import type { Alarm } from "../alarm.ts";
+import type { ClusterRpc, DirectoryRpc, RegistryRpc, ServiceRpc } from "../contract.ts";
+import type { FailureLog } from "../failure-log.ts";
+import type { AccountState } from "./state.ts";
+
+/** What an Account object's functions work on, and how they reach the objects outside. */
+export interface AccountPorts {
+  state: AccountState;
+  alarm: Pick<Alarm, "noLaterThan">;
+  failures: FailureLog;
+  cluster(account: string, name: string): Pick<ClusterRpc, "observe" | "recordAttempts">;
+  service(account: string, name: string): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove">;
+  registry(account: string): Pick<RegistryRpc, "removeRepository">;
+  directory(code: string): Pick<DirectoryRpc, "claim">;
+}

@@ -1,0 +1,65 @@
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { Idempotency } from "../contract.ts";
+import { Database } from "../database.ts";
+import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import { pageStart } from "../page.ts";
+import { type AccountRow, type AccountSql, accountMigrations, accountSql } from "./account.sql.ts";
+
+/** An account's storage, and how requests change it. */
+export class AccountState {
+  readonly db: Database;
+  readonly sql: AccountSql;
+  readonly idempotency: IdempotencySql;
+  /** Names of the services that are being created now. */
+  readonly creating = new Set<string>();
+
+  /** @param eventWritten called at every write of an event, before it is committed */
+  constructor(storage: DurableObjectStorage, eventWritten: () => void) {
+    this.db = new Database(storage, accountMigrations);
+    this.sql = accountSql(this.db, eventWritten);
+    this.idempotency = idempotencySql(this.db);
+  }
+
+  /** The account's row; undefined where it was never set up. */
+  account(): AccountRow | undefined {
+    return this.db.ready ? this.sql.account() : undefined;
+  }
+
+  /**
+   * Runs a transaction on an account that exists, once for each idempotency key.
+   * @param action gets the account and the time in milliseconds since the epoch
+   * @param otherwise the answer of an account that was never set up
+   */
+  change<T>(
+    idempotency: Idempotency | undefined,
+    action: (account: AccountRow, now: number) => Result<T>,
+    otherwise: Result<T> = noAccount(),
+  ): Result<T> {
+    const account = this.account();
+    if (!account) return otherwise;
+    const now = Date.now();
+    return this.idempotency.once(idempotency, now, () => action(account, now));
+  }
+
+  /** Reads an account that exists. */
+  read<T>(action: (account: AccountRow, now: number) => Result<T>): Result<T> {
+    return this.change(undefined, action);
+  }
+
+  /** Reads a page of a list. @param action gets the sequence number below which the page begins */
+  page<T>(
+    query: ListQuery,
+    action: (start: number, account: AccountRow, now: number) => Page<T>,
+  ): Result<Page<T>> {
+    return this.read((account, now) => {
+      const start = pageStart(query);
+      return start.ok ? ok(action(start.value, account, now)) : start;
+    });
+  }
+}
+
+/** The answer of an account that was never set up. */
+export function noAccount() {
+  return fail("account_not_found", "account not found");
+}

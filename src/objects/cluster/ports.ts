@@ -1,0 +1,25 @@
+import type { AccountRpc, ServiceRpc } from "../contract.ts";
+import type { FailureLog } from "../failure-log.ts";
+import type { ClusterRow } from "./cluster.sql.ts";
+import type { ReconciledServices } from "./services.ts";
+import type { ClusterState } from "./state.ts";
+
+/** What a Cluster object's functions work on, and how they reach the objects outside. */
+export interface ClusterPorts {
+  state: ClusterState;
+  services: ReconciledServices;
+  failures: FailureLog;
+  account(name: string): Pick<AccountRpc, "recordEvents" | "servicesOfCluster" | "setClusterDraining">;
+  service(account: string, name: string): Pick<ServiceRpc, "reconcile" | "clusterLost">;
+}
+
+/** The services of a registration's account. Where the registration is no more, it is forgotten here too. */
+export async function servicesOf(
+  { state, account }: Pick<ClusterPorts, "state" | "account">,
+  row: ClusterRow,
+): Promise<{ code: string; service: string }[]> {
+  const services = await account(row.account).servicesOfCluster(row.name, row.registration);
+  if (services.ok) return services.value;
+  if (state.registered(row.registration)) state.db.transaction(() => state.forget());
+  return [];
+}

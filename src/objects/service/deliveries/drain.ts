@@ -1,0 +1,70 @@
+import { earliest } from "../../../domain/deliveries/retry.ts";
+import { recoveryDelayMs } from "../../../domain/limits.ts";
+
+/** Something to be delivered. */
+export interface Pending {
+  id: string;
+  /** In milliseconds since the epoch; null where there is no attempt to come. */
+  next_attempt_at: number | null;
+}
+
+/**
+ * Attempts to deliver, at most one under way for each id. None waits for another: a slow cluster holds up nothing else.
+ * An attempt that has outlived every timeout counts no longer, since it will never say how it ended.
+ */
+export class Drain<Outcome> {
+  readonly #now: () => number;
+  readonly #underWay = new Map<string, { attempt: Promise<Outcome>; since: number }>();
+
+  /** @param now milliseconds since the epoch, as all times here */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  isUnderWay(id: string): boolean {
+    return this.#find(id) !== undefined;
+  }
+
+  /**
+   * Joins the attempt under way, or starts one.
+   * @param attempt calls `ended` once it is not to be joined any more
+   */
+  joinOrStart(id: string, attempt: (ended: () => void) => Promise<Outcome>): Promise<Outcome> {
+    const joined = this.#find(id);
+    if (joined) return joined.attempt;
+    const ended = () => {
+      if (this.#underWay.get(id) === started) this.#underWay.delete(id);
+    };
+    // A turn later: an attempt that ends at once must not end before it is in the map.
+    const started = { attempt: Promise.resolve().then(() => attempt(ended)), since: this.#now() };
+    this.#underWay.set(id, started);
+    return started.attempt;
+  }
+
+  /**
+   * Starts an attempt at each that is due.
+   * @returns when to look again, null where nothing is pending
+   */
+  startDue<Item extends Pending>(
+    pending: readonly Item[],
+    now: number,
+    start: (item: Item) => void,
+  ): number | null {
+    for (const item of pending) {
+      const { id, next_attempt_at: at } = item;
+      if (at !== null && at <= now && !this.isUnderWay(id)) start(item);
+    }
+    return earliest(
+      pending.map(({ id, next_attempt_at: at }) => {
+        // Should the attempt be lost with this process, it is made again once nobody waits for it any more.
+        if (this.isUnderWay(id)) return now + recoveryDelayMs;
+        return at === null ? null : Math.max(at, now + 1);
+      }),
+    );
+  }
+
+  #find(id: string) {
+    const found = this.#underWay.get(id);
+    return found && this.#now() - found.since < recoveryDelayMs ? found : undefined;
+  }
+}

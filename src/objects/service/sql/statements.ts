@@ -1,0 +1,42 @@
+import type { Database } from "../../database.ts";
+import { type BackendsReads, type BackendsWrites, backendsReads, backendsWrites } from "./backends.sql.ts";
+import {
+  type EventOutboxReads,
+  type EventOutboxWrites,
+  eventOutboxReads,
+  eventOutboxWrites,
+} from "./event-outbox.sql.ts";
+import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
+import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
+import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
+
+/** Every statement that reads a service's storage. They are given nothing that could write. */
+export type Reads = ServiceReads & ImagesReads & BackendsReads & EventOutboxReads & UsageReads;
+
+/** Every statement that writes it. */
+export type Writes = ServiceWrites & ImagesWrites & BackendsWrites & EventOutboxWrites & UsageWrites;
+
+export type Statements = Reads & Writes;
+
+type Writer = Pick<Database, "run">;
+
+export function reads(db: Pick<Database, "all" | "first">): Reads {
+  return {
+    ...serviceReads(db),
+    ...imagesReads(db),
+    ...backendsReads(db),
+    ...eventOutboxReads(db),
+    ...usageReads(db),
+  };
+}
+
+/** @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else */
+export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
+  return {
+    ...serviceWrites(cached),
+    ...imagesWrites(cached),
+    ...backendsWrites(db),
+    ...eventOutboxWrites(events),
+    ...usageWrites(db),
+  };
+}

@@ -1,0 +1,60 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import { inTime } from "../../src/objects/cluster/in-time.ts";
+import { directoryStub } from "../../src/objects/stubs.ts";
+import { unreached } from "../../src/objects/unreached.ts";
+
+async function errorOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => expect.unreachable("this should have failed"),
+    (error: unknown) => error,
+  );
+}
+
+describe("what may be retried", () => {
+  test.each([
+    ["an object that is restarting", Object.assign(new Error("inner"), { retryable: true })],
+    [
+      "the same, thrown on by another object",
+      Object.assign(new Error("x"), { retryable: true, remote: true }),
+    ],
+    ["an object that is overloaded", Object.assign(new Error("inner"), { overloaded: true })],
+    ["an object that was reset during the call", Object.assign(new Error("x"), { durableObjectReset: true })],
+    ["a plain object with a mark", { retryable: true }],
+    ["a connection that broke off, its mark lost", new Error("Network connection lost.")],
+    ["a time limit of the platform", new DOMException("too late", "TimeoutError")],
+  ])("is %s", (_, error) => {
+    expect(unreached(error)).toBe(true);
+  });
+
+  test("is a call that was not answered in time", async () => {
+    expect(unreached(await errorOf(inTime(new Promise(() => {}), 1)))).toBe(true);
+  });
+
+  test("is a network that the runtime cannot get through", async () => {
+    expect(unreached(await errorOf(fetch("http://127.0.0.1:1/")))).toBe(true);
+  });
+
+  test("is a call of an object that is reset meanwhile", async () => {
+    const stub = directoryStub(env, "reset");
+    const call = runInDurableObject(stub, (_, state) => state.abort("restarted"));
+    expect(unreached(await errorOf(call))).toBe(true);
+  });
+});
+
+describe("what may not be retried as if it were nothing", () => {
+  test.each([
+    ["an error", new Error("inner")],
+    ["what another object's code threw", Object.assign(new Error("no such table"), { remote: true })],
+    ["a mark that says no", Object.assign(new Error("inner"), { retryable: false, overloaded: false })],
+    ["a mark that is no boolean", Object.assign(new Error("inner"), { retryable: "yes" })],
+    ["a programming error", new TypeError("undefined is not a function")],
+    ["a message that mentions the network", new Error("the row says: Network connection lost.")],
+    ["nothing", undefined],
+    ["null", null],
+    ["text", "retryable"],
+  ])("is %s", (_, error) => {
+    expect(unreached(error)).toBe(false);
+  });
+});

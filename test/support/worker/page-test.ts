@@ -1,0 +1,53 @@
+import { test as base, beforeAll, vi } from "vitest";
+import { createAccount, createCluster } from "./api.ts";
+import { loggedIn } from "./page-client.ts";
+import { pinnedService } from "./pinned-service.ts";
+import { startScriptedCluster } from "./scripted-cluster.ts";
+
+// The first requests load the Worker and its objects, which may take longer than one test has.
+beforeAll(async () => {
+  await pinnedService(await createAccount("warm-up"));
+}, 60_000);
+
+/** When the frozen clock of a test begins. */
+export const frozenAt = Date.parse("2030-01-01T00:00:00Z");
+
+const clusterTest = base
+  /** The cluster at `https://cluster.test`: it accepts every webhook until a test scripts its answers. */
+  .extend("cluster", { scope: "file" }, () => startScriptedCluster());
+
+/** A test of pages. Its account is that of all tests of the file, which therefore give their services names of their own. */
+export const test = clusterTest
+  .extend("account", { scope: "file" }, () => createAccount())
+  .extend("admin", { scope: "file" }, ({ account }) => loggedIn(account.admin))
+  /** Of the agent of the account's cluster `main`, which is there where this or a service is used. */
+  .extend(
+    "agentToken",
+    { scope: "file" },
+    async ({ account, cluster: _ }) => (await createCluster(account)).agent_token,
+  )
+  /** Makes a service with images and an environment `prod`, by its name. */
+  .extend("newService", { scope: "file" }, ({ account, agentToken: _ }) => {
+    return (name: string) => pinnedService(account, name);
+  })
+  .extend("hello", { scope: "file" }, ({ newService }) => newService("hello"));
+
+/** A test of pages with an account of its own. */
+export const isolatedTest = clusterTest
+  .extend("account", () => createAccount())
+  .extend("admin", ({ account }) => loggedIn(account.admin));
+
+/** A test whose account was made at `frozenAt`, with the cluster `main`, and where time passes only as it is set. */
+export const frozenTest = clusterTest
+  .extend("clock", { auto: true }, ({ cluster: _ }, { onCleanup }) => {
+    vi.useFakeTimers({ toFake: ["Date"], now: frozenAt });
+    onCleanup(() => {
+      vi.useRealTimers();
+    });
+  })
+  .extend("account", ({ clock: _ }) => createAccount())
+  .extend("admin", ({ account }) => loggedIn(account.admin))
+  .extend("agentToken", { auto: true }, async ({ account, cluster }) => {
+    cluster.forgetScript();
+    return (await createCluster(account)).agent_token;
+  });
