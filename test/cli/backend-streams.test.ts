@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { programEnv } from "../support/process.ts";
 import { refusal, startRecordedApi } from "./recorded-api.ts";
-import { acmeToken, slipwayAsAcme } from "./slipway.ts";
+import { acmeToken, slipwayAsAcme, slipwayProcessAsAcme } from "./slipway.ts";
 
 const id = "k3f9q7h3kq2m9";
 const sse = { "content-type": "text/event-stream" };
@@ -70,7 +70,7 @@ describe("backends logs", { timeout: 30_000 }, () => {
 
   test("a stream that breaks off is reported with exit code 1, after what it gave", async () => {
     await using api = await startStreamingApi();
-    const ended = slipwayAsAcme(api.url, ["backends", "logs", id]);
+    const ended = slipwayProcessAsAcme(api.url, ["backends", "logs", id]);
     const stream = await api.requested;
     stream.write(events("last words"), () => stream.destroy());
     expect(await ended).toEqual({

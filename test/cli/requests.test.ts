@@ -258,7 +258,7 @@ const cases: Case[] = [
 ];
 
 describe("a command sends one request as the token's account and says what the answer was", () => {
-  test.concurrent.for(cases)("slipway $args", { timeout: 30_000 }, async (given) => {
+  test.for(cases)("slipway $args", async (given) => {
     await using api = await startRecordedApi([{ status: given.status ?? 200, body: given.answer }]);
     const ended = await slipwayAsAcme(api.url, given.args);
     expect(ended).toMatchObject({ exitCode: 0, stderr: "" });

@@ -1,38 +1,37 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { nodeImage } from "../../src/local/node-image.ts";
 import { pushImage } from "../../src/local/push-image.ts";
 import { backendAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { observedCluster } from "../../src/protocol/v3/clusters.ts";
 import { call, connectToDemo, untilStatus } from "../support/api.ts";
 import { createCluster, startAgentCommand } from "../support/clusters/agent-command.ts";
-import { type Folder, makeFolder } from "../support/folder.ts";
+import { makeFolder } from "../support/folder.ts";
 import { type LocalSystem, startLocalSystem } from "../support/local-system.ts";
 import { runningOf } from "../support/process.ts";
+import { share } from "../support/shared.ts";
 
 const stubbornProgram = `
 process.on("SIGTERM", () => {});
 require("node:http").createServer((_, response) => response.end()).listen(process.env.PORT, "127.0.0.1");
 `;
 
-let folder: Folder;
+let folder: string;
 let system: LocalSystem;
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  system = await startLocalSystem(join(folder.path, "local"));
-  const { api_url: apiUrl, account, token } = system.local;
-  const repository = { apiUrl, account, service: "hello-world", token };
-  await pushImage(repository, nodeImage(stubbornProgram), ["stubborn"]);
-});
-afterAll(async () => {
-  await system[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    folder = stack.use(await makeFolder()).path;
+    system = stack.use(await startLocalSystem(join(folder, "local")));
+    const { api_url: apiUrl, account, token } = system.local;
+    const repository = { apiUrl, account, service: "hello-world", token };
+    await pushImage(repository, nodeImage(stubbornProgram), ["stubborn"]);
+  },
 });
 
-/** A cluster of its own for a test, and what its agent is told. */
+/** A cluster of its own for a test, and the environment of its agent. */
 async function makeCluster(name: string) {
-  const env = await createCluster(system.local, name, join(folder.path, name));
+  const env = await createCluster(system.local, name, join(folder, name));
   return { ...env, SLIPWAY_RUNTIME: "process" };
 }
 
@@ -103,7 +102,7 @@ test("what is kept on SIGTERM runs on, and the next start serves it as if nothin
   expect(await lastStatus(backend_id)).toMatchObject({ status: "terminated", exit_code: 0 });
 });
 
-test("a second signal leaves at once with its processes dead, and the next start tells of their end", async () => {
+test("a second signal leaves at once with its processes dead, and the next start reports their end", async () => {
   const env = await makeCluster("left");
   await using first = await startAgentCommand(env);
   const { backend_id, status_url } = await connectToDemo(system.local, "left", {

@@ -168,14 +168,14 @@ describe("what a start refuses", () => {
   });
 
   test.each([
-    { args: ["--runtime", "podman"], told: "Allowed choices are process, docker" },
-    { args: ["--port", "http"], told: "A port is a number from 0 to 65535" },
-    { args: ["--port", "65536"], told: "A port is a number from 0 to 65535" },
-    { args: ["somewhere"], told: "too many arguments" },
-  ])("$args is refused with a reason", async ({ args, told }) => {
+    { args: ["--runtime", "podman"], says: "Allowed choices are process, docker" },
+    { args: ["--port", "http"], says: "A port is a number from 0 to 65535" },
+    { args: ["--port", "65536"], says: "A port is a number from 0 to 65535" },
+    { args: ["somewhere"], says: "too many arguments" },
+  ])("$args is refused with a reason", async ({ args, says }) => {
     const refused = await runLocalSystem(args);
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain(told);
+    expect(refused.stderr).toContain(says);
   });
 });
 

@@ -30,13 +30,13 @@ export async function connectToDemo(local: LocalJson, environment: string, body:
   return connection;
 }
 
-/** Follows a backend's public status stream until it tells of a status. Fails if the stream ends before. */
+/** Follows a backend's public status stream until it sends a status. Fails if the stream ends before. */
 export async function untilStatus(statusUrl: string, status: string): Promise<void> {
   const response = await fetch(`${statusUrl}/stream`);
-  let told = "";
+  let received = "";
   for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    told += text;
-    if (told.includes(`"status":"${status}"`)) return;
+    received += text;
+    if (received.includes(`"status":"${status}"`)) return;
   }
-  throw new Error(`the stream ended without \`${status}\`: ${told}`);
+  throw new Error(`the stream ended without \`${status}\`: ${received}`);
 }

@@ -30,11 +30,11 @@ export async function jamsocketOf(
 
 /** A login of the CLI that a person goes through. */
 export interface JamsocketLogin extends AsyncDisposable {
-  /** The token in the address that it tells the person to open. */
+  /** The token in the address that it prints for the person to open. */
   loginToken(): Promise<string>;
-  /** Resolves when it asks for the code. */
+  /** Resolves when it prompts for the code. */
   asksForCode(): Promise<void>;
-  /** Types the one line that it asks for. */
+  /** Types the one line of its prompt. */
   type(line: string): void;
   ended: Promise<Ended>;
 }

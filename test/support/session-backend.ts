@@ -1,5 +1,5 @@
 /**
- * A session backend for containers. Over HTTP and WebSocket it tells what reaches it, and over HTTP what it was
+ * A session backend for containers. Over HTTP and WebSocket it answers with what reaches it, and over HTTP with what it was
  * started with; `/exit/<code>` ends it. Its argument is its version.
  */
 import { createServer } from "node:http";

@@ -1,6 +1,7 @@
+import { appendFileSync } from "node:fs";
 import type { Reporter, TestModule } from "vitest/node";
 
-/** Prints, at the end of a run, why tests were left out. */
+/** Prints, at the end of a run, why tests were skipped, and adds it to the file that `SKIPPED_TESTS_FILE` names. */
 export const skipReasons: Reporter = {
   onTestRunEnd(modules: readonly TestModule[]) {
     for (const module of modules) {
@@ -11,7 +12,9 @@ export const skipReasons: Reporter = {
         if (note !== undefined) reasons.set(note, (reasons.get(note) ?? 0) + 1);
       }
       for (const [reason, count] of reasons) {
-        console.warn(`${module.relativeModuleId}: ${count} tests skipped: ${reason}`);
+        const line = `${module.relativeModuleId}: ${count} tests skipped: ${reason}`;
+        console.warn(line);
+        if (process.env.SKIPPED_TESTS_FILE) appendFileSync(process.env.SKIPPED_TESTS_FILE, `${line}\n`);
       }
     }
   },

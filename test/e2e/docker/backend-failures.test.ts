@@ -1,21 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { image } from "../../../src/protocol/v3/images.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushBusybox, startDockerCluster } from "../../support/docker/cluster.ts";
 import { shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
 let cluster: DockerCluster;
 
-beforeAll(async () => {
-  if (whyNot === null) cluster = await startDockerCluster();
+share({
+  programs: ["dockerd", "docker", "busybox"],
+  async start(stack) {
+    cluster = stack.use(await startDockerCluster());
+  },
 });
-afterAll(() => cluster?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 const jamsocket = (...args: string[]) => succeeding(cluster.jamsocket, ...args);
 
@@ -93,7 +93,7 @@ test("a digest that its registry does not have ends the backend at once, and say
   ]);
 });
 
-test("a registry that is not reached is asked again until the startup timeout, which ends the backend and says why", async () => {
+test("a registry that is not reached is retried until the startup timeout, which ends the backend and says why", async () => {
   const repository = "127.0.0.1:9/elsewhere/hello";
   await pin("unreachable", { digest: digest("2"), repository }, 3);
   const { id, statuses, logs, state } = await failing("hello/unreachable");

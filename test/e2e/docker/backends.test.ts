@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
@@ -7,25 +7,23 @@ import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushSessionBackends, startDockerCluster } from "../../support/docker/cluster.ts";
 import { refused, shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker");
-const startTimeoutMs = 240_000;
 const memoryLimitBytes = 128 * 1024 * 1024;
 
 let cluster: DockerCluster;
-/** The digests that docker was told when it pushed. */
+/** The digests that docker received when it pushed. */
 let v1: string;
 let v2: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  cluster = await startDockerCluster();
-  [v1 = "", v2 = ""] = await pushSessionBackends(cluster, ["v1", "v2"]);
-  for (const name of ["prod", "staging"]) await cluster.addEnvironment(name, "v2");
-}, startTimeoutMs);
-afterAll(() => cluster?.[Symbol.asyncDispose]());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
+share({
+  programs: ["dockerd", "docker"],
+  async start(stack) {
+    cluster = stack.use(await startDockerCluster());
+    [v1 = "", v2 = ""] = await pushSessionBackends(cluster, ["v1", "v2"]);
+    for (const name of ["prod", "staging"]) await cluster.addEnvironment(name, "v2");
+  },
+});
 
 const jamsocket = (...args: string[]) => succeeding(cluster.jamsocket, ...args);
 const infoOf = (id: string) => jamsocket("backend", "info", id);
@@ -39,12 +37,12 @@ async function connect(...args: string[]) {
   return { output, id: shown(output, "backend id"), url: shown(output, "backend url"), statusUrl };
 }
 
-/** What `session-backend.ts` tells of a request and of itself. */
+/** What `session-backend.ts` answers of a request and of itself. */
 const received = z.object({ url: z.string(), headers: z.record(z.string(), z.string()) });
-const told = received.extend({ version: z.string(), env: z.record(z.string(), z.string()) });
+const answer = received.extend({ version: z.string(), env: z.record(z.string(), z.string()) });
 
-async function askBackend(url: string, headers: Record<string, string> = {}) {
-  return told.parse(await (await fetch(url, { headers })).json());
+async function fetchBackend(url: string, headers: Record<string, string> = {}) {
+  return answer.parse(await (await fetch(url, { headers })).json());
 }
 
 /** Opens a WebSocket that the test closes at its end. @returns it, and the backend's first message */
@@ -71,7 +69,7 @@ describe("a backend", () => {
     // It is pulled when it is pinned: the first who connects need not wait for it.
     await vi.waitFor(async () => expect(await images()).toContain(v1), { timeout: 30_000 });
     const { id, url } = await connect("hello/prod", "-k", "pinned");
-    expect((await askBackend(url)).version).toBe("v1");
+    expect((await fetchBackend(url)).version).toBe("v1");
 
     const reference = `${cluster.repository}@${v1}`;
     expect(await cluster.inspect(id, ".Config.Image")).toBe(reference);
@@ -107,7 +105,7 @@ describe("a backend", () => {
       x_verified_username: "root",
     };
     const verified = { "x-verified-username": "ada", "x-verified-user-data": '{"role":"editor"}' };
-    const page = await askBackend(`${url}a/path?with=this`, forged);
+    const page = await fetchBackend(`${url}a/path?with=this`, forged);
     expect(page.url).toBe("/a/path?with=this");
     expect(verifiedAmong(page.headers)).toEqual(verified);
 
@@ -122,10 +120,10 @@ describe("a backend", () => {
     }
 
     const nobody = await connect("hello/prod");
-    expect(verifiedAmong((await askBackend(nobody.url, forged)).headers)).toEqual({});
+    expect(verifiedAmong((await fetchBackend(nobody.url, forged)).headers)).toEqual({});
   });
 
-  test("is one container for all who connect with a key at once, and is told what it is", async () => {
+  test("is one container for all who connect with a key at once, and knows from its environment what it is", async () => {
     const args = ["hello/staging", "-k", "doc-1", "-e", "COLOUR=green", "-e", "SUM=1+1=2"];
     const connections = await Promise.all([connect(...args), connect(...args)]);
     const [{ id, url, statusUrl }] = connections;
@@ -141,7 +139,7 @@ describe("a backend", () => {
         json: { key: "doc-1", spawn: false },
       },
     );
-    const { env } = await askBackend(url);
+    const { env } = await fetchBackend(url);
     expect(env).toMatchObject({
       PORT: "8080",
       SESSION_BACKEND_ID: id,
@@ -163,7 +161,7 @@ describe("a backend", () => {
     expect(await cluster.containers("label=dev.slipway.key=doc-1")).toEqual([next.id]);
     const token = ({ SESSION_BACKEND_FENCING_TOKEN }: Record<string, string>) =>
       Number(SESSION_BACKEND_FENCING_TOKEN);
-    expect(token((await askBackend(next.url)).env)).toBeGreaterThan(token(env));
+    expect(token((await fetchBackend(next.url)).env)).toBeGreaterThan(token(env));
   });
 
   test.each(["PORT", "SESSION_BACKEND_ID", "JAMSOCKET_SERVICE", "SLIPWAY_IMAGE_DIGEST"])(
@@ -177,7 +175,7 @@ describe("a backend", () => {
 });
 
 describe("what a backend prints and uses", () => {
-  test("is shown by the CLI until it ends, under the limit that the spawn asked for, and the output after it too", async () => {
+  test("is shown by the CLI until it ends, under the limit of the spawn, and the output after it too", async () => {
     const resource_limits = { memory_limit_bytes: memoryLimitBytes };
     const connection = await call(cluster.api, connectAnswer, "/v2/service/acme/hello/prod/connect", {
       json: { spawn: { executable: { resource_limits } } },
@@ -188,14 +186,14 @@ describe("what a backend prints and uses", () => {
 
     const logs = jamsocket("logs", id);
     const metrics = jamsocket("backend", "metrics", id);
-    const asked = () =>
+    const requested = () =>
       cluster.agent.events().flatMap(({ event, kind }) => (event === "output.asked" ? [kind] : []));
-    await vi.waitFor(() => expect(asked().toSorted()).toEqual(["logs", "metrics"]), { timeout: 30_000 });
-    // Whoever has asked before has had a sample by the time that this one comes.
+    await vi.waitFor(() => expect(requested().toSorted()).toEqual(["logs", "metrics"]), { timeout: 30_000 });
+    // Who subscribed before has had a sample by the time that this one comes.
     const headers = { authorization: `Bearer ${cluster.api.token}` };
     const samples = await fetch(`${cluster.api.api_url}/v2/backend/${id}/metrics/stream`, { headers });
     for await (const chunk of samples.body ?? []) if (chunk.length > 1) break;
-    await askBackend(`${url}page`);
+    await fetchBackend(`${url}page`);
     await jamsocket("terminate", id);
 
     const lines = ["version v1 listens", "asked for /page", "asked to end"];
@@ -227,8 +225,8 @@ describe("a backend's end", () => {
   });
 
   test.for([
-    { how: "asked for softly", args: ["terminate"], end: "kind: soft, exit code: 0" },
-    { how: "asked for by force", args: ["terminate", "--force"], end: "kind: hard, exit code: 137" },
+    { how: "requested softly", args: ["terminate"], end: "kind: soft, exit code: 0" },
+    { how: "requested by force", args: ["terminate", "--force"], end: "kind: hard, exit code: 137" },
   ])("$how is the one that it gets", async ({ args, end }) => {
     const { id, statusUrl } = await connect("hello/prod");
     expect(await jamsocket(...args, id)).toContain(`Termination requested for backend: ${id}`);
@@ -237,7 +235,7 @@ describe("a backend's end", () => {
     await untilGone(id);
   });
 
-  test("asked for in version 1 is a hard one", async () => {
+  test("requested in version 1 is a hard one", async () => {
     const { id, statusUrl } = await connect("hello/prod");
     await call(cluster.api, statusOk, `/v1/backend/${id}/terminate`, { method: "POST" });
     await untilStatus(statusUrl, "terminated");
@@ -247,7 +245,7 @@ describe("a backend's end", () => {
 
   test("of its own making is shown with its exit code", async () => {
     const { id, url, statusUrl } = await connect("hello/prod");
-    await askBackend(`${url}exit/4`);
+    await fetchBackend(`${url}exit/4`);
     await untilStatus(statusUrl, "terminated");
     expect(await lastShown(id)).toBe("terminated (reason: none, kind: none, exit code: 4)");
     expect((await call(cluster.api, v1State, `/v1/backend/${id}/status`)).state).toBe("Failed");
@@ -255,7 +253,7 @@ describe("a backend's end", () => {
   });
 });
 
-test("an agent that is asked to stop ends what still runs, and leaves no container", async () => {
+test("an agent that is to stop ends what still runs, and leaves no container", async () => {
   const { id } = await connect("hello/prod");
   cluster.agent.signal("SIGTERM");
   expect(await cluster.agent.ended).toEqual({ exitCode: 0, stderr: "" });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { nodeImage, nodeLayer } from "../../../src/local/node-image.ts";
 import { ownNode } from "../../../src/local/own-node.ts";
@@ -9,12 +9,11 @@ import { imageList } from "../../../src/protocol/v3/images.ts";
 import { call, connectToDemo, untilStatus } from "../../support/api.ts";
 import { createCluster, startAgentCommand } from "../../support/clusters/agent-command.ts";
 import { type Docker, type DockerEngine, startDockerEngine } from "../../support/docker/engine.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { jamsocketOf } from "../../support/jamsocket.ts";
 import { type LocalSystem, nodeCommand, startLocalSystem } from "../../support/local-system.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker");
 const stubbornProgram = `
 process.on("SIGTERM", () => {});
 require("node:http").createServer((_, response) => response.end("stubborn")).listen(process.env.PORT);
@@ -22,19 +21,16 @@ require("node:http").createServer((_, response) => response.end("stubborn")).lis
 
 let engine: DockerEngine;
 let docker: Docker;
-let folder: Folder;
+let folder: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  folder = await makeFolder();
-  engine = await startDockerEngine({ networking: true });
-  docker = engine.dockerOf(folder.path);
+share({
+  programs: ["dockerd", "docker"],
+  async start(stack) {
+    folder = stack.use(await makeFolder()).path;
+    engine = stack.use(await startDockerEngine({ networking: true }));
+    docker = engine.dockerOf(folder);
+  },
 });
-afterAll(async () => {
-  await engine?.[Symbol.asyncDispose]();
-  await folder?.[Symbol.asyncDispose]();
-});
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 /** `npm start -- --runtime docker`, on an engine of the tests' own. */
 function startInContainers(stateDir: string): Promise<LocalSystem> {
@@ -67,8 +63,8 @@ const timeout = 180_000;
 
 describe("npm start -- --runtime docker", { timeout }, () => {
   test("the demo runs in containers, the real CLI drives it, and SIGTERM ends them all", async () => {
-    await using system = await startInContainers(join(folder.path, "driven"));
-    const jamsocket = await jamsocketOf(folder.path, system.local.api_url);
+    await using system = await startInContainers(join(folder, "driven"));
+    const jamsocket = await jamsocketOf(folder, system.local.api_url);
     await jamsocket("login", "--token", system.local.token);
     const connected = await jamsocket("connect", "hello-world/prod", "--key", "my-document");
     expect(connected.exitCode, connected.output).toBe(0);
@@ -84,7 +80,7 @@ describe("npm start -- --runtime docker", { timeout }, () => {
   });
 
   test("a crash leaves containers running, and the next start takes them over", async () => {
-    const stateDir = join(folder.path, "crashed");
+    const stateDir = join(folder, "crashed");
     const first = await startInContainers(stateDir);
     const { backend_id, url } = await connectToDemo(first.local, "staging");
     await first.crash();
@@ -96,7 +92,7 @@ describe("npm start -- --runtime docker", { timeout }, () => {
   });
 
   test("a state of processes gets images for containers, but for tags that its user has moved", async () => {
-    const stateDir = join(folder.path, "switched");
+    const stateDir = join(folder, "switched");
     const processes = await startLocalSystem(stateDir);
     const { api_url: apiUrl, account, token } = processes.local;
     await pushImage({ apiUrl, account, service: "hello-world", token }, nodeImage("1"), ["v1"]);
@@ -119,9 +115,9 @@ describe("npm start -- --runtime docker", { timeout }, () => {
 
 describe("slipway agent --runtime docker", { timeout }, () => {
   test("what is kept, and what a second signal leaves, the next start takes over", async () => {
-    const system = await startInContainers(join(folder.path, "agents"));
+    const system = await startInContainers(join(folder, "agents"));
     onTestFinished(() => system[Symbol.asyncDispose]());
-    const given = await createCluster(system.local, "own", join(folder.path, "own"));
+    const given = await createCluster(system.local, "own", join(folder, "own"));
     const env = { ...given, SLIPWAY_DOCKER_HOST: engine.env.DOCKER_HOST, SLIPWAY_READ_ONLY: "true" };
 
     const { api_url: apiUrl, account, token } = system.local;

@@ -1,26 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../agent/support/eventually.ts";
 import { type DockerPlaces, startDockerPlaces, startSpec } from "../../support/docker/place.ts";
 import { type SlowRunc, writeSlowRunc } from "../../support/docker/slow-runc.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
-import { whyNotWith } from "../../support/programs.ts";
+import { makeFolder } from "../../support/folder.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
-let folder: Folder;
 let runc: SlowRunc;
 let places: DockerPlaces;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  folder = await makeFolder();
-  runc = await writeSlowRunc(folder.path, "*");
-  places = await startDockerPlaces({ ociRuntime: runc.path });
+share({
+  programs: ["dockerd", "docker", "busybox"],
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    runc = await writeSlowRunc(folder.path, "*");
+    places = stack.use(await startDockerPlaces({ ociRuntime: runc.path }));
+  },
 });
-afterAll(async () => {
-  await places?.[Symbol.asyncDispose]();
-  await folder?.[Symbol.asyncDispose]();
-});
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 test("a start that the engine is at when its agent is killed is in the next agent's list, which waits for it", async () => {
   const place = await places.makePlace();

@@ -24,11 +24,11 @@ async function startProxy() {
 
 /** A registry. @param challenge what it wants before it answers; without one it never answers for a manifest */
 async function startRegistry(challenge?: string) {
-  const asked: { url: string; authorization: string | undefined }[] = [];
+  const requests: { url: string; authorization: string | undefined }[] = [];
   const server = createServer(({ url = "", headers: { authorization } }, response) => {
     if (challenge !== undefined) response.writeHead(401, { "www-authenticate": challenge }).end("{}");
     else if (url === "/v2/") return response.end("{}");
-    asked.push({ url, authorization });
+    requests.push({ url, authorization });
   });
   await new Promise<void>((listens) => server.listen(0, "127.0.0.1", listens));
   onTestFinished(() => {
@@ -36,7 +36,7 @@ async function startRegistry(challenge?: string) {
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { repository: `127.0.0.1:${port}/acme/hello`, asked };
+  return { repository: `127.0.0.1:${port}/acme/hello`, requests };
 }
 
 describe("a pull says why it fails", () => {
@@ -87,15 +87,15 @@ describe("a pull", () => {
     const { runtime } = await makePlace();
     const registry = await startRegistry('Basic realm="elsewhere"');
     expect(await runtime.pull(imageOf(registry.repository), never)).toMatchObject({ ok: false });
-    expect(registry.asked.length).toBeGreaterThan(0);
-    for (const { authorization } of registry.asked) expect(authorization).toBeUndefined();
+    expect(registry.requests.length).toBeGreaterThan(0);
+    for (const { authorization } of registry.requests) expect(authorization).toBeUndefined();
   });
 
   test("is one for all who want the image at once, and ends when nobody wants it any more", async () => {
     const proxy = await startProxy();
     const { runtime } = await makePlace({ engine: { socketPath: proxy.socketPath } });
     const registry = await startRegistry();
-    const pulling = () => [...proxy.underWay].filter((asked) => asked.includes("/images/create"));
+    const pulling = () => [...proxy.underWay].filter((request) => request.includes("/images/create"));
     const [one, other] = [new AbortController(), new AbortController()];
     const pulls = [one, other].map(({ signal }) =>
       runtime.pull(imageOf(registry.repository), signal).then(
@@ -103,14 +103,14 @@ describe("a pull", () => {
         () => "aborted",
       ),
     );
-    await eventually(() => registry.asked).toHaveLength(1);
+    await eventually(() => registry.requests).toHaveLength(1);
     one.abort();
     expect(await pulls[0]).toBe("aborted");
     expect(pulling()).toHaveLength(1);
     other.abort();
     expect(await pulls[1]).toBe("aborted");
     await eventually(pulling).toEqual([]);
-    expect(proxy.requests.filter((asked) => asked.includes("/images/create"))).toHaveLength(1);
+    expect(proxy.requests.filter((request) => request.includes("/images/create"))).toHaveLength(1);
   });
 });
 
@@ -167,7 +167,7 @@ describe("an engine's answer that is lost", () => {
     expect(await places().containersOf(scope)).toEqual([]);
   });
 
-  test("and a backend's environment is in no address that the engine is asked at", async () => {
+  test("and a backend's environment is in no address that the engine receives", async () => {
     const proxy = await startProxy();
     const { runtime } = await makePlace({ engine: { socketPath: proxy.socketPath } });
     await start(runtime, "exit", { env: { CODE: "0", SECRET: "whsec" } });
@@ -177,7 +177,7 @@ describe("an engine's answer that is lost", () => {
 });
 
 describe("an engine that is killed and started again", () => {
-  test("with live restore, its backends run on and can be ended; their ends and output are told", async () => {
+  test("with live restore, its backends run on and can be ended; their ends and output are reported", async () => {
     const { runtime, open } = await makePlace();
     const backend = await start(runtime, "ignore-sigterm");
     const serving = await start(runtime, "serve");
@@ -217,7 +217,7 @@ describe("an engine that is killed and started again", () => {
     expect(lines).toEqual(["ready", "not yet"]);
   });
 
-  test("a backend that ends while it is away is told to have ended, with its exit code", async () => {
+  test("a backend that ends while it is away is reported to have ended, with its exit code", async () => {
     const { runtime } = await makePlace();
     const backend = await start(runtime, "say", { env: { WORDS: "a b c d e f g h i j" } });
     await places().engine.kill();
@@ -225,7 +225,7 @@ describe("an engine that is killed and started again", () => {
     expect(await backend.exited).toBe(0);
   });
 
-  test("without live restore, its backends end with it, and that is told", async () => {
+  test("without live restore, its backends end with it, and that is reported", async () => {
     await places().engine.restart({ liveRestore: false });
     const { runtime, open } = await makePlace();
     const backend = await start(runtime, "serve");

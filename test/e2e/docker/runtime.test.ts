@@ -161,8 +161,8 @@ describe("writing", () => {
     expect(await outputOf(runtime, next.id)).toEqual(["kept"]);
     const other = await start(runtime, "read", { env: { ...env, SESSION_BACKEND_KEY: "b" }, mount: true });
     expect(await other.exited).not.toBe(0);
-    const told = await start(runtime, "env", { env, mount: true });
-    expect(await outputOf(runtime, told.id)).toContain("SLIPWAY_MOUNT=/plane-data");
+    const started = await start(runtime, "env", { env, mount: true });
+    expect(await outputOf(runtime, started.id)).toContain("SLIPWAY_MOUNT=/plane-data");
   });
 
   test("a mount is refused where the agent has no folder for them, and where its name leads out of it", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
@@ -10,37 +10,38 @@ import { call } from "../../support/api.ts";
 import { startRecordingCluster } from "../../support/clusters/recording-cluster.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { killableWorker } from "../../support/killable/worker.ts";
+import { share } from "../../support/shared.ts";
 
 const digestOf = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
 const hello = "/v3/accounts/acme/services/hello";
-const stack = new AsyncDisposableStack();
 let api: { api_url: string; token: string };
 let spawns: () => Map<string, SpawnWebhookData>;
 
-beforeAll(async () => {
-  const folder = stack.use(await makeFolder());
-  const cluster = stack.use(await startRecordingCluster());
-  const worker = stack.use(await killableWorker(folder.path));
-  await worker.start();
-  const root = { api_url: worker.apiUrl, token: worker.rootToken };
-  const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
-  api = { api_url: worker.apiUrl, token: account.token.secret_token };
-  await call(api, createdCluster, "/v3/accounts/acme/clusters", {
-    json: { name: "main", webhook_url: cluster.url, backend_url_template: `${cluster.url}/{backend_id}` },
-  });
-  await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
-  for (let n = 1; n <= 10; n++) {
-    const tag = n === 1 ? "latest" : `v${n}`;
-    await call(api, image, `${hello}/images`, { json: { digest: digestOf(n), tag } });
-  }
-  spawns = () =>
-    new Map(
-      cluster.messages.flatMap((message) =>
-        message.type === "backend.spawn" ? [[message.data.backend_id, message.data] as const] : [],
-      ),
-    );
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    const cluster = stack.use(await startRecordingCluster());
+    const worker = stack.use(await killableWorker(folder.path));
+    await worker.start();
+    const root = { api_url: worker.apiUrl, token: worker.rootToken };
+    const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
+    api = { api_url: worker.apiUrl, token: account.token.secret_token };
+    await call(api, createdCluster, "/v3/accounts/acme/clusters", {
+      json: { name: "main", webhook_url: cluster.url, backend_url_template: `${cluster.url}/{backend_id}` },
+    });
+    await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
+    for (let n = 1; n <= 10; n++) {
+      const tag = n === 1 ? "latest" : `v${n}`;
+      await call(api, image, `${hello}/images`, { json: { digest: digestOf(n), tag } });
+    }
+    spawns = () =>
+      new Map(
+        cluster.messages.flatMap((message) =>
+          message.type === "backend.spawn" ? [[message.data.backend_id, message.data] as const] : [],
+        ),
+      );
+  },
 });
-afterAll(() => stack.disposeAsync());
 
 const connect = (json: object) => call(api, connectAnswer, "/v2/service/acme/hello/connect", { json });
 
@@ -60,7 +61,7 @@ describe("many clients at once, over HTTP", () => {
     }
   });
 
-  test("never get an earlier pin than the one acknowledged before they asked", async () => {
+  test("never get an earlier pin than the one acknowledged before their requests", async () => {
     let acknowledged = 0;
     let pinning = true;
     const pinner = (async () => {

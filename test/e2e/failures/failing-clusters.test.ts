@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
@@ -12,13 +12,14 @@ import { call } from "../../support/api.ts";
 import { startRecordingCluster } from "../../support/clusters/recording-cluster.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { killableWorker } from "../../support/killable/worker.ts";
+import { share } from "../../support/shared.ts";
 
 interface SpawnAttempt {
   webhookId: string;
   body: string;
 }
 
-/** A cluster over real HTTP whose first answers to `backend.spawn` misbehave as they are told. */
+/** A cluster over real HTTP whose first answers to `backend.spawn` misbehave in the ways given. */
 async function startMisbehavingCluster(...misbehaviours: ((response: ServerResponse) => void)[]) {
   const attempts: SpawnAttempt[] = [];
   const paths: string[] = [];
@@ -46,7 +47,6 @@ async function startMisbehavingCluster(...misbehaviours: ((response: ServerRespo
   };
 }
 
-const stack = new AsyncDisposableStack();
 let api: { api_url: string; token: string };
 const hello = "/v3/accounts/acme/services/hello";
 
@@ -60,21 +60,22 @@ async function addEnvironment(name: string, url: string) {
 const connectPath = (name: string) => `/v2/service/acme/hello/${name}/connect`;
 const connect = (name: string, json: object = {}) => call(api, connectAnswer, connectPath(name), { json });
 
-beforeAll(async () => {
-  const folder = stack.use(await makeFolder());
-  const worker = stack.use(await killableWorker(folder.path));
-  await worker.start();
-  const root = { api_url: worker.apiUrl, token: worker.rootToken };
-  const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
-  api = { api_url: worker.apiUrl, token: account.token.secret_token };
-  await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
-  const pushed = { digest: `sha256:${"1".repeat(64)}`, tag: "latest" };
-  await call(api, image, `${hello}/images`, { json: pushed });
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    const worker = stack.use(await killableWorker(folder.path));
+    await worker.start();
+    const root = { api_url: worker.apiUrl, token: worker.rootToken };
+    const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
+    api = { api_url: worker.apiUrl, token: account.token.secret_token };
+    await call(api, z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
+    const pushed = { digest: `sha256:${"1".repeat(64)}`, tag: "latest" };
+    await call(api, image, `${hello}/images`, { json: pushed });
+  },
 });
-afterAll(() => stack.disposeAsync());
 
 describe("a cluster that", () => {
-  test("hangs is cut off after ten seconds, delays nobody else, and hears of the spawn again under the same id", async () => {
+  test("hangs is cut off after ten seconds, delays nobody else, and receives the spawn again under the same id", async () => {
     await using hanging = await startMisbehavingCluster(() => {});
     await using prompt = await startRecordingCluster();
     await addEnvironment("hanging", hanging.url);
@@ -91,7 +92,7 @@ describe("a cluster that", () => {
     expect((await connect("hanging", { key: "doc" })).spawned).toBe(false);
   });
 
-  test("closes the connection without an answer hears of the spawn again", async () => {
+  test("closes the connection without an answer receives the spawn again", async () => {
     await using closing = await startMisbehavingCluster((response) => response.destroy());
     await addEnvironment("closing", closing.url);
     const { backend_id } = await connect("closing");
@@ -102,7 +103,7 @@ describe("a cluster that", () => {
     }
   });
 
-  test("redirects is not followed, and the person who connects is told so", async () => {
+  test("redirects is not followed, and the person who connects is shown so", async () => {
     await using redirecting = await startMisbehavingCluster((response) =>
       response.writeHead(307, { location: "/elsewhere" }).end(),
     );

@@ -24,7 +24,7 @@ interface Backend extends Life {
   id: string;
 }
 
-/** What a client of Slipway is told at one time of the partition. */
+/** What a client of Slipway receives at one time of the partition. */
 interface Glance {
   askedAt: number;
   /** Who is said to hold the key; null where that was refused. */
@@ -217,7 +217,7 @@ test("the key moves once, 60 s after the last heartbeat was received, and only a
   expect(holders.filter((holder, i) => holder !== holders[i - 1])).toEqual([keyed.id, successors.ofKeyed.id]);
 });
 
-test("whoever asks for the key meanwhile is given its old holder or told to try again", () => {
+test("whoever connects with the key meanwhile receives its old holder, or a refusal that may be retried", () => {
   const refusals = glances.flatMap(({ refusal }) => refusal ?? []);
   expect(refusals.filter((status) => status !== 409 && status !== 503)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createdToken } from "../../../src/protocol/v3/accounts.ts";
 import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
@@ -7,14 +7,14 @@ import { image } from "../../../src/protocol/v3/images.ts";
 import { environment, service } from "../../../src/protocol/v3/services.ts";
 import { call, connectToDemo, untilStatus } from "../../support/api.ts";
 import { startRecordingCluster } from "../../support/clusters/recording-cluster.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { type Jamsocket, jamsocketOf, shown } from "../../support/jamsocket.ts";
 import { type LocalSystem, startLocalSystem } from "../../support/local-system.ts";
+import { share } from "../../support/shared.ts";
 
 const demo = "/v3/accounts/demo/services/hello-world";
 const digest = `sha256:${"5".repeat(64)}`;
 
-let folder: Folder;
 let system: LocalSystem;
 let jamsocket: Jamsocket;
 
@@ -42,15 +42,13 @@ function environmentOf(name: string) {
   return call(system.local, environment, `${demo}/environments/${name}`);
 }
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  system = await startLocalSystem(join(folder.path, "state"));
-  jamsocket = await jamsocketOf(folder.path, system.local.api_url);
-  await succeed("login", "--token", system.local.token);
-});
-afterAll(async () => {
-  await system[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    system = stack.use(await startLocalSystem(join(folder.path, "state")));
+    jamsocket = await jamsocketOf(folder.path, system.local.api_url);
+    await succeed("login", "--token", system.local.token);
+  },
 });
 
 describe("login", () => {
@@ -78,7 +76,7 @@ describe("login", () => {
     },
   );
 
-  test("a token that may only read is told what it lacks", async () => {
+  test("a token that may only read is refused with what it lacks", async () => {
     await using home = await makeFolder();
     const { secret_token } = await call(system.local, createdToken, "/v3/accounts/demo/tokens", {
       json: { name: "a reader", role: "read" },
@@ -320,7 +318,7 @@ describe("backends", () => {
     expect(await refused("logs", "0000000000000")).toContain("backend `0000000000000` not found");
   });
 
-  test("terminate asks a backend to end, and says so when it has ended already", async () => {
+  test("terminate ends a backend, and says so when it has ended already", async () => {
     const { backend_id, status_url } = await connectToDemo(system.local, "prod", { key: "ended" });
     expect(await succeed("terminate", backend_id)).toContain(
       `Termination requested for backend: ${backend_id}`,

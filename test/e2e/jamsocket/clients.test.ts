@@ -1,30 +1,28 @@
 import { join } from "node:path";
 import { eventStream } from "jamsocket/lib/lib/request.js";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { z } from "zod";
 import { publicState } from "../../../src/protocol/backend-state.ts";
 import { spawnAnswer, statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { call } from "../../support/api.ts";
 import { type EventStream, openEventStream } from "../../support/event-streams.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { type LocalSystem, startLocalSystem } from "../../support/local-system.ts";
+import { share } from "../../support/shared.ts";
 
 /*
  * What the `@jamsocket/*` libraries do, over real connections and with a backend that really runs: a server connects,
  * and hands the URLs of the answer to a page, which follows the status stream from its own origin.
  */
 
-let folder: Folder;
 let system: LocalSystem;
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  system = await startLocalSystem(join(folder.path, "state"));
-});
-afterAll(async () => {
-  await system[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    system = stack.use(await startLocalSystem(join(folder.path, "state")));
+  },
 });
 
 const pageOrigin = "https://app.example.com";
@@ -90,7 +88,7 @@ describe("a client of version 2", () => {
     expect([next.spawned, next.backend_id === first.backend_id]).toEqual([true, false]);
   });
 
-  test("may be a page of another origin: it asks beforehand, and reads answers, streams and failures", async () => {
+  test("may be a page of another origin: it sends a preflight, and reads answers, streams and failures", async () => {
     const { status_url } = await connect();
     const stream = `${status_url}/stream`;
     for (const url of [status_url, stream, `${status_url.replace(/\w+\/status$/, "0000000000000/status")}`]) {
@@ -108,18 +106,18 @@ describe("a client of version 2", () => {
 });
 
 describe("a client of version 1", () => {
-  test("is told each state once, and the CLI's reader understands every event", async () => {
+  test("receives each state once, and the CLI's reader understands every event", async () => {
     const path = "/user/demo/service/hello-world/spawn";
     const json = { service_environment: "prod" };
     const { name, status_url } = await call(system.local, spawnAnswer, path, { json });
-    const told: z.infer<typeof v1State>[] = [];
+    const received: z.infer<typeof v1State>[] = [];
     const cli = eventStream(`${status_url}/stream`, {}, (event) =>
-      told.push(v1State.parse(JSON.parse(event))),
+      received.push(v1State.parse(JSON.parse(event))),
     );
-    await until(() => expect(told.at(-1)?.state).toBe("Ready"));
+    await until(() => expect(received.at(-1)?.state).toBe("Ready"));
     await call(system.local, statusOk, `/backend/${name}/terminate`, { method: "POST" });
     await cli.closed;
-    expect(told.map(({ state }) => state)).toEqual(["Loading", "Starting", "Ready", "Terminated"]);
-    expect(new Set(told.map(({ backend }) => backend))).toEqual(new Set([name]));
+    expect(received.map(({ state }) => state)).toEqual(["Loading", "Starting", "Ready", "Terminated"]);
+    expect(new Set(received.map(({ backend }) => backend))).toEqual(new Set([name]));
   });
 });

@@ -45,7 +45,7 @@ async function confirm(login: JamsocketLogin): Promise<string> {
 }
 
 describe("`jamsocket login`", () => {
-  test("waits for a person, asks for the code, and is then logged in until it logs out", async () => {
+  test("waits for a person, prompts for the code, and is then logged in until it logs out", async () => {
     await using home = await makeFolder();
     await using login = await jamsocketLogin(home.path, subject.origin);
     const code = await confirm(login);

@@ -1,23 +1,22 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { call } from "../../support/api.ts";
 import { type Docker, type DockerEngine, startDockerEngine } from "../../support/docker/engine.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { type Jamsocket, jamsocketOf } from "../../support/jamsocket.ts";
-import { pathOf, whyNotWith } from "../../support/programs.ts";
+import { pathOf } from "../../support/programs.ts";
 import { startCountingProxy } from "../../support/registry/counting-proxy.ts";
 import { type RegistryDeployment, startRegistryDeployment } from "../../support/registry/deployment.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("dockerd", "docker", "busybox");
 const largeLayerBytes = 150_000_000;
 const killedLayerBytes = 60_000_000;
 const bytesBeforeTheKill = 20_000_000;
 const largeTestTimeoutMs = 120_000;
 
-let stack: AsyncDisposableStack;
 let deployment: RegistryDeployment;
 let engine: DockerEngine;
 let docker: Docker;
@@ -25,19 +24,18 @@ let jamsocket: Jamsocket;
 /** Where this file's person has a home and builds images. */
 let home: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  stack = new AsyncDisposableStack();
-  engine = stack.use(await startDockerEngine());
-  deployment = stack.use(await startRegistryDeployment());
-  home = stack.use(await makeFolder()).path;
-  docker = engine.dockerOf(home);
-  jamsocket = await jamsocketOf(home, deployment.api.api_url, engine.env);
-  for (const service of ["hello", "other"]) await deployment.createService(service);
-  await succeed("login", deployment.host, "-u", "acme", "-p", deployment.api.token);
+share({
+  programs: ["dockerd", "docker", "busybox"],
+  async start(stack) {
+    engine = stack.use(await startDockerEngine());
+    deployment = stack.use(await startRegistryDeployment());
+    home = stack.use(await makeFolder()).path;
+    docker = engine.dockerOf(home);
+    jamsocket = await jamsocketOf(home, deployment.api.api_url, engine.env);
+    for (const service of ["hello", "other"]) await deployment.createService(service);
+    await succeed("login", deployment.host, "-u", "acme", "-p", deployment.api.token);
+  },
 });
-afterAll(() => stack?.disposeAsync());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 /** Runs a command of docker that is to succeed. @returns what it printed */
 async function succeed(...args: string[]): Promise<string> {
@@ -247,7 +245,7 @@ describe("jamsocket push", () => {
     expect(await deployment.spawnedDigest("jam", "default")).toBe(digest);
   });
 
-  test("builds from a Dockerfile and pushes under the tag that it is told", async () => {
+  test("builds from a Dockerfile and pushes under the tag of its argument", async () => {
     await build("jam-file", ["jam-file:built-before"]);
     const context = join(home, "context-jam-file");
     const file = join(context, "Dockerfile");

@@ -2,34 +2,32 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createdAccount } from "../../../src/protocol/v3/accounts.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { call } from "../../support/api.ts";
-import { type Folder, makeFolder } from "../../support/folder.ts";
+import { makeFolder } from "../../support/folder.ts";
 import { type KillableWorker, killableWorker } from "../../support/killable/worker.ts";
+import { share } from "../../support/shared.ts";
 
 const repository = "/v2/acme/hello";
 const imageType = "application/vnd.oci.image.manifest.v1+json";
 const layerBytes = 12_000_000;
 
-let folder: Folder;
 let worker: KillableWorker;
 let token: string;
 
-beforeAll(async () => {
-  folder = await makeFolder();
-  worker = await killableWorker(folder.path);
-  await worker.start();
-  const root = { api_url: worker.apiUrl, token: worker.rootToken };
-  const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
-  token = account.token.secret_token;
-  await call(api(), z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
-});
-afterAll(async () => {
-  await worker?.[Symbol.asyncDispose]();
-  await folder?.[Symbol.asyncDispose]();
+share({
+  async start(stack) {
+    const folder = stack.use(await makeFolder());
+    worker = stack.use(await killableWorker(folder.path));
+    await worker.start();
+    const root = { api_url: worker.apiUrl, token: worker.rootToken };
+    const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
+    token = account.token.secret_token;
+    await call(api(), z.looseObject({}), "/v3/accounts/acme/services", { json: { name: "hello" } });
+  },
 });
 
 const api = () => ({ api_url: worker.apiUrl, token });
@@ -113,7 +111,7 @@ describe("over real HTTP", () => {
       const headersAgain = { "content-range": `0-${layerBytes - 1}` };
       const takeAgain = () => ask("PATCH", location, { body: bytes, isChunked, headers: headersAgain });
       let again = await takeAgain();
-      // Until the server has noticed that the first one is over, either of them may be told that the other came between.
+      // Until the server has noticed that the first one is over, either of them may be refused since the other came between.
       while (again.status === 416) again = await takeAgain();
       expect([again.status, again.headers.range]).toEqual([202, `0-${layerBytes - 1}`]);
       const digest = digestOf(bytes);

@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { makeFolder } from "../../support/folder.ts";
 import { type Ended, run } from "../../support/process.ts";
-import { whyNotWith } from "../../support/programs.ts";
 import { startCountingProxy } from "../../support/registry/counting-proxy.ts";
 import { type RegistryDeployment, startRegistryDeployment } from "../../support/registry/deployment.ts";
 import { blobsOfLayout, type OciLayout, writeOciLayout } from "../../support/registry/oci-layout.ts";
+import { share } from "../../support/shared.ts";
 
-const whyNot = whyNotWith("skopeo");
 const layerBytes = 3_000_000;
 const killedLayerBytes = 60_000_000;
 const bytesBeforeTheKill = 20_000_000;
@@ -22,19 +21,17 @@ const inspected = z.object({
   Layers: z.array(z.string()),
 });
 
-let stack: AsyncDisposableStack;
 let deployment: RegistryDeployment;
 /** A folder for layouts. */
 let work: string;
 
-beforeAll(async () => {
-  if (whyNot !== null) return;
-  stack = new AsyncDisposableStack();
-  deployment = stack.use(await startRegistryDeployment());
-  work = stack.use(await makeFolder()).path;
+share({
+  programs: ["skopeo"],
+  async start(stack) {
+    deployment = stack.use(await startRegistryDeployment());
+    work = stack.use(await makeFolder()).path;
+  },
 });
-afterAll(() => stack?.disposeAsync());
-beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
 function skopeo(...args: string[]): Promise<Ended> {
   return run(["skopeo", "--insecure-policy", "--tmpdir", work, ...args], {
@@ -115,19 +112,19 @@ describe("copies", () => {
 });
 
 describe("inspect, list-tags and delete", () => {
-  test("inspect tells the digest, the tags, the platform and the layers", async () => {
+  test("inspect shows the digest, the tags, the platform and the layers", async () => {
     const layout = await make("inspected");
     for (const tag of ["v1", "v1.0"]) {
       await succeed("copy", ...to(), layout.reference, remote(`inspected:${tag}`));
     }
-    const told = await inspect("inspected:v1");
-    expect(told).toMatchObject({
+    const shown = await inspect("inspected:v1");
+    expect(shown).toMatchObject({
       Name: `${deployment.host}/acme/inspected`,
       Digest: layout.digest,
       RepoTags: ["v1", "v1.0"],
       Architecture: "amd64",
     });
-    expect(told.Layers).toHaveLength(1);
+    expect(shown.Layers).toHaveLength(1);
     expect(JSON.parse(await succeed("list-tags", ...at(), remote("inspected")))).toMatchObject({
       Tags: ["v1", "v1.0"],
     });

@@ -61,8 +61,8 @@ describe("an agent's output", () => {
   let id: string;
   let url: string;
   let agentUrl: string;
-  /** The kinds of streams that the agent was asked for. */
-  const asked: unknown[] = [];
+  /** The kinds of streams that were requested of the agent. */
+  const requested: unknown[] = [];
 
   beforeAll(async () => {
     const folder = stack.use(await makeFolder());
@@ -76,7 +76,7 @@ describe("an agent's output", () => {
       runtime: processRuntime({ images: async () => ok({ command }), dir: join(folder.path, "processes") }),
       stateDir: join(folder.path, "state"),
       port: 0,
-      log: (event, fields) => void (event === "output.asked" && asked.push(fields?.kind)),
+      log: (event, fields) => void (event === "output.asked" && requested.push(fields?.kind)),
     });
     stack.defer(() => agent.close());
     agentUrl = agent.url;
@@ -92,10 +92,10 @@ describe("an agent's output", () => {
     const headers = { authorization: `Bearer ${api.token}` };
     const metrics = jamsocket("backend", "metrics", id);
     const logs = jamsocket("logs", id);
-    await vi.waitFor(() => expect(asked.toSorted()).toEqual(["logs", "metrics"]), { timeout: 20_000 });
+    await vi.waitFor(() => expect(requested.toSorted()).toEqual(["logs", "metrics"]), { timeout: 20_000 });
     const following = await fetch(`${api.api_url}/v1/backend/${id}/logs`, { headers });
     await fetch(`${url}visit`);
-    // Whoever has asked before has had a sample by the time that this one comes.
+    // Who subscribed before has had a sample by the time that this one comes.
     const samples = await fetch(`${api.api_url}/v2/backend/${id}/metrics/stream`, { headers });
     for await (const chunk of samples.body ?? []) if (chunk.length > 1) break;
     await fetch(`${url}leave`);
@@ -162,7 +162,7 @@ async function startStreamingCluster() {
     async stream() {
       await vi.waitFor(() => expect(streams).not.toEqual([]));
       const stream = streams.shift();
-      if (!stream) throw new Error("nobody has asked");
+      if (!stream) throw new Error("nobody has sent a request");
       return stream;
     },
   };

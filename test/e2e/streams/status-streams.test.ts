@@ -77,7 +77,7 @@ const awakenings = () => watched(z.record(z.string(), z.int()), "awakenings");
 const followersOf = async (id: string) =>
   (await watched(z.object({ followers: z.int() }), `followers/bench/hello/${id}`)).followers;
 
-const hasBeenTold = (stream: EventStream, status: string) =>
+const hasReceived = (stream: EventStream, status: string) =>
   stream.events.some((event) => event.includes(`"status":"${status}"`));
 
 const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 30_000, interval: 100 });
@@ -91,7 +91,7 @@ async function allIdle(streams: readonly EventStream[]): Promise<void> {
 }
 
 describe("2,000 status streams", () => {
-  test("that are idle keep no shard awake, take little memory, and are all told of the next status", {
+  test("that are idle keep no shard awake, take little memory, and all receive the next status", {
     timeout: 180_000,
   }, async () => {
     const ids = await forEach(Array.from({ length: backendCount }), spawn);
@@ -106,15 +106,15 @@ describe("2,000 status streams", () => {
       const bytesOfStream = ((await workerd.residentBytes()) - before) / streamCount;
       console.info(`memory of a status stream: ${Math.round(bytesOfStream / 1000)} KB`);
       expect(bytesOfStream).toBeLessThan(bytesOfStreamMax);
-      // What the Worker asks of a shard to know that it is there has woken none of them.
+      // The Worker's checks that a shard is there have woken none of them.
       expect(await awakenings()).toEqual(opened);
 
       await forEach(ids, (id) => report(id, "ready"));
-      await until(() => expect(streams.filter((stream) => !hasBeenTold(stream, "ready")).length).toBe(0));
+      await until(() => expect(streams.filter((stream) => !hasReceived(stream, "ready")).length).toBe(0));
       expect(streams.filter(({ events }) => events.length !== 2).length).toBe(0);
       expect(streams.filter(({ isOver }) => isOver).length).toBe(0);
-      const told = await awakenings();
-      const neverAsleep = Object.keys(opened).filter((shard) => told[shard] === opened[shard]);
+      const after = await awakenings();
+      const neverAsleep = Object.keys(opened).filter((shard) => after[shard] === opened[shard]);
       expect(neverAsleep).toEqual([]);
     } finally {
       for (const stream of streams) stream.leave();
@@ -126,10 +126,10 @@ describe("a client that leaves an idle stream", () => {
   test("is no follower of the shard before long, and those who stay are", { timeout: 120_000 }, async () => {
     const id = await spawn();
     const [leaving, staying] = [await streamOf(id), await streamOf(id)];
-    const toldByCli: string[] = [];
+    const readByCli: string[] = [];
     const url = `${subject.origin}/v2/backend/${id}/status/stream`;
-    const cli = eventStream(url, {}, (event) => toldByCli.push(event));
-    await until(() => expect(toldByCli).toHaveLength(1));
+    const cli = eventStream(url, {}, (event) => readByCli.push(event));
+    await until(() => expect(readByCli).toHaveLength(1));
     expect(await followersOf(id)).toBe(3);
     leaving.leave();
     await until(async () => expect(await followersOf(id)).toBe(2));
@@ -137,9 +137,9 @@ describe("a client that leaves an idle stream", () => {
     await report(id, "terminated");
     await until(() => expect(staying.isOver).toBe(true));
     await cli.closed;
-    expect(hasBeenTold(staying, "terminated")).toBe(true);
+    expect(hasReceived(staying, "terminated")).toBe(true);
     // The CLI's own reader passes over the empty lines between.
-    expect(toldByCli).toEqual(staying.events);
+    expect(readByCli).toEqual(staying.events);
     await until(async () => expect(await followersOf(id)).toBe(0));
   });
 });
@@ -158,7 +158,7 @@ describe("a stream that is killed with the server", () => {
 
     const stream = await openEventStream(`${status_url}/stream`);
     await terminate(false);
-    await until(() => expect(hasBeenTold(stream, "terminating")).toBe(true));
+    await until(() => expect(hasReceived(stream, "terminating")).toBe(true));
     await worker.kill();
     await until(() => expect(stream.isOver).toBe(true));
     await worker.start();
@@ -166,7 +166,7 @@ describe("a stream that is killed with the server", () => {
     const again = await openEventStream(`${status_url}/stream`);
     await until(() => expect(again.events).toEqual(stream.events));
     await terminate(true);
-    await until(() => expect(hasBeenTold(again, "hard-terminating")).toBe(true));
+    await until(() => expect(hasReceived(again, "hard-terminating")).toBe(true));
     expect(again.events).toHaveLength(3);
     again.leave();
   });

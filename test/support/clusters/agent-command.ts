@@ -14,7 +14,7 @@ import { collectOutput, descendantsOf, programEnv } from "../process.ts";
 const main = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
 const logLine = z.looseObject({ time: z.string(), event: z.string() });
 
-/** What `slipway agent` must be told of a cluster in its environment. */
+/** The variables that `slipway agent` needs for a cluster. */
 export interface AgentEnvironment {
   SLIPWAY_API_URL: string;
   SLIPWAY_CLUSTER: string;

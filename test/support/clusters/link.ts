@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { Transform } from "node:stream";
 
-/** A way to a server that can be cut as a network is: nothing passes in either direction, and nobody is told. */
+/** A way to a server that can be cut as a network is: nothing passes in either direction, and neither end is notified. */
 export interface Link extends AsyncDisposable {
   url: string;
   /** When bytes last went each way, in milliseconds since the epoch; 0 while none have. */

@@ -27,7 +27,7 @@ export interface DockerCluster extends AsyncDisposable {
   jamsocket: Jamsocket;
   /** Runs a command of the docker CLI. @returns what it printed. Fails, with that, where the command does */
   docker(...args: string[]): Promise<string>;
-  /** Builds an image and pushes it, with the docker CLI. @returns the digest that docker was told */
+  /** Builds an image and pushes it, with the docker CLI. @returns the digest that docker received */
   push(tag: string, dockerfile: string, files: Record<string, FileSource>): Promise<string>;
   /** Adds an environment that spawns into the cluster. */
   addEnvironment(name: string, image: string, settings?: EnvironmentSettingsBody): Promise<void>;

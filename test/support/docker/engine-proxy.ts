@@ -6,7 +6,7 @@ import { makeFolder } from "../folder.ts";
 /** Stands before an engine's socket and can lose what the engine answers. */
 export interface EngineProxy extends AsyncDisposable {
   socketPath: string;
-  /** What was asked for: method and address, as they came. */
+  /** The requests received: method and address, as they came. */
   requests: string[];
   /** Those that wait for an answer or its end. */
   underWay: Set<string>;
@@ -22,9 +22,9 @@ export async function startEngineProxy(engineSocketPath: string): Promise<Engine
   const socketPath = join(folder.path, "proxy.sock");
   const server = createServer((incoming, outgoing) => {
     const { method, url, headers } = incoming;
-    const asked = `${method} ${url}`;
-    proxy.requests.push(asked);
-    proxy.underWay.add(asked);
+    const received = `${method} ${url}`;
+    proxy.requests.push(received);
+    proxy.underWay.add(received);
     const passed = request({ socketPath: engineSocketPath, method, path: url, headers }, (answer) => {
       if (proxy.losesAnswer(incoming)) {
         answer.resume();
@@ -43,7 +43,7 @@ export async function startEngineProxy(engineSocketPath: string): Promise<Engine
     });
     passed.once("error", () => outgoing.destroy());
     outgoing.once("close", () => {
-      proxy.underWay.delete(asked);
+      proxy.underWay.delete(received);
       passed.destroy();
     });
     incoming.pipe(passed);

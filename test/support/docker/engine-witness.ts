@@ -11,7 +11,7 @@ const lifeEvent = z.object({
   timeNano: z.number(),
 });
 
-/** A container's time from its start to its end, as the engine tells it. */
+/** A container's time from its start to its end, as the engine reports it. */
 export interface ContainerLife {
   container: string;
   backendId: string;
@@ -24,7 +24,7 @@ export interface ContainerLife {
   to: number;
 }
 
-/** What an engine says of the containers of backends; Slipway is not asked. */
+/** What an engine reports of the containers of backends, without Slipway in between. */
 export interface EngineWitness extends AsyncDisposable {
   /** Every life that was ever begun, in the order in which they were. */
   lives: readonly ContainerLife[];

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import type { DockerRuntimeOptions } from "../../../src/agent/runtimes/docker/docker.ts";
 import type { Runtime, StartSpec } from "../../../src/agent/runtimes/runtime.ts";
-import { whyNotWith } from "../programs.ts";
+import { share } from "../shared.ts";
 import type { DockerEngineOptions } from "./engine.ts";
 import { type DockerPlaces, startBackend, startDockerPlaces, startSpec } from "./place.ts";
 import type { DockerImageName } from "./runtime-images.ts";
@@ -11,13 +11,13 @@ import type { DockerImageName } from "./runtime-images.ts";
  * are skipped, with the reason.
  */
 export function useDockerPlaces(options?: DockerEngineOptions) {
-  const whyNot = whyNotWith("dockerd", "docker", "busybox");
   let started: DockerPlaces | undefined;
-  beforeAll(async () => {
-    if (whyNot === null) started = await startDockerPlaces(options);
+  share({
+    programs: ["dockerd", "docker", "busybox"],
+    async start(stack) {
+      started = stack.use(await startDockerPlaces(options));
+    },
   });
-  afterAll(() => started?.[Symbol.asyncDispose]());
-  beforeEach(({ skip }) => skip(whyNot !== null, whyNot ?? ""));
 
   const places = (): DockerPlaces => {
     if (!started) throw new Error("the engine is there within tests only");

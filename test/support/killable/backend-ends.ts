@@ -6,8 +6,8 @@ import type { BrokenRule, EngineWitness } from "../docker/engine-witness.ts";
 
 type Api = { api_url: string; token: string };
 
-/** An engine puts a container's end on disk before it tells of it, and whoever waits for that end knows it first. */
-const engineTellsWithinMs = 500;
+/** An engine puts a container's end on disk before it reports it, and whoever waits for that end knows it first. */
+const engineReportsWithinMs = 500;
 
 /** All backends of a service that a list shows, over as many pages as it takes. */
 async function listBackends(api: Api, service: string, query: string): Promise<Backend[]> {
@@ -68,7 +68,7 @@ export class BackendEnds {
     const running = new Set(run.filter((id) => containers.get(id)?.some(({ isRunning }) => isRunning)));
     for (const { backendId, to } of this.#witness.lives) {
       if (to === Number.POSITIVE_INFINITY && !running.has(backendId)) {
-        open.push({ backendIds: [backendId], rule: "the engine has not told of its end" });
+        open.push({ backendIds: [backendId], rule: "the engine has not reported its end" });
       }
     }
     return open;
@@ -80,10 +80,10 @@ export class BackendEnds {
     const last = statuses.at(-1);
     if (last?.status !== "terminated") return `no list shows it as live, but it is ${last?.status}`;
     if (last.termination_reason === undefined && last.exit_code === undefined) {
-      return "it is terminated for no reason that is told";
+      return "it is terminated without a reason";
     }
-    const freedAt = (Date.parse(last.time) + engineTellsWithinMs) * 1e6;
-    // What has no key runs on while its cluster is taken for lost, and is stopped when that is heard again.
+    const freedAt = (Date.parse(last.time) + engineReportsWithinMs) * 1e6;
+    // What has no key runs on while its cluster is taken for lost, and is stopped when that sends heartbeats again.
     const mayOutlive = (key: string | null) => key === null && last.termination_reason === "lost";
     const outlived = this.#witness.lives.some(
       ({ backendId, key, to }) => backendId === id && to > freedAt && !mayOutlive(key),

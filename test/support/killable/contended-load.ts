@@ -16,7 +16,7 @@ interface ConnectRequest {
   idempotencyKey: string | null;
 }
 
-type Answer = { met: "nothing" } | { met: "answer"; status: number; body: unknown };
+type Answer = { got: "nothing" } | { got: "answer"; status: number; body: unknown };
 
 /** Clients that connect with few keys and end backends, for as long as they are not stopped. */
 export interface ContendedLoad {
@@ -34,7 +34,7 @@ export interface ContendedLoad {
 
 export interface LoadOptions {
   api: { api_url: string; token: string };
-  /** What is asked for again once it serves again. */
+  /** Requests wait until it serves. */
   controlPlane: KillableProcess;
   service: string;
   environments: readonly [string, ...string[]];
@@ -46,7 +46,7 @@ export interface LoadOptions {
 const keys = ["a", "b", "c"] as const;
 const recent = 8;
 const betweenRequestsMs = 200;
-/** What a client may be told while things are killed: the cluster is away, a key is changing hands, it has ended. */
+/** The codes that a client may receive while things are killed: the cluster is away, a key is changing hands, it has ended. */
 const expectedCodes = [
   "cluster_unavailable",
   "cluster_refused",
@@ -74,15 +74,15 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
         },
         body,
       });
-      return { met: "answer", status: response.status, body: await response.json() };
+      return { got: "answer", status: response.status, body: await response.json() };
     } catch {
-      return { met: "nothing" };
+      return { got: "nothing" };
     }
   }
 
   /** Notes what an answer says. @returns the backend, where it is one's */
   function read(what: string, answer: Answer): string | null {
-    if (answer.met === "nothing") return null;
+    if (answer.got === "nothing") return null;
     const connected = connectAnswer.safeParse(answer.body);
     if (answer.status === 200 && connected.success) {
       named.add(connected.data.backend_id);
@@ -119,7 +119,7 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
       const answer = await connect(request);
       const backendId = read(`a connect ${request.body}`, answer);
       if (request.idempotencyKey !== null && backendId !== null) promised.push({ request, backendId });
-      if (answer.met === "answer" || request.idempotencyKey === null) return;
+      if (answer.got === "answer" || request.idempotencyKey === null) return;
       await controlPlane.serving();
     }
   }
@@ -127,7 +127,7 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
   async function repeat(earlier: Promised): Promise<string | null> {
     const answer = await connect(earlier.request);
     const backendId = read("a repeated connect", answer);
-    return answer.met === "nothing" || backendId === earlier.backendId
+    return answer.got === "nothing" || backendId === earlier.backendId
       ? null
       : `what was answered with ${earlier.backendId} is answered ${JSON.stringify(answer)} when it is repeated`;
   }
@@ -148,15 +148,15 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
   async function client(draws: SeededRandom): Promise<void> {
     while (!isStopped) {
       await controlPlane.serving();
-      const wish = draws.next();
-      if (wish < 0.75) await connectOnce(draws);
-      else if (wish < 0.9) await repeatOne(draws);
+      const choice = draws.next();
+      if (choice < 0.75) await connectOnce(draws);
+      else if (choice < 0.9) await repeatOne(draws);
       else await terminateOne(draws);
       await pause(draws.int(0, betweenRequestsMs));
     }
   }
   const running = Promise.all(Array.from({ length: options.clients }, () => client(random.fork())));
-  // Whoever stops it hears of it.
+  // `stop` rejects with it.
   running.catch(() => undefined);
 
   return {

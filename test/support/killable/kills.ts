@@ -23,7 +23,7 @@ const roundOnAverageMs = 2_400;
 /** The longest that a spawn can be on its way: seven attempts that time out and the times between them, 146 s in all. */
 const settleWithinMs = 180_000;
 
-/** Kills one process or several at once, after so many happenings or when nothing goes on, and starts them again. */
+/** Kills one process or several at once, after so many events of the engine or when there are none, and starts them again. */
 async function killSome({ controlPlane, agents, witness }: KillableDeployment, random: SeededRandom) {
   const [one, two] = agents;
   const enough = witness.count() + random.int(0, 5);
@@ -44,7 +44,7 @@ async function killSome({ controlPlane, agents, witness }: KillableDeployment, r
   await witness.look();
 }
 
-/** What is broken, each with what the engine and the agents have told of the backends. */
+/** What is broken, each with what the engine and the agents have logged of the backends. */
 function storiesOf(broken: readonly BrokenRule[], { agents, witness }: KillableDeployment): string {
   const stories = broken.map(({ backendIds, rule }) => {
     const lives = witness.lives.filter(({ backendId }) => backendIds.includes(backendId));

@@ -56,8 +56,8 @@ export async function killableWorker(
       gone = once(child, "exit");
       child.send(message);
       const [answer] = await once(child, "message");
-      const told = workerAnswer.parse(answer);
-      if (told.type === "failed") throw new Error(told.message);
+      const started = workerAnswer.parse(answer);
+      if (started.type === "failed") throw new Error(started.message);
     },
     kill,
     [Symbol.asyncDispose]: kill,

@@ -16,7 +16,7 @@ export interface RegistryDeployment extends AsyncDisposable {
   createService(name: string): Promise<void>;
   /** @returns the secret of a new token of the account */
   createToken(role: "read" | "deploy"): Promise<string>;
-  /** Spawns a backend. @returns the digest that the cluster was told to run */
+  /** Spawns a backend. @returns the digest in the webhook that the cluster received */
   spawnedDigest(service: string, environment: string): Promise<string>;
 }
 
@@ -52,11 +52,12 @@ export async function startRegistryDeployment(): Promise<RegistryDeployment> {
       async spawnedDigest(service, environment) {
         const path = `/v2/service/acme/${service}/${environment}/connect`;
         const { backend_id } = await call(api, connectAnswer, path, { json: {} });
-        const told = cluster.messages.find(
+        const spawn = cluster.messages.find(
           (message) => message.type === "backend.spawn" && message.data.backend_id === backend_id,
         );
-        if (told?.type !== "backend.spawn") throw new Error(`the cluster was not told of ${backend_id}`);
-        return told.data.image.digest;
+        if (spawn?.type !== "backend.spawn")
+          throw new Error(`the cluster received no spawn of ${backend_id}`);
+        return spawn.data.image.digest;
       },
       [Symbol.asyncDispose]: () => started.disposeAsync(),
     };

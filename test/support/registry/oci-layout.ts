@@ -16,7 +16,7 @@ export interface OciLayout {
   reference: string;
   /** Of the image or index that the name stands for. */
   digest: string;
-  /** Of the images, one an architecture, in the order in which they were asked for. */
+  /** Of the images, one an architecture, in the order of the argument. */
   imageDigests: string[];
 }
 

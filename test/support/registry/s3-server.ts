@@ -6,7 +6,7 @@ const bucket = "blobs-of-the-tests";
 const credentials = { accessKeyId: "id-of-the-tests", secretAccessKey: "secret-of-the-tests" };
 
 /**
- * Starts a server that speaks the S3 API and checks its signatures, and tells the tests where it is. It is the local
+ * Starts a server that speaks the S3 API and checks its signatures, and provides the tests with its address. It is the local
  * one of Miniflare: those that install from npm without it know neither aborted uploads nor stale parts.
  */
 export default async function startS3Server({ provide }: TestProject): Promise<() => Promise<void>> {
