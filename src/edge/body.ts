@@ -46,7 +46,7 @@ function tooLarge(maxBytes: number) {
   return fail("payload_too_large", `the body is larger than ${maxBytes} bytes`);
 }
 
-/** src/protocol/README.md, "Their oddities": the CLI counts characters where HTTP counts bytes. */
+/** src/protocol/README.md, "Their oddities, and what Slipway does about them": the CLI counts characters where HTTP counts bytes. */
 function malformed(request: Request, what: string): string {
   const message = `the body cannot be read: ${what}`;
   if (!request.headers.get("user-agent")?.startsWith("jamsocket-cli/")) return message;

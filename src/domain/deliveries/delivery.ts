@@ -19,9 +19,9 @@ export type DeliveryVerdict =
   | { verdict: "retry"; message: string; retryAfterMs: number };
 
 /**
- * Sorts the result of an attempt into what may be repeated and what may not (src/protocol/README.md, "Cluster
- * webhooks"): 2xx is delivered, 429, 5xx and no answer are retried, everything else is refused, redirects too. A
- * refusal's message is the cluster's own where it gives one.
+ * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
+ * are retried, everything else is refused, redirects too. A refusal's message is the cluster's own where it gives one.
+ * The rule is in src/protocol/README.md, "Cluster webhooks".
  */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   if (result.outcome === "timeout") return retry("the cluster did not answer in time");
