@@ -1,22 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, vi } from "vitest";
 import { recoveryDelayMs } from "../../src/domain/limits.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../support/worker/scripted-cluster.ts";
-import { evict, freezeClock, passTime } from "./support/clock.ts";
-import { setUp, value } from "./support/service.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { evict, passTime } from "../support/worker/clock.ts";
+import { test } from "./support/object-test.ts";
+import { type Hello, setUpPinned, value } from "./support/service.ts";
 
 /** How long until the service wakes, in milliseconds. */
 async function wakesIn(hello: Hello): Promise<number> {
@@ -24,21 +11,21 @@ async function wakesIn(hello: Hello): Promise<number> {
   return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
 }
 
-test.each([
+test.for<[how: string, template: string | null]>([
   ["with a URL template", "https://{backend_id}.cluster.test"],
   ["without one", null],
-])("a service wakes 1 s ± 20 %% after a failed spawn at a cluster %s", async (_, template) => {
-  const hello = await setUp({ template });
-  await hello.push(1, "latest");
+])("a service wakes 1 s ± 20 %% after a failed spawn at a cluster %s", async ([_, template], { cluster }) => {
+  const hello = await setUpPinned({ template });
   cluster.script(500);
   await hello.connect();
   expect(await wakesIn(hello)).toBeGreaterThanOrEqual(800);
   expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
 });
 
-test("a service that was evicted still wakes for a redelivery when it sets a later alarm", async () => {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+test("a service that was evicted still wakes for a redelivery when it sets a later alarm", async ({
+  pinned: hello,
+  cluster,
+}) => {
   const { backendId } = value(await hello.connect({ spawn: { lifetimeLimitSeconds: 86_400 } }));
   const [live] = value(await hello.service().liveBackends());
   cluster.script(500);
@@ -49,11 +36,9 @@ test("a service that was evicted still wakes for a redelivery when it sets a lat
   expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
 });
 
-test.each(["remembers", "has forgotten"])(
+test.for(["remembers", "has forgotten"])(
   "a service that %s an alarm which the platform has dropped delivers a failed spawn after a heartbeat",
-  async (what) => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  async (what, { pinned: hello, cluster }) => {
     cluster.script(500);
     value(await hello.connect());
     await runInDurableObject(hello.service(), (_, state) => state.storage.deleteAlarm());
@@ -67,9 +52,10 @@ test.each(["remembers", "has forgotten"])(
   },
 );
 
-test("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async () => {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+test("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async ({
+  pinned: hello,
+  cluster,
+}) => {
   const never = Promise.withResolvers<Response>();
   cluster.script(() => never.promise);
   const first = hello.connect();

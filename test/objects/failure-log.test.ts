@@ -1,26 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { fail } from "../../src/domain/result.ts";
 import { FailureLog } from "../../src/objects/failure-log.ts";
-import { freezeClock } from "./support/clock.ts";
+import { clockTest } from "../support/worker/worker-test.ts";
 import { failureLines } from "./support/failure-lines.ts";
 
 const unavailable = () => Object.assign(new Error("restarting"), { retryable: true });
 
-let lines: ReturnType<typeof failureLines>;
-let log: FailureLog;
-
-beforeEach(() => {
-  freezeClock();
-  lines = failureLines();
-  log = new FailureLog("Cluster acme/main");
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+const test = clockTest
+  .extend("lines", ({ task: _ }, { onCleanup }) => {
+    onCleanup(() => {
+      vi.restoreAllMocks();
+    });
+    return failureLines();
+  })
+  .extend("log", () => new FailureLog("Cluster acme/main"));
 
 describe("failures to reach something", () => {
-  test("are logged once when they begin, and once when they end, with what, where and how often", () => {
+  test("are logged once when they begin, and once when they end, with what, where and how often", ({
+    lines,
+    log,
+  }) => {
     log.failed("reconcile with service hello", unavailable());
     expect(lines()).toEqual([
       {
@@ -45,7 +44,7 @@ describe("failures to reach something", () => {
     });
   });
 
-  test("begin a new streak after a success", () => {
+  test("begin a new streak after a success", ({ lines, log }) => {
     for (let i = 0; i < 2; i++) {
       log.failed("settle", unavailable());
       log.succeeded("settle");
@@ -58,7 +57,7 @@ describe("failures to reach something", () => {
     ]);
   });
 
-  test("of one activity are no matter of another", () => {
+  test("of one activity are no matter of another", ({ lines, log }) => {
     log.failed("settle", unavailable());
     log.failed("report draining", unavailable());
     log.succeeded("look up a service");
@@ -72,7 +71,10 @@ describe("failures to reach something", () => {
 });
 
 describe("a call that may fail", () => {
-  test("gives its value, or null where it failed, and ends the streak when it succeeds", async () => {
+  test("gives its value, or null where it failed, and ends the streak when it succeeds", async ({
+    lines,
+    log,
+  }) => {
     const answers = [unavailable(), unavailable(), null];
     const call = async () => {
       const error = answers.shift();
@@ -90,7 +92,7 @@ describe("a call that may fail", () => {
 });
 
 describe("errors that cannot be classified", () => {
-  test("are logged every time, with their stack", () => {
+  test("are logged every time, with their stack", ({ lines, log }) => {
     for (let i = 0; i < 3; i++) log.failed("settle", new TypeError("undefined is not a function"));
     log.succeeded("settle");
     expect(lines().map(({ event, failures }) => [event, failures])).toEqual([
@@ -105,13 +107,13 @@ describe("errors that cannot be classified", () => {
     });
   });
 
-  test("are logged amid a streak of others", () => {
+  test("are logged amid a streak of others", ({ lines, log }) => {
     log.failed("settle", unavailable());
     log.failed("settle", new Error("no such table"));
     expect(lines().map(({ event }) => event)).toEqual(["unreached", "unclassified_error"]);
   });
 
-  test("take no more than a bounded line, and need be no errors", () => {
+  test("take no more than a bounded line, and need be no errors", ({ lines, log }) => {
     const error = new Error("x".repeat(100_000));
     error.stack = "y".repeat(100_000);
     log.failed("settle", error);
@@ -120,7 +122,7 @@ describe("errors that cannot be classified", () => {
     expect(lines()[1]).toMatchObject({ error: "just text" });
   });
 
-  test("are what a call leaves that is refused against all expectation", async () => {
+  test("are what a call leaves that is refused against all expectation", async ({ lines, log }) => {
     const refused = await log.attemptResult("record events", async () =>
       fail("account_not_found", "account not found"),
     );

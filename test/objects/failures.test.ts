@@ -1,24 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { fail } from "../../src/domain/result.ts";
 import { Account } from "../../src/objects/account/account.ts";
 import { Backends } from "../../src/objects/backends/backends.ts";
 import { Cluster } from "../../src/objects/cluster/cluster.ts";
 import { Service } from "../../src/objects/service/service.ts";
-import { startScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { passTime, wakesIn } from "../support/worker/clock.ts";
 import { breakTable, registrationOf } from "./support/agent.ts";
-import { setUpBackend } from "./support/backend.ts";
-import { freezeClock, passTime, wakesIn } from "./support/clock.ts";
 import { failureLines } from "./support/failure-lines.ts";
-import { actor, code, setUp, value } from "./support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "./support/object-test.ts";
+import { actor, code, value } from "./support/service.ts";
 
 const soon = { timeout: 10_000 };
 
@@ -32,8 +22,9 @@ function streaksOf(lines: ReturnType<ReturnType<typeof failureLines>>, what: str
 }
 
 describe("a failure that an object lives with is logged, and made up for:", () => {
-  test("a service that could not be given the configuration gets it by the account's alarm", async () => {
-    const hello = await setUp();
+  test("a service that could not be given the configuration gets it by the account's alarm", async ({
+    hello,
+  }) => {
     const lines = failureLines();
     const apply = vi.spyOn(Service.prototype, "applyAccountConfig").mockImplementation(unavailable);
     const what = "apply the configuration to service hello";
@@ -50,16 +41,16 @@ describe("a failure that an object lives with is logged, and made up for:", () =
     expect(lines()[0]?.where).toBe(`Account ${hello.account}`);
   });
 
-  test("a ping that its log did not take is answered all the same", async () => {
-    const hello = await setUp();
+  test("a ping that its log did not take is answered all the same", async ({ hello }) => {
     const lines = failureLines();
     vi.spyOn(Cluster.prototype, "recordAttempts").mockImplementation(unavailable);
     expect(value(await hello.accountObject.testCluster("main"))).toMatchObject({ delivered: true });
     expect(streaksOf(lines(), "log a ping of cluster main")).toEqual([["unreached", 1]]);
   });
 
-  test("events that the account refused are sent again, and the refusal is an error that nobody expected", async () => {
-    const hello = await setUp();
+  test("events that the account refused are sent again, and the refusal is an error that nobody expected", async ({
+    hello,
+  }) => {
     const lines = failureLines();
     vi.spyOn(Account.prototype, "recordEvents").mockImplementationOnce(async () =>
       fail("account_not_found", "account not found"),
@@ -71,11 +62,12 @@ describe("a failure that an object lives with is logged, and made up for:", () =
     await vi.waitFor(() => expect(streaksOf(lines(), what).at(-1)).toEqual(["recovered", 1]), soon);
   });
 
-  test("a status that its shard did not take is recorded there later", async () => {
-    const hello = await setUpBackend();
+  test("a status that its shard did not take is recorded there later", async ({
+    backend: { hello, backendId },
+  }) => {
     const lines = failureLines();
     const record = vi.spyOn(Backends.prototype, "record").mockImplementation(unavailable);
-    value(await hello.service().terminate(hello.backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, actor));
     const what = "record statuses in their shards";
     await vi.waitFor(() => expect(streaksOf(lines(), what)).toEqual([["unreached", 1]]), soon);
     record.mockRestore();
@@ -85,18 +77,18 @@ describe("a failure that an object lives with is logged, and made up for:", () =
 });
 
 describe("a failure that nothing makes up for reaches its caller:", () => {
-  test("a report that the service refuses is not acknowledged, and is taken when it is repeated", async () => {
-    const backend = await setUpBackend();
+  test("a report that the service refuses is not acknowledged, and is taken when it is repeated", async ({
+    backend,
+  }) => {
     const refuse = vi
       .spyOn(Service.prototype, "statusReached")
       .mockImplementationOnce(async () => fail("unavailable", "not now"));
-    expect(code(await backend.say({ status: "ready" }))).toBe("unavailable");
+    expect(code(await backend.report({ status: "ready" }))).toBe("unavailable");
     expect(refuse).toHaveBeenCalledTimes(1);
-    expect(value(await backend.say({ status: "ready" }))).toEqual({ accepted: true, current: "ready" });
+    expect(value(await backend.report({ status: "ready" }))).toEqual({ accepted: true, current: "ready" });
   });
 
-  test("a redelivery that meets a bug is no attempt that is merely late", async () => {
-    const hello = await setUp();
+  test("a redelivery that meets a bug is no attempt that is merely late", async ({ hello }) => {
     const registration = await registrationOf(hello);
     const params = { cluster: "main", registration, id: "pinned_1", attempts: 1 };
     const mend = await breakTable(hello.service(), "deliveries");

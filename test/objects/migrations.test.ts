@@ -1,18 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Database, type Migration } from "../../src/objects/database.ts";
 import { Service } from "../../src/objects/service/service.ts";
 import { clusterStub, directoryStub, loginStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
-import { startScriptedCluster } from "../support/worker/scripted-cluster.ts";
-import { setUp, value } from "./support/service.ts";
-
-beforeEach(() => {
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+import { test as objectTest } from "./support/object-test.ts";
+import { value } from "./support/service.ts";
 
 function schemaOf(stub: DurableObjectStub): Promise<string> {
   return runInDurableObject(stub, (_, { storage }) =>
@@ -32,31 +25,32 @@ function schemaOf(stub: DurableObjectStub): Promise<string> {
  * list in its *.sql.ts, never edit one that was released, and bring the snapshot up to date with `vitest run -u`.
  */
 describe("the schema", () => {
-  test("of every object is the one that its migrations are known to make", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
-    const { backendId } = value(await hello.connect());
-    value(await hello.report(backendId, 1, "ready"));
-    const cluster = clusterStub(env, hello.account, "main");
-    const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
-    value(await cluster.heartbeat(hello.account, "main", 2, heartbeat));
-    const directory = directoryStub(env, backendId);
-    const registry = registryStub(env, hello.account);
-    await registry.beginUpload({ account: hello.account, service: "hello" }, false);
-    const login = loginStub(env, "migrations");
-    const person = { account: hello.account, tokenId: "admintoken00", expiresAt: Date.now() + 60_000 };
-    value(await login.confirm(person));
-    const schemas = {
-      account: await schemaOf(hello.accountObject),
-      service: await schemaOf(hello.service()),
-      backends: await schemaOf(hello.shard(backendId)),
-      cluster: await schemaOf(cluster),
-      directory: await schemaOf(directory),
-      registry: await schemaOf(registry),
-      login: await schemaOf(login),
-    };
-    for (const [object, schema] of Object.entries(schemas)) expect(schema).toMatchSnapshot(object);
-  });
+  objectTest(
+    "of every object is the one that its migrations are known to make",
+    async ({ pinned: hello }) => {
+      const { backendId } = value(await hello.connect());
+      value(await hello.report(backendId, 1, "ready"));
+      const cluster = clusterStub(env, hello.account, "main");
+      const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
+      value(await cluster.heartbeat(hello.account, "main", 2, heartbeat));
+      const directory = directoryStub(env, backendId);
+      const registry = registryStub(env, hello.account);
+      await registry.beginUpload({ account: hello.account, service: "hello" }, false);
+      const login = loginStub(env, "migrations");
+      const person = { account: hello.account, tokenId: "admintoken00", expiresAt: Date.now() + 60_000 };
+      value(await login.confirm(person));
+      const schemas = {
+        account: await schemaOf(hello.accountObject),
+        service: await schemaOf(hello.service()),
+        backends: await schemaOf(hello.shard(backendId)),
+        cluster: await schemaOf(cluster),
+        directory: await schemaOf(directory),
+        registry: await schemaOf(registry),
+        login: await schemaOf(login),
+      };
+      for (const [object, schema] of Object.entries(schemas)) expect(schema).toMatchSnapshot(object);
+    },
+  );
 });
 
 const first: Migration = { name: "first", sql: "CREATE TABLE first (id INTEGER PRIMARY KEY)" };
@@ -124,8 +118,7 @@ describe("a database", () => {
 });
 
 describe("an object whose migrations this version does not know", () => {
-  test("refuses to start rather than work on tables that it does not understand", async () => {
-    const hello = await setUp();
+  objectTest("refuses to start rather than work on tables that it does not understand", async ({ hello }) => {
     await runInDurableObject(hello.service(), (_, state) => {
       state.storage.sql.exec("UPDATE migrations SET name = 'from the future' WHERE id = 1");
       expect(() => new Service(state, env)).toThrow(/from the future/);

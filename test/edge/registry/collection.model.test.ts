@@ -1,23 +1,16 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { expect, vi } from "vitest";
 import { registryStub, serviceStub } from "../../../src/objects/stubs.ts";
-import { freezeClock } from "../../objects/support/clock.ts";
 import { createAccount, createService, freshName, send, type TestAccount } from "../../support/worker/api.ts";
 import { type RegistryClient, registryClient, sha, someBytes, types } from "../../support/worker/registry.ts";
+import { clockTest as test } from "../../support/worker/worker-test.ts";
 
 const runs = 25;
 const hour = 3_600_000;
 const day = 24 * hour;
 const tags = ["latest", "v1"] as const;
-
-beforeEach(() => {
-  freezeClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const imageNumber = fc.nat({ max: 3 });
 const tag = fc.constantFrom(...tags);

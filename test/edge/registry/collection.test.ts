@@ -1,50 +1,45 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { registryStub } from "../../../src/objects/stubs.ts";
-import { freezeClock } from "../../objects/support/clock.ts";
-import { createAccount, createService, send, type TestAccount } from "../../support/worker/api.ts";
-import { type RegistryClient, registryClient, someBytes, types } from "../../support/worker/registry.ts";
+import { createAccount, createService, send } from "../../support/worker/api.ts";
+import { registryClient, someBytes, types } from "../../support/worker/registry.ts";
+import { clockTest } from "../../support/worker/worker-test.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-let account: TestAccount;
-let hello: RegistryClient;
-let path: string;
-
-beforeEach(async () => {
-  freezeClock();
-  account = await createAccount();
-  path = await createService(account);
-  hello = registryClient(account, account.admin);
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-/** Lets the clock run on and the registry do what is due then, as often as it asks for. */
-async function pass(ms: number): Promise<void> {
-  const stub = registryStub(env, account.name);
-  vi.setSystemTime(Date.now() + ms);
-  for (let rounds = 0; rounds < 20; rounds++) {
-    const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
-    if (at === null || at > Date.now()) return;
-    await runDurableObjectAlarm(stub);
-  }
-  throw new Error("the registry never comes to rest");
-}
-
-async function storedKeys(): Promise<number> {
-  return ((await env.BLOBS?.list({ prefix: `${account.name}/` }))?.objects ?? []).length;
-}
-
-const statusOf = async (path: string) => (await hello.request(path, { method: "HEAD" })).status;
+const test = clockTest
+  .extend("account", ({ clock: _ }) => createAccount())
+  .extend("service", ({ account }) => createService(account))
+  .extend("repository", ({ account, service: _ }) => registryClient(account, account.admin))
+  /** Lets the clock run on and the registry do what is due then, until nothing more is. */
+  .extend("pass", ({ account }) => async (ms: number): Promise<void> => {
+    const stub = registryStub(env, account.name);
+    vi.setSystemTime(Date.now() + ms);
+    for (let rounds = 0; rounds < 20; rounds++) {
+      const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+      if (at === null || at > Date.now()) return;
+      await runDurableObjectAlarm(stub);
+    }
+    throw new Error("the registry never comes to rest");
+  })
+  .extend("storedKeys", ({ account }) => async (): Promise<number> => {
+    return ((await env.BLOBS?.list({ prefix: `${account.name}/` }))?.objects ?? []).length;
+  })
+  .extend("statusOf", ({ repository }) => async (path: string) => {
+    return (await repository.request(path, { method: "HEAD" })).status;
+  });
 
 describe("a blob that no manifest refers to", () => {
-  test("is kept for its grace, and then deleted with its bytes", async () => {
-    const { digest } = await hello.pushBlob(someBytes(10));
+  test("is kept for its grace, and then deleted with its bytes", async ({
+    repository,
+    pass,
+    storedKeys,
+    statusOf,
+  }) => {
+    const { digest } = await repository.pushBlob(someBytes(10));
     await pass(29 * minute);
     expect(await statusOf(`blobs/${digest}`)).toBe(200);
     await pass(32 * minute);
@@ -54,41 +49,50 @@ describe("a blob that no manifest refers to", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  test("that somebody was told of can be counted on for half of the grace at least", async () => {
-    const { digest } = await hello.pushBlob(someBytes(10));
+  test("that somebody was told of can be counted on for half of the grace at least", async ({
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const { digest } = await repository.pushBlob(someBytes(10));
     await pass(59 * minute);
     expect(await statusOf(`blobs/${digest}`)).toBe(200);
     await pass(30 * minute);
     const config = { mediaType: types.image, digest, size: 10 };
-    const { answer } = await hello.putManifest("late", { schemaVersion: 2, config, layers: [] });
+    const { answer } = await repository.putManifest("late", { schemaVersion: 2, config, layers: [] });
     expect(answer.status).toBe(201);
   });
 
-  test("keeps its bytes while another repository has it", async () => {
+  test("keeps its bytes while another repository has it", async ({ account, repository, pass }) => {
     await createService(account, "other");
     const other = registryClient(account, account.admin, "other");
-    const { layer } = await hello.pushImage("latest");
-    const mounted = await other.request(`blobs/uploads/?mount=${layer.digest}&from=${hello.name}`, {
+    const { layer } = await repository.pushImage("latest");
+    const mounted = await other.request(`blobs/uploads/?mount=${layer.digest}&from=${repository.name}`, {
       method: "POST",
     });
     expect(mounted.status).toBe(201);
     await pass(2 * hour);
     await pass(hour);
     expect((await other.request(`blobs/${layer.digest}`)).status).toBe(404);
-    expect((await hello.request(`blobs/${layer.digest}`)).status).toBe(200);
+    expect((await repository.request(`blobs/${layer.digest}`)).status).toBe(200);
   });
 });
 
 describe("an image", () => {
-  test("with a tag stays for good", async () => {
-    const { digest, layer } = await hello.pushImage("latest");
+  test("with a tag stays for good", async ({ repository, pass, statusOf }) => {
+    const { digest, layer } = await repository.pushImage("latest");
     for (let months = 0; months < 3; months++) await pass(30 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
-    expect((await hello.request(`blobs/${layer.digest}`)).status).toBe(200);
+    expect((await repository.request(`blobs/${layer.digest}`)).status).toBe(200);
   });
 
-  test("that was pushed by digest only goes after its grace, with its blobs", async () => {
-    const { digest, layer, config } = await hello.pushImage(null);
+  test("that was pushed by digest only goes after its grace, with its blobs", async ({
+    repository,
+    pass,
+    storedKeys,
+    statusOf,
+  }) => {
+    const { digest, layer, config } = await repository.pushImage(null);
     await pass(6 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
     await pass(2 * day);
@@ -99,39 +103,53 @@ describe("an image", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  test("that is pushed by digest again begins its grace anew", async () => {
-    const { digest, manifest } = await hello.pushImage(null);
+  test("that is pushed by digest again begins its grace anew", async ({ repository, pass, statusOf }) => {
+    const { digest, manifest } = await repository.pushImage(null);
     await pass(6 * day);
-    expect((await hello.putManifest(null, manifest)).answer.status).toBe(201);
+    expect((await repository.putManifest(null, manifest)).answer.status).toBe(201);
     await pass(6 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
     await pass(2 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(404);
   });
 
-  test("that an index lists stays as long as the index, and what is about it as long as itself", async () => {
-    const child = await hello.pushImage(null);
+  test("that an index lists stays as long as the index, and what is about it as long as itself", async ({
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const child = await repository.pushImage(null);
     const listed = { mediaType: types.image, digest: child.digest, size: child.size };
-    const index = await hello.putManifest("many", { schemaVersion: 2, manifests: [listed] }, types.index);
+    const index = await repository.putManifest(
+      "many",
+      { schemaVersion: 2, manifests: [listed] },
+      types.index,
+    );
     const subject = { mediaType: types.index, digest: index.digest, size: index.size };
-    const signature = await hello.pushImage(null, { subject });
+    const signature = await repository.pushImage(null, { subject });
     await pass(30 * day);
     const all = [index.digest, child.digest, signature.digest];
     for (const digest of all) expect(await statusOf(`manifests/${digest}`)).toBe(200);
-    await hello.request(`manifests/${index.digest}`, { method: "DELETE" });
+    await repository.request(`manifests/${index.digest}`, { method: "DELETE" });
     await pass(8 * day);
     for (const digest of all) expect(await statusOf(`manifests/${digest}`)).toBe(404);
   });
 
-  test("that lost its tag stays while the list of recent pushes shows it, and goes from the service with its bytes", async () => {
-    const lost = await hello.pushImage("latest");
-    const { manifest } = await hello.pushImage("latest");
+  test("that lost its tag stays while the list of recent pushes shows it, and goes from the service with its bytes", async ({
+    account,
+    service,
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const lost = await repository.pushImage("latest");
+    const { manifest } = await repository.pushImage("latest");
     await pass(30 * day);
     expect(await statusOf(`manifests/${lost.digest}`)).toBe(200);
-    for (let pushes = 0; pushes < 50; pushes++) await hello.putManifest("latest", manifest);
+    for (let pushes = 0; pushes < 50; pushes++) await repository.putManifest("latest", manifest);
     await pass(8 * day);
     expect(await statusOf(`manifests/${lost.digest}`)).toBe(404);
-    const pinned = await send(`${path}/environments/default/pin`, {
+    const pinned = await send(`${service}/environments/default/pin`, {
       method: "PUT",
       token: account.admin,
       json: { image: lost.digest },
@@ -139,57 +157,73 @@ describe("an image", () => {
     expect(pinned.status).toBe(404);
   });
 
-  test("that an environment is pinned to stays, whatever else was pushed (invariant 7)", async () => {
-    const pinned = await hello.pushImage("latest");
-    const pin = await send(`${path}/environments/default/pin`, {
+  test("that an environment is pinned to stays, whatever else was pushed (invariant 7)", async ({
+    account,
+    service,
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const pinned = await repository.pushImage("latest");
+    const pin = await send(`${service}/environments/default/pin`, {
       method: "PUT",
       token: account.admin,
       json: { image: pinned.digest },
     });
     expect(pin.status).toBe(200);
-    const { manifest } = await hello.pushImage("latest");
-    for (let pushes = 0; pushes < 50; pushes++) await hello.putManifest("latest", manifest);
+    const { manifest } = await repository.pushImage("latest");
+    for (let pushes = 0; pushes < 50; pushes++) await repository.putManifest("latest", manifest);
     for (let months = 0; months < 3; months++) await pass(30 * day);
     expect(await statusOf(`manifests/${pinned.digest}`)).toBe(200);
-    expect((await hello.request(`blobs/${pinned.layer.digest}`)).status).toBe(200);
+    expect((await repository.request(`blobs/${pinned.layer.digest}`)).status).toBe(200);
   });
 });
 
 describe("an upload", () => {
-  test("that nothing is added to for a day is given up, with what it had stored", async () => {
+  test("that nothing is added to for a day is given up, with what it had stored", async ({
+    repository,
+    pass,
+    storedKeys,
+  }) => {
     const begin = async () =>
-      (await hello.request("blobs/uploads/", { method: "POST" })).headers.get("location")?.split("/").pop() ??
-      "";
+      (await repository.request("blobs/uploads/", { method: "POST" })).headers
+        .get("location")
+        ?.split("/")
+        .pop() ?? "";
     const small = await begin();
     const large = await begin();
-    await hello.request(`blobs/uploads/${small}`, { method: "PATCH", body: someBytes(10) });
+    await repository.request(`blobs/uploads/${small}`, { method: "PATCH", body: someBytes(10) });
     await pass(2 * hour);
-    await hello.request(`blobs/uploads/${large}`, {
+    await repository.request(`blobs/uploads/${large}`, {
       method: "PATCH",
       body: new Blob([someBytes(6_000_000)]).stream(),
     });
     expect(await storedKeys()).toBe(2);
     await pass(23 * hour);
-    expect((await hello.request(`blobs/uploads/${small}`)).status).toBe(404);
-    expect((await hello.request(`blobs/uploads/${large}`)).status).toBe(204);
+    expect((await repository.request(`blobs/uploads/${small}`)).status).toBe(404);
+    expect((await repository.request(`blobs/uploads/${large}`)).status).toBe(204);
     await pass(2 * hour);
-    expect((await hello.request(`blobs/uploads/${large}`)).status).toBe(404);
+    expect((await repository.request(`blobs/uploads/${large}`)).status).toBe(404);
     await pass(hour);
     expect(await storedKeys()).toBe(0);
   });
 
-  test("keeps nothing for good of a chunk that was cut short after it had stored something", async () => {
+  test("keeps nothing for good of a chunk that was cut short after it had stored something", async ({
+    account,
+    service: _,
+    pass,
+    storedKeys,
+  }) => {
     const registry = registryStub(env, account.name);
-    const repository = { account: account.name, service: "hello" };
-    const upload = await registry.beginUpload(repository, true);
+    const upload = await registry.beginUpload({ account: account.name, service: "hello" }, true);
     await env.BLOBS?.put(upload.chunkKey ?? "", someBytes(10));
     expect(await storedKeys()).toBe(1);
     await pass(26 * hour);
     expect(await storedKeys()).toBe(0);
   });
 
-  test("that ended in a wrong digest leaves nothing behind", async () => {
-    await hello.request(`blobs/uploads/?digest=sha256:${"0".repeat(64)}`, {
+  test("that ended in a wrong digest leaves nothing behind", async ({ repository, pass, storedKeys }) => {
+    await repository.request(`blobs/uploads/?digest=sha256:${"0".repeat(64)}`, {
       method: "POST",
       body: someBytes(10),
     });
@@ -197,30 +231,30 @@ describe("an upload", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  test("of bytes that are there already leaves them once", async () => {
+  test("of bytes that are there already leaves them once", async ({ repository, pass, storedKeys }) => {
     const bytes = someBytes(10);
-    await hello.pushBlob(bytes);
-    await hello.pushBlob(bytes);
+    await repository.pushBlob(bytes);
+    await repository.pushBlob(bytes);
     await pass(11 * minute);
     expect(await storedKeys()).toBe(1);
   });
 });
 
 describe("a service that could not be told of a tag", () => {
-  test("is told of it later", async () => {
-    const { digest } = await hello.pushImage("latest");
+  test("is told of it later", async ({ account, service, repository, pass }) => {
+    const { digest } = await repository.pushImage("latest");
     const stub = registryStub(env, account.name);
     // What is left when the process ends between the registry's write and the service's.
     await runInDurableObject(stub, async (_, { storage }) => {
       storage.sql.exec("UPDATE tags SET announced = 0").toArray();
       await storage.setAlarm(Date.now());
     });
-    await send(`${path}/images`, {
+    await send(`${service}/images`, {
       token: account.admin,
       json: { digest: `sha256:${"5".repeat(64)}`, tag: "latest" },
     });
     await pass(1);
-    const environment = await send(`${path}/environments/default`, { token: account.admin });
+    const environment = await send(`${service}/environments/default`, { token: account.admin });
     expect(await environment.json()).toMatchObject({ digest });
   });
 });

@@ -1,23 +1,11 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { accountStub, clusterStub, directoryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock } from "../support/clock.ts";
-import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, connectParams, digestNumber, type Hello, value } from "../support/service.ts";
 
 async function addToken(hello: Hello, id: string, body: Partial<CreateTokenBody> = {}) {
   const secret = { id: id.padEnd(12, "0"), secretHash: await hashSecret(id) };
@@ -55,8 +43,7 @@ describe("creating an account", () => {
 });
 
 describe("authenticating", () => {
-  test("tells a token's whole scope, also after the object was restarted", async () => {
-    const hello = await setUp();
+  test("tells a token's whole scope, also after the object was restarted", async ({ hello }) => {
     const scope = { role: "spawn", service: "hello", environments: ["staging"] } as const;
     value(await addToken(hello, "narrow", { ...scope, environments: ["staging"], expires_in_seconds: 60 }));
     await abortAllDurableObjects();
@@ -69,16 +56,14 @@ describe("authenticating", () => {
     });
   });
 
-  test("refuses a wrong secret and an unknown token in the same words", async () => {
-    const hello = await setUp();
+  test("refuses a wrong secret and an unknown token in the same words", async ({ hello }) => {
     value(await addToken(hello, "known"));
     const wrong = await authenticate(hello, "known", "other");
     expect(code(wrong)).toBe("unauthorized");
     expect(await authenticate(hello, "unknown")).toEqual(wrong);
   });
 
-  test("refuses a token from the millisecond of its expiry on", async () => {
-    const hello = await setUp();
+  test("refuses a token from the millisecond of its expiry on", async ({ hello }) => {
     value(await addToken(hello, "short", { expires_in_seconds: 60 }));
     vi.setSystemTime(Date.now() + 59_999);
     value(await authenticate(hello, "short"));
@@ -86,8 +71,7 @@ describe("authenticating", () => {
     expect(code(await authenticate(hello, "short"))).toBe("unauthorized");
   });
 
-  test("refuses a deleted token", async () => {
-    const hello = await setUp();
+  test("refuses a deleted token", async ({ hello }) => {
     value(await addToken(hello, "gone"));
     value(await hello.accountObject.deleteToken("gone00000000", actor));
     expect(code(await authenticate(hello, "gone"))).toBe("unauthorized");
@@ -137,8 +121,7 @@ describe("an object that was never set up", () => {
 });
 
 describe("the tokens of an account", () => {
-  test("are listed newest first, page by page, without their secrets", async () => {
-    const hello = await setUp();
+  test("are listed newest first, page by page, without their secrets", async ({ hello }) => {
     for (const id of ["a", "b", "c"]) value(await addToken(hello, id));
     const first = value(await hello.accountObject.listTokens({ limit: 3 }));
     const rest = value(await hello.accountObject.listTokens({ limit: 3, cursor: first.next ?? "none" }));
@@ -151,13 +134,11 @@ describe("the tokens of an account", () => {
     expect(code(await hello.accountObject.listTokens({ limit: 3, cursor: "-1" }))).toBe("bad_request");
   });
 
-  test("cannot be narrowed to a service that does not exist", async () => {
-    const hello = await setUp();
+  test("cannot be narrowed to a service that does not exist", async ({ hello }) => {
     expect(code(await addToken(hello, "a", { service: "helo" }))).toBe("service_not_found");
   });
 
-  test("always hold one that can administer the account for good", async () => {
-    const hello = await setUp();
+  test("always hold one that can administer the account for good", async ({ hello }) => {
     const first = "admintoken00";
     value(await addToken(hello, "expiring", { role: "admin", expires_in_seconds: 3600 }));
     value(await addToken(hello, "narrow", { role: "admin", service: "hello" }));
@@ -170,8 +151,7 @@ describe("the tokens of an account", () => {
 });
 
 describe("creating a service", () => {
-  test("makes one of a name, however many ask for it at once", async () => {
-    const hello = await setUp();
+  test("makes one of a name, however many ask for it at once", async ({ hello }) => {
     const results = await Promise.all(
       Array.from({ length: 5 }, () => hello.accountObject.createService({ name: "new" }, actor)),
     );
@@ -182,9 +162,9 @@ describe("creating a service", () => {
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello", "new"]);
   });
 
-  test("that was cut short after the service was set up is finished by doing it again", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("that was cut short after the service was set up is finished by doing it again", async ({
+    pinned: hello,
+  }) => {
     const before = value(await hello.connect());
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
       storage.sql.exec("UPDATE services SET state = 'creating' WHERE name = 'hello'");
@@ -196,8 +176,9 @@ describe("creating a service", () => {
     expect(after.backendId.slice(0, 5)).toBe(before.backendId.slice(0, 5));
   });
 
-  test("that was cut short before the directory knew the code is finished by doing it again", async () => {
-    const hello = await setUp();
+  test("that was cut short before the directory knew the code is finished by doing it again", async ({
+    hello,
+  }) => {
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
       storage.sql.exec(
         "INSERT INTO services (name, code, state, created_at) VALUES ('half', 'zzzzy', 'creating', 0)",
@@ -210,8 +191,7 @@ describe("creating a service", () => {
     });
   });
 
-  test("takes another code where the directory has given that one away", async () => {
-    const hello = await setUp();
+  test("takes another code where the directory has given that one away", async ({ hello }) => {
     expect(await directoryStub(env, "zzzzx").claim("zzzzx", "somebody", "else")).toBe(true);
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
       storage.sql.exec(
@@ -231,8 +211,7 @@ describe("creating a service", () => {
 });
 
 describe("deleting a service", () => {
-  test("takes it out of the list and lets its name be used again", async () => {
-    const hello = await setUp();
+  test("takes it out of the list and lets its name be used again", async ({ hello }) => {
     value(await hello.accountObject.createService({ name: "other" }, actor));
     value(await hello.accountObject.deleteService("hello", actor));
     expect(value(await hello.accountObject.serviceNames())).toEqual(["other"]);
@@ -242,8 +221,7 @@ describe("deleting a service", () => {
     expect(items.map(({ name }) => name)).toEqual(["hello", "other"]);
   });
 
-  test("that was cut short after the service was gone is finished by doing it again", async () => {
-    const hello = await setUp();
+  test("that was cut short after the service was gone is finished by doing it again", async ({ hello }) => {
     value(await hello.service().remove());
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello"]);
     value(await hello.accountObject.deleteService("hello", actor));

@@ -1,26 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { register } from "../support/agent.ts";
-import { freezeClock } from "../support/clock.ts";
-import { actor, caller, code, setUp, value } from "../support/service.ts";
-import { setUpBackend } from "../support/started-backend.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, type Hello, setUp, value } from "../support/service.ts";
 
 async function defaultCluster(hello: Hello): Promise<string | undefined> {
   const { items } = value(await hello.accountObject.listClusters({ limit: 50 }));
@@ -28,8 +13,7 @@ async function defaultCluster(hello: Hello): Promise<string | undefined> {
 }
 
 describe("registering a cluster", () => {
-  test("makes the first one the account's default, and leaves it so", async () => {
-    const hello = await setUp();
+  test("makes the first one the account's default, and leaves it so", async ({ hello }) => {
     expect(await defaultCluster(hello)).toBe("main");
     expect(value(await register(hello, "second"))).toMatchObject({ name: "second", default: false });
     expect(value(await hello.accountObject.getCluster("main")).default).toBe(true);
@@ -37,15 +21,14 @@ describe("registering a cluster", () => {
     expect(await defaultCluster(hello)).toBe("second");
   });
 
-  test("is refused under a name that is taken, and never shows a secret", async () => {
-    const hello = await setUp();
+  test("is refused under a name that is taken, and never shows a secret", async ({ hello }) => {
     expect(code(await register(hello, "main"))).toBe("already_exists");
     const shown = JSON.stringify(await hello.accountObject.listClusters({ limit: 50 }));
     expect(shown).not.toContain(hello.signingSecret);
     expect(code(await hello.accountObject.getCluster("mian"))).toBe("cluster_not_found");
   });
 
-  test.each([
+  test.for([
     "http://cluster.test/hook",
     "https://127.0.0.1/hook",
     "https://localhost/hook",
@@ -57,8 +40,7 @@ describe("registering a cluster", () => {
     "https://user:password@cluster.test/hook",
     "ftp://cluster.test/hook",
     "not a url",
-  ])("and changing one is refused for the webhook %s, and changes nothing", async (url) => {
-    const hello = await setUp();
+  ])("and changing one is refused for the webhook %s, and changes nothing", async (url, { hello }) => {
     expect(code(await register(hello, "second", url))).toBe("bad_request");
     expect(code(await hello.accountObject.getCluster("second"))).toBe("cluster_not_found");
     expect(code(await hello.accountObject.patchCluster("main", { webhook_url: url }, actor))).toBe(
@@ -69,8 +51,7 @@ describe("registering a cluster", () => {
 });
 
 describe("what an account knows of its clusters", () => {
-  test("reaches services that were there before and those created after", async () => {
-    const hello = await setUp();
+  test("reaches services that were there before and those created after", async ({ hello }) => {
     value(await register(hello, "second"));
     value(await hello.accountObject.createService({ name: "later" }, actor));
     for (const name of ["hello", "later"]) {
@@ -80,9 +61,7 @@ describe("what an account knows of its clusters", () => {
     }
   });
 
-  test("is used by the very next spawn after a change of it was acknowledged", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is used by the very next spawn after a change of it was acknowledged", async ({ pinned: hello }) => {
     const template = "https://{backend_id}.moved.test";
     value(await hello.accountObject.patchCluster("main", { backend_url_template: template }, actor));
     const { backendId, baseUrl } = value(await hello.connect());
@@ -99,8 +78,9 @@ describe("what an account knows of its clusters", () => {
     expect(value(await hello.accountObject.getCluster("main")).backend_url_template).not.toBeNull();
   });
 
-  test("reaches a service whose creation was cut short before the change and finished after it", async () => {
-    const hello = await setUp();
+  test("reaches a service whose creation was cut short before the change and finished after it", async ({
+    hello,
+  }) => {
     value(await register(hello, "second"));
     await cutShort(hello);
     value(await hello.accountObject.patchCluster("second", { default: true }, actor));
@@ -111,9 +91,9 @@ describe("what an account knows of its clusters", () => {
 });
 
 describe("deleting a cluster", () => {
-  test("is refused with the services that need it while an environment names it, which goes on working", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is refused with the services that need it while an environment names it, which goes on working", async ({
+    pinned: hello,
+  }) => {
     value(await register(hello, "second"));
     const body = { name: "prod", image: "latest", cluster: "second" };
     value(await hello.service().createEnvironment(body, caller));
@@ -126,8 +106,9 @@ describe("deleting a cluster", () => {
     expect(value(await hello.connect({ environment: "prod" })).cluster).toBe("second");
   });
 
-  test("is refused while a live backend runs there, and not after its end", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("is refused while a live backend runs there, and not after its end", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
     expect(await defaultCluster(hello)).toBe("main");
     value(await hello.report(backendId, reported.fencing_token, "terminated"));
@@ -135,9 +116,9 @@ describe("deleting a cluster", () => {
     expect(code(await hello.accountObject.getCluster("main"))).toBe("cluster_not_found");
   });
 
-  test("leaves environments without a cluster where it was the default: spawns are cluster_required", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("leaves environments without a cluster where it was the default: spawns are cluster_required", async ({
+    pinned: hello,
+  }) => {
     value(await hello.accountObject.deleteCluster("main", actor));
     expect(code(await hello.connect())).toBe("cluster_required");
     expect(value(await hello.service().getEnvironment("default")).cluster).toBeNull();
@@ -145,8 +126,7 @@ describe("deleting a cluster", () => {
     expect(value(await hello.connect()).cluster).toBe("second");
   });
 
-  test("takes the agent's token with it", async () => {
-    const hello = await setUp();
+  test("takes the agent's token with it", async ({ hello }) => {
     const secretHash = await hashSecret("agent");
     expect(value(await hello.accountObject.authenticate("agenttoken00", secretHash))).toMatchObject({
       role: "agent",
@@ -159,7 +139,7 @@ describe("deleting a cluster", () => {
 });
 
 describe("testing a cluster", () => {
-  test.each([
+  test.for<[what: string, answer: () => Response | Promise<Response>, result: object]>([
     ["an answer of 200", () => Response.json({}), { delivered: true, status: 200 }],
     ["a 500", () => new Response(null, { status: 500 }), { delivered: false, status: 500 }],
     [
@@ -172,17 +152,15 @@ describe("testing a cluster", () => {
       () => Promise.reject(new TypeError("no route")),
       { delivered: false, error: expect.stringContaining("no route") },
     ],
-  ])("sends one signed cluster.ping and tells of %s", async (_, answer, told) => {
-    const hello = await setUp();
+  ])("sends one signed cluster.ping and reports %s", async ([_, answer, result], { hello, cluster }) => {
     cluster.script(answer);
-    expect(value(await hello.accountObject.testCluster("main"))).toMatchObject(told);
+    expect(value(await hello.accountObject.testCluster("main"))).toMatchObject(result);
     const pings = cluster.of("cluster.ping");
     expect(pings.map(({ message }) => message.data)).toEqual([{ cluster: "main" }]);
     expect(pings[0]?.headers["webhook-signature"]).toMatch(/^v1,/);
   });
 
-  test("of a cluster that does not exist is refused", async () => {
-    const hello = await setUp();
+  test("of a cluster that does not exist is refused", async ({ hello }) => {
     expect(code(await hello.accountObject.testCluster("mian"))).toBe("cluster_not_found");
   });
 });

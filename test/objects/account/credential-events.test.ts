@@ -1,22 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { test } from "../support/object-test.ts";
+import { actor, code, type Hello, value } from "../support/service.ts";
 
 const by = { token_id: actor.tokenId, token_name: actor.tokenName };
 const admin = { token_id: "admintoken00", token_name: "first admin" };
@@ -40,8 +28,7 @@ async function events(hello: Hello, type: "session.created" | "session.revoked" 
 const anyMessage = { message: expect.any(String), time: expect.stringMatching(/^2030-01-01T00:00:0/) };
 
 describe("a session leaves an event", () => {
-  test("when it is made, in the name of its access token and with its kind", async () => {
-    const hello = await setUp();
+  test("when it is made, in the name of its access token and with its kind", async ({ hello }) => {
     for (const kind of ["browser", "cli"] as const) {
       vi.setSystemTime(Date.now() + 1_000);
       value(await logIn(hello, kind, kind));
@@ -55,8 +42,9 @@ describe("a session leaves an event", () => {
     expect(await events(hello, "session.created")).toHaveLength(2);
   });
 
-  test("when it is made by a login link, as by its access token; the link itself leaves none", async () => {
-    const hello = await setUp();
+  test("when it is made by a login link, as by its access token; the link itself leaves none", async ({
+    hello,
+  }) => {
     const secret = await secretOf("link");
     const wish = { tokenId: admin.token_id, expiresInSeconds: 60, secret };
     value(await hello.accountObject.createLoginLink(wish));
@@ -70,8 +58,7 @@ describe("a session leaves an event", () => {
     ]);
   });
 
-  test("when it is ended, in the name of whoever ends it, and once", async () => {
-    const hello = await setUp();
+  test("when it is ended, in the name of whoever ends it, and once", async ({ hello }) => {
     const { id } = value(await logIn(hello, "session", "cli"));
     value(await hello.accountObject.deleteSession(id, actor));
     expect(code(await hello.accountObject.deleteSession(id, actor))).toBe("session_not_found");
@@ -80,8 +67,7 @@ describe("a session leaves an event", () => {
     ]);
   });
 
-  test("but none where it was refused", async () => {
-    const hello = await setUp();
+  test("but none where it was refused", async ({ hello }) => {
     expect(code(await logIn(hello, "session", "browser", "agenttoken00"))).toBe("forbidden");
     expect(code(await logIn(hello, "session", "browser", "unknown00000"))).toBe("token_not_found");
     expect(code(await hello.accountObject.deleteSession("session00000", actor))).toBe("session_not_found");
@@ -91,8 +77,7 @@ describe("a session leaves an event", () => {
 });
 
 describe("a rotated signing secret leaves an event", () => {
-  test("in the name of whoever rotates it, once for each Idempotency-Key", async () => {
-    const hello = await setUp();
+  test("in the name of whoever rotates it, once for each Idempotency-Key", async ({ hello }) => {
     const idempotency = { key: "k", requestHash: "h" };
     for (let n = 0; n < 2; n++) {
       value(await hello.accountObject.rotateSecret("main", newSecret, actor, idempotency));
@@ -102,8 +87,7 @@ describe("a rotated signing secret leaves an event", () => {
     ]);
   });
 
-  test("but none where it was refused", async () => {
-    const hello = await setUp();
+  test("but none where it was refused", async ({ hello }) => {
     expect(code(await hello.accountObject.rotateSecret("mian", newSecret, actor))).toBe("cluster_not_found");
     expect(code(await hello.accountObject.rotateSecret("main", hello.signingSecret, actor))).toBe(
       "already_exists",
@@ -112,8 +96,7 @@ describe("a rotated signing secret leaves an event", () => {
   });
 });
 
-test("no event holds a secret, nor the hash of one", async () => {
-  const hello = await setUp();
+test("no event holds a secret, nor the hash of one", async ({ hello }) => {
   const names = ["session", "link", "token", "redeemed"];
   value(await logIn(hello, "session"));
   const wish = { tokenId: admin.token_id, expiresInSeconds: 60, secret: await secretOf("link") };

@@ -1,27 +1,25 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { eventsKeptMax, eventsKeptMs } from "../../../src/domain/limits.ts";
 import { newEvent } from "../../../src/objects/events.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { AccountEvent, EventQuery } from "../../../src/protocol/v3/events.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, register, registrationOf } from "../support/agent.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { followObject } from "../support/follow.ts";
-import { actor, caller, code, digestNumber, registryHost, setUp, value } from "../support/service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import {
+  actor,
+  caller,
+  code,
+  digestNumber,
+  type Hello,
+  registryHost,
+  setUp,
+  value,
+} from "../support/service.ts";
 
 const soon = { timeout: 5_000, interval: 5 };
 
@@ -161,8 +159,7 @@ describe("each kind of change leaves its event", () => {
     return value(await hello.accountObject.createToken({ name: "ci", role: "read" }, secret, actor));
   }
 
-  test.each(changes)("%s", async (type, change, expected) => {
-    const hello = await setUp();
+  test.for(changes)("%s", async ([type, change, expected], { hello }) => {
     await hello.push(1, "v1");
     tick();
     await change(hello);
@@ -171,8 +168,7 @@ describe("each kind of change leaves its event", () => {
     expect(event).toEqual({ ...expected, type, time: expect.any(String), message: expect.any(String) });
   });
 
-  test("cluster.lost once, however often the services have to be told", async () => {
-    const hello = await setUp();
+  test("cluster.lost once, however often the services have to be told", async ({ hello }) => {
     const agent = agentOf(hello);
     value(await agent.beat([]));
     const mend = await breakTable(hello.service(), "backends");
@@ -185,9 +181,9 @@ describe("each kind of change leaves its event", () => {
     expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
   });
 
-  test("backend.terminated for the first to ask, and for the one who makes it hard", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("backend.terminated for the first to ask, and for the one who makes it hard", async ({
+    pinned: hello,
+  }) => {
     const { backendId } = value(await hello.connect());
     for (const hard of [false, false, true, true]) {
       tick();
@@ -200,9 +196,7 @@ describe("each kind of change leaves its event", () => {
     }, soon);
   });
 
-  test("one backend.terminated with the count for all that were ended at once", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("one backend.terminated with the count for all that were ended at once", async ({ pinned: hello }) => {
     for (let i = 0; i < 3; i++) value(await hello.connect());
     const wish = { before: null, hard: false, dryRun: false };
     value(await hello.service().terminateAll({ ...wish, dryRun: true }, actor));
@@ -214,9 +208,7 @@ describe("each kind of change leaves its event", () => {
 });
 
 describe("no event is left", () => {
-  test("by a spawn, nor by an end that nobody asked for", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("by a spawn, nor by an end that nobody asked for", async ({ pinned: hello }) => {
     await newest(hello, "image.recorded");
     const before = (await events(hello)).items.length;
     const { backendId } = value(await hello.connect());
@@ -225,8 +217,7 @@ describe("no event is left", () => {
     expect((await events(hello)).items).toHaveLength(before);
   });
 
-  test("by a request that was refused or sent again, nor by a patch of nothing", async () => {
-    const hello = await setUp();
+  test("by a request that was refused or sent again, nor by a patch of nothing", async ({ hello }) => {
     const once = { key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
     for (let i = 0; i < 2; i++)
@@ -244,8 +235,9 @@ describe("no event is left", () => {
     ]);
   });
 
-  test("by a cluster's deletion that was refused; one that is finished later names who asked", async () => {
-    const hello = await setUp();
+  test("by a cluster's deletion that was refused; one that is finished later names who asked", async ({
+    hello,
+  }) => {
     value(await register(hello, "second"));
     value(await hello.service().patchEnvironment("default", { cluster: "main" }, caller));
     expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
@@ -261,8 +253,9 @@ describe("no event is left", () => {
 });
 
 describe("a service whose account does not take its events", () => {
-  test("answers all the same, keeps them across a restart, and tells each once when it is taken", async () => {
-    const hello = await setUp();
+  test("answers all the same, keeps them across a restart, and tells each once when it is taken", async ({
+    hello,
+  }) => {
     await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
     const mend = await breakTable(hello.accountObject, "events");
     await hello.push(1, "v1");
@@ -277,8 +270,7 @@ describe("a service whose account does not take its events", () => {
     expect(await messages(hello, { type: "image.recorded" })).toHaveLength(2);
   });
 
-  test("hands over all of many when it is asked once", async () => {
-    const hello = await setUp();
+  test("hands over all of many when it is asked once", async ({ hello }) => {
     const mend = await breakTable(hello.accountObject, "events");
     const body = { digest: digestNumber(1) };
     for (let i = 0; i < 120; i++) value(await hello.service().recordImage(body, caller));
@@ -288,16 +280,14 @@ describe("a service whose account does not take its events", () => {
     expect((await events(hello, { type: "image.recorded" })).items).toHaveLength(120);
   });
 
-  test("has set its alarm before it first asks, so that a crash leaves nothing lying", async () => {
-    const hello = await setUp();
+  test("has set its alarm before it first asks, so that a crash leaves nothing lying", async ({ hello }) => {
     await hello.push(1, "v1");
     const at = await runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
     expect(at).not.toBeNull();
     expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
   });
 
-  test("tells again what was taken but not crossed out, and it is recorded once", async () => {
-    const hello = await setUp();
+  test("tells again what was taken but not crossed out, and it is recorded once", async ({ hello }) => {
     const event = newEvent({ type: "service.deleted", actor, service: "hello" }, Date.now());
     for (let i = 0; i < 2; i++) value(await hello.accountObject.recordEvents([event]));
     expect((await events(hello, { type: "service.deleted" })).items).toEqual([event]);
@@ -338,8 +328,7 @@ describe("events", () => {
     expect(await messages(hello, { service: "hello" }, ["prod"])).toHaveLength(4);
   });
 
-  test("have no page at a cursor that no list gave", async () => {
-    const hello = await setUp();
+  test("have no page at a cursor that no list gave", async ({ hello }) => {
     expect(code(await hello.accountObject.listEvents({ limit: 1, cursor: "1' OR 1" }))).toBe("bad_request");
   });
 
@@ -371,8 +360,7 @@ describe("the account", () => {
     );
   }
 
-  test("forgets events after ninety days, by its alarm", async () => {
-    const hello = await setUp();
+  test("forgets events after ninety days, by its alarm", async ({ hello }) => {
     const before = await count(hello);
     await passTime(hello.accountObject, eventsKeptMs - 1_000);
     expect(await count(hello)).toBe(before);
@@ -380,8 +368,9 @@ describe("the account", () => {
     expect(await count(hello)).toBe(0);
   });
 
-  test("keeps the newest of too many, and deletes the others in batches and not at every write", async () => {
-    const hello = await setUp();
+  test("keeps the newest of too many, and deletes the others in batches and not at every write", async ({
+    hello,
+  }) => {
     const before = await count(hello);
     await fill(hello, eventsKeptMax + 1_500, Date.now() + 1);
     tick();
@@ -401,8 +390,7 @@ describe("the account", () => {
 describe("a follower of an account", () => {
   const pinDefault = (hello: Hello, image: string) => hello.service().pin("default", { image }, caller);
 
-  test("is told of events as they are recorded, also after the account was evicted", async () => {
-    const hello = await setUp();
+  test("is told of events as they are recorded, also after the account was evicted", async ({ hello }) => {
     await hello.push(1, "v1");
     await newest(hello, "image.recorded");
     const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
@@ -414,16 +402,16 @@ describe("a follower of an account", () => {
     expect(told).toHaveLength(2);
   });
 
-  test("is told of the first event after all before it were forgotten", async () => {
-    const hello = await setUp();
+  test("is told of the first event after all before it were forgotten", async ({ hello }) => {
     const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
     await passTime(hello.accountObject, eventsKeptMs);
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
     await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
   });
 
-  test("that comes again is told what was recorded after its last event, even of an earlier time", async () => {
-    const hello = await setUp();
+  test("that comes again is told what was recorded after its last event, even of an earlier time", async ({
+    hello,
+  }) => {
     const late = newEvent({ type: "service.deleted", actor, service: "late" }, Date.now() - 60_000);
     const [last] = (await events(hello)).items;
     tick();

@@ -1,39 +1,25 @@
 import { runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { frozenAt, passTime } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { test } from "../support/object-test.ts";
+import { actor, code, type Hello, setUpPinned, value } from "../support/service.ts";
 
-const start = Date.parse("2030-01-01T00:00:00Z");
 const day = 24 * 3600 * 1000;
 const [second, third] = [2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n))) as [
   string,
   string,
 ];
 
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock(start);
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
 async function ready(): Promise<Hello> {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+  const hello = await setUpPinned();
   return hello;
 }
 
 /** Which of the secrets verify the next spawn's webhook, oldest first. */
-async function signing(hello: Hello): Promise<string[]> {
+async function signing(cluster: ScriptedCluster, hello: Hello): Promise<string[]> {
   value(await hello.connect());
   const sent = cluster.of("backend.spawn").at(-1);
   const names = { first: hello.signingSecret, second, third };
@@ -60,28 +46,30 @@ function known(hello: Hello): Promise<string> {
 }
 
 describe("rotating a cluster's signing secret", () => {
-  test("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async () => {
+  test("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async ({
+    cluster,
+  }) => {
     const hello = await ready();
-    expect(await signing(hello)).toEqual(["first"]);
+    expect(await signing(cluster, hello)).toEqual(["first"]);
     expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
       name: "main",
       previous_valid_until: "2030-01-02T00:00:00.000Z",
     });
-    expect(await signing(hello)).toEqual(["first", "second"]);
-    vi.setSystemTime(start + day - 1);
-    expect(await signing(hello)).toEqual(["first", "second"]);
-    vi.setSystemTime(start + day);
-    expect(await signing(hello)).toEqual(["second"]);
+    expect(await signing(cluster, hello)).toEqual(["first", "second"]);
+    vi.setSystemTime(frozenAt + day - 1);
+    expect(await signing(cluster, hello)).toEqual(["first", "second"]);
+    vi.setSystemTime(frozenAt + day);
+    expect(await signing(cluster, hello)).toEqual(["second"]);
   });
 
-  test("again within the overlap stops the oldest at once", async () => {
+  test("again within the overlap stops the oldest at once", async ({ cluster }) => {
     const hello = await ready();
     value(await hello.accountObject.rotateSecret("main", second, actor));
-    vi.setSystemTime(start + 1000);
+    vi.setSystemTime(frozenAt + 1000);
     value(await hello.accountObject.rotateSecret("main", third, actor));
-    expect(await signing(hello)).toEqual(["second", "third"]);
-    vi.setSystemTime(start + day + 1000);
-    expect(await signing(hello)).toEqual(["third"]);
+    expect(await signing(cluster, hello)).toEqual(["second", "third"]);
+    vi.setSystemTime(frozenAt + day + 1000);
+    expect(await signing(cluster, hello)).toEqual(["third"]);
   });
 
   test("leaves no secret that is over in the account, nor with its services", async () => {
@@ -89,29 +77,30 @@ describe("rotating a cluster's signing secret", () => {
     value(await hello.accountObject.rotateSecret("main", second, actor));
     await passTime(hello.accountObject, 3_000);
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
-    vi.setSystemTime(start + day);
+    vi.setSystemTime(frozenAt + day);
     expect(await passTime(hello.accountObject, 0)).toBe(true);
     expect(await stored(hello)).toEqual([second]);
     expect(await known(hello)).toContain(second);
     expect(await known(hello)).not.toContain(hello.signingSecret);
   });
 
-  test("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async () => {
+  test("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async ({
+    cluster,
+  }) => {
     const hello = await ready();
     const idempotency = { key: "k", requestHash: "h" };
     const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
-    vi.setSystemTime(start + 1000);
+    vi.setSystemTime(frozenAt + 1000);
     expect(value(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toEqual(first);
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
-    vi.setSystemTime(start + day + 2000);
+    vi.setSystemTime(frozenAt + day + 2000);
     expect(code(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toBe(
       "already_exists",
     );
-    expect(await signing(hello)).toEqual(["second"]);
+    expect(await signing(cluster, hello)).toEqual(["second"]);
   });
 
-  test("is refused for a cluster that does not exist", async () => {
-    const hello = await setUp();
+  test("is refused for a cluster that does not exist", async ({ hello }) => {
     expect(code(await hello.accountObject.rotateSecret("mian", second, actor))).toBe("cluster_not_found");
   });
 });

@@ -1,25 +1,13 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
 import { sessionsPerTokenMax } from "../../../src/domain/limits.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { test } from "../support/object-test.ts";
+import { actor, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 const admin = "admintoken00";
@@ -54,8 +42,7 @@ function countOf(hello: Hello, table: "sessions" | "login_links") {
 }
 
 describe("a session", () => {
-  test("acts as the holder of its access token, also after the object was restarted", async () => {
-    const hello = await setUp();
+  test("acts as the holder of its access token, also after the object was restarted", async ({ hello }) => {
     const scope = { role: "spawn", service: "hello", environments: ["staging"] } as const;
     const tokenId = await addToken(hello, "narrow", { ...scope, environments: ["staging"] });
     const made = value(await logIn(hello, "session", tokenId));
@@ -79,8 +66,7 @@ describe("a session", () => {
     });
   });
 
-  test("is not opened by another secret, nor by that of its token", async () => {
-    const hello = await setUp();
+  test("is not opened by another secret, nor by that of its token", async ({ hello }) => {
     await addToken(hello, "token");
     value(await logIn(hello, "session", "token0000000"));
     expect(code(await authenticate(hello, "session", "other"))).toBe("unauthorized");
@@ -88,11 +74,10 @@ describe("a session", () => {
     expect(code(await authenticate(hello, "token", "session"))).toBe("unauthorized");
   });
 
-  test.each([
+  test.for([
     ["browser", 7],
     ["cli", 90],
-  ] as const)("of the kind %s ends after %i days", async (kind, days) => {
-    const hello = await setUp();
+  ] as const)("of the kind %s ends after %i days", async ([kind, days], { hello }) => {
     value(await logIn(hello, "session", admin, kind));
     vi.setSystemTime(Date.now() + days * day - 1);
     value(await authenticate(hello, "session"));
@@ -102,8 +87,7 @@ describe("a session", () => {
     expect(code(await hello.accountObject.deleteSession("session00000", actor))).toBe("session_not_found");
   });
 
-  test("ends with its access token, where that ends earlier", async () => {
-    const hello = await setUp();
+  test("ends with its access token, where that ends earlier", async ({ hello }) => {
     const tokenId = await addToken(hello, "short", { expires_in_seconds: 60 });
     const { expires_at } = value(await logIn(hello, "session", tokenId));
     expect(Date.parse(expires_at)).toBe(Date.now() + 60_000);
@@ -112,8 +96,7 @@ describe("a session", () => {
     expect(code(await logIn(hello, "another", tokenId))).toBe("token_not_found");
   });
 
-  test("ends when its access token is revoked, and other tokens' sessions do not", async () => {
-    const hello = await setUp();
+  test("ends when its access token is revoked, and other tokens' sessions do not", async ({ hello }) => {
     const tokenId = await addToken(hello, "revoked");
     value(await logIn(hello, "first", tokenId));
     value(await logIn(hello, "second", tokenId, "cli"));
@@ -127,15 +110,13 @@ describe("a session", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
   });
 
-  test("is not made for an agent's token or an unknown one", async () => {
-    const hello = await setUp();
+  test("is not made for an agent's token or an unknown one", async ({ hello }) => {
     expect(code(await logIn(hello, "session", "agenttoken00"))).toBe("forbidden");
     expect(code(await logIn(hello, "session", "unknown00000"))).toBe("token_not_found");
     expect(await countOf(hello, "sessions")).toEqual({ n: 0 });
   });
 
-  test("makes the oldest of its token end where there are too many", async () => {
-    const hello = await setUp();
+  test("makes the oldest of its token end where there are too many", async ({ hello }) => {
     const tokenId = await addToken(hello, "token");
     value(await logIn(hello, "of-admin"));
     const names = Array.from({ length: sessionsPerTokenMax + 1 }, (_, n) => `session${n + 1000}`);
@@ -146,8 +127,7 @@ describe("a session", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: sessionsPerTokenMax + 1 });
   });
 
-  test("that has expired is not kept for good", async () => {
-    const hello = await setUp();
+  test("that has expired is not kept for good", async ({ hello }) => {
     value(await logIn(hello, "old"));
     vi.setSystemTime(Date.now() + 7 * day);
     value(await logIn(hello, "new", await addToken(hello, "another")));
@@ -156,8 +136,7 @@ describe("a session", () => {
 });
 
 describe("the sessions of an account", () => {
-  test("are listed newest first, page by page, without their secrets", async () => {
-    const hello = await setUp();
+  test("are listed newest first, page by page, without their secrets", async ({ hello }) => {
     for (const name of ["a", "b", "c"]) value(await logIn(hello, name));
     const first = value(await hello.accountObject.listSessions({ limit: 2 }));
     const rest = value(await hello.accountObject.listSessions({ limit: 2, cursor: first.next ?? "none" }));
@@ -170,8 +149,7 @@ describe("the sessions of an account", () => {
     expect(code(await hello.accountObject.listSessions({ limit: 2, cursor: "-1" }))).toBe("bad_request");
   });
 
-  test("end one by one", async () => {
-    const hello = await setUp();
+  test("end one by one", async ({ hello }) => {
     value(await logIn(hello, "a"));
     value(await logIn(hello, "b"));
     value(await hello.accountObject.deleteSession("a00000000000", actor));
@@ -190,8 +168,7 @@ describe("a login link", () => {
       { userAgent: "a browser", secret: await secretOf(session) },
     );
 
-  test("makes a browser session of the token that made it", async () => {
-    const hello = await setUp();
+  test("makes a browser session of the token that made it", async ({ hello }) => {
     const tokenId = await addToken(hello, "reader");
     expect(value(await makeLink(hello, "link", tokenId))).toEqual({
       id: "link00000000",
@@ -202,8 +179,7 @@ describe("a login link", () => {
     expect(value(await authenticate(hello, "session"))).toMatchObject({ tokenId, role: "read" });
   });
 
-  test("is used once, also by two who use it at once", async () => {
-    const hello = await setUp();
+  test("is used once, also by two who use it at once", async ({ hello }) => {
     value(await makeLink(hello, "link"));
     const both = await Promise.all([use(hello, "link", "one"), use(hello, "link", "two")]);
     expect(both.filter(({ ok }) => ok)).toHaveLength(1);
@@ -213,8 +189,9 @@ describe("a login link", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
   });
 
-  test("is told in the same words when it was used, when it has expired and when it never was", async () => {
-    const hello = await setUp();
+  test("is told in the same words when it was used, when it has expired and when it never was", async ({
+    hello,
+  }) => {
     const unknown = await use(hello, "unknown", "s");
     expect(code(unknown)).toBe("login_link_not_found");
     value(await makeLink(hello, "link"));
@@ -226,8 +203,7 @@ describe("a login link", () => {
     expect(await use(hello, "late", "s2")).toEqual(unknown);
   });
 
-  test("works until the millisecond of its end, and no longer than its token", async () => {
-    const hello = await setUp();
+  test("works until the millisecond of its end, and no longer than its token", async ({ hello }) => {
     const tokenId = await addToken(hello, "short", { expires_in_seconds: 60 });
     expect(value(await makeLink(hello, "a", tokenId)).expiresAt).toBe(Date.now() + 60_000);
     value(await makeLink(hello, "b", tokenId));
@@ -237,8 +213,7 @@ describe("a login link", () => {
     expect(code(await use(hello, "b", "another"))).toBe("login_link_not_found");
   });
 
-  test("ends when its token is revoked", async () => {
-    const hello = await setUp();
+  test("ends when its token is revoked", async ({ hello }) => {
     const tokenId = await addToken(hello, "revoked");
     value(await makeLink(hello, "link", tokenId));
     value(await hello.accountObject.deleteToken(tokenId, actor));
@@ -246,19 +221,16 @@ describe("a login link", () => {
     expect(await countOf(hello, "login_links")).toEqual({ n: 0 });
   });
 
-  test("is no access token", async () => {
-    const hello = await setUp();
+  test("is no access token", async ({ hello }) => {
     value(await makeLink(hello, "link"));
     expect(code(await authenticate(hello, "link"))).toBe("unauthorized");
   });
 
-  test("is not made for an agent's token", async () => {
-    const hello = await setUp();
+  test("is not made for an agent's token", async ({ hello }) => {
     expect(code(await makeLink(hello, "link", "agenttoken00"))).toBe("forbidden");
   });
 
-  test("that nobody has used is not kept for good", async () => {
-    const hello = await setUp();
+  test("that nobody has used is not kept for good", async ({ hello }) => {
     value(await makeLink(hello, "old"));
     vi.setSystemTime(Date.now() + 600_000);
     value(await makeLink(hello, "new", await addToken(hello, "another")));

@@ -1,52 +1,42 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { endedBackendsKeptMs } from "../../../src/domain/limits.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
+import { frozenAt, passTime } from "../../support/worker/clock.ts";
+import { startBackend, statuses } from "../support/backend.ts";
+import { test } from "../support/object-test.ts";
 import { caller, code, value } from "../support/service.ts";
 
-const start = Date.parse("2030-01-01T00:00:00Z");
-
-beforeEach(() => {
-  freezeClock(start);
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
 describe("backends that have ended", () => {
-  test("are readable for 30 days and then forgotten", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "terminated" }));
+  test("are readable for 30 days and then forgotten", async ({ backend }) => {
+    value(await backend.report({ status: "terminated" }));
     expect(await passTime(backend.shard(), endedBackendsKeptMs - 1_000)).toBe(true);
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "terminated"]);
     expect(await passTime(backend.shard(), 1_000)).toBe(true);
-    expect(code(await backend.shard().describe(backend.account, "hello", backend.backendId))).toBe(
+    expect(code(await backend.shard().describe(backend.hello.account, "hello", backend.backendId))).toBe(
       "backend_not_found",
     );
   });
 
-  test("do not take those with them that ended later or still live", async () => {
-    const hello = await setUpBackend();
+  test("do not take those with them that ended later or still live", async ({ backend }) => {
+    const { hello } = backend;
     let later = await startBackend(hello);
-    while (later.backendId.charAt(5) !== hello.backendId.charAt(5)) later = await startBackend(hello);
-    value(await hello.say({ status: "terminated" }));
-    vi.setSystemTime(start + endedBackendsKeptMs / 2);
-    value(await later.say({ status: "terminated" }));
-    await passTime(hello.shard(), endedBackendsKeptMs / 2 + 2_000);
-    expect(code(await hello.shard().describe(hello.account, "hello", hello.backendId))).toBe(
+    while (later.backendId.charAt(5) !== backend.backendId.charAt(5)) later = await startBackend(hello);
+    value(await backend.report({ status: "terminated" }));
+    vi.setSystemTime(frozenAt + endedBackendsKeptMs / 2);
+    value(await later.report({ status: "terminated" }));
+    await passTime(backend.shard(), endedBackendsKeptMs / 2 + 2_000);
+    expect(code(await backend.shard().describe(hello.account, "hello", backend.backendId))).toBe(
       "backend_not_found",
     );
     expect(statuses((await later.describe()).history)).toEqual(["scheduled", "terminated"]);
   });
 
-  test("are listed across all shards page by page, newest first, and live ones are not", async () => {
-    const hello = await setUpBackend();
-    const all = [hello.backendId];
+  test("are listed across all shards page by page, newest first, and live ones are not", async ({
+    backend,
+  }) => {
+    const { hello } = backend;
+    const all = [backend.backendId];
     for (let i = 0; i < 6; i++) all.push((await startBackend(hello)).backendId);
     const live = value(await hello.service().liveBackends());
     const [survivor, ...others] = live;
@@ -69,9 +59,11 @@ describe("backends that have ended", () => {
     expect(stillLive.map(({ id }) => id)).toEqual([survivor?.info.id]);
   });
 
-  test("are listed in full to a token of one environment, however many there are of others", async () => {
-    const hello = await setUpBackend();
-    value(await hello.say({ status: "terminated" }));
+  test("are listed in full to a token of one environment, however many there are of others", async ({
+    backend,
+  }) => {
+    const { hello } = backend;
+    value(await backend.report({ status: "terminated" }));
     const body = { name: "staging", image: "latest" };
     value(await hello.service().createEnvironment(body, caller));
     // More than a page of others, and newer, in the same shard as the first.
@@ -80,23 +72,23 @@ describe("backends that have ended", () => {
       const live = value(await hello.service().liveBackends());
       const token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
       value(await hello.report(backendId, token, "terminated"));
-      if (backendId.charAt(5) === hello.backendId.charAt(5)) others += 1;
+      if (backendId.charAt(5) === backend.backendId.charAt(5)) others += 1;
     }
     const query = { limit: 1, status: "terminated" } as const;
     const { items } = value(await hello.service().listBackends(query, ["default"]));
-    expect(items.map(({ id }) => id)).toEqual([hello.backendId]);
+    expect(items.map(({ id }) => id)).toEqual([backend.backendId]);
   });
 
-  test("are found by their key and environment", async () => {
-    const hello = await setUpBackend();
+  test("are found by their key and environment", async ({ backend }) => {
+    const { hello } = backend;
     const keyed = await startBackend(hello, "doc");
-    value(await keyed.say({ status: "terminated" }));
-    value(await hello.say({ status: "terminated" }));
+    value(await keyed.report({ status: "terminated" }));
+    value(await backend.report({ status: "terminated" }));
     const query = { limit: 50, status: "terminated" } as const;
     const found = async (filter: object) =>
       value(await hello.service().listBackends({ ...query, ...filter })).items.map(({ id }) => id);
     expect(await found({ key: "doc" })).toEqual([keyed.backendId]);
-    expect(await found({ environment: "default" })).toEqual([keyed.backendId, hello.backendId]);
+    expect(await found({ environment: "default" })).toEqual([keyed.backendId, backend.backendId]);
     expect(await found({ environment: "prod" })).toEqual([]);
   });
 });

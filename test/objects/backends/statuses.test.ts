@@ -1,32 +1,20 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { Backends } from "../../../src/objects/backends/backends.ts";
 import { Followers, followerPing, followerPong } from "../../../src/objects/followers.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, frozenAt } from "../../support/worker/clock.ts";
 import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
-import { evict, freezeClock } from "../support/clock.ts";
 import { follow } from "../support/follow.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
-
-const start = Date.parse("2030-01-01T00:00:00Z");
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock(start);
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import { actor, code, setUpPinned, value } from "../support/service.ts";
 
 describe("a shard", () => {
-  test("learns what was decided about a backend when it is first asked, and writes nothing for that", async () => {
-    const backend = await setUpBackend();
+  test("learns what was decided about a backend when it is first asked, and writes nothing for that", async ({
+    backend,
+  }) => {
     expect(await backend.describe()).toMatchObject({
       info: { id: backend.backendId, cluster: "main", fencingToken: backend.fencingToken, key: null },
-      history: [{ status: "scheduled", time: start }],
+      history: [{ status: "scheduled", time: frozenAt }],
       baseUrl: `https://${backend.backendId}.cluster.test`,
     });
     const tables = await runInDurableObject(backend.shard(), (_, { storage }) =>
@@ -35,34 +23,31 @@ describe("a shard", () => {
     expect(tables).toEqual([]);
   });
 
-  test("does not know a backend that was never started, nor a report on one", async () => {
-    const backend = await setUpBackend();
+  test("does not know a backend that was never started, nor a report on one", async ({ backend }) => {
     const never = backend.backendId.slice(0, 6) + "0".repeat(7);
     const shard = backend.shard();
-    expect(code(await shard.describe(backend.account, "hello", never))).toBe("backend_not_found");
+    expect(code(await shard.describe(backend.hello.account, "hello", never))).toBe("backend_not_found");
     const report = { status: "ready", fencing_token: 1 } as const;
-    expect(code(await shard.report(backend.account, "hello", "main", never, report))).toBe(
+    expect(code(await shard.report(backend.hello.account, "hello", "main", never, report))).toBe(
       "backend_not_found",
     );
-    expect(await follow(backend, never)).toEqual({ status: 404 });
+    expect(await follow(backend.hello, never)).toEqual({ status: 404 });
   });
 
-  test("takes no report from another cluster", async () => {
-    const backend = await setUpBackend();
-    expect(code(await backend.say({ status: "ready" }, "elsewhere"))).toBe("backend_not_found");
+  test("takes no report from another cluster", async ({ backend }) => {
+    expect(code(await backend.report({ status: "ready" }, "elsewhere"))).toBe("backend_not_found");
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled"]);
   });
 });
 
 describe("a history", () => {
-  test("holds each status once, in order and with its time", async () => {
-    const backend = await setUpBackend();
+  test("holds each status once, in order and with its time", async ({ backend }) => {
     for (const status of ["loading", "starting", "waiting", "ready", "terminating", "terminated"] as const) {
-      expect(value(await backend.say({ status }))).toEqual({ accepted: true, current: status });
-      expect(value(await backend.say({ status }))).toEqual({ accepted: false, current: status });
+      expect(value(await backend.report({ status }))).toEqual({ accepted: true, current: status });
+      expect(value(await backend.report({ status }))).toEqual({ accepted: false, current: status });
     }
     const { history } = await backend.describe();
-    expect(history.map(({ status, time }) => [status, time - start])).toEqual([
+    expect(history.map(({ status, time }) => [status, time - frozenAt])).toEqual([
       ["scheduled", 0],
       ["loading", 1_000],
       ["starting", 3_000],
@@ -73,20 +58,25 @@ describe("a history", () => {
     ]);
   });
 
-  test("does not go backwards: such a report is not accepted, and is told the present status", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "ready" }));
-    expect(value(await backend.say({ status: "loading" }))).toEqual({ accepted: false, current: "ready" });
-    value(await backend.say({ status: "terminated" }));
-    expect(value(await backend.say({ status: "ready" }))).toEqual({ accepted: false, current: "terminated" });
+  test("does not go backwards: such a report is not accepted, and is told the present status", async ({
+    backend,
+  }) => {
+    value(await backend.report({ status: "ready" }));
+    expect(value(await backend.report({ status: "loading" }))).toEqual({ accepted: false, current: "ready" });
+    value(await backend.report({ status: "terminated" }));
+    expect(value(await backend.report({ status: "ready" }))).toEqual({
+      accepted: false,
+      current: "terminated",
+    });
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "ready", "terminated"]);
   });
 
-  test("ends with the reason, kind and exit code that were reported, and the last status before the end", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "waiting" }));
-    value(await backend.say({ status: "terminating", termination_reason: "swept" }));
-    value(await backend.say({ status: "terminated", termination_kind: "soft", exit_code: 3 }));
+  test("ends with the reason, kind and exit code that were reported, and the last status before the end", async ({
+    backend,
+  }) => {
+    value(await backend.report({ status: "waiting" }));
+    value(await backend.report({ status: "terminating", termination_reason: "swept" }));
+    value(await backend.report({ status: "terminated", termination_kind: "soft", exit_code: 3 }));
     expect((await backend.describe()).history.at(-1)).toMatchObject({
       status: "terminated",
       termination_reason: "swept",
@@ -96,12 +86,13 @@ describe("a history", () => {
     });
   });
 
-  test("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "ready" }));
-    value(await backend.service().terminate(backend.backendId, false, actor));
-    value(await backend.service().terminate(backend.backendId, true, actor));
-    value(await backend.say({ status: "terminated", exit_code: 137 }));
+  test("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async ({
+    backend,
+  }) => {
+    value(await backend.report({ status: "ready" }));
+    value(await backend.hello.service().terminate(backend.backendId, false, actor));
+    value(await backend.hello.service().terminate(backend.backendId, true, actor));
+    value(await backend.report({ status: "terminated", exit_code: 137 }));
     expect((await backend.describe()).history).toMatchObject([
       { status: "scheduled" },
       { status: "ready" },
@@ -117,30 +108,27 @@ describe("a history", () => {
     ]);
   });
 
-  test("is the same after an eviction", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "loading" }));
-    value(await backend.say({ status: "ready" }));
+  test("is the same after an eviction", async ({ backend }) => {
+    value(await backend.report({ status: "loading" }));
+    value(await backend.report({ status: "ready" }));
     const before = await backend.describe();
     await evict(backend.shard());
     expect(await backend.describe()).toEqual(before);
   });
 
-  test("gets the URL that a report carries, and so does who connects", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("gets the URL that a report carries, and so does who connects", async ({ cluster }) => {
+    const hello = await setUpPinned({ template: null });
     cluster.script(() => Response.json({ url: "https://first.example.com" }));
     const backend = await startBackend(hello, "doc");
-    value(await backend.say({ status: "ready", url: "https://second.example.com/" }));
+    value(await backend.report({ status: "ready", url: "https://second.example.com/" }));
     expect((await backend.describe()).baseUrl).toBe("https://second.example.com");
     expect(value(await hello.connect({ key: "doc" })).baseUrl).toBe("https://second.example.com");
   });
 });
 
 describe("the URL of a backend", () => {
-  test("is known from the cluster's answer, also when a report was quicker", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("is known from the cluster's answer, also when a report was quicker", async ({ cluster }) => {
+    const hello = await setUpPinned({ template: null });
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({ url: "https://b.example.com" })));
     const connecting = hello.connect();
@@ -158,66 +146,62 @@ describe("the URL of a backend", () => {
 });
 
 describe("a follower", () => {
-  test("gets the history, then each new status, and is closed after terminated", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "loading" }));
+  test("gets the history, then each new status, and is closed after terminated", async ({ backend }) => {
+    value(await backend.report({ status: "loading" }));
     const follower = await backend.follow();
     await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "loading"]));
-    value(await backend.say({ status: "ready" }));
+    value(await backend.report({ status: "ready" }));
     await vi.waitFor(() => expect(statuses(follower.entries).at(-1)).toBe("ready"));
     expect(follower.closed).toBeNull();
-    value(await backend.say({ status: "terminated", exit_code: 0 }));
+    value(await backend.report({ status: "terminated", exit_code: 0 }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(follower.entries).toEqual((await backend.describe()).history);
   });
 
-  test("of a backend that has ended gets its history and is closed", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "terminated" }));
+  test("of a backend that has ended gets its history and is closed", async ({ backend }) => {
+    value(await backend.report({ status: "terminated" }));
     const follower = await backend.follow();
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminated"]);
   });
 
-  test("is still told after the shard was evicted", async () => {
-    const backend = await setUpBackend();
+  test("is still told after the shard was evicted", async ({ backend }) => {
     const follower = await backend.follow();
     await evict(backend.shard());
-    value(await backend.say({ status: "ready" }));
+    value(await backend.report({ status: "ready" }));
     await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "ready"]));
     await evict(backend.shard());
-    value(await backend.say({ status: "terminated" }));
+    value(await backend.report({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(statuses(follower.entries)).toEqual(["scheduled", "ready", "terminated"]);
   });
 
-  test("gets nothing twice when the first that the shard hears is a step of Slipway's own", async () => {
-    const backend = await setUpBackend();
+  test("gets nothing twice when the first that the shard hears is a step of Slipway's own", async ({
+    backend,
+  }) => {
     const follower = await backend.follow();
-    value(await backend.service().terminate(backend.backendId, false, actor));
-    value(await backend.say({ status: "terminated" }));
+    value(await backend.hello.service().terminate(backend.backendId, false, actor));
+    value(await backend.report({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);
   });
 
-  test("that is being closed does not keep the others from being told", async () => {
-    const backend = await setUpBackend();
-    const { account, backendId, fencingToken } = backend;
-    value(await backend.say({ status: "loading" }));
+  test("that is being closed does not keep the others from being told", async ({ backend }) => {
+    const { backendId, fencingToken, hello } = backend;
+    value(await backend.report({ status: "loading" }));
     const [gone, follower] = [await backend.follow(), await backend.follow()];
     await runInDurableObject(backend.shard(), async (instance, state) => {
       if (!(instance instanceof Backends)) throw new Error("this is no shard");
       state.getWebSockets(backendId)[0]?.close(1001, "gone");
       const report = { status: "starting", fencing_token: fencingToken } as const;
-      value(await instance.report(account, "hello", "main", backendId, report));
+      value(await instance.report(hello.account, "hello", "main", backendId, report));
     });
     await vi.waitFor(() => expect(statuses(follower.entries)).toEqual(["scheduled", "loading", "starting"]));
     await vi.waitFor(() => expect(gone.closed).toBe(1001));
     expect(statuses(gone.entries)).toEqual(["scheduled", "loading"]);
   });
 
-  test("whose socket fails is closed", async () => {
-    const backend = await setUpBackend();
+  test("whose socket fails is closed", async ({ backend }) => {
     const follower = await backend.follow();
     await runInDurableObject(backend.shard(), async (instance, state) => {
       const [socket] = state.getWebSockets(backend.backendId);
@@ -227,8 +211,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(follower.closed).not.toBeNull());
   });
 
-  test("who asks whether the shard is there is answered by the platform", async () => {
-    const backend = await setUpBackend();
+  test("who asks whether the shard is there is answered by the platform", async ({ backend }) => {
     const follower = await backend.follow();
     follower.send(followerPing);
     await vi.waitFor(() => expect(follower.answers).toEqual([followerPong]));
@@ -237,9 +220,8 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(follower.answers).toEqual([followerPong, followerPong]));
   });
 
-  test("ends when the shard is restarted, and sees the replay when it comes again", async () => {
-    const backend = await setUpBackend();
-    value(await backend.say({ status: "ready" }));
+  test("ends when the shard is restarted, and sees the replay when it comes again", async ({ backend }) => {
+    value(await backend.report({ status: "ready" }));
     const follower = await backend.follow();
     await runInDurableObject(backend.shard(), (_, state) => state.abort("restarted")).catch(() => null);
     await vi.waitFor(() => expect(follower.closed).not.toBeNull());
@@ -247,22 +229,23 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(statuses(again.entries)).toEqual(["scheduled", "ready"]));
   });
 
-  test("is not told of other backends of the same shard", async () => {
-    const hello = await setUpBackend();
+  test("is not told of other backends of the same shard", async ({ backend }) => {
+    const { hello } = backend;
     const { backendId, fencingToken } = await startBackend(hello);
-    const follower = await hello.follow();
+    const follower = await backend.follow();
     // To the same shard, which is not the neighbour's own: ids that share one are rare.
     const report = { status: "terminated", fencing_token: fencingToken } as const;
-    value(await hello.shard().report(hello.account, "hello", "main", backendId, report));
-    value(await hello.say({ status: "terminated" }));
+    value(await backend.shard().report(hello.account, "hello", "main", backendId, report));
+    value(await backend.report({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
-    expect(follower.entries).toEqual((await hello.describe()).history);
+    expect(follower.entries).toEqual((await backend.describe()).history);
   });
 });
 
 describe("the places of a shard", () => {
-  test("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async () => {
-    const backend = await setUpBackend();
+  test("are given out until they are taken, to one backend fewer than to all, and again when followers leave", async ({
+    backend,
+  }) => {
     await runInDurableObject(backend.shard(), async (_, state) => {
       const followers = new Followers(state, { ofTag: 2, ofObject: 3 });
       const clients: WebSocket[] = [];
@@ -284,16 +267,16 @@ describe("a report that the service was told of, but whose own write was lost", 
   /** What a shard leaves behind that dies between its two writes. */
   async function lostWrite(status: "ready" | "terminated") {
     const backend = await setUpBackend();
-    value(await backend.say({ status: "loading" }));
+    value(await backend.report({ status: "loading" }));
     const entry = { status, time: Date.now() };
-    value(await backend.service().statusReached(backend.backendId, backend.fencingToken, entry, null));
+    value(await backend.hello.service().statusReached(backend.backendId, backend.fencingToken, entry, null));
     await evict(backend.shard());
     return backend;
   }
 
   test("is accepted when the agent repeats it", async () => {
     const backend = await lostWrite("terminated");
-    expect(value(await backend.say({ status: "terminated", exit_code: 2 }))).toEqual({
+    expect(value(await backend.report({ status: "terminated", exit_code: 2 }))).toEqual({
       accepted: true,
       current: "terminated",
     });

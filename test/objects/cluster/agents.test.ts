@@ -1,20 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { describe, expect, vi } from "vitest";
+import { evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, notEnded } from "../support/agent.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
-import { setUp, value } from "../support/service.ts";
-import { setUpBackend, startBackend } from "../support/started-backend.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { setUpBackend, startBackend } from "../support/backend.ts";
+import { test } from "../support/object-test.ts";
+import { value } from "../support/service.ts";
 
 /** A cluster with two agents, each of which runs one backend that is old enough to be missed. */
 async function setUpTwoAgents() {
@@ -103,9 +92,9 @@ describe("two agents of one cluster", () => {
     },
   );
 
-  test("lose what no list has shown when the agent that may have had it is gone", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("lose what no list has shown when the agent that may have had it is gone", async ({
+    pinned: hello,
+  }) => {
     const agent = agentOf(hello);
     for (let i = 0; i < 9; i++) {
       value(await agent.beat([], "agent-1"));
@@ -141,9 +130,9 @@ describe("an agent that restarts under its name", () => {
     expect(await notEnded(hello)).toEqual([second.backendId]);
   });
 
-  test("loses within five minutes what it forgot before any heartbeat listed it", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("loses within five minutes what it forgot before any heartbeat listed it", async ({
+    pinned: hello,
+  }) => {
     const agent = agentOf(hello);
     const beatFor = async (ms: number) => {
       for (let waited = 0; waited < ms; waited += 10_000) {
@@ -161,9 +150,10 @@ describe("an agent that restarts under its name", () => {
 });
 
 describe("a backend whose spawn had to be repeated", () => {
-  test("is not lost by a heartbeat that was sent before it arrived, but by one 30 s later", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is not lost by a heartbeat that was sent before it arrived, but by one 30 s later", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const agent = agentOf(hello);
     cluster.script(500);
     const { backendId } = await startBackend(hello, "doc");

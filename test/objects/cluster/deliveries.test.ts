@@ -1,30 +1,17 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { passTime } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { breakTable, register, registrationOf } from "../support/agent.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { test } from "../support/object-test.ts";
+import { actor, code, type Hello, setUpPinned, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-async function ready(): Promise<Hello> {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+async function ready(cluster: ScriptedCluster): Promise<Hello> {
+  const hello = await setUpPinned();
   await cluster.settledOf("image.pinned", 1);
   return hello;
 }
@@ -80,8 +67,8 @@ async function tell(hello: Hello, count: number, { registration = 0, prefix = "x
 }
 
 describe("a cluster's deliveries", () => {
-  test("show each attempt of spawns, terminations, announcements and pings", async () => {
-    const hello = await ready();
+  test("show each attempt of spawns, terminations, announcements and pings", async ({ cluster }) => {
+    const hello = await ready(cluster);
     vi.setSystemTime(Date.now() + 1000);
     cluster.script(() => {
       vi.setSystemTime(Date.now() + 40);
@@ -133,8 +120,10 @@ describe("a cluster's deliveries", () => {
     expect(JSON.stringify(pinned)).not.toContain("announced");
   });
 
-  test("cost a spawn nothing: no row is written for them, and no other alarm is set, before its alarm rings", async () => {
-    const hello = await ready();
+  test("cost a spawn nothing: no row is written for them, and no other alarm is set, before its alarm rings", async ({
+    cluster,
+  }) => {
+    const hello = await ready(cluster);
     await told(hello, 1);
     const rows = await batches(hello);
     for (let i = 0; i < 3; i++) value(await hello.connect());
@@ -144,8 +133,8 @@ describe("a cluster's deliveries", () => {
     expect(await batches(hello)).toEqual([...rows, 3]);
   });
 
-  test("that their log does not take now are told again, once each", async () => {
-    const hello = await ready();
+  test("that their log does not take now are told again, once each", async ({ cluster }) => {
+    const hello = await ready(cluster);
     await told(hello, 1);
     const mend = await breakTable(log(hello), "delivery_attempts");
     value(await hello.connect());
@@ -158,15 +147,16 @@ describe("a cluster's deliveries", () => {
     expect(spawn?.attempts).toHaveLength(1);
   });
 
-  test("recorded twice are shown once", async () => {
-    const hello = await setUp();
+  test("recorded twice are shown once", async ({ hello }) => {
     await tell(hello, 2);
     await tell(hello, 2);
     expect((await listed(hello)).map(({ attempts }) => attempts.length)).toEqual([1, 1]);
   });
 
-  test("are listed page by page, newest first, of one service, and by their outcome", async () => {
-    const hello = await setUp();
+  test("are listed page by page, newest first, of one service, and by their outcome", async ({
+    hello,
+    cluster,
+  }) => {
     await tell(hello, 3);
     cluster.script(500);
     vi.setSystemTime(Date.now() + 1000);
@@ -184,8 +174,9 @@ describe("a cluster's deliveries", () => {
     expect(code(bad)).toBe("bad_request");
   });
 
-  test("are kept in rows of at most 500 attempts, and dropped when newer ones are 2,000", async () => {
-    const hello = await setUp();
+  test("are kept in rows of at most 500 attempts, and dropped when newer ones are 2,000", async ({
+    hello,
+  }) => {
     await tell(hello, 1_200);
     expect(await batches(hello)).toEqual([500, 500, 200]);
     vi.setSystemTime(Date.now() + 10_000);
@@ -197,8 +188,7 @@ describe("a cluster's deliveries", () => {
     expect([items[0]?.id, items.length, next === null]).toEqual(["z0_spawn", 200, false]);
   });
 
-  test("are gone after 7 days, also from storage and without another delivery", async () => {
-    const hello = await setUp();
+  test("are gone after 7 days, also from storage and without another delivery", async ({ hello }) => {
     await tell(hello, 1);
     vi.setSystemTime(Date.now() + 7 * day - 1);
     expect(await listed(hello)).toHaveLength(1);
@@ -209,8 +199,9 @@ describe("a cluster's deliveries", () => {
     expect(await alarmOf(log(hello))).toBeNull();
   });
 
-  test("of a registration are not those of one before under its name, whose late ones are dropped", async () => {
-    const hello = await setUp();
+  test("of a registration are not those of one before under its name, whose late ones are dropped", async ({
+    hello,
+  }) => {
     const before = await registrationOf(hello);
     await tell(hello, 2);
     value(await hello.accountObject.deleteCluster("main", actor));
@@ -226,8 +217,9 @@ describe("a cluster's deliveries", () => {
     expect(await batches(hello)).toEqual([1]);
   });
 
-  test("of a cluster that was never registered are not found, and asking stores nothing", async () => {
-    const hello = await setUp();
+  test("of a cluster that was never registered are not found, and asking stores nothing", async ({
+    hello,
+  }) => {
     const stub = clusterStub(env, hello.account, "mian");
     expect(code(await stub.listDeliveries(hello.account, "mian", { limit: 5 }))).toBe("cluster_not_found");
     expect(code(await stub.redeliver(hello.account, "mian", "x"))).toBe("cluster_not_found");

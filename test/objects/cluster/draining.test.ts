@@ -1,32 +1,21 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
 import { Account } from "../../../src/objects/account/account.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, register } from "../support/agent.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { setUpBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
+import { test } from "../support/object-test.ts";
 import { actor, caller, code, connectParams, digestNumber, value } from "../support/service.ts";
-import { setUpBackend } from "../support/started-backend.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 const draining = { draining: true };
 
 /** A cluster that runs a backend with the key `doc`, and whose only agent has just begun to drain. */
 async function setUpDraining() {
-  const { hello, backendId, reported } = await setUpBackend();
+  const { hello, backendId, reported } = await setUpBackend("doc");
   const agent = agentOf(hello);
   value(await agent.beat([reported]));
   value(await agent.beat([reported], "agent-1", draining));
@@ -34,7 +23,9 @@ async function setUpDraining() {
 }
 
 describe("a cluster whose agents all drain", () => {
-  test("starts no backend: a spawn is refused with when to come again, and its webhook is not sent", async () => {
+  test("starts no backend: a spawn is refused with when to come again, and its webhook is not sent", async ({
+    cluster,
+  }) => {
     const { hello } = await setUpDraining();
     const sent = cluster.of("backend.spawn").length;
     const refused = await hello.connect();
@@ -109,8 +100,9 @@ describe("a cluster whose agents all drain", () => {
 });
 
 describe("a cluster whose account could not be told that it drains", () => {
-  test("has its heartbeats answered all the same, and tells it by its alarm", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("has its heartbeats answered all the same, and tells it by its alarm", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello, "main", 2);
     value(await agent.beat([reported]));
     const mend = await breakTable(hello.accountObject, "clusters");
@@ -123,8 +115,9 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(code(await hello.connect())).toBe("cluster_unavailable");
   });
 
-  test("tells it again where the account refused it, and nothing more where it is not registered there", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("tells it again where the account refused it, and nothing more where it is not registered there", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello, "main", 2);
     const lines = failureLines();
     const set = vi.spyOn(Account.prototype, "setClusterDraining");
@@ -141,8 +134,7 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(set).toHaveBeenCalledTimes(3);
   });
 
-  test("tells it what is so by then, not what was", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("tells it what is so by then, not what was", async ({ keyedBackend: { hello, reported } }) => {
     const agent = agentOf(hello, "main", 2);
     const mend = await breakTable(hello.accountObject, "clusters");
     value(await agent.beat([reported], "agent-1", draining));

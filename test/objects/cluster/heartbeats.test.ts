@@ -1,31 +1,21 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
 import type { ServiceRpc } from "../../../src/objects/contract.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { setUpBackend, startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
+import { test } from "../support/object-test.ts";
 import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
-import { setUpBackend, startBackend } from "../support/started-backend.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 describe("a heartbeat", () => {
-  test("is answered with the lease, and a backend that should run is left in peace", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is answered with the lease, and a backend that should run is left in peace", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     expect(value(await agentOf(hello).beat([reported]))).toEqual({
       lease_seconds: 45,
       terminate: [],
@@ -33,13 +23,13 @@ describe("a heartbeat", () => {
     });
   });
 
-  test("for another cluster is refused", async () => {
-    const hello = await setUp();
+  test("for another cluster is refused", async ({ hello }) => {
     expect(code(await agentOf(hello).beat([], "agent-1", { cluster: "other" }))).toBe("forbidden");
   });
 
-  test("tells the agent to end what is unknown, has ended or runs under another fencing token", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("tells the agent to end what is unknown, has ended or runs under another fencing token", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     const ended = await startBackend(hello);
     value(await hello.report(ended.backendId, ended.reported.fencing_token, "terminated"));
     const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8) };
@@ -54,8 +44,9 @@ describe("a heartbeat", () => {
     expect(answer.unknown).not.toContain(other.backendId);
   });
 
-  test("tells the agent nothing of what it lists as terminated", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("tells the agent nothing of what it lists as terminated", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8), status: "terminated" } as const;
     const noService = { ...never, id: "zzzzz00000000" };
     expect(value(await agentOf(hello).beat([never, noService]))).toMatchObject({
@@ -64,8 +55,10 @@ describe("a heartbeat", () => {
     });
   });
 
-  test("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async ({
+    keyedBackend: { hello, backendId, reported },
+    cluster,
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     cluster.always(() => new Response(null, { status: 503 }));
@@ -77,8 +70,9 @@ describe("a heartbeat", () => {
     expect(value(await agent.beat([{ ...reported, status: "terminated" }])).terminate).toEqual([]);
   });
 
-  test("does not learn whether a backend of another account exists", async () => {
-    const { hello: stranger, reported } = await setUpBackend();
+  test("does not learn whether a backend of another account exists", async ({
+    keyedBackend: { hello: stranger, reported },
+  }) => {
     const hello = await setUp();
     expect(value(await agentOf(hello).beat([reported]))).toMatchObject({
       terminate: [reported.id],
@@ -87,15 +81,17 @@ describe("a heartbeat", () => {
     expect(value(await stranger.service().liveBackends())).toHaveLength(1);
   });
 
-  test("tells the agent of one cluster to end what another should run", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("tells the agent of one cluster to end what another should run", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     value(await register(hello, "second"));
     expect(value(await agentOf(hello, "second").beat([reported])).terminate).toEqual([backendId]);
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
   });
 
-  test("that misses a backend older than 30 s ends it as lost, which frees its key", async () => {
-    const { hello, backendId, reported, history } = await setUpBackend();
+  test("that misses a backend older than 30 s ends it as lost, which frees its key", async ({
+    keyedBackend: { hello, backendId, reported, history },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     vi.setSystemTime(Date.now() + 30_000);
@@ -112,7 +108,7 @@ describe("a heartbeat", () => {
   test.each(["a new agent", "the first agent after the object was evicted"])(
     "of %s that runs nothing ends what no heartbeat has ever listed",
     async (which) => {
-      const { hello, backendId } = await setUpBackend();
+      const { hello, backendId } = await setUpBackend("doc");
       const agent = agentOf(hello);
       value(await agent.beat([]));
       vi.setSystemTime(Date.now() + 90_000);
@@ -126,8 +122,9 @@ describe("a heartbeat", () => {
     },
   );
 
-  test("of a new agent misses a backend that is too young at first as soon as it is old enough", async () => {
-    const { hello } = await setUpBackend();
+  test("of a new agent misses a backend that is too young at first as soon as it is old enough", async ({
+    keyedBackend: { hello },
+  }) => {
     const agent = agentOf(hello);
     for (const ms of [0, 10_000, 10_000, 10_000, 10_000]) {
       vi.setSystemTime(Date.now() + ms);
@@ -136,9 +133,10 @@ describe("a heartbeat", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  test("does not end a backend whose spawn the cluster has not acknowledged yet", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("does not end a backend whose spawn the cluster has not acknowledged yet", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(500);
     const { backendId } = await startBackend(hello);
     const agent = agentOf(hello);
@@ -148,9 +146,7 @@ describe("a heartbeat", () => {
     expect(live.map(({ info }) => info.id)).toEqual([backendId]);
   });
 
-  test("acknowledges the spawns of the backends that it lists", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("acknowledges the spawns of the backends that it lists", async ({ pinned: hello, cluster }) => {
     cluster.script(500);
     const { reported } = await startBackend(hello);
     value(await agentOf(hello).beat([reported]));
@@ -163,7 +159,7 @@ describe("a heartbeat", () => {
 describe("a heartbeat that meets a service in trouble", () => {
   /** Two services that each have a backend whose end the agent has not heard of. */
   async function setUpTwoServices() {
-    const { hello, backendId, reported } = await setUpBackend();
+    const { hello, backendId, reported } = await setUpBackend("doc");
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
@@ -196,8 +192,9 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat(all)).terminate).toHaveLength(2);
   });
 
-  test("asks it until it has answered, although no agent has listed anything of it", async () => {
-    const { hello } = await setUpBackend();
+  test("asks it until it has answered, although no agent has listed anything of it", async ({
+    keyedBackend: { hello },
+  }) => {
     const agent = agentOf(hello);
     const mend = await breakTable(hello.service(), "backends");
     for (let i = 0; i < 7; i++) {
@@ -210,8 +207,9 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(await notEnded(hello)).toHaveLength(0);
   });
 
-  test("that answers with a failure ends nothing of it, and asks it again until it has answered", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("that answers with a failure ends nothing of it, and asks it again until it has answered", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     const agent = agentOf(hello);
     const stale = { ...reported, fencing_token: 99 };
     const lines = failureLines();
@@ -231,8 +229,9 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat([stale])).terminate).toEqual([backendId]);
   });
 
-  test("is logged where it begins and where it ends, however many heartbeats meet it", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is logged where it begins and where it ends, however many heartbeats meet it", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     const lines = failureLines();
     const reconcile = vi.spyOn(Service.prototype, "reconcile").mockImplementation(async () => {
@@ -250,8 +249,9 @@ describe("a heartbeat that meets a service in trouble", () => {
 });
 
 describe("what heartbeats write", () => {
-  test("is one row each: the alarm stays where it is until it rings", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is one row each: the alarm stays where it is until it rings", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     const inspect = () =>
@@ -272,8 +272,9 @@ describe("what heartbeats write", () => {
 });
 
 describe("a cluster whose heartbeats stay away", () => {
-  test("is lost after 60 s: its backends end as lost and their keys are free", async () => {
-    const { hello, backendId, reported, history } = await setUpBackend();
+  test("is lost after 60 s: its backends end as lost and their keys are free", async ({
+    keyedBackend: { hello, backendId, reported, history },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await passTime(agent.stub(), 59_999);
@@ -286,8 +287,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(value(await agent.beat([reported])).terminate).toEqual([backendId]);
   });
 
-  test("is lost although its object was evicted meanwhile", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is lost although its object was evicted meanwhile", async ({ keyedBackend: { hello, reported } }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await evict(agent.stub());
@@ -295,8 +295,9 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  test("takes the last backends of a removed service with it, so that a service of that name gets its keys", async () => {
-    const { hello, reported, history } = await setUpBackend();
+  test("takes the last backends of a removed service with it, so that a service of that name gets its keys", async ({
+    keyedBackend: { hello, reported, history },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     value(await hello.accountObject.deleteService("hello", actor));
@@ -304,8 +305,7 @@ describe("a cluster whose heartbeats stay away", () => {
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });
 
-  test("is not lost while they come", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("is not lost while they come", async ({ keyedBackend: { hello, backendId, reported } }) => {
     const agent = agentOf(hello);
     for (let i = 0; i < 10; i++) {
       value(await agent.beat([reported]));
@@ -315,8 +315,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(live.map(({ info }) => info.id)).toEqual([backendId]);
   });
 
-  test("takes only its own backends with it", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("takes only its own backends with it", async ({ keyedBackend: { hello, reported } }) => {
     value(await register(hello, "second"));
     const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
     const agent = agentOf(hello);
@@ -326,8 +325,7 @@ describe("a cluster whose heartbeats stay away", () => {
     expect(live.map(({ info }) => info.id)).toEqual([elsewhere.backendId]);
   });
 
-  test("is not judged where it has never sent one", async () => {
-    const { hello, backendId } = await setUpBackend();
+  test("is not judged where it has never sent one", async ({ keyedBackend: { hello, backendId } }) => {
     vi.setSystemTime(Date.now() + 10 * 60_000);
     expect(await passTime(agentOf(hello).stub(), 0)).toBe(false);
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);

@@ -1,23 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { describe, expect, vi } from "vitest";
+import { passTime } from "../../support/worker/clock.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "../support/agent.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
-import { startBackend } from "../support/started-backend.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { startBackend } from "../support/backend.ts";
+import { test } from "../support/object-test.ts";
+import { actor, code, setUpPinned, value } from "../support/service.ts";
 
 /** A cluster that was deleted right after a heartbeat, registered again, and runs a backend of its own by now. */
 async function setUpAnew({ draining = false } = {}) {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+  const hello = await setUpPinned();
   const before = agentOf(hello, "main", await registrationOf(hello));
   value(await before.beat([], "agent-1", { draining }));
   value(await hello.accountObject.deleteCluster("main", actor));
@@ -86,8 +76,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
   });
 });
 
-test("a cluster that was deleted is forgotten with its agents", async () => {
-  const hello = await setUp();
+test("a cluster that was deleted is forgotten with its agents", async ({ hello }) => {
   const agent = agentOf(hello, "main", await registrationOf(hello));
   value(await agent.beat([]));
   value(await hello.accountObject.deleteCluster("main", actor));

@@ -1,29 +1,21 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
-import { evict, freezeClock, passTime, wakesIn } from "../support/clock.ts";
+import { startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
+import { test } from "../support/object-test.ts";
 import { actor, caller, connectParams, digestNumber, value } from "../support/service.ts";
-import { setUpBackend, startBackend } from "../support/started-backend.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 const everything = { limit: 50 };
 
 describe("the lists of live backends", () => {
-  test("leave a cluster's backends out while it is silent for longer than the lease, and show them again after", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("leave a cluster's backends out while it is silent for longer than the lease, and show them again after", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await passTime(agent.stub(), 44_999);
@@ -38,8 +30,9 @@ describe("the lists of live backends", () => {
     expect(value(await hello.service().listBackends(everything)).items).toHaveLength(1);
   });
 
-  test("leave them out although the cluster's object was evicted", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("leave them out although the cluster's object was evicted", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await evict(agent.stub());
@@ -47,8 +40,9 @@ describe("the lists of live backends", () => {
     expect(await listed(hello)).toEqual([]);
   });
 
-  test("leave out what only a silent agent ran, while another keeps the cluster alive", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("leave out what only a silent agent ran, while another keeps the cluster alive", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const other = await startBackend(hello, "other");
     const agent = agentOf(hello);
     value(await agent.beat([reported], "agent-1"));
@@ -61,8 +55,9 @@ describe("the lists of live backends", () => {
     expect(await notEnded(hello)).toHaveLength(2);
   });
 
-  test("show what runs in other clusters, and what is younger than the lease", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("show what runs in other clusters, and what is younger than the lease", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     value(await register(hello, "second"));
     const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
     const agent = agentOf(hello);
@@ -75,14 +70,16 @@ describe("the lists of live backends", () => {
     expect(await listed(hello)).toEqual([elsewhere.backendId]);
   });
 
-  test("show what runs in a cluster that never sent a heartbeat", async () => {
-    const { hello, backendId } = await setUpBackend();
+  test("show what runs in a cluster that never sent a heartbeat", async ({
+    keyedBackend: { hello, backendId },
+  }) => {
     vi.setSystemTime(Date.now() + 3_600_000);
     expect(await listed(hello)).toEqual([backendId]);
   });
 
-  test("show what was started in a cluster after it was lost: nobody has judged it", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("show what was started in a cluster after it was lost: nobody has judged it", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await passTime(agent.stub(), 60_000);
@@ -93,8 +90,9 @@ describe("the lists of live backends", () => {
 });
 
 describe("a cluster that is lost", () => {
-  test("is told to every service, again to those that did not hear it, and to none after a heartbeat", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is told to every service, again to those that did not hear it, and to none after a heartbeat", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     value(await hello.accountObject.createService({ name: "other" }, actor));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
@@ -112,8 +110,9 @@ describe("a cluster that is lost", () => {
     expect(await wakesIn(agent.stub())).toBeGreaterThan(6 * 24 * 3600 * 1000);
   });
 
-  test("is told again to a service that refused to give up its backends", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is told again to a service that refused to give up its backends", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     const lines = failureLines();
@@ -130,8 +129,9 @@ describe("a cluster that is lost", () => {
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  test("and was heard again before every service was told keeps what was not given up yet", async () => {
-    const { hello, backendId, reported } = await setUpBackend();
+  test("and was heard again before every service was told keeps what was not given up yet", async ({
+    keyedBackend: { hello, backendId, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     const mend = await breakTable(hello.service(), "backends");
@@ -142,8 +142,9 @@ describe("a cluster that is lost", () => {
     expect(await listed(hello)).toEqual([backendId]);
   });
 
-  test("is lost once: what was started since then waits for a heartbeat", async () => {
-    const { hello, reported } = await setUpBackend();
+  test("is lost once: what was started since then waits for a heartbeat", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await passTime(agent.stub(), 60_000);

@@ -1,16 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { loginStub } from "../../../src/objects/stubs.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
+import { evict, passTime } from "../../support/worker/clock.ts";
+import { clockTest as test } from "../../support/worker/worker-test.ts";
 import { code, value } from "../support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const tenMinutes = 600_000;
 let logins = 0;

@@ -1,14 +1,15 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { actor, caller, digestNumber, setUp, value } from "../support/service.ts";
+import { expect, vi } from "vitest";
+import { evict } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { test } from "../support/object-test.ts";
+import { actor, caller, digestNumber, type Hello, setUp, value } from "../support/service.ts";
 
 const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
 const keys = ["doc-1", "doc-2"] as const;
 
-type Hello = Awaited<ReturnType<typeof setUp>>;
 type Step =
   | { do: "push"; digest: number; tag: string | null }
   | { do: "pin"; environment: string; image: { tag: string } | { digest: number } }
@@ -110,18 +111,7 @@ class Model {
   }
 }
 
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-01-01T00:00:00Z") });
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-function spawnSent(backendId: string) {
+function spawnSent(cluster: ScriptedCluster, backendId: string) {
   const sent = cluster
     .of("backend.spawn")
     .flatMap(({ message }) =>
@@ -136,13 +126,14 @@ function spawnSent(backendId: string) {
 
 /** Adds a spawn to the model and checks the fencing token: invariant 4. */
 function spawned(
+  cluster: ScriptedCluster,
   model: Model,
   backendId: string,
   environment: string,
   key: string | null,
   floor: number,
 ): ModelBackend {
-  const data = spawnSent(backendId);
+  const data = spawnSent(cluster, backendId);
   expect(data.fencing_token).toBeGreaterThan(floor);
   expect(data).toMatchObject({ environment, key });
   const backend: ModelBackend = {
@@ -159,6 +150,7 @@ function spawned(
 }
 
 async function connect(
+  cluster: ScriptedCluster,
   hello: Hello,
   model: Model,
   { environment, key, webhook }: Extract<Step, { do: "connect" }>,
@@ -186,6 +178,7 @@ async function connect(
     if (result.ok) throw new Error("a refused spawn was answered with a connection");
     expect(result.error.code).toBe("cluster_refused");
     const backend = spawned(
+      cluster,
       model,
       String(result.error.details?.backend_id),
       environment,
@@ -198,12 +191,19 @@ async function connect(
     const connection = value(result);
     expect(connection.spawned).toBe(true);
     // Invariant 2: what was pinned or pushed before this began is what runs.
-    expect(spawned(model, connection.backendId, environment, key, model.highestToken).digest).toBe(expected);
+    expect(spawned(cluster, model, connection.backendId, environment, key, model.highestToken).digest).toBe(
+      expected,
+    );
   }
 }
 
 /** Several connects and a pin at once: any order of them is right, but one order it must be. */
-async function connectMany(hello: Hello, model: Model, step: Extract<Step, { do: "connect many" }>) {
+async function connectMany(
+  cluster: ScriptedCluster,
+  hello: Hello,
+  model: Model,
+  step: Extract<Step, { do: "connect many" }>,
+) {
   const { environment, key } = step;
   const before = model.digestOf(model.pins.get(environment) ?? "");
   const pinned = step.pinTo === null ? undefined : digestNumber(step.pinTo);
@@ -225,7 +225,7 @@ async function connectMany(hello: Hello, model: Model, step: Extract<Step, { do:
   expect(started).toHaveLength(key === null ? step.times : holder ? 0 : 1);
   if (key !== null) expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);
   for (const { backendId } of started) {
-    expect([before, pinned]).toContain(spawned(model, backendId, environment, key, floor).digest);
+    expect([before, pinned]).toContain(spawned(cluster, model, backendId, environment, key, floor).digest);
   }
   expect(new Set(model.backends.map(({ token }) => token)).size).toBe(model.backends.length);
 }
@@ -251,7 +251,7 @@ async function terminate(hello: Hello, model: Model, step: Extract<Step, { do: "
 }
 
 /** Time ends what nobody has reported on: the model takes over what the clock did, and checks that it may. */
-async function passTime(hello: Hello, model: Model, ms: number) {
+async function passTime(cluster: ScriptedCluster, hello: Hello, model: Model, ms: number) {
   vi.setSystemTime(Date.now() + ms);
   await runDurableObjectAlarm(hello.service());
   await cluster.quiet();
@@ -267,15 +267,7 @@ async function passTime(hello: Hello, model: Model, ms: number) {
   }
 }
 
-async function evict(hello: Hello) {
-  await cluster.quiet();
-  const now = Date.now();
-  vi.useRealTimers();
-  await evictDurableObject(hello.service());
-  vi.useFakeTimers({ toFake: ["Date"], now });
-}
-
-async function run(hello: Hello, model: Model, now: Step): Promise<void> {
+async function run(cluster: ScriptedCluster, hello: Hello, model: Model, now: Step): Promise<void> {
   switch (now.do) {
     case "push":
       await hello.push(now.digest, now.tag ?? undefined);
@@ -295,17 +287,18 @@ async function run(hello: Hello, model: Model, now: Step): Promise<void> {
       return;
     }
     case "connect":
-      return connect(hello, model, now);
+      return connect(cluster, hello, model, now);
     case "connect many":
-      return connectMany(hello, model, now);
+      return connectMany(cluster, hello, model, now);
     case "report":
       return report(hello, model, now);
     case "terminate":
       return terminate(hello, model, now);
     case "pass time":
-      return passTime(hello, model, now.ms);
+      return passTime(cluster, hello, model, now.ms);
     case "evict":
-      return evict(hello);
+      await cluster.quiet();
+      return evict(hello.service());
   }
 }
 
@@ -324,7 +317,7 @@ async function check(hello: Hello, model: Model): Promise<void> {
 
 test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say", {
   timeout: 120_000,
-}, async () => {
+}, async ({ cluster }) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 40, size: "max" }), async (steps) => {
       const hello = await setUp();
@@ -334,7 +327,7 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
       const model = new Model();
       const firstPush: Step = { do: "push", digest: 1, tag: "latest" };
       for (const now of [firstPush, ...steps]) {
-        await run(hello, model, now);
+        await run(cluster, hello, model, now);
         await check(hello, model);
       }
     }),

@@ -1,20 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { evict, freezeClock } from "../support/clock.ts";
-import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { describe, expect } from "vitest";
+import { evict } from "../../support/worker/clock.ts";
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, digestNumber, type Hello, value } from "../support/service.ts";
 
 async function pin(hello: Hello, environment: string | undefined, image: string, ifMatch?: number) {
   return hello
@@ -37,9 +24,9 @@ function messageOf(result: { ok: boolean; error?: { message: string } }): string
 }
 
 describe("deleting an image", () => {
-  test("is refused while an environment resolves to it, be it by digest or by tag", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is refused while an environment resolves to it, be it by digest or by tag", async ({
+    pinned: hello,
+  }) => {
     await hello.push(2, "v2");
     await addEnvironment(hello, "prod", digestNumber(2));
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
@@ -50,8 +37,7 @@ describe("deleting an image", () => {
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_not_found");
   });
 
-  test("is refused while one of the last 20 revisions resolved to it, and not after", async () => {
-    const hello = await setUp();
+  test("is refused while one of the last 20 revisions resolved to it, and not after", async ({ hello }) => {
     await hello.push(1, "v1");
     await hello.push(2, "v2");
     value(await pin(hello, "default", digestNumber(1)));
@@ -63,9 +49,7 @@ describe("deleting an image", () => {
     value(await hello.service().deleteImage(digestNumber(1), caller));
   });
 
-  test("is refused while a live backend runs it, and not after its end", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is refused while a live backend runs it, and not after its end", async ({ pinned: hello }) => {
     await hello.push(2, "other");
     const { backendId } = value(await hello.connect({ spawn: { tag: "other" } }));
     expect(value(await hello.service().getImage(digestNumber(2), caller))).toMatchObject({
@@ -80,9 +64,9 @@ describe("deleting an image", () => {
 });
 
 describe("deleting an environment", () => {
-  test("is refused while it has live backends, and for the only one that there is", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is refused while it has live backends, and for the only one that there is", async ({
+    pinned: hello,
+  }) => {
     expect(code(await hello.service().deleteEnvironment("default", caller))).toBe("environment_in_use");
     await addEnvironment(hello, "prod");
     value(await hello.service().patch({ default_environment: "prod" }, actor));
@@ -94,9 +78,7 @@ describe("deleting an environment", () => {
     expect(value(await hello.service().describe()).defaultEnvironment).toBeNull();
   });
 
-  test("leaves nothing of it to one that is created later under its name", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("leaves nothing of it to one that is created later under its name", async ({ pinned: hello }) => {
     await addEnvironment(hello, "prod", digestNumber(1));
     value(await pin(hello, "prod", "latest"));
     const { backendId } = value(await hello.connect({ environment: "prod" }));
@@ -110,8 +92,7 @@ describe("deleting an environment", () => {
 });
 
 describe("a service that is deleted and created again", () => {
-  test("starts anew, keeps its code, and its fencing tokens go on increasing", async () => {
-    const hello = await setUp();
+  test("starts anew, keeps its code, and its fencing tokens go on increasing", async ({ hello, cluster }) => {
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1"));
     const before = value(await hello.connect({ key: "doc" }));
@@ -138,9 +119,7 @@ describe("a service that is deleted and created again", () => {
     expect(live?.info.fencingToken).toBeGreaterThan(old?.info.fencingToken ?? Number.POSITIVE_INFINITY);
   });
 
-  test("does not hand out a key that a backend of its former life still holds", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("does not hand out a key that a backend of its former life still holds", async ({ pinned: hello }) => {
     const before = value(await hello.connect({ key: "doc" }));
     value(await hello.accountObject.deleteService("hello", actor));
     value(await hello.accountObject.createService({ name: "hello" }, actor));

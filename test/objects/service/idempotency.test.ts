@@ -1,24 +1,20 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { idempotencyKeptMs } from "../../../src/domain/limits.ts";
 import type { Idempotency } from "../../../src/objects/contract.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { evict, freezeClock } from "../support/clock.ts";
-import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { evict } from "../../support/worker/clock.ts";
+import { test } from "../support/object-test.ts";
+import {
+  actor,
+  caller,
+  code,
+  connectParams,
+  digestNumber,
+  type Hello,
+  setUpPinned,
+  value,
+} from "../support/service.ts";
 
 const once: Idempotency = { key: "retry-1", requestHash: "a" };
 const otherBody: Idempotency = { key: "retry-1", requestHash: "b" };
@@ -39,9 +35,10 @@ function recordsOf(hello: Hello): Promise<unknown[]> {
 }
 
 describe("a connect that is sent again", () => {
-  test("is answered as the first time and starts nothing, whatever has happened since", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is answered as the first time and starts nothing, whatever has happened since", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const first = value(await connect(hello, once));
     const [live] = value(await hello.service().liveBackends());
     value(await hello.report(first.backendId, live?.info.fencingToken ?? 0, "terminated"));
@@ -52,18 +49,17 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([]);
   });
 
-  test("with another body is idempotency_mismatch and starts nothing", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("with another body is idempotency_mismatch and starts nothing", async ({ pinned: hello }) => {
     const { backendId } = value(await connect(hello, once));
     expect(code(await connect(hello, otherBody))).toBe("idempotency_mismatch");
     expect(await idsOfLive(hello)).toEqual([backendId]);
     expect(value(await connect(hello, { key: "retry-2", requestHash: "b" })).backendId).not.toBe(backendId);
   });
 
-  test("while the first is still running is idempotency_in_progress, and the first's answer after it", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("while the first is still running is idempotency_in_progress, and the first's answer after it", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
     const running = connect(hello, once);
@@ -80,9 +76,9 @@ describe("a connect that is sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  test("after the object went down in the middle of the first finds the backend that was decided", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("after the object went down in the middle of the first finds the backend that was decided", async ({
+    pinned: hello,
+  }) => {
     const { backendId } = value(await connect(hello, once));
     // What a crash leaves that comes after the decision and before the cluster's answer.
     await runInDurableObject(hello.service(), (_, { storage }) => {
@@ -94,9 +90,9 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([backendId]);
   });
 
-  test("after the object went down and the backend has ended says so, and starts no other", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("after the object went down and the backend has ended says so, and starts no other", async ({
+    pinned: hello,
+  }) => {
     const { backendId } = value(await connect(hello, once));
     await runInDurableObject(hello.service(), (_, { storage }) => {
       storage.sql.exec("UPDATE idempotency SET result = NULL");
@@ -112,16 +108,13 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([]);
   });
 
-  test("is decided anew after a failure that started nothing", async () => {
-    const hello = await setUp();
+  test("is decided anew after a failure that started nothing", async ({ hello }) => {
     expect(code(await connect(hello, once))).toBe("image_not_found");
     await hello.push(1, "latest");
     expect(value(await connect(hello, once)).spawned).toBe(true);
   });
 
-  test("is told the cluster's refusal again, without asking it again", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is told the cluster's refusal again, without asking it again", async ({ pinned: hello, cluster }) => {
     cluster.script(409);
     const first = await connect(hello, once);
     expect(code(first)).toBe("cluster_refused");
@@ -129,9 +122,8 @@ describe("a connect that is sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  test("gets the URL that the cluster told only after the first answer had failed", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("gets the URL that the cluster told only after the first answer had failed", async ({ cluster }) => {
+    const hello = await setUpPinned({ template: null });
     cluster.script(500);
     const first = await connect(hello, once);
     const id = String(first.ok ? "" : first.error.details?.backend_id);
@@ -145,9 +137,7 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([id]);
   });
 
-  test("24 h later is a new request, and nothing is kept of the old ones", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("24 h later is a new request, and nothing is kept of the old ones", async ({ pinned: hello }) => {
     const first = value(await connect(hello, once));
     value(await connect(hello, { key: "retry-2", requestHash: "a" }));
     vi.setSystemTime(Date.now() + idempotencyKeptMs - 1);
@@ -157,9 +147,7 @@ describe("a connect that is sent again", () => {
     expect(await recordsOf(hello)).toEqual([{ key: "retry-1" }]);
   });
 
-  test("many times at once starts one backend", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("many times at once starts one backend", async ({ pinned: hello }) => {
     const all = await Promise.all(Array.from({ length: 10 }, () => connect(hello, once)));
     const answers = new Set(all.map((result) => (result.ok ? result.value.backendId : result.error.code)));
     expect(await idsOfLive(hello)).toHaveLength(1);
@@ -207,10 +195,9 @@ describe("a creation that is sent again", () => {
     ],
   ];
 
-  test.each(creations)(
+  test.for(creations)(
     "%s is answered as the first time, and refused with another body",
-    async (_, create) => {
-      const hello = await setUp();
+    async ([_, create], { hello }) => {
       const first = await create(hello, once);
       expect(first).toMatchObject({ ok: true });
       vi.setSystemTime(Date.now() + 60_000);
@@ -224,8 +211,7 @@ describe("a creation that is sent again", () => {
     },
   );
 
-  test("succeeds after a failure, which is not kept", async () => {
-    const hello = await setUp();
+  test("succeeds after a failure, which is not kept", async ({ hello }) => {
     const create = () =>
       hello.service().createEnvironment({ name: "prod", image: "v1" }, { ...caller, idempotency: once });
     expect(code(await create())).toBe("image_not_found");
@@ -233,8 +219,9 @@ describe("a creation that is sent again", () => {
     expect(value(await create()).digest).toBe(digestNumber(1));
   });
 
-  test("while the first creation of a service is still running is idempotency_in_progress", async () => {
-    const hello = await setUp();
+  test("while the first creation of a service is still running is idempotency_in_progress", async ({
+    hello,
+  }) => {
     const [first, second] = await Promise.all([
       hello.accountObject.createService({ name: "new" }, actor, once),
       hello.accountObject.createService({ name: "new" }, actor, once),

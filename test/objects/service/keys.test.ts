@@ -1,25 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { describe, expect, vi } from "vitest";
+import { evict } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { registrationOf } from "../support/agent.ts";
-import { evict, freezeClock } from "../support/clock.ts";
-import { actor, caller, code, connectParams, setUp, value } from "../support/service.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, connectParams, setUpPinned, value } from "../support/service.ts";
 
 /** A service whose first backend holds the key `doc`. */
 async function setUpHolder() {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+  const hello = await setUpPinned();
   const { backendId } = value(await hello.connect({ key: "doc" }));
   const [live] = value(await hello.service().liveBackends());
   const fencingToken = live?.info.fencingToken ?? 0;
@@ -35,7 +24,7 @@ async function setUpHolder() {
  * Freezes timeouts too and begins a connect that has to wait.
  * @returns once it waits, the connect's answer to come
  */
-async function connectThatWaits(hello: Awaited<ReturnType<typeof setUpHolder>>) {
+async function connectThatWaits(cluster: ScriptedCluster, hello: Awaited<ReturnType<typeof setUpHolder>>) {
   await cluster.settledOf("backend.terminate", 1);
   await cluster.quiet();
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
@@ -45,9 +34,10 @@ async function connectThatWaits(hello: Awaited<ReturnType<typeof setUpHolder>>) 
 }
 
 describe("a held key", () => {
-  test("is handed out to whoever connects with it, with the same secret token and URL", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is handed out to whoever connects with it, with the same secret token and URL", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const first = value(await hello.connect({ key: "doc" }));
     const second = value(await hello.connect({ key: "doc" }));
     expect(first.spawned).toBe(true);
@@ -86,9 +76,7 @@ describe("a held key", () => {
     expect(here.backendId).toBe(hello.backendId);
   });
 
-  test("is given to one backend, however many ask for it at once", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is given to one backend, however many ask for it at once", async ({ pinned: hello }) => {
     const all = await Promise.all(Array.from({ length: 20 }, () => hello.connect({ key: "doc" })));
     const connections = all.map(value);
     expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);
@@ -111,7 +99,7 @@ describe("a held key", () => {
 });
 
 describe("spawn: false", () => {
-  test("finds the holder and never starts a backend", async () => {
+  test("finds the holder and never starts a backend", async ({ cluster }) => {
     const hello = await setUpHolder();
     expect(value(await hello.connect({ key: "doc", spawn: null })).backendId).toBe(hello.backendId);
     expect(code(await hello.connect({ key: "other", spawn: null }))).toBe("key_not_held");
@@ -123,10 +111,10 @@ describe("spawn: false", () => {
 });
 
 describe("a key whose holder is ending", () => {
-  test("is waited for, and given to a new backend when the end is reported", async () => {
+  test("is waited for, and given to a new backend when the end is reported", async ({ cluster }) => {
     const hello = await setUpHolder();
     await hello.terminate();
-    const { answer } = await connectThatWaits(hello);
+    const { answer } = await connectThatWaits(cluster, hello);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
     value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
     const connection = value(await answer);
@@ -144,10 +132,10 @@ describe("a key whose holder is ending", () => {
     expect(value(await answer).spawned).toBe(true);
   });
 
-  test("is given to one backend when many wait for it", async () => {
+  test("is given to one backend when many wait for it", async ({ cluster }) => {
     const hello = await setUpHolder();
     await hello.terminate();
-    const { answer } = await connectThatWaits(hello);
+    const { answer } = await connectThatWaits(cluster, hello);
     const others = Array.from({ length: 4 }, () => hello.connect({ key: "doc" }));
     await vi.waitUntil(() => vi.getTimerCount() === 5);
     value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
@@ -156,10 +144,10 @@ describe("a key whose holder is ending", () => {
     expect(connections.filter(({ spawned }) => spawned)).toHaveLength(1);
   });
 
-  test("is waited for 10 s, and then refused with key_terminating and Retry-After", async () => {
+  test("is waited for 10 s, and then refused with key_terminating and Retry-After", async ({ cluster }) => {
     const hello = await setUpHolder();
     await hello.terminate();
-    const { answer } = await connectThatWaits(hello);
+    const { answer } = await connectThatWaits(cluster, hello);
     // A timeout belongs to the object that set it, and has to fire in there.
     await runInDurableObject(hello.service(), () => {
       vi.advanceTimersByTime(10_000);
@@ -173,11 +161,11 @@ describe("a key whose holder is ending", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  test("is given to a new backend when Slipway itself takes the holder as ended", async () => {
+  test("is given to a new backend when Slipway itself takes the holder as ended", async ({ cluster }) => {
     const hello = await setUpHolder();
     value(await hello.service().terminate(hello.backendId, true, actor));
     await cluster.settledOf("backend.terminate", 1);
-    const { answer } = await connectThatWaits(hello);
+    const { answer } = await connectThatWaits(cluster, hello);
     value(await hello.service().clusterLost("main", await registrationOf(hello)));
     expect(value(await answer).spawned).toBe(true);
   });

@@ -1,28 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { nudgeEveryMs } from "../../../src/domain/limits.ts";
 import { Nudges } from "../../../src/objects/service/feed/nudges.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { evict, freezeClock } from "../support/clock.ts";
+import { evict } from "../../support/worker/clock.ts";
 import { followObject } from "../support/follow.ts";
-import { actor, caller, setUp, value } from "../support/service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import { actor, caller, type Hello, value } from "../support/service.ts";
 
 const soon = { timeout: 5_000, interval: 5 };
 const followNews = (hello: Hello) => followObject<ServiceNudge>(hello.service(), "/follow/news");
 
 describe("a follower of a service", () => {
-  test.each<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
+  test.for<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
     ["a spawn", (hello) => hello.connect(), ["backends"]],
     ["a pin", (hello) => hello.service().pin("default", { image: "latest" }, caller), ["environments"]],
     ["a push", (hello) => hello.push(2, "latest"), ["environments", "images"]],
@@ -32,17 +21,13 @@ describe("a follower of a service", () => {
       ["environments"],
     ],
     ["its removal", (hello) => hello.service().remove(), ["backends", "environments", "images"]],
-  ])("is told once of %s", async (_, change, changed) => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  ])("is told once of %s", async ([_, change, changed], { pinned: hello }) => {
     const told = await followNews(hello);
     await change(hello);
     await vi.waitFor(() => expect(told).toEqual([{ changed }]), soon);
   });
 
-  test("is told of a status that the service is told of, and of an end", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is told of a status that the service is told of, and of an end", async ({ pinned: hello }) => {
     const { backendId } = value(await hello.connect());
     for (const status of ["ready", "terminated"] as const) {
       const told = await followNews(hello);
@@ -51,17 +36,14 @@ describe("a follower of a service", () => {
     }
   });
 
-  test("is still told after the service was evicted", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is still told after the service was evicted", async ({ pinned: hello }) => {
     const told = await followNews(hello);
     await evict(hello.service());
     value(await hello.connect());
     await vi.waitFor(() => expect(told).toEqual([{ changed: ["backends"] }]), soon);
   });
 
-  test("is refused where the service is removed", async () => {
-    const hello = await setUp();
+  test("is refused where the service is removed", async ({ hello }) => {
     value(await hello.service().remove());
     expect((await hello.service().fetch("http://object.test/follow/news")).status).toBe(404);
   });

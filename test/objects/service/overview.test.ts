@@ -1,17 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { recentPinsShown } from "../../../src/domain/limits.ts";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock } from "../support/clock.ts";
+import { test } from "../support/object-test.ts";
 import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
 
 /** A service with two images, and the environments `default` (on `v1`) and `prod` (on `v2`). */
 async function setUpTwo() {

@@ -1,18 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { freezeClock } from "../support/clock.ts";
-import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-beforeEach(() => {
-  freezeClock();
-  startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { describe, expect, vi } from "vitest";
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, digestNumber, type Hello, value } from "../support/service.ts";
 
 /** The digest that a spawn which begins now is decided to run. */
 async function spawnedDigest(hello: Hello, environment?: string): Promise<string> {
@@ -36,17 +24,14 @@ function messageOf(result: { ok: boolean; error?: { message: string } }): string
 }
 
 describe("what a spawn runs", () => {
-  test("is the most recent `latest` in an environment that was never pinned", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is the most recent `latest` in an environment that was never pinned", async ({ pinned: hello }) => {
     await hello.push(2, "v2");
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
     await hello.push(3, "latest");
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 
-  test("follows a tag from the very next spawn after a push with it", async () => {
-    const hello = await setUp();
+  test("follows a tag from the very next spawn after a push with it", async ({ hello }) => {
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1"));
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
@@ -55,16 +40,13 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(2));
   });
 
-  test("stays what a digest pin says, whatever is pushed after it", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("stays what a digest pin says, whatever is pushed after it", async ({ pinned: hello }) => {
     value(await pin(hello, "default", digestNumber(1)));
     await hello.push(2, "latest");
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
   });
 
-  test("is each environment's own", async () => {
-    const hello = await setUp();
+  test("is each environment's own", async ({ hello }) => {
     await hello.push(1, "v1");
     await hello.push(2, "v2");
     await addEnvironment(hello, "staging", "v2");
@@ -74,8 +56,9 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello, "prod")).toBe(digestNumber(1));
   });
 
-  test("does not change when a late notification says that it was pushed before the one the tag stands on", async () => {
-    const hello = await setUp();
+  test("does not change when a late notification says that it was pushed before the one the tag stands on", async ({
+    hello,
+  }) => {
     const notify = (n: number, pushedAt: string) =>
       hello.service().recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, caller);
     value(await notify(1, "2029-05-01T12:00:00Z"));
@@ -85,8 +68,7 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
   });
 
-  test("is what arrived last where one of two pushes does not say when it happened", async () => {
-    const hello = await setUp();
+  test("is what arrived last where one of two pushes does not say when it happened", async ({ hello }) => {
     const claimed = { digest: digestNumber(1), tag: "latest", pushed_at: "2039-01-01T00:00:00Z" };
     value(await hello.service().recordImage(claimed, caller));
     await hello.push(2, "latest");
@@ -98,8 +80,9 @@ describe("what a spawn runs", () => {
 });
 
 describe("a pin", () => {
-  test("to a tag or a digest that was never pushed is refused, names the nearest tags and changes nothing", async () => {
-    const hello = await setUp();
+  test("to a tag or a digest that was never pushed is refused, names the nearest tags and changes nothing", async ({
+    hello,
+  }) => {
     await hello.push(1, "v1.0.1");
     await hello.push(2, "v1.0.2");
     await hello.push(3, "nightly");
@@ -116,8 +99,7 @@ describe("a pin", () => {
     expect(value(await hello.service().history("default", { limit: 50 })).items).toHaveLength(2);
   });
 
-  test("of an environment that does not exist is refused with those that do", async () => {
-    const hello = await setUp();
+  test("of an environment that does not exist is refused with those that do", async ({ hello }) => {
     await hello.push(1, "v1");
     await addEnvironment(hello, "prod", "v1");
     const refused = await pin(hello, "prdo", "v1");
@@ -125,8 +107,7 @@ describe("a pin", () => {
     expect(messageOf(refused)).toContain("`default`, `prod`");
   });
 
-  test("counts revisions from 1 without a gap, also when it pins the same image again", async () => {
-    const hello = await setUp();
+  test("counts revisions from 1 without a gap, also when it pins the same image again", async ({ hello }) => {
     await hello.push(1, "v1");
     for (const revision of [2, 3, 4]) {
       expect(value(await pin(hello, "default", "v1"))).toMatchObject({
@@ -139,8 +120,9 @@ describe("a pin", () => {
     }
   });
 
-  test("under another If-Match is refused with the current revision, and goes through under that one", async () => {
-    const hello = await setUp();
+  test("under another If-Match is refused with the current revision, and goes through under that one", async ({
+    hello,
+  }) => {
     await hello.push(1, "v1");
     value(await pin(hello, "default", "v1", 1));
     const refused = await pin(hello, "default", "v1", 1);
@@ -151,8 +133,9 @@ describe("a pin", () => {
     expect(value(await pin(hello, "default", "v1", 2)).revision).toBe(3);
   });
 
-  test("is not the only change that If-Match makes conditional: settings and deletion are, too", async () => {
-    const hello = await setUp();
+  test("is not the only change that If-Match makes conditional: settings and deletion are, too", async ({
+    hello,
+  }) => {
     await addEnvironment(hello, "prod");
     const settings = { max_idle_seconds: 0 };
     expect(
@@ -167,8 +150,7 @@ describe("a pin", () => {
     value(await hello.service().deleteEnvironment("prod", { ...caller, ifMatch: 1 }));
   });
 
-  test("of two at once under the same If-Match is made once", async () => {
-    const hello = await setUp();
+  test("of two at once under the same If-Match is made once", async ({ hello }) => {
     await hello.push(1, "v1");
     const results = await Promise.all([
       pin(hello, "default", "v1", 1),
@@ -180,8 +162,7 @@ describe("a pin", () => {
     ]);
   });
 
-  test("by a token of other environments is refused", async () => {
-    const hello = await setUp();
+  test("by a token of other environments is refused", async ({ hello }) => {
     await hello.push(1, "v1");
     const narrowed = { ...caller, actor: { ...actor, environments: ["staging"] } };
     const refused = await hello.service().pin(undefined, { image: "v1" }, narrowed);
@@ -190,8 +171,9 @@ describe("a pin", () => {
 });
 
 describe("the history of an environment", () => {
-  test("tells what each revision pinned and resolved to then, who did it, when and why", async () => {
-    const hello = await setUp();
+  test("tells what each revision pinned and resolved to then, who did it, when and why", async ({
+    hello,
+  }) => {
     await hello.push(1, "v1");
     vi.setSystemTime("2030-01-02T03:04:05Z");
     const by = { ...caller, actor: { tokenId: "anothertoken", tokenName: "ci" } };
@@ -218,8 +200,7 @@ describe("the history of an environment", () => {
     ]);
   });
 
-  test("is read page by page, newest first", async () => {
-    const hello = await setUp();
+  test("is read page by page, newest first", async ({ hello }) => {
     await hello.push(1, "v1");
     for (let i = 0; i < 4; i++) value(await pin(hello, "default", "v1"));
     const first = value(await hello.service().history("default", { limit: 2 }));
@@ -237,9 +218,7 @@ describe("the history of an environment", () => {
 });
 
 describe("a service with several environments", () => {
-  test("refuses a spawn and a pin that name none, and lists them", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("refuses a spawn and a pin that name none, and lists them", async ({ pinned: hello }) => {
     await addEnvironment(hello, "prod");
     for (const refused of [await hello.connect(), await pin(hello, undefined, "latest")]) {
       expect(code(refused)).toBe("environment_required");
@@ -248,9 +227,7 @@ describe("a service with several environments", () => {
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
-  test("uses its default environment where it has been given one", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("uses its default environment where it has been given one", async ({ pinned: hello }) => {
     await addEnvironment(hello, "prod");
     value(await hello.service().patch({ default_environment: "prod" }, actor));
     expect(value(await hello.connect()).environment).toBe("prod");

@@ -1,24 +1,13 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { attemptsFlushedWithinMs } from "../../../src/domain/limits.ts";
 import { clusterStub } from "../../../src/objects/stubs.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { passTime } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
 
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
 const down = () => new Response("down", { status: 500 });
 
 function deliveries(hello: Hello) {
@@ -40,31 +29,30 @@ function deliveries(hello: Hello) {
   };
 }
 
-async function ready(options: Parameters<typeof setUp>[0] = {}) {
-  const hello = await setUp(options);
-  await hello.push(1, "latest");
+async function ready(cluster: ScriptedCluster, options: Parameters<typeof setUpPinned>[0] = {}) {
+  const hello = await setUpPinned(options);
   await cluster.settledOf("image.pinned", 1);
   return { hello, ...deliveries(hello) };
 }
 
 /** A backend whose spawn was acknowledged, and is in the log. */
-async function acknowledged() {
-  const system = await ready();
+async function acknowledged(cluster: ScriptedCluster) {
+  const system = await ready(cluster);
   const { backendId } = value(await system.hello.connect({ key: "doc" }));
   await system.logged("backend.spawn");
   return { ...system, backendId, id: `${backendId}_spawn` };
 }
 
-const webhookIds = (type: Parameters<ScriptedCluster["of"]>[0]) =>
+const webhookIds = (cluster: ScriptedCluster, type: Parameters<ScriptedCluster["of"]>[0]) =>
   cluster.of(type).map(({ headers }) => headers["webhook-id"]);
 
 describe("a spawn that was acknowledged, sent again", () => {
-  test("carries the same id and data, and is recorded with the next number", async () => {
-    const { redeliver, attemptsOf, id } = await acknowledged();
+  test("carries the same id and data, and is recorded with the next number", async ({ cluster }) => {
+    const { redeliver, attemptsOf, id } = await acknowledged(cluster);
     const answer = value(await redeliver(id));
     expect(answer).toMatchObject({ attempt: 2, status: 200, error: null });
     expect(value(await redeliver(id)).attempt).toBe(3);
-    expect(webhookIds("backend.spawn")).toEqual([id, id, id]);
+    expect(webhookIds(cluster, "backend.spawn")).toEqual([id, id, id]);
     expect(new Set(cluster.of("backend.spawn").map(({ message }) => JSON.stringify(message.data))).size).toBe(
       1,
     );
@@ -75,10 +63,10 @@ describe("a spawn that was acknowledged, sent again", () => {
     ]);
   });
 
-  test.each([409, 500])(
+  test.for([409, 500])(
     "and answered with %i leaves its backend as it was, and is not repeated",
-    async (status) => {
-      const { hello, redeliver, list, backendId, id } = await acknowledged();
+    async (status, { cluster }) => {
+      const { hello, redeliver, list, backendId, id } = await acknowledged(cluster);
       cluster.script(status);
       expect(value(await redeliver(id))).toMatchObject({ status, error: expect.any(String) });
       await passTime(hello.service(), 60_000);
@@ -90,8 +78,8 @@ describe("a spawn that was acknowledged, sent again", () => {
     },
   );
 
-  test("twice at once is one attempt, which both receive", async () => {
-    const { redeliver, id } = await acknowledged();
+  test("twice at once is one attempt, which both receive", async ({ cluster }) => {
+    const { redeliver, id } = await acknowledged(cluster);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
     const both = [redeliver(id), redeliver(id)];
@@ -102,8 +90,8 @@ describe("a spawn that was acknowledged, sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  test("is not overtaken by a termination that is asked for meanwhile", async () => {
-    const { hello, redeliver, backendId, id } = await acknowledged();
+  test("is not overtaken by a termination that is asked for meanwhile", async ({ cluster }) => {
+    const { hello, redeliver, backendId, id } = await acknowledged(cluster);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
     const again = redeliver(id);
@@ -115,8 +103,8 @@ describe("a spawn that was acknowledged, sent again", () => {
     await cluster.settledOf("backend.terminate", 1);
   });
 
-  test("is refused once its backend is ending, and after its end", async () => {
-    const { hello, redeliver, backendId, id } = await acknowledged();
+  test("is refused once its backend is ending, and after its end", async ({ cluster }) => {
+    const { hello, redeliver, backendId, id } = await acknowledged(cluster);
     value(await hello.service().terminate(backendId, false, actor));
     expect(code(await redeliver(id))).toBe("delivery_over");
     value(await hello.report(backendId, 1, "terminated"));
@@ -130,8 +118,8 @@ describe("a spawn that was acknowledged, sent again", () => {
 });
 
 describe("a spawn that is still to be delivered, sent again", () => {
-  test("is the next attempt of its schedule, before its time", async () => {
-    const { hello, redeliver, logged } = await ready();
+  test("is the next attempt of its schedule, before its time", async ({ cluster }) => {
+    const { hello, redeliver, logged } = await ready(cluster);
     cluster.always(down);
     const { backendId } = value(await hello.connect({ key: "doc" }));
     const [id = ""] = await logged("backend.spawn");
@@ -144,8 +132,8 @@ describe("a spawn that is still to be delivered, sent again", () => {
     expect(await notEnded(hello)).toEqual([backendId]);
   });
 
-  test("joins the attempt that is under way", async () => {
-    const { hello, redeliver, logged } = await ready();
+  test("joins the attempt that is under way", async ({ cluster }) => {
+    const { hello, redeliver, logged } = await ready(cluster);
     cluster.script(500);
     value(await hello.connect());
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -158,8 +146,8 @@ describe("a spawn that is still to be delivered, sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  test("and refused ends its backend as any other attempt would", async () => {
-    const { hello, redeliver, logged } = await ready();
+  test("and refused ends its backend as any other attempt would", async ({ cluster }) => {
+    const { hello, redeliver, logged } = await ready(cluster);
     cluster.script(500);
     value(await hello.connect());
     cluster.always(down);
@@ -172,8 +160,10 @@ describe("a spawn that is still to be delivered, sent again", () => {
   });
 });
 
-test("a spawn that was acknowledged without a URL learns it from the answer to its repetition", async () => {
-  const { hello, redeliver, logged } = await ready({ template: null });
+test("a spawn that was acknowledged without a URL learns it from the answer to its repetition", async ({
+  cluster,
+}) => {
+  const { hello, redeliver, logged } = await ready(cluster, { template: null });
   cluster.script(() => {
     throw new TypeError("connection closed");
   });
@@ -187,8 +177,8 @@ test("a spawn that was acknowledged without a URL learns it from the answer to i
 });
 
 describe("a termination sent again", () => {
-  async function terminating(...answers: (number | (() => Response))[]) {
-    const system = await ready();
+  async function terminating(cluster: ScriptedCluster, ...answers: (number | (() => Response))[]) {
+    const system = await ready(cluster);
     const { backendId } = value(await system.hello.connect());
     cluster.script(...answers);
     value(await system.hello.service().terminate(backendId, false, actor));
@@ -196,20 +186,20 @@ describe("a termination sent again", () => {
     return { ...system, backendId, id: `${backendId}_terminate_soft` };
   }
 
-  test("while it is still to be delivered, is attempted now instead of later", async () => {
-    const { hello, redeliver, logged, id } = await terminating(() => {
+  test("while it is still to be delivered, is attempted now instead of later", async ({ cluster }) => {
+    const { hello, redeliver, logged, id } = await terminating(cluster, () => {
       return new Response(null, { status: 503, headers: { "retry-after": "300" } });
     });
     await logged("backend.terminate");
     expect(cluster.of("backend.terminate")).toHaveLength(1);
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
-    expect(webhookIds("backend.terminate")).toEqual([id, id]);
+    expect(webhookIds(cluster, "backend.terminate")).toEqual([id, id]);
     await passTime(hello.service(), 1_000);
     expect(cluster.of("backend.terminate")).toHaveLength(2);
   });
 
-  test("after it was delivered, is delivered anew until its backend has ended", async () => {
-    const { hello, redeliver, logged, backendId, id } = await terminating();
+  test("after it was delivered, is delivered anew until its backend has ended", async ({ cluster }) => {
+    const { hello, redeliver, logged, backendId, id } = await terminating(cluster);
     await logged("backend.terminate");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
     const [first, again] = cluster.of("backend.terminate").map(({ message }) => message.data);
@@ -218,8 +208,8 @@ describe("a termination sent again", () => {
     expect(code(await redeliver(id))).toBe("delivery_over");
   });
 
-  test("joins the attempt that is under way", async () => {
-    const { hello, redeliver, logged, id } = await terminating(500);
+  test("joins the attempt that is under way", async ({ cluster }) => {
+    const { hello, redeliver, logged, id } = await terminating(cluster, 500);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));
     await logged("backend.terminate");
@@ -233,23 +223,23 @@ describe("a termination sent again", () => {
 });
 
 describe("an image.pinned sent again", () => {
-  test("carries the same id and data while the environment's pin is that one", async () => {
-    const { redeliver, logged } = await ready();
+  test("carries the same id and data while the environment's pin is that one", async ({ cluster }) => {
+    const { redeliver, logged } = await ready(cluster);
     const [id = ""] = await logged("image.pinned");
     expect(value(await redeliver(id))).toMatchObject({ attempt: 2, status: 200 });
-    expect(webhookIds("image.pinned")).toEqual([id, id]);
+    expect(webhookIds(cluster, "image.pinned")).toEqual([id, id]);
     const [first, again] = cluster.of("image.pinned").map(({ message }) => message.data);
     expect(again).toEqual(first);
   });
 
-  test.each([
+  test.for<[when: string, change: (hello: Hello) => Promise<unknown>]>([
     ["another image has the tag", (hello: Hello) => hello.push(2, "latest")],
     [
       "the environment was pinned anew",
       async (hello: Hello) => value(await hello.service().pin("default", { image: digestNumber(1) }, caller)),
     ],
-  ])("is refused once %s, and nothing is sent", async (_, change) => {
-    const { hello, redeliver, logged } = await ready();
+  ])("is refused once %s, and nothing is sent", async ([_, change], { cluster }) => {
+    const { hello, redeliver, logged } = await ready(cluster);
     const [id = ""] = await logged("image.pinned");
     await change(hello);
     await cluster.quiet();
@@ -260,15 +250,15 @@ describe("an image.pinned sent again", () => {
 });
 
 describe("what is no delivery of a service", () => {
-  test("is not found where the log has none of the id", async () => {
-    const { redeliver } = await ready();
+  test("is not found where the log has none of the id", async ({ cluster }) => {
+    const { redeliver } = await ready(cluster);
     for (const id of ["0000000000000_spawn", "pinned_x", "", "x".repeat(5000)]) {
       expect(code(await redeliver(id))).toBe("delivery_not_found");
     }
   });
 
-  test("is over where it is a ping", async () => {
-    const { hello, redeliver, list } = await ready();
+  test("is over where it is a ping", async ({ cluster }) => {
+    const { hello, redeliver, list } = await ready(cluster);
     value(await hello.accountObject.testCluster("main"));
     const [ping] = await list();
     expect(code(await redeliver(ping?.id ?? ""))).toBe("delivery_over");

@@ -1,23 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
-import { setUp, value } from "../support/service.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { describe, expect, vi } from "vitest";
+import { evict, passTime } from "../../support/worker/clock.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { test } from "../support/object-test.ts";
+import { setUpPinned, value } from "../support/service.ts";
 
 /** A backend with a key whose cluster was sent the spawn once and gave no good answer. */
-async function spawnedInVain() {
-  const hello = await setUp();
-  await hello.push(1, "latest");
+async function spawnedInVain(cluster: ScriptedCluster) {
+  const hello = await setUpPinned();
   cluster.script(500);
   const { backendId } = value(await hello.connect({ key: "doc" }));
   const [live] = value(await hello.service().liveBackends());
@@ -38,8 +27,8 @@ async function spawnedInVain() {
 }
 
 describe("a spawn that had to be repeated, and whose cluster then shows that it has it", () => {
-  test("is not given up by an object that was evicted since", async () => {
-    const { hello, report, exhaust, holder, backendId } = await spawnedInVain();
+  test("is not given up by an object that was evicted since", async ({ cluster }) => {
+    const { hello, report, exhaust, holder, backendId } = await spawnedInVain(cluster);
     await report();
     await evict(hello.service());
     await exhaust();
@@ -47,8 +36,8 @@ describe("a spawn that had to be repeated, and whose cluster then shows that it 
     expect(await holder()).toMatchObject({ backendId, spawned: false });
   });
 
-  test("by an answer, is not given up by an object that was evicted since", async () => {
-    const { hello, exhaust, holder, backendId } = await spawnedInVain();
+  test("by an answer, is not given up by an object that was evicted since", async ({ cluster }) => {
+    const { hello, exhaust, holder, backendId } = await spawnedInVain(cluster);
     await passTime(hello.service(), 1_300);
     await cluster.settled(2);
     await evict(hello.service());
@@ -57,8 +46,8 @@ describe("a spawn that had to be repeated, and whose cluster then shows that it 
     expect(await holder()).toMatchObject({ backendId, spawned: false });
   });
 
-  test("is not repeated where the answer to an attempt is lost after that", async () => {
-    const { hello, report, exhaust, holder, backendId } = await spawnedInVain();
+  test("is not repeated where the answer to an attempt is lost after that", async ({ cluster }) => {
+    const { hello, report, exhaust, holder, backendId } = await spawnedInVain(cluster);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => new Response("broken off", { status: 500 })));
     await passTime(hello.service(), 1_300);

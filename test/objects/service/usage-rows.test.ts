@@ -1,25 +1,12 @@
 import { runInDurableObject } from "cloudflare:test";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { recoveryDelayMs } from "../../../src/domain/limits.ts";
 import type { Service } from "../../../src/objects/service/service.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { evict, passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
-import { evict, freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, connectParams, type setUp, value } from "../support/service.ts";
-import { day, minute, setUpWithImage, totals } from "../support/usage.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import { actor, caller, connectParams, type Hello, value } from "../support/service.ts";
+import { day, minute, totals } from "../support/usage.ts";
 
 function rows(hello: Hello): Promise<{ minute: number; environment: number; counts: string }[]> {
   return runInDurableObject(hello.service(), (_, { storage }) =>
@@ -67,8 +54,9 @@ function writesOf(hello: Hello, action: (service: Service) => Promise<unknown>) 
 }
 
 describe("counts are written", () => {
-  test("by the alarm that follows a spawn, one row for an environment's minute, and outlive the process", async () => {
-    const hello = await setUpWithImage();
+  test("by the alarm that follows a spawn, one row for an environment's minute, and outlive the process", async ({
+    pinned: hello,
+  }) => {
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc" }));
     expect(await rows(hello)).toEqual([]);
@@ -78,8 +66,7 @@ describe("counts are written", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, reused: 1 });
   });
 
-  test("once, and what comes later in the minute is added to them", async () => {
-    const hello = await setUpWithImage();
+  test("once, and what comes later in the minute is added to them", async ({ pinned: hello }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     await passTime(hello.service(), recoveryDelayMs);
@@ -91,8 +78,7 @@ describe("counts are written", () => {
     expect(await rows(hello)).toMatchObject([{ counts: "1 2 0 0 0 0" }]);
   });
 
-  test("in place of a row that cannot be read", async () => {
-    const hello = await setUpWithImage();
+  test("in place of a row that cannot be read", async ({ pinned: hello }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     await runInDurableObject(hello.service(), (_, { storage }) => {
@@ -104,8 +90,7 @@ describe("counts are written", () => {
     expect(await rows(hello)).toMatchObject([{ counts: "1 1 0 0 0 0" }]);
   });
 
-  test("in the minute they were counted in, however late", async () => {
-    const hello = await setUpWithImage();
+  test("in the minute they were counted in, however late", async ({ pinned: hello }) => {
     const at = Date.now();
     vi.setSystemTime(at + minute - 1);
     value(await hello.connect());
@@ -115,8 +100,7 @@ describe("counts are written", () => {
 });
 
 describe("counting costs", () => {
-  test("a spawn no row and no alarm but its own", async () => {
-    const hello = await setUpWithImage();
+  test("a spawn no row and no alarm but its own", async ({ pinned: hello }) => {
     // The first spawn reserves fencing tokens.
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
@@ -129,18 +113,18 @@ describe("counting costs", () => {
     ]);
   });
 
-  test("no row for a spawn that the cluster refuses either", async () => {
-    const hello = await setUpWithImage();
+  test("no row for a spawn that the cluster refuses either", async ({ pinned: hello, cluster }) => {
     value(await hello.connect());
     cluster.script(409);
     const writes = await writesOf(hello, (service) => service.connectBackend(connectParams(), caller));
     expect(writes.filter((write) => write.includes("usage"))).toEqual([]);
   });
 
-  test("reused connects one alarm within 60 s and one row, however many they are", async () => {
-    const hello = await setUpWithImage();
-    const { say, backendId } = await startBackend(hello, "doc");
-    await say({ status: "ready" });
+  test("reused connects one alarm within 60 s and one row, however many they are", async ({
+    pinned: hello,
+  }) => {
+    const { report, backendId } = await startBackend(hello, "doc");
+    await report({ status: "ready" });
     await passTime(hello.service(), recoveryDelayMs);
     expect(await alarmOf(hello)).toBeNull();
     const reuse = () =>
@@ -162,19 +146,17 @@ describe("counting costs", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, ready: 1, reused: 6 });
   });
 
-  test("an alarm within 60 s where a backend is ready long after its spawn", async () => {
-    const hello = await setUpWithImage();
-    const { say } = await startBackend(hello);
+  test("an alarm within 60 s where a backend is ready long after its spawn", async ({ pinned: hello }) => {
+    const { report } = await startBackend(hello);
     await passTime(hello.service(), recoveryDelayMs);
     vi.setSystemTime(Date.now() + 100_000);
-    await say({ status: "ready" });
+    await report({ status: "ready" });
     expect(await alarmOf(hello)).toBeLessThanOrEqual(Date.now() + minute);
   });
 });
 
 describe("what was counted is kept", () => {
-  test("for 30 days, and deleted after them once an hour", async () => {
-    const hello = await setUpWithImage();
+  test("for 30 days, and deleted after them once an hour", async ({ pinned: hello }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     const [kept] = await rows(hello);
@@ -200,8 +182,7 @@ describe("what was counted is kept", () => {
     expect((await rows(hello)).every(({ minute }) => minute > first)).toBe(true);
   });
 
-  test("and not deleted more than 10,000 rows at a time", async () => {
-    const hello = await setUpWithImage();
+  test("and not deleted more than 10,000 rows at a time", async ({ pinned: hello }) => {
     await insertRows(hello, Date.now() - 60 * day, 10_001);
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
@@ -212,8 +193,9 @@ describe("what was counted is kept", () => {
     expect((await rows(hello)).every(({ counts }) => !counts.startsWith("1 9"))).toBe(true);
   });
 
-  test("apart from what is counted for an environment that is made again with the name", async () => {
-    const hello = await setUpWithImage();
+  test("apart from what is counted for an environment that is made again with the name", async ({
+    pinned: hello,
+  }) => {
     const make = async () =>
       value(await hello.service().createEnvironment({ name: "prod", image: "latest" }, caller));
     await make();
@@ -230,8 +212,9 @@ describe("what was counted is kept", () => {
     expect(await totals(hello, "prod")).toEqual({});
   });
 
-  test("no longer than the service: one that is made again with its name begins with nothing", async () => {
-    const hello = await setUpWithImage();
+  test("no longer than the service: one that is made again with its name begins with nothing", async ({
+    pinned: hello,
+  }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     value(await hello.connect());

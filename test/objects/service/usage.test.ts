@@ -1,26 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { recoveryDelayMs, startupTimeoutSeconds } from "../../../src/domain/limits.ts";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
-import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, code, connectParams, setUp, value } from "../support/service.ts";
-import { day, lastHour, minute, setUpWithImage, totals } from "../support/usage.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  freezeClock();
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { test } from "../support/object-test.ts";
+import { actor, caller, code, connectParams, setUpPinned, value } from "../support/service.ts";
+import { day, lastHour, minute, totals } from "../support/usage.ts";
 
 describe("what is counted", () => {
-  test("a spawn is, in the minute and the environment in which it was decided", async () => {
-    const hello = await setUpWithImage();
+  test("a spawn is, in the minute and the environment in which it was decided", async ({ pinned: hello }) => {
     const at = Date.now();
     value(await hello.connect());
     const [usage] = await lastHour(hello);
@@ -32,25 +20,26 @@ describe("what is counted", () => {
     expect(usage?.startup).toBeNull();
   });
 
-  test("a connect that gets the live holder of its key is reused, not spawned", async () => {
-    const hello = await setUpWithImage();
+  test("a connect that gets the live holder of its key is reused, not spawned", async ({ pinned: hello }) => {
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc" }));
     value(await hello.connect({ key: "doc", spawn: null }));
     expect(await totals(hello)).toEqual({ spawned: 1, reused: 2 });
   });
 
-  test("a connect that repeats another with its idempotency key is not counted again", async () => {
-    const hello = await setUpWithImage();
+  test("a connect that repeats another with its idempotency key is not counted again", async ({
+    pinned: hello,
+  }) => {
     const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
     value(await hello.service().connectBackend(connectParams(), retried));
     value(await hello.service().connectBackend(connectParams(), retried));
     expect(await totals(hello)).toEqual({ spawned: 1 });
   });
 
-  test("a retry that finds the backend which its first request started is not reused", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("a retry that finds the backend which its first request started is not reused", async ({
+    cluster,
+  }) => {
+    const hello = await setUpPinned({ template: null });
     const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
     cluster.script(500, () => Response.json({ url: "https://backend.test" }));
     expect(code(await hello.service().connectBackend(connectParams(), retried))).toBe("cluster_unavailable");
@@ -61,8 +50,9 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ spawned: 1, refused: 1 });
   });
 
-  test("a connect that is refused for want of an image is, and bad input and mere questions are not", async () => {
-    const hello = await setUp();
+  test("a connect that is refused for want of an image is, and bad input and mere questions are not", async ({
+    hello,
+  }) => {
     expect(code(await hello.connect())).toBe("image_not_found");
     expect(code(await hello.connect({ environment: "prdo" }))).toBe("environment_not_found");
     expect(code(await hello.connect({ spawn: null }))).toBe("bad_request");
@@ -70,21 +60,22 @@ describe("what is counted", () => {
     expect(await totals(hello)).toEqual({ refused: 1 });
   });
 
-  test("a spawn that the cluster refuses is refused, and a backend that failed", async () => {
-    const hello = await setUpWithImage();
+  test("a spawn that the cluster refuses is refused, and a backend that failed", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(409);
     expect(code(await hello.connect())).toBe("cluster_refused");
     expect(await totals(hello)).toEqual({ spawned: 1, refused: 1, failed: 1 });
   });
 
-  test("a backend that becomes ready is, once, with the time that it took", async () => {
-    const hello = await setUpWithImage();
-    const { say } = await startBackend(hello);
-    await say({ status: "loading" });
-    await say({ status: "ready" });
-    await say({ status: "ready" });
-    await say({ status: "terminating", termination_reason: "swept" });
-    await say({ status: "terminated" });
+  test("a backend that becomes ready is, once, with the time that it took", async ({ pinned: hello }) => {
+    const { report } = await startBackend(hello);
+    await report({ status: "loading" });
+    await report({ status: "ready" });
+    await report({ status: "ready" });
+    await report({ status: "terminating", termination_reason: "swept" });
+    await report({ status: "terminated" });
     expect(await totals(hello)).toEqual({ spawned: 1, ready: 1 });
     const [usage] = await lastHour(hello);
     expect(usage?.startup?.count).toBe(1);
@@ -92,19 +83,20 @@ describe("what is counted", () => {
     expect(usage?.startup?.p50Ms).toBeLessThan(2_250);
   });
 
-  test.each([
+  test.for([
     ["is reported to have ended", ["terminated"]],
     ["is reported to be ending, and then to have ended", ["terminating", "terminated"]],
-  ] as const)("a backend that %s before it was ready has failed, once", async (_, steps) => {
-    const hello = await setUpWithImage();
-    const { say } = await startBackend(hello);
-    await say({ status: "loading" });
-    for (const status of steps) await say({ status });
-    expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
-  });
+  ] as const)(
+    "a backend that %s before it was ready has failed, once",
+    async ([_, steps], { pinned: hello }) => {
+      const { report } = await startBackend(hello);
+      await report({ status: "loading" });
+      for (const status of steps) await report({ status });
+      expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
+    },
+  );
 
-  test("a backend that outlives its startup timeout has failed", async () => {
-    const hello = await setUpWithImage();
+  test("a backend that outlives its startup timeout has failed", async ({ pinned: hello, cluster }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     await passTime(hello.service(), startupTimeoutSeconds * 1000);
@@ -114,8 +106,9 @@ describe("what is counted", () => {
 });
 
 describe("a question for usage", () => {
-  test("tells of the environments that its caller may see only, the oldest first", async () => {
-    const hello = await setUpWithImage();
+  test("tells of the environments that its caller may see only, the oldest first", async ({
+    pinned: hello,
+  }) => {
     for (const name of ["prod", "beta"]) {
       value(await hello.service().createEnvironment({ name, image: "latest" }, caller));
     }
@@ -126,15 +119,13 @@ describe("a question for usage", () => {
     expect(await named([])).toEqual([]);
   });
 
-  test("for too many steps is refused", async () => {
-    const hello = await setUp();
+  test("for too many steps is refused", async ({ hello }) => {
     const to = Date.now();
     const asked = await hello.service().usage({ from: to - day, to, stepMs: minute });
     expect(code(asked)).toBe("bad_request");
   });
 
-  test("to a service that does not exist is `service_not_found`", async () => {
-    const hello = await setUp();
+  test("to a service that does not exist is `service_not_found`", async ({ hello }) => {
     value(await hello.accountObject.deleteService("hello", actor));
     const to = Date.now();
     expect(code(await hello.service().usage({ from: to - minute, to, stepMs: minute }))).toBe(

@@ -1,35 +1,8 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
-
-let cluster: ScriptedCluster;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-01-01T00:00:00Z") });
-  cluster = startScriptedCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-/** Lets the clock run on to the next redelivery and the object do its work. */
-async function passTime(hello: Hello, ms: number): Promise<void> {
-  vi.setSystemTime(Date.now() + ms);
-  await runDurableObjectAlarm(hello.service());
-}
-
-/** Evicting waits by the clock, which must run while it does. */
-async function evict(hello: Hello): Promise<void> {
-  const now = Date.now();
-  vi.useRealTimers();
-  await evictDurableObject(hello.service());
-  vi.useFakeTimers({ toFake: ["Date"], now });
-}
+import { describe, expect, vi } from "vitest";
+import { evict, passTime } from "../../support/worker/clock.ts";
+import { test } from "../support/object-test.ts";
+import { caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
 
 async function statusOf(hello: Hello, backendId: string) {
   const record = value(await hello.shard(backendId).describe(hello.account, "hello", backendId));
@@ -37,8 +10,10 @@ async function statusOf(hello: Hello, backendId: string) {
 }
 
 describe("the spawn webhook", () => {
-  test("carries the digest, the pin and the fencing token, signed so that standardwebhooks verifies it", async () => {
-    const hello = await setUp();
+  test("carries the digest, the pin and the fencing token, signed so that standardwebhooks verifies it", async ({
+    hello,
+    cluster,
+  }) => {
     await hello.push(1, "v1");
     await hello.push(2, "latest");
     const connection = value(await hello.connect({ key: "doc", spawn: { env: { FOO: "bar" } } }));
@@ -66,10 +41,11 @@ describe("the spawn webhook", () => {
     expect(() => webhook.verify(delivery?.body ?? "", delivery?.headers ?? {})).toThrow(/timestamp/i);
   });
 
-  test("is verified by the standardwebhooks package, and not when a byte of it differs", async () => {
+  test("is verified by the standardwebhooks package, and not when a byte of it differs", async ({
+    cluster,
+  }) => {
     vi.useRealTimers();
-    const hello = await setUp();
-    await hello.push(1, "latest");
+    const hello = await setUpPinned();
     value(await hello.connect());
     const [delivery] = cluster.of("backend.spawn");
     const webhook = new Webhook(hello.signingSecret);
@@ -79,17 +55,18 @@ describe("the spawn webhook", () => {
     expect(() => webhook.verify(`${delivery?.body} `, delivery?.headers ?? {})).toThrow();
   });
 
-  test("is repeated with the same id after two 500s and starts nothing twice", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is repeated with the same id after two 500s and starts nothing twice", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(500, 500, 200);
     const connection = value(await hello.connect({ key: "doc" }));
     expect(connection.status).toBe("scheduled");
-    await passTime(hello, 1_300);
+    await passTime(hello.service(), 1_300);
     await cluster.settled(2);
-    await passTime(hello, 2_600);
+    await passTime(hello.service(), 2_600);
     await cluster.settled(3);
-    await passTime(hello, 60_000);
+    await passTime(hello.service(), 60_000);
     const deliveries = cluster.of("backend.spawn");
     expect(deliveries).toHaveLength(3);
     expect(new Set(deliveries.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
@@ -100,13 +77,14 @@ describe("the spawn webhook", () => {
     });
   });
 
-  test("is repeated after the object was evicted in the middle of its redeliveries", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is repeated after the object was evicted in the middle of its redeliveries", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(503, 200);
     const { backendId } = value(await hello.connect());
-    await evict(hello);
-    await passTime(hello, 1_300);
+    await evict(hello.service());
+    await passTime(hello.service(), 1_300);
     await cluster.settled(2);
     expect(cluster.of("backend.spawn").map(({ message }) => message.data)).toMatchObject([
       { backend_id: backendId },
@@ -114,13 +92,14 @@ describe("the spawn webhook", () => {
     ]);
   });
 
-  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is told to stop it", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is told to stop it", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.always(() => new Response("down", { status: 500 }));
     const { backendId } = value(await hello.connect({ key: "doc" }));
     for (const [i, seconds] of [1, 2, 4, 8, 16, 32].entries()) {
-      await passTime(hello, seconds * 1_200 + 1);
+      await passTime(hello.service(), seconds * 1_200 + 1);
       await cluster.settledOf("backend.spawn", i + 2);
     }
     await vi.waitFor(async () =>
@@ -140,19 +119,17 @@ describe("the spawn webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  test("waits as long as Retry-After says", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("waits as long as Retry-After says", async ({ pinned: hello, cluster }) => {
     cluster.script(() => new Response(null, { status: 429, headers: { "retry-after": "20" } }), 200);
     value(await hello.connect());
-    await passTime(hello, 5_000);
+    await passTime(hello.service(), 5_000);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
-    await passTime(hello, 16_000);
+    await passTime(hello.service(), 16_000);
     await cluster.settled(2);
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  test.each([
+  test.for<[what: string, answer: () => Response, message: string]>([
     [
       "409 with a message",
       () => Response.json({ error: { message: "no room left" } }, { status: 409 }),
@@ -164,33 +141,35 @@ describe("the spawn webhook", () => {
       () => Response.redirect("https://cluster.test/elsewhere", 308),
       "redirect",
     ],
-  ])("that is refused with %s ends the backend and tells the caller", async (_, answer, told) => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
-    cluster.script(answer);
-    const refused = await hello.connect({ key: "doc" });
-    expect(code(refused)).toBe("cluster_refused");
-    expect(refused.ok ? "" : refused.error.message).toContain(told);
-    expect(cluster.of("backend.spawn")).toHaveLength(1);
-    const id = String(refused.ok ? "" : refused.error.details?.backend_id);
-    await vi.waitFor(async () =>
-      expect(await statusOf(hello, id)).toMatchObject({
-        status: "terminated",
-        termination_reason: "internalerror",
-      }),
-    );
-    expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
-    expect(cluster.of("backend.terminate")).toHaveLength(0);
-  });
+  ])(
+    "that is refused with %s ends the backend and tells the caller",
+    async ([_, answer, told], { pinned: hello, cluster }) => {
+      cluster.script(answer);
+      const refused = await hello.connect({ key: "doc" });
+      expect(code(refused)).toBe("cluster_refused");
+      expect(refused.ok ? "" : refused.error.message).toContain(told);
+      expect(cluster.of("backend.spawn")).toHaveLength(1);
+      const id = String(refused.ok ? "" : refused.error.details?.backend_id);
+      await vi.waitFor(async () =>
+        expect(await statusOf(hello, id)).toMatchObject({
+          status: "terminated",
+          termination_reason: "internalerror",
+        }),
+      );
+      expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+      expect(cluster.of("backend.terminate")).toHaveLength(0);
+    },
+  );
 
-  test("that is refused late, after a lost reply, ends the backend there too", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("that is refused late, after a lost reply, ends the backend there too", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(() => {
       throw new TypeError("connection closed");
     }, 409);
     const { backendId } = value(await hello.connect());
-    await passTime(hello, 1_300);
+    await passTime(hello.service(), 1_300);
     await cluster.settledOf("backend.terminate", 1);
     expect(cluster.of("backend.terminate")[0]?.message.data).toMatchObject({
       backend_id: backendId,
@@ -198,9 +177,10 @@ describe("the spawn webhook", () => {
     });
   });
 
-  test("that a cluster without a template answers with nonsense ends the backend instead of handing out no URL", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("that a cluster without a template answers with nonsense ends the backend instead of handing out no URL", async ({
+    cluster,
+  }) => {
+    const hello = await setUpPinned({ template: null });
     for (const body of ["not json", '{"url":"javascript:alert(1)"}', '{"url":7}', "[]", ""]) {
       cluster.script(() => new Response(body));
       expect(code(await hello.connect())).toBe("cluster_bad_answer");
@@ -208,29 +188,28 @@ describe("the spawn webhook", () => {
     await cluster.settledOf("backend.terminate", 5);
   });
 
-  test("that a cluster with a template answers with nonsense is taken as accepted", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("that a cluster with a template answers with nonsense is taken as accepted", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     cluster.script(() => new Response("<html>"));
     const { backendId, baseUrl } = value(await hello.connect());
     expect(baseUrl).toBe(`https://${backendId}.cluster.test`);
   });
 
-  test("gives the cluster's own URL to whoever connects, and remembers it", async () => {
-    const hello = await setUp({ template: null });
-    await hello.push(1, "latest");
+  test("gives the cluster's own URL to whoever connects, and remembers it", async ({ cluster }) => {
+    const hello = await setUpPinned({ template: null });
     cluster.script(() => Response.json({ url: "https://b.example.com/x/" }));
     expect(value(await hello.connect({ key: "doc" })).baseUrl).toBe("https://b.example.com/x");
-    await evict(hello);
+    await evict(hello.service());
     expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
       spawned: false,
       baseUrl: "https://b.example.com/x",
     });
   });
 
-  test("of an async cluster is not waited for", async () => {
-    const hello = await setUp({ ack: "async" });
-    await hello.push(1, "latest");
+  test("of an async cluster is not waited for", async ({ cluster }) => {
+    const hello = await setUpPinned({ ack: "async" });
     const { promise, resolve } = Promise.withResolvers<Response>();
     cluster.script(() => promise);
     const { backendId } = value(await hello.connect());
@@ -239,24 +218,23 @@ describe("the spawn webhook", () => {
     await cluster.settled(1);
   });
 
-  test("is acknowledged by a status report when the answer was lost", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is acknowledged by a status report when the answer was lost", async ({ pinned: hello, cluster }) => {
     cluster.script(() => {
       throw new TypeError("connection closed");
     });
     const { backendId } = value(await hello.connect());
     value(await hello.report(backendId, 1, "loading"));
-    await passTime(hello, 1_300);
-    await passTime(hello, 5_000);
+    await passTime(hello.service(), 1_300);
+    await passTime(hello.service(), 5_000);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 });
 
 describe("the terminate webhook", () => {
-  test("is repeated until the cluster has it; the end itself is reported by the cluster", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is repeated until the cluster has it; the end itself is reported by the cluster", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(500, 200);
     value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
@@ -265,16 +243,14 @@ describe("the terminate webhook", () => {
       termination_reason: "external",
     });
     await cluster.settledOf("backend.terminate", 1);
-    await passTime(hello, 1_300);
+    await passTime(hello.service(), 1_300);
     await cluster.settledOf("backend.terminate", 2);
     expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
     value(await hello.report(backendId, 1, "terminated"));
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  test("that is answered with 404 ends the backend", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("that is answered with 404 ends the backend", async ({ pinned: hello, cluster }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(404);
     value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
@@ -284,9 +260,8 @@ describe("the terminate webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  test("does not overtake a spawn that is still on its way", async () => {
-    const hello = await setUp({ ack: "async" });
-    await hello.push(1, "latest");
+  test("does not overtake a spawn that is still on its way", async ({ cluster }) => {
+    const hello = await setUpPinned({ ack: "async" });
     const { promise, resolve } = Promise.withResolvers<Response>();
     cluster.script(() => promise);
     const { backendId } = value(await hello.connect());
@@ -296,16 +271,17 @@ describe("the terminate webhook", () => {
     await cluster.settledOf("backend.terminate", 1);
   });
 
-  test("becomes a hard one when a soft end does not come, and an unreported hard end is taken as one", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("becomes a hard one when a soft end does not come, and an unreported hard end is taken as one", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
     await cluster.settledOf("backend.terminate", 1);
-    await passTime(hello, 61_000);
+    await passTime(hello.service(), 61_000);
     await cluster.settledOf("backend.terminate", 2);
     expect(cluster.of("backend.terminate")[1]?.message.data).toMatchObject({ hard: true });
-    await passTime(hello, 31_000);
+    await passTime(hello.service(), 31_000);
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({
         status: "terminated",
@@ -316,9 +292,10 @@ describe("the terminate webhook", () => {
 });
 
 describe("image.pinned", () => {
-  test("is sent when a push or a pin moves what an environment resolves to, and only then", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("is sent when a push or a pin moves what an environment resolves to, and only then", async ({
+    pinned: hello,
+    cluster,
+  }) => {
     await cluster.settledOf("image.pinned", 1);
     await hello.push(2, "other");
     value(await hello.service().pin("default", { image: "other" }, caller));
@@ -331,8 +308,7 @@ describe("image.pinned", () => {
     ]);
   });
 
-  test("never holds a pin up, however the cluster behaves", async () => {
-    const hello = await setUp();
+  test("never holds a pin up, however the cluster behaves", async ({ hello, cluster }) => {
     cluster.always(() => new Promise<Response>(() => {}));
     await hello.push(1, "latest");
     const pinned = await hello.service().pin("default", { image: "latest" }, caller);
@@ -341,13 +317,11 @@ describe("image.pinned", () => {
 });
 
 describe("startup timeout", () => {
-  test("ends a backend hard that never becomes ready", async () => {
-    const hello = await setUp();
-    await hello.push(1, "latest");
+  test("ends a backend hard that never becomes ready", async ({ pinned: hello, cluster }) => {
     const { backendId } = value(await hello.connect());
     value(await hello.report(backendId, 1, "loading"));
-    await passTime(hello, 12_000);
-    await passTime(hello, 300_000);
+    await passTime(hello.service(), 12_000);
+    await passTime(hello.service(), 300_000);
     await cluster.settledOf("backend.terminate", 1);
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "hard-terminating",

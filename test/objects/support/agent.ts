@@ -3,9 +3,7 @@ import { env } from "cloudflare:workers";
 import { clusterStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
-import { actor, type setUp, value } from "./service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { actor, type Hello, value } from "./service.ts";
 
 /** Registers another cluster beside `main`. */
 export async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {

@@ -1,15 +1,12 @@
 import { vi } from "vitest";
 import type { StatusReportBody } from "../../../src/protocol/v3/agent.ts";
 import { type Follower, follow } from "./follow.ts";
-import { setUp, value } from "./service.ts";
+import { type Hello, setUpPinned, value } from "./service.ts";
 
-type Hello = Awaited<ReturnType<typeof setUp>>;
-
-/** An account with a service that has one backend, started without a key. */
-export async function setUpBackend() {
-  const hello = await setUp();
-  await hello.push(1, "latest");
-  return { ...hello, ...(await startBackend(hello)) };
+/** An account with a service that has one backend. */
+export async function setUpBackend(key?: string) {
+  const hello = await setUpPinned();
+  return { hello, ...(await startBackend(hello, key)) };
 }
 
 /** Starts a backend, and speaks for the agent that runs it. */
@@ -18,13 +15,17 @@ export async function startBackend(hello: Hello, key?: string) {
   const live = value(await hello.service().liveBackends());
   const fencingToken = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
   const shard = () => hello.shard(backendId);
+  const describe = async () => value(await shard().describe(hello.account, "hello", backendId));
   return {
     backendId,
     fencingToken,
+    /** How a heartbeat reports it. */
+    reported: { id: backendId, status: "ready", fencing_token: fencingToken } as const,
     shard,
-    describe: async () => value(await shard().describe(hello.account, "hello", backendId)),
-    /** Reports one second after whatever was before. */
-    say: async (report: Omit<StatusReportBody, "fencing_token">, reporter = "main") => {
+    describe,
+    history: async () => (await describe()).history,
+    /** Reports a status one second after whatever was before. */
+    report: async (report: Omit<StatusReportBody, "fencing_token">, reporter = "main") => {
       vi.setSystemTime(Date.now() + 1_000);
       const body = { ...report, fencing_token: fencingToken };
       return shard().report(hello.account, "hello", reporter, backendId, body);

@@ -1,5 +1,5 @@
 import type { StatusEntry } from "../../../src/domain/backends/status.ts";
-import type { setUp } from "./service.ts";
+import type { Hello } from "./service.ts";
 
 export interface Follower {
   /** What was told so far, oldest first. */
@@ -23,10 +23,7 @@ export async function followObject<T>(stub: DurableObjectStub, path: string): Pr
 }
 
 /** Follows a backend over its shard's WebSocket, from a test that has no Worker in between. */
-export async function follow(
-  hello: Awaited<ReturnType<typeof setUp>>,
-  backendId: string,
-): Promise<Follower | { status: number }> {
+export async function follow(hello: Hello, backendId: string): Promise<Follower | { status: number }> {
   const query = new URLSearchParams({ account: hello.account, service: "hello" });
   const response = await hello
     .shard(backendId)

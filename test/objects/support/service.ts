@@ -79,6 +79,15 @@ export async function setUp({
   };
 }
 
+export type Hello = Awaited<ReturnType<typeof setUp>>;
+
+/** The same with image 1 as `latest`, to which the environment `default` is pinned. */
+export async function setUpPinned(options: Parameters<typeof setUp>[0] = {}): Promise<Hello> {
+  const hello = await setUp(options);
+  await hello.push(1, "latest");
+  return hello;
+}
+
 /** A connect that may start a backend, unless it says otherwise. */
 export function connectParams({ spawn = {}, ...named }: Partial<ConnectParams> = {}): ConnectParams {
   return { ...named, spawn };

@@ -1,17 +1,8 @@
 import type { UsageTotals } from "../../../src/domain/usage/usage.ts";
-import { setUp, value } from "./service.ts";
-
-type Hello = Awaited<ReturnType<typeof setUp>>;
+import { type Hello, value } from "./service.ts";
 
 export const minute = 60_000;
 export const day = 24 * 60 * minute;
-
-/** A service that can be spawned. */
-export async function setUpWithImage(): Promise<Hello> {
-  const hello = await setUp();
-  await hello.push(1, "latest");
-  return hello;
-}
 
 /** What was counted in the last hour, for each environment. */
 export async function lastHour(hello: Hello, environments?: string[]) {

@@ -1,20 +1,14 @@
-import { test as base, beforeAll, vi } from "vitest";
+import { beforeAll, vi } from "vitest";
 import { createAccount, createCluster } from "./api.ts";
+import { freezeClock } from "./clock.ts";
 import { loggedIn } from "./page-client.ts";
 import { pinnedService } from "./pinned-service.ts";
-import { startScriptedCluster } from "./scripted-cluster.ts";
+import { clusterTest } from "./worker-test.ts";
 
 // The first requests load the Worker and its objects, which may take longer than one test has.
 beforeAll(async () => {
   await pinnedService(await createAccount("warm-up"));
 }, 60_000);
-
-/** When the frozen clock of a test begins. */
-export const frozenAt = Date.parse("2030-01-01T00:00:00Z");
-
-const clusterTest = base
-  /** The cluster at `https://cluster.test`: it accepts every webhook until a test scripts its answers. */
-  .extend("cluster", { scope: "file" }, () => startScriptedCluster());
 
 /** A test of pages. Its account is that of all tests of the file, which therefore give their services names of their own. */
 export const test = clusterTest
@@ -40,7 +34,7 @@ export const isolatedTest = clusterTest
 /** A test whose account was made at `frozenAt`, with the cluster `main`, and where time passes only as it is set. */
 export const frozenTest = clusterTest
   .extend("clock", { auto: true }, ({ cluster: _ }, { onCleanup }) => {
-    vi.useFakeTimers({ toFake: ["Date"], now: frozenAt });
+    freezeClock();
     onCleanup(() => {
       vi.useRealTimers();
     });

@@ -10,7 +10,9 @@ export interface ReceivedWebhook {
 }
 
 export interface ScriptedCluster {
-  /** Webhooks of a type, oldest first. */
+  /** Every webhook that it received, oldest first. */
+  received: readonly ReceivedWebhook[];
+  /** The webhooks of a type, oldest first. */
   of(type: WebhookMessage["type"]): ReceivedWebhook[];
   /** What the next webhooks but `image.pinned` are answered, in turn; 200 `{}` after that. */
   script(...answers: Answer[]): void;
@@ -27,7 +29,7 @@ export interface ScriptedCluster {
   settledOf(type: WebhookMessage["type"], count: number): Promise<void>;
 }
 
-/** A cluster at `https://cluster.test` that answers as it is told: outbound fetches run in the test's isolate. */
+/** A cluster at `https://cluster.test` that answers as a test scripts it: outbound fetches run in the test's isolate. */
 export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];
   const answered: WebhookMessage["type"][] = [];
@@ -39,7 +41,7 @@ export function startScriptedCluster(): ScriptedCluster {
     const request = new Request(input, init);
     if (request.method === "GET" && request.url.startsWith("https://cluster.test/hook/"))
       return streams(request);
-    if (request.url !== "https://cluster.test/hook")
+    if (new URL(request.url).host !== "cluster.test")
       throw new TypeError(`unexpected fetch of ${request.url}`);
     const body = await request.text();
     const message = webhookMessage.parse(JSON.parse(body));
@@ -63,6 +65,7 @@ export function startScriptedCluster(): ScriptedCluster {
       },
     );
   return {
+    received,
     of: (type) => received.filter(({ message }) => message.type === type),
     script: (...answers) => script.push(...answers),
     forgetScript: () => script.splice(0),

@@ -3,8 +3,11 @@ import { vi } from "vitest";
 
 type Stub = Parameters<typeof evictDurableObject>[0];
 
+/** When the frozen clock of a test begins. */
+export const frozenAt = Date.parse("2030-01-01T00:00:00Z");
+
 /** Stops the clock. Alarms then ring when a test runs them, and not before. */
-export function freezeClock(now = Date.parse("2030-01-01T00:00:00Z")): void {
+export function freezeClock(now = frozenAt): void {
   vi.useFakeTimers({ toFake: ["Date"], now });
 }
 
