@@ -52,7 +52,7 @@ test.for(["remembers", "has forgotten"])(
   },
 );
 
-test("a spawn whose attempt never ends is attempted again, and what that attempt tells in the end changes nothing", async ({
+test("a spawn whose attempt never ends is attempted again, and the outcome of that attempt, when it comes, changes nothing", async ({
   pinned: hello,
   cluster,
 }) => {

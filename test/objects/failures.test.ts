@@ -88,7 +88,7 @@ describe("a failure that nothing makes up for reaches its caller:", () => {
     expect(value(await backend.report({ status: "ready" }))).toEqual({ accepted: true, current: "ready" });
   });
 
-  test("a redelivery that meets a bug is no attempt that is merely late", async ({ hello }) => {
+  test("a redelivery that fails by a bug is no attempt that is merely late", async ({ hello }) => {
     const registration = await registrationOf(hello);
     const params = { cluster: "main", registration, id: "pinned_1", attempts: 1 };
     const mend = await breakTable(hello.service(), "deliveries");

@@ -43,7 +43,7 @@ describe("creating an account", () => {
 });
 
 describe("authenticating", () => {
-  test("tells a token's whole scope, also after the object was restarted", async ({ hello }) => {
+  test("shows a token's whole scope, also after the object was restarted", async ({ hello }) => {
     const scope = { role: "spawn", service: "hello", environments: ["staging"] } as const;
     value(await addToken(hello, "narrow", { ...scope, environments: ["staging"], expires_in_seconds: 60 }));
     await abortAllDurableObjects();
@@ -90,8 +90,8 @@ describe("an object that was never set up", () => {
     expect(code(await account.deleteService("hello", actor))).toBe("account_not_found");
     expect(code(await account.config())).toBe("account_not_found");
     const made = { userAgent: "", secret: { id: "session00000", secretHash: "" } };
-    const wish = { ...made, tokenId: "admintoken00", kind: "browser" as const };
-    expect(code(await account.createSession(wish))).toBe("account_not_found");
+    const params = { ...made, tokenId: "admintoken00", kind: "browser" as const };
+    expect(code(await account.createSession(params))).toBe("account_not_found");
     expect(code(await account.listSessions({ limit: 50 }))).toBe("account_not_found");
     expect(code(await account.deleteSession("session00000", actor))).toBe("session_not_found");
     const link = { tokenId: "admintoken00", expiresInSeconds: 60, secret: made.secret };
@@ -151,7 +151,7 @@ describe("the tokens of an account", () => {
 });
 
 describe("creating a service", () => {
-  test("makes one of a name, however many ask for it at once", async ({ hello }) => {
+  test("makes one of a name, however many request it at once", async ({ hello }) => {
     const results = await Promise.all(
       Array.from({ length: 5 }, () => hello.accountObject.createService({ name: "new" }, actor)),
     );

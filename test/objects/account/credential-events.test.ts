@@ -46,8 +46,8 @@ describe("a session leaves an event", () => {
     hello,
   }) => {
     const secret = await secretOf("link");
-    const wish = { tokenId: admin.token_id, expiresInSeconds: 60, secret };
-    value(await hello.accountObject.createLoginLink(wish));
+    const params = { tokenId: admin.token_id, expiresInSeconds: 60, secret };
+    value(await hello.accountObject.createLoginLink(params));
     expect(await events(hello, "session.created")).toEqual([]);
     const session = { userAgent: "a browser", secret: await secretOf("session") };
     value(await hello.accountObject.useLoginLink(secret, session));
@@ -99,8 +99,8 @@ describe("a rotated signing secret leaves an event", () => {
 test("no event holds a secret, nor the hash of one", async ({ hello }) => {
   const names = ["session", "link", "token", "redeemed"];
   value(await logIn(hello, "session"));
-  const wish = { tokenId: admin.token_id, expiresInSeconds: 60, secret: await secretOf("link") };
-  value(await hello.accountObject.createLoginLink(wish));
+  const params = { tokenId: admin.token_id, expiresInSeconds: 60, secret: await secretOf("link") };
+  value(await hello.accountObject.createLoginLink(params));
   const redeemed = { userAgent: "a browser", secret: await secretOf("redeemed") };
   value(await hello.accountObject.useLoginLink(await secretOf("link"), redeemed));
   value(await hello.accountObject.createToken({ name: "ci", role: "read" }, await secretOf("token"), actor));

@@ -45,7 +45,7 @@ async function newest(hello: Hello, type: AccountEvent["type"]): Promise<Omit<Ac
   }, soon);
 }
 
-/** How many events wait in the service to be told. */
+/** How many events wait in the service to be recorded. */
 function queued(hello: Hello): Promise<number> {
   return runInDurableObject(
     hello.service(),
@@ -168,7 +168,7 @@ describe("each kind of change leaves its event", () => {
     expect(event).toEqual({ ...expected, type, time: expect.any(String), message: expect.any(String) });
   });
 
-  test("cluster.lost once, however often the services have to be told", async ({ hello }) => {
+  test("cluster.lost once, however often the services have to be notified", async ({ hello }) => {
     const agent = agentOf(hello);
     value(await agent.beat([]));
     const mend = await breakTable(hello.service(), "backends");
@@ -181,7 +181,7 @@ describe("each kind of change leaves its event", () => {
     expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
   });
 
-  test("backend.terminated for the first to ask, and for the one who makes it hard", async ({
+  test("backend.terminated for the first request, and for the one that makes it hard", async ({
     pinned: hello,
   }) => {
     const { backendId } = value(await hello.connect());
@@ -198,17 +198,17 @@ describe("each kind of change leaves its event", () => {
 
   test("one backend.terminated with the count for all that were ended at once", async ({ pinned: hello }) => {
     for (let i = 0; i < 3; i++) value(await hello.connect());
-    const wish = { before: null, hard: false, dryRun: false };
-    value(await hello.service().terminateAll({ ...wish, dryRun: true }, actor));
-    value(await hello.service().terminateAll(wish, actor));
-    value(await hello.service().terminateAll(wish, actor));
+    const params = { before: null, hard: false, dryRun: false };
+    value(await hello.service().terminateAll({ ...params, dryRun: true }, actor));
+    value(await hello.service().terminateAll(params, actor));
+    value(await hello.service().terminateAll(params, actor));
     expect(await newest(hello, "backend.terminated")).toMatchObject({ details: { hard: false, count: 3 } });
     expect((await events(hello, { type: "backend.terminated" })).items).toHaveLength(1);
   });
 });
 
 describe("no event is left", () => {
-  test("by a spawn, nor by an end that nobody asked for", async ({ pinned: hello }) => {
+  test("by a spawn, nor by an end that nobody requested", async ({ pinned: hello }) => {
     await newest(hello, "image.recorded");
     const before = (await events(hello)).items.length;
     const { backendId } = value(await hello.connect());
@@ -235,7 +235,7 @@ describe("no event is left", () => {
     ]);
   });
 
-  test("by a cluster's deletion that was refused; one that is finished later names who asked", async ({
+  test("by a cluster's deletion that was refused; one that is finished later names who requested it", async ({
     hello,
   }) => {
     value(await register(hello, "second"));
@@ -253,7 +253,7 @@ describe("no event is left", () => {
 });
 
 describe("a service whose account does not take its events", () => {
-  test("answers all the same, keeps them across a restart, and tells each once when it is taken", async ({
+  test("answers all the same, keeps them across a restart, and sends each once when it is accepted", async ({
     hello,
   }) => {
     await vi.waitFor(async () => expect(await queued(hello)).toBe(0), soon);
@@ -270,7 +270,7 @@ describe("a service whose account does not take its events", () => {
     expect(await messages(hello, { type: "image.recorded" })).toHaveLength(2);
   });
 
-  test("hands over all of many when it is asked once", async ({ hello }) => {
+  test("sends all of many in one pass", async ({ hello }) => {
     const mend = await breakTable(hello.accountObject, "events");
     const body = { digest: digestNumber(1) };
     for (let i = 0; i < 120; i++) value(await hello.service().recordImage(body, caller));
@@ -280,14 +280,16 @@ describe("a service whose account does not take its events", () => {
     expect((await events(hello, { type: "image.recorded" })).items).toHaveLength(120);
   });
 
-  test("has set its alarm before it first asks, so that a crash leaves nothing lying", async ({ hello }) => {
+  test("has set its alarm before its first attempt, so that a crash leaves nothing unsent", async ({
+    hello,
+  }) => {
     await hello.push(1, "v1");
     const at = await runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
     expect(at).not.toBeNull();
     expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
   });
 
-  test("tells again what was taken but not crossed out, and it is recorded once", async ({ hello }) => {
+  test("sends again what was recorded but not deleted here, and it is recorded once", async ({ hello }) => {
     const event = newEvent({ type: "service.deleted", actor, service: "hello" }, Date.now());
     for (let i = 0; i < 2; i++) value(await hello.accountObject.recordEvents([event]));
     expect((await events(hello, { type: "service.deleted" })).items).toEqual([event]);
@@ -390,26 +392,26 @@ describe("the account", () => {
 describe("a follower of an account", () => {
   const pinDefault = (hello: Hello, image: string) => hello.service().pin("default", { image }, caller);
 
-  test("is told of events as they are recorded, also after the account was evicted", async ({ hello }) => {
+  test("receives events as they are recorded, also after the account was evicted", async ({ hello }) => {
     await hello.push(1, "v1");
     await newest(hello, "image.recorded");
-    const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
+    const received = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
     value(await pinDefault(hello, "v1"));
-    await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["environment.pinned"]), soon);
+    await vi.waitFor(() => expect(received.map(({ type }) => type)).toEqual(["environment.pinned"]), soon);
     await evict(hello.accountObject);
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
-    await vi.waitFor(() => expect(told.at(-1)?.type).toBe("cluster.changed"), soon);
-    expect(told).toHaveLength(2);
+    await vi.waitFor(() => expect(received.at(-1)?.type).toBe("cluster.changed"), soon);
+    expect(received).toHaveLength(2);
   });
 
-  test("is told of the first event after all before it were forgotten", async ({ hello }) => {
-    const told = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
+  test("receives the first event after all before it were dropped", async ({ hello }) => {
+    const received = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
     await passTime(hello.accountObject, eventsKeptMs);
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
-    await vi.waitFor(() => expect(told.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
+    await vi.waitFor(() => expect(received.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
   });
 
-  test("that comes again is told what was recorded after its last event, even of an earlier time", async ({
+  test("that reconnects receives what was recorded after its last event, even of an earlier time", async ({
     hello,
   }) => {
     const late = newEvent({ type: "service.deleted", actor, service: "late" }, Date.now() - 60_000);
@@ -417,9 +419,13 @@ describe("a follower of an account", () => {
     tick();
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
     value(await hello.accountObject.recordEvents([late]));
-    const told = await followObject<AccountEvent>(hello.accountObject, `/follow/events?after=${last?.id}`);
+    const received = await followObject<AccountEvent>(
+      hello.accountObject,
+      `/follow/events?after=${last?.id}`,
+    );
     await vi.waitFor(
-      () => expect(told.map(({ type }) => type).slice(-2)).toEqual(["cluster.changed", "service.deleted"]),
+      () =>
+        expect(received.map(({ type }) => type).slice(-2)).toEqual(["cluster.changed", "service.deleted"]),
       soon,
     );
   });

@@ -189,7 +189,7 @@ describe("a login link", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
   });
 
-  test("is told in the same words when it was used, when it has expired and when it never was", async ({
+  test("is refused in the same words when it was used, when it has expired and when it never was", async ({
     hello,
   }) => {
     const unknown = await use(hello, "unknown", "s");

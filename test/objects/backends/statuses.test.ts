@@ -9,7 +9,7 @@ import { test } from "../support/object-test.ts";
 import { actor, code, setUpPinned, value } from "../support/service.ts";
 
 describe("a shard", () => {
-  test("learns what was decided about a backend when it is first asked, and writes nothing for that", async ({
+  test("learns what was decided about a backend at the first request, and writes nothing for that", async ({
     backend,
   }) => {
     expect(await backend.describe()).toMatchObject({
@@ -58,7 +58,7 @@ describe("a history", () => {
     ]);
   });
 
-  test("does not go backwards: such a report is not accepted, and is told the present status", async ({
+  test("does not go backwards: such a report is not accepted, and is answered with the present status", async ({
     backend,
   }) => {
     value(await backend.report({ status: "ready" }));
@@ -86,7 +86,7 @@ describe("a history", () => {
     });
   });
 
-  test("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async ({
+  test("keeps the reason of an end that was requested, and calls it hard if it was made hard", async ({
     backend,
   }) => {
     value(await backend.report({ status: "ready" }));
@@ -165,7 +165,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminated"]);
   });
 
-  test("is still told after the shard was evicted", async ({ backend }) => {
+  test("is still notified after the shard was evicted", async ({ backend }) => {
     const follower = await backend.follow();
     await evict(backend.shard());
     value(await backend.report({ status: "ready" }));
@@ -176,7 +176,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "ready", "terminated"]);
   });
 
-  test("gets nothing twice when the first that the shard hears is a step of Slipway's own", async ({
+  test("gets nothing twice when the first status that reaches the shard is a step of Slipway's own", async ({
     backend,
   }) => {
     const follower = await backend.follow();
@@ -186,7 +186,7 @@ describe("a follower", () => {
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);
   });
 
-  test("that is being closed does not keep the others from being told", async ({ backend }) => {
+  test("that is being closed does not keep the others from being notified", async ({ backend }) => {
     const { backendId, fencingToken, hello } = backend;
     value(await backend.report({ status: "loading" }));
     const [gone, follower] = [await backend.follow(), await backend.follow()];
@@ -211,7 +211,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(follower.closed).not.toBeNull());
   });
 
-  test("who asks whether the shard is there is answered by the platform", async ({ backend }) => {
+  test("that pings the shard is answered by the platform", async ({ backend }) => {
     const follower = await backend.follow();
     follower.send(followerPing);
     await vi.waitFor(() => expect(follower.answers).toEqual([followerPong]));
@@ -229,7 +229,7 @@ describe("a follower", () => {
     await vi.waitFor(() => expect(statuses(again.entries)).toEqual(["scheduled", "ready"]));
   });
 
-  test("is not told of other backends of the same shard", async ({ backend }) => {
+  test("receives nothing of other backends of the same shard", async ({ backend }) => {
     const { hello } = backend;
     const { backendId, fencingToken } = await startBackend(hello);
     const follower = await backend.follow();
@@ -263,7 +263,7 @@ describe("the places of a shard", () => {
   });
 });
 
-describe("a report that the service was told of, but whose own write was lost", () => {
+describe("a report that reached the service, but whose own write was lost", () => {
   /** What a shard leaves behind that dies between its two writes. */
   async function lostWrite(status: "ready" | "terminated") {
     const backend = await setUpBackend();

@@ -59,7 +59,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).not.toContain(third.backendId);
   });
 
-  test("lose nothing before both were heard by an object that was evicted", async () => {
+  test("lose nothing until an object that was evicted has received heartbeats of both", async () => {
     const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     await beatFirst([first.reported, second.reported]);
     await beatSecond();
@@ -71,7 +71,7 @@ describe("two agents of one cluster", () => {
   });
 
   test.each(["which knows what it listed", "which was evicted since"])(
-    "lose what only one of them listed when it was silent for 60 s: %s, the object tells the services",
+    "lose what only one of them listed when it was silent for 60 s: %s, the object notifies the services",
     async (which) => {
       const { hello, agent, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
       await beatFirst([first.reported, second.reported]);
@@ -111,7 +111,7 @@ describe("two agents of one cluster", () => {
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  test("may both list one backend, and neither is told to end it", async () => {
+  test("may both list one backend, and no answer has one of them end it", async () => {
     const { hello, first, second, beatFirst, beatSecond } = await setUpTwoAgents();
     for (let i = 0; i < 3; i++) {
       expect((await beatFirst([first.reported, second.reported])).terminate).toEqual([]);

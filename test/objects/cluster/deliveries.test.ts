@@ -26,8 +26,8 @@ async function listed(hello: Hello, query: Partial<DeliveryQuery> = {}) {
   return (await page(hello, query)).items;
 }
 
-/** Lets the service's alarms ring, at which it tells what it noted, until there are so many deliveries. */
-async function told(hello: Hello, count: number) {
+/** Lets the service's alarms ring, at which it reports its attempts, until there are so many deliveries. */
+async function reported(hello: Hello, count: number) {
   return vi.waitFor(async () => {
     await passTime(hello.service(), 12_000);
     const deliveries = await listed(hello);
@@ -49,8 +49,8 @@ function alarmOf(stub: DurableObjectStub): Promise<number | null> {
   return runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
 }
 
-/** Tells the log of attempts as a service would: one delivery each. */
-async function tell(hello: Hello, count: number, { registration = 0, prefix = "x" } = {}) {
+/** Reports attempts to the log as a service would: one delivery each. */
+async function reportAttempts(hello: Hello, count: number, { registration = 0, prefix = "x" } = {}) {
   await log(hello).recordAttempts({
     registration: registration || (await registrationOf(hello)),
     service: "hello",
@@ -83,7 +83,7 @@ describe("a cluster's deliveries", () => {
     cluster.script(403);
     value(await hello.accountObject.testCluster("main"));
 
-    const [ping, termination, spawn, pinned] = await told(hello, 4);
+    const [ping, termination, spawn, pinned] = await reported(hello, 4);
     expect(ping).toMatchObject({ type: "cluster.ping", outcome: "refused", attempts: [{ status: 403 }] });
     expect(ping).not.toHaveProperty("service");
     expect(termination).toMatchObject({
@@ -124,18 +124,18 @@ describe("a cluster's deliveries", () => {
     cluster,
   }) => {
     const hello = await ready(cluster);
-    await told(hello, 1);
+    await reported(hello, 1);
     const rows = await batches(hello);
     for (let i = 0; i < 3; i++) value(await hello.connect());
     expect(await alarmOf(hello.service())).toBe(Date.now() + 11_000);
     expect(await batches(hello)).toEqual(rows);
-    await told(hello, 4);
+    await reported(hello, 4);
     expect(await batches(hello)).toEqual([...rows, 3]);
   });
 
-  test("that their log does not take now are told again, once each", async ({ cluster }) => {
+  test("that their log does not take now are reported again, once each", async ({ cluster }) => {
     const hello = await ready(cluster);
-    await told(hello, 1);
+    await reported(hello, 1);
     const mend = await breakTable(log(hello), "delivery_attempts");
     value(await hello.connect());
     await passTime(hello.service(), 12_000);
@@ -143,13 +143,13 @@ describe("a cluster's deliveries", () => {
       expect(await alarmOf(hello.service())).toBeLessThanOrEqual(Date.now() + 12_000),
     );
     await mend();
-    const [spawn] = await told(hello, 2);
+    const [spawn] = await reported(hello, 2);
     expect(spawn?.attempts).toHaveLength(1);
   });
 
   test("recorded twice are shown once", async ({ hello }) => {
-    await tell(hello, 2);
-    await tell(hello, 2);
+    await reportAttempts(hello, 2);
+    await reportAttempts(hello, 2);
     expect((await listed(hello)).map(({ attempts }) => attempts.length)).toEqual([1, 1]);
   });
 
@@ -157,7 +157,7 @@ describe("a cluster's deliveries", () => {
     hello,
     cluster,
   }) => {
-    await tell(hello, 3);
+    await reportAttempts(hello, 3);
     cluster.script(500);
     vi.setSystemTime(Date.now() + 1000);
     value(await hello.accountObject.testCluster("main"));
@@ -177,19 +177,19 @@ describe("a cluster's deliveries", () => {
   test("are kept in rows of at most 500 attempts, and dropped when newer ones are 2,000", async ({
     hello,
   }) => {
-    await tell(hello, 1_200);
+    await reportAttempts(hello, 1_200);
     expect(await batches(hello)).toEqual([500, 500, 200]);
     vi.setSystemTime(Date.now() + 10_000);
-    await tell(hello, 2_000, { prefix: "y" });
+    await reportAttempts(hello, 2_000, { prefix: "y" });
     expect(await batches(hello)).toEqual([500, 500, 500, 500]);
     vi.setSystemTime(Date.now() + 10_000);
-    await tell(hello, 1, { prefix: "z" });
+    await reportAttempts(hello, 1, { prefix: "z" });
     const { items, next } = await page(hello, { limit: 200 });
     expect([items[0]?.id, items.length, next === null]).toEqual(["z0_spawn", 200, false]);
   });
 
   test("are gone after 7 days, also from storage and without another delivery", async ({ hello }) => {
-    await tell(hello, 1);
+    await reportAttempts(hello, 1);
     vi.setSystemTime(Date.now() + 7 * day - 1);
     expect(await listed(hello)).toHaveLength(1);
     vi.setSystemTime(Date.now() + 1);
@@ -203,7 +203,7 @@ describe("a cluster's deliveries", () => {
     hello,
   }) => {
     const before = await registrationOf(hello);
-    await tell(hello, 2);
+    await reportAttempts(hello, 2);
     value(await hello.accountObject.deleteCluster("main", actor));
     expect(code(await log(hello).listDeliveries(hello.account, "main", { limit: 5 }))).toBe(
       "cluster_not_found",
@@ -211,13 +211,13 @@ describe("a cluster's deliveries", () => {
     value(await register(hello, "main"));
     expect(await listed(hello)).toEqual([]);
     expect(code(await log(hello).redeliver(hello.account, "main", "x0_spawn"))).toBe("delivery_not_found");
-    await tell(hello, 1, { prefix: "y" });
-    await tell(hello, 1, { registration: before, prefix: "late" });
+    await reportAttempts(hello, 1, { prefix: "y" });
+    await reportAttempts(hello, 1, { registration: before, prefix: "late" });
     expect((await listed(hello)).map(({ id }) => id)).toEqual(["y0_spawn"]);
     expect(await batches(hello)).toEqual([1]);
   });
 
-  test("of a cluster that was never registered are not found, and asking stores nothing", async ({
+  test("of a cluster that was never registered are not found, and a request for them stores nothing", async ({
     hello,
   }) => {
     const stub = clusterStub(env, hello.account, "mian");

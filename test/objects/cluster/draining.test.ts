@@ -37,7 +37,7 @@ describe("a cluster whose agents all drain", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(sent);
   });
 
-  test("still hands out the backends that hold keys, and other clusters start what they are asked to", async () => {
+  test("still hands out the backends that hold keys, and other clusters start what is requested of them", async () => {
     const { hello, backendId } = await setUpDraining();
     value(await register(hello, "second"));
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
@@ -99,8 +99,8 @@ describe("a cluster whose agents all drain", () => {
   });
 });
 
-describe("a cluster whose account could not be told that it drains", () => {
-  test("has its heartbeats answered all the same, and tells it by its alarm", async ({
+describe("a cluster that could not notify its account that it drains", () => {
+  test("has its heartbeats answered all the same, and notifies the account by its alarm", async ({
     keyedBackend: { hello, reported },
   }) => {
     const agent = agentOf(hello, "main", 2);
@@ -115,7 +115,7 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(code(await hello.connect())).toBe("cluster_unavailable");
   });
 
-  test("tells it again where the account refused it, and nothing more where it is not registered there", async ({
+  test("notifies the account again where that refused it, and nothing more where it is not registered there", async ({
     keyedBackend: { hello, reported },
   }) => {
     const agent = agentOf(hello, "main", 2);
@@ -134,7 +134,9 @@ describe("a cluster whose account could not be told that it drains", () => {
     expect(set).toHaveBeenCalledTimes(3);
   });
 
-  test("tells it what is so by then, not what was", async ({ keyedBackend: { hello, reported } }) => {
+  test("notifies the account of its present state, not of an earlier one", async ({
+    keyedBackend: { hello, reported },
+  }) => {
     const agent = agentOf(hello, "main", 2);
     const mend = await breakTable(hello.accountObject, "clusters");
     value(await agent.beat([reported], "agent-1", draining));

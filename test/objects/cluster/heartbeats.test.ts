@@ -27,7 +27,7 @@ describe("a heartbeat", () => {
     expect(code(await agentOf(hello).beat([], "agent-1", { cluster: "other" }))).toBe("forbidden");
   });
 
-  test("tells the agent to end what is unknown, has ended or runs under another fencing token", async ({
+  test("has the agent end what is unknown, has ended or runs under another fencing token", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
     const ended = await startBackend(hello);
@@ -44,7 +44,7 @@ describe("a heartbeat", () => {
     expect(answer.unknown).not.toContain(other.backendId);
   });
 
-  test("tells the agent nothing of what it lists as terminated", async ({
+  test("does not have the agent end what it lists as terminated", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
     const never = { ...reported, id: backendId.slice(0, 5) + "0".repeat(8), status: "terminated" } as const;
@@ -55,7 +55,7 @@ describe("a heartbeat", () => {
     });
   });
 
-  test("tells the agent to end what was to end hard 30 s ago and still runs, though no webhook gets through", async ({
+  test("has the agent end what was to end hard 30 s ago and still runs, though no webhook gets through", async ({
     keyedBackend: { hello, backendId, reported },
     cluster,
   }) => {
@@ -81,7 +81,7 @@ describe("a heartbeat", () => {
     expect(value(await stranger.service().liveBackends())).toHaveLength(1);
   });
 
-  test("tells the agent of one cluster to end what another should run", async ({
+  test("has the agent of one cluster end what another should run", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
     value(await register(hello, "second"));
@@ -156,8 +156,8 @@ describe("a heartbeat", () => {
   });
 });
 
-describe("a heartbeat that meets a service in trouble", () => {
-  /** Two services that each have a backend whose end the agent has not heard of. */
+describe("a heartbeat while a service is in trouble", () => {
+  /** Two services that each have a backend whose end the agent does not know of. */
   async function setUpTwoServices() {
     const { hello, backendId, reported } = await setUpBackend("doc");
     value(await hello.accountObject.createService({ name: "other" }, actor));
@@ -192,7 +192,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat(all)).terminate).toHaveLength(2);
   });
 
-  test("asks it until it has answered, although no agent has listed anything of it", async ({
+  test("retries it until it has answered, although no agent has listed anything of it", async ({
     keyedBackend: { hello },
   }) => {
     const agent = agentOf(hello);
@@ -207,7 +207,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(await notEnded(hello)).toHaveLength(0);
   });
 
-  test("that answers with a failure ends nothing of it, and asks it again until it has answered", async ({
+  test("that answers with a failure ends nothing of it, and is retried until it has answered", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
     const agent = agentOf(hello);
@@ -229,7 +229,7 @@ describe("a heartbeat that meets a service in trouble", () => {
     expect(value(await agent.beat([stale])).terminate).toEqual([backendId]);
   });
 
-  test("is logged where it begins and where it ends, however many heartbeats meet it", async ({
+  test("is logged where it begins and where it ends, however many heartbeats fall into it", async ({
     keyedBackend: { hello, reported },
   }) => {
     const agent = agentOf(hello);

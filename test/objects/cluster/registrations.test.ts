@@ -35,7 +35,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(value(await hello.connect()).spawned).toBe(true);
   });
 
-  test("does not begin to drain when the one before is said to late", async () => {
+  test("does not begin to drain when the one before is reported to, late", async () => {
     const { hello } = await setUpAnew();
     const registration = await registrationOf(hello);
     const late = await hello.accountObject.setClusterDraining("main", registration - 1, true);
@@ -55,7 +55,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  test("keeps its backends when the loss of the one before is told late", async () => {
+  test("keeps its backends when the loss of the one before is reported late", async () => {
     const { hello, backendId } = await setUpAnew();
     const registration = await registrationOf(hello);
     value(await hello.service().clusterLost("main", registration - 1));

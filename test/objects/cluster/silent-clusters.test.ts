@@ -90,7 +90,7 @@ describe("the lists of live backends", () => {
 });
 
 describe("a cluster that is lost", () => {
-  test("is told to every service, again to those that did not hear it, and to none after a heartbeat", async ({
+  test("is reported to every service, again to those that did not receive it, and to none after a heartbeat", async ({
     keyedBackend: { hello, reported },
   }) => {
     value(await hello.accountObject.createService({ name: "other" }, actor));
@@ -110,7 +110,7 @@ describe("a cluster that is lost", () => {
     expect(await wakesIn(agent.stub())).toBeGreaterThan(6 * 24 * 3600 * 1000);
   });
 
-  test("is told again to a service that refused to give up its backends", async ({
+  test("is reported again to a service that refused to give up its backends", async ({
     keyedBackend: { hello, reported },
   }) => {
     const agent = agentOf(hello);
@@ -129,7 +129,7 @@ describe("a cluster that is lost", () => {
     expect(await notEnded(hello)).toEqual([]);
   });
 
-  test("and was heard again before every service was told keeps what was not given up yet", async ({
+  test("and sends heartbeats again before every service was notified keeps what was not given up yet", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
     const agent = agentOf(hello);

@@ -29,7 +29,7 @@ function tablesOf(stub: DurableObjectStub): Promise<unknown[]> {
 }
 
 describe("a login that nobody has confirmed", () => {
-  test("keeps nothing, whatever it is asked", async () => {
+  test("keeps nothing, whatever is requested of it", async () => {
     const login = newLogin();
     expect(code(await login.complete("0000"))).toBe("login_not_found");
     expect(await login.waitConfirmed(1)).toBe(false);
@@ -56,7 +56,7 @@ describe("a confirmed login", () => {
     expect(code(await login.confirm({ ...ada(), tokenId: "tokenofeve00" }))).toBe("login_taken");
   });
 
-  test("is told to those who come later at once", async () => {
+  test("is reported at once to those who come later", async () => {
     const login = newLogin();
     value(await login.confirm(ada()));
     await evict(login);

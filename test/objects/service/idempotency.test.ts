@@ -114,7 +114,7 @@ describe("a connect that is sent again", () => {
     expect(value(await connect(hello, once)).spawned).toBe(true);
   });
 
-  test("is told the cluster's refusal again, without asking it again", async ({ pinned: hello, cluster }) => {
+  test("gets the cluster's refusal again, without another webhook", async ({ pinned: hello, cluster }) => {
     cluster.script(409);
     const first = await connect(hello, once);
     expect(code(first)).toBe("cluster_refused");
@@ -122,7 +122,7 @@ describe("a connect that is sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
-  test("gets the URL that the cluster told only after the first answer had failed", async ({ cluster }) => {
+  test("gets the URL that the cluster sent only after the first answer had failed", async ({ cluster }) => {
     const hello = await setUpPinned({ template: null });
     cluster.script(500);
     const first = await connect(hello, once);

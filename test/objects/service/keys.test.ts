@@ -76,7 +76,7 @@ describe("a held key", () => {
     expect(here.backendId).toBe(hello.backendId);
   });
 
-  test("is given to one backend, however many ask for it at once", async ({ pinned: hello }) => {
+  test("is given to one backend, however many connect with it at once", async ({ pinned: hello }) => {
     const all = await Promise.all(Array.from({ length: 20 }, () => hello.connect({ key: "doc" })));
     const connections = all.map(value);
     expect(new Set(connections.map(({ backendId }) => backendId)).size).toBe(1);

@@ -8,7 +8,7 @@ import { test } from "../support/object-test.ts";
 import { actor, caller, type Hello, value } from "../support/service.ts";
 
 const soon = { timeout: 5_000, interval: 5 };
-const followNews = (hello: Hello) => followObject<ServiceNudge>(hello.service(), "/follow/news");
+const followService = (hello: Hello) => followObject<ServiceNudge>(hello.service(), "/follow/news");
 
 describe("a follower of a service", () => {
   test.for<[string, (hello: Hello) => Promise<unknown>, ServiceNudge["changed"]]>([
@@ -21,26 +21,28 @@ describe("a follower of a service", () => {
       ["environments"],
     ],
     ["its removal", (hello) => hello.service().remove(), ["backends", "environments", "images"]],
-  ])("is told once of %s", async ([_, change, changed], { pinned: hello }) => {
-    const told = await followNews(hello);
+  ])("is notified once of %s", async ([_, change, changed], { pinned: hello }) => {
+    const received = await followService(hello);
     await change(hello);
-    await vi.waitFor(() => expect(told).toEqual([{ changed }]), soon);
+    await vi.waitFor(() => expect(received).toEqual([{ changed }]), soon);
   });
 
-  test("is told of a status that the service is told of, and of an end", async ({ pinned: hello }) => {
+  test("is notified of a status that is reported to the service, and of an end", async ({
+    pinned: hello,
+  }) => {
     const { backendId } = value(await hello.connect());
     for (const status of ["ready", "terminated"] as const) {
-      const told = await followNews(hello);
+      const received = await followService(hello);
       value(await hello.report(backendId, 1, status));
-      await vi.waitFor(() => expect(told).toEqual([{ changed: ["backends"] }]), soon);
+      await vi.waitFor(() => expect(received).toEqual([{ changed: ["backends"] }]), soon);
     }
   });
 
-  test("is still told after the service was evicted", async ({ pinned: hello }) => {
-    const told = await followNews(hello);
+  test("is still notified after the service was evicted", async ({ pinned: hello }) => {
+    const received = await followService(hello);
     await evict(hello.service());
     value(await hello.connect());
-    await vi.waitFor(() => expect(told).toEqual([{ changed: ["backends"] }]), soon);
+    await vi.waitFor(() => expect(received).toEqual([{ changed: ["backends"] }]), soon);
   });
 
   test("is refused where the service is removed", async ({ hello }) => {
@@ -53,36 +55,36 @@ describe("nudges", () => {
   /** Nudges by a clock that stands still, with what their followers were sent. */
   function clockedNudges() {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const told: unknown[] = [];
+    const received: unknown[] = [];
     const followers = {
       followed: true,
       isFollowed: () => followers.followed,
-      send: (_: string, messages: readonly unknown[]) => void told.push(...messages),
+      send: (_: string, messages: readonly unknown[]) => void received.push(...messages),
     };
-    return { nudges: new Nudges(followers), told, followers };
+    return { nudges: new Nudges(followers), received, followers };
   }
 
-  test("tell the first change at once, those within half a second together, and lose none", async () => {
-    const { nudges, told } = clockedNudges();
+  test("notify of the first change at once, those within half a second together, and lose none", async () => {
+    const { nudges, received } = clockedNudges();
     const backends = { changed: ["backends"] };
     nudges.changed(["backends"]);
     await Promise.resolve();
-    expect(told).toEqual([backends]);
+    expect(received).toEqual([backends]);
     for (let i = 0; i < 100; i++) nudges.changed(["backends"]);
     nudges.changed(["images"]);
     vi.advanceTimersByTime(nudgeEveryMs - 1);
-    expect(told).toEqual([backends]);
+    expect(received).toEqual([backends]);
     vi.advanceTimersByTime(1);
-    expect(told).toEqual([backends, { changed: ["backends", "images"] }]);
+    expect(received).toEqual([backends, { changed: ["backends", "images"] }]);
     vi.advanceTimersByTime(nudgeEveryMs);
     expect(vi.getTimerCount()).toBe(0);
     nudges.changed(["backends"]);
     await Promise.resolve();
-    expect(told).toHaveLength(3);
+    expect(received).toHaveLength(3);
   });
 
   test("set no timer and keep nothing while nobody follows", async () => {
-    const { nudges, told, followers } = clockedNudges();
+    const { nudges, received, followers } = clockedNudges();
     followers.followed = false;
     nudges.changed(["backends"]);
     await Promise.resolve();
@@ -90,7 +92,7 @@ describe("nudges", () => {
     followers.followed = true;
     nudges.changed(["images"]);
     await Promise.resolve();
-    expect(told).toEqual([{ changed: ["images"] }]);
+    expect(received).toEqual([{ changed: ["images"] }]);
     followers.followed = false;
     vi.advanceTimersByTime(nudgeEveryMs);
     expect(vi.getTimerCount()).toBe(0);

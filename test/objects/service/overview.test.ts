@@ -58,7 +58,7 @@ describe("the overview of a service", () => {
     expect(await hello.of("prod")).toMatchObject({ running: [], live_backends: 0 });
   });
 
-  test("tells the tags that a digest has now, several or none", async () => {
+  test("shows the tags that a digest has now, several or none", async () => {
     const hello = await setUpTwo();
     await hello.spawn("prod");
     await hello.push(2, "stable");
@@ -68,7 +68,7 @@ describe("the overview of a service", () => {
     expect((await hello.of("prod")).running).toEqual([{ digest: digestNumber(2), tags: [], count: 1 }]);
   });
 
-  test("tells the latest pins of each environment, newest first, with who set them and why", async () => {
+  test("shows the latest pins of each environment, newest first, with who set them and why", async () => {
     const hello = await setUpTwo();
     vi.setSystemTime(Date.now() + 1_000);
     await hello.pin("v1", "why");
@@ -86,7 +86,7 @@ describe("the overview of a service", () => {
     expect((await hello.of("default")).pins.map(({ revision }) => revision)).toEqual([2, 1]);
   });
 
-  test("tells no more pins than there is room for", async () => {
+  test("shows no more pins than there is room for", async () => {
     const hello = await setUpTwo();
     for (let n = 0; n < recentPinsShown; n++) await hello.pin(n % 2 === 0 ? "v1" : "v2");
     const { pins } = await hello.of("prod");

@@ -171,7 +171,7 @@ describe("a pin", () => {
 });
 
 describe("the history of an environment", () => {
-  test("tells what each revision pinned and resolved to then, who did it, when and why", async ({
+  test("shows what each revision pinned and resolved to then, who did it, when and why", async ({
     hello,
   }) => {
     await hello.push(1, "v1");

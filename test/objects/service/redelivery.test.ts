@@ -90,7 +90,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  test("is not overtaken by a termination that is asked for meanwhile", async ({ cluster }) => {
+  test("is not overtaken by a termination that is requested meanwhile", async ({ cluster }) => {
     const { hello, redeliver, backendId, id } = await acknowledged(cluster);
     const { promise, resolve } = Promise.withResolvers<void>();
     cluster.script(() => promise.then(() => Response.json({})));

@@ -106,7 +106,7 @@ describe("what is counted", () => {
 });
 
 describe("a question for usage", () => {
-  test("tells of the environments that its caller may see only, the oldest first", async ({
+  test("covers only the environments that its caller may see, the oldest first", async ({
     pinned: hello,
   }) => {
     for (const name of ["prod", "beta"]) {
@@ -121,8 +121,8 @@ describe("a question for usage", () => {
 
   test("for too many steps is refused", async ({ hello }) => {
     const to = Date.now();
-    const asked = await hello.service().usage({ from: to - day, to, stepMs: minute });
-    expect(code(asked)).toBe("bad_request");
+    const refused = await hello.service().usage({ from: to - day, to, stepMs: minute });
+    expect(code(refused)).toBe("bad_request");
   });
 
   test("to a service that does not exist is `service_not_found`", async ({ hello }) => {

@@ -92,7 +92,7 @@ describe("the spawn webhook", () => {
     ]);
   });
 
-  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is told to stop it", async ({
+  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is sent a termination", async ({
     pinned: hello,
     cluster,
   }) => {
@@ -142,12 +142,12 @@ describe("the spawn webhook", () => {
       "redirect",
     ],
   ])(
-    "that is refused with %s ends the backend and tells the caller",
-    async ([_, answer, told], { pinned: hello, cluster }) => {
+    "that is refused with %s ends the backend, and the caller receives why",
+    async ([_, answer, message], { pinned: hello, cluster }) => {
       cluster.script(answer);
       const refused = await hello.connect({ key: "doc" });
       expect(code(refused)).toBe("cluster_refused");
-      expect(refused.ok ? "" : refused.error.message).toContain(told);
+      expect(refused.ok ? "" : refused.error.message).toContain(message);
       expect(cluster.of("backend.spawn")).toHaveLength(1);
       const id = String(refused.ok ? "" : refused.error.details?.backend_id);
       await vi.waitFor(async () =>

@@ -2,7 +2,7 @@ import type { StatusEntry } from "../../../src/domain/backends/status.ts";
 import type { Hello } from "./service.ts";
 
 export interface Follower {
-  /** What was told so far, oldest first. */
+  /** What it has received so far, oldest first. */
   entries: StatusEntry[];
   /** What was answered to what it sent, oldest first. */
   answers: string[];
@@ -11,15 +11,15 @@ export interface Follower {
   closed: number | null;
 }
 
-/** Follows an object from a test that has no Worker in between: what it was told so far, oldest first. */
+/** Follows an object from a test that has no Worker in between: what it has received so far, oldest first. */
 export async function followObject<T>(stub: DurableObjectStub, path: string): Promise<T[]> {
   const response = await stub.fetch(`http://object.test${path}`, { headers: { upgrade: "websocket" } });
   const socket = response.webSocket;
   if (!socket) throw new Error(`not followed: ${response.status}`);
-  const told: T[] = [];
-  socket.addEventListener("message", ({ data }) => void told.push(JSON.parse(String(data))));
+  const received: T[] = [];
+  socket.addEventListener("message", ({ data }) => void received.push(JSON.parse(String(data))));
   socket.accept();
-  return told;
+  return received;
 }
 
 /** Follows a backend over its shard's WebSocket, from a test that has no Worker in between. */
