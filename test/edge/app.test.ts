@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { test as base, describe, expect, vi } from "vitest";
 import { publicAccess } from "../../src/edge/admission/access.ts";
 import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
@@ -8,9 +8,15 @@ import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/cr
 import { errorEnvelope } from "../../src/protocol/error-envelope.ts";
 import { apiOrigin, send } from "../support/worker/api.ts";
 
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const test = base
+  /** What is logged as an error, which is not printed. */
+  .extend("logged", ({ task: _ }, { onCleanup }) => {
+    const spy = vi.spyOn(console, "error").mockReturnValue(undefined);
+    onCleanup(() => {
+      spy.mockRestore();
+    });
+    return spy;
+  });
 
 /** An app of one route that meets an exception. */
 async function answerTo(exception: unknown) {
@@ -38,8 +44,9 @@ describe("an exception", () => {
     expect(response.headers.get("retry-after")).toBe("1");
   });
 
-  test("of any other kind is answered 500, logged with the request's id, and keeps its text to itself", async () => {
-    const logged = vi.spyOn(console, "error").mockReturnValue(undefined);
+  test("of any other kind is answered 500, logged with the request's id, and keeps its text to itself", async ({
+    logged,
+  }) => {
     const { response, error } = await answerTo(new Error("secret inner text"));
     expect([response.status, error.code]).toEqual([500, "internal_error"]);
     expect(response.headers.get("content-type")).toBe("application/json");
@@ -49,32 +56,34 @@ describe("an exception", () => {
 });
 
 describe("an exception behind a page that people open", () => {
-  test.each([
+  test.for<[what: string, exception: Error, status: number]>([
     ["a bug", new Error("secret inner text"), 500],
     ["a busy object", Object.assign(new Error("inner"), { overloaded: true }), 503],
-  ])("is answered with a page that has its request's id: %s", async (_, exception, status) => {
-    vi.spyOn(console, "error").mockReturnValue(undefined);
-    const route = defineRoute({
-      method: "GET",
-      path: "/x",
-      version: "public",
-      access: publicAccess,
-      produces: "text/html",
-      summary: "Throws",
-      handle() {
-        throw exception;
-      },
-    });
-    const request = new Request(`${apiOrigin}/x`, { headers: { accept: "text/html" } });
-    const response = await createApp([route]).fetch(request, env);
-    expect([response.status, response.headers.get("content-type")]).toEqual([
-      status,
-      "text/html; charset=utf-8",
-    ]);
-    const text = await response.text();
-    expect(text).toContain(`Request ${response.headers.get("x-request-id")}`);
-    expect(text).not.toContain("inner");
-  });
+  ])(
+    "is answered with a page that has its request's id: %s",
+    async ([_, exception, status], { logged: _logged }) => {
+      const route = defineRoute({
+        method: "GET",
+        path: "/x",
+        version: "public",
+        access: publicAccess,
+        produces: "text/html",
+        summary: "Throws",
+        handle() {
+          throw exception;
+        },
+      });
+      const request = new Request(`${apiOrigin}/x`, { headers: { accept: "text/html" } });
+      const response = await createApp([route]).fetch(request, env);
+      expect([response.status, response.headers.get("content-type")]).toEqual([
+        status,
+        "text/html; charset=utf-8",
+      ]);
+      const text = await response.text();
+      expect(text).toContain(`Request ${response.headers.get("x-request-id")}`);
+      expect(text).not.toContain("inner");
+    },
+  );
 });
 
 describe("cross-origin requests", () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { backendList } from "../../../src/protocol/v3/backends.ts";
@@ -12,15 +12,14 @@ import {
   refusal,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
 let service: string;
 let narrowed: string;
 const backends = new Map<string, string>();
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   await createCluster(account);
   service = await createService(account);
@@ -38,7 +37,6 @@ beforeAll(async () => {
   const token = await createToken(account, { role: "spawn", service: "hello", environments: ["staging"] });
   narrowed = token.secret_token;
 });
-afterAll(() => vi.restoreAllMocks());
 
 describe("a token narrowed to the environment `staging`", () => {
   test("sees the backends of staging in lists, and no others", async () => {

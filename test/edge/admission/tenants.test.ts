@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import type { TokenRole } from "../../../src/domain/credentials/access.ts";
 import { mountedPaths } from "../../../src/edge/api/route.ts";
@@ -15,7 +15,7 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 /** Who may call a route, written down apart from the route itself: a new route must be given a row here. */
 type Row =
@@ -139,8 +139,7 @@ let backendId: string;
 const tokens: Record<string, string> = {};
 const unknownBackend = "0000000000000";
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   owner = await createAccount("owner");
   intruder = await createAccount("intruder");
   for (const account of [owner, intruder]) {
@@ -287,7 +286,8 @@ describe("a token out of its scope", () => {
     },
   );
 
-  test("narrowed to a backend's own service reaches it", async () => {
+  test("narrowed to a backend's own service reaches it", async ({ cluster }) => {
+    cluster.alwaysStreams(() => Promise.reject(new TypeError("connection refused")));
     const narrowed = await createToken(owner, { role: "spawn", service: "hello" });
     const answer = await send(`/v2/backend/${backendId}`, { token: narrowed.secret_token });
     expect(answer.status).toBe(200);

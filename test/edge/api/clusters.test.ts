@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { z } from "zod";
 import { connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { heartbeatAnswer } from "../../../src/protocol/v3/agent.ts";
@@ -13,18 +13,8 @@ import {
   refusal,
   send,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
-
-let cluster: FakeCluster;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-01-01T00:00:00Z") });
-  cluster = startFakeCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { isolatedClusterTest as test } from "../../support/worker/worker-test.ts";
 
 /** An account with a cluster and a service, and how the cluster's agent sends heartbeats. */
 async function setUp() {
@@ -51,20 +41,23 @@ async function setUp() {
 }
 
 /** Starts a backend, and says how a heartbeat would list it. */
-async function startBackend({ token, connectPath }: Awaited<ReturnType<typeof setUp>>, json: object = {}) {
-  await call(connectAnswer, connectPath, { token, json });
-  const spawned = cluster.received.findLast(({ type }) => type === "backend.spawn");
-  if (spawned?.type !== "backend.spawn") throw new Error("the cluster was told nothing");
+async function startBackend(
+  cluster: ScriptedCluster,
+  { token, connectPath }: Awaited<ReturnType<typeof setUp>>,
+) {
+  await call(connectAnswer, connectPath, { token, json: {} });
+  const spawned = cluster.of("backend.spawn").at(-1)?.message;
+  if (spawned?.type !== "backend.spawn") throw new Error("the cluster received no spawn");
   const { backend_id: id, fencing_token } = spawned.data;
   return { id, status: "ready", fencing_token };
 }
 
 describe("a cluster in the API", () => {
-  test("is unknown before the first heartbeat, and healthy with its agents after it", async () => {
+  test("is unknown before the first heartbeat, and healthy with its agents after it", async ({ cluster }) => {
     const system = await setUp();
     expect(await system.show()).toMatchObject({ health: "unknown", agents: [] });
     expect(await system.show()).not.toHaveProperty("last_heartbeat_at");
-    const backend = await startBackend(system);
+    const backend = await startBackend(cluster, system);
     await system.beat([backend], { capacity: 7 });
     vi.setSystemTime(Date.now() + 5_000);
     await system.beat([], { agent_id: "b", draining: true });
@@ -130,9 +123,11 @@ describe("a cluster in the API", () => {
     });
   });
 
-  test("that is silent for longer than its lease has its backends in no list, and again when it is heard", async () => {
+  test("that is silent for longer than its lease has its backends in no list, and again when it is heard", async ({
+    cluster,
+  }) => {
     const system = await setUp();
-    const backend = await startBackend(system);
+    const backend = await startBackend(cluster, system);
     await system.beat([backend]);
     const listed = async () => {
       const { token, account } = system;
@@ -154,14 +149,14 @@ describe("a cluster in the API", () => {
 });
 
 describe("a heartbeat", () => {
-  test("may list 10,000 backends with the longest of statuses and fencing tokens", async () => {
+  test("may list 10,000 backends with the longest of statuses and fencing tokens", async ({ cluster }) => {
     const system = await setUp();
     const unknown = Array.from({ length: 9_999 }, (_, i) => ({
       id: `${"0".repeat(5)}${String(i).padStart(8, "0")}`,
       status: "hard-terminating",
       fencing_token: Number.MAX_SAFE_INTEGER,
     }));
-    const backend = await startBackend(system);
+    const backend = await startBackend(cluster, system);
     const more = { agent_id: "x".repeat(100), version: "y".repeat(100), capacity: 10_000, draining: true };
     const answer = await system.beat([backend, ...unknown], more);
     expect(answer.terminate).toHaveLength(9_999);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { spawnAnswer } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -13,16 +13,14 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const connectPath = "/v2/service/acme/hello/connect";
 
 let account: TestAccount;
-let cluster: FakeCluster;
 
-beforeAll(async () => {
-  cluster = startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount("acme");
   await createCluster(account);
   const service = await createService(account);
@@ -73,12 +71,12 @@ describe("v2 connect", () => {
     expect(second).toMatchObject({ backend_id: first.backend_id, spawned: false });
   });
 
-  test("hands the spawn's wishes to the cluster", async () => {
+  test("hands the spawn's wishes to the cluster", async ({ cluster }) => {
     const executable = { env: { A: "ä" }, mount: "data", resource_limits: { memory_limit_bytes: 1024 } };
     const { backend_id } = await connect({
       spawn: { tag: digest, cluster: "main", lifetime_limit_seconds: 60, max_idle_seconds: 0, executable },
     });
-    expect(cluster.received.at(-1)).toMatchObject({
+    expect(cluster.received.at(-1)?.message).toMatchObject({
       type: "backend.spawn",
       data: {
         backend_id,
@@ -91,21 +89,21 @@ describe("v2 connect", () => {
     });
   });
 
-  test("passes a cluster's own URL on, with one slash before the token", async () => {
+  test("passes a cluster's own URL on, with one slash before the token", async ({ cluster }) => {
     await call(z.looseObject({}), "/v3/accounts/acme/clusters", {
       token: account.admin,
       json: { name: "own", webhook_url: "https://cluster.test/own" },
     });
-    cluster.answer = () => Response.json({ url: "https://own.test/base/" });
+    cluster.always(() => Response.json({ url: "https://own.test/base/" }));
     const { url, token } = await connect({ spawn: { cluster: "own" } });
-    cluster.answer = () => Response.json({});
+    cluster.always(() => Response.json({}));
     expect(url).toBe(`https://own.test/base/${token}/`);
   });
 
-  test("is told that a cluster has refused, in the cluster's words", async () => {
-    cluster.answer = () => Response.json({ error: { message: "no room" } }, { status: 409 });
+  test("is told that a cluster has refused, in the cluster's words", async ({ cluster }) => {
+    cluster.always(() => Response.json({ error: { message: "no room" } }, { status: 409 }));
     const { code, message } = await refusal(connectPath, { token: account.admin, json: {} });
-    cluster.answer = () => Response.json({});
+    cluster.always(() => Response.json({}));
     expect(code).toBe("cluster_refused");
     expect(message).toContain("no room");
   });
@@ -130,10 +128,12 @@ describe("v1 spawn", () => {
     expect(await claimsOf(bearer_token ?? "", name)).toMatchObject({ sub: name });
   });
 
-  test("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async () => {
+  test("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async ({
+    cluster,
+  }) => {
     const json = { lock: "l", tag: "latest", grace_period_seconds: 7, port: 9000, env: { A: "1" } };
     const { name } = await spawn(json);
-    expect(cluster.received.at(-1)?.data).toMatchObject({
+    expect(cluster.received.at(-1)?.message.data).toMatchObject({
       backend_id: name,
       key: "l",
       image: { digest, tag: "latest" },
@@ -146,24 +146,24 @@ describe("v1 spawn", () => {
 });
 
 describe("ending a backend", () => {
-  test("by v2 is hard if it says so", async () => {
+  test("by v2 is hard if it says so", async ({ cluster }) => {
     const { backend_id: id } = await connect({});
     const path = `/v2/backend/${id}/terminate`;
     expect((await send(path, { method: "POST", token: account.admin })).status).toBe(200);
-    expect(cluster.received.at(-1)).toMatchObject({
+    expect(cluster.received.at(-1)?.message).toMatchObject({
       type: "backend.terminate",
       data: { backend_id: id, hard: false },
     });
     const hard = await send(path, { token: account.admin, json: { hard: true } });
     expect(await hard.json()).toEqual({ status: "ok" });
-    expect(cluster.received.at(-1)).toMatchObject({ data: { backend_id: id, hard: true } });
+    expect(cluster.received.at(-1)?.message).toMatchObject({ data: { backend_id: id, hard: true } });
   });
 
-  test("by v1 is always hard, and needs no body", async () => {
+  test("by v1 is always hard, and needs no body", async ({ cluster }) => {
     const { name } = await spawn({});
     const path = `/v1/backend/${name}/terminate`;
     expect((await send(path, { method: "POST", token: account.admin })).status).toBe(200);
-    expect(cluster.received.at(-1)).toMatchObject({ data: { backend_id: name, hard: true } });
+    expect(cluster.received.at(-1)?.message).toMatchObject({ data: { backend_id: name, hard: true } });
   });
 
   test("ends all of a service's, or with dry_run only counts them", async () => {

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { rotatedSecret } from "../../../src/protocol/v3/clusters.ts";
@@ -13,18 +13,7 @@ import {
   refusal,
   send,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
-
-let cluster: FakeCluster;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2030-01-01T00:00:00Z") });
-  cluster = startFakeCluster();
-});
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+import { isolatedClusterTest as test } from "../../support/worker/worker-test.ts";
 
 /** An account with a cluster, and a service whose only image was announced to it. */
 async function setUp() {
@@ -54,7 +43,7 @@ async function setUp() {
 }
 
 describe("the deliveries of a cluster", () => {
-  test("are listed in pages, and one can be sent again", async () => {
+  test("are listed in pages, and one can be sent again", async ({ cluster }) => {
     const { account, token, path, list, told } = await setUp();
     vi.setSystemTime(Date.now() + 1_000);
     const connect = `/v2/service/${account.name}/hello/connect`;
@@ -71,12 +60,12 @@ describe("the deliveries of a cluster", () => {
     const attempt = await call(deliveryAttempt, redeliver, { method: "POST", token });
     expect(attempt).toMatchObject({ attempt: 2, status: 200, error: null });
     expect((await list("?limit=1")).deliveries[0]?.attempts[1]).toEqual(attempt);
-    expect(cluster.received.filter(({ type }) => type === "backend.spawn")).toHaveLength(2);
+    expect(cluster.of("backend.spawn")).toHaveLength(2);
   });
 
-  test("hold the test of a cluster too", async () => {
+  test("hold the test of a cluster too", async ({ cluster }) => {
     const { token, path, list } = await setUp();
-    cluster.answer = () => new Response(null, { status: 502 });
+    cluster.always(() => new Response(null, { status: 502 }));
     await send(`${path}/test`, { method: "POST", token });
     expect((await list("?outcome=failed")).deliveries).toMatchObject([
       { type: "cluster.ping", outcome: "given_up", attempts: [{ attempt: 1, status: 502 }] },

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
   type ApiRequest,
@@ -10,7 +10,7 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const hostile: unknown[] = [
@@ -169,8 +169,7 @@ let account: TestAccount;
 let agent: string;
 let backendId: string;
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount("acme");
   agent = (await createCluster(account)).agent_token;
   await createService(account);

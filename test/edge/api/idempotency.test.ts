@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import {
   type ApiRequest,
@@ -11,13 +11,11 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
-let cluster: FakeCluster;
 
-beforeAll(async () => {
-  cluster = startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount("acme");
   await createCluster(account);
   const service = await createService(account);
@@ -78,10 +76,10 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect((await send("/auth", { token: agent_token })).status).toBe(200);
   });
 
-  test("spawns one backend", async () => {
+  test("spawns one backend", async ({ cluster }) => {
     const before = cluster.received.length;
     await twice("/v2/service/acme/hello/default/connect", withToken({}));
-    expect(cluster.received.slice(before).map(({ type }) => type)).toEqual(["backend.spawn"]);
+    expect(cluster.received.slice(before).map(({ message }) => message.type)).toEqual(["backend.spawn"]);
   });
 
   test("is refused with another body", async () => {

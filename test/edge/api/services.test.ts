@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { imageNameAnswer } from "../../../src/protocol/jamsocket/v1.ts";
 import * as v2 from "../../../src/protocol/jamsocket/v2.ts";
@@ -15,19 +15,17 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 const first = `sha256:${"1".repeat(64)}`;
 const second = `sha256:${"2".repeat(64)}`;
 
 let account: TestAccount;
-let cluster: FakeCluster;
 /** `/v3/accounts/…/services/hello` */
 let service: string;
 let environment: string;
 
-beforeAll(async () => {
-  cluster = startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   service = await createService(account);
   environment = `${service}/environments/default`;
@@ -131,11 +129,11 @@ describe("a pin", () => {
     expect(revisions[0]?.by.token_id).toBe(account.admin.split(/[_.]/)[1]);
   });
 
-  test("resolves to what a spawn would use, without spawning", async () => {
-    const before = cluster.received.filter(({ type }) => type === "backend.spawn").length;
+  test("resolves to what a spawn would use, without spawning", async ({ cluster }) => {
+    const before = cluster.of("backend.spawn").length;
     const answer = await get(v3.resolveAnswer, `${environment}/resolve?tag=v2&key=k`);
     expect(answer).toMatchObject({ action: "spawn", digest: second, cluster: "main", refusals: [] });
-    expect(cluster.received.filter(({ type }) => type === "backend.spawn").length).toBe(before);
+    expect(cluster.of("backend.spawn").length).toBe(before);
   });
 });
 
@@ -160,13 +158,13 @@ describe("images", () => {
 });
 
 describe("a cluster", () => {
-  test("is listed without its secrets, and tested with a signed ping", async () => {
+  test("is listed without its secrets, and tested with a signed ping", async ({ cluster }) => {
     const { clusters } = await get(clusterList, `/v3/accounts/${account.name}/clusters`);
     expect(JSON.stringify(clusters)).not.toMatch(/whsec_|agent_token/);
     const path = `/v3/accounts/${account.name}/clusters/main/test`;
     const tested = await call(testedCluster, path, { token: account.admin, method: "POST" });
     expect(tested).toMatchObject({ delivered: true, status: 200 });
-    expect(cluster.received.at(-1)?.type).toBe("cluster.ping");
+    expect(cluster.received.at(-1)?.message.type).toBe("cluster.ping");
   });
 
   test("is changed by what a PATCH names, and nothing else", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { publicState } from "../../../src/protocol/backend-state.ts";
 import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { backendAnswer, connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -17,35 +17,34 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type FakeCluster, startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
 let agent: string;
-let cluster: FakeCluster;
 
-beforeAll(async () => {
-  cluster = startFakeCluster();
+const test = clusterTest
+  /** Starts a backend, and speaks for the agent that runs it. */
+  .extend("startBackend", { scope: "file" }, ({ cluster }) => async (json: object = {}) => {
+    const path = "/v2/service/acme/hello/connect";
+    const connection = await call(connectAnswer, path, { token: account.admin, json });
+    const spawned = cluster.of("backend.spawn").at(-1)?.message;
+    if (spawned?.type !== "backend.spawn") throw new Error("the cluster received no spawn");
+    const { fencing_token, backend_id } = spawned.data;
+    const report = (status: Omit<StatusReportBody, "fencing_token">) =>
+      call(statusReportAnswer, `/v3/agent/backends/${backend_id}/status`, {
+        token: agent,
+        json: { ...status, fencing_token },
+      });
+    return { id: backend_id, fencingToken: fencing_token, token: connection.token, report };
+  });
+
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount("acme");
   agent = (await createCluster(account)).agent_token;
   const service = await createService(account);
   const json = { digest: `sha256:${"a".repeat(64)}`, tag: "latest" };
   expect((await send(`${service}/images`, { token: account.admin, json })).status).toBe(201);
 });
-
-/** A new backend, and how the agent that runs it reports. */
-async function startBackend(json: object = {}) {
-  const path = "/v2/service/acme/hello/connect";
-  const connection = await call(connectAnswer, path, { token: account.admin, json });
-  const spawned = cluster.received.findLast(({ type }) => type === "backend.spawn");
-  if (spawned?.type !== "backend.spawn") throw new Error("the cluster was told nothing");
-  const { fencing_token, backend_id } = spawned.data;
-  const report = (status: Omit<StatusReportBody, "fencing_token">) =>
-    call(statusReportAnswer, `/v3/agent/backends/${backend_id}/status`, {
-      token: agent,
-      json: { ...status, fencing_token },
-    });
-  return { id: backend_id, fencingToken: fencing_token, token: connection.token, report };
-}
 
 /** Reads a stream event by event, as the CLI does: a chunk may hold several events, but never a part of one. */
 async function readEvents(path: string) {
@@ -67,7 +66,7 @@ async function readEvents(path: string) {
 }
 
 describe("the status of a backend", () => {
-  test("is told to anybody, in the words of each version", async () => {
+  test("is told to anybody, in the words of each version", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     await report({ status: "waiting" });
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "waiting" });
@@ -76,7 +75,9 @@ describe("the status of a backend", () => {
     }
   });
 
-  test("tells strangers only that there was an error, and the token's holder the exit code", async () => {
+  test("tells strangers only that there was an error, and the token's holder the exit code", async ({
+    startBackend,
+  }) => {
     const { id, report } = await startBackend();
     await report({ status: "ready" });
     await report({ status: "terminated", exit_code: 3 });
@@ -88,7 +89,7 @@ describe("the status of a backend", () => {
     expect(backend).toMatchObject({ id, service_name: "hello", environment_name: "default" });
   });
 
-  test("lists a backend as running until it has ended", async () => {
+  test("lists a backend as running until it has ended", async ({ startBackend }) => {
     const { id, report } = await startBackend({ key: "listed" });
     const running = async () => {
       const answer = await call(runningBackendsAnswer, "/v2/account/acme/backends", { token: account.admin });
@@ -102,7 +103,9 @@ describe("the status of a backend", () => {
     expect(await running()).toBeUndefined();
   });
 
-  test("says BackendNotRunning, the one code that the CLI knows by name, to an end after the end", async () => {
+  test("says BackendNotRunning, the one code that the CLI knows by name, to an end after the end", async ({
+    startBackend,
+  }) => {
     const { id, report } = await startBackend();
     await report({ status: "terminated" });
     for (const path of [`/v2/backend/${id}/terminate`, `/backend/${id}/terminate`]) {
@@ -113,7 +116,7 @@ describe("the status of a backend", () => {
 });
 
 describe("a status stream", () => {
-  test("of v2 replays, follows, and ends after terminated", async () => {
+  test("of v2 replays, follows, and ends after terminated", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     await report({ status: "loading" });
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
@@ -130,7 +133,7 @@ describe("a status stream", () => {
     expect(await events.next()).toBeNull();
   });
 
-  test("of v1 leaves consecutive duplicates out", async () => {
+  test("of v1 leaves consecutive duplicates out", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     for (const status of ["loading", "starting", "waiting", "ready"] as const) await report({ status });
     const events = await readEvents(`/v1/backend/${id}/status/stream`);
@@ -145,7 +148,7 @@ describe("a status stream", () => {
     ]);
   });
 
-  test("of a backend that has ended replays and ends", async () => {
+  test("of a backend that has ended replays and ends", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     await report({ status: "terminated" });
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
@@ -154,7 +157,7 @@ describe("a status stream", () => {
     expect(await events.next()).toBeNull();
   });
 
-  test("may be left at any time", async () => {
+  test("may be left at any time", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     const events = await readEvents(`/v2/backend/${id}/status/stream`);
     expect(await events.next()).toContain("scheduled");
@@ -162,9 +165,9 @@ describe("a status stream", () => {
     expect(await report({ status: "ready" })).toEqual({ accepted: true, current: "ready" });
   });
 
-  test.each(["/v2/backend/:id/status/stream", "/backend/:id/status/stream"])(
+  test.for(["/v2/backend/:id/status/stream", "/backend/:id/status/stream"])(
     "at %s of a backend that its service has never started is 404",
-    async (path) => {
+    async (path, { startBackend }) => {
       const { id } = await startBackend();
       const never = id.slice(0, 5) + "0".repeat(8);
       const answer = await refusal(path.replace(":id", never));
@@ -174,7 +177,7 @@ describe("a status stream", () => {
 });
 
 describe("the page of a backend that starts", () => {
-  test("looks again every second, without any script", async () => {
+  test("looks again every second, without any script", async ({ startBackend }) => {
     const { id, token, report } = await startBackend();
     await report({ status: "loading" });
     const answer = await send(`/ready/${id}/${token}`);
@@ -191,7 +194,9 @@ describe("the page of a backend that starts", () => {
     expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
   });
 
-  test("goes to the backend once it is ready, and says nothing of the token to the next site", async () => {
+  test("goes to the backend once it is ready, and says nothing of the token to the next site", async ({
+    startBackend,
+  }) => {
     const { id, token, report } = await startBackend();
     await report({ status: "ready" });
     const answer = await send(`/ready/${id}/${token}`);
@@ -202,7 +207,7 @@ describe("the page of a backend that starts", () => {
     expect(withoutToken.headers.get("location")).toBe(`https://${id}.cluster.test/`);
   });
 
-  test("does not leave the backend's host, whatever stands for the token", async () => {
+  test("does not leave the backend's host, whatever stands for the token", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     await report({ status: "ready" });
     const answer = await send(`/ready/${id}/${encodeURIComponent("../..//evil.test/?\r\n")}`);
@@ -211,7 +216,7 @@ describe("the page of a backend that starts", () => {
     expect(location.pathname.split("/")).toHaveLength(3);
   });
 
-  test("says what went wrong when the backend has ended, and looks no more", async () => {
+  test("says what went wrong when the backend has ended, and looks no more", async ({ startBackend }) => {
     const { id, token, report } = await startBackend();
     await report({ status: "terminated", termination_reason: "internalerror", exit_code: 137 });
     const page = await (await send(`/ready/${id}/${token}`)).text();
@@ -220,9 +225,9 @@ describe("the page of a backend that starts", () => {
     expect(page).not.toContain("refresh");
   });
 
-  test.each(["terminating", "hard-terminating"] as const)(
+  test.for(["terminating", "hard-terminating"] as const)(
     "says that a backend is %s, and looks no more",
-    async (status) => {
+    async (status, { startBackend }) => {
       const { id, token, report } = await startBackend();
       await report({ status, termination_reason: "swept" });
       const page = await (await send(`/ready/${id}/${token}`)).text();
@@ -232,7 +237,7 @@ describe("the page of a backend that starts", () => {
     },
   );
 
-  test("is light or dark as the reader wishes", async () => {
+  test("is light or dark as the reader wishes", async ({ startBackend }) => {
     const { id } = await startBackend();
     const page = await (await send(`/ready/${id}`)).text();
     expect(page).toMatch(/:root \{[^}]*color-scheme: light dark;/);
@@ -240,13 +245,13 @@ describe("the page of a backend that starts", () => {
 });
 
 describe("an agent", () => {
-  test("is told that a status would go backwards, which is no error", async () => {
+  test("is told that a status would go backwards, which is no error", async ({ startBackend }) => {
     const { report } = await startBackend();
     await report({ status: "ready" });
     expect(await report({ status: "loading" })).toEqual({ accepted: false, current: "ready" });
   });
 
-  test("of another cluster of the account does not find the backend", async () => {
+  test("of another cluster of the account does not find the backend", async ({ startBackend }) => {
     const { id, fencingToken } = await startBackend();
     const other = await createCluster(account, "elsewhere");
     const answer = await refusal(`/v3/agent/backends/${id}/status`, {
@@ -257,7 +262,9 @@ describe("an agent", () => {
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "scheduled" });
   });
 
-  test("sends heartbeats, also with thousands of backends, and hears what it should not run", async () => {
+  test("sends heartbeats, also with thousands of backends, and hears what it should not run", async ({
+    startBackend,
+  }) => {
     const { id, fencingToken } = await startBackend();
     const unknown = Array.from({ length: 2000 }, (_, i) => ({
       id: `00000${String(i).padStart(8, "0")}`,

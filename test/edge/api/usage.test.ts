@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { usageAnswer } from "../../../src/protocol/v3/usage.ts";
@@ -11,13 +11,12 @@ import {
   refusal,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
 let service: string;
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   await createCluster(account);
   service = await createService(account);
@@ -31,7 +30,6 @@ beforeAll(async () => {
     await call(z.looseObject({}), path, { token: admin, json: { key: "doc" } });
   }
 });
-afterAll(() => vi.restoreAllMocks());
 
 function usage(query: Record<string, string> = {}, token = account.admin) {
   return call(usageAnswer, `${service}/usage?${new URLSearchParams(query)}`, { token });

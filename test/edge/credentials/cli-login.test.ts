@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { beginCliLogin, confirmCliLogin, readCliLogin } from "../../../src/edge/credentials/cli-login.ts";
 import { followCliLogin } from "../../../src/edge/streams/cli-login-stream.ts";
 import { errorEnvelope } from "../../../src/protocol/error-envelope.ts";
@@ -13,10 +13,8 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+import { frozenAt } from "../../support/worker/clock.ts";
+import { clockTest } from "../../support/worker/worker-test.ts";
 
 const tenMinutes = 600_000;
 const userAgent = "jamsocket-cli/0.10.7 linux-x64";
@@ -121,25 +119,28 @@ describe("completing a login of the CLI", () => {
     await Promise.all(answers.map((answer) => answer.text()));
   });
 
-  test("is told in the same words when it is unknown, not confirmed, expired, over, or lost its token", async () => {
-    const account = await createAccount();
-    const reader = await createToken(account, { role: "read" });
-    const unknown = await refusedCompletion("no.token.atall");
-    expect(unknown).toMatchObject({ status: 404, error: "login_not_found" });
-    expect(JSON.stringify(unknown)).not.toContain(account.name);
-    expect(await refusedCompletion(await begin())).toEqual(unknown);
+  clockTest(
+    "is told in the same words when it is unknown, not confirmed, expired, over, or lost its token",
+    async () => {
+      const account = await createAccount();
+      const reader = await createToken(account, { role: "read" });
+      const unknown = await refusedCompletion("no.token.atall");
+      expect(unknown).toMatchObject({ status: 404, error: "login_not_found" });
+      expect(JSON.stringify(unknown)).not.toContain(account.name);
+      expect(await refusedCompletion(await begin())).toEqual(unknown);
 
-    const revoked = await begin();
-    const code = await confirm(revoked, account, reader.secret_token);
-    const path = `/v3/accounts/${account.name}/tokens/${reader.id}`;
-    expect((await send(path, { method: "DELETE", token: account.admin })).status).toBe(204);
-    expect(await refusedCompletion(revoked, code)).toEqual(unknown);
+      const revoked = await begin();
+      const code = await confirm(revoked, account, reader.secret_token);
+      const path = `/v3/accounts/${account.name}/tokens/${reader.id}`;
+      expect((await send(path, { method: "DELETE", token: account.admin })).status).toBe(204);
+      expect(await refusedCompletion(revoked, code)).toEqual(unknown);
 
-    const late = await begin();
-    const shown = await confirm(late, account);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + tenMinutes });
-    expect(await refusedCompletion(late, shown)).toEqual(unknown);
-  });
+      const late = await begin();
+      const shown = await confirm(late, account);
+      vi.setSystemTime(Date.now() + tenMinutes);
+      expect(await refusedCompletion(late, shown)).toEqual(unknown);
+    },
+  );
 });
 
 describe("confirming a login of the CLI", () => {
@@ -175,10 +176,10 @@ describe("the stream of a login", () => {
     expect(await (await open(token)).text()).toBe('data: {"status":"ok"}\n\n');
   });
 
-  test("of a token that is none, or not any more, is a 404 in the envelope", async () => {
+  clockTest("of a token that is none, or not any more, is a 404 in the envelope", async () => {
     const request = new Request(`${apiOrigin}/cli-login`, { method: "POST" });
     const token = await beginCliLogin(env, request);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + tenMinutes });
+    vi.setSystemTime(Date.now() + tenMinutes);
     for (const login of ["x", token]) {
       const answer = await open(login);
       expect(answer.status).toBe(404);
@@ -186,16 +187,14 @@ describe("the stream of a login", () => {
     }
   });
 
-  test("says at the end of the ten minutes that the login has failed", async () => {
-    const now = Date.parse("2030-01-01T00:00:00Z");
-    vi.useFakeTimers({ toFake: ["Date"], now });
+  clockTest("says at the end of the ten minutes that the login has failed", async () => {
     const waits: number[] = [];
     const waitConfirmed = async (ms: number) => {
       waits.push(ms);
       vi.setSystemTime(Date.now() + ms);
       return false;
     };
-    const told = await new Response(followCliLogin({ waitConfirmed }, now + 50_000)).text();
+    const told = await new Response(followCliLogin({ waitConfirmed }, frozenAt + 50_000)).text();
     expect(told).toBe('data: {"status":"expired"}\n\n');
     expect(waits).toEqual([20_000, 20_000, 10_000]);
   });

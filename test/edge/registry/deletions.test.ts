@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
@@ -11,13 +11,12 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
 import { type RegistryClient, refusalOf, registryClient, types } from "../../support/worker/registry.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   await createCluster(account);
 });

@@ -1,5 +1,5 @@
 import { Webhook } from "standardwebhooks";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { z } from "zod";
 import { metricsOf, reframedEvents } from "../../../src/edge/streams/backend-output.ts";
 import { openClusterStream } from "../../../src/edge/streams/cluster-stream.ts";
@@ -15,17 +15,26 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { clusterTest } from "../../support/worker/worker-test.ts";
 
-let cluster: ScriptedCluster;
 let account: TestAccount;
 let signingSecret: string;
 let agent: string;
 let id: string;
-let asked: Request[];
 
-beforeAll(async () => {
-  cluster = startScriptedCluster();
+const test = clusterTest
+  /** The requests for streams that the cluster has received. */
+  .extend("requests", (): Request[] => [])
+  /** Has the cluster answer with a stream of server-sent events from now on. */
+  .extend("clusterStreams", ({ cluster, requests }) => (body: BodyInit) => {
+    cluster.alwaysStreams((request) => {
+      requests.push(request);
+      return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
+    });
+  });
+
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   const created = await createCluster(account);
   signingSecret = created.signing_secret;
@@ -37,23 +46,11 @@ beforeAll(async () => {
   await call(environment, `${service}/environments`, { token: admin, json: { name: "prod" } });
   id = await startBackend();
 });
-afterAll(() => vi.restoreAllMocks());
-beforeEach(() => {
-  asked = [];
-});
 
 async function startBackend(): Promise<string> {
   const path = `/v2/service/${account.name}/hello/prod/connect`;
   const connected = await call(connectAnswer, path, { token: account.admin, json: {} });
   return connected.backend_id;
-}
-
-/** Has the cluster answer with a stream of server-sent events from now on. */
-function clusterStreams(body: BodyInit): void {
-  cluster.alwaysStreams((request) => {
-    asked.push(request);
-    return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8" } });
-  });
 }
 
 const encoder = new TextEncoder();
@@ -80,7 +77,7 @@ const logPaths = ["/backend/:id/logs", "/v1/backend/:id/logs", "/v2/backend/:id/
 const sample = { mem_used: 1024, mem_available: 2048, cpu_used: 5, sys_cpu: 100 };
 
 describe("the logs of a backend", () => {
-  test.each(logPaths)("are streamed through at %s, a line an event", async (path) => {
+  test.for(logPaths)("are streamed through at %s, a line an event", async (path, { clusterStreams }) => {
     clusterStreams(": hello\n\ndata: first line\n\ndata:\n\ndata: data: third\r\n\r\n");
     const response = await send(path.replace(":id", id), { token: account.admin });
     expect(response.status).toBe(200);
@@ -90,13 +87,16 @@ describe("the logs of a backend", () => {
     expect(await response.text()).toBe("data: first line\n\ndata: \n\ndata: data: third\n\n");
   });
 
-  test("are asked for below the cluster's webhook, with a signature that standardwebhooks verifies", async () => {
+  test("are asked for below the cluster's webhook, with a signature that standardwebhooks verifies", async ({
+    clusterStreams,
+    requests,
+  }) => {
     clusterStreams("data: x\n\n");
     for (let times = 0; times < 2; times++) {
       await (await send(`/v2/backend/${id}/logs/stream`, { token: account.admin })).text();
     }
     const webhook = new Webhook(signingSecret);
-    for (const request of asked) {
+    for (const request of requests) {
       expect([request.method, request.url]).toEqual(["GET", `https://cluster.test/hook/backends/${id}/logs`]);
       expect(request.redirect).toBe("manual");
       expect(request.headers.get("accept")).toBe("text/event-stream");
@@ -105,11 +105,13 @@ describe("the logs of a backend", () => {
       expect(Object.keys(headers)).not.toContain("authorization");
       expect(Math.abs(Number(headers["webhook-timestamp"]) - Date.now() / 1000)).toBeLessThan(60);
     }
-    const ids = asked.map(({ headers }) => headers.get("webhook-id"));
+    const ids = requests.map(({ headers }) => headers.get("webhook-id"));
     expect(new Set(ids).size).toBe(2);
   });
 
-  test("can be read as they come, and the cluster's stream is cancelled when the client leaves", async () => {
+  test("can be read as they come, and the cluster's stream is cancelled when the client leaves", async ({
+    cluster,
+  }) => {
     let left = false;
     let lines = 0;
     cluster.alwaysStreams(() => {
@@ -134,18 +136,21 @@ describe("the logs of a backend", () => {
     await vi.waitFor(() => expect(left).toBe(true), { timeout: 5_000 });
   });
 
-  test("are asked for when the backend has ended, too: its cluster may have kept them", async () => {
+  test("are asked for when the backend has ended, too: its cluster may have kept them", async ({
+    clusterStreams,
+    cluster,
+  }) => {
     const ended = await startBackend();
     await call(z.looseObject({}), `/v3/agent/backends/${ended}/status`, {
       token: agent,
-      json: { status: "terminated", exit_code: 1, fencing_token: fencingTokenOf(ended) },
+      json: { status: "terminated", exit_code: 1, fencing_token: fencingTokenOf(cluster, ended) },
     });
     clusterStreams("data: last words\n\n");
     const response = await send(`/v2/backend/${ended}/logs/stream`, { token: account.admin });
     expect(await response.text()).toBe("data: last words\n\n");
   });
 
-  function fencingTokenOf(backendId: string): number {
+  function fencingTokenOf(cluster: ScriptedCluster, backendId: string): number {
     for (const { message } of cluster.of("backend.spawn")) {
       if (message.type === "backend.spawn" && message.data.backend_id === backendId) {
         return message.data.fencing_token;
@@ -225,7 +230,10 @@ describe("what a cluster sends as logs", () => {
 });
 
 describe("the metrics of a backend", () => {
-  test("are streamed through with where they come from, and nothing else that the cluster says", async () => {
+  test("are streamed through with where they come from, and nothing else that the cluster says", async ({
+    clusterStreams,
+    requests,
+  }) => {
     clusterStreams(
       [
         { ...sample, cluster: "elsewhere", backend_id: "0000000000000", extra: "x".repeat(100) },
@@ -235,7 +243,7 @@ describe("the metrics of a backend", () => {
         .join(""),
     );
     const response = await send(`/v2/backend/${id}/metrics/stream`, { token: account.admin });
-    expect(asked.map(({ url }) => url)).toEqual([`https://cluster.test/hook/backends/${id}/metrics`]);
+    expect(requests.map(({ url }) => url)).toEqual([`https://cluster.test/hook/backends/${id}/metrics`]);
     const events = (await response.text()).split("\n\n").slice(0, -1);
     const told = events.map((event) => JSON.parse(event.replace(/^data: /, "")));
     expect(told).toEqual([
@@ -266,7 +274,7 @@ describe("a cluster that gives no stream", () => {
       new Response(body, { status, headers });
   const sse = { "content-type": "text/event-stream" };
 
-  test.each([
+  test.for<[what: string, answer: () => Response, status: number, code: string, message: string]>([
     [
       "404",
       answering(404, {}, '{"error":{"message":"it is not known here"}}'),
@@ -312,31 +320,31 @@ describe("a cluster that gives no stream", () => {
       "cluster_bad_answer",
       "text/event-stream-x",
     ],
-  ])("but %s is told as such", async (_, answer, status, code, words) => {
+  ])("but %s is reported as such", async ([_, answer, status, code, message], { cluster }) => {
     cluster.alwaysStreams(answer);
-    const told = await logs();
-    expect([told.status, told.code]).toEqual([status, code]);
-    expect(told.message).toContain("cluster `main`");
-    expect(told.message).toContain(`logs of backend \`${id}\``);
-    expect(told.message).toContain(words);
+    const refused = await logs();
+    expect([refused.status, refused.code]).toEqual([status, code]);
+    expect(refused.message).toContain("cluster `main`");
+    expect(refused.message).toContain(`logs of backend \`${id}\``);
+    expect(refused.message).toContain(message);
   });
 
-  test("but 503 with Retry-After passes that on", async () => {
+  test("but 503 with Retry-After passes that on", async ({ cluster }) => {
     cluster.alwaysStreams(answering(503, { "retry-after": "17" }));
-    const told = await logs();
-    expect([told.status, told.code]).toEqual([503, "cluster_unavailable"]);
-    expect(told.response.headers.get("retry-after")).toBe("17");
+    const refused = await logs();
+    expect([refused.status, refused.code]).toEqual([503, "cluster_unavailable"]);
+    expect(refused.response.headers.get("retry-after")).toBe("17");
   });
 
-  test("because it cannot be reached is 503, to be tried again", async () => {
+  test("because it cannot be reached is 503, to be tried again", async ({ cluster }) => {
     cluster.alwaysStreams(() => Promise.reject(new TypeError("Network connection lost.")));
-    const told = await logs();
-    expect([told.status, told.code]).toEqual([503, "cluster_unavailable"]);
-    expect(told.message).toContain("Network connection lost.");
-    expect(told.response.headers.get("retry-after")).toMatch(/^\d+$/);
+    const refused = await logs();
+    expect([refused.status, refused.code]).toEqual([503, "cluster_unavailable"]);
+    expect(refused.message).toContain("Network connection lost.");
+    expect(refused.response.headers.get("retry-after")).toMatch(/^\d+$/);
   });
 
-  test("in time is given up, and its request with it", async () => {
+  test("in time is given up, and its request with it", async ({ cluster }) => {
     const aborted = Promise.withResolvers<void>();
     cluster.alwaysStreams((request) => {
       request.signal.addEventListener("abort", () => aborted.resolve());
@@ -358,29 +366,35 @@ describe("a cluster that gives no stream", () => {
 describe("whose output may be looked at", () => {
   const paths = [...logPaths, "/v2/backend/:id/metrics/stream"];
 
-  test.each(paths)("at %s: not that of another environment than the token's", async (path) => {
-    clusterStreams("data: x\n\n");
-    const scope = { role: "read", service: "hello" } as const;
-    const other = await createToken(account, { ...scope, environments: ["default"] });
-    const refused = await refusal(path.replace(":id", id), { token: other.secret_token });
-    expect([refused.status, refused.code]).toEqual([403, "forbidden"]);
-    expect(asked).toEqual([]);
-    const own = await createToken(account, { ...scope, environments: ["prod"] });
-    expect((await send(path.replace(":id", id), { token: own.secret_token })).status).toBe(200);
-  });
+  test.for(paths)(
+    "at %s: not that of another environment than the token's",
+    async (path, { clusterStreams, requests }) => {
+      clusterStreams("data: x\n\n");
+      const scope = { role: "read", service: "hello" } as const;
+      const other = await createToken(account, { ...scope, environments: ["default"] });
+      const refused = await refusal(path.replace(":id", id), { token: other.secret_token });
+      expect([refused.status, refused.code]).toEqual([403, "forbidden"]);
+      expect(requests).toEqual([]);
+      const own = await createToken(account, { ...scope, environments: ["prod"] });
+      expect((await send(path.replace(":id", id), { token: own.secret_token })).status).toBe(200);
+    },
+  );
 
-  test.each(paths)("at %s: of backends that are not there, or another account's, nobody's", async (path) => {
-    clusterStreams("data: x\n\n");
-    const stranger = await createAccount();
-    const never = id.slice(0, 5) + "0".repeat(8);
-    for (const [backend, token] of [
-      [id, stranger.admin],
-      [never, account.admin],
-      ["0000000000000", account.admin],
-    ] as const) {
-      const refused = await refusal(path.replace(":id", backend), { token });
-      expect([refused.status, refused.code]).toEqual([404, "backend_not_found"]);
-    }
-    expect(asked).toEqual([]);
-  });
+  test.for(paths)(
+    "at %s: of backends that are not there, or another account's, nobody's",
+    async (path, { clusterStreams, requests }) => {
+      clusterStreams("data: x\n\n");
+      const stranger = await createAccount();
+      const never = id.slice(0, 5) + "0".repeat(8);
+      for (const [backend, token] of [
+        [id, stranger.admin],
+        [never, account.admin],
+        ["0000000000000", account.admin],
+      ] as const) {
+        const refused = await refusal(path.replace(":id", backend), { token });
+        expect([refused.status, refused.code]).toEqual([404, "backend_not_found"]);
+      }
+      expect(requests).toEqual([]);
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { accountChanges, serviceChanges } from "../../../src/edge/streams/changes.ts";
 import { accountStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { accountEvent, eventList } from "../../../src/protocol/v3/events.ts";
@@ -14,7 +14,7 @@ import {
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { startFakeCluster } from "../../support/worker/fake-cluster.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const live = { accept: "text/event-stream" };
@@ -24,8 +24,7 @@ let account: TestAccount;
 let root: string;
 let service: string;
 
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   root = `/v3/accounts/${account.name}`;
   await createCluster(account);

@@ -1,18 +1,17 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import { z } from "zod";
 import { assetPaths } from "../../../../src/edge/pages/frame/assets.ts";
 import { cliLoginAnswer } from "../../../../src/protocol/jamsocket/login.ts";
 import { loginLink } from "../../../../src/protocol/v3/sessions.ts";
 import { call, createAccount, createCluster, type TestAccount } from "../../../support/worker/api.ts";
-import { startFakeCluster } from "../../../support/worker/fake-cluster.ts";
 import { loggedIn, type PageAnswer, pageClient } from "../../../support/worker/page-client.ts";
 import { digestOf, pinnedService } from "../../../support/worker/pinned-service.ts";
+import { clusterTest as test } from "../../../support/worker/worker-test.ts";
 
 let account: TestAccount;
 /** Every kind of answer that is a page, by what it is. */
 const shown = new Map<string, PageAnswer>();
-beforeAll(async () => {
-  startFakeCluster();
+test.beforeAll(async ({ cluster: _ }) => {
   account = await createAccount();
   const { agent_token } = await createCluster(account);
   const hello = await pinnedService(account);
