@@ -1,15 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { expect, vi } from "vitest";
 import { recoveryDelayMs } from "../../src/domain/limits.ts";
-import { evict, passTime } from "../support/worker/clock.ts";
+import { evict, passTime, wakesIn } from "../support/worker/clock.ts";
 import { test } from "./support/object-test.ts";
-import { type Hello, setUpPinned, value } from "./support/service.ts";
-
-/** How long until the service wakes, in milliseconds. */
-async function wakesIn(hello: Hello): Promise<number> {
-  const at = await runInDurableObject(hello.service(), (_, state) => state.storage.getAlarm());
-  return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
-}
+import { setUpPinned, value } from "./support/service.ts";
 
 test.for<[how: string, template: string | null]>([
   ["with a URL template", "https://{backend_id}.cluster.test"],
@@ -18,8 +12,8 @@ test.for<[how: string, template: string | null]>([
   const hello = await setUpPinned({ template });
   cluster.script(500);
   await hello.connect();
-  expect(await wakesIn(hello)).toBeGreaterThanOrEqual(800);
-  expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
+  expect(await wakesIn(hello.service())).toBeGreaterThanOrEqual(800);
+  expect(await wakesIn(hello.service())).toBeLessThanOrEqual(1_200);
 });
 
 test("a service that was evicted still wakes for a redelivery when it sets a later alarm", async ({
@@ -33,7 +27,7 @@ test("a service that was evicted still wakes for a redelivery when it sets a lat
   await evict(hello.service());
   // Its lifetime is a deadline in a day.
   value(await hello.report(backendId, live?.info.fencingToken ?? 0, "ready"));
-  expect(await wakesIn(hello)).toBeLessThanOrEqual(1_200);
+  expect(await wakesIn(hello.service())).toBeLessThanOrEqual(1_200);
 });
 
 test.for(["remembers", "has forgotten"])(

@@ -1,9 +1,9 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { registryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { createAccount, createService, freshName, send, type TestAccount } from "../../support/worker/api.ts";
+import { passTimeAndSettle } from "../../support/worker/clock.ts";
 import { type RegistryClient, registryClient, sha, someBytes, types } from "../../support/worker/registry.ts";
 import { clockTest as test } from "../../support/worker/worker-test.ts";
 
@@ -96,14 +96,7 @@ class World {
   }
 
   async collect(ms: number): Promise<void> {
-    const stub = registryStub(env, this.account.name);
-    vi.setSystemTime(Date.now() + ms);
-    for (let rounds = 0; rounds < 20; rounds++) {
-      const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
-      if (at === null || at > Date.now()) return;
-      await runDurableObjectAlarm(stub);
-    }
-    throw new Error("the registry never comes to rest");
+    await passTimeAndSettle(registryStub(env, this.account.name), ms);
   }
 
   /** The digests that invariant 7 protects. */

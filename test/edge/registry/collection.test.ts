@@ -1,8 +1,9 @@
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { registryStub } from "../../../src/objects/stubs.ts";
 import { createAccount, createService, send } from "../../support/worker/api.ts";
+import { passTimeAndSettle } from "../../support/worker/clock.ts";
 import { registryClient, someBytes, types } from "../../support/worker/registry.ts";
 import { clockTest } from "../../support/worker/worker-test.ts";
 
@@ -14,17 +15,13 @@ const test = clockTest
   .extend("account", ({ clock: _ }) => createAccount())
   .extend("service", ({ account }) => createService(account))
   .extend("repository", ({ account, service: _ }) => registryClient(account, account.admin))
-  /** Lets the clock run on and the registry do what is due then, until nothing more is. */
-  .extend("pass", ({ account }) => async (ms: number): Promise<void> => {
-    const stub = registryStub(env, account.name);
-    vi.setSystemTime(Date.now() + ms);
-    for (let rounds = 0; rounds < 20; rounds++) {
-      const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
-      if (at === null || at > Date.now()) return;
-      await runDurableObjectAlarm(stub);
-    }
-    throw new Error("the registry never comes to rest");
-  })
+  /** Lets the clock run on and the registry do what is due then. */
+  .extend(
+    "pass",
+    ({ account }) =>
+      (ms: number) =>
+        passTimeAndSettle(registryStub(env, account.name), ms),
+  )
   .extend("storedKeys", ({ account }) => async (): Promise<number> => {
     return ((await env.BLOBS?.list({ prefix: `${account.name}/` }))?.objects ?? []).length;
   })

@@ -6,7 +6,7 @@ import { newEvent } from "../../../src/objects/events.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { AccountEvent, EventQuery } from "../../../src/protocol/v3/events.ts";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, register, registrationOf } from "../support/agent.ts";
 import { followObject } from "../support/follow.ts";
 import { test } from "../support/object-test.ts";
@@ -284,7 +284,7 @@ describe("a service whose account does not take its events", () => {
     hello,
   }) => {
     await hello.push(1, "v1");
-    const at = await runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
+    const at = await alarmOf(hello.service());
     expect(at).not.toBeNull();
     expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
   });
@@ -379,7 +379,7 @@ describe("the account", () => {
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
     const all = before + eventsKeptMax + 1_500 + 1;
     expect(await count(hello)).toBe(all);
-    const at = await runInDurableObject(hello.accountObject, (_, { storage }) => storage.getAlarm());
+    const at = await alarmOf(hello.accountObject);
     expect((at ?? 0) - Date.now()).toBeGreaterThan(500_000);
     await passTime(hello.accountObject, 600_000);
     expect(await count(hello)).toBe(all - 1_000);

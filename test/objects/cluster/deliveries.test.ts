@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
-import { passTime } from "../../support/worker/clock.ts";
+import { alarmOf, passTime } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { breakTable, register, registrationOf } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
@@ -43,10 +43,6 @@ function batches(hello: Hello): Promise<number[]> {
       .toArray()
       .map(({ attempts }) => attempts),
   );
-}
-
-function alarmOf(stub: DurableObjectStub): Promise<number | null> {
-  return runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
 }
 
 /** Reports attempts to the log as a service would: one delivery each. */

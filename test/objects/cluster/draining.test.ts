@@ -1,10 +1,9 @@
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
 import { Account } from "../../../src/objects/account/account.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, register } from "../support/agent.ts";
 import { setUpBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
@@ -107,7 +106,7 @@ describe("a cluster that could not notify its account that it drains", () => {
     value(await agent.beat([reported]));
     const mend = await breakTable(hello.accountObject, "clusters");
     expect(value(await agent.beat([reported], "agent-1", draining)).lease_seconds).toBe(45);
-    const wakesAt = await runInDurableObject(agent.stub(), (_, { storage }) => storage.getAlarm());
+    const wakesAt = await alarmOf(agent.stub());
     expect(wakesAt).toBe(Date.now() + 2_000);
     await mend();
     expect(value(await hello.connect()).spawned).toBe(true);

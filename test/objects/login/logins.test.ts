@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
 import { loginStub } from "../../../src/objects/stubs.ts";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
 import { clockTest as test } from "../../support/worker/worker-test.ts";
 import { code, value } from "../support/service.ts";
 
@@ -35,7 +35,7 @@ describe("a login that nobody has confirmed", () => {
     expect(await login.waitConfirmed(1)).toBe(false);
     expect(code(await login.confirm({ ...ada(), expiresAt: Date.now() }))).toBe("login_not_found");
     expect(await tablesOf(login)).toEqual([]);
-    expect(await runInDurableObject(login, (_, { storage }) => storage.getAlarm())).toBeNull();
+    expect(await alarmOf(login)).toBeNull();
   });
 
   test("lets those who wait know as soon as somebody confirms it", async () => {

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
 import { recoveryDelayMs } from "../../../src/domain/limits.ts";
 import type { Service } from "../../../src/objects/service/service.ts";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
 import { actor, caller, connectParams, type Hello, value } from "../support/service.ts";
@@ -28,10 +28,6 @@ async function insertRows(hello: Hello, first: number, count: number): Promise<v
       )
       .toArray();
   });
-}
-
-function alarmOf(hello: Hello): Promise<number | null> {
-  return runInDurableObject(hello.service(), (_, { storage }) => storage.getAlarm());
 }
 
 /** What `action` on the service writes, one entry for each statement; reads are left out. */
@@ -126,7 +122,7 @@ describe("counting costs", () => {
     const { report, backendId } = await startBackend(hello, "doc");
     await report({ status: "ready" });
     await passTime(hello.service(), recoveryDelayMs);
-    expect(await alarmOf(hello)).toBeNull();
+    expect(await alarmOf(hello.service())).toBeNull();
     const reuse = () =>
       writesOf(hello, async (service) => {
         expect(value(await service.connectBackend(connectParams({ key: "doc" }), caller)).backendId).toBe(
@@ -135,7 +131,7 @@ describe("counting costs", () => {
       });
     const since = Date.now();
     expect(await reuse()).toEqual(["setAlarm"]);
-    expect(await alarmOf(hello)).toBe(since + minute);
+    expect(await alarmOf(hello.service())).toBe(since + minute);
     for (let i = 0; i < 5; i++) {
       vi.setSystemTime(Date.now() + 5_000);
       expect(await reuse()).toEqual([]);
@@ -151,7 +147,7 @@ describe("counting costs", () => {
     await passTime(hello.service(), recoveryDelayMs);
     vi.setSystemTime(Date.now() + 100_000);
     await report({ status: "ready" });
-    expect(await alarmOf(hello)).toBeLessThanOrEqual(Date.now() + minute);
+    expect(await alarmOf(hello.service())).toBeLessThanOrEqual(Date.now() + minute);
   });
 });
 

@@ -17,9 +17,25 @@ export async function passTime(stub: Stub, ms: number): Promise<boolean> {
   return runDurableObjectAlarm(stub);
 }
 
+/** Lets the clock run on by `ms` and the object do what is due then, and what falls due by that. */
+export async function passTimeAndSettle(stub: Stub, ms: number): Promise<void> {
+  vi.setSystemTime(Date.now() + ms);
+  for (let rounds = 0; rounds < 20; rounds++) {
+    const at = await alarmOf(stub);
+    if (at === null || at > Date.now()) return;
+    await runDurableObjectAlarm(stub);
+  }
+  throw new Error("the object never comes to rest");
+}
+
+/** When an object's alarm rings, null where it has none. */
+export function alarmOf(stub: Stub): Promise<number | null> {
+  return runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+}
+
 /** How long until an object wakes, in milliseconds. */
 export async function wakesIn(stub: Stub): Promise<number> {
-  const at = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+  const at = await alarmOf(stub);
   return at === null ? Number.POSITIVE_INFINITY : at - Date.now();
 }
 
