@@ -5,18 +5,13 @@ import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts
 import { frozenAt, passTime } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, type Hello, setUpPinned, value } from "../support/service.ts";
+import { actor, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 const [second, third] = [2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n))) as [
   string,
   string,
 ];
-
-async function ready(): Promise<Hello> {
-  const hello = await setUpPinned();
-  return hello;
-}
 
 /** Which of the secrets verify the next spawn's webhook, oldest first. */
 async function signing(cluster: ScriptedCluster, hello: Hello): Promise<string[]> {
@@ -47,9 +42,9 @@ function known(hello: Hello): Promise<string> {
 
 describe("rotating a cluster's signing secret", () => {
   test("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async ({
+    pinned: hello,
     cluster,
   }) => {
-    const hello = await ready();
     expect(await signing(cluster, hello)).toEqual(["first"]);
     expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
       name: "main",
@@ -62,8 +57,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await signing(cluster, hello)).toEqual(["second"]);
   });
 
-  test("again within the overlap stops the oldest at once", async ({ cluster }) => {
-    const hello = await ready();
+  test("again within the overlap stops the oldest at once", async ({ pinned: hello, cluster }) => {
     value(await hello.accountObject.rotateSecret("main", second, actor));
     vi.setSystemTime(frozenAt + 1000);
     value(await hello.accountObject.rotateSecret("main", third, actor));
@@ -72,8 +66,7 @@ describe("rotating a cluster's signing secret", () => {
     expect(await signing(cluster, hello)).toEqual(["third"]);
   });
 
-  test("leaves no secret that is over in the account, nor with its services", async () => {
-    const hello = await ready();
+  test("leaves no secret that is over in the account, nor with its services", async ({ pinned: hello }) => {
     value(await hello.accountObject.rotateSecret("main", second, actor));
     await passTime(hello.accountObject, 3_000);
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
@@ -85,9 +78,9 @@ describe("rotating a cluster's signing secret", () => {
   });
 
   test("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async ({
+    pinned: hello,
     cluster,
   }) => {
-    const hello = await ready();
     const idempotency = { key: "k", requestHash: "h" };
     const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
     vi.setSystemTime(frozenAt + 1000);

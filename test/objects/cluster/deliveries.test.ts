@@ -4,17 +4,18 @@ import { describe, expect, vi } from "vitest";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
 import { alarmOf, passTime } from "../../support/worker/clock.ts";
-import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { breakTable, register, registrationOf } from "../support/agent.ts";
-import { test } from "../support/object-test.ts";
-import { actor, code, type Hello, setUpPinned, value } from "../support/service.ts";
+import { test as objectTest } from "../support/object-test.ts";
+import { actor, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
-async function ready(cluster: ScriptedCluster): Promise<Hello> {
-  const hello = await setUpPinned();
-  await cluster.settledOf("image.pinned", 1);
-  return hello;
-}
+
+const test = objectTest
+  /** The pinned service, after its cluster has received the pin. */
+  .extend("announced", async ({ pinned, cluster }) => {
+    await cluster.settledOf("image.pinned", 1);
+    return pinned;
+  });
 
 const log = (hello: Hello) => clusterStub(env, hello.account, "main");
 
@@ -63,8 +64,10 @@ async function reportAttempts(hello: Hello, count: number, { registration = 0, p
 }
 
 describe("a cluster's deliveries", () => {
-  test("show each attempt of spawns, terminations, announcements and pings", async ({ cluster }) => {
-    const hello = await ready(cluster);
+  test("show each attempt of spawns, terminations, announcements and pings", async ({
+    announced: hello,
+    cluster,
+  }) => {
     vi.setSystemTime(Date.now() + 1000);
     cluster.script(() => {
       vi.setSystemTime(Date.now() + 40);
@@ -117,9 +120,8 @@ describe("a cluster's deliveries", () => {
   });
 
   test("cost a spawn nothing: no row is written for them, and no other alarm is set, before its alarm rings", async ({
-    cluster,
+    announced: hello,
   }) => {
-    const hello = await ready(cluster);
     await reported(hello, 1);
     const rows = await batches(hello);
     for (let i = 0; i < 3; i++) value(await hello.connect());
@@ -129,8 +131,7 @@ describe("a cluster's deliveries", () => {
     expect(await batches(hello)).toEqual([...rows, 3]);
   });
 
-  test("that their log does not take now are reported again, once each", async ({ cluster }) => {
-    const hello = await ready(cluster);
+  test("that their log does not take now are reported again, once each", async ({ announced: hello }) => {
     await reported(hello, 1);
     const mend = await breakTable(log(hello), "delivery_attempts");
     value(await hello.connect());
