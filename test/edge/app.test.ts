@@ -18,7 +18,7 @@ const test = base
     return spy;
   });
 
-/** An app of one route that meets an exception. */
+/** An app of one route that throws an exception. */
 async function answerTo(exception: unknown) {
   const route = defineRoute({
     method: "GET",
@@ -90,7 +90,7 @@ describe("cross-origin requests", () => {
   const origin = "https://app.example.com";
 
   test.each(["/v2/backend/0000000000000/status", "/backend/0000000000000/status/stream"])(
-    "may read %s, also when it fails, and ask beforehand",
+    "may read %s, also when it fails, and send a preflight",
     async (path) => {
       const answer = await send(path, { headers: { origin } });
       expect(answer.headers.get("access-control-allow-origin")).toBe("*");
@@ -173,7 +173,7 @@ describe("a path that leads nowhere", () => {
   test.each([
     ["application/json, */*", "application/json"],
     ["text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"],
-  ])("is answered 404 in what is asked for: %s", async (accept, type) => {
+  ])("is answered 404 in what it accepts: %s", async (accept, type) => {
     const response = await send("/no/such/thing", { headers: { accept } });
     expect([response.status, response.headers.get("content-type")]).toEqual([404, type]);
     await response.text();

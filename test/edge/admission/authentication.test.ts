@@ -31,7 +31,7 @@ describe("access tokens", () => {
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
   });
 
-  test("a token with a wrong secret is told nothing else than an unknown one", async () => {
+  test("a token with a wrong secret is answered like an unknown one", async () => {
     const { admin } = await createAccount();
     const wrong = admin.slice(0, admin.indexOf(".") + 1) + "A".repeat(43);
     const first = await refusal("/auth", { token: wrong });

@@ -207,7 +207,7 @@ describe("the table of routes", () => {
   );
 
   test.each(mounted.filter(({ row }) => row === "public"))(
-    "$route.method $path asks for no token",
+    "$route.method $path requires no token",
     async ({ route, path }) => {
       const response = await send(fill(path, "owner", unknownBackend), { method: route.method });
       expect(response.status).not.toBe(401);
@@ -217,7 +217,7 @@ describe("the table of routes", () => {
 });
 
 describe("another account's token", () => {
-  const told = async (path: string, method: string, json: unknown, token: string) => {
+  const refusalOf = async (path: string, method: string, json: unknown, token: string) => {
     const { status, code, message } = await refusal(path, request(method, json, token));
     return { status, code, message };
   };
@@ -225,8 +225,8 @@ describe("another account's token", () => {
   test.each(guarded.filter(({ path }) => path.includes(":account")))(
     "gets 404 from $method $path, in the words for an account that does not exist",
     async ({ method, path, json }) => {
-      const there = await told(fill(path, "owner", ""), method, json, intruder.admin);
-      const nowhere = await told(fill(path, "nobody", ""), method, json, intruder.admin);
+      const there = await refusalOf(fill(path, "owner", ""), method, json, intruder.admin);
+      const nowhere = await refusalOf(fill(path, "nobody", ""), method, json, intruder.admin);
       expect(there).toMatchObject({ status: 404, code: "account_not_found" });
       expect(there.message.replace("owner", "nobody")).toBe(nowhere.message);
     },
@@ -236,8 +236,8 @@ describe("another account's token", () => {
     "gets 404 from $method $path, in the words for a backend that does not exist",
     async ({ method, path, json, needs }) => {
       const token = needs === "agent" ? (tokens["agent of intruder"] ?? "") : intruder.admin;
-      const there = await told(fill(path, "", backendId), method, json, token);
-      const nowhere = await told(fill(path, "", unknownBackend), method, json, token);
+      const there = await refusalOf(fill(path, "", backendId), method, json, token);
+      const nowhere = await refusalOf(fill(path, "", unknownBackend), method, json, token);
       expect(there).toMatchObject({ status: 404, code: "backend_not_found" });
       expect(there.message.replace(backendId, unknownBackend)).toBe(nowhere.message);
     },

@@ -117,8 +117,8 @@ const rows: Row[] = [
   ["a service that does not exist", 404, "/v2/service/acme/helo", {}],
   ["a malformed backend id", 404, "/v2/backend/nonsense", {}],
   ["an unknown backend id", 404, "/v2/backend/0000000000000", {}],
-  ["an unknown backend id, asked for its status", 404, "/v2/backend/0000000000000/status", {}],
-  ["a malformed backend id, asked for its status", 404, "/backend/%ff/status/stream", {}],
+  ["an unknown backend id, in a request for its status", 404, "/v2/backend/0000000000000/status", {}],
+  ["a malformed backend id, in a request for its status", 404, "/backend/%ff/status/stream", {}],
   ["a service with a bad name", 400, `${v3}/services`, { json: { name: "-a" } }],
   ["a service that exists", 409, `${v3}/services`, { json: { name: "hello" } }],
   ["a service without a name, and no body at all", 400, `${v3}/services`, { method: "POST" }],
@@ -279,9 +279,9 @@ describe("bad input", () => {
     const before = await snapshot();
     const adminId = admin.slice(admin.indexOf("_") + 1, admin.indexOf("."));
     const answer = await refusal(path.replace("$admin", adminId), { token: admin, ...request });
-    expect({ status: answer.status, told: answer.error.status, message: answer.message }).toEqual({
+    expect({ status: answer.status, inBody: answer.error.status, message: answer.message }).toEqual({
       status,
-      told: status,
+      inBody: status,
       message: expect.stringMatching(/./),
     });
     expect(await snapshot()).toEqual(before);

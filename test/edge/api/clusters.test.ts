@@ -123,7 +123,7 @@ describe("a cluster in the API", () => {
     });
   });
 
-  test("that is silent for longer than its lease has its backends in no list, and again when it is heard", async ({
+  test("that is silent for longer than its lease has its backends in no list, and again after its next heartbeat", async ({
     cluster,
   }) => {
     const system = await setUp();

@@ -58,7 +58,7 @@ describe("v2 connect", () => {
     });
   });
 
-  test("starts a backend also without any body, as the CLI asks", async () => {
+  test("starts a backend also without any body, as the CLI sends it", async () => {
     const request = { token: account.admin, method: "POST" };
     expect((await call(connectAnswer, connectPath, request)).spawned).toBe(true);
   });
@@ -71,7 +71,7 @@ describe("v2 connect", () => {
     expect(second).toMatchObject({ backend_id: first.backend_id, spawned: false });
   });
 
-  test("hands the spawn's wishes to the cluster", async ({ cluster }) => {
+  test("hands the spawn's params to the cluster", async ({ cluster }) => {
     const executable = { env: { A: "ä" }, mount: "data", resource_limits: { memory_limit_bytes: 1024 } };
     const { backend_id } = await connect({
       spawn: { tag: digest, cluster: "main", lifetime_limit_seconds: 60, max_idle_seconds: 0, executable },
@@ -100,7 +100,7 @@ describe("v2 connect", () => {
     expect(url).toBe(`https://own.test/base/${token}/`);
   });
 
-  test("is told that a cluster has refused, in the cluster's words", async ({ cluster }) => {
+  test("reports that a cluster has refused, in the cluster's words", async ({ cluster }) => {
     cluster.always(() => Response.json({ error: { message: "no room" } }, { status: 409 }));
     const { code, message } = await refusal(connectPath, { token: account.admin, json: {} });
     cluster.always(() => Response.json({}));
@@ -128,7 +128,7 @@ describe("v1 spawn", () => {
     expect(await claimsOf(bearer_token ?? "", name)).toMatchObject({ sub: name });
   });
 
-  test("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async ({
+  test("hands its params to the cluster: the lock is the key, the grace period the idle time", async ({
     cluster,
   }) => {
     const json = { lock: "l", tag: "latest", grace_period_seconds: 7, port: 9000, env: { A: "1" } };

@@ -31,7 +31,7 @@ async function setUp() {
     path,
     list,
     signing_secret,
-    told: (count: number) =>
+    logged: (count: number) =>
       vi.waitFor(async () => {
         vi.setSystemTime(Date.now() + 12_000);
         await runDurableObjectAlarm(serviceStub(env, account.name, "hello"));
@@ -44,11 +44,11 @@ async function setUp() {
 
 describe("the deliveries of a cluster", () => {
   test("are listed in pages, and one can be sent again", async ({ cluster }) => {
-    const { account, token, path, list, told } = await setUp();
+    const { account, token, path, list, logged } = await setUp();
     vi.setSystemTime(Date.now() + 1_000);
     const connect = `/v2/service/${account.name}/hello/connect`;
     const { backend_id } = await call(connectAnswer, connect, { token, json: {} });
-    const [spawn, pinned] = await told(2);
+    const [spawn, pinned] = await logged(2);
     expect(spawn).toMatchObject({ id: `${backend_id}_spawn`, service: "hello", outcome: "delivered" });
     const first = await list("?limit=1");
     const second = await list(`?limit=1&cursor=${first.next_cursor}`);
@@ -73,7 +73,7 @@ describe("the deliveries of a cluster", () => {
   });
 
   test.each(["?limit=0", "?limit=201", "?outcome=lost", "?service=No!", "?cursor=7", "?since=1"])(
-    "asked for with %s are 400",
+    "requested with %s are 400",
     async (query) => {
       const { token, path } = await setUp();
       const { status, code } = await refusal(`${path}/deliveries${query}`, { token });
@@ -83,17 +83,17 @@ describe("the deliveries of a cluster", () => {
 
   test("are 404 for a delivery or a cluster that does not exist, and 409 for one that is over", async () => {
     const { account, token, path, list } = await setUp();
-    const asked = async (of: string) => {
+    const refusalOf = async (of: string) => {
       const { status, code } = await refusal(of, { method: "POST", token });
       return [status, code];
     };
-    expect(await asked(`${path}/deliveries/nonsense/redeliver`)).toEqual([404, "delivery_not_found"]);
+    expect(await refusalOf(`${path}/deliveries/nonsense/redeliver`)).toEqual([404, "delivery_not_found"]);
     const elsewhere = `/v3/accounts/${account.name}/clusters/mian`;
-    expect(await asked(`${elsewhere}/deliveries/nonsense/redeliver`)).toEqual([404, "cluster_not_found"]);
+    expect(await refusalOf(`${elsewhere}/deliveries/nonsense/redeliver`)).toEqual([404, "cluster_not_found"]);
     expect((await refusal(`${elsewhere}/deliveries`, { token })).code).toBe("cluster_not_found");
     await send(`${path}/test`, { method: "POST", token });
     const [ping] = (await list()).deliveries;
-    expect(await asked(`${path}/deliveries/${ping?.id}/redeliver`)).toEqual([409, "delivery_over"]);
+    expect(await refusalOf(`${path}/deliveries/${ping?.id}/redeliver`)).toEqual([409, "delivery_over"]);
   });
 });
 
@@ -107,7 +107,7 @@ describe("rotate-secret", () => {
     expect(await (await send(path, { token })).text()).not.toContain(rotated.signing_secret);
   });
 
-  test("refuses a body that asks for anything, and a cluster that does not exist", async () => {
+  test("refuses a body with any field, and a cluster that does not exist", async () => {
     const { account, token, path } = await setUp();
     expect((await refusal(`${path}/rotate-secret`, { token, json: { secret: "x" } })).status).toBe(400);
     const elsewhere = `/v3/accounts/${account.name}/clusters/mian/rotate-secret`;

@@ -179,18 +179,18 @@ test.beforeAll(async ({ cluster: _ }) => {
   backendId = (await call(connectAnswer, path, { token: account.admin, json: {} })).backend_id;
 });
 
-/** Requests that met a 5xx; there must be none. */
+/** Requests that were answered with a 5xx; there must be none. */
 async function serverErrors(requests: [path: string, request: ApiRequest][]): Promise<string[]> {
-  const met: string[] = [];
+  const failed: string[] = [];
   for (const [path, request] of requests) {
     const answer = await send(path.replace(":id", backendId), request);
     const text = await answer.text();
-    if (answer.status >= 500) met.push(`${path} ${JSON.stringify(request)} → ${text}`);
+    if (answer.status >= 500) failed.push(`${path} ${JSON.stringify(request)} → ${text}`);
   }
-  return met;
+  return failed;
 }
 
-describe("no value in any place is met with a server error", () => {
+describe("no value in any place is answered with a server error", () => {
   test.each(bodies)("in the body of %s %s", async (method, path, body, as) => {
     const token = as === "root" ? env.ROOT_TOKEN : as === "agent" ? agent : account.admin;
     const requests = spoiled(body).map((json): [string, ApiRequest] => [path, { method, token, json }]);

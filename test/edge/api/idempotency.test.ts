@@ -65,7 +65,7 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect((await send("/auth", { token: created.token.secret_token })).status).toBe(200);
   });
 
-  test("tells the secrets that were stored: a replayed token and agent token are accepted", async () => {
+  test("answers with the secrets that were stored: a replayed token and agent token are accepted", async () => {
     const token = await twice("/v3/accounts/acme/tokens", withToken({ name: "x", role: "read" }));
     const { secret_token } = z.object({ secret_token: z.string() }).parse(token.second?.body);
     expect((await send("/auth", { token: secret_token })).status).toBe(200);

@@ -40,7 +40,7 @@ describe("a service", () => {
     expect((await get(v3.environment, environment)).cluster).toBeNull();
   });
 
-  test("is told with the image name of the configured host, by every version", async () => {
+  test("is shown with the image name of the configured host, by every version", async () => {
     const name = `api.test/${account.name}/hello`;
     const v1Path = `/v1/service/${account.name}/hello/image-name`;
     expect((await get(imageNameAnswer, v1Path)).imageName).toBe(name);

@@ -66,7 +66,7 @@ async function readEvents(path: string) {
 }
 
 describe("the status of a backend", () => {
-  test("is told to anybody, in the words of each version", async ({ startBackend }) => {
+  test("is shown to anybody, in the words of each version", async ({ startBackend }) => {
     const { id, report } = await startBackend();
     await report({ status: "waiting" });
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "waiting" });
@@ -75,7 +75,7 @@ describe("the status of a backend", () => {
     }
   });
 
-  test("tells strangers only that there was an error, and the token's holder the exit code", async ({
+  test("shows strangers only that there was an error, and the token's holder the exit code", async ({
     startBackend,
   }) => {
     const { id, report } = await startBackend();
@@ -237,7 +237,7 @@ describe("the page of a backend that starts", () => {
     },
   );
 
-  test("is light or dark as the reader wishes", async ({ startBackend }) => {
+  test("is light or dark as the reader prefers", async ({ startBackend }) => {
     const { id } = await startBackend();
     const page = await (await send(`/ready/${id}`)).text();
     expect(page).toMatch(/:root \{[^}]*color-scheme: light dark;/);
@@ -245,7 +245,7 @@ describe("the page of a backend that starts", () => {
 });
 
 describe("an agent", () => {
-  test("is told that a status would go backwards, which is no error", async ({ startBackend }) => {
+  test("is answered that a status would go backwards, which is no error", async ({ startBackend }) => {
     const { report } = await startBackend();
     await report({ status: "ready" });
     expect(await report({ status: "loading" })).toEqual({ accepted: false, current: "ready" });
@@ -262,7 +262,7 @@ describe("an agent", () => {
     expect(await call(publicState, `/v2/backend/${id}/status`)).toMatchObject({ status: "scheduled" });
   });
 
-  test("sends heartbeats, also with thousands of backends, and hears what it should not run", async ({
+  test("sends heartbeats, also with thousands of backends, and receives what it should not run", async ({
     startBackend,
   }) => {
     const { id, fencingToken } = await startBackend();

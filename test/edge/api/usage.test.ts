@@ -36,10 +36,10 @@ function usage(query: Record<string, string> = {}, token = account.admin) {
 }
 
 describe("the usage of a service", () => {
-  test("is the last hour by the minute, for each environment, unless something else is asked for", async () => {
+  test("is the last hour by the minute, for each environment, unless something else is requested", async () => {
     const { step_seconds, environments } = await usage();
     expect(step_seconds).toBe(60);
-    expect(environments.map((told) => told.environment)).toEqual(["default", "staging", "prod"]);
+    expect(environments.map((usage) => usage.environment)).toEqual(["default", "staging", "prod"]);
     const [nothing, staging] = environments;
     expect(nothing?.totals).toEqual({ spawned: 0, reused: 0, refused: 0, ready: 0, failed: 0 });
     expect(staging?.totals).toEqual({ spawned: 1, reused: 1, refused: 0, ready: 0, failed: 0 });
@@ -50,7 +50,7 @@ describe("the usage of a service", () => {
     expect((first ?? 1) % 60_000).toBe(0);
   });
 
-  test("is told for the range and the steps that are asked for, in times of any offset", async () => {
+  test("is given for the range and the steps that are requested, in times of any offset", async () => {
     const { step_seconds, environments } = await usage({
       from: "2026-01-01T02:10:00+02:00",
       to: "2026-01-01T03:00:00Z",
@@ -64,14 +64,14 @@ describe("the usage of a service", () => {
     ]);
   });
 
-  test("is told of the environments that a token is narrowed to, and no others", async () => {
+  test("covers the environments that a token is narrowed to, and no others", async () => {
     const { secret_token } = await createToken(account, {
       role: "read",
       service: "hello",
       environments: ["staging"],
     });
     const { environments } = await usage({}, secret_token);
-    expect(environments.map((told) => told.environment)).toEqual(["staging"]);
+    expect(environments.map((usage) => usage.environment)).toEqual(["staging"]);
   });
 
   test.each([

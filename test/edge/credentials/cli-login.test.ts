@@ -43,7 +43,7 @@ async function refusedCompletion(token: string, code = "0000") {
 const wrongFor = (code: string) => (code === "0000" ? "1111" : "0000");
 
 describe("beginning a login of the CLI", () => {
-  test("gives a token of one path segment that says who asks, and of nothing else", async () => {
+  test("gives a token of one path segment that names the client, and nothing else", async () => {
     const token = await begin({ "user-agent": `${userAgent} ${"x".repeat(300)}` });
     expect(token).toMatch(/^[\w.-]+$/);
     expect(await readCliLogin(env, token)).toMatchObject({
@@ -110,7 +110,7 @@ describe("completing a login of the CLI", () => {
     },
   );
 
-  test("succeeds once, also for two who ask at once", async () => {
+  test("succeeds once, also for two requests at once", async () => {
     const account = await createAccount();
     const token = await begin();
     const { path, json } = complete(token, await confirm(token, account));
@@ -120,7 +120,7 @@ describe("completing a login of the CLI", () => {
   });
 
   clockTest(
-    "is told in the same words when it is unknown, not confirmed, expired, over, or lost its token",
+    "is refused in the same words when it is unknown, not confirmed, expired, over, or lost its token",
     async () => {
       const account = await createAccount();
       const reader = await createToken(account, { role: "read" });
@@ -165,14 +165,14 @@ describe("confirming a login of the CLI", () => {
 describe("the stream of a login", () => {
   const open = (token: string) => send(`/cli-login/${token}/status/stream`);
 
-  test("tells of the confirmation in one event and ends, also for one who comes later", async () => {
+  test("sends the confirmation in one event and ends, also for one who comes later", async () => {
     const account = await createAccount();
     const token = await begin();
     const early = await open(token);
     expect(early.headers.get("content-type")).toBe("text/event-stream");
-    const told = early.text();
+    const sent = early.text();
     await confirm(token, account);
-    expect((await told).trim()).toBe('data: {"status":"ok"}');
+    expect((await sent).trim()).toBe('data: {"status":"ok"}');
     expect(await (await open(token)).text()).toBe('data: {"status":"ok"}\n\n');
   });
 
@@ -194,8 +194,8 @@ describe("the stream of a login", () => {
       vi.setSystemTime(Date.now() + ms);
       return false;
     };
-    const told = await new Response(followCliLogin({ waitConfirmed }, frozenAt + 50_000)).text();
-    expect(told).toBe('data: {"status":"expired"}\n\n');
+    const sent = await new Response(followCliLogin({ waitConfirmed }, frozenAt + 50_000)).text();
+    expect(sent).toBe('data: {"status":"expired"}\n\n');
     expect(waits).toEqual([20_000, 20_000, 10_000]);
   });
 
@@ -215,21 +215,21 @@ describe("the stream of a login", () => {
     await expect(new Response(failed).text()).rejects.toThrow("a bug");
   });
 
-  test("is not asked for any more once its reader has left", async () => {
-    let asked = 0;
+  test("is not requested any more once its reader has left", async () => {
+    let requests = 0;
     let answer = (_: boolean) => {};
     const waitConfirmed = () => {
-      asked += 1;
+      requests += 1;
       return new Promise<boolean>((resolve) => {
         answer = resolve;
       });
     };
     const reader = followCliLogin({ waitConfirmed }, Date.now() + tenMinutes).getReader();
     const read = reader.read();
-    await vi.waitFor(() => expect(asked).toBe(1));
+    await vi.waitFor(() => expect(requests).toBe(1));
     await reader.cancel();
     answer(false);
     expect((await read).done).toBe(true);
-    expect(asked).toBe(1);
+    expect(requests).toBe(1);
   });
 });

@@ -20,11 +20,11 @@ import {
 function isolate() {
   const clock = { now: Date.now() };
   const app = createApp(routes, () => clock.now);
-  const ask = async (path: string, token: string, method = "GET") => {
+  const statusOf = async (path: string, token: string, method = "GET") => {
     const headers = { authorization: `Bearer ${token}` };
     return (await app.fetch(new Request(apiOrigin + path, { method, headers }), env)).status;
   };
-  return { clock, ask, auth: (token: string) => ask("/auth", token) };
+  return { clock, statusOf, auth: (token: string) => statusOf("/auth", token) };
 }
 
 const idOf = (token: string) => token.slice(token.indexOf("_") + 1, token.indexOf("."));
@@ -96,7 +96,7 @@ describe("a session", () => {
     const { token, session } = await logIn(account, account.admin);
     const [here, there] = [isolate(), isolate()];
     expect([await here.auth(token), await there.auth(token)]).toEqual([200, 200]);
-    expect(await here.ask(`/user-session/${session.id}/delete`, token, "POST")).toBe(200);
+    expect(await here.statusOf(`/user-session/${session.id}/delete`, token, "POST")).toBe(200);
     expect(await here.auth(token)).toBe(401);
     there.clock.now += tokenCacheMs - 1;
     expect(await there.auth(token)).toBe(200);
@@ -109,10 +109,10 @@ describe("a session", () => {
     const reader = await createToken(account, { role: "read" });
     const { token } = await logIn(account, reader.secret_token);
     const kept = await logIn(account, account.admin);
-    const { ask, auth } = isolate();
+    const { statusOf, auth } = isolate();
     for (const each of [token, reader.secret_token, kept.token]) expect(await auth(each)).toBe(200);
     const path = `/v3/accounts/${account.name}/tokens/${reader.id}`;
-    expect(await ask(path, account.admin, "DELETE")).toBe(204);
+    expect(await statusOf(path, account.admin, "DELETE")).toBe(204);
     expect([await auth(token), await auth(reader.secret_token), await auth(kept.token)]).toEqual([
       401, 401, 200,
     ]);
@@ -120,7 +120,7 @@ describe("a session", () => {
 });
 
 describe("logging out", () => {
-  test("ends the session that asks for it, also under /v1", async () => {
+  test("ends the session that requests it, also under /v1", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     for (const base of ["", "/v1"]) {
@@ -139,12 +139,12 @@ describe("logging out", () => {
     expect((await refusal("/auth", { token })).status).toBe(401);
   });
 
-  test("does not end the session of somebody else, who is told of as of nobody", async () => {
+  test("does not end the session of somebody else, who is answered for like nobody", async () => {
     const account = await createAccount();
     const reader = await createToken(account, { role: "read" });
     const other = await logIn(account, account.admin);
     const mine = await logIn(account, reader.secret_token);
-    const told = async (id: string, token: string) => {
+    const refusalOf = async (id: string, token: string) => {
       const { status, code, message } = await refusal(`/user-session/${id}/delete`, {
         method: "POST",
         token,
@@ -152,9 +152,9 @@ describe("logging out", () => {
       return { status, code, message: message.replace(id, "") };
     };
     for (const token of [mine.token, reader.secret_token]) {
-      const refused = await told(other.session.id, token);
+      const refused = await refusalOf(other.session.id, token);
       expect(refused).toMatchObject({ status: 404, code: "session_not_found" });
-      expect(await told("000000000000", token)).toEqual(refused);
+      expect(await refusalOf("000000000000", token)).toEqual(refused);
     }
     expect((await send("/auth", { token: other.token })).status).toBe(200);
   });
@@ -194,7 +194,7 @@ describe("a login link", () => {
   });
 
   test.each(["", "x", "acme_0.x", `nobody_${"0".repeat(12)}.${"A".repeat(43)}`])(
-    "that reads `%s` is told in the words for one that was used",
+    "that reads `%s` is refused in the words for one that was used",
     async (credential) => {
       const refused = await redeemLoginLink(env, credential, null);
       expect(refused).toMatchObject({ ok: false, error: { code: "login_link_not_found" } });

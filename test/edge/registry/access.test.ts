@@ -80,8 +80,8 @@ function fill(path: string, name: string): string {
     .replace(":id", "no-such-upload");
 }
 
-/** HEAD has no body to tell the code in. */
-async function told(answer: Response, method: string): Promise<[number, string]> {
+/** HEAD has no body for the code. */
+async function answeredWith(answer: Response, method: string): Promise<[number, string]> {
   return method === "HEAD" ? [answer.status, ""] : refusalOf(answer);
 }
 
@@ -109,7 +109,7 @@ describe("the endpoints", () => {
       expect(answer.headers.get("www-authenticate")).toBe(
         `Bearer realm="http://api.test/v2/token",service="api.test",scope="repository:owner/hello:${actions}"`,
       );
-      expect(await told(answer, method)).toEqual([401, method === "HEAD" ? "" : "UNAUTHORIZED"]);
+      expect(await answeredWith(answer, method)).toEqual([401, method === "HEAD" ? "" : "UNAUTHORIZED"]);
     },
   );
 
@@ -119,7 +119,7 @@ describe("the endpoints", () => {
       const code = method === "HEAD" ? "" : "NAME_UNKNOWN";
       for (const name of ["owner/hello", "nobody/hello", "intruder/nothing"]) {
         const answer = await withAccess(method, path, name, intruder.admin, "intruder");
-        expect(await told(answer, method)).toEqual([404, code]);
+        expect(await answeredWith(answer, method)).toEqual([404, code]);
       }
       const agent = await withAccess(
         method,
@@ -138,22 +138,22 @@ describe("the endpoints", () => {
 
   test.each(wrongRoles)("$method $path is 403 for the role $role", async ({ method, path, role }) => {
     const answer = await withAccess(method, path, "owner/hello", tokens[role] ?? "");
-    expect(await told(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
+    expect(await answeredWith(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
   });
 
   test.each(operations)("$method $path is 403 for a token of another service", async ({ method, path }) => {
     const answer = await withAccess(method, path, "owner/hello", tokens["admin of another service"] ?? "");
-    expect(await told(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
+    expect(await answeredWith(answer, method)).toEqual([403, method === "HEAD" ? "" : "DENIED"]);
   });
 
   test.each(operations)(
-    "$method $path with a registry token that was not asked for with the right is 401",
+    "$method $path with a registry token that was not requested with the right is 401",
     async ({ method, path, needs }) => {
       const actions = needs === "pull" ? "push,delete" : "pull";
       const token = await registryToken(owner.admin, `scope=repository:owner/hello:${actions}`);
       const answer = await sendOci(fill(path, "owner/hello"), { method, authorization: `Bearer ${token}` });
       expect(answer.headers.get("www-authenticate")).toContain('error="insufficient_scope"');
-      expect(await told(answer, method)).toEqual([401, method === "HEAD" ? "" : "UNAUTHORIZED"]);
+      expect(await answeredWith(answer, method)).toEqual([401, method === "HEAD" ? "" : "UNAUTHORIZED"]);
     },
   );
 });
@@ -190,7 +190,7 @@ describe("credentials", () => {
   const version = (authorization?: string) =>
     sendOci("/v2/", authorization === undefined ? {} : { authorization });
 
-  test("are asked for at the door", async () => {
+  test("are requested at the door", async () => {
     for (const path of ["/v2/", "/v2"]) {
       const answer = await sendOci(path);
       expect(answer.headers.get("www-authenticate")).toBe(
@@ -249,7 +249,7 @@ describe("the token flow", () => {
   const accessOf = async (token: string, query: string) =>
     decodeJwt<{ access: unknown[] }>(await registryToken(token, query)).access;
 
-  test("grants what is asked for and allowed, and nothing else", async () => {
+  test("grants what is requested and allowed, and nothing else", async () => {
     const both = "scope=repository:owner/hello:pull,push";
     expect(await accessOf(owner.admin, both)).toEqual([
       { type: "repository", name: "owner/hello", actions: ["pull", "push"] },
@@ -298,7 +298,7 @@ describe("the token flow", () => {
     ]);
   });
 
-  test("asks whoever is nobody for Basic credentials, and says to POST that it wants GET", async () => {
+  test("requests Basic credentials of whoever is nobody, and says to POST that it wants GET", async () => {
     const anonymous = await sendOci("/v2/token?scope=repository:owner/hello:pull");
     expect(anonymous.headers.get("www-authenticate")).toMatch(/^Basic /);
     expect(await refusalOf(anonymous)).toEqual([401, "UNAUTHORIZED"]);

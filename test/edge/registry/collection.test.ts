@@ -46,7 +46,7 @@ describe("a blob that no manifest refers to", () => {
     expect(await storedKeys()).toBe(0);
   });
 
-  test("that somebody was told of can be counted on for half of the grace at least", async ({
+  test("whose existence was answered can be counted on for half of the grace at least", async ({
     repository,
     pass,
     statusOf,
@@ -237,8 +237,8 @@ describe("an upload", () => {
   });
 });
 
-describe("a service that could not be told of a tag", () => {
-  test("is told of it later", async ({ account, service, repository, pass }) => {
+describe("a service that could not be notified of a tag", () => {
+  test("is notified of it later", async ({ account, service, repository, pass }) => {
     const { digest } = await repository.pushImage("latest");
     const stub = registryStub(env, account.name);
     // What is left when the process ends between the registry's write and the service's.

@@ -92,12 +92,12 @@ describe("a manifest", () => {
   test("without a mediaType, with or without a Content-Type, has the type of its form", async () => {
     const image = await hello.putManifest(null, await emptyImage({ a: 1 }), null);
     const index = await hello.putManifest(null, { schemaVersion: 2, manifests: [], a: 1 }, null);
-    const told = await hello.putManifest(null, await emptyImage({ a: 2 }), types.dockerImage);
+    const declared = await hello.putManifest(null, await emptyImage({ a: 2 }), types.dockerImage);
     const typeOf = async (digest: string) =>
       (await hello.request(`manifests/${digest}`)).headers.get("content-type");
     expect(await typeOf(image.digest)).toBe(types.image);
     expect(await typeOf(index.digest)).toBe(types.index);
-    expect(await typeOf(told.digest)).toBe(types.dockerImage);
+    expect(await typeOf(declared.digest)).toBe(types.dockerImage);
   });
 
   test.each([
@@ -242,9 +242,9 @@ describe("a push with a tag", () => {
     const { digest } = await fresh.pushImage("latest");
     const listed = await call(images, `/v2/service/${account.name}/fresh/images`, { token: account.admin });
     expect(listed.images).toEqual([{ digest, tag: "latest", repository: `api.test/${fresh.name}` }]);
-    const told = await call(info, `/v2/service/${account.name}/fresh`, { token: account.admin });
-    expect(told.last_image_digest).toBe(digest);
-    expect(told.last_image_upload_time).not.toBeNull();
+    const shown = await call(info, `/v2/service/${account.name}/fresh`, { token: account.admin });
+    expect(shown.last_image_digest).toBe(digest);
+    expect(shown.last_image_upload_time).not.toBeNull();
     const environment = z.object({ digest: z.string().nullable() });
     const path = `${service}/environments/default`;
     expect(await call(environment, path, { token: account.admin })).toEqual({ digest });

@@ -16,7 +16,7 @@ beforeAll(async () => {
   await createService(account);
 });
 
-async function ask(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
+async function sendWith(bindings: Env, path: string, init: RequestInit = {}): Promise<Response> {
   const request = new Request(`http://api.test${path}`, {
     ...init,
     headers: { authorization: basic(account.name, account.admin) },
@@ -40,12 +40,16 @@ describe("a deployment with an S3 server", () => {
       for (const isKnown of [true, false]) {
         const bytes = someBytes(length);
         const digest = await sha(bytes);
-        const begun = await ask(bindings, `/v2/${account.name}/hello/blobs/uploads/`, { method: "POST" });
+        const begun = await sendWith(bindings, `/v2/${account.name}/hello/blobs/uploads/`, {
+          method: "POST",
+        });
         const location = begun.headers.get("location") ?? "";
         const body = isKnown ? bytes : new Blob([bytes]).stream();
-        expect((await ask(bindings, location, { method: "PATCH", body })).status).toBe(202);
-        expect((await ask(bindings, `${location}?digest=${digest}`, { method: "PUT" })).status).toBe(201);
-        const pulled = await ask(bindings, `/v2/${account.name}/hello/blobs/${digest}`);
+        expect((await sendWith(bindings, location, { method: "PATCH", body })).status).toBe(202);
+        expect((await sendWith(bindings, `${location}?digest=${digest}`, { method: "PUT" })).status).toBe(
+          201,
+        );
+        const pulled = await sendWith(bindings, `/v2/${account.name}/hello/blobs/${digest}`);
         expect(await sha(await pulled.arrayBuffer())).toBe(digest);
       }
     },
@@ -56,7 +60,7 @@ describe("a deployment with an S3 server", () => {
   });
 
   test("without either place for images says so", async () => {
-    const answer = await ask({ ...others }, `/v2/${account.name}/hello/tags/list`);
+    const answer = await sendWith({ ...others }, `/v2/${account.name}/hello/tags/list`);
     expect(await refusalOf(answer)).toEqual([501, "UNSUPPORTED"]);
   });
 });

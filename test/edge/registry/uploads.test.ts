@@ -171,7 +171,7 @@ describe("a blob arrives in chunks", () => {
   test.each([
     ["after a gap", "5-6"],
     ["before the end", "0-1"],
-  ])("a chunk %s is 416 and tells how far the upload is", async (_, range) => {
+  ])("a chunk %s is 416 and shows how far the upload is", async (_, range) => {
     const location = await begin();
     await patch(location, new Uint8Array([1, 2, 3]));
     for (const method of ["PATCH", "PUT"]) {
@@ -227,11 +227,11 @@ describe("an upload", () => {
     expect(await stored(digest)).toBe(digest);
   });
 
-  test("that is asked for tells its offset, and is gone when it was cancelled or finished", async () => {
+  test("that is requested shows its offset, and is gone when it was cancelled or finished", async () => {
     const cancelled = await begin();
     await patch(cancelled, new Uint8Array(10));
-    const told = await at(cancelled, {});
-    expect([told.status, told.headers.get("range")]).toEqual([204, "0-9"]);
+    const shown = await at(cancelled, {});
+    expect([shown.status, shown.headers.get("range")]).toEqual([204, "0-9"]);
     expect((await at(cancelled, { method: "DELETE" })).status).toBe(204);
     const finished = await begin();
     const bytes = someBytes(3);
@@ -423,7 +423,7 @@ describe("a blob", () => {
   });
 });
 
-test("a relative Location of an answer can be asked for as it stands", async () => {
+test("a relative Location of an answer can be requested as it stands", async () => {
   const location = await begin();
   expect(location).toMatch(/^\/v2\//);
   expect((await send(location, { headers: { authorization: hello.authorization } })).status).toBe(204);

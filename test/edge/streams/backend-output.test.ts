@@ -65,12 +65,12 @@ function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
 }
 
 /** The chunks that a cluster's stream becomes. */
-async function retold(chunks: readonly Uint8Array[], retell = (line: string): string | null => line) {
-  const told: string[] = [];
-  for await (const chunk of reframedEvents(new Response(streamOf(chunks)), retell)) {
-    told.push(new TextDecoder().decode(chunk));
+async function reframed(chunks: readonly Uint8Array[], rewrite = (line: string): string | null => line) {
+  const sent: string[] = [];
+  for await (const chunk of reframedEvents(new Response(streamOf(chunks)), rewrite)) {
+    sent.push(new TextDecoder().decode(chunk));
   }
-  return told;
+  return sent;
 }
 
 const logPaths = ["/backend/:id/logs", "/v1/backend/:id/logs", "/v2/backend/:id/logs/stream"];
@@ -87,7 +87,7 @@ describe("the logs of a backend", () => {
     expect(await response.text()).toBe("data: first line\n\ndata: \n\ndata: data: third\n\n");
   });
 
-  test("are asked for below the cluster's webhook, with a signature that standardwebhooks verifies", async ({
+  test("are requested below the cluster's webhook, with a signature that standardwebhooks verifies", async ({
     clusterStreams,
     requests,
   }) => {
@@ -136,7 +136,7 @@ describe("the logs of a backend", () => {
     await vi.waitFor(() => expect(left).toBe(true), { timeout: 5_000 });
   });
 
-  test("are asked for when the backend has ended, too: its cluster may have kept them", async ({
+  test("are requested when the backend has ended, too: its cluster may have kept them", async ({
     clusterStreams,
     cluster,
   }) => {
@@ -173,26 +173,26 @@ describe("what a cluster sends as logs", () => {
   );
 
   test("becomes the same whole events, one a chunk, wherever it is cut", async () => {
-    expect(await retold([stream])).toEqual(events);
+    expect(await reframed([stream])).toEqual(events);
     for (let at = 0; at <= stream.length; at++) {
-      expect(await retold([stream.slice(0, at), stream.slice(at)])).toEqual(events);
+      expect(await reframed([stream.slice(0, at), stream.slice(at)])).toEqual(events);
     }
-    expect(await retold(Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(events);
+    expect(await reframed(Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(events);
   });
 
   test("may be no UTF-8: what is none is replaced, and the framing holds", async () => {
     const bytes = [...encoder.encode("data: a"), 0xff, 0xed, 0xa0, 0x80, ...encoder.encode("b\n\n")];
-    const [event, ...others] = await retold([Uint8Array.from(bytes)]);
+    const [event, ...others] = await reframed([Uint8Array.from(bytes)]);
     expect(event).toMatch(/^data: a\ufffd+b\n\n$/);
     expect(others).toEqual([]);
   });
 
   test("may be a line without an end: it goes on in pieces", async () => {
-    const told = await retold(
+    const sent = await reframed(
       Array.from({ length: 50 }, (_, i) => encoder.encode(i === 0 ? "data: x" : "y".repeat(1000))),
     );
-    expect(told.length).toBeGreaterThan(1);
-    for (const event of told) {
+    expect(sent.length).toBeGreaterThan(1);
+    for (const event of sent) {
       expect(event).toMatch(/^data: x?y+\n\n$/);
       expect(event.length).toBeLessThan(17_000);
     }
@@ -245,8 +245,8 @@ describe("the metrics of a backend", () => {
     const response = await send(`/v2/backend/${id}/metrics/stream`, { token: account.admin });
     expect(requests.map(({ url }) => url)).toEqual([`https://cluster.test/hook/backends/${id}/metrics`]);
     const events = (await response.text()).split("\n\n").slice(0, -1);
-    const told = events.map((event) => JSON.parse(event.replace(/^data: /, "")));
-    expect(told).toEqual([
+    const sent = events.map((event) => JSON.parse(event.replace(/^data: /, "")));
+    expect(sent).toEqual([
       { cluster: "main", backend_id: id, ...sample },
       { cluster: "main", backend_id: id, ...sample, cpu_used: 6.5 },
     ]);

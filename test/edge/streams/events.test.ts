@@ -128,7 +128,7 @@ describe("the events of an account", () => {
 });
 
 describe("a stream of events", () => {
-  test("tells what is recorded from now on, one event a chunk with its id", async () => {
+  test("sends what is recorded from now on, one event a chunk with its id", async () => {
     await record("before");
     await recorded("before");
     const stream = await follow("?type=image.recorded");
@@ -170,30 +170,30 @@ describe("a stream of events", () => {
   });
 });
 
-describe("news", () => {
+describe("changes", () => {
   async function read<T>(reader: ReadableStreamDefaultReader<T>): Promise<T> {
     const { value, done } = await reader.read();
-    if (done) throw new Error("the news have ended");
+    if (done) throw new Error("the changes have ended");
     return value;
   }
   const everything = { changed: ["backends", "environments", "images"] };
 
-  test("of a service begin with all of it, tell what changes, and begin anew when it is restarted", async () => {
+  test("of a service begin with all of it, continue with what changes, and begin anew when it is restarted", async () => {
     const reader = serviceChanges(env, account.name, "hello").getReader();
     expect(await read(reader)).toEqual(everything);
-    await record("news");
+    await record("changes");
     expect(await read(reader)).toEqual({ changed: ["environments", "images"] });
     const stub = () => serviceStub(env, account.name, "hello");
     await runInDurableObject(stub(), (_, state) => state.abort("restarted")).catch(() => null);
     expect(await read(reader)).toEqual(everything);
-    await record("news");
+    await record("changes");
     expect(await read(reader)).toEqual({ changed: ["environments", "images"] });
     await reader.cancel();
     const sockets = () => runInDurableObject(stub(), (_, state) => state.getWebSockets().length);
     await vi.waitFor(async () => expect(await sockets()).toBe(0), soon);
   });
 
-  test("of an account tell its events, and after a restart what was missed", async () => {
+  test("of an account are its events, and after a restart what was missed", async () => {
     const reader = accountChanges(env, account.name).getReader();
     expect(await read(reader)).toEqual({ event: null });
     await record("first");

@@ -4,12 +4,12 @@ import { pulledStream, type Step } from "../../../src/edge/streams/pulled-stream
 /** A source of scripted steps, which waits for ever after them until it is released. */
 function scripted(steps: readonly (Step<string> | Error)[]) {
   const released: unknown[] = [];
-  let asked = 0;
+  let pulls = 0;
   let wake = () => {};
   const source = {
     async next(): Promise<Step<string>> {
-      const step = steps[asked];
-      asked += 1;
+      const step = steps[pulls];
+      pulls += 1;
       if (step instanceof Error) throw step;
       if (step) return step;
       await new Promise<void>((resolve) => {
@@ -22,7 +22,7 @@ function scripted(steps: readonly (Step<string> | Error)[]) {
       wake();
     },
   };
-  return { source, released, asked: () => asked };
+  return { source, released, pulls: () => pulls };
 }
 
 async function all(stream: ReadableStream<string>): Promise<string[]> {
@@ -48,13 +48,13 @@ describe("a pulled stream", () => {
   });
 
   test("takes no step before somebody reads, and none ahead of its reader", async () => {
-    const { source, asked } = scripted([{ items: ["a"] }, { items: ["b"] }, { items: ["c"] }]);
+    const { source, pulls } = scripted([{ items: ["a"] }, { items: ["b"] }, { items: ["c"] }]);
     const reader = pulledStream(source).getReader();
-    expect(asked()).toBe(0);
+    expect(pulls()).toBe(0);
     await reader.read();
-    expect(asked()).toBe(1);
+    expect(pulls()).toBe(1);
     await reader.read();
-    expect(asked()).toBe(2);
+    expect(pulls()).toBe(2);
     await reader.cancel();
   });
 

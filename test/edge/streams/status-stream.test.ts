@@ -72,19 +72,19 @@ describe("a status stream", () => {
     try {
       const { ours, shards, sendEntry, closed } = sockets();
       const stream = followSocket(ours, ({ status }) => status);
-      const heard: string[] = [];
-      ours.addEventListener("message", ({ data }) => void heard.push(String(data)));
-      const asked = vi.fn();
-      shards.addEventListener("message", ({ data }) => asked(data));
+      const received: string[] = [];
+      ours.addEventListener("message", ({ data }) => void received.push(String(data)));
+      const pinged = vi.fn();
+      shards.addEventListener("message", ({ data }) => pinged(data));
       for (const turn of [1, 2, 3]) {
         vi.advanceTimersByTime(15_000);
-        await vi.waitFor(() => expect(asked.mock.calls).toEqual(Array(turn).fill([followerPing])), soon);
+        await vi.waitFor(() => expect(pinged.mock.calls).toEqual(Array(turn).fill([followerPing])), soon);
         shards.send(followerPong);
-        await vi.waitFor(() => expect(heard).toEqual(Array(turn).fill(followerPong)), soon);
+        await vi.waitFor(() => expect(received).toEqual(Array(turn).fill(followerPong)), soon);
       }
       vi.advanceTimersByTime(15_000);
       sendEntry({ status: "loading", time });
-      await vi.waitFor(() => expect(heard).toHaveLength(4), soon);
+      await vi.waitFor(() => expect(received).toHaveLength(4), soon);
       vi.advanceTimersByTime(15_000);
       expect(await closed).toBe(1000);
       expect(await chunks(stream)).toEqual(["data: loading\n\n"]);

@@ -3,15 +3,15 @@ import { ticking } from "../../../src/edge/streams/ticking.ts";
 
 const never = 2 ** 30;
 
-describe("ticking news", () => {
-  test("tell what the news tell, in their order, and end with them", async () => {
-    const told = new ReadableStream<string>({
+describe("ticking changes", () => {
+  test("pass the changes on, in their order, and end with them", async () => {
+    const changes = new ReadableStream<string>({
       start(controller) {
         for (const each of ["a", "b"]) controller.enqueue(each);
         controller.close();
       },
     });
-    const reader = ticking(told, never).getReader();
+    const reader = ticking(changes, never).getReader();
     expect([await reader.read(), await reader.read()].map(({ value }) => value)).toEqual(["a", "b"]);
     expect((await reader.read()).done).toBe(true);
   });
@@ -28,7 +28,7 @@ describe("ticking news", () => {
     await reader.cancel();
   });
 
-  test("that are cancelled while they are waited for cancel the news and end", async () => {
+  test("that are cancelled while they are waited for cancel the changes and end", async () => {
     let cancelled: unknown;
     const silent = new ReadableStream<string>({
       cancel(reason) {

@@ -1,9 +1,8 @@
-import { beforeAll, vi } from "vitest";
+import { beforeAll } from "vitest";
 import { createAccount, createCluster } from "./api.ts";
-import { freezeClock } from "./clock.ts";
 import { loggedIn } from "./page-client.ts";
 import { pinnedService } from "./pinned-service.ts";
-import { clusterTest } from "./worker-test.ts";
+import { clusterTest, isolatedClusterTest } from "./worker-test.ts";
 
 // The first requests load the Worker and its objects, which may take longer than one test has.
 beforeAll(async () => {
@@ -32,16 +31,7 @@ export const isolatedTest = clusterTest
   .extend("admin", ({ account }) => loggedIn(account.admin));
 
 /** A test whose account was made at `frozenAt`, with the cluster `main`, and where time passes only as it is set. */
-export const frozenTest = clusterTest
-  .extend("clock", { auto: true }, ({ cluster: _ }, { onCleanup }) => {
-    freezeClock();
-    onCleanup(() => {
-      vi.useRealTimers();
-    });
-  })
-  .extend("account", ({ clock: _ }) => createAccount())
+export const frozenTest = isolatedClusterTest
+  .extend("account", ({ cluster: _ }) => createAccount())
   .extend("admin", ({ account }) => loggedIn(account.admin))
-  .extend("agentToken", { auto: true }, async ({ account, cluster }) => {
-    cluster.forgetScript();
-    return (await createCluster(account)).agent_token;
-  });
+  .extend("agentToken", { auto: true }, async ({ account }) => (await createCluster(account)).agent_token);

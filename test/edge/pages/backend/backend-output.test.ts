@@ -13,11 +13,11 @@ import type { OutputLines } from "../../../../src/edge/streams/backend-output.ts
 function scripted() {
   const given: (string[] | null)[] = [];
   let wake = () => {};
-  let asked = 0;
+  let pulls = 0;
   let isCancelled = false;
   const source: OutputLines = {
     async next() {
-      asked++;
+      pulls++;
       while (given.length === 0 && !isCancelled) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -34,7 +34,7 @@ function scripted() {
     given.push(...chunks);
     wake();
   };
-  return { source, print, asked: () => asked, isCancelled: () => isCancelled };
+  return { source, print, pulls: () => pulls, isCancelled: () => isCancelled };
 }
 
 const info = {
@@ -89,11 +89,11 @@ describe("gathered output", () => {
     expect(await batches.next()).toEqual(["2"]);
   });
 
-  test("is not read while nobody asks for it", async () => {
-    const { source, print, asked } = scripted();
+  test("is not read while nobody pulls", async () => {
+    const { source, print, pulls } = scripted();
     outputBatches(source, 10);
     print(["1"], ["2"]);
-    expect(asked()).toBe(0);
+    expect(pulls()).toBe(0);
   });
 });
 
@@ -121,7 +121,7 @@ describe("the log that lies on a page", () => {
 });
 
 describe("the measurements on a page", () => {
-  test("are the last 60 that its stream has told", async () => {
+  test("are the last 60 that its stream has sent", async () => {
     const line = JSON.stringify({ mem_used: 1, mem_available: 2, cpu_used: 0, sys_cpu: 0 });
     const renderer = usageRenderer();
     renderer.render(Array(40).fill(line));
@@ -130,7 +130,7 @@ describe("the measurements on a page", () => {
 });
 
 describe("a stream of output", () => {
-  test("ends when the visitor may not see it any more, and tells nothing of what came then", async () => {
+  test("ends when the visitor may not see it any more, and sends nothing of what came then", async () => {
     const { source, print, isCancelled } = scripted();
     let isAdmitted = true;
     const batches = outputBatches(source, 10);
@@ -177,10 +177,10 @@ describe("the log as text", () => {
   test("says so and ends where nothing is printed for some minutes, whatever keeps its stream alive", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
-      const { source, print, asked, isCancelled } = scripted();
+      const { source, print, pulls, isCancelled } = scripted();
       const text = logTextAnswer(source, admitted).text();
       for (const turn of [1, 2, 3, 4, 5]) {
-        await vi.waitFor(() => expect(asked()).toBe(turn));
+        await vi.waitFor(() => expect(pulls()).toBe(turn));
         vi.advanceTimersByTime(60_000);
         print([]);
       }

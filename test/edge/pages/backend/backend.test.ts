@@ -109,7 +109,7 @@ describe("the page of a backend", () => {
     expect(text).toContain("--key &#39;&lt;img");
   });
 
-  test("tells its statuses with how long it was in each", async ({ startBackend, report, textOf }) => {
+  test("shows its statuses with how long it was in each", async ({ startBackend, report, textOf }) => {
     const id = await startBackend();
     await report(id, "loading");
     await report(id, "ready");
@@ -118,7 +118,7 @@ describe("the page of a backend", () => {
     expect(text).toMatch(/ready after \d+ ms/);
   });
 
-  test("tells how a backend ended, and offers no way to end it again", async ({
+  test("shows how a backend ended, and offers no way to end it again", async ({
     startBackend,
     report,
     textOf,
@@ -142,16 +142,16 @@ describe("the page of a backend", () => {
     const id = await startBackend();
     expect(await textOf(`/backend/${id}`)).toContain(`hx-sse:connect="/backend/${id}?live="`);
     const answer = await admin.send(`/backend/${id}?live=`);
-    const heard = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-    const next = async () => (await heard?.read())?.value ?? "";
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const next = async () => (await reader?.read())?.value ?? "";
     expect(await next()).not.toContain("ready after");
     await report(id, "ready");
     expect(await next()).toContain("ready after");
     await report(id, "terminated", { exit_code: 0 });
-    const told = (await next()) + (await next());
-    expect(told).toContain("How it ended");
-    expect(told.endsWith("event: over\ndata: \n\n")).toBe(true);
-    expect((await heard?.read())?.done).toBe(true);
+    const events = (await next()) + (await next());
+    expect(events).toContain("How it ended");
+    expect(events.endsWith("event: over\ndata: \n\n")).toBe(true);
+    expect((await reader?.read())?.done).toBe(true);
     expect(await textOf(`/backend/${id}`)).not.toContain(`/backend/${id}?live=`);
   });
 
@@ -183,7 +183,7 @@ describe("the page of a backend", () => {
     expect(await stateOf(id)).toBe("scheduled");
   });
 
-  test("asks a person who is not logged in to do so, and tells a script that it is over", async ({
+  test("leads a person who is not logged in to the login, and ends the stream of a script for good", async ({
     startBackend,
   }) => {
     const id = await startBackend();
@@ -194,8 +194,8 @@ describe("the page of a backend", () => {
         `/login?next=${encodeURIComponent(`/backend/${id}${path}`)}`,
       );
     }
-    const asked = await send(`/backend/${id}/live/log`, { headers: { accept: "text/event-stream" } });
-    expect(await asked.text()).toBe("event: over\ndata: \n\n");
+    const scripted = await send(`/backend/${id}/live/log`, { headers: { accept: "text/event-stream" } });
+    expect(await scripted.text()).toBe("event: over\ndata: \n\n");
   });
 });
 
@@ -279,7 +279,7 @@ describe("the log on a backend's page", () => {
     expect(text).toMatch(/[^x]x{2000} …/);
   });
 
-  test("is asked for again where a live backend's stream ends, and not where it has ended", async ({
+  test("is requested again where a live backend's stream ends, and not where it has ended", async ({
     startBackend,
     report,
     clusterPrints,
@@ -296,11 +296,7 @@ describe("the log on a backend's page", () => {
     expect(ended).toMatch(/event: over\ndata: \n\n$/);
   });
 
-  test("says that the cluster cannot be reached, and asks again", async ({
-    cluster,
-    startBackend,
-    textOf,
-  }) => {
+  test("says that the cluster cannot be reached, and retries", async ({ cluster, startBackend, textOf }) => {
     const id = await startBackend();
     cluster.alwaysStreams(() => new Response(null, { status: 503 }));
     for (const stream of ["live/log", "live/usage"]) {
@@ -311,7 +307,7 @@ describe("the log on a backend's page", () => {
     }
   });
 
-  test("says that the output of an ended backend is gone, and asks no more", async ({
+  test("says that the output of an ended backend is gone, and retries no more", async ({
     startBackend,
     report,
     clusterPrints,
@@ -365,7 +361,7 @@ describe("the measurements on a backend's page", () => {
     expect(text).toMatch(/CPU.*12\.5 %.*7\.5 %.*12\.5 %.*Memory.*50 MB.*200 MB/s);
   });
 
-  test("are not asked for where the backend has ended", async ({
+  test("are not requested where the backend has ended", async ({
     startBackend,
     report,
     clusterPrints,

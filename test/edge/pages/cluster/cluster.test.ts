@@ -48,7 +48,7 @@ const test = frozenTest
 const buttons = ["ping", "redeliver", "make-default", "rotate", "delete"];
 
 describe("the page of a cluster", () => {
-  test("tells what it is, and how to start an agent while none was heard", async ({ admin }) => {
+  test("shows what it is, and how to start an agent while none has sent a heartbeat", async ({ admin }) => {
     const { status, html } = await admin.visit(page);
     expect(status).toBe(200);
     expect(html).toContain("https://cluster.test/hook");
@@ -59,7 +59,7 @@ describe("the page of a cluster", () => {
     expect(html).toContain("npx slipway clusters test main");
   });
 
-  test("tells its agents, with markup in what they say of themselves escaped", async ({
+  test("shows its agents, with markup in what they say of themselves escaped", async ({
     admin,
     agentToken,
   }) => {
@@ -80,7 +80,7 @@ describe("the page of a cluster", () => {
     expect(html).not.toContain("<b>1.2");
   });
 
-  test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is asked for", async ({
+  test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is selected", async ({
     admin,
     cluster,
   }) => {
@@ -183,13 +183,13 @@ function attempt(fields: Record<string, string> = {}) {
 }
 
 describe("a ping of a cluster", () => {
-  test("that arrives is told with the answer", async ({ admin, deliveries }) => {
+  test("that arrives is shown with the answer", async ({ admin, deliveries }) => {
     const sent = await admin.submit(page, "ping");
     expect([sent.status, sent.location]).toEqual([303, page]);
     expect((await deliveries())[0]).toMatchObject({ type: "cluster.ping", outcome: "delivered" });
   });
 
-  test("that does not arrive is told as a failure, with what it met", async ({ admin, cluster }) => {
+  test("that does not arrive is shown as a failure, with its error", async ({ admin, cluster }) => {
     cluster.script(500, () => Promise.reject(new TypeError("refused <b>")));
     const answered = await admin.submit(page, "ping");
     expect(answered.status).toBe(502);
@@ -201,7 +201,7 @@ describe("a ping of a cluster", () => {
 });
 
 describe("a delivery of a cluster", () => {
-  test("is sent again with its id, and told with the attempt and the answer", async ({
+  test("is sent again with its id, and shown with the attempt and the answer", async ({
     account,
     admin,
     cluster,
@@ -216,7 +216,7 @@ describe("a delivery of a cluster", () => {
     expect(html).toContain(`href="/service/${account.name}/hello/environment/default"`);
   });
 
-  test("that is not delivered when it is sent again is told as a failure, with what it met", async ({
+  test("that is not delivered when it is sent again is shown as a failure, with its error", async ({
     admin,
     cluster,
     announced,

@@ -143,7 +143,7 @@ describe("the form that registers a cluster", () => {
     },
   );
 
-  test("escapes what it was given where it tells it again", async ({ admin, registration }) => {
+  test("escapes what it was given where it repeats it", async ({ admin, registration }) => {
     const fields = await registration({ name: "<img src=x>" });
     const refused = await admin.submit("/clusters", "register", fields);
     expect(refused.html).not.toContain("<img src=x>");

@@ -137,7 +137,7 @@ describe("pinning an environment at its page", () => {
     ["a revision that is none", { revision: "one" }, 400, "revision"],
   ] as const)(
     "to %s is refused, with the reason, and changes nothing",
-    async ([what, wrong, status, told], { admin, csrf, newService }) => {
+    async ([what, wrong, status, message], { admin, csrf, newService }) => {
       const { prodPath, pinned } = await newService(
         `bad-${what.replaceAll(/\W/g, "").slice(0, 30).toLowerCase()}`,
       );
@@ -145,7 +145,7 @@ describe("pinning an environment at its page", () => {
       const answer = await admin.post(prodPath, { ...right, ...wrong });
       expect(answer.status).toBe(status);
       const notice = /role="alert">([^<]*)</.exec(answer.html)?.[1];
-      expect(notice).toContain(told);
+      expect(notice).toContain(message);
       expect(await pinned()).toEqual(untouched);
     },
   );

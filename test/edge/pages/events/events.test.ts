@@ -46,7 +46,7 @@ const test = pageTest
 const rows = (html: string) => html.split("<tr").filter((row) => row.includes(' id="event-'));
 
 describe("the page of events", () => {
-  test("tells who did what and when, newest first, with links to what it names", async ({
+  test("shows who did what and when, newest first, with links to what it names", async ({
     account,
     admin,
     list,
@@ -94,7 +94,7 @@ describe("the page of events", () => {
     ["cluster=main", "registered cluster", "created service"],
     ["type=image.recorded&service=", "recorded image", "registered cluster"],
   ] as const)(
-    "shows with the filter %s what it asks for only",
+    "shows with the filter %s only what it selects",
     async ([query, present, absent], { admin }) => {
       const { html } = await admin.visit(`/events?${query}`);
       expect(rows(html).join("")).toContain(present);

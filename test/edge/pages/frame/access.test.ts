@@ -79,22 +79,22 @@ describe("what is not there", () => {
     }
   });
 
-  test("of another account is told of as what no account has, and to no form either", async ({
+  test("of another account is answered for like what no account has, and to no form either", async ({
     account,
     hello,
   }) => {
     const { backend_id } = await hello.connect();
     const intruder = loggedIn((await createAccount("intruder")).admin);
-    const told = async (path: string, name: string) => {
+    const answerOf = async (path: string, name: string) => {
       const { status, html } = await intruder.visit(path);
       return { status, html: html.replaceAll(name, "…") };
     };
     for (const rest of ["", "/images", "/backends", "/environment/prod", `/images/${digestOf.v1}`]) {
-      const theirs = await told(hello.path + rest, account.name);
-      expect(theirs).toEqual(await told(`/service/nobody/hello${rest}`, "nobody"));
+      const theirs = await answerOf(hello.path + rest, account.name);
+      expect(theirs).toEqual(await answerOf(`/service/nobody/hello${rest}`, "nobody"));
       expect(theirs.status).toBe(404);
     }
-    const backend = await told(`/backend/${backend_id}`, backend_id);
+    const backend = await answerOf(`/backend/${backend_id}`, backend_id);
     expect(backend.status).toBe(404);
     expect(backend.html).not.toContain(account.name);
     const posted = await intruder.post(hello.prodPath, { do: "pin", image: "v2", revision: "1" });

@@ -34,7 +34,7 @@ describe("a form", () => {
     expect(await hello.pinned()).toEqual(untouched);
   });
 
-  test("tells nothing of the session's secret by that token, which stays the same for the session", async ({
+  test("reveals nothing of the session's secret by that token, which stays the same for the session", async ({
     account,
     admin,
     csrf,
@@ -123,7 +123,7 @@ describe("a form", () => {
     expect((await admin.visit("/settings")).html).not.toContain("<bdi>more</bdi>");
   });
 
-  test("that was done leads back to its page, which tells once what was done", async ({
+  test("that was done leads back to its page, which says once what was done", async ({
     admin,
     csrf,
     newService,
@@ -131,13 +131,13 @@ describe("a form", () => {
     const blue = await newService("blue");
     const done = await admin.post(blue.prodPath, { ...pinForm, csrf });
     expect([done.status, done.location, done.html]).toEqual([303, blue.prodPath, ""]);
-    const told = "prod is pinned to v2 now; before it was v1.";
+    const notice = "prod is pinned to v2 now; before it was v1.";
     const first = await admin.visit(blue.prodPath);
-    expect(first.html).toContain(`<p class="notice done" role="status">${told}</p>`);
-    expect((await admin.visit(blue.prodPath)).html).not.toContain(told);
+    expect(first.html).toContain(`<p class="notice done" role="status">${notice}</p>`);
+    expect((await admin.visit(blue.prodPath)).html).not.toContain(notice);
   });
 
-  test("keeps what it tells a minute at most, from scripts and for this site alone", async ({
+  test("keeps its notice a minute at most, from scripts and for this site alone", async ({
     admin,
     csrf,
     newService,
@@ -149,7 +149,7 @@ describe("a form", () => {
   });
 });
 
-describe("what a notice tells", () => {
+describe("what a notice says", () => {
   test("is text, whoever has set it", async ({ account }) => {
     const client = loggedIn(account.admin);
     client.jar.set("slipway_notice", encodeURIComponent("<img src=x>"));

@@ -85,17 +85,17 @@ describe("a live page", () => {
     expect(state.isCancelled).toBe(true);
   });
 
-  test("that cannot be shown any more ends, so that whoever looks at it asks again and is told why", async () => {
+  test("that cannot be shown any more ends, so that the page is requested again and says why", async () => {
     const { page, state } = scriptedPage(["a", "b"], "fails");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), null]);
     expect(state.isCancelled).toBe(true);
   });
 
-  test("asks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
+  test("checks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
     const { page, state } = scriptedPage(["a", "b", "c"]);
-    let asked = 0;
-    const reader = livePage(page, call, async () => ++asked < 3).body?.getReader();
+    let checks = 0;
+    const reader = livePage(page, call, async () => ++checks < 3).body?.getReader();
     expect([await read(reader), await read(reader), await read(reader)]).toEqual([
       eventOf("a"),
       eventOf("b"),

@@ -20,13 +20,13 @@ describe("a page's changes", () => {
     expect(first).toContain("<code>v1</code>, revision 1");
     expect(first).not.toMatch(/<html|<main|<h1/);
     expect(html).toContain(first);
-    await pin("v2", "told at once");
+    await pin("v2", "sent at once");
     const second = await next();
     expect(second).toContain("<code>v2</code>, revision 2");
-    expect(second).toContain("told at once");
+    expect(second).toContain("sent at once");
   });
 
-  test("that came between the page and its stream are told first", async ({ admin, newService }) => {
+  test("that came between the page and its stream are sent first", async ({ admin, newService }) => {
     const { prodPath, pin } = await newService("between");
     expect((await admin.visit(prodPath)).html).toContain("revision 1");
     await pin("v2");
@@ -34,20 +34,20 @@ describe("a page's changes", () => {
     expect(await next()).toContain("revision 2");
   });
 
-  test("are of what the page's address asks for", async ({ admin, newService }) => {
-    const { path } = await newService("asked");
+  test("follow the query of the page's address", async ({ admin, newService }) => {
+    const { path } = await newService("queried");
     const { next } = await admin.follow(`${path}?over=month`);
-    expect(await next()).toContain('<a href="/service/acme-1/asked?over=month" aria-current="true">');
+    expect(await next()).toContain('<a href="/service/acme-1/queried?over=month" aria-current="true">');
   });
 
-  test("of the first page tell of a service that is made", async ({ admin, newService }) => {
+  test("of the first page include a service that is made", async ({ admin, newService }) => {
     const { next, nextWith } = await admin.follow("/");
     expect(await next()).not.toContain("newcomer");
     await newService("newcomer");
     expect(await nextWith("newcomer")).toContain("newcomer");
   });
 
-  test("tell a narrowed visitor of what they may see only", async ({ account, newService }) => {
+  test("show a narrowed visitor only what they may see", async ({ account, newService }) => {
     const { path, environment, pin } = await newService("narrow");
     const token = { role: "read" as const, service: "narrow", environments: ["prod"] };
     const { next, nextWith } = await loggedIn((await createToken(account, token)).secret_token).follow(path);
@@ -57,7 +57,7 @@ describe("a page's changes", () => {
     expect(await nextWith("revision 2")).not.toContain("unseen-one");
   });
 
-  test("end with the token that may see them, before anything more is told", async ({
+  test("end with the token that may see them, before anything more is sent", async ({
     account,
     newService,
   }) => {
@@ -95,11 +95,11 @@ describe("a page's changes", () => {
   });
 });
 
-describe("a stream of changes that is asked for", () => {
-  test("without a session is over for good, so that the page's script does not ask again", async ({
+describe("a stream of changes that is requested", () => {
+  test("without a session is over for good, so that the page's script does not try again", async ({
     newService,
   }) => {
-    const { path } = await newService("asked-for");
+    const { path } = await newService("requested");
     for (const client of [pageClient(), loggedIn("acme-1_000000000000.x")]) {
       const { status, headers, html } = await client.visit(`${path}?live=`, eventStream);
       expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
@@ -108,7 +108,7 @@ describe("a stream of changes that is asked for", () => {
     expect((await pageClient().visit(`${path}?live=`)).status).toBe(303);
   });
 
-  test("of what the visitor may not see is over for good, and tells a person what the page would", async ({
+  test("of what the visitor may not see is over for good, and shows a person what the page would", async ({
     account,
     newService,
   }) => {

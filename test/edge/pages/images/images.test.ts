@@ -70,7 +70,7 @@ describe("the page of a service's images", () => {
     expect(html).not.toContain("Kept in");
   });
 
-  test("tells an index's size as that of its images that are here", async ({
+  test("shows an index's size as that of its images that are here", async ({
     admin,
     path,
     registry,
@@ -86,7 +86,7 @@ describe("the page of a service's images", () => {
     }
   });
 
-  test("tells no more sizes than one call may read manifests for", async ({ account, registry }) => {
+  test("shows no more sizes than one call may read manifests for", async ({ account, registry }) => {
     const large = await registry.pushImage("large", { annotations: { a: "a".repeat(3 * 1024 * 1024) } });
     const sizes = await registryStub(env, account.name).imageSizes(
       { account: account.name, service: "hello" },

@@ -21,15 +21,15 @@ async function confirm(client: PageClient, path: string) {
 }
 
 describe("the page that the login of the command line opens", () => {
-  test("says who asks for what, and shows the code only once that was confirmed", async ({ account }) => {
+  test("says who requests what, and shows the code only once that was confirmed", async ({ account }) => {
     const { token, path } = await begin();
     const client = loggedIn(account.admin);
-    const asked = await client.visit(path);
-    expect(asked.status).toBe(200);
-    expect(asked.html).toContain(account.name);
-    expect(asked.html).toContain("first admin");
-    expect(asked.html).toContain("jamsocket-cli/0.10.7");
-    expect(asked.html).not.toMatch(codePattern);
+    const unconfirmed = await client.visit(path);
+    expect(unconfirmed.status).toBe(200);
+    expect(unconfirmed.html).toContain(account.name);
+    expect(unconfirmed.html).toContain("first admin");
+    expect(unconfirmed.html).toContain("jamsocket-cli/0.10.7");
+    expect(unconfirmed.html).not.toMatch(codePattern);
     const { status, html, headers } = await confirm(client, path);
     expect([status, headers.get("cache-control")]).toEqual([200, "no-store"]);
     const code = codePattern.exec(html)?.[1] ?? "";

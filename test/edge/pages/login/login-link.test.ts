@@ -17,7 +17,7 @@ const test = pageTest
   });
 
 describe("a login link", () => {
-  test("asks first: looking at it uses nothing up", async ({ sessions, makeLink }) => {
+  test("needs a confirmation: looking at it uses nothing up", async ({ sessions, makeLink }) => {
     const { path } = await makeLink();
     const before = (await sessions()).length;
     const client = pageClient();

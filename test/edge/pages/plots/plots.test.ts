@@ -69,7 +69,7 @@ describe("counts over time", () => {
     expect(rowsOf(html)).toEqual([]);
   });
 
-  test("of several series are told apart by dashes, and each is named beside its line, with its sum below", () => {
+  test("of several series are distinguished by dashes, and each is named beside its line, with its sum below", () => {
     const html = timePlot({
       series: [
         { label: "spawned", points: [{ at: now - hourMs, value: 3 }] },
@@ -267,7 +267,7 @@ describe("every plot", () => {
     ),
   });
 
-  test("escapes what it is told", () => {
+  test("escapes its input", () => {
     for (const html of Object.values(plots(markup))) {
       expect(html).toContain("&lt;script&gt;");
       expect(html).not.toContain("<script");
