@@ -34,7 +34,7 @@ const mustBeLess: Record<string, Relation[]> = {
       leaseMs,
     ],
     [
-      // The directory and the list of services are asked at once, then the services.
+      // The directory and the list of services are called at once, then the services.
       "a heartbeat is answered before its agent gives it up, or one slow service would cost the cluster its lease",
       2 * limits.heartbeatVerdictWaitMs,
       agentClock.callTimeoutMs,

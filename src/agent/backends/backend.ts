@@ -43,7 +43,7 @@ export class Backend {
   readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
-  /** Resolved when Slipway has acknowledged a status, and not asked for the end of the backend with it. */
+  /** Resolved when Slipway has acknowledged a status without requesting the backend's termination in its answer. */
   readonly #confirmation = Promise.withResolvers<void>();
   readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();

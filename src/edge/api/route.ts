@@ -24,7 +24,7 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** From `Idempotency-Key`, on routes that take it. */
   idempotency: Idempotency | undefined;
-  /** To be called when a token or session was ended, so that it ends at once in this isolate. */
+  /** Drops a revoked token or ended session from this isolate's cache: call it once it has ended. */
   forget(account: string, credentialId: string): void;
 }
 

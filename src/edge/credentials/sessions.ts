@@ -27,8 +27,8 @@ export function startSession(
   kind: SessionKind,
   userAgent: string | null,
 ): Promise<Result<StartedSession>> {
-  return withSecret(env, account, userAgent, (wish) =>
-    accountStub(env, account).createSession({ ...wish, tokenId, kind }),
+  return withSecret(env, account, userAgent, (params) =>
+    accountStub(env, account).createSession({ ...params, tokenId, kind }),
   );
 }
 
@@ -41,8 +41,8 @@ export async function redeemLoginLink(
   const link = parseAccessToken(credential);
   if (!link) return loginLinkNotFound();
   const stored = { id: link.id, secretHash: await hashSecret(link.secret) };
-  return withSecret(env, link.account, userAgent, (wish) =>
-    accountStub(env, link.account).useLoginLink(stored, wish),
+  return withSecret(env, link.account, userAgent, (params) =>
+    accountStub(env, link.account).useLoginLink(stored, params),
   );
 }
 

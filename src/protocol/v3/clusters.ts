@@ -113,7 +113,7 @@ export type RotatedSecret = z.infer<typeof rotatedSecret>;
 
 export const clusterList = listAnswer("clusters", observedCluster);
 
-/** `POST …/clusters/{cluster}/test`: what one `cluster.ping` met. */
+/** `POST …/clusters/{cluster}/test`: the outcome of one `cluster.ping`. */
 export const testedCluster = z
   .object({
     delivered: z.boolean(),

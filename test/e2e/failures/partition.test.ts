@@ -43,7 +43,7 @@ let jamsocket: Jamsocket;
 /** Two that run in `near` when it is cut off. */
 let keyed: Backend;
 let unkeyed: Backend;
-/** Asked of `near` while it is cut off, with a key of its own. */
+/** Spawned into `near` while it is cut off, with a key of its own. */
 let lateId: string;
 /** Who holds the keys in `far` since then. */
 let successors: { ofKeyed: Backend; ofLate: Backend };

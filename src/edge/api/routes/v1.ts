@@ -165,8 +165,8 @@ export const v1Routes = [
     summary: "Terminate the backends of a service",
     async handle({ env, params, body, actor }) {
       const before = body.before === undefined ? null : Date.parse(body.before);
-      const wish = { before, hard: body.hard, dryRun: body.dry_run };
-      const ended = await serviceStub(env, params.account, params.service).terminateAll(wish, actor);
+      const request = { before, hard: body.hard, dryRun: body.dry_run };
+      const ended = await serviceStub(env, params.account, params.service).terminateAll(request, actor);
       if (!ended.ok) return ended;
       const { matched, terminated, complete } = ended.value;
       return ok({ backend_count: matched, terminated_count: terminated, is_complete: complete });

@@ -15,8 +15,8 @@ export const v3UsageRoutes = [
     answer: usageAnswer,
     summary: "Spawns over time and start-up times of each environment",
     async handle({ env, params, query, actor }) {
-      const wish = definedFields({ ...usageRange(query, Date.now()), environments: actor.environments });
-      const usage = await serviceStub(env, params.account, params.service).usage(wish);
+      const request = definedFields({ ...usageRange(query, Date.now()), environments: actor.environments });
+      const usage = await serviceStub(env, params.account, params.service).usage(request);
       return usage.ok ? ok(usageView(usage.value, query.step_seconds)) : usage;
     },
   }),

@@ -16,6 +16,6 @@ export function StatusBadge({ of }: { of: StatusEntry }) {
 function hasFailed({ status, termination_reason: reason, exit_code: code }: StatusEntry): boolean {
   if (status !== "terminated") return false;
   if (reason === "lost" || reason === "startuptimeout" || reason === "internalerror") return true;
-  // A process that is asked to terminate may exit with a code of its own.
+  // Where the termination was requested, the exit code says nothing: processes choose it themselves.
   return reason === undefined && code !== undefined && code !== 0;
 }

@@ -22,7 +22,7 @@ export interface PageCall<Params = Record<string, string>> {
   query: URLSearchParams;
   /** Without the query. */
   path: string;
-  /** To be called when a token or session of the account was ended, so that it ends at once in this isolate. */
+  /** Drops a revoked token or ended session of the account from this isolate's cache: call it once it has ended. */
   forget(credentialId: string): void;
   visitor: Visitor;
 }
