@@ -303,7 +303,7 @@ const pageLayers: Readonly<Record<string, readonly string[]>> = {
 
 /** Why a file of the pages may not import another of them, or null where it may. Paths are below `src/edge/pages`. */
 function pageImportProblem(path: string, target: string): string | null {
-  const [from = "", to = ""] = [path, target].map((file) => file.split("/").at(-2) ?? "");
+  const [from = "", to = ""] = [path, target].map((file) => (file.includes("/") ? file.split("/")[0] : ""));
   const allowed = pageLayers[from] ?? Object.keys(pageLayers);
   // The table of all pages, and what mounts them, stand above every folder.
   return from === "" || from === to || allowed.includes(to)
@@ -317,6 +317,9 @@ describe("the folders of the pages", () => {
   test.for([
     ["frame/page.ts", "elements/form.tsx", true],
     ["elements/form.tsx", "frame/page-call.ts", false],
+    ["elements/badges/badge.tsx", "elements/paths.ts", true],
+    ["elements/badges/badge.tsx", "frame/page-call.ts", false],
+    ["frame/page.ts", "plots/scales/linear-scale.ts", false],
     ["plots/marks.tsx", "elements/time.tsx", true],
     ["plots/marks.tsx", "frame/view.ts", false],
     ["frame/page.ts", "plots/marks.tsx", false],

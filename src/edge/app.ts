@@ -7,8 +7,8 @@ import { failureAnswer } from "./api/answer.ts";
 import { createApiApp } from "./api/api-app.ts";
 import type { Route } from "./api/route.ts";
 import { refusalPage } from "./pages/frame/run-page.tsx";
-import { createPagesApp } from "./pages/mount.ts";
 import { pages } from "./pages/pages.ts";
+import { createPagesApp } from "./pages/pages-app.ts";
 import { createRegistryApp } from "./registry/registry-app.ts";
 
 type AppContext = Context<{ Bindings: Env }>;

@@ -1,4 +1,4 @@
-import { pullTokenAnswer } from "../../protocol/oci/image.ts";
+import { pullTokenAnswer } from "../../protocol/oci/pull.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { mayBeSentTo, type RepositoryAddress } from "./address.ts";
 

@@ -1,6 +1,6 @@
 import type { Actor, Caller } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
-import { definedFields } from "../defined.ts";
+import { definedFields } from "../defined-fields.ts";
 import { registryHostOf } from "../origin.ts";
 
 /**

@@ -4,7 +4,7 @@ import { ok } from "../../domain/result.ts";
 import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/access.ts";
+import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
 import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
 import type { Credential } from "./credential.ts";

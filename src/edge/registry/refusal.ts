@@ -1,7 +1,7 @@
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import type { Env } from "../../objects/env.ts";
-import { bearerChallenge } from "../../protocol/oci/access.ts";
 import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
+import { bearerChallenge } from "../../protocol/oci/token-authentication.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { originOf, registryHostOf } from "../origin.ts";
 import { ociAnswer, ociFailureAnswer } from "./answer.ts";

@@ -5,7 +5,7 @@ import {
   grantRegistryToken,
   parseScopes,
   type RegistryClaims,
-} from "../../protocol/oci/access.ts";
+} from "../../protocol/oci/token-authentication.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";

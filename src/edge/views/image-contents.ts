@@ -11,7 +11,7 @@ import {
   type ManifestContents,
   readContents,
 } from "../../protocol/oci/contents.ts";
-import type { Descriptor } from "../../protocol/oci/image.ts";
+import type { Descriptor } from "../../protocol/oci/pull.ts";
 
 /** Configurations are a few kB; an image with a larger one is described by its manifest alone. */
 const configReadMaxBytes = 64 * 1024;

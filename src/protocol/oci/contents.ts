@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type Descriptor, descriptor } from "./image.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
+import { type Descriptor, descriptor } from "./pull.ts";
 
 /** What a stored manifest lists, as the dashboard shows it. */
 export type ManifestContents =

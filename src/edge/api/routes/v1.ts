@@ -3,7 +3,7 @@ import { serviceStub } from "../../../objects/stubs.ts";
 import * as v1 from "../../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../../protocol/jamsocket/v2.ts";
 import { anyToken, publicAccess, tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";

@@ -8,7 +8,7 @@ import {
   registryEventsBody,
 } from "../../../protocol/v3/registry-events.ts";
 import { tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 

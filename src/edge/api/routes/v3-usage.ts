@@ -2,7 +2,7 @@ import { ok } from "../../../domain/result.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { usageAnswer, usageQuery, usageRange, usageView } from "../../../protocol/v3/usage.ts";
 import { tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3UsageRoutes = [

@@ -3,7 +3,7 @@ import { ok } from "../../../domain/result.ts";
 import type { ServiceDescription } from "../../../objects/contract.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { backendQuery } from "../../../protocol/v3/backends.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";

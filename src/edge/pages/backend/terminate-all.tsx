@@ -5,7 +5,7 @@ import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { name } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";

@@ -1,6 +1,6 @@
 import { leaseSeconds } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
-import { clusterBadge } from "../elements/cluster-badge.tsx";
+import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { Time } from "../elements/time.tsx";
 
 /** How many backends its agents say that they have. */

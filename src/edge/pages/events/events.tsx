@@ -4,7 +4,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import type { Identity } from "../../../objects/contract.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { type EventQuery, eventQuery } from "../../../protocol/v3/events.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { type AccountChange, accountChanges } from "../../streams/changes.ts";
 import { Command } from "../elements/command.tsx";

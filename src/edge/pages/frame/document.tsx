@@ -1,6 +1,6 @@
 import { raw } from "hono/html";
 import { Form } from "../elements/form.tsx";
-import type { AssetPaths } from "./assets.ts";
+import type { AssetPaths } from "./assets/assets.ts";
 import type { Visitor } from "./page-call.ts";
 import { overName } from "./stream-events.ts";
 import type { View } from "./view.ts";

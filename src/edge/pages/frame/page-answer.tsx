@@ -1,4 +1,4 @@
-import { assetPaths } from "./assets.ts";
+import { assetPaths } from "./assets/assets.ts";
 import { compression } from "./compression.ts";
 import { Document, type Shown } from "./document.tsx";
 

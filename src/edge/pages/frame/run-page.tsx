@@ -10,7 +10,7 @@ import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
 import { type Arrival, checkParams } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { livePage } from "./live.ts";
+import { livePage } from "./live-page.ts";
 import type { Page } from "./page.ts";
 import { pageAnswer } from "./page-answer.tsx";
 import type { AnyPageCall, Visitor } from "./page-call.ts";

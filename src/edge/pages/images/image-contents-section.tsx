@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../../protocol/oci/image.ts";
+import type { Descriptor } from "../../../protocol/oci/pull.ts";
 import type { ImageContents, KeptImage } from "../../views/image-contents.ts";
 import { sizeText } from "../elements/amount-text.ts";
 import { Table } from "../elements/table.tsx";

@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import { type Frame, textWidth } from "./figure.tsx";
-import { coordinate, linearScale } from "./scales.ts";
-import type { TimeTick } from "./time-ticks.ts";
+import { coordinate, linearScale } from "./scales/linear-scale.ts";
+import type { TimeTick } from "./scales/time-ticks.ts";
 
 /** The rectangle of a plot in which its data are drawn. */
 export interface Area {

@@ -1,6 +1,6 @@
 import type { Point } from "./points.ts";
 import { finite } from "./points.ts";
-import { coordinate } from "./scales.ts";
+import { coordinate } from "./scales/linear-scale.ts";
 
 export interface Series {
   label: string;

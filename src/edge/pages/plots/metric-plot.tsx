@@ -1,9 +1,9 @@
-import { amountTicks } from "./amount-ticks.ts";
 import { AmountAxis, type Area, amountAxisWidth, TimeAxis } from "./axes.tsx";
 import { type Frame, NothingToPlot, PlotFigure, textWidth } from "./figure.tsx";
 import type { Point } from "./points.ts";
 import { finite } from "./points.ts";
-import { coordinate, linearScale } from "./scales.ts";
+import { amountTicks } from "./scales/amount-ticks.ts";
+import { coordinate, linearScale } from "./scales/linear-scale.ts";
 import { momentText } from "./time-text.ts";
 
 const mostSamples = 60;

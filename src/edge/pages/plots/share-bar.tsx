@@ -1,5 +1,5 @@
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
-import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
+import { leastSegment, segmentBar, WidthNote } from "./segment-bar.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
 
 const mostSegments = 6;

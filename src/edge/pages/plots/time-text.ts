@@ -1,5 +1,5 @@
 import { isoTime } from "../../../protocol/primitives.ts";
-import { dayMs, hourMs, minuteMs, secondMs } from "./time-units.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "./scales/time-units.ts";
 
 /** A moment of a table or a sentence, in UTC, as exact as its use needs. */
 export function momentText(at: number, precision: "minute" | "second" | "millisecond"): string {

@@ -3,8 +3,8 @@ import type { EnvironmentUsage, UsageRange } from "../../../domain/usage/usage.t
 import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { durationText } from "../elements/amount-text.ts";
-import { Badge } from "../elements/badge.tsx";
-import { clusterBadge } from "../elements/cluster-badge.tsx";
+import { Badge } from "../elements/badges/badge.tsx";
+import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { shortImage } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { PinFacts } from "../elements/pin-facts.tsx";

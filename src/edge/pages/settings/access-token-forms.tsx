@@ -4,7 +4,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { createTokenBody, type Token } from "../../../protocol/v3/accounts.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";

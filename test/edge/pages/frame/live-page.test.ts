@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { html } from "hono/html";
 import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../../../src/domain/result.ts";
-import { livePage } from "../../../../src/edge/pages/frame/live.ts";
+import { livePage } from "../../../../src/edge/pages/frame/live-page.ts";
 import type { Page } from "../../../../src/edge/pages/frame/page.ts";
 import type { AnyPageCall } from "../../../../src/edge/pages/frame/page-call.ts";
 import { overEvent } from "../../../../src/edge/pages/frame/stream-events.ts";

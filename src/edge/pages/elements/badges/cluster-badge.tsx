@@ -1,4 +1,4 @@
-import type { ClusterHealth } from "../../../domain/backends/lease.ts";
+import type { ClusterHealth } from "../../../../domain/backends/lease.ts";
 import { Badge } from "./badge.tsx";
 
 const kinds = {

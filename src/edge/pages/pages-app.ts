@@ -4,7 +4,7 @@ import type { Env } from "../../objects/env.ts";
 import { unreached } from "../../objects/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import type { Arrival } from "../path-params.ts";
-import { assetAnswer } from "./frame/assets.ts";
+import { assetAnswer } from "./frame/assets/assets.ts";
 import type { Page } from "./frame/page.ts";
 import type { PageStream } from "./frame/page-stream.ts";
 import { refusalPage, runPage, runStream } from "./frame/run-page.tsx";

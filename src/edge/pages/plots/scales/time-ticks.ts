@@ -1,4 +1,4 @@
-import { isoTime } from "../../../protocol/primitives.ts";
+import { isoTime } from "../../../../protocol/primitives.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "./time-units.ts";
 
 /** Steps that people read off a clock or a calendar; each divides the day, or is whole days. */

@@ -1,4 +1,4 @@
-import type { BackendStatus, StatusEntry } from "../../../domain/backends/status.ts";
+import type { BackendStatus, StatusEntry } from "../../../../domain/backends/status.ts";
 import { Badge } from "./badge.tsx";
 
 /** A backend's status, where no more is known of it. */

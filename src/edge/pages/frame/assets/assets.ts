@@ -1,7 +1,7 @@
 /// <reference path="./text-modules.d.ts" />
 import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
-import { compression } from "./compression.ts";
+import { compression } from "../compression.ts";
 import style from "./style.css" with { type: "text" };
 
 interface Asset {

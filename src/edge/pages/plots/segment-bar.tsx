@@ -1,5 +1,5 @@
 import { type Frame, textWidth } from "./figure.tsx";
-import { coordinate } from "./scales.ts";
+import { coordinate } from "./scales/linear-scale.ts";
 
 const barHeight = 28;
 
