@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { unreached } from "../../objects/unreached.ts";
@@ -12,7 +13,7 @@ import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/l
 
 type PageContext = Context<{ Bindings: Env }>;
 
-/** Answers requests for the pages, and for what they need beside themselves. */
+/** Answers requests for the pages and their assets, and the logins and logouts. */
 export function createPagesApp(pages: readonly (Page | PageStream)[], state: IsolateState) {
   const app = new Hono<{ Bindings: Env }>();
   const answering =
@@ -29,7 +30,7 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
-  return app.onError((error, c) => answerException(error, c.req.raw));
+  return app.onError(answerException);
 }
 
 function noAsset(request: Request): Promise<Response> {
@@ -41,7 +42,8 @@ function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise
 }
 
 /** As with the API, neither a bug nor a busy object shows its inner text. */
-function answerException(error: Error, request: Request): Promise<Response> {
+function answerException(error: Error, c: PageContext): Promise<Response> {
+  const request = c.req.raw;
   if (unreached(error)) {
     const busy = fail("unavailable", "the service is busy or restarting; try again", {
       retryAfterSeconds: 1,
@@ -49,6 +51,7 @@ function answerException(error: Error, request: Request): Promise<Response> {
     return refusalPage(request, null, busy.error);
   }
   const id = crypto.randomUUID();
-  console.error(`${id} ${request.method} ${new URL(request.url).pathname}`, error);
+  // Not the path itself: a login link is a credential.
+  console.error(`${id} ${request.method} ${routePath(c)}`, error);
   return refusalPage(request, null, fail("internal_error", `the logs name this as ${id}`).error);
 }
