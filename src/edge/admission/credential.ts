@@ -17,7 +17,7 @@ export function bearerCredential(authorization: string | null): Credential | nul
   return authorization === null ? null : tokenCredential(bearerPattern.exec(authorization)?.[1] ?? "");
 }
 
-/** @param token an access token, or what a session's cookie holds */
+/** @param token as it was sent: an access token, or another kind of bearer token */
 export function tokenCredential(token: string): Credential {
   return { bearer: token, accessToken: parseAccessToken(token) };
 }

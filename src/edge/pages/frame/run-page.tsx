@@ -4,7 +4,7 @@ import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import type { TokenAccess } from "../../admission/access.ts";
 import { admitHolder, decide, type Named } from "../../admission/admit.ts";
 import { callerOf } from "../../admission/caller.ts";
-import { tokenCredential } from "../../admission/credential.ts";
+import { bearerCredential } from "../../admission/credential.ts";
 import { actorOf, identify } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
@@ -140,7 +140,8 @@ export async function visitorOf(
 ): Promise<Result<Visitor | null>> {
   const credential = readCookie(request, "session");
   if (!credential) return ok(null);
-  const identity = await identify(env, tokenCredential(credential), tokens);
+  // Read as a bearer token is: spaces may precede it, which a cookie carries in quotes or encoded.
+  const identity = await identify(env, bearerCredential(`Bearer ${credential}`), tokens);
   if (!identity.ok) return identity.error.reason === "undecided" ? identity : ok(null);
   const csrf = await csrfToken(credential);
   const actor = actorOf(identity.value);
