@@ -1,10 +1,10 @@
 import { type AccessToken, parseAccessToken } from "../../protocol/tokens/access-token.ts";
 
-/** What a request presents to say whom it comes from. */
+/** What a request authenticates with. */
 export interface Credential {
   /** A bearer token as it was sent; empty where there is none. */
   bearer: string;
-  /** Null where it is no access token, nor the credential of a session, which has the same form. */
+  /** Null where it has not the form of an access token, which is that of a session's credential too. */
   accessToken: AccessToken | null;
 }
 

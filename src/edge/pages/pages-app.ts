@@ -4,7 +4,7 @@ import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { unreached } from "../../objects/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
-import type { Arrival } from "../path-params.ts";
+import type { MatchedRequest } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets/assets.ts";
 import type { Page } from "./frame/page.ts";
 import type { PageStream } from "./frame/page-stream.ts";
@@ -17,7 +17,7 @@ type PageContext = Context<{ Bindings: Env }>;
 export function createPagesApp(pages: readonly (Page | PageStream)[], state: IsolateState) {
   const app = new Hono<{ Bindings: Env }>();
   const answering =
-    (answer: (arrival: Arrival, state: IsolateState) => Promise<Response>) =>
+    (answer: (matched: MatchedRequest, state: IsolateState) => Promise<Response>) =>
     (c: PageContext): Promise<Response> =>
       answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state);
 
@@ -26,7 +26,7 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
   for (const page of pages) {
-    const answer = answering((arrival) => run(page, arrival, state));
+    const answer = answering((matched) => run(page, matched, state));
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
@@ -37,11 +37,11 @@ function noAsset(request: Request): Promise<Response> {
   return refusalPage(request, null, fail("not_found", "there is no such file").error);
 }
 
-function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise<Response> {
+function run(page: Page | PageStream, ...rest: [MatchedRequest, IsolateState]): Promise<Response> {
   return "answer" in page ? runStream(page, ...rest) : runPage(page, ...rest);
 }
 
-/** As with the API, neither a bug nor a busy object shows its inner text. */
+/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
 function answerException(error: Error, c: PageContext): Promise<Response> {
   const request = c.req.raw;
   if (unreached(error)) {

@@ -10,7 +10,7 @@ import { pathOf } from "../elements/paths.ts";
 import { Time } from "../elements/time.tsx";
 import { shellWord } from "./shell-word.ts";
 
-/** What is fixed about a backend, and how it is now. */
+/** A backend's fixed properties and its current state. */
 export function Facts({ record }: { record: BackendRecord }) {
   const { info, history, baseUrl } = record;
   const status = currentStatus(record);

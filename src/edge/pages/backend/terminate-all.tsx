@@ -49,9 +49,9 @@ function countText(count: number): string {
 }
 
 /**
- * The button for it.
+ * The form that terminates all live backends.
  * @param environments those that the visitor may see
- * @param environment the one that the page is filtered by; all of them where it is left out
+ * @param environment the one that the page is filtered by; absent for all of them
  */
 export function TerminateAll({
   environments,

@@ -19,7 +19,7 @@ import { clusterChanges } from "./cluster-changes.ts";
 import { liveBackendsText } from "./facts.tsx";
 import { RegisterCluster, registerForm } from "./registration.tsx";
 
-/** The account's clusters, each with how it is, and the form that registers another one. */
+/** The account's clusters with their health, and the form that registers another one. */
 export const clustersPage = definePage({
   path: "/clusters",
   action: "read",

@@ -19,12 +19,12 @@ const outcomes = {
 
 interface Shown {
   visitor: Visitor;
-  /** The page's. */
+  /** Of the page. */
   path: string;
   mayRedeliver: boolean;
 }
 
-/** What was sent to a cluster, with the outcome of each attempt, newest first. */
+/** The deliveries of a cluster, with the outcome of each attempt, newest first. */
 export function Deliveries({
   cluster,
   listed: { items, next },

@@ -17,7 +17,7 @@ interface Place {
   service: string;
 }
 
-/** An environment on its service's page: what it is pinned to, what runs of it, and what happened lately. */
+/** An environment on its service's page: its pin, its live backends, and its recent spawns and pins. */
 export function EnvironmentCard({
   place,
   environment,
@@ -103,7 +103,7 @@ function Facts({
   );
 }
 
-/** Its spawns, with the pins that were set meanwhile, and how long starting took. */
+/** Plots its spawns, with marks for its pins, and its start-up times. */
 function Lately({
   usage: { points, totals, startup },
   environment: { name, pins },

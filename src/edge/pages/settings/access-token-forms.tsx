@@ -15,7 +15,7 @@ import type { View } from "../frame/view.ts";
 
 const emptyAsUndefined = (text: unknown) => (text === "" ? undefined : text);
 
-/** A form's fields as the API's body has them. */
+/** Maps a form's fields to the API's body. */
 const createFields = z
   .object({
     name: z.string(),
@@ -60,7 +60,7 @@ async function createToken(
   });
 }
 
-/** The secret, which is nowhere kept and shown this once. */
+/** The secret, which is not stored and shown this once. */
 function secretView(token: Token, secretToken: string): View {
   return {
     title: "Token created",
