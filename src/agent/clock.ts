@@ -1,10 +1,10 @@
 import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs } from "../domain/limits.ts";
 
-/** Every duration that the agent waits for by its own choice; what a spawn limits comes with the spawn. */
+/** The agent's own durations; a backend's limits come with its spawn. */
 export interface AgentClock {
   heartbeatEveryMs: number;
   /**
-   * Between checks whether the lease is still held: one that runs out while the machine sleeps is noticed that soon.
+   * Between checks whether the lease is still held: bounds how late an expiry during the machine's sleep is noticed.
    */
   leaseCheckEveryMs: number;
   /** Between a soft stop of a backend and killing it. */

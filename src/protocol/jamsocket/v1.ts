@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { isoTime, key, name, tag, timestamp } from "../primitives.ts";
 
-/** The answer of v1 and v2 to what has nothing to say. */
+/** The answer of v1 and v2 without content. */
 export const statusOk = z.object({ status: z.literal("ok") });
 
 /** The states of v1, which has fewer before `Ready` and more after it than `backendStatuses`. */

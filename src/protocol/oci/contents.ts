@@ -21,7 +21,7 @@ const imageIndex = z.object({
 
 /**
  * Reads a manifest as it was stored, by the type that it was stored with. A malformed platform counts as none:
- * manifests are kept byte for byte, and who looks at one cannot mend it.
+ * manifests are stored byte for byte, and the reader of one cannot fix it.
  * @param mediaType the `Content-Type` of its push
  * @returns null where it is not a manifest of that type
  */

@@ -62,7 +62,7 @@ export class ProcessBackend {
     }
   }
 
-  /** What is to be done once the process that leads it has ended. */
+  /** Handles the end of the process that leads it. */
   end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;

@@ -30,7 +30,7 @@ export interface ProcessRuntimeOptions {
   table?: ProcessTable;
 }
 
-/** Where backends are to listen; their records hold the port alone. */
+/** The address that backends listen on; their records hold only the port. */
 const host = "127.0.0.1";
 
 export interface ProcessRuntime extends Runtime {
@@ -43,8 +43,8 @@ export interface ProcessRuntime extends Runtime {
  * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
  * image's root file system is merely where it starts. Resource limits and mounts are ignored.
  *
- * Backends run on when this process ends, by a crash too. What the next one must know is in the backend's folder,
- * written before its command starts.
+ * Backends keep running when this process ends or crashes. What the next process needs to adopt one is written to the
+ * backend's folder before its command starts.
  */
 export function processRuntime({
   images,
@@ -84,7 +84,7 @@ export function processRuntime({
     backends.delete(backendId);
   }
 
-  /** Takes over what an earlier runtime over this place has left. */
+  /** Adopts the backends of an earlier runtime over the same folder. */
   async function adopt(): Promise<void> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const found = await readBackendFolders(dir);
@@ -97,7 +97,7 @@ export function processRuntime({
     );
   }
 
-  /** @returns the backends that there are, once those of before are among them */
+  /** @returns all backends, once the earlier ones are adopted */
   async function known(): Promise<Map<string, ProcessBackend>> {
     adopted ??= adopt();
     await adopted;
