@@ -211,7 +211,7 @@ describe.for(Object.entries(mustBeLess))("%s", ([, relations]) => {
   });
 });
 
-test("an agent gives the grace that the control plane counts with, or it would be cut short or waited for in vain", () => {
+test("an agent's grace period is the one that the control plane assumes, or it would be cut short or waited for in vain", () => {
   expect(agentClock.softTerminationGraceMs).toBe(softGraceMs);
 });
 

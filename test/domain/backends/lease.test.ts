@@ -205,7 +205,7 @@ describe("a heartbeat", () => {
     oldestMs: fc.option(fc.integer({ min: 0, max: clusterLostAfterMs })),
   });
 
-  test("never asks to stop what should run, and leaves nothing running that should not", () => {
+  test("never requests to stop what should run, and leaves nothing running that should not", () => {
     fc.assert(
       fc.property(anyReported, anyKnown, anyLists, (says, knows, lists) => {
         const verdict = judgeHeartbeat(says, knows, lists, now);

@@ -26,7 +26,7 @@ interface Backend extends Life {
 
 /** What a client of Slipway receives at one time of the partition. */
 interface Glance {
-  askedAt: number;
+  requestedAt: number;
   /** The key's holder by the answer; null where the request was refused. */
   holder: string | null;
   refusal: number | null;
@@ -112,9 +112,9 @@ async function askForKey(): Promise<Pick<Glance, "holder" | "refusal" | "oldRan"
 }
 
 async function glance(): Promise<Glance> {
-  const askedAt = Date.now();
+  const requestedAt = Date.now();
   const [answer, listed, near] = await Promise.all([askForKey(), listBackends(), observeNear()]);
-  return { askedAt, ...answer, listed, health: near.health, lastHeartbeatAt: near.last_heartbeat_at };
+  return { requestedAt, ...answer, listed, health: near.health, lastHeartbeatAt: near.last_heartbeat_at };
 }
 
 /** Polls until the end of the partition. @returns what the CLI lists while `near` is silent */
@@ -238,7 +238,7 @@ test("lists show what may be dead for no longer than the lease", () => {
   for (const { id } of [keyed, unkeyed]) {
     const shown = glances.filter(({ listed }) => listed.includes(id));
     expect(shown.length).toBeGreaterThan(0);
-    expect(shown.at(-1)?.askedAt).toBeLessThan(times.receivedAt + leaseMs);
+    expect(shown.at(-1)?.requestedAt).toBeLessThan(times.receivedAt + leaseMs);
     expect(lists.before).toContain(id);
     expect(lists.silent).not.toContain(id);
   }
