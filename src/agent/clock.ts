@@ -1,7 +1,13 @@
+import { uptime } from "node:os";
 import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs } from "../domain/limits.ts";
 
-/** Every duration that the agent waits for by its own choice; what a spawn limits comes with the spawn. */
+/**
+ * Every duration that the agent waits for by its own choice, and what the lease is measured with. What a spawn limits
+ * comes with the spawn.
+ */
 export interface AgentClock {
+  /** Milliseconds since the machine was booted, those in which it slept included (CLOCK_BOOTTIME on Linux). */
+  sinceBootMs: () => number;
   heartbeatEveryMs: number;
   /**
    * Between checks whether the lease is still held: one that runs out while the machine sleeps is noticed that soon.
@@ -40,6 +46,7 @@ export interface AgentClock {
 }
 
 export const agentClock: AgentClock = {
+  sinceBootMs: () => uptime() * 1000,
   heartbeatEveryMs,
   leaseCheckEveryMs: 1_000,
   softTerminationGraceMs: softTerminationGraceSeconds * 1000,
