@@ -16,7 +16,13 @@ import { outputLines } from "../output-lines.ts";
 import type { BackendFolder } from "./backend-folder.ts";
 
 const chunkBytes = 64 * 1024;
-const followEveryMs = 50;
+
+export interface BackendOutputOptions {
+  /** How much is kept at least, where there was so much; about twice that at most. */
+  keptBytes: number;
+  /** Between two looks for more, while somebody reads it. */
+  followEveryMs: number;
+}
 
 /** How far a reader has come: in which file, counted from the first that this process saw, and how many bytes in. */
 interface Position {
@@ -30,16 +36,15 @@ interface Position {
  */
 export class BackendOutput {
   readonly #folder: BackendFolder;
-  readonly #keptBytes: number;
+  readonly #options: BackendOutputOptions;
   /** How many times the file was emptied. */
   #file = 0;
   /** Where in the file before, when it was still whole, begins what was copied of it. */
   #earlierFrom = 0;
 
-  /** @param keptBytes how much is kept at least, where there was so much; about twice that at most */
-  constructor(folder: BackendFolder, keptBytes: number) {
+  constructor(folder: BackendFolder, options: BackendOutputOptions) {
     this.#folder = folder;
-    this.#keptBytes = keptBytes;
+    this.#options = options;
   }
 
   /**
@@ -48,8 +53,9 @@ export class BackendOutput {
    */
   trim(): void {
     const bytes = sizeOf(this.#folder.output);
-    if (bytes <= this.#keptBytes) return;
-    this.#earlierFrom = moveEnd(this.#folder, bytes - this.#keptBytes, bytes + this.#keptBytes);
+    const { keptBytes } = this.#options;
+    if (bytes <= keptBytes) return;
+    this.#earlierFrom = moveEnd(this.#folder, bytes - keptBytes, bytes + keptBytes);
     this.#file++;
   }
 
@@ -66,7 +72,7 @@ export class BackendOutput {
       else if (isOver) {
         output.end();
         isLast = true;
-      } else await pause(followEveryMs, either);
+      } else await pause(this.#options.followEveryMs, either);
       for (const line of lines.splice(0)) {
         if (signal.aborted) return;
         yield line;
