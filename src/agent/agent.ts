@@ -2,7 +2,7 @@ import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
 import { type Journal, openJournal } from "./backends/journal.ts";
 import { type AgentClock, agentClock } from "./clock.ts";
-import { bootId, sinceBootMs } from "./control-plane/boot-clock.ts";
+import { bootId } from "./control-plane/boot-id.ts";
 import { slipwayClient } from "./control-plane/client.ts";
 import { startHeartbeat } from "./control-plane/heartbeat.ts";
 import { ClusterLease, LeaseGuard, leaseAfterRestart } from "./control-plane/lease.ts";
@@ -80,7 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
   const reporter = statusReporter({ client, clock, log });
-  const lease = clusterLease(journal, log);
+  const lease = clusterLease(journal, clock, log);
   const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
   const leaseGuard = new LeaseGuard({ lease, fence: () => backends.fence(), log });
   const keys = verificationKeys({ apiUrl, clock, log });
@@ -123,7 +123,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       backends: backends.list(),
       ...(backends.draining ? { draining: true } : {}),
     }),
-    now: sinceBootMs,
+    now: clock.sinceBootMs,
     onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
       leaseGuard.renew({ sentAtMs, forMs: lease_seconds * 1000 });
       if (terminate.length === 0) return;
@@ -163,11 +163,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 }
 
 /** The lease, restored from the journal and persisted there at each renewal. */
-function clusterLease(journal: Journal, log: Log): ClusterLease {
+function clusterLease(journal: Journal, clock: AgentClock, log: Log): ClusterLease {
   const boot = bootId();
   return new ClusterLease({
     lease: leaseAfterRestart(journal.lease(), boot),
-    now: sinceBootMs,
+    now: clock.sinceBootMs,
     keep(lease) {
       try {
         journal.setLease({ ...lease, boot });

@@ -16,7 +16,13 @@ import { outputLines } from "../output-lines.ts";
 import type { BackendFolder } from "./backend-folder.ts";
 
 const chunkBytes = 64 * 1024;
-const followEveryMs = 50;
+
+export interface BackendOutputOptions {
+  /** How much is kept at least, where there was so much; about twice that at most. */
+  keptBytes: number;
+  /** Between two looks for more, while somebody reads it. */
+  followEveryMs: number;
+}
 
 /** A reader's position: the file, numbered from the first that this process saw, and the offset in it in bytes. */
 interface Position {
@@ -30,16 +36,15 @@ interface Position {
  */
 export class BackendOutput {
   readonly #folder: BackendFolder;
-  readonly #keptBytes: number;
+  readonly #options: BackendOutputOptions;
   /** How many times the file was truncated. */
   #file = 0;
   /** The offset in the file before its truncation at which the copied end begins. */
   #earlierFrom = 0;
 
-  /** @param keptBytes how much is kept at least, where there was so much; about twice that at most */
-  constructor(folder: BackendFolder, keptBytes: number) {
+  constructor(folder: BackendFolder, options: BackendOutputOptions) {
     this.#folder = folder;
-    this.#keptBytes = keptBytes;
+    this.#options = options;
   }
 
   /**
@@ -48,8 +53,9 @@ export class BackendOutput {
    */
   trim(): void {
     const bytes = sizeOf(this.#folder.output);
-    if (bytes <= this.#keptBytes) return;
-    this.#earlierFrom = moveEnd(this.#folder, bytes - this.#keptBytes, bytes + this.#keptBytes);
+    const { keptBytes } = this.#options;
+    if (bytes <= keptBytes) return;
+    this.#earlierFrom = moveEnd(this.#folder, bytes - keptBytes, bytes + keptBytes);
     this.#file++;
   }
 
@@ -66,7 +72,7 @@ export class BackendOutput {
       else if (isOver) {
         output.end();
         isLast = true;
-      } else await pause(followEveryMs, either);
+      } else await pause(this.#options.followEveryMs, either);
       for (const line of lines.splice(0)) {
         if (signal.aborted) return;
         yield line;

@@ -24,6 +24,10 @@ export interface ProcessRuntimeOptions {
    * Between checks whether the running backends still run. The end of one started by this process is noticed at once.
    */
   pollEveryMs?: number;
+  /** Between two looks for more output, while somebody reads it. */
+  followEveryMs?: number;
+  /** Between two samples of what a backend uses. */
+  sampleEveryMs?: number;
   /** How much of a backend's output is kept at least, where there was so much; at most it is about twice that. */
   outputKeptBytes?: number;
   /** The process table; this machine's own where it is left out. */
@@ -50,6 +54,8 @@ export function processRuntime({
   images,
   path = process.env.PATH,
   pollEveryMs = 200,
+  followEveryMs = 50,
+  sampleEveryMs = 1_000,
   outputKeptBytes = 4 * 1024 * 1024,
   table = processTable(),
   ...options
@@ -62,7 +68,8 @@ export function processRuntime({
   let watching: NodeJS.Timeout | undefined;
 
   function track(backendId: string, folder: BackendFolder, { leader, port }: BackendRecord): ProcessBackend {
-    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, outputKeptBytes });
+    const output = { keptBytes: outputKeptBytes, followEveryMs };
+    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, output });
     backends.set(backendId, backend);
     ports.add(port);
     // The checks must not keep this process from ending: its backends do not need it.
@@ -198,7 +205,9 @@ export function processRuntime({
 
     async *stats(backendId, signal) {
       const backend = (await known()).get(backendId);
-      if (backend) yield* usageOfGroup(table, backend.group, AbortSignal.any([signal, backend.over]));
+      if (!backend) return;
+      const ended = AbortSignal.any([signal, backend.over]);
+      yield* usageOfGroup({ table, everyMs: sampleEveryMs }, backend.group, ended);
     },
 
     killAll() {
