@@ -5,7 +5,7 @@ import { registryHostOf } from "../origin.ts";
 
 /**
  * Who makes a request, as the objects take it.
- * @param conditions what the request's headers, or the fields of its form, ask of its execution
+ * @param conditions those that the request's headers, or the fields of its form, set
  */
 export function callerOf(
   actor: Actor,

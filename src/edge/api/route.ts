@@ -11,7 +11,7 @@ export type ApiVersion = "v1" | "v2" | "v3" | "public";
 interface Identified {
   identity: Identity;
   actor: Actor;
-  /** The actor, with what the request's headers ask for, on routes that take them. */
+  /** The actor, with the conditions that the request's headers set, on routes that take them. */
   caller: Caller;
 }
 

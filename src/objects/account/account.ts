@@ -16,7 +16,7 @@ import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   AccountRpc,
-  Actor,
+  Caller,
   Idempotency,
   Identity,
   LoginLink,
@@ -76,8 +76,7 @@ export class Account extends FollowedObject implements AccountRpc {
   async createToken(
     body: CreateTokenBody,
     secret: NewSecret,
-    actor: Actor,
-    idempotency?: Idempotency,
+    { actor, idempotency }: Caller,
   ): Promise<Result<Token>> {
     const { sql } = this.#state;
     return this.#state.change(idempotency, (_, now) =>
@@ -94,7 +93,7 @@ export class Account extends FollowedObject implements AccountRpc {
     });
   }
 
-  async deleteToken(id: string, actor: Actor): Promise<Result<null>> {
+  async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
   }
 
@@ -111,7 +110,7 @@ export class Account extends FollowedObject implements AccountRpc {
     });
   }
 
-  async deleteSession(id: string, actor: Actor): Promise<Result<null>> {
+  async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return this.#state.change(
       undefined,
       (_, now) => sessions.endSession(this.#state.sql, id, actor, now),
@@ -138,8 +137,7 @@ export class Account extends FollowedObject implements AccountRpc {
     body: CreateClusterBody,
     agent: NewSecret,
     signingSecret: string,
-    actor: Actor,
-    idempotency?: Idempotency,
+    { actor, idempotency }: Caller,
   ): Promise<Result<Cluster>> {
     const made = { agent, signingSecret };
     const created = this.#state.change(idempotency, (account, now) =>
@@ -168,7 +166,11 @@ export class Account extends FollowedObject implements AccountRpc {
       : found;
   }
 
-  async patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>> {
+  async patchCluster(
+    name: string,
+    patch: PatchClusterBody,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<Cluster>> {
     const patched = this.#state.change(undefined, (_, now) =>
       clusters.patchCluster(this.#state.sql, name, patch, this.#allowPrivate, actor, now),
     );
@@ -176,7 +178,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return patched;
   }
 
-  async rotateSecret(name: string, signingSecret: string, actor: Actor, idempotency?: Idempotency) {
+  async rotateSecret(name: string, signingSecret: string, { actor, idempotency }: Caller) {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
@@ -187,7 +189,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return rotated;
   }
 
-  async deleteCluster(name: string, actor: Actor): Promise<Result<null>> {
+  async deleteCluster(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     const marked = this.#state.change(undefined, () => clusters.markDeleting(this.#state.sql, name, actor));
     if (!marked.ok) return marked;
     this.#alarm.noLaterThan(Date.now() + syncRetryMs);
@@ -225,10 +227,9 @@ export class Account extends FollowedObject implements AccountRpc {
 
   createService(
     body: { name: string; default_environment?: string },
-    actor: Actor,
-    idempotency?: Idempotency,
+    caller: Caller,
   ): Promise<Result<ServiceDescription>> {
-    return services.createService(this.#ports, body, actor, idempotency);
+    return services.createService(this.#ports, body, caller);
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
@@ -246,7 +247,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
   }
 
-  deleteService(name: string, actor: Actor): Promise<Result<null>> {
+  deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return services.deleteService(this.#ports, name, actor);
   }
 

@@ -7,7 +7,6 @@ import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
 import type {
   AccountConfig,
-  Actor,
   BackendWithStatus,
   Caller,
   Connection,
@@ -49,7 +48,10 @@ export class Service extends FollowedObject implements ServiceRpc {
   readonly #state = this.#parts.state;
   readonly #alarm = this.#parts.alarm;
 
-  async initialise(service: NewService, actor: Actor): Promise<Result<ServiceDescription>> {
+  async initialise(
+    service: NewService,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<ServiceDescription>> {
     if (!this.#state.db.ready) this.#state.db.migrate();
     return this.#state.db.transaction(() => setup.initialise(this.#state, service, actor, Date.now()));
   }
@@ -71,7 +73,7 @@ export class Service extends FollowedObject implements ServiceRpc {
 
   async patch(
     patch: { default_environment: string | null },
-    actor: Actor,
+    { actor }: Pick<Caller, "actor">,
   ): Promise<Result<ServiceDescription>> {
     return this.#state.withService(() =>
       setup.setDefaultEnvironment(this.#state, patch.default_environment, actor, Date.now()),
@@ -190,7 +192,11 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#state.withService(() => this.#state.usage.usage(query, Date.now()));
   }
 
-  async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
+  async terminate(
+    backendId: string,
+    hard: boolean,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<null>> {
     const begun = this.#state.db.transaction(() =>
       terminations.terminate(this.#state, backendId, hard, actor, Date.now()),
     );
@@ -205,7 +211,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return known.ok ? begun : handedOn<null>(known);
   }
 
-  async terminateAll(params: TerminateAllParams, actor: Actor) {
+  async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
     return this.#parts.changeBackends(() =>
       terminations.terminateAll(this.#state, params, actor, Date.now()),
     );

@@ -259,7 +259,7 @@ describe("the terminate webhook", () => {
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(500, 200);
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "terminating",
       termination_reason: "external",
@@ -277,7 +277,7 @@ describe("the terminate webhook", () => {
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(404);
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({ status: "terminated" }),
     );
@@ -290,7 +290,7 @@ describe("the terminate webhook", () => {
     const { promise, resolve } = Promise.withResolvers<Response>();
     cluster.script(() => promise);
     const { backendId } = value(await hello.connect());
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
     resolve(Response.json({}));
     await cluster.settledOf("backend.terminate", 1);
@@ -300,7 +300,7 @@ describe("the terminate webhook", () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     await cluster.settledOf("backend.terminate", 1);
     await passTime(hello, 61_000);
     await cluster.settledOf("backend.terminate", 2);
