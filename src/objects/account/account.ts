@@ -1,3 +1,4 @@
+import { DurableObject } from "cloudflare:workers";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
@@ -25,8 +26,9 @@ import type {
   SessionParams,
   SignedGet,
 } from "../contract.ts";
+import type { Env } from "../env.ts";
 import { objectFailures } from "../failure-log.ts";
-import { FollowedObject, Followers } from "../followers.ts";
+import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import * as clusters from "./clusters.ts";
@@ -41,7 +43,7 @@ import * as tokens from "./tokens.ts";
 import { accountConfig, tokenView } from "./views.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
-export class Account extends FollowedObject implements AccountRpc {
+export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
@@ -265,6 +267,14 @@ export class Account extends FollowedObject implements AccountRpc {
 
   override async fetch(request: Request): Promise<Response> {
     return this.#events.follow(request);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {

@@ -1,10 +1,12 @@
+import { DurableObject } from "cloudflare:workers";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
 import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
-import { FollowedObject, Followers } from "../followers.ts";
+import type { Env } from "../env.ts";
+import { Followers, followerLeft } from "../followers.ts";
 import { matches } from "../service/backends/backend-list.ts";
 import { serviceStub } from "../stubs.ts";
 import { sendHistory } from "./followers.ts";
@@ -17,7 +19,7 @@ import { BackendsState } from "./state.ts";
  * not acknowledged. What this object believes to be alive it checks once after each awakening, for reports that
  * nobody repeated.
  */
-export class Backends extends FollowedObject implements BackendsRpc {
+export class Backends extends DurableObject<Env> implements BackendsRpc {
   readonly #state = new BackendsState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
   readonly #followers = new Followers(this.ctx);
@@ -74,6 +76,14 @@ export class Backends extends FollowedObject implements BackendsRpc {
     if (!record.ok) return new Response(null, { status: 404 });
     const { history } = this.#state.stored(backendId) ?? record.value;
     return this.#followers.answer(backendId, (socket) => sendHistory(socket, history));
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {

@@ -1,3 +1,4 @@
+import { DurableObject } from "cloudflare:workers";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { ok, type Result } from "../../domain/result.ts";
@@ -19,7 +20,8 @@ import type {
   TerminateAllParams,
   UsageQuery,
 } from "../contract.ts";
-import { FollowedObject } from "../followers.ts";
+import type { Env } from "../env.ts";
+import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
@@ -43,7 +45,7 @@ import * as setup from "./setup.ts";
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
  * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
-export class Service extends FollowedObject implements ServiceRpc {
+export class Service extends DurableObject<Env> implements ServiceRpc {
   readonly #parts = new ServiceParts(this.ctx, this.env);
   readonly #state = this.#parts.state;
   readonly #alarm = this.#parts.alarm;
@@ -192,11 +194,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#state.withService(() => this.#state.usage.usage(query, Date.now()));
   }
 
-  async terminate(
-    backendId: string,
-    hard: boolean,
-    { actor }: Pick<Caller, "actor">,
-  ): Promise<Result<null>> {
+  async terminate(backendId: string, hard: boolean, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     const begun = this.#state.db.transaction(() =>
       terminations.terminate(this.#state, backendId, hard, actor, Date.now()),
     );
@@ -261,6 +259,14 @@ export class Service extends FollowedObject implements ServiceRpc {
   override async fetch(): Promise<Response> {
     if (!this.#state.withService(ok).ok) return new Response(null, { status: 404 });
     return this.#parts.followers.answer(nudgesFollowed);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {
