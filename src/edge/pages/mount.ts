@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/unreached.ts";
+import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import type { Arrival } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets.ts";

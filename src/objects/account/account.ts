@@ -27,20 +27,21 @@ import type {
   SignedGet,
 } from "../contract.ts";
 import type { Env } from "../env.ts";
-import { objectFailures } from "../failure-log.ts";
+import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import * as clusters from "./clusters.ts";
-import { finishDeletion, syncConfig, syncRetryMs } from "./config-sync.ts";
-import { EventFeed, listEvents, recordEvents } from "./events.ts";
+import * as clusters from "./clusters/clusters.ts";
+import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
+import * as secrets from "./clusters/secrets.ts";
+import { accountConfig } from "./clusters/views.ts";
+import * as sessions from "./credentials/sessions.ts";
+import * as tokens from "./credentials/tokens.ts";
+import { tokenView } from "./credentials/views.ts";
+import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
-import * as secrets from "./secrets.ts";
 import * as services from "./service-setup.ts";
-import * as sessions from "./sessions.ts";
 import { AccountState } from "./state.ts";
-import * as tokens from "./tokens.ts";
-import { accountConfig, tokenView } from "./views.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends DurableObject<Env> implements AccountRpc {

@@ -4,11 +4,11 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
-import { syncConfig } from "./config-sync.ts";
-import { recordEvent } from "./events.ts";
+import { syncConfig } from "./clusters/config-sync.ts";
+import { accountConfig } from "./clusters/views.ts";
+import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { type AccountState, noAccount } from "./state.ts";
-import { accountConfig } from "./views.ts";
 
 interface ServiceBody {
   name: string;

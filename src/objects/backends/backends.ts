@@ -4,10 +4,10 @@ import { ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
+import { matchesQuery } from "../backend-query.ts";
 import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { Followers, followerLeft } from "../followers.ts";
-import { matches } from "../service/backends/backend-list.ts";
 import { serviceStub } from "../stubs.ts";
 import { sendHistory } from "./followers.ts";
 import { type BackendsPorts, describeBackend, recordBackend, reportStatus } from "./histories.ts";
@@ -59,7 +59,9 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
         const status = history.at(-1);
         return status ? [{ info, status }] : [];
       })
-      .filter((backend) => backend.info.fencingToken < before && matches(query, backend, allowedEnvironments))
+      .filter(
+        (backend) => backend.info.fencingToken < before && matchesQuery(query, backend, allowedEnvironments),
+      )
       .sort((a, b) => b.info.fencingToken - a.info.fencingToken)
       .slice(0, query.limit + 1);
   }

@@ -4,7 +4,7 @@ import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
 import { type EventParams, newEvent } from "../../events.ts";
-import type { FailureLog } from "../../failure-log.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
 import type { Statements } from "../sql/statements.ts";
 import type { ServiceState } from "../state.ts";
 

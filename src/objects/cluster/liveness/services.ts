@@ -1,5 +1,5 @@
-import { allServicesComparedEveryMs } from "../../domain/limits.ts";
-import type { FailureLog } from "../failure-log.ts";
+import { allServicesComparedEveryMs } from "../../../domain/limits.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
 
 export interface ServicesPorts {
   /** The service that has a code: null where none of this account has it. */

@@ -1,6 +1,6 @@
-import type { Actor } from "../contract.ts";
-import { recordEvent } from "./events.ts";
-import type { AccountPorts } from "./ports.ts";
+import type { Actor } from "../../contract.ts";
+import { recordEvent } from "../events/events.ts";
+import type { AccountPorts } from "../ports.ts";
 import { nextEndOfSecrets } from "./secrets.ts";
 import { accountConfig } from "./views.ts";
 

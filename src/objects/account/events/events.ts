@@ -1,19 +1,19 @@
-import { type EventFilter, eventIdPattern } from "../../domain/events.ts";
+import { type EventFilter, eventIdPattern } from "../../../domain/events.ts";
 import {
   eventsKeptMax,
   eventsKeptMs,
   eventsReplayedMax,
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
-} from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { AccountEvent } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import type { Alarm } from "../alarm.ts";
-import type { Database } from "../database.ts";
-import { type EventParams, newEvent } from "../events.ts";
-import { type Followers, sendToSocket } from "../followers.ts";
-import { toPage } from "../page.ts";
+} from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { AccountEvent } from "../../../protocol/v3/events.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { Alarm } from "../../alarm.ts";
+import type { Database } from "../../database.ts";
+import { type EventParams, newEvent } from "../../events.ts";
+import { type Followers, sendToSocket } from "../../followers.ts";
+import { toPage } from "../../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;

@@ -1,10 +1,10 @@
-import { type HeartbeatVerdict, oldestListMs } from "../../domain/backends/lease.ts";
-import { heartbeatVerdictWaitMs } from "../../domain/limits.ts";
-import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
+import { type HeartbeatVerdict, oldestListMs } from "../../../domain/backends/lease.ts";
+import { heartbeatVerdictWaitMs } from "../../../domain/limits.ts";
+import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
+import { inTime } from "../../failures/in-time.ts";
+import type { ClusterRow } from "../cluster.sql.ts";
+import type { ClusterPorts } from "../ports.ts";
 import type { AgentList } from "./agents.ts";
-import type { ClusterRow } from "./cluster.sql.ts";
-import { inTime } from "./in-time.ts";
-import type { ClusterPorts } from "./ports.ts";
 
 export type Verdict = Pick<HeartbeatVerdict, "terminate" | "unknown">;
 

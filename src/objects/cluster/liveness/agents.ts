@@ -3,12 +3,12 @@ import {
   isAlive,
   type ListingAgent,
   type ReportedBackend,
-} from "../../domain/backends/lease.ts";
-import { serviceCodeLength } from "../../domain/ids.ts";
-import { isoTime } from "../../protocol/primitives.ts";
-import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
-import type { ClusterAgent } from "../../protocol/v3/clusters.ts";
-import type { AgentRow, ClusterSql } from "./cluster.sql.ts";
+} from "../../../domain/backends/lease.ts";
+import { serviceCodeLength } from "../../../domain/ids.ts";
+import { isoTime } from "../../../protocol/primitives.ts";
+import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
+import type { ClusterAgent } from "../../../protocol/v3/clusters.ts";
+import type { AgentRow, ClusterSql } from "../cluster.sql.ts";
 
 /** What an agent lists, by the code of the service that each backend belongs to. */
 export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
