@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { wakesIn } from "../support/clock.ts";
 import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
@@ -292,6 +293,8 @@ describe("the terminate webhook", () => {
     const { backendId } = value(await hello.connect());
     value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
+    // Each time that the object woke to find it still held back would be a row written.
+    expect(await wakesIn(hello.service())).toBeGreaterThanOrEqual(1_000);
     resolve(Response.json({}));
     await cluster.settledOf("backend.terminate", 1);
   });
