@@ -60,8 +60,8 @@ function randomServiceCode(): string {
 }
 
 /**
- * Notes that a service is being created, unless there is one of its name or the request was answered before. To be run
- * inside a transaction.
+ * Notes, inside a transaction, that a service is being created, unless there is one of its name or the request was
+ * answered before.
  */
 function beginService(
   { sql, idempotency }: Pick<AccountState, "sql" | "idempotency">,

@@ -23,7 +23,7 @@ export class ClusterState {
     return row?.registration === registration ? row : undefined;
   }
 
-  /** Forgets the registration and its agents. To be run in a transaction. */
+  /** Forgets the registration and its agents, inside a transaction. */
   forget(): void {
     this.sql.deleteCluster();
     this.agents.forgetLists();

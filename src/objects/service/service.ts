@@ -173,13 +173,11 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const wantsEnded = query.status === "terminated";
-    const live = wantsEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
+    const isOfEnded = query.status === "terminated";
+    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
     if (!live.ok) return live;
     return pageOfBackends(query, allowedEnvironments, async (before) =>
-      wantsEnded
-        ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments)
-        : live.value,
+      isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
     );
   }
 

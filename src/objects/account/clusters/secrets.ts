@@ -10,7 +10,7 @@ import { recordEvent } from "../events/events.ts";
 import { findCluster } from "./clusters.ts";
 import { clusterConfig } from "./views.ts";
 
-/** Adds a signing secret to a cluster. To be run inside a transaction; services get it as a new configuration. */
+/** Adds a signing secret to a cluster, inside a transaction; services get it as a new configuration. */
 export function rotateSecret(
   sql: AccountSql,
   name: string,
@@ -34,7 +34,7 @@ export function rotateSecret(
   return ok({ name, previous_valid_until: isoTime(now + secretRotationOverlapMs) });
 }
 
-/** Drops the secrets that are over. To be run inside a transaction. */
+/** Drops the secrets that are over, inside a transaction. */
 export function dropSpentSecrets(sql: AccountSql, now: number): void {
   for (const row of sql.clusters()) {
     const { secrets } = clusterConfig(row);

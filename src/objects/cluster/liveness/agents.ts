@@ -61,7 +61,7 @@ export class Agents {
     }));
   }
 
-  /** Forgets those that are not alive any more. To be run in a transaction. @returns whether there were any */
+  /** Forgets those that are not alive any more, inside a transaction. @returns whether there were any */
   forgetDead(now: number): boolean {
     const dead = this.#sql.agents().filter((row) => !isAlive(snapshotOf(row), now));
     for (const row of dead) {
@@ -71,7 +71,7 @@ export class Agents {
     return dead.length > 0;
   }
 
-  /** To be called when the rows of all agents were deleted. */
+  /** Call when the rows of all agents were deleted. */
   forgetLists(): void {
     this.#lists.clear();
   }

@@ -34,7 +34,7 @@ export function enterHeartbeat(
 
 /**
  * Has the services judge what an agent lists (an empty list speaks for none), and what the cluster lost. A service that
- * gives no verdict ends nothing, and is asked again by the next heartbeat.
+ * gives no verdict ends nothing; the next heartbeat requests another.
  */
 export async function judgeList(
   ports: ClusterPorts,
