@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fail } from "../../src/domain/result.ts";
-import { FailureLog } from "../../src/objects/failure-log.ts";
+import { FailureLog } from "../../src/objects/failures/failure-log.ts";
 import { freezeClock } from "./support/clock.ts";
 import { failureLines } from "./support/failure-lines.ts";
 

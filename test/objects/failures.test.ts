@@ -9,7 +9,7 @@ import { breakTable, registrationOf } from "./support/agent.ts";
 import { setUpBackend } from "./support/backend.ts";
 import { freezeClock, passTime, wakesIn } from "./support/clock.ts";
 import { failureLines } from "./support/failure-lines.ts";
-import { actor, code, setUp, value } from "./support/service.ts";
+import { caller, code, setUp, value } from "./support/service.ts";
 
 beforeEach(() => {
   freezeClock();
@@ -37,7 +37,7 @@ describe("a failure that an object lives with is logged, and made up for:", () =
     const lines = failureLines();
     const apply = vi.spyOn(Service.prototype, "applyAccountConfig").mockImplementation(unavailable);
     const what = "apply the configuration to service hello";
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     expect(await wakesIn(hello.accountObject)).toBe(2_000);
     await passTime(hello.accountObject, 2_000);
     expect(streaksOf(lines(), what)).toEqual([["unreached", 1]]);
@@ -75,7 +75,7 @@ describe("a failure that an object lives with is logged, and made up for:", () =
     const hello = await setUpBackend();
     const lines = failureLines();
     const record = vi.spyOn(Backends.prototype, "record").mockImplementation(unavailable);
-    value(await hello.service().terminate(hello.backendId, true, actor));
+    value(await hello.service().terminate(hello.backendId, true, caller));
     const what = "record statuses in their shards";
     await vi.waitFor(() => expect(streaksOf(lines(), what)).toEqual([["unreached", 1]]), soon);
     record.mockRestore();

@@ -3,7 +3,7 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/unreached.ts";
+import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";

@@ -1,6 +1,6 @@
 import { type SessionKind, shortUserAgent } from "../../domain/credentials/sessions.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import { loginLinkNotFound } from "../../objects/account/sessions.ts";
+import { loginLinkNotFound } from "../../objects/account/credentials/sessions.ts";
 import type { Identity, SessionParams } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";

@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/unreached.ts";
+import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import type { MatchedRequest } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets/assets.ts";

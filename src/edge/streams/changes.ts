@@ -1,7 +1,7 @@
 import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { refollowBackoff, refollowLongestMs } from "../../domain/limits.ts";
 import type { Env } from "../../objects/env.ts";
-import { FailureLog } from "../../objects/failure-log.ts";
+import { FailureLog } from "../../objects/failures/failure-log.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";

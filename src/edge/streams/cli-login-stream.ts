@@ -1,6 +1,6 @@
 import { loginWaitMs } from "../../domain/limits.ts";
 import type { LoginRpc } from "../../objects/contract.ts";
-import { unreached } from "../../objects/unreached.ts";
+import { unreached } from "../../objects/failures/unreached.ts";
 import type { CliLoginStatus } from "../../protocol/jamsocket/login.ts";
 import { sseEvent } from "../../protocol/sse.ts";
 import { pulledStream } from "./pulled-stream.ts";

@@ -2,7 +2,7 @@ import { type AttemptResult, judgeAttempt } from "../../domain/deliveries/delive
 import { webhookAttemptTimeoutMs } from "../../domain/limits.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { SignedGet } from "../../objects/contract.ts";
-import { responseOutcome } from "../../objects/webhook-sender.ts";
+import { responseOutcome } from "../../objects/webhooks/webhook-sender.ts";
 
 /** Names the request in messages of failures. */
 interface StreamRequest {

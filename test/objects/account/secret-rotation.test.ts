@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { caller, code, setUp, value } from "../support/service.ts";
 
 const start = Date.parse("2030-01-01T00:00:00Z");
 const day = 24 * 3600 * 1000;
@@ -63,7 +63,7 @@ describe("rotating a cluster's signing secret", () => {
   test("has both secrets sign from the very next webhook until 24 h have passed, and then only the new one", async () => {
     const hello = await ready();
     expect(await signing(hello)).toEqual(["first"]);
-    expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
+    expect(value(await hello.accountObject.rotateSecret("main", second, caller))).toEqual({
       name: "main",
       previous_valid_until: "2030-01-02T00:00:00.000Z",
     });
@@ -76,9 +76,9 @@ describe("rotating a cluster's signing secret", () => {
 
   test("again within the overlap stops the oldest at once", async () => {
     const hello = await ready();
-    value(await hello.accountObject.rotateSecret("main", second, actor));
+    value(await hello.accountObject.rotateSecret("main", second, caller));
     vi.setSystemTime(start + 1000);
-    value(await hello.accountObject.rotateSecret("main", third, actor));
+    value(await hello.accountObject.rotateSecret("main", third, caller));
     expect(await signing(hello)).toEqual(["second", "third"]);
     vi.setSystemTime(start + day + 1000);
     expect(await signing(hello)).toEqual(["third"]);
@@ -86,7 +86,7 @@ describe("rotating a cluster's signing secret", () => {
 
   test("leaves no secret that is over in the account, nor with its services", async () => {
     const hello = await ready();
-    value(await hello.accountObject.rotateSecret("main", second, actor));
+    value(await hello.accountObject.rotateSecret("main", second, caller));
     await passTime(hello.accountObject, 3_000);
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
     vi.setSystemTime(start + day);
@@ -99,12 +99,14 @@ describe("rotating a cluster's signing secret", () => {
   test("rotates once for each Idempotency-Key, and refuses to make the secret again that signs already", async () => {
     const hello = await ready();
     const idempotency = { key: "k", requestHash: "h" };
-    const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
+    const first = value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }));
     vi.setSystemTime(start + 1000);
-    expect(value(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toEqual(first);
+    expect(value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }))).toEqual(
+      first,
+    );
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
     vi.setSystemTime(start + day + 2000);
-    expect(code(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toBe(
+    expect(code(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }))).toBe(
       "already_exists",
     );
     expect(await signing(hello)).toEqual(["second"]);
@@ -112,6 +114,6 @@ describe("rotating a cluster's signing secret", () => {
 
   test("is refused for a cluster that does not exist", async () => {
     const hello = await setUp();
-    expect(code(await hello.accountObject.rotateSecret("mian", second, actor))).toBe("cluster_not_found");
+    expect(code(await hello.accountObject.rotateSecret("mian", second, caller))).toBe("cluster_not_found");
   });
 });

@@ -6,7 +6,7 @@ import { type ScriptedCluster, startScriptedCluster } from "../../support/worker
 import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
 import { evict, freezeClock } from "../support/clock.ts";
 import { follow } from "../support/follow.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { caller, code, setUp, value } from "../support/service.ts";
 
 const start = Date.parse("2030-01-01T00:00:00Z");
 
@@ -99,8 +99,8 @@ describe("a history", () => {
   test("keeps the reason of an end that was asked for, and calls it hard if it was made hard", async () => {
     const backend = await setUpBackend();
     value(await backend.say({ status: "ready" }));
-    value(await backend.service().terminate(backend.backendId, false, actor));
-    value(await backend.service().terminate(backend.backendId, true, actor));
+    value(await backend.service().terminate(backend.backendId, false, caller));
+    value(await backend.service().terminate(backend.backendId, true, caller));
     value(await backend.say({ status: "terminated", exit_code: 137 }));
     expect((await backend.describe()).history).toMatchObject([
       { status: "scheduled" },
@@ -194,7 +194,7 @@ describe("a follower", () => {
   test("gets nothing twice when the first that the shard hears is a step of Slipway's own", async () => {
     const backend = await setUpBackend();
     const follower = await backend.follow();
-    value(await backend.service().terminate(backend.backendId, false, actor));
+    value(await backend.service().terminate(backend.backendId, false, caller));
     value(await backend.say({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);

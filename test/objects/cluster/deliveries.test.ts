@@ -6,7 +6,7 @@ import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { breakTable, register, registrationOf } from "../support/agent.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { caller, code, setUp, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 let cluster: ScriptedCluster;
@@ -90,7 +90,7 @@ describe("a cluster's deliveries", () => {
     const { backendId } = value(await hello.connect());
     await passTime(hello.service(), 1_300);
     await cluster.settled(2);
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     await cluster.settledOf("backend.terminate", 1);
     vi.setSystemTime(Date.now() + 1000);
     cluster.script(403);
@@ -213,7 +213,7 @@ describe("a cluster's deliveries", () => {
     const hello = await setUp();
     const before = await registrationOf(hello);
     await tell(hello, 2);
-    value(await hello.accountObject.deleteCluster("main", actor));
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect(code(await log(hello).listDeliveries(hello.account, "main", { limit: 5 }))).toBe(
       "cluster_not_found",
     );

@@ -8,7 +8,7 @@ import { type ScriptedCluster, startScriptedCluster } from "../../support/worker
 import { agentOf, breakTable, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, caller, code, connectParams, digestNumber, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, value } from "../support/service.ts";
 import { setUpBackend } from "../support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -65,7 +65,7 @@ describe("a cluster whose agents all drain", () => {
 
   test("is known to a service that is created meanwhile", async () => {
     const { hello } = await setUpDraining();
-    value(await hello.accountObject.createService({ name: "later" }, actor));
+    value(await hello.accountObject.createService({ name: "later" }, caller));
     const later = serviceStub(env, hello.account, "later");
     value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     expect(code(await later.connectBackend(connectParams(), caller))).toBe("cluster_unavailable");

@@ -9,7 +9,7 @@ import { type ScriptedCluster, startScriptedCluster } from "../../support/worker
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
 let cluster: ScriptedCluster;
@@ -69,7 +69,7 @@ describe("a heartbeat", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     cluster.always(() => new Response(null, { status: 503 }));
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     await passTime(hello.service(), 29_999);
     expect(value(await agent.beat([reported])).terminate).toEqual([]);
     await passTime(hello.service(), 1);
@@ -164,7 +164,7 @@ describe("a heartbeat that meets a service in trouble", () => {
   /** Two services that each have a backend whose end the agent has not heard of. */
   async function setUpTwoServices() {
     const { hello, backendId, reported } = await setUpBackend();
-    value(await hello.accountObject.createService({ name: "other" }, actor));
+    value(await hello.accountObject.createService({ name: "other" }, caller));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     const elsewhere = value(await other.connectBackend(connectParams(), caller));
@@ -299,7 +299,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const { hello, reported, history } = await setUpBackend();
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     await passTime(agent.stub(), 60_000);
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "../support/agent.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, code, setUp, value } from "../support/service.ts";
+import { caller, code, setUp, value } from "../support/service.ts";
 import { startBackend } from "../support/started-backend.ts";
 
 beforeEach(() => {
@@ -20,7 +20,7 @@ async function setUpAnew({ draining = false } = {}) {
   await hello.push(1, "latest");
   const before = agentOf(hello, "main", await registrationOf(hello));
   value(await before.beat([], "agent-1", { draining }));
-  value(await hello.accountObject.deleteCluster("main", actor));
+  value(await hello.accountObject.deleteCluster("main", caller));
   value(await register(hello, "main"));
   const { backendId, reported } = await startBackend(hello, "doc");
   return { hello, before, backendId, reported, agent: agentOf(hello, "main", await registrationOf(hello)) };
@@ -90,7 +90,7 @@ test("a cluster that was deleted is forgotten with its agents", async () => {
   const hello = await setUp();
   const agent = agentOf(hello, "main", await registrationOf(hello));
   value(await agent.beat([]));
-  value(await hello.accountObject.deleteCluster("main", actor));
+  value(await hello.accountObject.deleteCluster("main", caller));
   expect(await passTime(agent.stub(), 60_000)).toBe(true);
   expect(await agent.stub().observe(2)).toEqual({ health: "unknown", agents: [] });
   expect(await passTime(agent.stub(), 60_000)).toBe(false);

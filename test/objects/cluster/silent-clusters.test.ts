@@ -7,7 +7,7 @@ import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
 import { evict, freezeClock, passTime, wakesIn } from "../support/clock.ts";
 import { failureLines } from "../support/failure-lines.ts";
-import { actor, caller, connectParams, digestNumber, value } from "../support/service.ts";
+import { caller, connectParams, digestNumber, value } from "../support/service.ts";
 import { setUpBackend, startBackend } from "../support/started-backend.ts";
 
 beforeEach(() => {
@@ -95,7 +95,7 @@ describe("the lists of live backends", () => {
 describe("a cluster that is lost", () => {
   test("is told to every service, again to those that did not hear it, and to none after a heartbeat", async () => {
     const { hello, reported } = await setUpBackend();
-    value(await hello.accountObject.createService({ name: "other" }, actor));
+    value(await hello.accountObject.createService({ name: "other" }, caller));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     const { backendId } = value(await other.connectBackend(connectParams(), caller));

@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
-import { actor, caller, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, digestNumber, setUp, value } from "../support/service.ts";
 
 const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
@@ -241,7 +241,7 @@ async function report(hello: Hello, model: Model, step: Extract<Step, { do: "rep
 async function terminate(hello: Hello, model: Model, step: Extract<Step, { do: "terminate" }>) {
   const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
   if (!backend) return;
-  const result = await hello.service().terminate(backend.id, step.hard, actor);
+  const result = await hello.service().terminate(backend.id, step.hard, caller);
   if (backend.state === "ended")
     expect(result).toMatchObject({ ok: false, error: { code: "backend_not_running" } });
   else {

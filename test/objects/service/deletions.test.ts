@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
-import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -85,7 +85,7 @@ describe("deleting an environment", () => {
     await hello.push(1, "latest");
     expect(code(await hello.service().deleteEnvironment("default", caller))).toBe("environment_in_use");
     await addEnvironment(hello, "prod");
-    value(await hello.service().patch({ default_environment: "prod" }, actor));
+    value(await hello.service().patch({ default_environment: "prod" }, caller));
     const { backendId } = value(await hello.connect());
     expect(code(await hello.service().deleteEnvironment("prod", caller))).toBe("environment_in_use");
     await end(hello, backendId);
@@ -116,14 +116,14 @@ describe("a service that is deleted and created again", () => {
     value(await pin(hello, "default", "v1"));
     const before = value(await hello.connect({ key: "doc" }));
     const [old] = value(await hello.service().liveBackends());
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     expect(code(await hello.connect())).toBe("service_not_found");
     expect(code(await hello.service().describe())).toBe("service_not_found");
     await cluster.settledOf("backend.terminate", 1);
     value(await hello.report(before.backendId, old?.info.fencingToken ?? 0, "terminated"));
     await evict(hello.service());
 
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     expect(value(await hello.service().describe())).toMatchObject({
       lastSpawnedAt: null,
       lastImageDigest: null,
@@ -142,8 +142,8 @@ describe("a service that is deleted and created again", () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const before = value(await hello.connect({ key: "doc" }));
-    value(await hello.accountObject.deleteService("hello", actor));
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.deleteService("hello", caller));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     await hello.push(1, "latest");
     const waiting = hello.connect({ key: "doc" });
     value(await hello.report(before.backendId, 1, "terminated"));

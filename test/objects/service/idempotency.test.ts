@@ -5,7 +5,7 @@ import type { Idempotency } from "../../../src/objects/contract.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
-import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -176,8 +176,7 @@ describe("a creation that is sent again", () => {
         hello.accountObject.createToken(
           { name: "ci", role: "deploy" },
           { id: crypto.randomUUID().slice(0, 12), secretHash: await hashSecret("x") },
-          actor,
-          idempotency,
+          { ...caller, idempotency },
         ),
     ],
     [
@@ -187,13 +186,12 @@ describe("a creation that is sent again", () => {
           { name: "second", webhook_url: "https://cluster.test/hook" },
           { id: "agentsecond0", secretHash: await hashSecret("x") },
           hello.signingSecret,
-          actor,
-          idempotency,
+          { ...caller, idempotency },
         ),
     ],
     [
       "of a service",
-      (hello, idempotency) => hello.accountObject.createService({ name: "new" }, actor, idempotency),
+      (hello, idempotency) => hello.accountObject.createService({ name: "new" }, { ...caller, idempotency }),
     ],
     [
       "of an environment",
@@ -236,13 +234,13 @@ describe("a creation that is sent again", () => {
   test("while the first creation of a service is still running is idempotency_in_progress", async () => {
     const hello = await setUp();
     const [first, second] = await Promise.all([
-      hello.accountObject.createService({ name: "new" }, actor, once),
-      hello.accountObject.createService({ name: "new" }, actor, once),
+      hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once }),
+      hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once }),
     ]);
     expect(value(first).name).toBe("new");
     expect(code(second)).toBe("idempotency_in_progress");
-    expect(value(await hello.accountObject.createService({ name: "new" }, actor, once))).toEqual(
-      value(first),
-    );
+    expect(
+      value(await hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once })),
+    ).toEqual(value(first));
   });
 });

@@ -5,7 +5,7 @@ import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { evict, freezeClock } from "../support/clock.ts";
 import { followObject } from "../support/follow.ts";
-import { actor, caller, setUp, value } from "../support/service.ts";
+import { caller, setUp, value } from "../support/service.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
 
@@ -28,7 +28,7 @@ describe("a follower of a service", () => {
     ["a push", (hello) => hello.push(2, "latest"), ["environments", "images"]],
     [
       "another default cluster",
-      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, actor),
+      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, caller),
       ["environments"],
     ],
     ["its removal", (hello) => hello.service().remove(), ["backends", "environments", "images"]],

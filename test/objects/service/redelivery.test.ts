@@ -5,7 +5,7 @@ import { clusterStub } from "../../../src/objects/stubs.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, code, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
 
@@ -108,7 +108,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     cluster.script(() => promise.then(() => Response.json({})));
     const again = redeliver(id);
     await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(2));
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
     resolve();
     value(await again);
@@ -117,7 +117,7 @@ describe("a spawn that was acknowledged, sent again", () => {
 
   test("is refused once its backend is ending, and after its end", async () => {
     const { hello, redeliver, backendId, id } = await acknowledged();
-    value(await hello.service().terminate(backendId, false, actor));
+    value(await hello.service().terminate(backendId, false, caller));
     expect(code(await redeliver(id))).toBe("delivery_over");
     value(await hello.report(backendId, 1, "terminated"));
     const refused = await redeliver(id);
@@ -191,7 +191,7 @@ describe("a termination sent again", () => {
     const system = await ready();
     const { backendId } = value(await system.hello.connect());
     cluster.script(...answers);
-    value(await system.hello.service().terminate(backendId, false, actor));
+    value(await system.hello.service().terminate(backendId, false, caller));
     await cluster.settledOf("backend.terminate", 1);
     return { ...system, backendId, id: `${backendId}_terminate_soft` };
   }

@@ -5,7 +5,7 @@ import type { Service } from "../../../src/objects/service/service.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
 import { evict, freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, connectParams, type setUp, value } from "../support/service.ts";
+import { caller, connectParams, type setUp, value } from "../support/service.ts";
 import { day, minute, setUpWithImage, totals } from "../support/usage.ts";
 
 type Hello = Awaited<ReturnType<typeof setUp>>;
@@ -235,8 +235,8 @@ describe("what was counted is kept", () => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     value(await hello.connect());
-    value(await hello.accountObject.deleteService("hello", actor));
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.deleteService("hello", caller));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     expect(await totals(hello)).toEqual({});
     await passTime(hello.service(), minute);
     expect(await totals(hello)).toEqual({});

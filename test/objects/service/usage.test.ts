@@ -4,7 +4,7 @@ import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { startBackend } from "../support/backend.ts";
 import { freezeClock, passTime } from "../support/clock.ts";
-import { actor, caller, code, connectParams, setUp, value } from "../support/service.ts";
+import { caller, code, connectParams, setUp, value } from "../support/service.ts";
 import { day, lastHour, minute, setUpWithImage, totals } from "../support/usage.ts";
 
 let cluster: ScriptedCluster;
@@ -135,7 +135,7 @@ describe("a question for usage", () => {
 
   test("to a service that does not exist is `service_not_found`", async () => {
     const hello = await setUp();
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     const to = Date.now();
     expect(code(await hello.service().usage({ from: to - minute, to, stepMs: minute }))).toBe(
       "service_not_found",

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ScriptedCluster, startScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { wakesIn } from "../support/clock.ts";
 import { caller, code, digestNumber, setUp, value } from "../support/service.ts";
 
 let cluster: ScriptedCluster;
@@ -259,7 +260,7 @@ describe("the terminate webhook", () => {
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(500, 200);
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "terminating",
       termination_reason: "external",
@@ -277,7 +278,7 @@ describe("the terminate webhook", () => {
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(404);
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({ status: "terminated" }),
     );
@@ -290,8 +291,10 @@ describe("the terminate webhook", () => {
     const { promise, resolve } = Promise.withResolvers<Response>();
     cluster.script(() => promise);
     const { backendId } = value(await hello.connect());
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
+    // Each time that the object woke to find it still held back would be a row written.
+    expect(await wakesIn(hello.service())).toBeGreaterThanOrEqual(1_000);
     resolve(Response.json({}));
     await cluster.settledOf("backend.terminate", 1);
   });
@@ -300,7 +303,7 @@ describe("the terminate webhook", () => {
     const hello = await setUp();
     await hello.push(1, "latest");
     const { backendId } = value(await hello.connect({ key: "doc" }));
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     await cluster.settledOf("backend.terminate", 1);
     await passTime(hello, 61_000);
     await cluster.settledOf("backend.terminate", 2);

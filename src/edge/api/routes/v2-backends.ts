@@ -155,9 +155,9 @@ export const v2BackendRoutes = [
     body: v2.terminateBody,
     answer: statusOkAnswer,
     summary: "Terminate a backend: softly, unless `hard` is true",
-    async handle({ env, backend, body, actor }) {
+    async handle({ env, backend, body, caller }) {
       const { account, service, id } = backend;
-      const terminated = await serviceStub(env, account, service).terminate(id, body.hard ?? false, actor);
+      const terminated = await serviceStub(env, account, service).terminate(id, body.hard ?? false, caller);
       return terminated.ok ? ok({ status: "ok" } as const) : terminated;
     },
   }),

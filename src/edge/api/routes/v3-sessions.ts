@@ -31,8 +31,8 @@ export const v3SessionRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "End a login",
-    async handle({ env, params: { account, session_id }, actor, forget }) {
-      const ended = await accountStub(env, account).deleteSession(session_id, actor);
+    async handle({ env, params: { account, session_id }, caller, forget }) {
+      const ended = await accountStub(env, account).deleteSession(session_id, caller);
       if (ended.ok) forget(account, session_id);
       return ended;
     },

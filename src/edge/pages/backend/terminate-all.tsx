@@ -34,7 +34,7 @@ export const terminateAllForm = {
     if (!parsed.ok) return parsed;
     const { how, environment } = parsed.value;
     const params = definedFields({ before: null, hard: how === "hard", dryRun: false, environment });
-    const ended = await serviceStub(env, account, service).terminateAll(params, visitor.actor);
+    const ended = await serviceStub(env, account, service).terminateAll(params, visitor.caller);
     if (!ended.ok) return ended;
     const { matched, terminated, complete } = ended.value;
     const done = complete

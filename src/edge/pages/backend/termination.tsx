@@ -22,7 +22,7 @@ export async function terminateBackend(
   hard: boolean,
 ): Promise<Result<Submitted>> {
   const { account, service, id } = backend;
-  const terminated = await serviceStub(env, account, service).terminate(id, hard, visitor.actor);
+  const terminated = await serviceStub(env, account, service).terminate(id, hard, visitor.caller);
   if (!terminated.ok) return terminated;
   return ok({
     done: hard

@@ -51,7 +51,7 @@ async function redeliver(call: ClusterCall, fields: Fields): Promise<Result<Subm
 
 async function makeDefault(call: ClusterCall): Promise<Result<Submitted>> {
   const { cluster } = call.params;
-  const patched = await accountOf(call).patchCluster(cluster, { default: true }, call.visitor.actor);
+  const patched = await accountOf(call).patchCluster(cluster, { default: true }, call.visitor.caller);
   return patched.ok ? ok({ done: `${cluster} is the account's default cluster now.` }) : patched;
 }
 
@@ -61,12 +61,10 @@ async function rotate(call: ClusterCall, fields: Fields): Promise<Result<Submitt
   if (!idempotency.ok) return idempotency;
   const source = secretSource(env, visitor.identity.account, idempotency.value);
   const secret = await newSigningSecret(source);
-  const rotated = await accountOf(call).rotateSecret(
-    params.cluster,
-    secret,
-    visitor.actor,
-    idempotency.value,
-  );
+  const rotated = await accountOf(call).rotateSecret(params.cluster, secret, {
+    ...visitor.caller,
+    idempotency: idempotency.value,
+  });
   if (!rotated.ok) return rotated;
   return ok({ once: rotatedView(params.cluster, secret, rotated.value.previous_valid_until) });
 }
@@ -97,7 +95,7 @@ function rotatedView(cluster: string, secret: string, previousUntil: string): Vi
 
 async function remove(call: ClusterCall): Promise<Result<Submitted>> {
   const { cluster } = call.params;
-  const deleted = await accountOf(call).deleteCluster(cluster, call.visitor.actor);
+  const deleted = await accountOf(call).deleteCluster(cluster, call.visitor.caller);
   return deleted.ok ? ok({ done: `Cluster ${cluster} is deleted.`, path: pathOf.clusters() }) : deleted;
 }
 

@@ -86,8 +86,7 @@ export const registerForm = {
       body.value,
       { id: agent.id, secretHash: agent.secretHash },
       signingSecret,
-      visitor.actor,
-      idempotency.value,
+      { ...visitor.caller, idempotency: idempotency.value },
     );
     if (!created.ok) return created;
     const agentToken = formatAccessToken({ account, id: agent.id, secret: agent.secret });

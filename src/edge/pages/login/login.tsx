@@ -51,10 +51,10 @@ export async function logOut({ request, env }: MatchedRequest, state: IsolateSta
   const fields = await readForm(request);
   if (!fields.ok || fields.value.csrf !== visitor.value.csrf)
     return refusalPage(request, null, foreignForm.error);
-  const { identity, actor } = visitor.value;
+  const { identity, caller } = visitor.value;
   const { account, session } = identity;
   if (session) {
-    const ended = await accountStub(env, account).deleteSession(session.id, actor);
+    const ended = await accountStub(env, account).deleteSession(session.id, caller);
     if (!ended.ok && errorStatus[ended.error.code] >= 500) return refusalPage(request, null, ended.error);
     state.tokens.forget(account, session.id);
   }

@@ -51,8 +51,7 @@ async function createToken(
   const created = await accountStub(env, account).createToken(
     body.value,
     { id, secretHash },
-    visitor.actor,
-    attempt.value,
+    { ...visitor.caller, idempotency: attempt.value },
   );
   if (!created.ok) return created;
   return ok({
@@ -90,7 +89,8 @@ async function revokeToken(
 ): Promise<Result<Submitted>> {
   const read = parseInput(revokeFields, fields, "bad form");
   if (!read.ok) return read;
-  const revoked = await accountStub(env, visitor.identity.account).deleteToken(read.value.id, visitor.actor);
+  const { identity, caller } = visitor;
+  const revoked = await accountStub(env, identity.account).deleteToken(read.value.id, caller);
   if (!revoked.ok) return revoked;
   forget(read.value.id);
   return ok({ done: `Token ${read.value.id} is revoked; it stops working within 10 seconds.` });

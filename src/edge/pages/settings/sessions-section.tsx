@@ -86,7 +86,7 @@ async function endSession(
   const read = parseInput(endFields, fields, "bad form");
   if (!read.ok) return read;
   const { account } = visitor.identity;
-  const ended = await accountStub(env, account).deleteSession(read.value.id, visitor.actor);
+  const ended = await accountStub(env, account).deleteSession(read.value.id, visitor.caller);
   if (!ended.ok) return ended;
   forget(read.value.id);
   return ok({ done: "The session has ended; it stops working within 10 seconds." });

@@ -1,6 +1,6 @@
-import type { Actor } from "../contract.ts";
-import { recordEvent } from "./events.ts";
-import type { AccountPorts } from "./ports.ts";
+import type { Actor } from "../../contract.ts";
+import { recordEvent } from "../events/events.ts";
+import type { AccountPorts } from "../ports.ts";
 import { nextEndOfSecrets } from "./secrets.ts";
 import { accountConfig } from "./views.ts";
 
@@ -44,7 +44,7 @@ async function applyConfig({ state, failures, service }: SyncPorts): Promise<Syn
 
 /**
  * Finishes the deletion of a cluster: it goes once every service has let go of it, and comes back when one
- * needs it. Until every service has answered it stays as it is, taken for gone, and this is to be called again.
+ * needs it. Until every service has answered it stays as it is, taken for gone, and this is called again by the alarm.
  */
 export async function finishDeletion(
   ports: SyncPorts,

@@ -1,4 +1,4 @@
-import { timeoutErrorName } from "../unreached.ts";
+import { timeoutErrorName } from "./unreached.ts";
 
 /** What a call gives, or a rejection with a `TimeoutError` where it takes longer than `ms`; the call itself goes on. */
 export async function inTime<T>(call: Promise<T>, ms: number): Promise<T> {

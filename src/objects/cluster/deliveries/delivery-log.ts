@@ -6,14 +6,14 @@ import {
   deliveryCursor,
   groupedDeliveries,
   type ServiceAttempt,
-} from "../../domain/deliveries/delivery-log.ts";
-import { deliveryAttemptsKept, deliveryAttemptsKeptMs } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
-import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../protocol/v3/deliveries.ts";
-import type { Page } from "../../protocol/v3/list.ts";
-import type { LoggedAttempt, SentAttempts } from "../contract.ts";
-import type { Database } from "../database.ts";
+} from "../../../domain/deliveries/delivery-log.ts";
+import { deliveryAttemptsKept, deliveryAttemptsKeptMs } from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { isoTime } from "../../../protocol/primitives.ts";
+import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
+import type { Page } from "../../../protocol/v3/list.ts";
+import type { LoggedAttempt, SentAttempts } from "../../contract.ts";
+import type { Database } from "../../database.ts";
 import { deliveriesSql } from "./deliveries.sql.ts";
 
 /** Holds a row of the longest errors well below the 2 MB that a row may have. */

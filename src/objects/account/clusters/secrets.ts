@@ -1,16 +1,16 @@
-import { goodSecrets, nextSecretEnd, rotatedSecrets } from "../../domain/credentials/secret-rotation.ts";
-import { earliest } from "../../domain/deliveries/retry.ts";
-import { secretRotationOverlapMs } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
-import type { RotatedSecret } from "../../protocol/v3/clusters.ts";
-import type { Actor } from "../contract.ts";
-import type { AccountSql } from "./account.sql.ts";
+import { goodSecrets, nextSecretEnd, rotatedSecrets } from "../../../domain/credentials/secret-rotation.ts";
+import { earliest } from "../../../domain/deliveries/retry.ts";
+import { secretRotationOverlapMs } from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { isoTime } from "../../../protocol/primitives.ts";
+import type { RotatedSecret } from "../../../protocol/v3/clusters.ts";
+import type { Actor } from "../../contract.ts";
+import type { AccountSql } from "../account.sql.ts";
+import { recordEvent } from "../events/events.ts";
 import { findCluster } from "./clusters.ts";
-import { recordEvent } from "./events.ts";
 import { clusterConfig } from "./views.ts";
 
-/** Adds a signing secret to a cluster. To be run inside a transaction; services get it as a new configuration. */
+/** Adds a signing secret to a cluster, inside a transaction; services get it as a new configuration. */
 export function rotateSecret(
   sql: AccountSql,
   name: string,
@@ -34,7 +34,7 @@ export function rotateSecret(
   return ok({ name, previous_valid_until: isoTime(now + secretRotationOverlapMs) });
 }
 
-/** Drops the secrets that are over. To be run inside a transaction. */
+/** Drops the secrets that are over, inside a transaction. */
 export function dropSpentSecrets(sql: AccountSql, now: number): void {
   for (const row of sql.clusters()) {
     const { secrets } = clusterConfig(row);

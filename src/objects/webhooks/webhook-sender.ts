@@ -1,9 +1,9 @@
-import type { AttemptResult } from "../domain/deliveries/delivery.ts";
-import { webhookAnswerMaxBytes, webhookAttemptTimeoutMs } from "../domain/limits.ts";
-import { isoTime } from "../protocol/primitives.ts";
-import type { WebhookMessage } from "../protocol/webhooks/webhook.ts";
+import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
+import { webhookAnswerMaxBytes, webhookAttemptTimeoutMs } from "../../domain/limits.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { WebhookMessage } from "../../protocol/webhooks/webhook.ts";
+import type { ClusterConfig } from "../contract.ts";
 import { signForCluster } from "./cluster-signature.ts";
-import type { ClusterConfig } from "./contract.ts";
 
 type Outgoing = WebhookMessage extends infer Message
   ? Message extends { type: infer Type; data: infer Data }

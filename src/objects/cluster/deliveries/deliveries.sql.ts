@@ -1,5 +1,5 @@
-import type { AttemptBatch } from "../../domain/deliveries/delivery-log.ts";
-import type { Database, Migration } from "../database.ts";
+import type { AttemptBatch } from "../../../domain/deliveries/delivery-log.ts";
+import type { Database, Migration } from "../../database.ts";
 
 /** A batch of attempts is one row: rows are the price, and a log is read as a whole. */
 export const deliveriesMigration: Migration = {

@@ -1,9 +1,9 @@
-import { eventIdRandomBytes } from "../../domain/events.ts";
-import { clusterLostAfterMs } from "../../domain/limits.ts";
-import { hashSecret } from "../../protocol/tokens/access-token.ts";
-import type { AccountEvent } from "../../protocol/v3/events.ts";
-import { newEvent } from "../events.ts";
-import type { ClusterRow } from "./cluster.sql.ts";
+import { eventIdRandomBytes } from "../../../domain/events.ts";
+import { clusterLostAfterMs } from "../../../domain/limits.ts";
+import { hashSecret } from "../../../protocol/tokens/access-token.ts";
+import type { AccountEvent } from "../../../protocol/v3/events.ts";
+import { newEvent } from "../../events.ts";
+import type { ClusterRow } from "../cluster.sql.ts";
 
 /**
  * The event that a cluster is lost: the same one however often it is made, since its id and time are made of the last

@@ -1,23 +1,23 @@
-import { judgeAttempt } from "../../domain/deliveries/delivery.ts";
-import { recordedResult } from "../../domain/deliveries/delivery-log.ts";
-import type { EventDetails } from "../../domain/events.ts";
-import { listOf, nearest } from "../../domain/names.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
+import { judgeAttempt } from "../../../domain/deliveries/delivery.ts";
+import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
+import type { EventDetails } from "../../../domain/events.ts";
+import { listOf, nearest } from "../../../domain/names.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
 import type {
   Cluster,
   CreateClusterBody,
   ObservedCluster,
   PatchClusterBody,
   TestedCluster,
-} from "../../protocol/v3/clusters.ts";
-import { belowWebhookUrl, webhookUrlProblem } from "../../protocol/webhooks/url.ts";
-import { signForCluster } from "../cluster-signature.ts";
-import type { Actor, NewSecret, SignedGet } from "../contract.ts";
-import { sendWebhook } from "../webhook-sender.ts";
-import type { AccountRow, AccountSql, ClusterRow } from "./account.sql.ts";
-import { recordEvent } from "./events.ts";
-import type { AccountPorts } from "./ports.ts";
-import { addToken } from "./tokens.ts";
+} from "../../../protocol/v3/clusters.ts";
+import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
+import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
+import { signForCluster } from "../../webhooks/cluster-signature.ts";
+import { sendWebhook } from "../../webhooks/webhook-sender.ts";
+import type { AccountRow, AccountSql, ClusterRow } from "../account.sql.ts";
+import { addToken } from "../credentials/tokens.ts";
+import { recordEvent } from "../events/events.ts";
+import type { AccountPorts } from "../ports.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
 /** Adds a cluster with its agent's token; the first one becomes the account's default. */

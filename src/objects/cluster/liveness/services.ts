@@ -1,5 +1,5 @@
-import { allServicesComparedEveryMs } from "../../domain/limits.ts";
-import type { FailureLog } from "../failure-log.ts";
+import { allServicesComparedEveryMs } from "../../../domain/limits.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
 
 export interface ServicesPorts {
   /** The service that has a code: null where none of this account has it. */
@@ -10,7 +10,7 @@ export interface ServicesPorts {
 
 /**
  * Which services a cluster's heartbeats are reconciled with, each by its code. Spawns do not pass through this object: it
- * learns of a service from the backends that agents list. What no list has ever shown is found by asking every service:
+ * learns of a service from the backends that agents list. What no list has ever shown is found by a request to every service:
  * when this object has awoken, when the agents have changed, which may have lost it, and every few minutes.
  */
 export class ReconciledServices {

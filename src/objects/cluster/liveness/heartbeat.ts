@@ -1,10 +1,10 @@
-import { type HeartbeatVerdict, oldestListMs } from "../../domain/backends/lease.ts";
-import { heartbeatVerdictWaitMs } from "../../domain/limits.ts";
-import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
+import { type HeartbeatVerdict, oldestListMs } from "../../../domain/backends/lease.ts";
+import { heartbeatVerdictWaitMs } from "../../../domain/limits.ts";
+import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
+import { inTime } from "../../failures/in-time.ts";
+import type { ClusterRow } from "../cluster.sql.ts";
+import type { ClusterPorts } from "../ports.ts";
 import type { AgentList } from "./agents.ts";
-import type { ClusterRow } from "./cluster.sql.ts";
-import { inTime } from "./in-time.ts";
-import type { ClusterPorts } from "./ports.ts";
 
 export type Verdict = Pick<HeartbeatVerdict, "terminate" | "unknown">;
 
@@ -34,7 +34,7 @@ export function enterHeartbeat(
 
 /**
  * Has the services judge what an agent lists (an empty list speaks for none), and what the cluster lost. A service that
- * gives no verdict ends nothing, and is asked again by the next heartbeat.
+ * gives no verdict ends nothing; the next heartbeat requests another.
  */
 export async function judgeList(
   ports: ClusterPorts,

@@ -1,9 +1,9 @@
-import { fail, ok, type Result } from "../../domain/result.ts";
-import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
-import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
-import type { Actor, Identity, NewSecret } from "../contract.ts";
-import type { AccountSql } from "./account.sql.ts";
-import { recordEvent } from "./events.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
+import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
+import type { Actor, Identity, NewSecret } from "../../contract.ts";
+import type { AccountSql } from "../account.sql.ts";
+import { recordEvent } from "../events/events.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
 /** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */

@@ -3,16 +3,16 @@ import {
   type SessionKind,
   sessionExpiry,
   sessionNotFound,
-} from "../../domain/credentials/sessions.ts";
-import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
-import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
-import type { Session } from "../../protocol/v3/sessions.ts";
-import type { Actor, LoginLink, NewSecret, SessionParams } from "../contract.ts";
-import type { AccountSql, TokenRow } from "./account.sql.ts";
+} from "../../../domain/credentials/sessions.ts";
+import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { isoTime } from "../../../protocol/primitives.ts";
+import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
+import type { Session } from "../../../protocol/v3/sessions.ts";
+import type { Actor, LoginLink, NewSecret, SessionParams } from "../../contract.ts";
+import type { AccountSql, TokenRow } from "../account.sql.ts";
+import { recordEvent } from "../events/events.ts";
 import type { SessionRow } from "./credentials.sql.ts";
-import { recordEvent } from "./events.ts";
 
 /** @param now milliseconds since the epoch, as in all of these */
 export function addSession(

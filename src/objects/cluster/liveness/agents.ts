@@ -3,12 +3,12 @@ import {
   isAlive,
   type ListingAgent,
   type ReportedBackend,
-} from "../../domain/backends/lease.ts";
-import { serviceCodeLength } from "../../domain/ids.ts";
-import { isoTime } from "../../protocol/primitives.ts";
-import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
-import type { ClusterAgent } from "../../protocol/v3/clusters.ts";
-import type { AgentRow, ClusterSql } from "./cluster.sql.ts";
+} from "../../../domain/backends/lease.ts";
+import { serviceCodeLength } from "../../../domain/ids.ts";
+import { isoTime } from "../../../protocol/primitives.ts";
+import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
+import type { ClusterAgent } from "../../../protocol/v3/clusters.ts";
+import type { AgentRow, ClusterSql } from "../cluster.sql.ts";
 
 /** What an agent lists, by the code of the service that each backend belongs to. */
 export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
@@ -61,7 +61,7 @@ export class Agents {
     }));
   }
 
-  /** Forgets those that are not alive any more. To be run in a transaction. @returns whether there were any */
+  /** Forgets those that are not alive any more, inside a transaction. @returns whether there were any */
   forgetDead(now: number): boolean {
     const dead = this.#sql.agents().filter((row) => !isAlive(snapshotOf(row), now));
     for (const row of dead) {
@@ -71,7 +71,7 @@ export class Agents {
     return dead.length > 0;
   }
 
-  /** To be called when the rows of all agents were deleted. */
+  /** Call when the rows of all agents were deleted. */
   forgetLists(): void {
     this.#lists.clear();
   }

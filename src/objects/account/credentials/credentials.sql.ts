@@ -1,5 +1,5 @@
-import type { SessionKind } from "../../domain/credentials/sessions.ts";
-import type { Database, Migration } from "../database.ts";
+import type { SessionKind } from "../../../domain/credentials/sessions.ts";
+import type { Database, Migration } from "../../database.ts";
 
 export const sessionsMigration: Migration = {
   name: "sessions and login links",

@@ -1,5 +1,5 @@
-import { importSigningSecret, signWebhook, type WebhookHeaders } from "../protocol/webhooks/signature.ts";
-import type { ClusterConfig } from "./contract.ts";
+import { importSigningSecret, signWebhook, type WebhookHeaders } from "../../protocol/webhooks/signature.ts";
+import type { ClusterConfig } from "../contract.ts";
 
 const importedSecretsAtMost = 100;
 const importedSecrets = new Map<string, CryptoKey>();

@@ -1,5 +1,5 @@
-import type { EventFilter, EventType } from "../../domain/events.ts";
-import type { Database, Migration } from "../database.ts";
+import type { EventFilter, EventType } from "../../../domain/events.ts";
+import type { Database, Migration } from "../../database.ts";
 
 export const eventsMigration: Migration = {
   name: "account events, and who asked for the end of a cluster",

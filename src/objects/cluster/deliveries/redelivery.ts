@@ -1,9 +1,9 @@
-import { over } from "../../domain/deliveries/redelivery.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { DeliveryAttemptView } from "../../protocol/v3/deliveries.ts";
-import type { ServiceRpc } from "../contract.ts";
-import { handedOn } from "../rpc.ts";
-import { attemptView, type DeliveryLog } from "./deliveries.ts";
+import { over } from "../../../domain/deliveries/redelivery.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { DeliveryAttemptView } from "../../../protocol/v3/deliveries.ts";
+import type { ServiceRpc } from "../../contract.ts";
+import { handedOn } from "../../rpc.ts";
+import { attemptView, type DeliveryLog } from "./delivery-log.ts";
 
 /** Has the service that sent a webhook of the log send it again. As `DeliveryLogRpc.redeliver`. */
 export async function redeliver(

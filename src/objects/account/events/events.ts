@@ -1,26 +1,25 @@
-import { type EventFilter, eventIdPattern } from "../../domain/events.ts";
+import { type EventFilter, eventIdPattern } from "../../../domain/events.ts";
 import {
   eventsKeptMax,
   eventsKeptMs,
   eventsReplayedMax,
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
-} from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { AccountEvent } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import type { Alarm } from "../alarm.ts";
-import type { Database } from "../database.ts";
-import { type EventParams, newEvent } from "../events.ts";
-import { type Followers, sendToSocket } from "../followers.ts";
-import { toPage } from "../page.ts";
+} from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { AccountEvent } from "../../../protocol/v3/events.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { Alarm } from "../../alarm.ts";
+import type { Database } from "../../database.ts";
+import { type EventParams, newEvent } from "../../events.ts";
+import { type Followers, sendToSocket } from "../../followers.ts";
+import { toPage } from "../../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;
 
 /**
- * Records what was done. To be called inside the transaction of the change itself; followers are notified after the
- * commit.
+ * Records what was done, inside the transaction of the change itself; followers are notified after the commit.
  * @param now milliseconds since the epoch
  */
 export function recordEvent(sql: Writing, event: EventParams, now: number): void {
@@ -84,7 +83,7 @@ export class EventFeed {
     this.#sentSeq = db.ready ? sql.lastEventSeq() : 0;
   }
 
-  /** To be called at every write of an event, also one that is taken back: it looks after the transaction. */
+  /** Call at every write of an event, also one that is rolled back: it looks after the transaction. */
   changed(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -113,7 +112,7 @@ export class EventFeed {
     });
   }
 
-  /** Deletes a batch of what is too old or too much. To be called by the alarm. @param now milliseconds since the epoch */
+  /** Deletes a batch of what is too old or too much: the alarm's work. @param now milliseconds since the epoch */
   trim(now: number): void {
     if (!this.#db.ready) return;
     this.#sql.trimEvents(now - eventsKeptMs, eventsKeptMax, eventsTrimmedAtOnce);

@@ -1,4 +1,4 @@
-import type { Result } from "../domain/result.ts";
+import type { Result } from "../../domain/result.ts";
 import { unreached } from "./unreached.ts";
 
 const messageMaxCharacters = 500;

@@ -1,7 +1,7 @@
-import { isDraining } from "../../domain/backends/lease.ts";
-import { heartbeatVerdictWaitMs } from "../../domain/limits.ts";
-import { inTime } from "./in-time.ts";
-import type { ClusterPorts } from "./ports.ts";
+import { isDraining } from "../../../domain/backends/lease.ts";
+import { heartbeatVerdictWaitMs } from "../../../domain/limits.ts";
+import { inTime } from "../../failures/in-time.ts";
+import type { ClusterPorts } from "../ports.ts";
 
 /** Reports to the account whether the cluster takes new backends: one call at a time, so that the last one is what stands. */
 export class DrainingReport {

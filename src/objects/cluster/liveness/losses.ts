@@ -1,7 +1,7 @@
-import type { ClusterRow } from "./cluster.sql.ts";
+import type { ClusterRow } from "../cluster.sql.ts";
+import { type ClusterPorts, servicesOf } from "../ports.ts";
 import { judgeList } from "./heartbeat.ts";
 import { lostEvent } from "./lost-event.ts";
-import { type ClusterPorts, servicesOf } from "./ports.ts";
 
 /**
  * Acts on agents that are not alive any more: gives up what they ran, and the cluster with the last of them.
