@@ -1,10 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { circlesOf } from "./support/rooms/circles.ts";
+import { files, importedFiles, importedPath, importsOf, withoutComments } from "./support/rooms/imports.ts";
+import { layerProblem, layers, lineOf } from "./support/rooms/layers.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const source = resolve(root, "src");
 const maxLines = 320;
 
 type Room = "domain" | "protocol" | "objects" | "edge" | "agent" | "cli" | "local";
@@ -42,33 +40,6 @@ const impure = [
   /\basync\b/,
 ];
 
-interface SourceFile {
-  path: string;
-  room: string;
-  text: string;
-}
-
-const files: SourceFile[] = readdirSync(source, { recursive: true, encoding: "utf8" })
-  .filter((path) => /\.tsx?$/.test(path))
-  .map((path) => ({
-    path,
-    room: path.slice(0, Math.max(path.indexOf("/"), 0)),
-    text: readFileSync(resolve(source, path), "utf8"),
-  }));
-
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
-}
-
-/** The modules that a file imports, re-exports, or imports at run time. */
-function importsOf(text: string): string[] {
-  const statement =
-    /\b(?:import|export)\b(?:[\w\s{},*]*?\bfrom)?\s*["']([^"']+)["']|\bimport\(\s*["'`]([^"'`]+)["'`]/g;
-  return [...withoutComments(text).matchAll(statement)].flatMap(
-    ([, named, dynamic]) => named ?? dynamic ?? [],
-  );
-}
-
 /** Why a file of a room may not import a module, or null where it may. */
 function importProblem(path: string, room: Room, specifier: string): string | null {
   const { rooms, modules } = rules[room];
@@ -76,44 +47,12 @@ function importProblem(path: string, room: Room, specifier: string): string | nu
     const [scheme] = /^(node|cloudflare)(?=:)/.exec(specifier) ?? ["package"];
     return modules.some((kind) => kind === scheme) ? null : `${room} may not use ${specifier}`;
   }
-  const target = relative(source, resolve(source, dirname(path), specifier));
+  const target = importedPath(path, specifier);
   if (target === "../package.json") return room === "domain" ? "domain imports nothing outside itself" : null;
   const other = target.split("/")[0] ?? "";
   return other === room || rooms.some((name) => name === other)
     ? null
     : `${room} may not import from ${other}`;
-}
-
-/** The files that a file imports, by their paths below `src`. */
-function importedFiles({ path, text }: Pick<SourceFile, "path" | "text">): string[] {
-  return importsOf(text)
-    .filter((specifier) => specifier.startsWith("."))
-    .map((specifier) => relative(source, resolve(source, dirname(path), specifier)));
-}
-
-/** The circles of a graph: its strongly connected components of more than one node (Tarjan's algorithm). */
-function circlesOf(edges: ReadonlyMap<string, readonly string[]>): string[][] {
-  const order = new Map<string, number>();
-  const lowest = new Map<string, number>();
-  const open: string[] = [];
-  const circles: string[][] = [];
-  const lower = (node: string, to: number) => lowest.set(node, Math.min(lowest.get(node) ?? to, to));
-  function visit(node: string): void {
-    order.set(node, order.size);
-    lower(node, order.size - 1);
-    open.push(node);
-    for (const next of edges.get(node) ?? []) {
-      if (!order.has(next)) {
-        visit(next);
-        lower(node, lowest.get(next) ?? 0);
-      } else if (open.includes(next)) lower(node, order.get(next) ?? 0);
-    }
-    if (lowest.get(node) !== order.get(node)) return;
-    const circle = open.splice(open.indexOf(node));
-    if (circle.length > 1 || (edges.get(node) ?? []).includes(node)) circles.push(circle.sort());
-  }
-  for (const node of edges.keys()) if (!order.has(node)) visit(node);
-  return circles;
 }
 
 const isRoom = (name: string): name is Room => name in rules;
@@ -234,152 +173,84 @@ describe("the rooms", () => {
   });
 });
 
-/** What each folder of the edge may import of the others. Files at its root that name none of them are for all. */
-const edgeFolders: Readonly<Record<string, readonly string[]>> = {
-  credentials: [],
-  admission: ["credentials"],
-  views: ["credentials"],
-  streams: ["views"],
-  api: ["admission", "credentials", "streams", "views"],
-  registry: ["admission", "credentials"],
-  pages: ["admission", "credentials", "streams", "views"],
-};
-/** What puts the front doors together, which no folder may import. */
-const edgeEntrances = ["app.ts", "worker.ts"];
-
-/** Why a file of the edge may not import another of it, or null where it may. Paths are below `src/edge`. */
-function edgeImportProblem(path: string, target: string): string | null {
-  if (edgeEntrances.includes(path)) return null;
-  const [from = "", to = ""] = [path, target].map((file) => (file.includes("/") ? file.split("/")[0] : ""));
-  const isAllowed =
-    to === "" ? !edgeEntrances.includes(target) : from === to || (edgeFolders[from]?.includes(to) ?? false);
-  return isAllowed ? null : `${from || path} may not import from ${to || target}`;
-}
-
-describe("the folders of the edge", () => {
-  const edge = "edge/";
-  const inside = files.filter(({ path }) => path.startsWith(edge));
-
+describe("the folders of a room", () => {
   test.for([
-    ["app.ts", "api/answer.ts", true],
-    ["body.ts", "locate-backend.ts", true],
-    ["body.ts", "views/connection.ts", false],
-    ["api/routes/v1.ts", "api/route.ts", true],
-    ["api/routes/v1.ts", "streams/follow.ts", true],
-    ["api/routes/v1.ts", "app.ts", false],
-    ["api/run-route.ts", "pages/pages.ts", false],
-    ["admission/admit.ts", "registry/refusal.ts", false],
-    ["pages/frame/run-page.tsx", "api/run-route.ts", false],
-    ["registry/token.ts", "admission/admit.ts", true],
-    ["streams/keep-alive.ts", "admission/admit.ts", false],
+    ["objects/account/account.ts", "objects/account/service-setup.ts", true],
+    ["objects/account/account.sql.ts", "objects/account/events/events.sql.ts", true],
+    ["objects/account/account.sql.ts", "objects/account/events/events.ts", false],
+    ["objects/account/events/events.ts", "objects/account/clusters/clusters.ts", false],
+    ["objects/account/contract.ts", "objects/service/contract.ts", true],
+    ["objects/backends/backends.ts", "objects/service/backends/backend-list.ts", false],
+    ["objects/backends/backends.ts", "objects/backend-query.ts", true],
+    ["objects/service/service.ts", "objects/service/connect/connect.ts", true],
+    ["objects/service/connect/connect.ts", "objects/service/deliveries/deliveries.ts", true],
+    ["objects/service/deliveries/settle.ts", "objects/service/connect/decide.ts", false],
+    ["objects/service/pins/images.ts", "objects/service/parts.ts", false],
+    ["objects/service/pins/images.ts", "objects/service/state.ts", true],
+    ["objects/service/feed/nudges.ts", "objects/failures/failure-log.ts", true],
+    ["objects/service/feed/nudges.ts", "objects/cluster/liveness/agents.ts", false],
+    ["objects/contract.ts", "objects/cluster/contract.ts", true],
+    ["objects/stubs.ts", "objects/cluster/state.ts", false],
+    ["edge/app.ts", "edge/api/answer.ts", true],
+    ["edge/body.ts", "edge/locate-backend.ts", true],
+    ["edge/body.ts", "edge/views/connection.ts", false],
+    ["edge/api/routes/v1.ts", "edge/api/route.ts", true],
+    ["edge/api/routes/v1.ts", "edge/streams/follow.ts", true],
+    ["edge/api/routes/v1.ts", "edge/app.ts", false],
+    ["edge/api/run-route.ts", "edge/pages/pages.ts", false],
+    ["edge/admission/admit.ts", "edge/registry/refusal.ts", false],
+    ["edge/pages/frame/run-page.tsx", "edge/api/run-route.ts", false],
+    ["edge/registry/token.ts", "edge/admission/admit.ts", true],
+    ["edge/streams/keep-alive.ts", "edge/admission/admit.ts", false],
+    ["edge/pages/frame/page.ts", "edge/pages/elements/form.tsx", true],
+    ["edge/pages/elements/form.tsx", "edge/pages/frame/page-call.ts", false],
+    ["edge/pages/elements/badges/badge.tsx", "edge/pages/elements/paths.ts", true],
+    ["edge/pages/elements/badges/badge.tsx", "edge/pages/frame/page-call.ts", false],
+    ["edge/pages/frame/page.ts", "edge/pages/plots/scales/linear-scale.ts", false],
+    ["edge/pages/plots/marks.tsx", "edge/pages/elements/time.tsx", true],
+    ["edge/pages/plots/marks.tsx", "edge/pages/frame/view.ts", false],
+    ["edge/pages/frame/page.ts", "edge/pages/plots/marks.tsx", false],
+    ["edge/pages/cluster/cluster.tsx", "edge/pages/cluster/facts.tsx", true],
+    ["edge/pages/cluster/cluster.tsx", "edge/pages/plots/marks.tsx", true],
+    ["edge/pages/cluster/cluster.tsx", "edge/pages/settings/token-scope.ts", false],
+    ["edge/pages/cluster/cluster.tsx", "edge/pages/pages.ts", false],
+    ["edge/pages/pages.ts", "edge/pages/cluster/cluster.tsx", true],
+    ["agent/agent.ts", "agent/server/server.ts", true],
+    ["agent/clock.ts", "agent/server/server.ts", false],
+    ["agent/proxy/proxy.ts", "agent/clock.ts", true],
+    ["agent/proxy/proxy.ts", "agent/runtimes/runtime.ts", true],
+    ["agent/proxy/proxy.ts", "agent/runtimes/docker/docker.ts", false],
+    ["agent/proxy/proxy.ts", "agent/backends/backends.ts", false],
   ] as const)("%s may import %s: %s", ([path, target, allowed]) => {
-    expect(edgeImportProblem(path, target) === null).toBe(allowed);
-  });
-
-  test("are those of the table", () => {
-    const folders = inside.flatMap(({ path }) => (path.split("/").length > 2 ? [path.split("/")[1]] : []));
-    expect([...new Set(folders)].sort()).toEqual(Object.keys(edgeFolders).sort());
+    expect(layerProblem(path, target) === null).toBe(allowed);
   });
 
   test("import one way", () => {
-    const problems = inside.flatMap((file) =>
-      importedFiles(file)
-        .filter((target) => target.startsWith(edge))
-        .flatMap((target) => {
-          const problem = edgeImportProblem(file.path.slice(edge.length), target.slice(edge.length));
-          return problem === null ? [] : `${file.path}: ${problem}`;
-        }),
+    const problems = files.flatMap((file) =>
+      importedFiles(file).flatMap((target) => {
+        const problem = layerProblem(file.path, target);
+        return problem === null ? [] : `${file.path}: ${problem}`;
+      }),
     );
     expect(problems).toEqual([]);
   });
-});
 
-/** What each folder of the pages may import of the others; one that is not named here is a page, and may import all three. */
-const pageLayers: Readonly<Record<string, readonly string[]>> = {
-  elements: [],
-  plots: ["elements"],
-  frame: ["elements"],
-};
-
-/** Why a file of the pages may not import another of them, or null where it may. Paths are below `src/edge/pages`. */
-function pageImportProblem(path: string, target: string): string | null {
-  const [from = "", to = ""] = [path, target].map((file) => file.split("/").at(-2) ?? "");
-  const allowed = pageLayers[from] ?? Object.keys(pageLayers);
-  // The table of all pages, and what mounts them, stand above every folder.
-  return from === "" || from === to || allowed.includes(to)
-    ? null
-    : `${from} may not import from ${to || target}`;
-}
-
-describe("the folders of the pages", () => {
-  const pages = "edge/pages/";
-
-  test.for([
-    ["frame/page.ts", "elements/form.tsx", true],
-    ["elements/form.tsx", "frame/page-call.ts", false],
-    ["plots/marks.tsx", "elements/time.tsx", true],
-    ["plots/marks.tsx", "frame/view.ts", false],
-    ["frame/page.ts", "plots/marks.tsx", false],
-    ["cluster/cluster.tsx", "cluster/facts.tsx", true],
-    ["cluster/cluster.tsx", "plots/marks.tsx", true],
-    ["cluster/cluster.tsx", "settings/token-scope.ts", false],
-    ["cluster/cluster.tsx", "pages.ts", false],
-    ["pages.ts", "cluster/cluster.tsx", true],
-  ] as const)("%s may import %s: %s", ([path, target, allowed]) => {
-    expect(pageImportProblem(path, target) === null).toBe(allowed);
-  });
-
-  test("import nothing that stands above them, nor another page", () => {
-    const problems = files
-      .filter(({ path }) => path.startsWith(pages))
-      .flatMap((file) =>
-        importedFiles(file)
-          .filter((target) => target.startsWith(pages))
-          .flatMap((target) => {
-            const problem = pageImportProblem(file.path.slice(pages.length), target.slice(pages.length));
-            return problem === null ? [] : `${file.path}: ${problem}`;
-          }),
-      );
-    expect(problems).toEqual([]);
-  });
-});
-
-describe("the folders of the agent", () => {
-  /** Which other folders each may import from. The files at the root of the agent are below all of them but agent.ts. */
-  const directions: Readonly<Record<string, readonly string[]>> = {
-    registry: [],
-    runtimes: ["registry"],
-    "control-plane": [],
-    proxy: ["runtimes"],
-    backends: ["control-plane", "runtimes"],
-    server: ["control-plane", "proxy", "backends", "runtimes"],
-  };
-  const imports = files
-    .filter(({ room }) => room === "agent")
-    .flatMap((file) => importedFiles(file).map((imported) => ({ from: file.path, to: imported })))
-    .filter(({ from, to }) => to.startsWith("agent/") && from !== "agent/agent.ts");
-  /** Empty for a file at the agent's root. */
-  const folderOf = (path: string) => path.split("/").slice(1, -1)[0] ?? "";
-
-  test("import one way", () => {
-    const problems = imports.filter(({ from, to }) => {
-      const allowed = ["", folderOf(from), ...(directions[folderOf(from)] ?? [])];
-      return !allowed.includes(folderOf(to));
-    });
-    expect(problems).toEqual([]);
-  });
-
-  test("are those of the table, and know nothing of a runtime but what every runtime is", () => {
-    const folders = new Set(files.filter(({ room }) => room === "agent").map(({ path }) => folderOf(path)));
-    expect([...folders].toSorted()).toEqual(["", ...Object.keys(directions)].toSorted());
-    const outside = imports.filter(
-      ({ from, to }) => folderOf(to) === "runtimes" && folderOf(from) !== "runtimes",
+  test.for(Object.entries(layers))("%s are those of its table", ([folder, table]) => {
+    const lines = files.flatMap(({ path }) =>
+      path.startsWith(`${folder}/`) ? lineOf(table, path.slice(folder.length + 1)) : [],
     );
-    expect(outside.filter(({ to }) => to !== "agent/runtimes/runtime.ts")).toEqual([]);
+    const missing = Object.keys(table).filter((line) => line !== "*" && !lines.includes(line));
+    expect(missing).toEqual([]);
+    expect(lines.filter((line) => !(line in table) && !("*" in table))).toEqual([]);
   });
 
-  test("stand beside four files", () => {
-    const atRoot = files.filter(({ room, path }) => room === "agent" && folderOf(path) === "");
+  test("of every object that has any are in a table", () => {
+    const parents = files.flatMap(({ path }) => /^objects\/\w+(?=\/[^/]+\/)/.exec(path)?.[0] ?? []);
+    expect([...new Set(parents)].filter((parent) => !(parent in layers))).toEqual([]);
+  });
+
+  test("of the agent stand beside four files", () => {
+    const atRoot = files.filter(({ path }) => /^agent\/[^/]*$/.test(path));
     expect(atRoot.map(({ path }) => path).toSorted()).toEqual([
       "agent/agent.ts",
       "agent/clock.ts",

@@ -41,4 +41,5 @@ export const errorStatus = {
   cluster_timeout: 504,
 } as const;
 
+/** What a failure is, for programs: the same in every version of the API. */
 export type ErrorCode = keyof typeof errorStatus;

@@ -35,6 +35,7 @@ export const eventTypes = [
   "session.created",
   "session.revoked",
 ] as const;
+/** What somebody, or the system, has done. */
 export type EventType = (typeof eventTypes)[number];
 
 /** Machine-readable extras of an event. Never a secret. */
@@ -81,7 +82,8 @@ interface FactsOf {
 export type EventFacts = { [Type in EventType]: { type: Type } & FactsOf[Type] }[EventType];
 
 /**
- * One sentence for people, without its subject, which is shown beside it: "pinned `prod` to `v7` (sha256:0123456789ab…)".
+ * One sentence for people, without its subject, which is shown beside it. Digests are cut to what can be compared by eye.
+ * @example eventMessage({ type: "service.created", service: "hello" }) // "created service `hello`"
  */
 export function eventMessage(facts: EventFacts): string {
   switch (facts.type) {
@@ -189,7 +191,10 @@ export interface EventFilter {
   allowedEnvironments?: readonly string[] | undefined;
 }
 
-/** Whether an event is one of those: every field that the filter names is equal. */
+/**
+ * Whether an event is one of those: every field that the filter names is equal.
+ * @example matchesEvent({ service: "hello" }, { type: "cluster.lost", cluster: "eu" }) // false
+ */
 export function matchesEvent(
   filter: EventFilter,
   event: { type: EventType; service?: string; environment?: string; cluster?: string },

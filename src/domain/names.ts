@@ -1,11 +1,17 @@
 /** Names of accounts, services, environments and clusters: DNS labels of at most 40 characters. */
 export const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
+/** What `namePattern` demands, for messages. */
 export const nameRule = "1 to 40 characters of a-z, 0-9 and -, beginning and ending with a letter or digit";
 
 /** Account names that would make image paths (`/v2/<account>/…`) clash with API paths. */
 export const reservedAccountNames: readonly string[] = ["service", "account", "backend"];
 
+/**
+ * Whether a text may name an account, a service, an environment or a cluster.
+ * @example isName("hello-world") // true
+ * @example isName("-hello") // false
+ */
 export function isName(text: string): boolean {
   return namePattern.test(text);
 }
@@ -24,7 +30,11 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** The `limit` candidates that look most like `wanted`, nearest first; ties keep the given order. */
+/**
+ * The candidates that look most like `wanted`, nearest first; ties keep the given order, and repetitions count once.
+ * @param limit how many at most
+ * @example nearest("prdo", ["staging", "prod"], 1) // ["prod"]
+ */
 export function nearest(wanted: string, candidates: readonly string[], limit = 5): string[] {
   return [...new Set(candidates)]
     .map((candidate, order) => ({ candidate, order, distance: editDistance(wanted, candidate) }))
@@ -33,7 +43,11 @@ export function nearest(wanted: string, candidates: readonly string[], limit = 5
     .map(({ candidate }) => candidate);
 }
 
-/** "`a`, `b`" or "none", for messages that say what there is. */
+/**
+ * Names for messages that say what there is.
+ * @example listOf(["prod", "staging"]) // "`prod`, `staging`"
+ * @example listOf([]) // "none"
+ */
 export function listOf(names: readonly string[]): string {
   return names.length === 0 ? "none" : names.map((name) => `\`${name}\``).join(", ");
 }

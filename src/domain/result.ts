@@ -12,12 +12,23 @@ export interface Failure {
   retryAfterSeconds?: number;
 }
 
+/** What an operation gives, or why it failed. Failures that are expected are values; a throw is a bug, or the network's. */
 export type Result<T> = { ok: true; value: T } | { ok: false; error: Failure };
 
+/**
+ * A success.
+ * @example ok(3) // { ok: true, value: 3 }
+ */
 export function ok<T>(value: T): { ok: true; value: T } {
   return { ok: true, value };
 }
 
+/**
+ * A failure.
+ * @param message one sentence for people, which says what is wrong and what there is instead
+ * @param extra what programs may act on: details, and when a retry can succeed
+ * @example fail("key_terminating", "backend `k3f9q…` holds the key and is still ending", { retryAfterSeconds: 5 })
+ */
 export function fail(
   code: ErrorCode,
   message: string,

@@ -24,12 +24,12 @@ export class Alarm {
     this.#set(at);
   }
 
-  /** Sets an alarm again that should have rung long ago. To be called now and then, and cheap. */
+  /** Sets an alarm again that should have rung long ago. Cheap, so that what comes regularly may call it. */
   renewDropped(): void {
     if (this.#isDropped()) this.#set(Date.now());
   }
 
-  /** To be called when the alarm has fired: the platform has taken it off. */
+  /** Call when the alarm has fired: the platform has taken it off. */
   fired(): void {
     this.#at = null;
   }

@@ -7,7 +7,7 @@ import type { Actor } from "./contract.ts";
 export type EventParams = EventFacts & { actor: Actor | null };
 
 /**
- * Makes an event. To be called where the change is decided: the id goes with it from then on.
+ * Makes an event, where the change is decided: the id goes with it from then on.
  * @param now milliseconds since the epoch
  * @param random of a cause that may be decided on twice, bytes that are the same each time
  */

@@ -1,6 +1,3 @@
-import { DurableObject } from "cloudflare:workers";
-import type { Env } from "./env.ts";
-
 /** What a follower may send at times, and what it receives while its socket leads to the object. */
 export const followerPing = "ping";
 export const followerPong = "pong";
@@ -81,13 +78,10 @@ export function sendToSocket(socket: WebSocket, messages: readonly unknown[], cl
   if (closeReason !== undefined) socket.close(1000, closeReason);
 }
 
-/** An object that can be followed: it closes its end when a follower leaves. */
-export abstract class FollowedObject extends DurableObject<Env> {
-  override async webSocketClose(socket: WebSocket): Promise<void> {
-    socket.close();
-  }
-
-  override async webSocketError(socket: WebSocket): Promise<void> {
-    socket.close();
-  }
+/**
+ * Closes the object's own end of a socket whose follower has left, or has failed: the platform leaves that to the
+ * object. Each object that is followed calls it from its `webSocketClose` and `webSocketError`.
+ */
+export function followerLeft(socket: WebSocket): void {
+  socket.close();
 }

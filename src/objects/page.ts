@@ -10,7 +10,7 @@ export function pageStart(query: Pick<ListQuery, "cursor">): Result<number> {
 }
 
 /**
- * Makes a page of rows that were read newest first, one more than wanted.
+ * Makes a page of rows that were read newest first, one more than the page holds.
  * @param sequence what orders the rows
  */
 export function toPage<Row, Item>(

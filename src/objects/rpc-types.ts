@@ -21,7 +21,7 @@ export interface Idempotency {
   requestHash: string;
 }
 
-/** Who makes a request, as the edge knows it, and what the request's headers ask of its execution. */
+/** Who makes a request, as the edge knows it, and the conditions that its headers, or the fields of its form, set. */
 export interface Caller {
   actor: Actor;
   /** host[:port] of the deployment's own registry: it begins the name of an image recorded without a repository. */

@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
-import { signForCluster } from "../../src/objects/cluster-signature.ts";
+import { signForCluster } from "../../src/objects/webhooks/cluster-signature.ts";
 import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 
 const [older, newer, withdrawn] = [1, 2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n)));

@@ -1,6 +1,6 @@
 import { describe, expect, vi } from "vitest";
 import { fail } from "../../src/domain/result.ts";
-import { FailureLog } from "../../src/objects/failure-log.ts";
+import { FailureLog } from "../../src/objects/failures/failure-log.ts";
 import { clockTest } from "../support/worker/worker-test.ts";
 import { failureLines } from "./support/failure-lines.ts";
 

@@ -8,7 +8,7 @@ import { passTime, wakesIn } from "../support/worker/clock.ts";
 import { breakTable, registrationOf } from "./support/agent.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
-import { actor, code, value } from "./support/service.ts";
+import { caller, code, value } from "./support/service.ts";
 
 const soon = { timeout: 10_000 };
 
@@ -28,7 +28,7 @@ describe("a failure that an object lives with is logged, and made up for:", () =
     const lines = failureLines();
     const apply = vi.spyOn(Service.prototype, "applyAccountConfig").mockImplementation(unavailable);
     const what = "apply the configuration to service hello";
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     expect(await wakesIn(hello.accountObject)).toBe(2_000);
     await passTime(hello.accountObject, 2_000);
     expect(streaksOf(lines(), what)).toEqual([["unreached", 1]]);
@@ -67,7 +67,7 @@ describe("a failure that an object lives with is logged, and made up for:", () =
   }) => {
     const lines = failureLines();
     const record = vi.spyOn(Backends.prototype, "record").mockImplementation(unavailable);
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     const what = "record statuses in their shards";
     await vi.waitFor(() => expect(streaksOf(lines(), what)).toEqual([["unreached", 1]]), soon);
     record.mockRestore();

@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { inTime } from "../../src/objects/cluster/in-time.ts";
+import { inTime } from "../../src/objects/failures/in-time.ts";
+import { unreached } from "../../src/objects/failures/unreached.ts";
 import { directoryStub } from "../../src/objects/stubs.ts";
-import { unreached } from "../../src/objects/unreached.ts";
 
 async function errorOf(call: Promise<unknown>): Promise<unknown> {
   return call.then(

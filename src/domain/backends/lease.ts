@@ -33,6 +33,7 @@ export interface ClusterLists {
   oldestMs: number | null;
 }
 
+/** What follows from a heartbeat. */
 export interface HeartbeatVerdict {
   /** What the agent runs and should not: unknown here, ended here, terminated in vain, or under another fencing token. */
   terminate: string[];
@@ -159,11 +160,12 @@ export const clusterHealths = [
   /** Silent for so long that its backends were ended. */
   "lost",
 ] as const;
+/** How a cluster is. */
 export type ClusterHealth = (typeof clusterHealths)[number];
 
 /**
- * How a cluster is, by its heartbeats.
- * @param lastHeartbeatAt the last one of any agent, those included that are forgotten
+ * How a cluster is, by its heartbeats. Times in milliseconds since the epoch.
+ * @param lastHeartbeatAt the last one of any agent, those included that are forgotten; null where there was none
  */
 export function clusterHealth(
   lastHeartbeatAt: number | null,

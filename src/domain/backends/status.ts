@@ -17,6 +17,7 @@ export const backendStatuses = [
   /** It has ended; its key is free. */
   "terminated",
 ] as const;
+/** Where a backend is in its life. */
 export type BackendStatus = (typeof backendStatuses)[number];
 
 /** Why a backend ends. One that ends by itself has no reason, and an exit code. */
@@ -34,10 +35,12 @@ export const terminationReasons = [
   /** Its cluster refused it, gave no URL for it, or could not start it. */
   "internalerror",
 ] as const;
+/** One of these reasons. */
 export type TerminationReason = (typeof terminationReasons)[number];
 
 /** How a backend ended: with a grace to do so by itself, or killed. */
 export const terminationKinds = ["soft", "hard"] as const;
+/** One of these kinds. */
 export type TerminationKind = (typeof terminationKinds)[number];
 
 /** One entry of a backend's history, as it is stored. `time` in milliseconds since the epoch. */
@@ -73,6 +76,8 @@ export function isConnectable(status: BackendStatus): boolean {
  * The entry that a report adds to a history, or null where it would repeat the current status or go
  * backwards. A reason given once is carried to the later steps of the same end; the end remembers the last
  * status in which the backend lived, from which v1 clients derive what went wrong.
+ * @param history oldest first
+ * @param now milliseconds since the epoch
  */
 export function nextEntry(
   history: readonly StatusEntry[],

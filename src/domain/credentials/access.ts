@@ -1,8 +1,9 @@
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 
+/** The roles that a token can be created with. */
 export const tokenRoles = ["admin", "deploy", "spawn", "read"] as const;
-/** `agent` tokens belong to a cluster; they are made with it and never by hand. */
+/** What a token is for. `agent` tokens belong to a cluster: they are made with it and never by hand. */
 export type TokenRole = (typeof tokenRoles)[number] | "agent";
 
 /** What a route does, as far as access is concerned. */
@@ -41,8 +42,11 @@ export interface Target {
 }
 
 /**
- * Whether a token may do `action` to `target`, both of its own account; anything of another account is 404
- * before this is asked. A narrowed token reaches nothing that stands above what it is narrowed to.
+ * Whether a token may do `action` to `target`, both of its own account (what is another account's is 404 before that,
+ * invariant 8). A narrowed token reaches nothing that stands above what it is narrowed to.
+ * @returns `forbidden`, with the roles or the names that would do
+ * @example permits({ role: "read" }, "deploy", { service: "hello" }) // forbidden
+ * @example permits({ role: "deploy", service: "hello" }, "deploy", { service: "hello" }) // ok
  */
 export function permits(scope: Scope, action: Action, target: Target): Result<null> {
   if (!permitted[scope.role].includes(action)) {

@@ -32,10 +32,11 @@ export function loginCode(random16: () => number): string {
 
 /**
  * The attempt once `person` has confirmed it. Confirmed again by the same person it stays as it is, and shows the same
- * code. `login_taken` where somebody else was first, `login_not_found` where it is over.
+ * code.
  * @param attempt what is known of it; undefined before the first confirmation
- * @param person with the end of the attempt, as its token tells it
+ * @param person with the end of the attempt, as its verified token says
  * @param newCode the code, should it be the first confirmation
+ * @returns `login_taken` where somebody else was first, `login_not_found` where it is over
  */
 export function confirmLogin(
   attempt: LoginAttempt | undefined,
@@ -54,9 +55,10 @@ export function confirmLogin(
 }
 
 /**
- * What a try of the code does to an attempt: `answer` is who logs in, or the refusal; `attempt` is to be kept, in either
- * case. Five wrong tries end it.
+ * What a try of the code does to an attempt. `loginCodeTries` wrong ones end it.
  * @param isRight whether the code was the right one
+ * @returns `attempt`, to be kept in either case; `answer`, who logs in: `forbidden` for a wrong code, with the tries that
+ *   are left, `login_not_found` where the attempt is over
  */
 export function tryLoginCode(
   attempt: LoginAttempt,
@@ -70,11 +72,11 @@ export function tryLoginCode(
   }
   const wrongTries = attempt.wrongTries + 1;
   const left = loginCodeTries - wrongTries;
-  const told =
+  const consequence =
     left === 0 ? "no tries left: begin another login" : `${left} ${left === 1 ? "try" : "tries"} left`;
   return {
     attempt: { ...attempt, wrongTries },
-    answer: fail("forbidden", `this is not the code that the page shows; ${told}`, {
+    answer: fail("forbidden", `this is not the code that the page shows; ${consequence}`, {
       details: { tries_left: left },
     }),
   };
@@ -84,7 +86,7 @@ function isOpen({ completed, wrongTries, expiresAt }: LoginAttempt, now: number)
   return !completed && wrongTries < loginCodeTries && now < expiresAt;
 }
 
-/** One answer for all that cannot be completed, so that nobody learns which logins there are. */
+/** The failure for a login that cannot be completed: one for all reasons, so that nobody learns which logins there are. */
 export function loginNotFound() {
   return fail("login_not_found", "this login is unknown, not confirmed yet, or over; begin another one");
 }

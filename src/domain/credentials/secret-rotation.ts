@@ -11,6 +11,9 @@ export interface SigningSecret {
  * The secrets that sign once a new one is there: it and, for the overlap, the one that was the newest. At most two
  * sign, so that one which was itself in its overlap stops at once.
  * @param secrets newest first
+ * @param secret the new one
+ * @param now milliseconds since the epoch, as in all of these
+ * @returns newest first
  */
 export function rotatedSecrets(
   secrets: readonly SigningSecret[],

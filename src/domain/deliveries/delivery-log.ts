@@ -13,6 +13,7 @@ import { type AttemptResult, judgeAttempt } from "./delivery.ts";
 
 /** Every webhook that a cluster is sent. */
 export const deliveryTypes = ["backend.spawn", "backend.terminate", "image.pinned", "cluster.ping"] as const;
+/** What a webhook is for. */
 export type DeliveryType = (typeof deliveryTypes)[number];
 
 /** One attempt to deliver a webhook, as the log of its cluster keeps it. */
@@ -47,6 +48,7 @@ export const deliveryOutcomes = [
   /** The last attempt failed, and none comes any more. */
   "given_up",
 ] as const;
+/** How a delivery stands, by its attempts. */
 export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
 
 /** All attempts of one webhook that are kept, oldest first and never empty. */
@@ -72,8 +74,11 @@ export function recordedResult(
 }
 
 /**
- * Puts the attempts of each delivery together: deliveries newest first by their first attempt, each with its attempts
- * oldest first. What is past its keeping is left out, and what was recorded twice counts once.
+ * Puts the attempts of each delivery together. What is past its keeping is left out, and what was recorded twice counts
+ * once.
+ * @param attempts in any order
+ * @param now milliseconds since the epoch
+ * @returns deliveries newest first by their first attempt, each with its attempts oldest first
  */
 export function groupedDeliveries<Attempt extends ServiceAttempt>(
   attempts: readonly Attempt[],
@@ -136,12 +141,15 @@ function newerFirst(a: Place, b: Place): number {
   return b.first.time - a.first.time || (a.id < b.id ? 1 : -1);
 }
 
-/** Where a list goes on after a delivery: `<milliseconds>-<id>`. */
+/** Where a list goes on after a delivery: the time of its first attempt in milliseconds, and its id. */
 export function deliveryCursor({ id, first }: Place): string {
   return `${first.time}-${id}`;
 }
 
-/** Reads what `deliveryCursor` made, null where the text is nothing of the kind. @returns whether a delivery comes after it */
+/**
+ * Reads what `deliveryCursor` made.
+ * @returns whether a delivery comes after it in a list; null for a text that is no cursor
+ */
 export function afterDeliveryCursor(cursor: string): ((delivery: Place) => boolean) | null {
   const [, time, id] = /^(\d{1,15})-(\w[\w-]{0,99})$/.exec(cursor) ?? [];
   if (time === undefined || id === undefined) return null;

@@ -22,6 +22,7 @@ export type DeliveryVerdict =
  * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
  * are retried, everything else is refused, redirects too. A refusal's message is the cluster's own where it gives one.
  * The rule is in src/protocol/README.md, "Cluster webhooks".
+ * @example judgeAttempt({ outcome: "timeout" }) // { verdict: "retry", message: "the cluster did not answer in time", … }
  */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   if (result.outcome === "timeout") return retry("the cluster did not answer in time");
@@ -51,8 +52,10 @@ function refused(status: number, message: string): DeliveryVerdict {
 }
 
 /**
- * Reads a Retry-After header, in milliseconds and up to five minutes: `"7"` is 7000, anything unusable 0. RFC 9110 10.2.3 in its
- * seconds form; the date form would compare clocks of two machines and is ignored.
+ * Reads a Retry-After header (RFC 9110, 10.2.3), up to `retryAfterLongestMs`. Its date form would compare the clocks of
+ * two machines, and is ignored.
+ * @returns milliseconds; 0 for anything that cannot be used
+ * @example retryAfterMs("7") // 7000
  */
 export function retryAfterMs(header: string | null): number {
   if (header === null || !/^\d{1,6}$/.test(header.trim())) return 0;

@@ -8,7 +8,11 @@ export type WebhookName =
   | { type: "backend.terminate"; backendId: string; hard: boolean }
   | { type: "image.pinned" };
 
-/** Reads a webhook's id: `<backend>_spawn`, `<backend>_terminate_hard`, `pinned_<uuid>`; null for one that is none of a service's. */
+/**
+ * Reads a webhook's id: `<backend>_spawn`, `<backend>_terminate_soft`, `<backend>_terminate_hard`, `pinned_<uuid>`.
+ * @returns null for one that no service has sent
+ * @example webhookName("k3f9q7h3kq2m9_spawn") // { type: "backend.spawn", backendId: "k3f9q7h3kq2m9" }
+ */
 export function webhookName(id: string): WebhookName | null {
   if (id.startsWith("pinned_")) return { type: "image.pinned" };
   const [backendId = "", what, how] = id.split("_");
@@ -20,8 +24,9 @@ export function webhookName(id: string): WebhookName | null {
 
 /**
  * Whether a spawn may be sent again, and as what: one that is still to be delivered is attempted as its schedule would,
- * one that was acknowledged is only repeated. `delivery_over` where the backend is ending or has ended.
+ * one that was acknowledged is only repeated.
  * @param backend undefined where it is not known any more
+ * @returns `delivery_over` where the backend is ending or has ended
  */
 export function judgeSpawnRedelivery(
   backend: { status: BackendStatus; acknowledged: boolean } | undefined,
@@ -33,7 +38,11 @@ export function judgeSpawnRedelivery(
   return ok(backend.acknowledged ? "repetition" : "attempt");
 }
 
-/** Whether a termination may be sent again: while it is to be delivered, or its backend has not ended. */
+/**
+ * Whether a termination may be sent again: while it is to be delivered, or its backend has not ended.
+ * @param backend undefined where it is not known any more
+ * @returns `delivery_over` after that
+ */
 export function judgeTerminationRedelivery(
   backend: { status: BackendStatus } | undefined,
   isPending: boolean,
@@ -53,6 +62,7 @@ export interface AnnouncedPin {
  * Whether an `image.pinned` may be sent again: while it says what its environment is pinned to now.
  * @param announced undefined where its data is not kept any more
  * @param present undefined where there is no such environment any more
+ * @returns `delivery_over`, with what has changed since
  */
 export function judgePinRedelivery(
   announced: AnnouncedPin | undefined,
@@ -67,7 +77,7 @@ export function judgePinRedelivery(
     : over(`it announced revision ${announced.revision}; its environment is pinned to another image now`);
 }
 
-/** The failure of a redelivery that would be of no use. */
+/** The failure of a redelivery that would be of no use. @param why ends the sentence */
 export function over(why: string) {
   return fail("delivery_over", `this webhook cannot be sent again: ${why}`);
 }

@@ -1,6 +1,6 @@
 import { type Backoff, retryJitter, spawnRetryDelaysMs } from "../limits.ts";
 
-/** Spreads a delay by ±20 %. @param random in [0, 1) */
+/** Spreads a delay by `retryJitter` either way. @param random in [0, 1) */
 export function jittered(delayMs: number, random: number): number {
   return Math.round(delayMs * (1 - retryJitter + 2 * retryJitter * random));
 }
@@ -8,7 +8,7 @@ export function jittered(delayMs: number, random: number): number {
 /**
  * How long to wait after the `attempts`th failed attempt at a spawn (1, 2, …), or null to give it up.
  * @param random in [0, 1)
- * @param retryAfterMs how long the cluster has asked to wait at least
+ * @param retryAfterMs the least that the cluster has requested
  */
 export function spawnRetryDelayMs(attempts: number, random: number, retryAfterMs = 0): number | null {
   const delay = spawnRetryDelaysMs[attempts - 1];
@@ -16,10 +16,11 @@ export function spawnRetryDelayMs(attempts: number, random: number, retryAfterMs
 }
 
 /**
- * How long to wait after the `attempts`th failed attempt (1, 2, …) at what is paced by a backoff: by terminations' with
- * middling chance 1, 2, 4, … 256 and then 300 s.
+ * How long to wait after the `attempts`th failed attempt (1, 2, …) at what is paced by a backoff: twice as long each time,
+ * up to the longest.
+ * @example backoffDelayMs({ firstMs: 1000, longestMs: 300_000 }, 3, 0.5) // 4000
  * @param random in [0, 1)
- * @param retryAfterMs how long the other side has asked to wait at least, respected up to the longest delay
+ * @param retryAfterMs the least that the other side has requested, respected up to the longest delay
  */
 export function backoffDelayMs(
   { firstMs, longestMs }: Backoff,
@@ -31,7 +32,7 @@ export function backoffDelayMs(
   return Math.max(jittered(delay, random), Math.min(retryAfterMs, longestMs));
 }
 
-/** The alarm that an object needs: the earliest of the times, or null where there is none. */
+/** The earliest of times, for the one alarm that an object has; null where there is none. */
 export function earliest(times: Iterable<number | null | undefined>): number | null {
   let first: number | null = null;
   for (const time of times) {

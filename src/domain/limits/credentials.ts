@@ -1,6 +1,6 @@
 import { day, hour, second } from "./units.ts";
 
-/** How long the edge takes a token for good without asking: how long a revoked one may still be used. */
+/** How long the edge takes a token for good without a look at its account: how long a revoked one may still be used. */
 export const tokenCacheMs = 10 * second;
 
 /** When a browser has to log in again. */

@@ -35,7 +35,7 @@ export interface ConnectSnapshot {
   holderOf(environment: string, key: string): KeyHolder | undefined;
 }
 
-/** What a connect asks for. */
+/** What a connect requests. */
 export interface ConnectRequest {
   /** Undefined: the one that `chooseEnvironment` finds. */
   environment?: string;
@@ -47,6 +47,7 @@ export interface ConnectRequest {
   allowedEnvironments?: readonly string[];
 }
 
+/** What a connect does. */
 export type ConnectDecision =
   /** The key's holder is live and takes connections: it is handed out, whatever the pin means now. */
   | { action: "reuse"; environment: EnvironmentSnapshot; backendId: string }

@@ -39,7 +39,7 @@ export function chooseEnvironment(
   });
 }
 
-/** The failure for an environment that does not exist, with those that do. */
+/** The failure for an environment that does not exist. @param existing the names of those that do, for its details */
 export function environmentNotFound(named: string, existing: readonly string[]) {
   return fail(
     "environment_not_found",

@@ -17,6 +17,7 @@ export function shortDigest(digest: string): string {
 export interface ImageIndex {
   /** The digest of the most recent push with this tag. */
   digestOfTag(tag: string): string | undefined;
+  /** Whether an image with this digest was pushed, and not deleted since. */
   hasDigest(digest: string): boolean;
   /** Tags, most recently pushed first, for messages. */
   recentTags(): readonly string[];

@@ -12,14 +12,21 @@ export const graceMs = {
   upload: uploadExpiresMs,
   bytes: collectedBytesKeptMs,
 } as const;
+/** A kind of thing that is collected once it has been without use for its grace. */
 export type Collectable = keyof typeof graceMs;
 
-/** Of what has been without use since some time, what is past its grace at `now` had none since this or before. */
+/**
+ * The bound by which a query finds what is past its grace: what has been without use since then or before.
+ * @param now milliseconds since the epoch, as all times here
+ */
 export function collectableSince(kind: Collectable, now: number): number {
   return now - graceMs[kind];
 }
 
-/** When the first of what is without use can be collected; null where nothing is. */
+/**
+ * When the first of what is without use can be collected; null where nothing is.
+ * @param oldestSince of each kind, since when the first of it has been without use
+ */
 export function nextCollectionAt(oldestSince: Partial<Record<Collectable, number | null>>): number | null {
   const times = (["blob", "manifest", "upload", "bytes"] as const).flatMap((kind) => {
     const since = oldestSince[kind];
@@ -37,17 +44,21 @@ export interface ManifestUse {
   hasSubject: boolean;
 }
 
-/** Since when a manifest or a blob has been without use; null while it is used. */
+/**
+ * Since when a manifest or a blob has been without use; null while it is used.
+ * @param before what was noted of it last
+ */
 export function unreferencedSince(isUsed: boolean, before: number | null, now: number): number | null {
   return isUsed ? null : (before ?? now);
 }
 
+/** Whether something keeps a manifest. What is pinned or runs is protected beside this (invariant 7). */
 export function isManifestUsed({ hasTag, hasParent, hasSubject }: ManifestUse): boolean {
   return hasTag || hasParent || hasSubject;
 }
 
 /**
- * Whether somebody who has just been told that an unreferenced blob exists may find it collected too soon: then its
+ * Whether an unreferenced blob that a client has just seen to exist may be collected before it can refer to it: then its
  * grace must begin anew. Half of it is enough for a push to reach its manifest, and spares a write for every look.
  */
 export function needsNewGrace(since: number | null, now: number): boolean {

@@ -10,13 +10,18 @@ export interface RepositoryName {
 const namePattern = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
 const nameMaxCharacters = 255;
 
+/** What a text is, as a repository's name. */
 export type ParsedRepositoryName =
   | { kind: "repository"; repository: RepositoryName }
+  /** The grammar allows it, and no service can have it. */
   | { kind: "unknown" }
   | { kind: "malformed" };
 
 /**
- * Reads a repository's name. `unknown` is one that the grammar allows and that no service can have.
+ * Reads a repository's name.
+ * @example parseRepositoryName("acme/hello") // { kind: "repository", repository: { account: "acme", service: "hello" } }
+ * @example parseRepositoryName("library") // { kind: "unknown" }
+ * @example parseRepositoryName("Acme/hello") // { kind: "malformed" }
  */
 export function parseRepositoryName(text: string): ParsedRepositoryName {
   const [account = "", service = "", ...more] = text.split("/");

@@ -15,6 +15,7 @@ export interface UploadState {
   digest: string | null;
 }
 
+/** An upload of which nothing has arrived. */
 export const emptyUpload: UploadState = {
   offset: 0,
   multipartId: null,
@@ -23,20 +24,24 @@ export const emptyUpload: UploadState = {
   digest: null,
 };
 
+/** Bytes of a blob, by their numbers from 0; both ends are included. */
 export interface ByteRange {
-  /** Both inclusive. */
   start: number;
   end: number;
 }
 
+/** What is done with a chunk. */
 export type ChunkVerdict =
+  /** Its bytes go behind those that have arrived. */
   | { verdict: "append" }
   /** OCI Distribution 1.1, "Pushing a blob in chunks": 416. */
   | { verdict: "out_of_order" }
+  /** What its headers say of it does not agree. */
   | { verdict: "malformed"; message: string };
 
 /**
  * Whether a chunk may be added to an upload.
+ * @param offset how many bytes have arrived
  * @param range what `Content-Range` says of it; null where it says nothing, which means "at the end"
  * @param length what `Content-Length` says, in bytes; null where it is not known
  */
@@ -54,13 +59,14 @@ export function judgeChunk(offset: number, range: ByteRange | null, length: numb
 /**
  * How bytes are stored. `put`: as they come, under one key, since their number is known and nothing came before.
  * `parts`: cut to parts of a fixed size, each held in memory on its way.
+ * @param length what `Content-Length` says, in bytes; null where it is not known
  */
 export function wayToStore(state: UploadState, length: number | null): "put" | "parts" {
   if (length === null || state.offset > 0) return "parts";
   return length > blobPartBytes && length <= blobPutMaxBytes ? "put" : "parts";
 }
 
-/** Whether a request brings bytes, as far as its headers tell. */
+/** Whether a request brings bytes, by its headers. @param length what `Content-Length` says; null where it is not known */
 export function bringsBytes(hasBody: boolean, length: number | null): boolean {
   return hasBody && length !== 0;
 }

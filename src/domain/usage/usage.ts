@@ -26,6 +26,7 @@ export const usageEvents = [
   /** A backend ended, or was terminated, before it was ready. */
   "failed",
 ] as const;
+/** One of the things that are counted. */
 export type UsageEvent = (typeof usageEvents)[number];
 
 /** How often each of them happened. */
@@ -54,7 +55,11 @@ export function mergeUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   };
 }
 
-/** What a step of a backend's life counts as, null for nothing. Each backend counts once at most, since its status never goes back. */
+/**
+ * What a step of a backend's life counts as; null for nothing. Each backend counts once at most, since its status never
+ * goes back.
+ * @example eventOfStep("waiting", "terminated") // "failed"
+ */
 export function eventOfStep(from: BackendStatus, to: BackendStatus): "ready" | "failed" | null {
   if (statusRank(from) >= statusRank("ready") || statusRank(to) < statusRank("ready")) return null;
   return isConnectable(to) ? "ready" : "failed";
@@ -89,7 +94,8 @@ const storedForm = /^1((?: \d{1,15}){5})((?: \d{1,3}:\d{1,15})*)$/;
 
 /**
  * Counts as they are stored: the form's version, the totals in the order of `usageEvents`, and `bucket:count` for each
- * bucket that has any. Two spawns of which one became ready: `1 2 0 0 1 0 43:1`.
+ * bucket that has any.
+ * @example "1 2 0 0 1 0 43:1" // two spawns, of which one became ready
  */
 export function encodeUsage({ totals, startup }: UsageCounts): string {
   const buckets = [...startup].sort(([a], [b]) => a - b).map(([bucket, count]) => `${bucket}:${count}`);
@@ -124,7 +130,10 @@ export interface UsageSteps {
   count: number;
 }
 
-/** Rounds a range to whole steps, `from` down and `to` up. `bad_request` where it has too many, or is none. */
+/**
+ * Rounds a range to whole steps, `from` down and `to` up.
+ * @returns `bad_request` for a range that is none, is too long, or has too many steps
+ */
 export function usageSteps({ from, to, stepMs }: UsageRange): Result<UsageSteps> {
   if (![from, to, stepMs].every(Number.isSafeInteger)) {
     return fail("bad_request", "`from`, `to` and the step are whole milliseconds");

@@ -3,7 +3,7 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/unreached.ts";
+import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";
@@ -41,7 +41,7 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
   if (answer !== c.res) c.res = answer;
 };
 
-/** Exceptions are bugs, or the platform's word that an object cannot answer now; neither shows its inner text. */
+/** An exception is a bug, or an object that is unavailable; the answer shows neither's message. */
 function answerException(error: Error, c: ApiContext): Response {
   const requestId = crypto.randomUUID();
   if (unreached(error)) {

@@ -1,5 +1,5 @@
 import { ok } from "../../domain/result.ts";
-import type { Actor } from "../../objects/contract.ts";
+import type { Caller } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 
@@ -13,9 +13,9 @@ export async function createService({
   env,
   params,
   body,
-  actor,
-}: AccountCall & { body: { name: string }; actor: Actor }) {
-  const created = await accountStub(env, params.account).createService({ name: body.name }, actor);
+  caller,
+}: AccountCall & { body: { name: string }; caller: Caller }) {
+  const created = await accountStub(env, params.account).createService({ name: body.name }, caller);
   return created.ok ? ok({ status: "ok" } as const) : created;
 }
 

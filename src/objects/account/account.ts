@@ -1,3 +1,4 @@
+import { DurableObject } from "cloudflare:workers";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
@@ -16,7 +17,7 @@ import { Alarm } from "../alarm.ts";
 import type {
   AccountConfig,
   AccountRpc,
-  Actor,
+  Caller,
   Idempotency,
   Identity,
   LoginLink,
@@ -25,23 +26,25 @@ import type {
   SessionParams,
   SignedGet,
 } from "../contract.ts";
-import { objectFailures } from "../failure-log.ts";
-import { FollowedObject, Followers } from "../followers.ts";
+import type { Env } from "../env.ts";
+import { objectFailures } from "../failures/failure-log.ts";
+import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import * as clusters from "./clusters.ts";
-import { finishDeletion, syncConfig, syncRetryMs } from "./config-sync.ts";
-import { EventFeed, listEvents, recordEvents } from "./events.ts";
+import * as clusters from "./clusters/clusters.ts";
+import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
+import * as secrets from "./clusters/secrets.ts";
+import { accountConfig } from "./clusters/views.ts";
+import * as sessions from "./credentials/sessions.ts";
+import * as tokens from "./credentials/tokens.ts";
+import { tokenView } from "./credentials/views.ts";
+import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
-import * as secrets from "./secrets.ts";
 import * as services from "./service-setup.ts";
-import * as sessions from "./sessions.ts";
 import { AccountState } from "./state.ts";
-import * as tokens from "./tokens.ts";
-import { accountConfig, tokenView } from "./views.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
-export class Account extends FollowedObject implements AccountRpc {
+export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
@@ -76,8 +79,7 @@ export class Account extends FollowedObject implements AccountRpc {
   async createToken(
     body: CreateTokenBody,
     secret: NewSecret,
-    actor: Actor,
-    idempotency?: Idempotency,
+    { actor, idempotency }: Caller,
   ): Promise<Result<Token>> {
     const { sql } = this.#state;
     return this.#state.change(idempotency, (_, now) =>
@@ -94,7 +96,7 @@ export class Account extends FollowedObject implements AccountRpc {
     });
   }
 
-  async deleteToken(id: string, actor: Actor): Promise<Result<null>> {
+  async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
   }
 
@@ -111,7 +113,7 @@ export class Account extends FollowedObject implements AccountRpc {
     });
   }
 
-  async deleteSession(id: string, actor: Actor): Promise<Result<null>> {
+  async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return this.#state.change(
       undefined,
       (_, now) => sessions.endSession(this.#state.sql, id, actor, now),
@@ -138,8 +140,7 @@ export class Account extends FollowedObject implements AccountRpc {
     body: CreateClusterBody,
     agent: NewSecret,
     signingSecret: string,
-    actor: Actor,
-    idempotency?: Idempotency,
+    { actor, idempotency }: Caller,
   ): Promise<Result<Cluster>> {
     const made = { agent, signingSecret };
     const created = this.#state.change(idempotency, (account, now) =>
@@ -168,7 +169,11 @@ export class Account extends FollowedObject implements AccountRpc {
       : found;
   }
 
-  async patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>> {
+  async patchCluster(
+    name: string,
+    patch: PatchClusterBody,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<Cluster>> {
     const patched = this.#state.change(undefined, (_, now) =>
       clusters.patchCluster(this.#state.sql, name, patch, this.#allowPrivate, actor, now),
     );
@@ -176,7 +181,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return patched;
   }
 
-  async rotateSecret(name: string, signingSecret: string, actor: Actor, idempotency?: Idempotency) {
+  async rotateSecret(name: string, signingSecret: string, { actor, idempotency }: Caller) {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
@@ -187,7 +192,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return rotated;
   }
 
-  async deleteCluster(name: string, actor: Actor): Promise<Result<null>> {
+  async deleteCluster(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     const marked = this.#state.change(undefined, () => clusters.markDeleting(this.#state.sql, name, actor));
     if (!marked.ok) return marked;
     this.#alarm.noLaterThan(Date.now() + syncRetryMs);
@@ -225,10 +230,9 @@ export class Account extends FollowedObject implements AccountRpc {
 
   createService(
     body: { name: string; default_environment?: string },
-    actor: Actor,
-    idempotency?: Idempotency,
+    caller: Caller,
   ): Promise<Result<ServiceDescription>> {
-    return services.createService(this.#ports, body, actor, idempotency);
+    return services.createService(this.#ports, body, caller);
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
@@ -246,7 +250,7 @@ export class Account extends FollowedObject implements AccountRpc {
     return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
   }
 
-  deleteService(name: string, actor: Actor): Promise<Result<null>> {
+  deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return services.deleteService(this.#ports, name, actor);
   }
 
@@ -264,6 +268,14 @@ export class Account extends FollowedObject implements AccountRpc {
 
   override async fetch(request: Request): Promise<Response> {
     return this.#events.follow(request);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {

@@ -12,7 +12,7 @@ import type {
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
-import type { AccountConfig, Actor, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
+import type { AccountConfig, Caller, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
 import type { ServiceDescription } from "../service/contract.ts";
 
 /** Who acts for an account: its access tokens, the sessions made from them, and links that make one. */
@@ -20,15 +20,10 @@ export interface CredentialsRpc {
   /** `unauthorized` for a token or session that is unknown, wrong, revoked or expired. */
   authenticate(id: string, secretHash: string): Promise<Result<Identity>>;
 
-  createToken(
-    body: CreateTokenBody,
-    secret: NewSecret,
-    actor: Actor,
-    idempotency?: Idempotency,
-  ): Promise<Result<Token>>;
+  createToken(body: CreateTokenBody, secret: NewSecret, caller: Caller): Promise<Result<Token>>;
   listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
   /** `token_not_found`, or `last_admin_token` where nobody could administer the account any more. */
-  deleteToken(id: string, actor: Actor): Promise<Result<null>>;
+  deleteToken(id: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
 
   /**
    * Logs the holder of an access token in. The oldest of too many sessions of one token ends.
@@ -38,7 +33,7 @@ export interface CredentialsRpc {
   /** Those that live, newest first. */
   listSessions(query: ListQuery): Promise<Result<Page<Session>>>;
   /** `session_not_found` where there is none that lives. */
-  deleteSession(id: string, actor: Actor): Promise<Result<null>>;
+  deleteSession(id: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
 
   /** Makes a link that logs in once, as the holder of this token. Failures as of `createSession`. */
   createLoginLink(
@@ -76,13 +71,16 @@ export interface AccountRpc extends CredentialsRpc {
     body: CreateClusterBody,
     agent: NewSecret,
     signingSecret: string,
-    actor: Actor,
-    idempotency?: Idempotency,
+    caller: Caller,
   ): Promise<Result<Cluster>>;
   /** With how each is, by its agents' heartbeats. */
   listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>>;
   getCluster(name: string): Promise<Result<ObservedCluster>>;
-  patchCluster(name: string, patch: PatchClusterBody, actor: Actor): Promise<Result<Cluster>>;
+  patchCluster(
+    name: string,
+    patch: PatchClusterBody,
+    caller: Pick<Caller, "actor">,
+  ): Promise<Result<Cluster>>;
   /**
    * Adds a signing secret; the newest one before it signs on for 24 h, any other stops at once. `already_exists` for a
    * secret that signs already.
@@ -90,11 +88,10 @@ export interface AccountRpc extends CredentialsRpc {
   rotateSecret(
     name: string,
     signingSecret: string,
-    actor: Actor,
-    idempotency?: Idempotency,
+    caller: Caller,
   ): Promise<Result<Omit<RotatedSecret, "signing_secret">>>;
   /** `cluster_in_use` while an environment names it or a live backend runs there. */
-  deleteCluster(name: string, actor: Actor): Promise<Result<null>>;
+  deleteCluster(name: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
   /** Sends one `cluster.ping`. What the cluster answers is data, not a failure. */
   testCluster(name: string): Promise<Result<TestedCluster>>;
 
@@ -106,8 +103,7 @@ export interface AccountRpc extends CredentialsRpc {
 
   createService(
     body: { name: string; default_environment?: string },
-    actor: Actor,
-    idempotency?: Idempotency,
+    caller: Caller,
   ): Promise<Result<ServiceDescription>>;
   /** Newest first. */
   listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
@@ -124,7 +120,7 @@ export interface AccountRpc extends CredentialsRpc {
   /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
   setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;
   /** Ends the service's backends and takes it out of the directory. */
-  deleteService(name: string, actor: Actor): Promise<Result<null>>;
+  deleteService(name: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
 
   config(): Promise<Result<AccountConfig>>;
 

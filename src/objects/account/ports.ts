@@ -1,6 +1,6 @@
 import type { Alarm } from "../alarm.ts";
 import type { ClusterRpc, DirectoryRpc, RegistryRpc, ServiceRpc } from "../contract.ts";
-import type { FailureLog } from "../failure-log.ts";
+import type { FailureLog } from "../failures/failure-log.ts";
 import type { AccountState } from "./state.ts";
 
 /** What an Account object's functions work on, and how they reach the objects outside. */

@@ -1,14 +1,14 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { Actor, Idempotency, ServiceDescription } from "../contract.ts";
+import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
-import { syncConfig } from "./config-sync.ts";
-import { recordEvent } from "./events.ts";
+import { syncConfig } from "./clusters/config-sync.ts";
+import { accountConfig } from "./clusters/views.ts";
+import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { type AccountState, noAccount } from "./state.ts";
-import { accountConfig } from "./views.ts";
 
 interface ServiceBody {
   name: string;
@@ -19,18 +19,17 @@ interface ServiceBody {
 export async function createService(
   ports: AccountPorts,
   body: ServiceBody,
-  actor: Actor,
-  request: Idempotency | undefined,
+  caller: Caller,
 ): Promise<Result<ServiceDescription>> {
   const { state } = ports;
   const { name } = body;
-  if (state.creating.has(name)) return request ? creationInProgress : serviceExists(name);
-  const begun = state.change(undefined, (_, now) => beginService(state, name, request, now));
+  if (state.creating.has(name)) return caller.idempotency ? creationInProgress : serviceExists(name);
+  const begun = state.change(undefined, (_, now) => beginService(state, name, caller.idempotency, now));
   if (!begun.ok) return begun;
   if (begun.value.replay) return begun.value.replay;
   state.creating.add(name);
   try {
-    const created = await setServiceUp(ports, body, actor, request);
+    const created = await setServiceUp(ports, body, caller);
     if (created.ok) await syncConfig(ports);
     return created;
   } finally {
@@ -61,8 +60,8 @@ function randomServiceCode(): string {
 }
 
 /**
- * Notes that a service is being created, unless there is one of its name or the request was answered before. To be run
- * inside a transaction.
+ * Notes, inside a transaction, that a service is being created, unless there is one of its name or the request was
+ * answered before.
  */
 function beginService(
   { sql, idempotency }: Pick<AccountState, "sql" | "idempotency">,
@@ -108,8 +107,7 @@ function setServiceRemoved(
 async function setServiceUp(
   ports: Pick<AccountPorts, "state" | "directory" | "service">,
   { name, default_environment: defaultEnvironment }: ServiceBody,
-  actor: Actor,
-  request: Idempotency | undefined,
+  { actor, idempotency: request }: Caller,
 ): Promise<Result<ServiceDescription>> {
   const { db, sql, idempotency } = ports.state;
   const account = sql.account();
@@ -123,7 +121,7 @@ async function setServiceUp(
     config,
     ...(defaultEnvironment === undefined ? {} : { defaultEnvironment }),
   };
-  const initialised = handedOn(await ports.service(account.name, name).initialise(service, actor));
+  const initialised = handedOn(await ports.service(account.name, name).initialise(service, { actor }));
   if (!initialised.ok) return initialised;
   db.transaction(() => {
     sql.setServiceState(name, "live");

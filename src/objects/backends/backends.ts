@@ -1,11 +1,13 @@
+import { DurableObject } from "cloudflare:workers";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
+import { matchesQuery } from "../backend-query.ts";
 import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
-import { FollowedObject, Followers } from "../followers.ts";
-import { matches } from "../service/backends/backend-list.ts";
+import type { Env } from "../env.ts";
+import { Followers, followerLeft } from "../followers.ts";
 import { serviceStub } from "../stubs.ts";
 import { sendHistory } from "./followers.ts";
 import { type BackendsPorts, describeBackend, recordBackend, reportStatus } from "./histories.ts";
@@ -17,7 +19,7 @@ import { BackendsState } from "./state.ts";
  * not acknowledged. What this object believes to be alive it checks once after each awakening, for reports that
  * nobody repeated.
  */
-export class Backends extends FollowedObject implements BackendsRpc {
+export class Backends extends DurableObject<Env> implements BackendsRpc {
   readonly #state = new BackendsState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
   readonly #followers = new Followers(this.ctx);
@@ -57,7 +59,9 @@ export class Backends extends FollowedObject implements BackendsRpc {
         const status = history.at(-1);
         return status ? [{ info, status }] : [];
       })
-      .filter((backend) => backend.info.fencingToken < before && matches(query, backend, allowedEnvironments))
+      .filter(
+        (backend) => backend.info.fencingToken < before && matchesQuery(query, backend, allowedEnvironments),
+      )
       .sort((a, b) => b.info.fencingToken - a.info.fencingToken)
       .slice(0, query.limit + 1);
   }
@@ -74,6 +78,14 @@ export class Backends extends FollowedObject implements BackendsRpc {
     if (!record.ok) return new Response(null, { status: 404 });
     const { history } = this.#state.stored(backendId) ?? record.value;
     return this.#followers.answer(backendId, (socket) => sendHistory(socket, history));
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Database, Migration } from "../database.ts";
-import { deliveriesMigration } from "./deliveries.sql.ts";
+import { deliveriesMigration } from "./deliveries/deliveries.sql.ts";
 
 /** A heartbeat writes one row, its agent's; the cluster's own row is written when something changes. */
 export const clusterMigrations: readonly Migration[] = [

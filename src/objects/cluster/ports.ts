@@ -1,7 +1,7 @@
 import type { AccountRpc, ServiceRpc } from "../contract.ts";
-import type { FailureLog } from "../failure-log.ts";
+import type { FailureLog } from "../failures/failure-log.ts";
 import type { ClusterRow } from "./cluster.sql.ts";
-import type { ReconciledServices } from "./services.ts";
+import type { ReconciledServices } from "./liveness/services.ts";
 import type { ClusterState } from "./state.ts";
 
 /** What a Cluster object's functions work on, and how they reach the objects outside. */

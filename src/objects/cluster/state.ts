@@ -1,7 +1,7 @@
 import { Database } from "../database.ts";
-import { Agents } from "./agents.ts";
 import { type ClusterRow, clusterMigrations, clusterSql } from "./cluster.sql.ts";
-import { DeliveryLog } from "./deliveries.ts";
+import { DeliveryLog } from "./deliveries/delivery-log.ts";
+import { Agents } from "./liveness/agents.ts";
 
 /** A cluster's storage: its registration, its agents, and the log of its deliveries. */
 export class ClusterState {
@@ -23,7 +23,7 @@ export class ClusterState {
     return row?.registration === registration ? row : undefined;
   }
 
-  /** Forgets the registration and its agents. To be run in a transaction. */
+  /** Forgets the registration and its agents, inside a transaction. */
   forget(): void {
     this.sql.deleteCluster();
     this.agents.forgetLists();

@@ -6,7 +6,7 @@ export interface LoginRpc {
    * A person confirms the login, and is shown the code; by the same person again, the same code.
    * `login_taken` where somebody else has confirmed it, `login_not_found` where it is over.
    * @param person whose session the CLI will get, with the end of the attempt in milliseconds since the epoch, as its
-   *   verified token tells it
+   *   verified token says
    */
   confirm(person: LoginPerson & { expiresAt: number }): Promise<Result<{ code: string }>>;
   /**

@@ -111,8 +111,8 @@ export function listReferrers(
     shown.push(row);
   }
   const next = shown.length < rows.length ? (shown.at(-1)?.digest ?? null) : null;
-  const wanted = shown.filter((row) => artifactType === null || row.artifact_type === artifactType);
-  return { referrers: wanted.map(referrer), next };
+  const matching = shown.filter((row) => artifactType === null || row.artifact_type === artifactType);
+  return { referrers: matching.map(referrer), next };
 }
 
 function referrer(row: ManifestRow): Referrer {

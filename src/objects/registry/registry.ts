@@ -7,7 +7,7 @@ import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
 import type { Env } from "../env.ts";
-import { objectFailures } from "../failure-log.ts";
+import { objectFailures } from "../failures/failure-log.ts";
 import { serviceStub } from "../stubs.ts";
 import * as blobs from "./blobs.ts";
 import {

@@ -3,15 +3,15 @@ import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { ServiceRpc } from "../contract.ts";
 import type { RegistryState } from "./state.ts";
 
-/** What the registry says to the service whose images a repository holds. */
+/** What the registry calls of the service whose images a repository holds. */
 export type ServiceImages = Pick<ServiceRpc, "recordImage" | "deleteImage" | "forgetTag" | "recentImages">;
 
 /** The service of a repository is gone, and its images with it. */
 export type Gone = "gone";
 
 /**
- * Has the service take over a tag as it stands here. Not to be run beside anything else that changes the repository:
- * what the service receives last must be what stands here last.
+ * Has the service take over a tag as it stands here. Run it beside nothing else that changes the repository: what the
+ * service receives last must be what stands here last.
  */
 export async function announceTag(
   { db, sql }: RegistryState,

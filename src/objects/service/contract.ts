@@ -14,14 +14,7 @@ import type {
   Revision,
 } from "../../protocol/v3/services.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
-import type {
-  AccountConfig,
-  Actor,
-  Caller,
-  LoggedAttempt,
-  RedeliveryParams,
-  RegistryCaller,
-} from "../rpc-types.ts";
+import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams, RegistryCaller } from "../rpc-types.ts";
 
 export interface ServiceDescription {
   account: string;
@@ -158,13 +151,16 @@ export interface ServiceRpc {
       defaultEnvironment?: string;
       config: AccountConfig;
     },
-    actor: Actor,
+    caller: Pick<Caller, "actor">,
   ): Promise<Result<ServiceDescription>>;
   /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
   describe(): Promise<Result<ServiceDescription>>;
   overview(allowedEnvironments?: readonly string[]): Promise<Result<ServiceOverview>>;
-  patch(patch: { default_environment: string | null }, actor: Actor): Promise<Result<ServiceDescription>>;
+  patch(
+    patch: { default_environment: string | null },
+    caller: Pick<Caller, "actor">,
+  ): Promise<Result<ServiceDescription>>;
   /** Ends every backend and forgets environments and images. */
   remove(): Promise<Result<null>>;
 
@@ -223,10 +219,10 @@ export interface ServiceRpc {
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
   /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */
-  terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>>;
+  terminate(backendId: string, hard: boolean, caller: Pick<Caller, "actor">): Promise<Result<null>>;
   terminateAll(
     params: TerminateAllParams,
-    actor: Actor,
+    caller: Pick<Caller, "actor">,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */

@@ -1,10 +1,10 @@
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
-import { objectFailures } from "../failure-log.ts";
+import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
-import { sendWebhook } from "../webhook-sender.ts";
+import { sendWebhook } from "../webhooks/webhook-sender.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";

@@ -1,3 +1,4 @@
+import { DurableObject } from "cloudflare:workers";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { ok, type Result } from "../../domain/result.ts";
@@ -7,7 +8,6 @@ import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
 import type {
   AccountConfig,
-  Actor,
   BackendWithStatus,
   Caller,
   Connection,
@@ -20,7 +20,8 @@ import type {
   TerminateAllParams,
   UsageQuery,
 } from "../contract.ts";
-import { FollowedObject } from "../followers.ts";
+import type { Env } from "../env.ts";
+import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
@@ -44,12 +45,15 @@ import * as setup from "./setup.ts";
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
  * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
-export class Service extends FollowedObject implements ServiceRpc {
+export class Service extends DurableObject<Env> implements ServiceRpc {
   readonly #parts = new ServiceParts(this.ctx, this.env);
   readonly #state = this.#parts.state;
   readonly #alarm = this.#parts.alarm;
 
-  async initialise(service: NewService, actor: Actor): Promise<Result<ServiceDescription>> {
+  async initialise(
+    service: NewService,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<ServiceDescription>> {
     if (!this.#state.db.ready) this.#state.db.migrate();
     return this.#state.db.transaction(() => setup.initialise(this.#state, service, actor, Date.now()));
   }
@@ -71,7 +75,7 @@ export class Service extends FollowedObject implements ServiceRpc {
 
   async patch(
     patch: { default_environment: string | null },
-    actor: Actor,
+    { actor }: Pick<Caller, "actor">,
   ): Promise<Result<ServiceDescription>> {
     return this.#state.withService(() =>
       setup.setDefaultEnvironment(this.#state, patch.default_environment, actor, Date.now()),
@@ -169,13 +173,11 @@ export class Service extends FollowedObject implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const wantsEnded = query.status === "terminated";
-    const live = wantsEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
+    const isOfEnded = query.status === "terminated";
+    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
     if (!live.ok) return live;
     return pageOfBackends(query, allowedEnvironments, async (before) =>
-      wantsEnded
-        ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments)
-        : live.value,
+      isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
     );
   }
 
@@ -190,7 +192,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return this.#state.withService(() => this.#state.usage.usage(query, Date.now()));
   }
 
-  async terminate(backendId: string, hard: boolean, actor: Actor): Promise<Result<null>> {
+  async terminate(backendId: string, hard: boolean, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     const begun = this.#state.db.transaction(() =>
       terminations.terminate(this.#state, backendId, hard, actor, Date.now()),
     );
@@ -205,7 +207,7 @@ export class Service extends FollowedObject implements ServiceRpc {
     return known.ok ? begun : handedOn<null>(known);
   }
 
-  async terminateAll(params: TerminateAllParams, actor: Actor) {
+  async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
     return this.#parts.changeBackends(() =>
       terminations.terminateAll(this.#state, params, actor, Date.now()),
     );
@@ -255,6 +257,14 @@ export class Service extends FollowedObject implements ServiceRpc {
   override async fetch(): Promise<Response> {
     if (!this.#state.withService(ok).ok) return new Response(null, { status: 404 });
     return this.#parts.followers.answer(nudgesFollowed);
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    followerLeft(socket);
   }
 
   override async alarm(): Promise<void> {

@@ -5,11 +5,11 @@ import { accountStub, clusterStub, directoryStub, serviceStub } from "../../../s
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, connectParams, digestNumber, type Hello, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, type Hello, value } from "../support/service.ts";
 
 async function addToken(hello: Hello, id: string, body: Partial<CreateTokenBody> = {}) {
   const secret = { id: id.padEnd(12, "0"), secretHash: await hashSecret(id) };
-  return hello.accountObject.createToken({ name: id, role: "read", ...body }, secret, actor);
+  return hello.accountObject.createToken({ name: id, role: "read", ...body }, secret, caller);
 }
 
 async function authenticate(hello: Hello, id: string, secret = id) {
@@ -73,9 +73,9 @@ describe("authenticating", () => {
 
   test("refuses a deleted token", async ({ hello }) => {
     value(await addToken(hello, "gone"));
-    value(await hello.accountObject.deleteToken("gone00000000", actor));
+    value(await hello.accountObject.deleteToken("gone00000000", caller));
     expect(code(await authenticate(hello, "gone"))).toBe("unauthorized");
-    expect(code(await hello.accountObject.deleteToken("gone00000000", actor))).toBe("token_not_found");
+    expect(code(await hello.accountObject.deleteToken("gone00000000", caller))).toBe("token_not_found");
   });
 });
 
@@ -86,14 +86,14 @@ describe("an object that was never set up", () => {
     expect(code(await account.listTokens({ limit: 50 }))).toBe("account_not_found");
     expect(code(await account.getCluster("main"))).toBe("account_not_found");
     expect(code(await account.testCluster("main"))).toBe("account_not_found");
-    expect(code(await account.createService({ name: "hello" }, actor))).toBe("account_not_found");
-    expect(code(await account.deleteService("hello", actor))).toBe("account_not_found");
+    expect(code(await account.createService({ name: "hello" }, caller))).toBe("account_not_found");
+    expect(code(await account.deleteService("hello", caller))).toBe("account_not_found");
     expect(code(await account.config())).toBe("account_not_found");
     const made = { userAgent: "", secret: { id: "session00000", secretHash: "" } };
     const params = { ...made, tokenId: "admintoken00", kind: "browser" as const };
     expect(code(await account.createSession(params))).toBe("account_not_found");
     expect(code(await account.listSessions({ limit: 50 }))).toBe("account_not_found");
-    expect(code(await account.deleteSession("session00000", actor))).toBe("session_not_found");
+    expect(code(await account.deleteSession("session00000", caller))).toBe("session_not_found");
     const link = { tokenId: "admintoken00", expiresInSeconds: 60, secret: made.secret };
     expect(code(await account.createLoginLink(link))).toBe("account_not_found");
     expect(code(await account.useLoginLink(made.secret, made))).toBe("login_link_not_found");
@@ -142,10 +142,10 @@ describe("the tokens of an account", () => {
     const first = "admintoken00";
     value(await addToken(hello, "expiring", { role: "admin", expires_in_seconds: 3600 }));
     value(await addToken(hello, "narrow", { role: "admin", service: "hello" }));
-    expect(code(await hello.accountObject.deleteToken(first, actor))).toBe("last_admin_token");
+    expect(code(await hello.accountObject.deleteToken(first, caller))).toBe("last_admin_token");
     value(await addToken(hello, "second", { role: "admin" }));
-    value(await hello.accountObject.deleteToken(first, actor));
-    expect(code(await hello.accountObject.deleteToken("second000000", actor))).toBe("last_admin_token");
+    value(await hello.accountObject.deleteToken(first, caller));
+    expect(code(await hello.accountObject.deleteToken("second000000", caller))).toBe("last_admin_token");
     value(await authenticate(hello, "second"));
   });
 });
@@ -153,7 +153,7 @@ describe("the tokens of an account", () => {
 describe("creating a service", () => {
   test("makes one of a name, however many request it at once", async ({ hello }) => {
     const results = await Promise.all(
-      Array.from({ length: 5 }, () => hello.accountObject.createService({ name: "new" }, actor)),
+      Array.from({ length: 5 }, () => hello.accountObject.createService({ name: "new" }, caller)),
     );
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect(results.flatMap((result) => (result.ok ? [] : [result.error.code]))).toEqual(
@@ -170,7 +170,7 @@ describe("creating a service", () => {
       storage.sql.exec("UPDATE services SET state = 'creating' WHERE name = 'hello'");
     });
     expect(value(await hello.accountObject.serviceNames())).toEqual([]);
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello"]);
     const after = value(await hello.connect());
     expect(after.backendId.slice(0, 5)).toBe(before.backendId.slice(0, 5));
@@ -184,7 +184,7 @@ describe("creating a service", () => {
         "INSERT INTO services (name, code, state, created_at) VALUES ('half', 'zzzzy', 'creating', 0)",
       );
     });
-    value(await hello.accountObject.createService({ name: "half" }, actor));
+    value(await hello.accountObject.createService({ name: "half" }, caller));
     expect(await directoryStub(env, "zzzzy").lookup("zzzzy")).toEqual({
       account: hello.account,
       service: "half",
@@ -198,7 +198,7 @@ describe("creating a service", () => {
         "INSERT INTO services (name, code, state, created_at) VALUES ('late', 'zzzzx', 'creating', 0)",
       );
     });
-    value(await hello.accountObject.createService({ name: "late" }, actor));
+    value(await hello.accountObject.createService({ name: "late" }, caller));
     expect(await directoryStub(env, "zzzzx").lookup("zzzzx")).toEqual({
       account: "somebody",
       service: "else",
@@ -212,11 +212,11 @@ describe("creating a service", () => {
 
 describe("deleting a service", () => {
   test("takes it out of the list and lets its name be used again", async ({ hello }) => {
-    value(await hello.accountObject.createService({ name: "other" }, actor));
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.createService({ name: "other" }, caller));
+    value(await hello.accountObject.deleteService("hello", caller));
     expect(value(await hello.accountObject.serviceNames())).toEqual(["other"]);
-    expect(code(await hello.accountObject.deleteService("hello", actor))).toBe("service_not_found");
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    expect(code(await hello.accountObject.deleteService("hello", caller))).toBe("service_not_found");
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     const { items } = value(await hello.accountObject.listServices({ limit: 50 }));
     expect(items.map(({ name }) => name)).toEqual(["hello", "other"]);
   });
@@ -224,8 +224,8 @@ describe("deleting a service", () => {
   test("that was cut short after the service was gone is finished by doing it again", async ({ hello }) => {
     value(await hello.service().remove());
     expect(value(await hello.accountObject.serviceNames())).toEqual(["hello"]);
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     expect(value(await hello.accountObject.serviceNames())).toEqual([]);
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
   });
 });

@@ -5,7 +5,7 @@ import { serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { register } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, type Hello, setUp, value } from "../support/service.ts";
+import { caller, code, type Hello, setUp, value } from "../support/service.ts";
 
 async function defaultCluster(hello: Hello): Promise<string | undefined> {
   const { items } = value(await hello.accountObject.listClusters({ limit: 50 }));
@@ -17,7 +17,7 @@ describe("registering a cluster", () => {
     expect(await defaultCluster(hello)).toBe("main");
     expect(value(await register(hello, "second"))).toMatchObject({ name: "second", default: false });
     expect(value(await hello.accountObject.getCluster("main")).default).toBe(true);
-    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
+    value(await hello.accountObject.patchCluster("second", { default: true }, caller));
     expect(await defaultCluster(hello)).toBe("second");
   });
 
@@ -43,7 +43,7 @@ describe("registering a cluster", () => {
   ])("and changing one is refused for the webhook %s, and changes nothing", async (url, { hello }) => {
     expect(code(await register(hello, "second", url))).toBe("bad_request");
     expect(code(await hello.accountObject.getCluster("second"))).toBe("cluster_not_found");
-    expect(code(await hello.accountObject.patchCluster("main", { webhook_url: url }, actor))).toBe(
+    expect(code(await hello.accountObject.patchCluster("main", { webhook_url: url }, caller))).toBe(
       "bad_request",
     );
     expect(value(await hello.accountObject.getCluster("main")).webhook_url).toBe("https://cluster.test/hook");
@@ -53,7 +53,7 @@ describe("registering a cluster", () => {
 describe("what an account knows of its clusters", () => {
   test("reaches services that were there before and those created after", async ({ hello }) => {
     value(await register(hello, "second"));
-    value(await hello.accountObject.createService({ name: "later" }, actor));
+    value(await hello.accountObject.createService({ name: "later" }, caller));
     for (const name of ["hello", "later"]) {
       const service = serviceStub(env, hello.account, name);
       const body = { name: "prod", image: "latest", cluster: "second" };
@@ -63,17 +63,17 @@ describe("what an account knows of its clusters", () => {
 
   test("is used by the very next spawn after a change of it was acknowledged", async ({ pinned: hello }) => {
     const template = "https://{backend_id}.moved.test";
-    value(await hello.accountObject.patchCluster("main", { backend_url_template: template }, actor));
+    value(await hello.accountObject.patchCluster("main", { backend_url_template: template }, caller));
     const { backendId, baseUrl } = value(await hello.connect());
     expect(baseUrl).toBe(`https://${backendId}.moved.test`);
     value(await register(hello, "second"));
-    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
+    value(await hello.accountObject.patchCluster("second", { default: true }, caller));
     expect(value(await hello.connect()).cluster).toBe("second");
   });
 
   test("lets an async cluster be without a template neither at first nor later", async () => {
     const hello = await setUp({ ack: "async" });
-    const refused = await hello.accountObject.patchCluster("main", { backend_url_template: null }, actor);
+    const refused = await hello.accountObject.patchCluster("main", { backend_url_template: null }, caller);
     expect(code(refused)).toBe("bad_request");
     expect(value(await hello.accountObject.getCluster("main")).backend_url_template).not.toBeNull();
   });
@@ -83,8 +83,8 @@ describe("what an account knows of its clusters", () => {
   }) => {
     value(await register(hello, "second"));
     await cutShort(hello);
-    value(await hello.accountObject.patchCluster("second", { default: true }, actor));
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.patchCluster("second", { default: true }, caller));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     await hello.push(1, "latest");
     expect(value(await hello.connect()).cluster).toBe("second");
   });
@@ -97,7 +97,7 @@ describe("deleting a cluster", () => {
     value(await register(hello, "second"));
     const body = { name: "prod", image: "latest", cluster: "second" };
     value(await hello.service().createEnvironment(body, caller));
-    const refused = await hello.accountObject.deleteCluster("second", actor);
+    const refused = await hello.accountObject.deleteCluster("second", caller);
     expect(refused.ok ? null : refused.error).toMatchObject({
       code: "cluster_in_use",
       details: { services: ["hello"] },
@@ -109,17 +109,17 @@ describe("deleting a cluster", () => {
   test("is refused while a live backend runs there, and not after its end", async ({
     keyedBackend: { hello, backendId, reported },
   }) => {
-    expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
+    expect(code(await hello.accountObject.deleteCluster("main", caller))).toBe("cluster_in_use");
     expect(await defaultCluster(hello)).toBe("main");
     value(await hello.report(backendId, reported.fencing_token, "terminated"));
-    value(await hello.accountObject.deleteCluster("main", actor));
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect(code(await hello.accountObject.getCluster("main"))).toBe("cluster_not_found");
   });
 
   test("leaves environments without a cluster where it was the default: spawns are cluster_required", async ({
     pinned: hello,
   }) => {
-    value(await hello.accountObject.deleteCluster("main", actor));
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect(code(await hello.connect())).toBe("cluster_required");
     expect(value(await hello.service().getEnvironment("default")).cluster).toBeNull();
     value(await register(hello, "second"));
@@ -132,8 +132,8 @@ describe("deleting a cluster", () => {
       role: "agent",
       cluster: "main",
     });
-    expect(code(await hello.accountObject.deleteToken("agenttoken00", actor))).toBe("bad_request");
-    value(await hello.accountObject.deleteCluster("main", actor));
+    expect(code(await hello.accountObject.deleteToken("agenttoken00", caller))).toBe("bad_request");
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect(code(await hello.accountObject.authenticate("agenttoken00", secretHash))).toBe("unauthorized");
   });
 });

@@ -4,7 +4,7 @@ import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, type Hello, value } from "../support/service.ts";
+import { actor, caller, code, type Hello, value } from "../support/service.ts";
 
 const by = { token_id: actor.tokenId, token_name: actor.tokenName };
 const admin = { token_id: "admintoken00", token_name: "first admin" };
@@ -60,8 +60,8 @@ describe("a session leaves an event", () => {
 
   test("when it is ended, in the name of whoever ends it, and once", async ({ hello }) => {
     const { id } = value(await logIn(hello, "session", "cli"));
-    value(await hello.accountObject.deleteSession(id, actor));
-    expect(code(await hello.accountObject.deleteSession(id, actor))).toBe("session_not_found");
+    value(await hello.accountObject.deleteSession(id, caller));
+    expect(code(await hello.accountObject.deleteSession(id, caller))).toBe("session_not_found");
     expect(await events(hello, "session.revoked")).toEqual([
       { type: "session.revoked", actor: by, details: { kind: "cli" }, ...anyMessage },
     ]);
@@ -70,7 +70,7 @@ describe("a session leaves an event", () => {
   test("but none where it was refused", async ({ hello }) => {
     expect(code(await logIn(hello, "session", "browser", "agenttoken00"))).toBe("forbidden");
     expect(code(await logIn(hello, "session", "browser", "unknown00000"))).toBe("token_not_found");
-    expect(code(await hello.accountObject.deleteSession("session00000", actor))).toBe("session_not_found");
+    expect(code(await hello.accountObject.deleteSession("session00000", caller))).toBe("session_not_found");
     expect(await events(hello, "session.created")).toEqual([]);
     expect(await events(hello, "session.revoked")).toEqual([]);
   });
@@ -80,7 +80,7 @@ describe("a rotated signing secret leaves an event", () => {
   test("in the name of whoever rotates it, once for each Idempotency-Key", async ({ hello }) => {
     const idempotency = { key: "k", requestHash: "h" };
     for (let n = 0; n < 2; n++) {
-      value(await hello.accountObject.rotateSecret("main", newSecret, actor, idempotency));
+      value(await hello.accountObject.rotateSecret("main", newSecret, { ...caller, idempotency }));
     }
     expect(await events(hello, "cluster.secret_rotated")).toEqual([
       { type: "cluster.secret_rotated", actor: by, cluster: "main", ...anyMessage },
@@ -88,8 +88,8 @@ describe("a rotated signing secret leaves an event", () => {
   });
 
   test("but none where it was refused", async ({ hello }) => {
-    expect(code(await hello.accountObject.rotateSecret("mian", newSecret, actor))).toBe("cluster_not_found");
-    expect(code(await hello.accountObject.rotateSecret("main", hello.signingSecret, actor))).toBe(
+    expect(code(await hello.accountObject.rotateSecret("mian", newSecret, caller))).toBe("cluster_not_found");
+    expect(code(await hello.accountObject.rotateSecret("main", hello.signingSecret, caller))).toBe(
       "already_exists",
     );
     expect(await events(hello, "cluster.secret_rotated")).toEqual([]);
@@ -103,9 +103,9 @@ test("no event holds a secret, nor the hash of one", async ({ hello }) => {
   value(await hello.accountObject.createLoginLink(params));
   const redeemed = { userAgent: "a browser", secret: await secretOf("redeemed") };
   value(await hello.accountObject.useLoginLink(await secretOf("link"), redeemed));
-  value(await hello.accountObject.createToken({ name: "ci", role: "read" }, await secretOf("token"), actor));
-  value(await hello.accountObject.rotateSecret("main", newSecret, actor));
-  value(await hello.accountObject.deleteSession("session00000", actor));
+  value(await hello.accountObject.createToken({ name: "ci", role: "read" }, await secretOf("token"), caller));
+  value(await hello.accountObject.rotateSecret("main", newSecret, caller));
+  value(await hello.accountObject.deleteSession("session00000", caller));
   const kept = await runInDurableObject(hello.accountObject, (_, { storage }) =>
     JSON.stringify(storage.sql.exec("SELECT * FROM events").toArray()),
   );

@@ -63,12 +63,12 @@ describe("each kind of change leaves its event", () => {
     ["service.created", async () => {}, { service: "hello", ...ofActor }],
     [
       "service.changed",
-      (hello) => hello.service().patch({ default_environment: "default" }, actor),
+      (hello) => hello.service().patch({ default_environment: "default" }, caller),
       { service: "hello", details: { default_environment: "default" }, ...ofActor },
     ],
     [
       "service.deleted",
-      (hello) => hello.accountObject.deleteService("hello", actor),
+      (hello) => hello.accountObject.deleteService("hello", caller),
       { service: "hello", ...ofActor },
     ],
     [
@@ -117,12 +117,12 @@ describe("each kind of change leaves its event", () => {
     ["cluster.registered", (hello) => register(hello, "second"), { cluster: "second", ...ofActor }],
     [
       "cluster.changed",
-      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, actor),
+      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, caller),
       { cluster: "main", details: { ack: "async" }, ...ofActor },
     ],
     [
       "cluster.deleted",
-      (hello) => hello.accountObject.deleteCluster("main", actor),
+      (hello) => hello.accountObject.deleteCluster("main", caller),
       { cluster: "main", ...ofActor },
     ],
     [
@@ -148,7 +148,7 @@ describe("each kind of change leaves its event", () => {
       "token.revoked",
       async (hello) => {
         await createToken(hello);
-        return hello.accountObject.deleteToken("second000000", actor);
+        return hello.accountObject.deleteToken("second000000", caller);
       },
       { details: { token_id: "second000000", token_name: "ci" }, ...ofActor },
     ],
@@ -156,7 +156,7 @@ describe("each kind of change leaves its event", () => {
 
   async function createToken(hello: Hello) {
     const secret = { id: "second000000", secretHash: await hashSecret("x") };
-    return value(await hello.accountObject.createToken({ name: "ci", role: "read" }, secret, actor));
+    return value(await hello.accountObject.createToken({ name: "ci", role: "read" }, secret, caller));
   }
 
   test.for(changes)("%s", async ([type, change, expected], { hello }) => {
@@ -187,7 +187,7 @@ describe("each kind of change leaves its event", () => {
     const { backendId } = value(await hello.connect());
     for (const hard of [false, false, true, true]) {
       tick();
-      value(await hello.service().terminate(backendId, hard, actor));
+      value(await hello.service().terminate(backendId, hard, caller));
     }
     await vi.waitFor(async () => {
       const { items } = await events(hello, { type: "backend.terminated" });
@@ -199,9 +199,9 @@ describe("each kind of change leaves its event", () => {
   test("one backend.terminated with the count for all that were ended at once", async ({ pinned: hello }) => {
     for (let i = 0; i < 3; i++) value(await hello.connect());
     const params = { before: null, hard: false, dryRun: false };
-    value(await hello.service().terminateAll({ ...params, dryRun: true }, actor));
-    value(await hello.service().terminateAll(params, actor));
-    value(await hello.service().terminateAll(params, actor));
+    value(await hello.service().terminateAll({ ...params, dryRun: true }, caller));
+    value(await hello.service().terminateAll(params, caller));
+    value(await hello.service().terminateAll(params, caller));
     expect(await newest(hello, "backend.terminated")).toMatchObject({ details: { hard: false, count: 3 } });
     expect((await events(hello, { type: "backend.terminated" })).items).toHaveLength(1);
   });
@@ -225,7 +225,7 @@ describe("no event is left", () => {
     await hello.service().createEnvironment(body, caller);
     await hello.service().pin("prod", { image: "missing" }, caller);
     value(await hello.service().patchEnvironment("prod", {}, caller));
-    value(await hello.accountObject.patchCluster("main", {}, actor));
+    value(await hello.accountObject.patchCluster("main", {}, caller));
     await newest(hello, "environment.created");
     expect((await events(hello)).items.map(({ type }) => type).sort()).toEqual([
       "cluster.registered",
@@ -240,11 +240,11 @@ describe("no event is left", () => {
   }) => {
     value(await register(hello, "second"));
     value(await hello.service().patchEnvironment("default", { cluster: "main" }, caller));
-    expect(code(await hello.accountObject.deleteCluster("main", actor))).toBe("cluster_in_use");
+    expect(code(await hello.accountObject.deleteCluster("main", caller))).toBe("cluster_in_use");
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
     value(await hello.service().patchEnvironment("default", { cluster: "second" }, caller));
     const mend = await breakTable(hello.service(), "environments");
-    value(await hello.accountObject.deleteCluster("main", actor));
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
     await mend();
     await passTime(hello.accountObject, 10_000);
@@ -376,7 +376,7 @@ describe("the account", () => {
     const before = await count(hello);
     await fill(hello, eventsKeptMax + 1_500, Date.now() + 1);
     tick();
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     const all = before + eventsKeptMax + 1_500 + 1;
     expect(await count(hello)).toBe(all);
     const at = await alarmOf(hello.accountObject);
@@ -399,7 +399,7 @@ describe("a follower of an account", () => {
     value(await pinDefault(hello, "v1"));
     await vi.waitFor(() => expect(received.map(({ type }) => type)).toEqual(["environment.pinned"]), soon);
     await evict(hello.accountObject);
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     await vi.waitFor(() => expect(received.at(-1)?.type).toBe("cluster.changed"), soon);
     expect(received).toHaveLength(2);
   });
@@ -407,7 +407,7 @@ describe("a follower of an account", () => {
   test("receives the first event after all before it were dropped", async ({ hello }) => {
     const received = await followObject<AccountEvent>(hello.accountObject, "/follow/events");
     await passTime(hello.accountObject, eventsKeptMs);
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     await vi.waitFor(() => expect(received.map(({ type }) => type)).toEqual(["cluster.changed"]), soon);
   });
 
@@ -417,7 +417,7 @@ describe("a follower of an account", () => {
     const late = newEvent({ type: "service.deleted", actor, service: "late" }, Date.now() - 60_000);
     const [last] = (await events(hello)).items;
     tick();
-    value(await hello.accountObject.patchCluster("main", { ack: "async" }, actor));
+    value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
     value(await hello.accountObject.recordEvents([late]));
     const received = await followObject<AccountEvent>(
       hello.accountObject,

@@ -5,7 +5,7 @@ import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts
 import { frozenAt, passTime } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, type Hello, value } from "../support/service.ts";
+import { caller, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 const [second, third] = [2, 3].map((n) => formatSigningSecret(new Uint8Array(32).fill(n))) as [
@@ -46,7 +46,7 @@ describe("rotating a cluster's signing secret", () => {
     cluster,
   }) => {
     expect(await signing(cluster, hello)).toEqual(["first"]);
-    expect(value(await hello.accountObject.rotateSecret("main", second, actor))).toEqual({
+    expect(value(await hello.accountObject.rotateSecret("main", second, caller))).toEqual({
       name: "main",
       previous_valid_until: "2030-01-02T00:00:00.000Z",
     });
@@ -58,16 +58,16 @@ describe("rotating a cluster's signing secret", () => {
   });
 
   test("again within the overlap stops the oldest at once", async ({ pinned: hello, cluster }) => {
-    value(await hello.accountObject.rotateSecret("main", second, actor));
+    value(await hello.accountObject.rotateSecret("main", second, caller));
     vi.setSystemTime(frozenAt + 1000);
-    value(await hello.accountObject.rotateSecret("main", third, actor));
+    value(await hello.accountObject.rotateSecret("main", third, caller));
     expect(await signing(cluster, hello)).toEqual(["second", "third"]);
     vi.setSystemTime(frozenAt + day + 1000);
     expect(await signing(cluster, hello)).toEqual(["third"]);
   });
 
   test("leaves no secret that is over in the account, nor with its services", async ({ pinned: hello }) => {
-    value(await hello.accountObject.rotateSecret("main", second, actor));
+    value(await hello.accountObject.rotateSecret("main", second, caller));
     await passTime(hello.accountObject, 3_000);
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
     vi.setSystemTime(frozenAt + day);
@@ -82,18 +82,20 @@ describe("rotating a cluster's signing secret", () => {
     cluster,
   }) => {
     const idempotency = { key: "k", requestHash: "h" };
-    const first = value(await hello.accountObject.rotateSecret("main", second, actor, idempotency));
+    const first = value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }));
     vi.setSystemTime(frozenAt + 1000);
-    expect(value(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toEqual(first);
+    expect(value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }))).toEqual(
+      first,
+    );
     expect(await stored(hello)).toEqual([second, hello.signingSecret]);
     vi.setSystemTime(frozenAt + day + 2000);
-    expect(code(await hello.accountObject.rotateSecret("main", second, actor, idempotency))).toBe(
+    expect(code(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }))).toBe(
       "already_exists",
     );
     expect(await signing(cluster, hello)).toEqual(["second"]);
   });
 
   test("is refused for a cluster that does not exist", async ({ hello }) => {
-    expect(code(await hello.accountObject.rotateSecret("mian", second, actor))).toBe("cluster_not_found");
+    expect(code(await hello.accountObject.rotateSecret("mian", second, caller))).toBe("cluster_not_found");
   });
 });

@@ -7,7 +7,7 @@ import { accountStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, type Hello, value } from "../support/service.ts";
+import { caller, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 const admin = "admintoken00";
@@ -18,7 +18,7 @@ async function secretOf(name: string) {
 
 async function addToken(hello: Hello, name: string, body: Partial<CreateTokenBody> = {}) {
   const secret = await secretOf(name);
-  return value(await hello.accountObject.createToken({ name, role: "read", ...body }, secret, actor)).id;
+  return value(await hello.accountObject.createToken({ name, role: "read", ...body }, secret, caller)).id;
 }
 
 async function logIn(hello: Hello, name: string, tokenId = admin, kind: SessionKind = "browser") {
@@ -84,7 +84,7 @@ describe("a session", () => {
     vi.setSystemTime(Date.now() + 1);
     expect(code(await authenticate(hello, "session"))).toBe("unauthorized");
     expect(await liveIds(hello)).toEqual([]);
-    expect(code(await hello.accountObject.deleteSession("session00000", actor))).toBe("session_not_found");
+    expect(code(await hello.accountObject.deleteSession("session00000", caller))).toBe("session_not_found");
   });
 
   test("ends with its access token, where that ends earlier", async ({ hello }) => {
@@ -101,7 +101,7 @@ describe("a session", () => {
     value(await logIn(hello, "first", tokenId));
     value(await logIn(hello, "second", tokenId, "cli"));
     value(await logIn(hello, "of-admin"));
-    value(await hello.accountObject.deleteToken(tokenId, actor));
+    value(await hello.accountObject.deleteToken(tokenId, caller));
     for (const name of ["first", "second"]) {
       expect(code(await authenticate(hello, name))).toBe("unauthorized");
     }
@@ -152,10 +152,10 @@ describe("the sessions of an account", () => {
   test("end one by one", async ({ hello }) => {
     value(await logIn(hello, "a"));
     value(await logIn(hello, "b"));
-    value(await hello.accountObject.deleteSession("a00000000000", actor));
+    value(await hello.accountObject.deleteSession("a00000000000", caller));
     expect(code(await authenticate(hello, "a"))).toBe("unauthorized");
     value(await authenticate(hello, "b"));
-    expect(code(await hello.accountObject.deleteSession("a00000000000", actor))).toBe("session_not_found");
+    expect(code(await hello.accountObject.deleteSession("a00000000000", caller))).toBe("session_not_found");
   });
 });
 
@@ -216,7 +216,7 @@ describe("a login link", () => {
   test("ends when its token is revoked", async ({ hello }) => {
     const tokenId = await addToken(hello, "revoked");
     value(await makeLink(hello, "link", tokenId));
-    value(await hello.accountObject.deleteToken(tokenId, actor));
+    value(await hello.accountObject.deleteToken(tokenId, caller));
     expect(code(await use(hello, "link", "session"))).toBe("login_link_not_found");
     expect(await countOf(hello, "login_links")).toEqual({ n: 0 });
   });

@@ -6,7 +6,7 @@ import { evict, frozenAt } from "../../support/worker/clock.ts";
 import { setUpBackend, startBackend, statuses } from "../support/backend.ts";
 import { follow } from "../support/follow.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, setUpPinned, value } from "../support/service.ts";
+import { caller, code, setUpPinned, value } from "../support/service.ts";
 
 describe("a shard", () => {
   test("learns what was decided about a backend at the first request, and writes nothing for that", async ({
@@ -90,8 +90,8 @@ describe("a history", () => {
     backend,
   }) => {
     value(await backend.report({ status: "ready" }));
-    value(await backend.hello.service().terminate(backend.backendId, false, actor));
-    value(await backend.hello.service().terminate(backend.backendId, true, actor));
+    value(await backend.hello.service().terminate(backend.backendId, false, caller));
+    value(await backend.hello.service().terminate(backend.backendId, true, caller));
     value(await backend.report({ status: "terminated", exit_code: 137 }));
     expect((await backend.describe()).history).toMatchObject([
       { status: "scheduled" },
@@ -180,7 +180,7 @@ describe("a follower", () => {
     backend,
   }) => {
     const follower = await backend.follow();
-    value(await backend.hello.service().terminate(backend.backendId, false, actor));
+    value(await backend.hello.service().terminate(backend.backendId, false, caller));
     value(await backend.report({ status: "terminated" }));
     await vi.waitFor(() => expect(follower.closed).toBe(1000));
     expect(statuses(follower.entries)).toEqual(["scheduled", "terminating", "terminated"]);

@@ -6,7 +6,7 @@ import type { DeliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
 import { alarmOf, passTime } from "../../support/worker/clock.ts";
 import { breakTable, register, registrationOf } from "../support/agent.ts";
 import { test as objectTest } from "../support/object-test.ts";
-import { actor, code, type Hello, value } from "../support/service.ts";
+import { caller, code, type Hello, value } from "../support/service.ts";
 
 const day = 24 * 3600 * 1000;
 
@@ -76,7 +76,7 @@ describe("a cluster's deliveries", () => {
     const { backendId } = value(await hello.connect());
     await passTime(hello.service(), 1_300);
     await cluster.settled(2);
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     await cluster.settledOf("backend.terminate", 1);
     vi.setSystemTime(Date.now() + 1000);
     cluster.script(403);
@@ -201,7 +201,7 @@ describe("a cluster's deliveries", () => {
   }) => {
     const before = await registrationOf(hello);
     await reportAttempts(hello, 2);
-    value(await hello.accountObject.deleteCluster("main", actor));
+    value(await hello.accountObject.deleteCluster("main", caller));
     expect(code(await log(hello).listDeliveries(hello.account, "main", { limit: 5 }))).toBe(
       "cluster_not_found",
     );

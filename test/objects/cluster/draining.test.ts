@@ -8,7 +8,7 @@ import { agentOf, breakTable, register } from "../support/agent.ts";
 import { setUpBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, connectParams, digestNumber, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, value } from "../support/service.ts";
 
 const draining = { draining: true };
 
@@ -55,7 +55,7 @@ describe("a cluster whose agents all drain", () => {
 
   test("is known to a service that is created meanwhile", async () => {
     const { hello } = await setUpDraining();
-    value(await hello.accountObject.createService({ name: "later" }, actor));
+    value(await hello.accountObject.createService({ name: "later" }, caller));
     const later = serviceStub(env, hello.account, "later");
     value(await later.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     expect(code(await later.connectBackend(connectParams(), caller))).toBe("cluster_unavailable");

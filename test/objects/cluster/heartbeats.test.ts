@@ -10,7 +10,7 @@ import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
 import { setUpBackend, startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, setUp, value } from "../support/service.ts";
 
 describe("a heartbeat", () => {
   test("is answered with the lease, and a backend that should run is left in peace", async ({
@@ -62,7 +62,7 @@ describe("a heartbeat", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     cluster.always(() => new Response(null, { status: 503 }));
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     await passTime(hello.service(), 29_999);
     expect(value(await agent.beat([reported])).terminate).toEqual([]);
     await passTime(hello.service(), 1);
@@ -160,7 +160,7 @@ describe("a heartbeat while a service is in trouble", () => {
   /** Two services that each have a backend whose end the agent does not know of. */
   async function setUpTwoServices() {
     const { hello, backendId, reported } = await setUpBackend("doc");
-    value(await hello.accountObject.createService({ name: "other" }, actor));
+    value(await hello.accountObject.createService({ name: "other" }, caller));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     const elsewhere = value(await other.connectBackend(connectParams(), caller));
@@ -300,7 +300,7 @@ describe("a cluster whose heartbeats stay away", () => {
   }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     await passTime(agent.stub(), 60_000);
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });

@@ -3,14 +3,14 @@ import { passTime } from "../../support/worker/clock.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
-import { actor, code, setUpPinned, value } from "../support/service.ts";
+import { caller, code, setUpPinned, value } from "../support/service.ts";
 
 /** A cluster that was deleted right after a heartbeat, registered again, and runs a backend of its own by now. */
 async function setUpAnew({ draining = false } = {}) {
   const hello = await setUpPinned();
   const before = agentOf(hello, "main", await registrationOf(hello));
   value(await before.beat([], "agent-1", { draining }));
-  value(await hello.accountObject.deleteCluster("main", actor));
+  value(await hello.accountObject.deleteCluster("main", caller));
   value(await register(hello, "main"));
   const { backendId, reported } = await startBackend(hello, "doc");
   return { hello, before, backendId, reported, agent: agentOf(hello, "main", await registrationOf(hello)) };
@@ -79,7 +79,7 @@ describe("a cluster that was deleted and registered again under its name", () =>
 test("a cluster that was deleted is forgotten with its agents", async ({ hello }) => {
   const agent = agentOf(hello, "main", await registrationOf(hello));
   value(await agent.beat([]));
-  value(await hello.accountObject.deleteCluster("main", actor));
+  value(await hello.accountObject.deleteCluster("main", caller));
   expect(await passTime(agent.stub(), 60_000)).toBe(true);
   expect(await agent.stub().observe(2)).toEqual({ health: "unknown", agents: [] });
   expect(await passTime(agent.stub(), 60_000)).toBe(false);

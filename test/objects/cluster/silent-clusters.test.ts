@@ -8,7 +8,7 @@ import { agentOf, breakTable, listed, notEnded, register } from "../support/agen
 import { startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, connectParams, digestNumber, value } from "../support/service.ts";
+import { caller, connectParams, digestNumber, value } from "../support/service.ts";
 
 const everything = { limit: 50 };
 
@@ -93,7 +93,7 @@ describe("a cluster that is lost", () => {
   test("is reported to every service, again to those that did not receive it, and to none after a heartbeat", async ({
     keyedBackend: { hello, reported },
   }) => {
-    value(await hello.accountObject.createService({ name: "other" }, actor));
+    value(await hello.accountObject.createService({ name: "other" }, caller));
     const other = serviceStub(env, hello.account, "other");
     value(await other.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));
     const { backendId } = value(await other.connectBackend(connectParams(), caller));

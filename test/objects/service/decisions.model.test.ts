@@ -4,7 +4,7 @@ import { expect, vi } from "vitest";
 import { evict } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, digestNumber, type Hello, setUp, value } from "../support/service.ts";
+import { caller, digestNumber, type Hello, setUp, value } from "../support/service.ts";
 
 const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
@@ -241,7 +241,7 @@ async function report(hello: Hello, model: Model, step: Extract<Step, { do: "rep
 async function terminate(hello: Hello, model: Model, step: Extract<Step, { do: "terminate" }>) {
   const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
   if (!backend) return;
-  const result = await hello.service().terminate(backend.id, step.hard, actor);
+  const result = await hello.service().terminate(backend.id, step.hard, caller);
   if (backend.state === "ended")
     expect(result).toMatchObject({ ok: false, error: { code: "backend_not_running" } });
   else {

@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import { evict } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, digestNumber, type Hello, value } from "../support/service.ts";
+import { caller, code, digestNumber, type Hello, value } from "../support/service.ts";
 
 async function pin(hello: Hello, environment: string | undefined, image: string, ifMatch?: number) {
   return hello
@@ -69,7 +69,7 @@ describe("deleting an environment", () => {
   }) => {
     expect(code(await hello.service().deleteEnvironment("default", caller))).toBe("environment_in_use");
     await addEnvironment(hello, "prod");
-    value(await hello.service().patch({ default_environment: "prod" }, actor));
+    value(await hello.service().patch({ default_environment: "prod" }, caller));
     const { backendId } = value(await hello.connect());
     expect(code(await hello.service().deleteEnvironment("prod", caller))).toBe("environment_in_use");
     await end(hello, backendId);
@@ -97,14 +97,14 @@ describe("a service that is deleted and created again", () => {
     value(await pin(hello, "default", "v1"));
     const before = value(await hello.connect({ key: "doc" }));
     const [old] = value(await hello.service().liveBackends());
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     expect(code(await hello.connect())).toBe("service_not_found");
     expect(code(await hello.service().describe())).toBe("service_not_found");
     await cluster.settledOf("backend.terminate", 1);
     value(await hello.report(before.backendId, old?.info.fencingToken ?? 0, "terminated"));
     await evict(hello.service());
 
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     expect(value(await hello.service().describe())).toMatchObject({
       lastSpawnedAt: null,
       lastImageDigest: null,
@@ -121,8 +121,8 @@ describe("a service that is deleted and created again", () => {
 
   test("does not hand out a key that a backend of its former life still holds", async ({ pinned: hello }) => {
     const before = value(await hello.connect({ key: "doc" }));
-    value(await hello.accountObject.deleteService("hello", actor));
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.deleteService("hello", caller));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     await hello.push(1, "latest");
     const waiting = hello.connect({ key: "doc" });
     value(await hello.report(before.backendId, 1, "terminated"));

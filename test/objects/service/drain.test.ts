@@ -76,9 +76,9 @@ describe("what is pending", () => {
     expect(wakeAt).toBe(wakeInMs === null ? null : clock.now + wakeInMs);
   });
 
-  test("is looked at a moment later where it is due and was not started", async () => {
+  test("is looked at again, where it is due and held back, when no attempt can be under way any more", async () => {
     const { clock, drain, pending } = stoppedDrain();
-    expect(drain.startDue([pending("held back", -5)], clock.now, () => {})).toBe(clock.now + 1);
+    expect(drain.startDue([pending("held back", -5)], clock.now, () => {})).toBe(clock.now + recoveryDelayMs);
   });
 });
 

@@ -6,7 +6,6 @@ import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import {
-  actor,
   caller,
   code,
   connectParams,
@@ -164,8 +163,7 @@ describe("a creation that is sent again", () => {
         hello.accountObject.createToken(
           { name: "ci", role: "deploy" },
           { id: crypto.randomUUID().slice(0, 12), secretHash: await hashSecret("x") },
-          actor,
-          idempotency,
+          { ...caller, idempotency },
         ),
     ],
     [
@@ -175,13 +173,12 @@ describe("a creation that is sent again", () => {
           { name: "second", webhook_url: "https://cluster.test/hook" },
           { id: "agentsecond0", secretHash: await hashSecret("x") },
           hello.signingSecret,
-          actor,
-          idempotency,
+          { ...caller, idempotency },
         ),
     ],
     [
       "of a service",
-      (hello, idempotency) => hello.accountObject.createService({ name: "new" }, actor, idempotency),
+      (hello, idempotency) => hello.accountObject.createService({ name: "new" }, { ...caller, idempotency }),
     ],
     [
       "of an environment",
@@ -223,13 +220,13 @@ describe("a creation that is sent again", () => {
     hello,
   }) => {
     const [first, second] = await Promise.all([
-      hello.accountObject.createService({ name: "new" }, actor, once),
-      hello.accountObject.createService({ name: "new" }, actor, once),
+      hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once }),
+      hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once }),
     ]);
     expect(value(first).name).toBe("new");
     expect(code(second)).toBe("idempotency_in_progress");
-    expect(value(await hello.accountObject.createService({ name: "new" }, actor, once))).toEqual(
-      value(first),
-    );
+    expect(
+      value(await hello.accountObject.createService({ name: "new" }, { ...caller, idempotency: once })),
+    ).toEqual(value(first));
   });
 });

@@ -16,7 +16,7 @@ async function setUpHolder() {
     ...hello,
     backendId,
     fencingToken,
-    terminate: async () => value(await hello.service().terminate(backendId, false, actor)),
+    terminate: async () => value(await hello.service().terminate(backendId, false, caller)),
   };
 }
 
@@ -163,7 +163,7 @@ describe("a key whose holder is ending", () => {
 
   test("is given to a new backend when Slipway itself takes the holder as ended", async ({ cluster }) => {
     const hello = await setUpHolder();
-    value(await hello.service().terminate(hello.backendId, true, actor));
+    value(await hello.service().terminate(hello.backendId, true, caller));
     await cluster.settledOf("backend.terminate", 1);
     const { answer } = await connectThatWaits(cluster, hello);
     value(await hello.service().clusterLost("main", await registrationOf(hello)));

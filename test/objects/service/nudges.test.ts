@@ -5,7 +5,7 @@ import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { followObject } from "../support/follow.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, type Hello, value } from "../support/service.ts";
+import { caller, type Hello, value } from "../support/service.ts";
 
 const soon = { timeout: 5_000, interval: 5 };
 const followService = (hello: Hello) => followObject<ServiceNudge>(hello.service(), "/follow/news");
@@ -17,7 +17,7 @@ describe("a follower of a service", () => {
     ["a push", (hello) => hello.push(2, "latest"), ["environments", "images"]],
     [
       "another default cluster",
-      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, actor),
+      (hello) => hello.accountObject.patchCluster("main", { ack: "async" }, caller),
       ["environments"],
     ],
     ["its removal", (hello) => hello.service().remove(), ["backends", "environments", "images"]],

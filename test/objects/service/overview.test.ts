@@ -25,7 +25,7 @@ async function setUpTwo() {
 describe("the overview of a service", () => {
   test("shows every environment as it is described, oldest first, and which is used by default", async () => {
     const hello = await setUpTwo();
-    value(await hello.service().patch({ default_environment: "prod" }, actor));
+    value(await hello.service().patch({ default_environment: "prod" }, caller));
     const { environments, defaultEnvironment } = await hello.overview();
     expect(defaultEnvironment).toBe("prod");
     expect(environments.map(({ name }) => name)).toEqual(["default", "prod"]);
@@ -105,7 +105,7 @@ describe("the overview of a service", () => {
 
   test("is not there for a service that was deleted", async () => {
     const hello = await setUpTwo();
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     expect(code(await hello.service().overview())).toBe("service_not_found");
   });
 });

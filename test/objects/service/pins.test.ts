@@ -229,10 +229,10 @@ describe("a service with several environments", () => {
 
   test("uses its default environment where it has been given one", async ({ pinned: hello }) => {
     await addEnvironment(hello, "prod");
-    value(await hello.service().patch({ default_environment: "prod" }, actor));
+    value(await hello.service().patch({ default_environment: "prod" }, caller));
     expect(value(await hello.connect()).environment).toBe("prod");
     expect(value(await pin(hello, undefined, "latest")).environment).toBe("prod");
-    expect(code(await hello.service().patch({ default_environment: "prdo" }, actor))).toBe(
+    expect(code(await hello.service().patch({ default_environment: "prdo" }, caller))).toBe(
       "environment_not_found",
     );
   });

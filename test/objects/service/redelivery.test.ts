@@ -6,7 +6,7 @@ import { passTime } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notEnded } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
+import { caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
 
 const down = () => new Response("down", { status: 500 });
 
@@ -96,7 +96,7 @@ describe("a spawn that was acknowledged, sent again", () => {
     cluster.script(() => promise.then(() => Response.json({})));
     const again = redeliver(id);
     await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(2));
-    value(await hello.service().terminate(backendId, true, actor));
+    value(await hello.service().terminate(backendId, true, caller));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
     resolve();
     value(await again);
@@ -105,7 +105,7 @@ describe("a spawn that was acknowledged, sent again", () => {
 
   test("is refused once its backend is ending, and after its end", async ({ cluster }) => {
     const { hello, redeliver, backendId, id } = await acknowledged(cluster);
-    value(await hello.service().terminate(backendId, false, actor));
+    value(await hello.service().terminate(backendId, false, caller));
     expect(code(await redeliver(id))).toBe("delivery_over");
     value(await hello.report(backendId, 1, "terminated"));
     const refused = await redeliver(id);
@@ -181,7 +181,7 @@ describe("a termination sent again", () => {
     const system = await ready(cluster);
     const { backendId } = value(await system.hello.connect());
     cluster.script(...answers);
-    value(await system.hello.service().terminate(backendId, false, actor));
+    value(await system.hello.service().terminate(backendId, false, caller));
     await cluster.settledOf("backend.terminate", 1);
     return { ...system, backendId, id: `${backendId}_terminate_soft` };
   }

@@ -5,7 +5,7 @@ import type { Service } from "../../../src/objects/service/service.ts";
 import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, connectParams, type Hello, value } from "../support/service.ts";
+import { caller, connectParams, type Hello, value } from "../support/service.ts";
 import { day, minute, totals } from "../support/usage.ts";
 
 function rows(hello: Hello): Promise<{ minute: number; environment: number; counts: string }[]> {
@@ -214,8 +214,8 @@ describe("what was counted is kept", () => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     value(await hello.connect());
-    value(await hello.accountObject.deleteService("hello", actor));
-    value(await hello.accountObject.createService({ name: "hello" }, actor));
+    value(await hello.accountObject.deleteService("hello", caller));
+    value(await hello.accountObject.createService({ name: "hello" }, caller));
     expect(await totals(hello)).toEqual({});
     await passTime(hello.service(), minute);
     expect(await totals(hello)).toEqual({});

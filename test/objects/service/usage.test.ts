@@ -4,7 +4,7 @@ import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
-import { actor, caller, code, connectParams, setUpPinned, value } from "../support/service.ts";
+import { caller, code, connectParams, setUpPinned, value } from "../support/service.ts";
 import { day, lastHour, minute, totals } from "../support/usage.ts";
 
 describe("what is counted", () => {
@@ -126,7 +126,7 @@ describe("a question for usage", () => {
   });
 
   test("to a service that does not exist is `service_not_found`", async ({ hello }) => {
-    value(await hello.accountObject.deleteService("hello", actor));
+    value(await hello.accountObject.deleteService("hello", caller));
     const to = Date.now();
     expect(code(await hello.service().usage({ from: to - minute, to, stepMs: minute }))).toBe(
       "service_not_found",

@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { describe, expect, vi } from "vitest";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import { caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
 
@@ -237,7 +237,7 @@ describe("the terminate webhook", () => {
   }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(500, 200);
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "terminating",
       termination_reason: "external",
@@ -253,7 +253,7 @@ describe("the terminate webhook", () => {
   test("that is answered with 404 ends the backend", async ({ pinned: hello, cluster }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     cluster.script(404);
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({ status: "terminated" }),
     );
@@ -265,8 +265,10 @@ describe("the terminate webhook", () => {
     const { promise, resolve } = Promise.withResolvers<Response>();
     cluster.script(() => promise);
     const { backendId } = value(await hello.connect());
-    value(await hello.service().terminate(backendId, true, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     expect(cluster.of("backend.terminate")).toHaveLength(0);
+    // Each time that the object woke to find it still held back would be a row written.
+    expect(await wakesIn(hello.service())).toBeGreaterThanOrEqual(1_000);
     resolve(Response.json({}));
     await cluster.settledOf("backend.terminate", 1);
   });
@@ -276,7 +278,7 @@ describe("the terminate webhook", () => {
     cluster,
   }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
-    value(await hello.service().terminate(backendId, false, { tokenId: "t", tokenName: "t" }));
+    value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     await cluster.settledOf("backend.terminate", 1);
     await passTime(hello.service(), 61_000);
     await cluster.settledOf("backend.terminate", 2);

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { clusterStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
-import { actor, type Hello, value } from "./service.ts";
+import { caller, type Hello, value } from "./service.ts";
 
 /** Registers another cluster beside `main`. */
 export async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {
@@ -11,7 +11,7 @@ export async function register(hello: Hello, name: string, webhook_url = "https:
     { name, webhook_url, backend_url_template: `https://{backend_id}.${name}.test` },
     { id: `agent${name}`.slice(0, 12).padEnd(12, "0"), secretHash: await hashSecret(name) },
     hello.signingSecret,
-    actor,
+    caller,
   );
 }
 

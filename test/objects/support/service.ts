@@ -48,10 +48,10 @@ export async function setUp({
       },
       { id: "agenttoken00", secretHash: await hashSecret("agent") },
       signingSecret,
-      actor,
+      caller,
     ),
   );
-  value(await accountObject.createService({ name: "hello" }, actor));
+  value(await accountObject.createService({ name: "hello" }, caller));
   const service = () => serviceStub(env, account, "hello");
   return {
     account,

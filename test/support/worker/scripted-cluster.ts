@@ -29,7 +29,7 @@ export interface ScriptedCluster {
   settledOf(type: WebhookMessage["type"], count: number): Promise<void>;
 }
 
-/** A cluster at `https://cluster.test` that answers as a test scripts it: outbound fetches run in the test's isolate. */
+/** A cluster at `https://cluster.test` that answers by its script: outbound fetches run in the test's isolate. */
 export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];
   const answered: WebhookMessage["type"][] = [];

@@ -18,10 +18,10 @@ export const v1LoginRoutes = [
     access: anyToken,
     answer: statusOk,
     summary: "Log out",
-    async handle({ env, identity, actor, params: { session_id }, forget }) {
+    async handle({ env, identity, caller, params: { session_id }, forget }) {
       const permitted = mayEndSession(identity, session_id);
       if (!permitted.ok) return permitted;
-      const ended = await accountStub(env, identity.account).deleteSession(session_id, actor);
+      const ended = await accountStub(env, identity.account).deleteSession(session_id, caller);
       if (!ended.ok) return ended;
       forget(identity.account, session_id);
       return ok({ status: "ok" } as const);

@@ -3,7 +3,7 @@ import { serviceStub } from "../../../objects/stubs.ts";
 import * as v1 from "../../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../../protocol/jamsocket/v2.ts";
 import { anyToken, publicAccess, tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
@@ -149,9 +149,9 @@ export const v1Routes = [
     access: tokenFor("spawn"),
     answer: v1.statusOk,
     summary: "Terminate a backend at once",
-    async handle({ env, backend, actor }) {
+    async handle({ env, backend, caller }) {
       const { account, service, id } = backend;
-      const terminated = await serviceStub(env, account, service).terminate(id, true, actor);
+      const terminated = await serviceStub(env, account, service).terminate(id, true, caller);
       return terminated.ok ? ok(statusOk) : terminated;
     },
   }),
@@ -163,10 +163,10 @@ export const v1Routes = [
     body: v1.terminateBackendsBody,
     answer: v1.terminateBackendsAnswer,
     summary: "Terminate the backends of a service",
-    async handle({ env, params, body, actor }) {
+    async handle({ env, params, body, caller }) {
       const before = body.before === undefined ? null : Date.parse(body.before);
-      const wish = { before, hard: body.hard, dryRun: body.dry_run };
-      const ended = await serviceStub(env, params.account, params.service).terminateAll(wish, actor);
+      const request = { before, hard: body.hard, dryRun: body.dry_run };
+      const ended = await serviceStub(env, params.account, params.service).terminateAll(request, caller);
       if (!ended.ok) return ended;
       const { matched, terminated, complete } = ended.value;
       return ok({ backend_count: matched, terminated_count: terminated, is_complete: complete });

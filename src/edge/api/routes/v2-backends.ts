@@ -7,7 +7,7 @@ import { statusOk as statusOkAnswer } from "../../../protocol/jamsocket/v1.ts";
 import * as v2 from "../../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { publicAccess, tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
 import { currentStatus, describeBackend, describeBackendTo } from "../../views/backend-views.ts";
@@ -155,9 +155,9 @@ export const v2BackendRoutes = [
     body: v2.terminateBody,
     answer: statusOkAnswer,
     summary: "Terminate a backend: softly, unless `hard` is true",
-    async handle({ env, backend, body, actor }) {
+    async handle({ env, backend, body, caller }) {
       const { account, service, id } = backend;
-      const terminated = await serviceStub(env, account, service).terminate(id, body.hard ?? false, actor);
+      const terminated = await serviceStub(env, account, service).terminate(id, body.hard ?? false, caller);
       return terminated.ok ? ok({ status: "ok" } as const) : terminated;
     },
   }),

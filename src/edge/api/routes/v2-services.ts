@@ -60,8 +60,8 @@ export const v2ServiceRoutes = [
     access: tokenFor("admin"),
     answer: statusOkAnswer,
     summary: "Delete a service",
-    async handle({ env, params, actor }) {
-      const deleted = await accountStub(env, params.account).deleteService(params.service, actor);
+    async handle({ env, params, caller }) {
+      const deleted = await accountStub(env, params.account).deleteService(params.service, caller);
       return deleted.ok ? ok(statusOk) : deleted;
     },
   }),

@@ -39,10 +39,12 @@ export const v3AccountRoutes = [
     status: 201,
     idempotent: true,
     summary: "Create an access token",
-    async handle({ env, params: { account }, body, actor, idempotency }) {
-      const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
+    async handle({ env, params: { account }, body, caller }) {
+      const { id, secret, secretHash } = await newAccessSecret(
+        secretSource(env, account, caller.idempotency),
+      );
       const stored = { id, secretHash };
-      const created = await accountStub(env, account).createToken(body, stored, actor, idempotency);
+      const created = await accountStub(env, account).createToken(body, stored, caller);
       if (!created.ok) return created;
       const secretToken = formatAccessToken({ account, id: created.value.id, secret });
       return ok({ ...created.value, secret_token: secretToken });
@@ -68,8 +70,8 @@ export const v3AccountRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Revoke an access token",
-    async handle({ env, params: { account, token_id }, actor, forget }) {
-      const revoked = await accountStub(env, account).deleteToken(token_id, actor);
+    async handle({ env, params: { account, token_id }, caller, forget }) {
+      const revoked = await accountStub(env, account).deleteToken(token_id, caller);
       if (revoked.ok) forget(account, token_id);
       return revoked;
     },

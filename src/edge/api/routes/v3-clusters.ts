@@ -19,15 +19,14 @@ export const v3ClusterRoutes = [
     status: 201,
     idempotent: true,
     summary: "Register a cluster",
-    async handle({ env, params: { account }, body, actor, idempotency }) {
-      const source = secretSource(env, account, idempotency);
+    async handle({ env, params: { account }, body, caller }) {
+      const source = secretSource(env, account, caller.idempotency);
       const [agent, signingSecret] = await Promise.all([newAgentSecret(source), newSigningSecret(source)]);
       const created = await accountStub(env, account).createCluster(
         body,
         { id: agent.id, secretHash: agent.secretHash },
         signingSecret,
-        actor,
-        idempotency,
+        caller,
       );
       if (!created.ok) return created;
       const agentToken = formatAccessToken({ account, id: agent.id, secret: agent.secret });
@@ -64,8 +63,8 @@ export const v3ClusterRoutes = [
     body: clusters.patchClusterBody,
     answer: clusters.cluster,
     summary: "Change a cluster",
-    handle: ({ env, params, body, actor }) =>
-      accountStub(env, params.account).patchCluster(params.cluster, body, actor),
+    handle: ({ env, params, body, caller }) =>
+      accountStub(env, params.account).patchCluster(params.cluster, body, caller),
   }),
   defineRoute({
     method: "DELETE",
@@ -74,7 +73,8 @@ export const v3ClusterRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Take a cluster out of the account",
-    handle: ({ env, params, actor }) => accountStub(env, params.account).deleteCluster(params.cluster, actor),
+    handle: ({ env, params, caller }) =>
+      accountStub(env, params.account).deleteCluster(params.cluster, caller),
   }),
   defineRoute({
     method: "POST",
@@ -86,9 +86,9 @@ export const v3ClusterRoutes = [
     idempotent: true,
     summary:
       "Add a signing secret: it and the newest one before it sign for 24 hours, an older one stops at once",
-    async handle({ env, params: { account, cluster }, actor, idempotency }) {
-      const secret = await newSigningSecret(secretSource(env, account, idempotency));
-      const rotated = await accountStub(env, account).rotateSecret(cluster, secret, actor, idempotency);
+    async handle({ env, params: { account, cluster }, caller }) {
+      const secret = await newSigningSecret(secretSource(env, account, caller.idempotency));
+      const rotated = await accountStub(env, account).rotateSecret(cluster, secret, caller);
       return rotated.ok ? ok({ ...rotated.value, signing_secret: secret }) : rotated;
     },
   }),

@@ -4,7 +4,7 @@ import { backendList, backendQuery } from "../../../protocol/v3/backends.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { serviceView } from "../../views/service-views.ts";
 import { nextCursor } from "../next-cursor.ts";
@@ -21,9 +21,9 @@ export const v3ServiceRoutes = [
     status: 201,
     idempotent: true,
     summary: "Create a service, with the environment `default`",
-    async handle({ env, request, params, body, actor, idempotency }) {
+    async handle({ env, request, params, body, caller }) {
       const account = accountStub(env, params.account);
-      const created = await account.createService(definedFields(body), actor, idempotency);
+      const created = await account.createService(definedFields(body), caller);
       return created.ok ? ok(serviceView(created.value, registryHostOf(env, request))) : created;
     },
   }),
@@ -60,8 +60,8 @@ export const v3ServiceRoutes = [
     body: services.patchServiceBody,
     answer: services.service,
     summary: "Change a service's default environment",
-    async handle({ env, request, params, body, actor }) {
-      const patched = await serviceStub(env, params.account, params.service).patch(body, actor);
+    async handle({ env, request, params, body, caller }) {
+      const patched = await serviceStub(env, params.account, params.service).patch(body, caller);
       return patched.ok ? ok(serviceView(patched.value, registryHostOf(env, request))) : patched;
     },
   }),
@@ -72,7 +72,8 @@ export const v3ServiceRoutes = [
     access: tokenFor("admin"),
     status: 204,
     summary: "Delete a service and end its backends",
-    handle: ({ env, params, actor }) => accountStub(env, params.account).deleteService(params.service, actor),
+    handle: ({ env, params, caller }) =>
+      accountStub(env, params.account).deleteService(params.service, caller),
   }),
   defineRoute({
     method: "GET",

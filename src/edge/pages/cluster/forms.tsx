@@ -17,7 +17,7 @@ type Fields = Record<string, string>;
 
 const accountOf = ({ env, visitor }: ClusterCall) => accountStub(env, visitor.identity.account);
 
-/** A delivery that failed is answered with its outcome, and the status of a gateway. */
+/** A failed delivery is answered with its outcome, under the status of a failed gateway. */
 function notDelivered(what: string, outcome: { status: number | null; duration_ms: number; error: string }) {
   const code = outcome.status === null ? "cluster_unavailable" : "cluster_bad_answer";
   return fail(code, `${what} was not delivered: ${answerText(outcome)}; ${outcome.error}`);
@@ -51,7 +51,7 @@ async function redeliver(call: ClusterCall, fields: Fields): Promise<Result<Subm
 
 async function makeDefault(call: ClusterCall): Promise<Result<Submitted>> {
   const { cluster } = call.params;
-  const patched = await accountOf(call).patchCluster(cluster, { default: true }, call.visitor.actor);
+  const patched = await accountOf(call).patchCluster(cluster, { default: true }, call.visitor.caller);
   return patched.ok ? ok({ done: `${cluster} is the account's default cluster now.` }) : patched;
 }
 
@@ -61,12 +61,10 @@ async function rotate(call: ClusterCall, fields: Fields): Promise<Result<Submitt
   if (!idempotency.ok) return idempotency;
   const source = secretSource(env, visitor.identity.account, idempotency.value);
   const secret = await newSigningSecret(source);
-  const rotated = await accountOf(call).rotateSecret(
-    params.cluster,
-    secret,
-    visitor.actor,
-    idempotency.value,
-  );
+  const rotated = await accountOf(call).rotateSecret(params.cluster, secret, {
+    ...visitor.caller,
+    idempotency: idempotency.value,
+  });
   if (!rotated.ok) return rotated;
   return ok({ once: rotatedView(params.cluster, secret, rotated.value.previous_valid_until) });
 }
@@ -97,11 +95,11 @@ function rotatedView(cluster: string, secret: string, previousUntil: string): Vi
 
 async function remove(call: ClusterCall): Promise<Result<Submitted>> {
   const { cluster } = call.params;
-  const deleted = await accountOf(call).deleteCluster(cluster, call.visitor.actor);
+  const deleted = await accountOf(call).deleteCluster(cluster, call.visitor.caller);
   return deleted.ok ? ok({ done: `Cluster ${cluster} is deleted.`, path: pathOf.clusters() }) : deleted;
 }
 
-/** What can be done with a cluster, by the buttons of its page. */
+/** The forms of a cluster's page. */
 export const clusterForms = {
   ping: { action: "admin", submit: ping },
   redeliver: { action: "admin", submit: redeliver },

@@ -4,7 +4,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { createTokenBody, type Token } from "../../../protocol/v3/accounts.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
@@ -15,7 +15,7 @@ import type { View } from "../frame/view.ts";
 
 const emptyAsUndefined = (text: unknown) => (text === "" ? undefined : text);
 
-/** A form's fields as the API's body has them. */
+/** Maps a form's fields to the API's body. */
 const createFields = z
   .object({
     name: z.string(),
@@ -51,8 +51,7 @@ async function createToken(
   const created = await accountStub(env, account).createToken(
     body.value,
     { id, secretHash },
-    visitor.actor,
-    attempt.value,
+    { ...visitor.caller, idempotency: attempt.value },
   );
   if (!created.ok) return created;
   return ok({
@@ -60,7 +59,7 @@ async function createToken(
   });
 }
 
-/** The secret, which is nowhere kept and shown this once. */
+/** The secret, which is not stored and shown this once. */
 function secretView(token: Token, secretToken: string): View {
   return {
     title: "Token created",
@@ -90,7 +89,8 @@ async function revokeToken(
 ): Promise<Result<Submitted>> {
   const read = parseInput(revokeFields, fields, "bad form");
   if (!read.ok) return read;
-  const revoked = await accountStub(env, visitor.identity.account).deleteToken(read.value.id, visitor.actor);
+  const { identity, caller } = visitor;
+  const revoked = await accountStub(env, identity.account).deleteToken(read.value.id, caller);
   if (!revoked.ok) return revoked;
   forget(read.value.id);
   return ok({ done: `Token ${read.value.id} is revoked; it stops working within 10 seconds.` });

@@ -14,12 +14,12 @@ import type { PageCall, Visitor } from "../frame/page-call.ts";
 
 const sessionsShown = 50;
 
-/** The logins that are live, newest first. */
+/** The live sessions, newest first. */
 export function sessionsOf(env: Env, { identity }: Visitor): Promise<Result<ListPage<Session>>> {
   return accountStub(env, identity.account).listSessions({ limit: sessionsShown });
 }
 
-/** Who is logged in where, with a button that ends each. */
+/** The account's sessions, each with a button that ends it. */
 export function Sessions({
   listed,
   visitor,
@@ -86,7 +86,7 @@ async function endSession(
   const read = parseInput(endFields, fields, "bad form");
   if (!read.ok) return read;
   const { account } = visitor.identity;
-  const ended = await accountStub(env, account).deleteSession(read.value.id, visitor.actor);
+  const ended = await accountStub(env, account).deleteSession(read.value.id, visitor.caller);
   if (!ended.ok) return ended;
   forget(read.value.id);
   return ok({ done: "The session has ended; it stops working within 10 seconds." });

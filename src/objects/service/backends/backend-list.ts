@@ -4,6 +4,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
+import { matchesQuery } from "../../backend-query.ts";
 import type { BackendInfo, BackendWithStatus } from "../../contract.ts";
 import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
@@ -11,21 +12,6 @@ import { backendsStub } from "../../stubs.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { statusEntry } from "./lifecycle.ts";
-
-/** Whether a backend matches the query of a list, and its caller may see it. */
-export function matches(
-  query: BackendQuery,
-  { info, status }: BackendWithStatus,
-  allowedEnvironments: readonly string[] | undefined,
-): boolean {
-  return (
-    (allowedEnvironments === undefined || allowedEnvironments.includes(info.environment)) &&
-    (query.environment === undefined || info.environment === query.environment) &&
-    (query.digest === undefined || info.digest === query.digest) &&
-    (query.key === undefined || info.key === query.key) &&
-    (query.status === undefined ? status.status !== "terminated" : status.status === query.status)
-  );
-}
 
 /** The live backends of a service but for some that are not to be shown. */
 export function liveBackends(
@@ -63,7 +49,8 @@ export async function pageOfBackends(
   if (!start.ok) return start;
   const found = (await candidates(start.value))
     .filter(
-      (backend) => backend.info.fencingToken < start.value && matches(query, backend, allowedEnvironments),
+      (backend) =>
+        backend.info.fencingToken < start.value && matchesQuery(query, backend, allowedEnvironments),
     )
     .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
   return ok(

@@ -12,7 +12,7 @@ import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
 
 /*
- * The steps of a backend's end as the Service object takes them. Each is to be run inside a transaction; the webhooks
+ * The steps of a backend's end as the Service object takes them. Each runs inside a transaction; the webhooks
  * and the notifications of shards that follow from it lie in the rows.
  */
 

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { BackendRecord } from "../../contract.ts";
-import type { FailureLog } from "../../failure-log.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { coarseHistory } from "./lifecycle.ts";

@@ -28,9 +28,9 @@ export type Decided =
   | { step: "wait"; backendId: string };
 
 /**
- * Decides a connect and records the decision. To be run inside a transaction, with nothing awaited in it. The
- * request's idempotency key is recorded with the decision, so that a retry after a crash finds the backend that was
- * decided instead of starting another.
+ * Decides a connect and records the decision, inside a transaction, with nothing awaited in it. The request's
+ * idempotency key is recorded with the decision, so that a retry after a crash finds the backend that was decided
+ * instead of starting another.
  * @param random `connectRandomBytes` bytes
  */
 export function decide(
@@ -86,20 +86,20 @@ function spawn(
 ): Extract<Decided, { step: "spawned" }> {
   const fencingToken = state.nextFencingToken();
   const record = state.image(image.digest);
-  const wanted = params.spawn ?? {};
-  const lifetime = wanted.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
+  const requested = params.spawn ?? {};
+  const lifetime = requested.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
   const spec: BackendSpec = {
     repository: repositoryOf(record ?? { repository: null }, service, caller.registryHost),
     tag: image.tag,
     pin: { image: pinText(environment.pin), revision: environment.revision },
-    env: wanted.env ?? {},
+    env: requested.env ?? {},
     startupTimeoutSeconds: environment.settings.startup_timeout_seconds,
-    maxIdleSeconds: wanted.maxIdleSeconds ?? environment.settings.max_idle_seconds,
+    maxIdleSeconds: requested.maxIdleSeconds ?? environment.settings.max_idle_seconds,
     ...(lifetime === undefined ? {} : { lifetimeLimitSeconds: lifetime }),
-    ...(wanted.resources === undefined ? {} : { resources: wanted.resources }),
-    ...(wanted.mount === undefined ? {} : { mount: wanted.mount }),
-    ...(wanted.port === undefined ? {} : { port: wanted.port }),
-    requireBearerToken: wanted.requireBearerToken ?? false,
+    ...(requested.resources === undefined ? {} : { resources: requested.resources }),
+    ...(requested.mount === undefined ? {} : { mount: requested.mount }),
+    ...(requested.port === undefined ? {} : { port: requested.port }),
+    requireBearerToken: requested.requireBearerToken ?? false,
     secretToken: secretTokenFrom(random),
   };
   const template = state.cluster(cluster)?.backendUrlTemplate ?? null;

@@ -10,7 +10,7 @@ interface Ports {
   alarm: Alarm;
 }
 
-/** Counts a connect that started a backend or got a live one. To be called after the decision is committed. */
+/** Counts a connect that started a backend or got a live one, once the decision is committed. */
 export function countConnect(
   { state, alarm }: Ports,
   event: "spawned" | "reused",

@@ -2,7 +2,7 @@
 export class Waiters {
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** To be called when a backend has ended. */
+  /** Wakes those who wait for a backend that has ended. */
   ended(backendId: string): void {
     for (const wake of this.#waiting.get(backendId) ?? []) wake();
   }

@@ -7,8 +7,8 @@ import {
 } from "../../../domain/limits.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { ClusterConfig, DeliveryLogRpc, LoggedAttempt } from "../../contract.ts";
-import type { FailureLog } from "../../failure-log.ts";
-import type { OutgoingWebhook } from "../../webhook-sender.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
+import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
 import type { ServiceState } from "../state.ts";
 
 export interface AttemptLogPorts {

@@ -5,7 +5,7 @@ import {
 } from "../../../domain/deliveries/delivery.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import type { ClusterConfig } from "../../contract.ts";
-import type { OutgoingWebhook } from "../../webhook-sender.ts";
+import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
 import type { BackendRow, DeliveryRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { Drain, type Pending } from "./drain.ts";

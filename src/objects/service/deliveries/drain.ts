@@ -43,6 +43,8 @@ export class Drain<Outcome> {
 
   /**
    * Starts an attempt at each that is due.
+   * @param start may hold an item back behind an attempt that is under way elsewhere, if the end of that attempt has this
+   *   called again
    * @returns when to look again, null where nothing is pending
    */
   startDue<Item extends Pending>(
@@ -56,9 +58,10 @@ export class Drain<Outcome> {
     }
     return earliest(
       pending.map(({ id, next_attempt_at: at }) => {
-        // Should the attempt be lost with this process, it is made again once nobody waits for it any more.
-        if (this.isUnderWay(id)) return now + recoveryDelayMs;
-        return at === null ? null : Math.max(at, now + 1);
+        // Should the attempt be lost with this process, it is made again once nobody waits for it any more; what was held
+        // back behind a lost one is started then.
+        if (this.isUnderWay(id) || (at !== null && at <= now)) return now + recoveryDelayMs;
+        return at;
       }),
     );
   }

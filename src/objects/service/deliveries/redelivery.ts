@@ -8,9 +8,9 @@ import {
 import { redeliveryWaitMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
-import { inTime } from "../../cluster/in-time.ts";
 import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
-import { unreached } from "../../unreached.ts";
+import { inTime } from "../../failures/in-time.ts";
+import { unreached } from "../../failures/unreached.ts";
 import { enqueueTermination } from "../backends/lifecycle.ts";
 import { enqueuePinned } from "../pins/announce.ts";
 import type { DeliveryRow } from "../sql/service.sql.ts";

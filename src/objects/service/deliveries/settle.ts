@@ -13,7 +13,7 @@ import type { ServiceState } from "../state.ts";
 import { answeredUrl } from "./webhooks.ts";
 
 /*
- * What becomes of an attempt. Each function is to be run inside a transaction, with the attempt's verdict; `now` is in
+ * What becomes of an attempt. Each function runs inside a transaction, with the attempt's verdict; `now` is in
  * milliseconds since the epoch, `random` gives numbers in [0, 1).
  */
 

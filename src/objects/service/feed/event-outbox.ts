@@ -4,13 +4,13 @@ import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
 import { type EventParams, newEvent } from "../../events.ts";
-import type { FailureLog } from "../../failure-log.ts";
+import type { FailureLog } from "../../failures/failure-log.ts";
 import type { Statements } from "../sql/statements.ts";
 import type { ServiceState } from "../state.ts";
 
 /**
- * Records what was done in a service. To be called inside the transaction of the change itself; it is sent to the
- * account after the commit.
+ * Records what was done in a service, inside the transaction of the change itself; it is sent to the account after the
+ * commit.
  * @param now milliseconds since the epoch
  */
 export function recordEvent(
@@ -45,7 +45,7 @@ export class EventOutbox {
     this.#send = send;
   }
 
-  /** To be called at every write of an event, also one that is taken back: it looks after the transaction. */
+  /** Call at every write of an event, also one that is rolled back: it looks after the transaction. */
   changed(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

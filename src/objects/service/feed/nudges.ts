@@ -21,7 +21,7 @@ export class Nudges {
     this.#everyMs = everyMs;
   }
 
-  /** To be called when something visible was written, inside the transaction or after it. */
+  /** Call when something visible was written, inside the transaction or after it. */
   changed(parts: readonly ServicePart[]): void {
     if (!this.#followers.isFollowed(nudgesFollowed)) return;
     for (const part of parts) this.#pending.add(part);

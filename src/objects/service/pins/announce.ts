@@ -6,8 +6,8 @@ import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
 
 /**
- * Runs a change of pins or images and queues an `image.pinned` for each environment that resolves to another
- * digest after it. To be run inside the change's transaction.
+ * Runs a change of pins or images, inside its transaction, and queues an `image.pinned` for each environment that
+ * resolves to another digest after it.
  */
 export function announcingPins<T>(
   state: ServiceState,

@@ -1,0 +1,78 @@
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
+import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
+import type { Actor, Identity, NewSecret } from "../../contract.ts";
+import type { AccountSql } from "../account.sql.ts";
+import { recordEvent } from "../events/events.ts";
+import { identityOf, sessionIdentity, tokenView } from "./views.ts";
+
+/** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */
+export function authenticate(sql: AccountSql, id: string, secretHash: string, now: number): Result<Identity> {
+  const account = sql.account();
+  const token = sql.token(id);
+  const session = token ? undefined : sql.session(id);
+  const row = session ? sql.token(session.token_id) : token;
+  if (!account || !row || !constantTimeEqual((session ?? row).secret_hash, secretHash)) {
+    return fail("unauthorized", "the access token is not valid");
+  }
+  if ([row, session].some((one) => typeof one?.expires_at === "number" && one.expires_at <= now)) {
+    return fail("unauthorized", "the access token has expired");
+  }
+  const cluster = row.cluster === null ? undefined : sql.cluster(row.cluster);
+  const identity = identityOf(account.name, row, cluster);
+  return ok(session ? sessionIdentity(identity, session) : identity);
+}
+
+export function addToken(
+  sql: AccountSql,
+  token: Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string },
+  secret: NewSecret,
+  now: number,
+): Token {
+  const row = {
+    id: secret.id,
+    secret_hash: secret.secretHash,
+    name: token.name,
+    role: token.role,
+    service: token.service ?? null,
+    environments: token.environments === undefined ? null : JSON.stringify(token.environments),
+    cluster: token.cluster ?? null,
+    created_at: now,
+    expires_at: token.expires_in_seconds === undefined ? null : now + token.expires_in_seconds * 1000,
+  };
+  sql.insertToken(row);
+  return tokenView({ seq: 0, ...row });
+}
+
+/** Adds a token that was requested, which is an event. @param actor null: the deployment's root token */
+export function createToken(
+  sql: AccountSql,
+  token: CreateTokenBody,
+  secret: NewSecret,
+  actor: Actor | null,
+  now: number,
+): Token {
+  const details = { token_id: secret.id, token_name: token.name, role: token.role };
+  recordEvent(sql, { type: "token.created", actor, details }, now);
+  return addToken(sql, token, secret, now);
+}
+
+/** Revokes a token and what was made from it, unless nobody could administer the account after it. */
+export function deleteToken(sql: AccountSql, id: string, actor: Actor, now: number): Result<null> {
+  const token = sql.token(id);
+  if (!token) return fail("token_not_found", `token \`${id}\` not found`);
+  if (token.role === "agent") {
+    return fail("bad_request", `token \`${id}\` belongs to cluster \`${token.cluster}\` and goes with it`);
+  }
+  const lasting = sql.lastingAdmins();
+  if (lasting.length === 1 && lasting[0]?.id === id) {
+    return fail(
+      "last_admin_token",
+      "this is the account's last lasting admin token; create another one first",
+    );
+  }
+  sql.deleteToken(id);
+  sql.deleteAllOfToken(id);
+  recordEvent(sql, { type: "token.revoked", actor, details: { token_id: id, token_name: token.name } }, now);
+  return ok(null);
+}

@@ -1,0 +1,141 @@
+import { type EventFilter, eventIdPattern } from "../../../domain/events.ts";
+import {
+  eventsKeptMax,
+  eventsKeptMs,
+  eventsReplayedMax,
+  eventsTrimDelayMs,
+  eventsTrimmedAtOnce,
+} from "../../../domain/limits.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { AccountEvent } from "../../../protocol/v3/events.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { Alarm } from "../../alarm.ts";
+import type { Database } from "../../database.ts";
+import { type EventParams, newEvent } from "../../events.ts";
+import { type Followers, sendToSocket } from "../../followers.ts";
+import { toPage } from "../../page.ts";
+import type { EventRow, EventsSql } from "./events.sql.ts";
+
+type Writing = Pick<EventsSql, "insertEvent">;
+
+/**
+ * Records what was done, inside the transaction of the change itself; followers are notified after the commit.
+ * @param now milliseconds since the epoch
+ */
+export function recordEvent(sql: Writing, event: EventParams, now: number): void {
+  addEvent(sql, newEvent(event, now));
+}
+
+/** Records events that another object made. One that is recorded already is left as it is. */
+export function recordEvents(sql: Writing, events: readonly AccountEvent[]): Result<null> {
+  for (const event of events) addEvent(sql, event);
+  return ok(null);
+}
+
+function addEvent(sql: Writing, event: AccountEvent): void {
+  sql.insertEvent({
+    id: event.id,
+    at: Date.parse(event.time),
+    type: event.type,
+    service: event.service ?? null,
+    environment: event.environment ?? null,
+    cluster: event.cluster ?? null,
+    event: JSON.stringify(event),
+  });
+}
+
+/** A page of events, newest first. Its cursor is the id of the last one shown. */
+export function listEvents(
+  sql: EventsSql,
+  { limit, cursor, ...filter }: ListQuery & EventFilter,
+): Result<Page<AccountEvent>> {
+  if (cursor !== undefined && !eventIdPattern.test(cursor)) {
+    return fail("bad_request", "`cursor` is not one that a list gave");
+  }
+  const rows = sql.eventsBefore(cursor ?? afterEveryId, limit + 1, filter);
+  return ok(toPage(rows, limit, ({ id }) => id, eventOf));
+}
+
+const afterEveryId = "~";
+
+function eventOf(row: EventRow): AccountEvent {
+  return JSON.parse(row.event);
+}
+
+const followed = "events";
+const sentAtOnce = 200;
+
+/** What becomes of events once they are recorded: followers are sent them, and when they are old they go. */
+export class EventFeed {
+  readonly #db: Database;
+  readonly #sql: EventsSql;
+  readonly #followers: Followers;
+  readonly #alarm: Alarm;
+  /** Up to where in the order of recording followers were sent them. */
+  #sentSeq: number;
+  #isScheduled = false;
+
+  constructor({ db, sql }: { db: Database; sql: EventsSql }, followers: Followers, alarm: Alarm) {
+    this.#db = db;
+    this.#sql = sql;
+    this.#followers = followers;
+    this.#alarm = alarm;
+    this.#sentSeq = db.ready ? sql.lastEventSeq() : 0;
+  }
+
+  /** Call at every write of an event, also one that is rolled back: it looks after the transaction. */
+  changed(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      if (this.#db.ready) this.#committed(Date.now());
+    });
+  }
+
+  /**
+   * Answers a request to follow, `?after=<event id>&filter=<JSON: EventFilter>`: what was recorded after that event and
+   * passes the filter, then all that is recorded. Where too much was recorded the socket is closed early: the follower
+   * is to come again. 404 where there is no account, 503 where there is no place.
+   */
+  follow(request: Request): Response {
+    if (!this.#db.ready) return new Response(null, { status: 404 });
+    const query = new URL(request.url).searchParams;
+    const after = query.get("after");
+    const filter: EventFilter = JSON.parse(query.get("filter") ?? "{}");
+    return this.#followers.answer(followed, (socket) => {
+      if (after === null) return;
+      const seq = this.#sql.eventSeq(after);
+      const rows = this.#sql.eventsRecordedAfter(seq, eventsReplayedMax + 1, filter);
+      const replayed = rows.slice(0, eventsReplayedMax).map(eventOf);
+      sendToSocket(socket, replayed, rows.length > replayed.length ? "there is more" : undefined);
+    });
+  }
+
+  /** Deletes a batch of what is too old or too much: the alarm's work. @param now milliseconds since the epoch */
+  trim(now: number): void {
+    if (!this.#db.ready) return;
+    this.#sql.trimEvents(now - eventsKeptMs, eventsKeptMax, eventsTrimmedAtOnce);
+    this.#sentSeq = this.#sql.lastEventSeq();
+    this.#alarm.noLaterThan(this.#trimDueAt(now, 0));
+  }
+
+  #committed(now: number): void {
+    if (this.#followers.isFollowed(followed)) {
+      for (;;) {
+        const rows = this.#sql.eventsRecordedAfter(this.#sentSeq, sentAtOnce, {});
+        this.#sentSeq = rows.at(-1)?.seq ?? this.#sentSeq;
+        this.#followers.send(followed, rows.map(eventOf));
+        if (rows.length < sentAtOnce) break;
+      }
+    } else this.#sentSeq = this.#sql.lastEventSeq();
+    this.#alarm.noLaterThan(this.#trimDueAt(now, eventsTrimDelayMs));
+  }
+
+  /** When something has to go: not at once when one more is too many, so that not every event deletes another. */
+  #trimDueAt(now: number, delayMs: number): number | null {
+    const kept = this.#sql.eventsKept();
+    if (!kept) return null;
+    return kept.count > eventsKeptMax ? now + delayMs : kept.at + eventsKeptMs;
+  }
+}

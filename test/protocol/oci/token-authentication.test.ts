@@ -1,0 +1,84 @@
+import { SignJWT } from "jose";
+import { describe, expect, test } from "vitest";
+import {
+  bearerChallenge,
+  grantRegistryToken,
+  parseScopes,
+  type RegistryClaims,
+  verifyRegistryToken,
+} from "../../../src/protocol/oci/token-authentication.ts";
+import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
+import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
+
+const now = Date.parse("2030-01-01T00:00:00Z");
+const keys = await makeSigningKeys();
+const signer = await importSigningKey(keys);
+const jwks = publicJwks(keys);
+const claims: RegistryClaims = {
+  sub: "acme",
+  role: "deploy",
+  service: "hello",
+  access: [{ type: "repository", name: "acme/hello", actions: ["pull", "push"] }],
+};
+
+describe("a registry token", () => {
+  test("says what it was granted, until it ends", async () => {
+    const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
+    expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
+    expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
+  });
+
+  test("of another deployment is none", async () => {
+    const { token } = await grantRegistryToken(signer, "https://api.test", claims, now);
+    expect(await verifyRegistryToken(token, publicJwks(await makeSigningKeys()), now)).toBeNull();
+  });
+
+  test.each([
+    ["for another audience", "acme/main", { ...claims }],
+    ["without a grant", "registry", { role: "deploy" }],
+    ["with a role that there is not", "registry", { ...claims, role: "root" }],
+  ])("%s is none", async (_, audience, payload) => {
+    const token = await new SignJWT(payload)
+      .setProtectedHeader({ alg: "EdDSA", kid: signer.kid })
+      .setIssuer("https://api.test")
+      .setAudience(audience)
+      .setSubject("acme")
+      .setIssuedAt(now / 1000)
+      .setExpirationTime(now / 1000 + 60)
+      .sign(signer.key);
+    expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
+  });
+
+  test.each(["", "a.b.c", "nonsense"])("that is none is refused: `%s`", async (token) => {
+    expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
+  });
+});
+
+describe("scopes", () => {
+  test.each([
+    ["repository:acme/hello:pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
+    ["repository:acme/hello:push,pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
+    ["repository:acme/hello:*", [{ name: "acme/hello", actions: ["pull", "push", "delete"] }]],
+    ["repository(plugin):acme/hello:pull", [{ name: "acme/hello", actions: ["pull"] }]],
+    ["repository:acme/hello:fly", [{ name: "acme/hello", actions: [] }]],
+    ["registry:catalog:*", []],
+    ["repository:acme/hello", []],
+    ["", []],
+  ])("`%s`", (text, expected) => {
+    expect(parseScopes([text])).toEqual(expected);
+  });
+});
+
+test("the challenge names the token endpoint, the service and the scope", () => {
+  expect(bearerChallenge("https://api.test", "api.test")).toBe(
+    'Bearer realm="https://api.test/v2/token",service="api.test"',
+  );
+  const wanted = {
+    repository: "acme/hello",
+    actions: ["pull", "push"],
+    error: "insufficient_scope",
+  } as const;
+  expect(bearerChallenge("https://api.test", "api.test", wanted)).toBe(
+    'Bearer realm="https://api.test/v2/token",service="api.test",scope="repository:acme/hello:pull,push",error="insufficient_scope"',
+  );
+});
