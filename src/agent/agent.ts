@@ -2,7 +2,7 @@ import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
 import { type Journal, openJournal } from "./backends/journal.ts";
 import { type AgentClock, agentClock } from "./clock.ts";
-import { bootId, sinceBootMs } from "./control-plane/boot-clock.ts";
+import { bootId } from "./control-plane/boot-id.ts";
 import { slipwayClient } from "./control-plane/client.ts";
 import { startHeartbeat } from "./control-plane/heartbeat.ts";
 import { ClusterLease, LeaseGuard, leaseAfterRestart } from "./control-plane/lease.ts";
@@ -55,17 +55,17 @@ export interface Agent {
   url: string;
   /**
    * Refuses spawns from now on and stops. `end`, the default, ends every backend, softly at first, and delivers what it
-   * can of the reports; `keep` leaves backends and reports to the next start over this state. Resolves when nothing of
-   * the agent is left. The first call decides.
+   * can of the reports; `keep` leaves backends and reports to the next start over this state. Resolves when the agent
+   * has stopped. The first call decides.
    */
   close(options?: { backends: "end" | "keep" }): Promise<void>;
 }
 
 /**
  * Starts a cluster's agent: it serves the cluster's webhook, runs backends, reports on them and proxies
- * connections to them. What an earlier start over the same state has left is taken over first. Rejects, with everything
- * left as it was, for unusable options, a journal that it cannot use, a runtime that cannot list what it has, or an
- * address that it cannot listen on.
+ * connections to them. First adopts the backends of an earlier start over the same state. Rejects, without any change,
+ * for invalid options, an unusable journal, a runtime that cannot list its backends, or an address that it cannot
+ * listen on.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { apiUrl, agentToken, cluster, runtime, log } = options;
@@ -80,7 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
   const reporter = statusReporter({ client, clock, log });
-  const lease = clusterLease(journal, log);
+  const lease = clusterLease(journal, clock, log);
   const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
   const leaseGuard = new LeaseGuard({ lease, fence: () => backends.fence(), log });
   const keys = verificationKeys({ apiUrl, clock, log });
@@ -123,7 +123,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       backends: backends.list(),
       ...(backends.draining ? { draining: true } : {}),
     }),
-    now: sinceBootMs,
+    now: clock.sinceBootMs,
     onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
       leaseGuard.renew({ sentAtMs, forMs: lease_seconds * 1000 });
       if (terminate.length === 0) return;
@@ -141,7 +141,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       heartbeat.beatNow();
       await backends.endAll(clock.closeGraceMs);
     } else {
-      // First of all: a webhook that is accepted from now on would not be acted on.
+      // First: a webhook that is accepted from now on would not be acted on.
       await server.close();
       await backends.releaseAll();
     }
@@ -162,12 +162,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
 }
 
-/** The lease that the journal has from before, kept there whenever it is renewed. */
-function clusterLease(journal: Journal, log: Log): ClusterLease {
+/** The lease, restored from the journal and persisted there at each renewal. */
+function clusterLease(journal: Journal, clock: AgentClock, log: Log): ClusterLease {
   const boot = bootId();
   return new ClusterLease({
     lease: leaseAfterRestart(journal.lease(), boot),
-    now: sinceBootMs,
+    now: clock.sinceBootMs,
     keep(lease) {
       try {
         journal.setLease({ ...lease, boot });

@@ -1,10 +1,13 @@
+import { uptime } from "node:os";
 import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs } from "../domain/limits.ts";
 
-/** Every duration that the agent waits for by its own choice; what a spawn limits comes with the spawn. */
+/** The agent's own durations, and what the lease is measured with; a backend's limits come with its spawn. */
 export interface AgentClock {
+  /** Milliseconds since the machine was booted, those in which it slept included (CLOCK_BOOTTIME on Linux). */
+  sinceBootMs: () => number;
   heartbeatEveryMs: number;
   /**
-   * Between checks whether the lease is still held: one that runs out while the machine sleeps is noticed that soon.
+   * Between checks whether the lease is still held: bounds how late an expiry during the machine's sleep is noticed.
    */
   leaseCheckEveryMs: number;
   /** Between a soft stop of a backend and killing it. */
@@ -40,6 +43,7 @@ export interface AgentClock {
 }
 
 export const agentClock: AgentClock = {
+  sinceBootMs: () => uptime() * 1000,
   heartbeatEveryMs,
   leaseCheckEveryMs: 1_000,
   softTerminationGraceMs: softTerminationGraceSeconds * 1000,

@@ -1,4 +1,4 @@
-/** Says what happened: an event's name and what is known of it. Never given a token, a secret or an env value. */
+/** Logs an event with its fields. Never pass a token, a secret or an env value. */
 export type Log = (event: string, fields?: Readonly<Record<string, unknown>>) => void;
 
 /** One JSON line an event. @param write takes a whole line, its end included */

@@ -161,7 +161,7 @@ export function refusal(request: string, response: Response, text: string) {
   return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
 }
 
-/** The failure of a request that no answer was received to. */
+/** The failure of a request without an answer. */
 export function unreachable(base: string, error: unknown) {
   if (error instanceof Error && error.name === "TimeoutError") {
     return requestFailure(`${base} did not answer within ${requestTimeoutMs / 1000} s`);

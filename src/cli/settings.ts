@@ -13,7 +13,7 @@ type LocalState = z.infer<typeof localState>;
 
 /** Which secret a command authenticates with. */
 export interface SecretSource {
-  /** The field of a local deployment's file that stands in for it; null where none does. */
+  /** The field of a local deployment's file that is its default; null where there is none. */
   field: "token" | "root_token" | null;
   option: string;
   variable: string;

@@ -7,15 +7,15 @@ import { failureAnswer } from "./api/answer.ts";
 import { createApiApp } from "./api/api-app.ts";
 import type { Route } from "./api/route.ts";
 import { refusalPage } from "./pages/frame/run-page.tsx";
-import { createPagesApp } from "./pages/mount.ts";
 import { pages } from "./pages/pages.ts";
+import { createPagesApp } from "./pages/pages-app.ts";
 import { createRegistryApp } from "./registry/registry-app.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 
 /**
- * The Worker's app: the three front doors, each of which answers its own exceptions, and one answer for what is
- * behind none of them.
+ * The Worker's app: the three front doors, each of which handles its own exceptions, and the 404 for paths of none of
+ * them.
  * @param now the isolate's clock, in milliseconds since the epoch
  */
 export function createApp(routes: readonly Route[], now: () => number = Date.now) {
@@ -29,11 +29,11 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
     .notFound(answerNotFound);
 }
 
-/** Methods that some route has, in the order in which `Allow` lists them. HEAD goes without saying wherever GET is. */
+/** The methods that routes use, in the order in which `Allow` lists them. HEAD is implied by GET. */
 const listedMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 function answerMethodNotAllowed(c: AppContext, allowed: readonly string[]): Response {
-  // The 404 that this replaces would leave its headers behind.
+  // Else the headers of the 404 that this replaces would be merged in.
   c.res = undefined;
   const allow = listedMethods.filter((method) => allowed.includes(method)).join(", ");
   const failure = fail("method_not_allowed", `${c.req.method} is not allowed here; allowed: ${allow}`);

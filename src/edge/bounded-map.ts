@@ -1,4 +1,4 @@
-/** A map of at most `capacity` entries; when it is full, the entry that was put in first makes room. */
+/** A map of at most `capacity` entries; when it is full, the oldest entry is evicted. */
 export class BoundedMap<Value> {
   readonly #entries = new Map<string, Value>();
   readonly #capacity: number;
@@ -25,7 +25,7 @@ export class BoundedMap<Value> {
     this.#entries.delete(key);
   }
 
-  /** Looks at every entry. */
+  /** Iterates over all entries. */
   deleteWhere(matches: (value: Value) => boolean): void {
     for (const [key, value] of this.#entries) {
       if (matches(value)) this.#entries.delete(key);

@@ -4,7 +4,7 @@ import { fail, ok, type Result } from "../domain/result.ts";
 const problemsShown = 5;
 const messageMaxCharacters = 1000;
 
-/** Reads a value by a schema; what is wrong with it is a `bad_request` that names each field. */
+/** Parses a value by a schema; the `bad_request` of a failure names each field. */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown, what: string): Result<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
@@ -15,7 +15,7 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown, what: string
 
 type Issue = z.core.$ZodIssue;
 
-/** Of a union's alternatives, the one that the value came closest to: its complaint lies deepest. */
+/** Of a union's alternatives, the one that the value came closest to: its issue has the longest path. */
 function mostSpecific(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union") return [issue];
   const depth = (issues: readonly Issue[]) => Math.max(...issues.map(({ path }) => path.length));

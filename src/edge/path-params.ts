@@ -3,8 +3,8 @@ import { digestPattern } from "../domain/pins/images.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 
-/** A request whose path has been matched. */
-export interface Arrival {
+/** A request with the parameters of the route that it matched. */
+export interface MatchedRequest {
   request: Request;
   env: Env;
   params: Record<string, string>;
@@ -19,7 +19,7 @@ export type ParamName<Path extends string> = Path extends `${string}:${infer Nam
 
 const namedParams: readonly string[] = ["account", "service", "environment", "cluster"];
 
-/** `bad_request` where a parameter of a path cannot name what it should. */
+/** Validates path parameters: `bad_request` where one is not a name, id or digest of its kind. */
 export function checkParams(params: Record<string, string>): Result<null> {
   for (const [param, value] of Object.entries(params)) {
     if (namedParams.includes(param) && !isName(value)) {

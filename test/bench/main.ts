@@ -19,8 +19,8 @@ import { startWebhookSink } from "./webhook-sink.ts";
 
 /*
  * Measures the production bundle in workerd beside a floor, counts what a backend's life costs, measures the registry
- * and the agent's proxy beside others, the wait for a new backend's first byte, and that for the pages. No request of it
- * leaves this machine.
+ * and the agent's proxy beside others, the time to a new backend's first byte, and that of the pages. All requests stay
+ * on this machine.
  */
 
 function say(text: string): void {

@@ -105,7 +105,7 @@ describe("the message of an event", () => {
     expect(eventMessage({ type: "backend.terminated", ...ofService, details })).toBe(message);
   });
 
-  test("of a default environment taken away says so", () => {
+  test("of an unset default environment says so", () => {
     const details = { default_environment: null };
     expect(eventMessage({ type: "service.changed", ...ofService, details })).toContain("took the default");
   });

@@ -34,7 +34,7 @@ const mustBeLess: Record<string, Relation[]> = {
       leaseMs,
     ],
     [
-      // The directory and the list of services are asked at once, then the services.
+      // The directory and the list of services are called at once, then the services.
       "a heartbeat is answered before its agent gives it up, or one slow service would cost the cluster its lease",
       2 * limits.heartbeatVerdictWaitMs,
       agentClock.callTimeoutMs,
@@ -211,7 +211,7 @@ describe.for(Object.entries(mustBeLess))("%s", ([, relations]) => {
   });
 });
 
-test("an agent gives the grace that the control plane counts with, or it would be cut short or waited for in vain", () => {
+test("an agent's grace period is the one that the control plane assumes, or it would be cut short or waited for in vain", () => {
   expect(agentClock.softTerminationGraceMs).toBe(softGraceMs);
 });
 

@@ -31,7 +31,7 @@ describe("names", () => {
     expect(isName(text)).toBe(false);
   });
 
-  test("whatever is a name is a DNS label that a URL keeps as it is", () => {
+  test("every valid name is a DNS label that a URL leaves unchanged", () => {
     fc.assert(
       fc.property(fc.stringMatching(namePattern), (name) => {
         expect(new URL(`https://${name}x.example.com/${name}`).href).toBe(

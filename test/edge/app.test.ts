@@ -5,6 +5,7 @@ import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
 import { BoundedMap } from "../../src/edge/bounded-map.ts";
 import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/credentials/secrets.ts";
+import { csrfToken } from "../../src/edge/pages/frame/session.ts";
 import { errorEnvelope } from "../../src/protocol/error-envelope.ts";
 import { apiOrigin, send } from "../support/worker/api.ts";
 
@@ -74,6 +75,30 @@ describe("an exception behind a page that people open", () => {
     const text = await response.text();
     expect(text).toContain(`Request ${response.headers.get("x-request-id")}`);
     expect(text).not.toContain("inner");
+  });
+});
+
+describe("an exception on a page of the dashboard", () => {
+  test("is logged with the path as mounted: the path of a login link is a credential", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue(undefined);
+    const broken = {
+      ...env,
+      get ACCOUNT(): never {
+        throw new Error("inner");
+      },
+    };
+    const request = new Request(`${apiOrigin}/login/acme_000000000000.${"s".repeat(43)}`, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded", cookie: "slipway_visitor=v" },
+      body: new URLSearchParams({ csrf: await csrfToken("v") }).toString(),
+    });
+    const response = await createApp([]).fetch(request, broken);
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("inner");
+    expect(logged).toHaveBeenCalledExactlyOnceWith(
+      expect.stringMatching(/^[\w-]{36} POST \/login\/:link$/),
+      expect.any(Error),
+    );
   });
 });
 

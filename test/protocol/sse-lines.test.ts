@@ -55,7 +55,7 @@ describe("the data lines of a stream", () => {
 });
 
 describe("a line that is too long", () => {
-  test("is given in pieces as it comes, each as long as may be, and nothing of it is lost", () => {
+  test("is split into pieces of the maximum length as it arrives, and nothing of it is lost", () => {
     const lines = dataLines(4);
     expect(lines.push("data:123")).toEqual([]);
     expect(lines.push("45")).toEqual([]);

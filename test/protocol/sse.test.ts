@@ -15,7 +15,7 @@ describe("an event", () => {
     expect(sseEvent({ status: "ready" })).toBe('data: {"status":"ready"}\n\n');
   });
 
-  test("of a text is the text as it stands", () => {
+  test("of a text is the text unchanged", () => {
     expect(sseEvent("a line of output")).toBe("data: a line of output\n\n");
   });
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { z } from "zod";
 
-/** A backend that says which process it is. One answer it leaves open, so that only the end of the process ends it. */
+/** A backend that answers with its process id, and holds one answer open until its process ends. */
 export const lifeProgram = `
 const port = Number(process.env.PORT);
 const fencing_token = Number(process.env.SESSION_BACKEND_FENCING_TOKEN);

@@ -1,6 +1,6 @@
 import { type BackendStatus, statusRank } from "../../domain/backends/status.ts";
 
-/** What an agent that starts does about a backend that its journal has from before. */
+/** What a starting agent does with a backend of its journal. */
 export type Adoption =
   /** Nothing of it runs yet: it goes on from the pull. */
   | "launch"
@@ -8,9 +8,9 @@ export type Adoption =
   | "watch"
   /** It ran and is gone. */
   | "end"
-  /** It has ended, and what the runtime still has of it goes. */
+  /** It has ended, and is removed from the runtime. */
   | "remove"
-  /** It has ended, and nothing is left but to report it. */
+  /** It has ended, and only its report is left. */
   | "none";
 
 /** @param isFound whether the runtime has it */

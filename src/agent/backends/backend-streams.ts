@@ -5,7 +5,7 @@ import type { Backend } from "./backend.ts";
 import { EndedOutput, lastLines } from "./ended-output.ts";
 import { untilAborted } from "./until-aborted.ts";
 
-/** What backends print and use: of those that run from the runtime, of those that have ended what was kept. */
+/** The output and usage of backends: from the runtime while they run, afterwards what was kept. */
 export class BackendStreams {
   readonly #runtime: Runtime;
   readonly #clock: AgentClock;
@@ -19,7 +19,7 @@ export class BackendStreams {
     this.#log = log;
   }
 
-  /** Takes an ended backend out of the runtime, once the last of its output was read. What fails is only logged. */
+  /** Removes an ended backend from the runtime, once its output was read to the end. A failure is only logged. */
   clear(backendId: string): void {
     const cleared = this.#clear(backendId)
       .catch((error: unknown) =>

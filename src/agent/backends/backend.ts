@@ -43,7 +43,7 @@ export class Backend {
   readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
-  /** Resolved when Slipway has acknowledged a status, and not asked for the end of the backend with it. */
+  /** Resolved when Slipway has acknowledged a status without requesting the backend's termination in its answer. */
   readonly #confirmation = Promise.withResolvers<void>();
   readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();
@@ -161,7 +161,7 @@ export class Backend {
     this.#timers.cancelAll();
     this.#abandon.abort();
     this.#readiness.resolve(false);
-    // A pull that goes on starts nothing; a start that goes on would be unknown to the next agent.
+    // A pending pull starts nothing; a pending start would be unknown to the next agent.
     if (this.#phase !== "pulling") await this.#bringingUp;
   }
 
@@ -199,7 +199,7 @@ export class Backend {
     const pulled = await pullImage({ ...context, onRetry }, this.spawn.image, this.#abandon.signal);
     if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
-    // A spawn may have been under way for so long that Slipway has given it up, and its key to another.
+    // After a slow spawn, Slipway may have given the backend up and its key to another.
     if (this.spawn.key !== null) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
     if (this.#abandon.signal.aborted) return;
 

@@ -71,7 +71,7 @@ export class Backends {
       const started = found.get(backend.id);
       const adoption = adoptionOf(backend.status, started !== undefined);
       found.delete(backend.id);
-      // What is started anew is confirmed anew: only `scheduled`, which Slipway wrote itself, is not reported again.
+      // A restarted spawn is confirmed again, so all but `scheduled`, which Slipway wrote itself, is reported again.
       this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
       log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
       backend.resume(adoption, started);
@@ -125,12 +125,12 @@ export class Backends {
     return backend !== undefined;
   }
 
-  /** Kills what, according to Slipway, should not run here. */
+  /** Kills backends that Slipway says should not run here. */
   terminateUnwanted(backendIds: readonly string[]): void {
     for (const id of backendIds) this.get(id)?.terminate("hard", "external");
   }
 
-  /** Kills what holds a key, unless the lease is held. */
+  /** Kills the backends that hold keys, unless the lease is held. */
   fence(): void {
     if (this.#options.lease.held) return;
     for (const { backend } of this.#backends.values()) {
@@ -181,7 +181,7 @@ export class Backends {
     await this.#streams.settled();
   }
 
-  /** Leaves everything as it is to the next start. Resolves when this agent does nothing more about it. */
+  /** Leaves everything to the next start. Resolves when this agent does nothing more. */
   async releaseAll(): Promise<void> {
     this.#urlOf = null;
     await Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.release()));
@@ -194,7 +194,7 @@ export class Backends {
 
   #mayHoldKeys(): boolean {
     if (!this.#options.lease.held) return false;
-    // What was fenced may hold its key until it has really ended.
+    // A fenced backend may hold its key until its process has ended.
     for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
     return this.#fenced.size === 0;
   }
@@ -225,7 +225,7 @@ export class Backends {
     if (kept) this.#report(kept);
   }
 
-  /** Hands to the reporter what it has not been given yet. */
+  /** Enqueues new history entries with the reporter. */
   #report(kept: Kept): void {
     if (!this.#urlOf) return;
     const { backend } = kept;

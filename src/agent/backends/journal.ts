@@ -15,11 +15,11 @@ import {
   transaction,
 } from "./journal.sql.ts";
 
-/** Whose journal it is: what one cluster's agent has written is of no use to another's. */
+/** The owner of the journal: a journal of one cluster's agent must not be used by another's. */
 export interface JournalOwner {
   account: string;
   cluster: string;
-  /** The agent's id, where it is not to be the journal's own. */
+  /** The agent's id; by default one that the journal generates. */
   agentId?: string | undefined;
 }
 
@@ -108,7 +108,7 @@ function journalOver(db: DatabaseSync, { account, cluster, agentId }: JournalOwn
   }
   const agent = kept ?? { agent_id: agentId ?? randomUUID(), account, cluster };
   if (!kept) sql.putAgent(agent);
-  // Unreadable rows are to fail the start, and not a later use.
+  // Read all rows now, so that an unreadable one fails the start and not a later use.
   sql.backends();
   sql.lease();
 

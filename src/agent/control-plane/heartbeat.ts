@@ -4,9 +4,9 @@ import { pause } from "../timers.ts";
 import type { SlipwayClient } from "./client.ts";
 
 export interface Heartbeat {
-  /** Sends one more at once, beside one that may be under way. */
+  /** Sends an extra one at once, also while another is in flight. */
   beatNow(): void;
-  /** Resolves when no heartbeat is under way any more. */
+  /** Resolves when no heartbeat is in flight. */
   stop(): Promise<void>;
 }
 

@@ -10,7 +10,7 @@ export interface Lease {
   forMs: number;
 }
 
-/** A lease as it is kept for the next start: its times mean something in the boot of the machine that they are of. */
+/** A persisted lease. Its times are valid only within the boot of the machine that it names. */
 export interface KeptLease extends Lease {
   /** Null where the boot cannot be identified. */
   boot: string | null;
@@ -20,12 +20,12 @@ export function isHeld(lease: Lease | null, nowMs: number): boolean {
   return lease !== null && nowMs >= lease.sentAtMs && nowMs - lease.sentAtMs < lease.forMs;
 }
 
-/** What is held after an answer. Of two heartbeats that overlap the one sent later counts, whichever answer is last. */
+/** The lease after an answer. Of overlapping heartbeats the one sent later wins, whichever is answered last. */
 export function renewed(lease: Lease | null, answered: Lease): Lease {
   return lease !== null && lease.sentAtMs > answered.sentAtMs ? lease : answered;
 }
 
-/** What a restarted agent still holds: nothing after another boot, or where it cannot know. */
+/** The lease that a restarted agent still holds: none after a reboot, or where that is unknown. */
 export function leaseAfterRestart(kept: KeptLease | null, boot: string | null): Lease | null {
   if (kept === null || boot === null || kept.boot !== boot) return null;
   return { sentAtMs: kept.sentAtMs, forMs: kept.forMs };
@@ -70,12 +70,12 @@ export class ClusterLease {
 
 interface LeaseGuardOptions {
   lease: ClusterLease;
-  /** Called whenever it is found that no lease is held: what holds a key must not run on. */
+  /** Called whenever the lease is found to be lost: backends that hold keys must be killed. */
   fence(): void;
   log: Log;
 }
 
-/** Fences what the lease guards whenever that is not held. */
+/** Fences whenever the lease is not held. */
 export class LeaseGuard {
   readonly #options: LeaseGuardOptions;
   #wasHeld: boolean;
@@ -95,8 +95,7 @@ export class LeaseGuard {
   }
 
   /**
-   * Takes the answer to a heartbeat. It does not mend a lease that had run out before: what that guarded is fenced
-   * first.
+   * Renews the lease by the answer to a heartbeat. If it had expired before, fences first.
    */
   renew(answered: Lease): void {
     const { lease, log } = this.#options;

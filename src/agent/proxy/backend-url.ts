@@ -64,7 +64,7 @@ export function parseBackendPath(
   const [, segment = "", path, query = ""] = found;
   const token = tokenInPath ? segment : null;
   if (path !== undefined) return { kind: "forward", token, path: path + query };
-  // Relative, since a front may have mapped this path to another.
+  // Relative, since a reverse proxy may have mapped this path to another.
   return { kind: "redirect", token, location: `./${token ?? backendId}/${query}` };
 }
 

@@ -23,15 +23,15 @@ export class ConnectTimeout extends Error {}
 
 /** RFC 9110 9.2.1. Requests by these methods change nothing, so they may be sent twice. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
-/** Those for which no body is expected, so that none need be announced to be empty. */
+/** Methods without a body, for which `content-length: 0` can be left out. */
 const bodilessMethods = new Set([...safeMethods, "DELETE", "TRACE"]);
 
 /**
  * Sends a request to a backend and its answer back, both as streams with back-pressure, trailers included.
  *
- * A kept connection may be closed by the backend just when it is used. So only a safe request without a body goes
- * over one, and goes once more over a fresh one if that fails before any byte of an answer; every other request
- * has a fresh connection of its own and is never repeated.
+ * The backend may close a kept-alive connection just when it is used. So only safe requests without a body use one,
+ * with a retry over a fresh connection if that fails before any byte of an answer; every other request has a fresh
+ * connection of its own and is never retried.
  *
  * @param message what the backend gets: headers without `content-length: 0` where that is merely left out
  * @param onFailure called at most once, and only while the client has not got the head of an answer; an answer that
@@ -125,7 +125,7 @@ function sendBack(answer: IncomingMessage, response: ServerResponse): void {
   const { statusCode = 502, statusMessage } = answer;
   response.writeHead(statusCode, statusMessage, answerHeaders(answer.rawHeaders));
   answer.on("error", () => breakOff(response));
-  // What came together with the head has been parsed by then.
+  // By then, body bytes that arrived with the head are parsed.
   process.nextTick(() => {
     if (response.destroyed) return;
     if (answer.complete) {
@@ -156,7 +156,7 @@ function drain(request: IncomingMessage, sent: ClientRequest): void {
   request.resume();
 }
 
-/** Ends an answer in such a way that the client does not take it for whole. */
+/** Ends an answer so that the client sees it as truncated. */
 function breakOff(response: ServerResponse): void {
   // HTTP/1.0 has no framing but the connection's end, which must not be a clean one.
   if (response.req.httpVersion === "1.0") response.socket?.resetAndDestroy();

@@ -15,20 +15,20 @@ const hopByHop = new Set([
   "trailer",
   "upgrade",
 ]);
-/** What frames or addresses a message may not be taken away by a `Connection` header, nor come in a trailer. */
+/** Headers that frame or route a message: a `Connection` header may not remove them, nor may a trailer set them. */
 const framing = new Set(["transfer-encoding", "content-length", "host"]);
 
-/** With `_` as well: what makes CGI-like variables of headers (WSGI, Rack, PHP) takes both for the same. */
+/** With `_` as well: servers that map headers to CGI-like variables (WSGI, Rack, PHP) do not distinguish them. */
 const verifiedName = /^x[-_]verified[-_]/;
 const forwardingName = /^(?:x[-_]forwarded[-_]|x[-_]real[-_]ip$|forwarded$)/;
 
-/** The ranges of addresses from which only a front of the cluster owner's own connects. */
-const frontRanges = new Set(["loopback", "private", "linkLocal", "uniqueLocal"]);
+/** The address ranges of trusted peers: a reverse proxy of the cluster's owner. */
+const reverseProxyRanges = new Set(["loopback", "private", "linkLocal", "uniqueLocal"]);
 
 export interface ReceivedRequest {
   rawHeaders: FlatHeaders;
   httpVersion: string;
-  /** The address of the client, or the front, that opened the connection. */
+  /** The address of the client, or reverse proxy, that opened the connection. */
   peer: string | undefined;
 }
 
@@ -36,7 +36,7 @@ export interface ReceivedRequest {
  * The headers that a backend gets: the client's own without those of one hop and without every `x-verified-*`, which
  * are the proxy's to set.
  *
- * What was forwarded is believed of a front only, which is who connects from a loopback, private or link-local
+ * Forwarding headers are trusted only from a reverse proxy, which is a peer with a loopback, private or link-local
  * address: its `x-forwarded-*`, `x-real-ip` and `forwarded` stay, and its own address is added to `x-forwarded-for`.
  * Those of any other peer are dropped and set again.
  *
@@ -60,7 +60,7 @@ export function forwardedHeaders(
     const known = name.toLowerCase();
     if (hopByHop.has(known) || ofThisHop.has(known) || verifiedName.test(known)) continue;
     if (known === "host") {
-      // The first decided where the request goes, and the backend is not to think otherwise.
+      // The first one has decided the routing, and the backend must see the same.
       if (seen.has(known)) continue;
       host = value;
     } else if (known === "authorization") {
@@ -79,7 +79,7 @@ export function forwardedHeaders(
   }
   kept.push("x-forwarded-for", [...forwardedFor, address].join(", "));
   if (!seen.has("x-forwarded-proto")) kept.push("x-forwarded-proto", "http");
-  // HTTP/1.0 knows no `Host`, and HTTP/1.1, which the backend is spoken to in, cannot be without.
+  // HTTP/1.0 has no `Host`, which the request to the backend, in HTTP/1.1, requires.
   if (!seen.has("host")) kept.push("host", "localhost");
   else if (!seen.has("x-forwarded-host")) kept.push("x-forwarded-host", host);
   kept.push(...verified);
@@ -151,7 +151,8 @@ function plainAddress(peer: string | undefined): string {
 
 function isFront(address: string): boolean {
   return (
-    address === "127.0.0.1" || (ipaddr.isValid(address) && frontRanges.has(ipaddr.parse(address).range()))
+    address === "127.0.0.1" ||
+    (ipaddr.isValid(address) && reverseProxyRanges.has(ipaddr.parse(address).range()))
   );
 }
 

@@ -39,7 +39,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
   const { backends, backendDomain, clock, log } = options;
   const tokens = tokenVerifier(options);
   const connectTimeoutMs = clock.connectionWaitMs;
-  /** One a backend: ports are used again, and a kept connection must not lead to another backend. */
+  /** One per backend: ports are reused, and a kept-alive connection must not lead to another backend. */
   const pools = new WeakMap<ProxiedBackend, Agent>();
   const webSockets = webSocketForwarder({
     connectTimeoutMs,
@@ -49,7 +49,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
   function poolOf(backend: ProxiedBackend): Agent {
     const known = pools.get(backend);
     if (known) return known;
-    // Without a bound on those in use: streams would keep other requests waiting.
+    // No limit on connections in use, else streams would block other requests.
     const pool = new Agent({ keepAlive: true, maxFreeSockets: keptConnections });
     pools.set(backend, pool);
     return pool;

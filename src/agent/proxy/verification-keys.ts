@@ -3,7 +3,7 @@ import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 
 export interface VerificationKeys {
-  /** The public keys at hand, the same object while they are the same; null while there are none. */
+  /** The cached public keys, by identity while they are unchanged; null while there are none. */
   current(): Jwks | null;
   /** The public keys to verify with, renewed if `kid` is not among them; null while there are none to be had. */
   forKeyId(kid: string | undefined): Promise<Jwks | null>;
@@ -39,7 +39,7 @@ export function verificationKeys(options: { apiUrl: string; clock: AgentClock; l
 
   const ageMs = () => performance.now() - fetchedAt;
 
-  /** A withdrawn key stops being good even if no token names an unknown one. */
+  /** Refreshes periodically, so that a withdrawn key stops being accepted even without an unknown key id. */
   function renewIfOld(): void {
     if (keys && ageMs() >= clock.jwksMaxAgeMs) void renew();
   }

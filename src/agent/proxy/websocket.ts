@@ -30,7 +30,7 @@ export function webSocketForwarder(options: {
   connectTimeoutMs: number;
   onFailure(error: Error, request: IncomingMessage | undefined, socket: Duplex): void;
 }): WebSocketForwarder {
-  // A connection that becomes a tunnel is never one that was kept.
+  // A tunnel never uses a kept-alive connection.
   const proxy = createProxyServer({ agent: false });
   /** Sockets that have switched protocols: HTTP is no longer spoken there. */
   const tunnels = new WeakSet<Duplex>();

@@ -1,4 +1,4 @@
-import { pullTokenAnswer } from "../../protocol/oci/image.ts";
+import { pullTokenAnswer } from "../../protocol/oci/pull.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { mayBeSentTo, type RepositoryAddress } from "./address.ts";
 
@@ -18,7 +18,7 @@ export function agentCredentials(apiUrl: string, agentToken: string): RegistryCr
 }
 
 export interface RegistryAuthorization {
-  /** What is known to open a repository, as the value of `Authorization`. */
+  /** The cached `Authorization` for a repository. */
   known(repository: RepositoryAddress): string | undefined;
   /**
    * Answers the challenge of a 401.
@@ -29,7 +29,7 @@ export interface RegistryAuthorization {
 
 /** How long a token is good where its server names no lifetime (CNCF distribution, "Token authentication"). */
 const tokenSeconds = 60;
-/** A token is not used for the last of its time: it must still be good when the request arrives. */
+/** A token is not used shortly before its expiry, so that it is still valid when the request arrives. */
 const tokenMarginSeconds = 10;
 
 export function registryAuthorization(credentials: RegistryCredentials | null): RegistryAuthorization {

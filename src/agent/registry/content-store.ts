@@ -116,7 +116,7 @@ async function writeVerified(
   }
 }
 
-/** The sender failed, and not this machine. */
+/** A failure of the sender, not of this machine. */
 class BrokenOff extends Error {}
 
 async function* interruptible(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal) {

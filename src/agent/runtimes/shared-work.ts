@@ -1,4 +1,4 @@
-/** Does work once for all callers with the same key while it goes on. */
+/** Runs work once for all concurrent callers with the same key. */
 export type SharedWork<T> = (
   key: string,
   signal: AbortSignal,

@@ -3,13 +3,12 @@ import { pipeline } from "node:stream/promises";
 import { sseHeaders } from "../../protocol/sse.ts";
 import { type Log, messageOf } from "../log.ts";
 
-/** Proxies give up a connection on which nothing comes for a minute or so. */
+/** Proxies close a connection that is idle for a minute or so. */
 const keepAliveEveryMs = 15_000;
 
 /**
- * Sends server-sent events as they come, with an empty line as a keep-alive, and takes no more of them than are
- * read. Ends with the events or when the client has left; where the events fail, the answer breaks off. Never
- * rejects.
+ * Sends server-sent events with backpressure, and an empty line as a keep-alive. Ends with the events or when the
+ * client has left; where the events fail, the answer breaks off. Never rejects.
  */
 export async function sendEvents(
   response: ServerResponse,

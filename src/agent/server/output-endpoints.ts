@@ -6,7 +6,7 @@ import type { Usage } from "../runtimes/runtime.ts";
 import type { WebhookAnswer } from "./webhook.ts";
 import type { Verification } from "./webhook-verification.ts";
 
-/** Each is one follower; more than this is rather a client that opens streams and does not close them. */
+/** Each stream is one follower; more than this indicates a client that leaks streams. */
 const streamsAtMostByDefault = 200;
 
 export interface OutputOptions {
@@ -24,7 +24,7 @@ export interface OutputRequest {
   kind: "logs" | "metrics";
 }
 
-/** What is sent, each string in one piece. */
+/** The chunks to send. */
 interface OutputStream {
   events: AsyncIterable<string>;
 }

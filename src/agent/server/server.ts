@@ -11,7 +11,7 @@ import type { WebhookAnswer } from "./webhook.ts";
 /** A connection token with `auth` in it makes for a long request line. */
 const requestHeadMaxBytes = 32 * 1024;
 const requestHeadTimeoutMs = 60_000;
-/** Longer than fronts usually keep a connection without a request, so that they end it and not we. */
+/** Longer than reverse proxies usually keep idle connections, so that it is they who close them. */
 const keepAliveTimeoutMs = 75_000;
 const webhookBodyTimeoutMs = 10_000;
 
@@ -33,7 +33,7 @@ export interface AgentServer {
 /**
  * Serves `/webhook`, what is below it, `/healthz` and, under everything else and on every host of a backend's own,
  * connections. Rejects if it cannot listen.
- * @param routesAt makes the routes for the URL of the address, before the first request is read
+ * @param routesAt creates the routes, given the URL of the address, before the first request is read
  */
 export async function listen(
   address: { host: string; port: number },
@@ -44,7 +44,7 @@ export async function listen(
     maxHeaderSize: requestHeadMaxBytes,
     headersTimeout: requestHeadTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    // Uploads to backends may take as long as they take.
+    // No limit for uploads to backends.
     requestTimeout: 0,
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
   });
@@ -77,7 +77,7 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
       response.destroy();
     });
   });
-  // The handler decides whether the client is to send its body; without this, Node would accept it at once.
+  // For `Expect: 100-continue` the handler decides; without this, Node would continue at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
     upgraded.add(socket);

@@ -70,7 +70,7 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
   }
 }
 
-/** Best effort: a spawn pulls again, and reports what fails. */
+/** Best effort: a spawn pulls again, and reports a failure. */
 async function pullAhead({ runtime, closing, log }: WebhookOptions, image: RuntimeImage): Promise<void> {
   try {
     const pulled = await runtime.pull(image, closing);

@@ -8,8 +8,8 @@ import { agentRuntime, requireEngine } from "./runtime.ts";
 import type { AgentSettings } from "./settings.ts";
 
 /**
- * Runs an agent until a signal asks this process to stop. A second one leaves at once: it ends the process. Fails
- * where the agent cannot be started.
+ * Runs an agent until a signal to stop. A second signal ends the process at once. Fails where the agent cannot be
+ * started.
  */
 export async function runAgent(settings: AgentSettings, log: Log): Promise<Outcome<null>> {
   const { runtime: choice, onStop, ...options } = settings;
@@ -31,7 +31,7 @@ export async function runAgent(settings: AgentSettings, log: Log): Promise<Outco
   }
 }
 
-/** The id that a state directory keeps; made, with the directory, where there is none. Throws where that fails. */
+/** The agent id that a state directory stores; creates both if missing. Throws where that fails. */
 export function agentIdIn({
   stateDir,
   account,

@@ -8,7 +8,7 @@ import { processRuntime } from "../../agent/runtimes/process/process.ts";
 import type { Runtime } from "../../agent/runtimes/runtime.ts";
 import { done, type Outcome, requestFailure } from "../outcome.ts";
 
-/** What an agent runs backends with, and how. */
+/** The runtime of an agent, with its settings. */
 export type RuntimeChoice =
   | { kind: "process" }
   | ({ kind: "docker" } & Pick<DockerRuntimeOptions, "engine" | "network" | "readOnly" | "mountBase">);
@@ -28,8 +28,8 @@ export interface AgentRuntimeOptions {
 export interface AgentRuntime {
   runtime: Runtime;
   /**
-   * For a process that leaves at once: ends, before it returns, what no other program looks after. Containers have
-   * their engine; the next start takes them over.
+   * For a process that exits at once: synchronously ends the backends that nothing else supervises. Containers are left
+   * to their engine, and the next start adopts them.
    */
   leave(): void;
 }

@@ -1,18 +1,18 @@
 import type { Action } from "../../domain/credentials/access.ts";
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 
-/** What a route, a page or an endpoint of the registry demands of the holder of a token. */
+/** What a route, a page or an endpoint of the registry requires of a token. */
 export type TokenAccess =
-  /** Any token that is valid, whatever it may do: to learn whose it is. */
+  /** Any valid token, whatever its role and scope. */
   | { readonly kind: "any_token" }
-  /** A token whose scope permits the action on what the request names. */
+  /** A token that permits the action on the target of the request. */
   | {
       readonly kind: "token";
       readonly action: Action;
-      /** Whether a token that is narrowed to a service will do where the request names none. */
+      /** Whether a token narrowed to a service is sufficient where the request names no service. */
       readonly anyScope?: boolean;
     }
-  /** A token, or a registry token, with a right to the repository of the service that the request names. */
+  /** An access token or registry token that permits the action on the repository that the request names. */
   | { readonly kind: "repository"; readonly action: RepositoryAction };
 
 /** Who may call a route of the API. */
@@ -22,7 +22,7 @@ export type RouteAccess =
   | { readonly kind: "root" }
   | Exclude<TokenAccess, { kind: "repository" }>;
 
-/** The accesses that routes declare. */
+// What routes declare as their `access`.
 export const publicAccess = { kind: "public" } as const;
 export const rootAccess = { kind: "root" } as const;
 export const anyToken = { kind: "any_token" } as const;

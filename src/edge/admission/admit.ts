@@ -3,15 +3,15 @@ import { permittedActions } from "../../domain/registry/actions.ts";
 import { fail, ok } from "../../domain/result.ts";
 import type { Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
-import { type BackendPlace, backendNotFound, locateBackend } from "../locate-backend.ts";
+import { type BackendLocation, backendNotFound, locateBackend } from "../locate-backend.ts";
 import type { RouteAccess, TokenAccess } from "./access.ts";
 import type { Credential } from "./credential.ts";
 import { checkRootToken, type Holder, identify } from "./identify.ts";
 import type { IsolateState } from "./isolate-state.ts";
 import { type Decision, refuse } from "./refusal.ts";
 
-/** What a request names, as it came: not all of it need exist, or be a name at all. */
-export interface Named {
+/** What a request acts on, as received: names may be malformed, and what they name may not exist. */
+export interface Target {
   account?: string | undefined;
   service?: string | undefined;
   environment?: string | undefined;
@@ -19,67 +19,67 @@ export interface Named {
 }
 
 export interface Admitted {
-  /** Absent where anybody is admitted, and where the root token is what admits. */
+  /** Absent on public routes, and on those for the root token. */
   identity?: Identity;
-  /** Where the request names one. */
-  backend?: BackendPlace;
+  /** Present where the request names one. */
+  backend?: BackendLocation;
 }
 
-/** Whether a request is admitted to what it names, by the credential that it carries. */
+/** Authenticates a request, and decides whether it may act on its target. */
 export async function admit(
   env: Env,
   credential: Credential | null,
   access: RouteAccess,
-  named: Named,
+  target: Target,
   state: IsolateState,
 ): Promise<Decision<Admitted>> {
   if (access.kind === "root") {
     const root = checkRootToken(env, credential);
     return root.ok ? ok({}) : root;
   }
-  if (access.kind === "public") return locate(env, named, state);
+  if (access.kind === "public") return locate(env, target, state);
   const identified = await identify(env, credential, state.tokens);
   if (!identified.ok) return identified;
-  const admitted = await admitHolder(env, identified.value, access, named, state);
+  const admitted = await admitHolder(env, identified.value, access, target, state);
   return admitted.ok ? ok({ ...admitted.value, identity: identified.value }) : admitted;
 }
 
-/** Whether somebody who is known already is admitted to what a request names. */
+/** Decides whether an authenticated holder may act on the target of a request. */
 export async function admitHolder(
   env: Env,
   holder: Holder,
   access: TokenAccess,
-  named: Named,
+  target: Target,
   state: Pick<IsolateState, "serviceCodes">,
 ): Promise<Decision<Pick<Admitted, "backend">>> {
-  const own = ownAccount(holder, named);
+  const own = ownAccount(holder, target);
   if (!own.ok) return own;
-  const located = await locate(env, named, state);
+  const located = await locate(env, target, state);
   if (!located.ok) return located;
   const { backend } = located.value;
   if (backend && backend.account !== holder.account) {
     return refuse("not_found", backendNotFound(backend.id).error);
   }
-  const decided = decide(holder, access, backend ? { ...named, service: backend.service } : named);
+  const decided = decide(holder, access, backend ? { ...target, service: backend.service } : target);
   return decided.ok ? located : decided;
 }
 
 /**
- * The rule of every front door. Another account's things are not found, in the words for what does not exist
- * (invariant 8); on the holder's own, their token must permit the action.
+ * The rule of every front door. What belongs to another account is not found, in the words for what does not exist
+ * (invariant 8); within the holder's own account, the token must permit the action.
  */
 export function decide(
   holder: Holder,
   access: TokenAccess,
-  named: Pick<Named, "account" | "service" | "environment">,
+  target: Pick<Target, "account" | "service" | "environment">,
 ): Decision<null> {
-  const own = ownAccount(holder, named);
+  const own = ownAccount(holder, target);
   if (!own.ok || access.kind === "any_token") return own;
-  if (access.kind === "repository") return decideRepository(holder, access.action, named.service ?? "");
-  const service = (access.anyScope ? holder.service : undefined) ?? named.service;
+  if (access.kind === "repository") return decideRepository(holder, access.action, target.service ?? "");
+  const service = (access.anyScope ? holder.service : undefined) ?? target.service;
   const permitted = permits(holder, access.action, {
     ...(service === undefined ? {} : { service }),
-    ...(named.environment === undefined ? {} : { environment: named.environment }),
+    ...(target.environment === undefined ? {} : { environment: target.environment }),
   });
   return permitted.ok ? permitted : refuse("forbidden", permitted.error);
 }
@@ -106,7 +106,7 @@ function decideRepository(
   );
 }
 
-function ownAccount({ account: own }: Holder, { account }: Pick<Named, "account">): Decision<null> {
+function ownAccount({ account: own }: Holder, { account }: Pick<Target, "account">): Decision<null> {
   if (account === undefined || account === own) return ok(null);
   return refuse(
     "not_found",
@@ -116,7 +116,7 @@ function ownAccount({ account: own }: Holder, { account }: Pick<Named, "account"
 
 async function locate(
   env: Env,
-  { backendId }: Pick<Named, "backendId">,
+  { backendId }: Pick<Target, "backendId">,
   { serviceCodes }: Pick<IsolateState, "serviceCodes">,
 ): Promise<Decision<Pick<Admitted, "backend">>> {
   if (backendId === undefined) return ok({});

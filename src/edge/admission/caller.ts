@@ -1,11 +1,11 @@
 import type { Actor, Caller } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
-import { definedFields } from "../defined.ts";
+import { definedFields } from "../defined-fields.ts";
 import { registryHostOf } from "../origin.ts";
 
 /**
- * Who makes a request, as the objects take it.
- * @param conditions those that the request's headers, or the fields of its form, set
+ * The caller of a request, in the form that the objects take.
+ * @param conditions from the request's headers, or the fields of its form
  */
 export function callerOf(
   actor: Actor,

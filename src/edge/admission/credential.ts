@@ -1,10 +1,10 @@
 import { type AccessToken, parseAccessToken } from "../../protocol/tokens/access-token.ts";
 
-/** What a request presents to say whom it comes from. */
+/** What a request authenticates with. */
 export interface Credential {
   /** A bearer token as it was sent; empty where there is none. */
   bearer: string;
-  /** Null where it is no access token, nor the credential of a session, which has the same form. */
+  /** Null where it has not the form of an access token, which is that of a session's credential too. */
   accessToken: AccessToken | null;
 }
 
@@ -17,7 +17,7 @@ export function bearerCredential(authorization: string | null): Credential | nul
   return authorization === null ? null : tokenCredential(bearerPattern.exec(authorization)?.[1] ?? "");
 }
 
-/** @param token an access token, or what a session's cookie holds */
+/** @param token as it was sent: an access token, or another kind of bearer token */
 export function tokenCredential(token: string): Credential {
   return { bearer: token, accessToken: parseAccessToken(token) };
 }

@@ -4,23 +4,23 @@ import { ok } from "../../domain/result.ts";
 import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/access.ts";
+import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
 import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
 import type { Credential } from "./credential.ts";
 import { badCredential, type Decision, noCredential, refuse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
 
-/** Whose a credential is, as far as a decision needs to know. */
+/** The holder of a credential, as far as an admission decision needs to know. */
 export interface Holder extends Scope {
   account: string;
-  /** What a registry token was granted; an access token, which has none, may use all of its rights. */
+  /** The grants of a registry token. Without it, as for an access token, the role and scope alone decide. */
   granted?: RegistryClaims["access"];
 }
 
 /**
- * Whose access token or session a request carries. Everything that is wrong with one is answered in the same words,
- * so that nobody learns which accounts or token ids exist.
+ * Authenticates a request by its access token or session. Every failure is answered in the same words, so that nobody
+ * learns which accounts or token ids exist.
  */
 export async function identify(
   env: Env,
@@ -41,7 +41,7 @@ export async function identify(
   return answer;
 }
 
-/** The same for the registry, where a registry token of the token flow will do as well. */
+/** The same for the registry, which also accepts the registry tokens of its token flow. */
 export async function identifyRegistryCaller(
   env: Env,
   credential: Credential | null,
@@ -61,7 +61,7 @@ export async function identifyRegistryCaller(
   });
 }
 
-/** Whether a request carries the deployment's root token. An empty root token opens nothing. */
+/** Whether a request carries the deployment's root token. An empty root token admits nobody. */
 export function checkRootToken(env: Pick<Env, "ROOT_TOKEN">, credential: Credential | null): Decision<null> {
   if (credential === null) return noCredential();
   return env.ROOT_TOKEN !== "" && constantTimeEqual(credential.bearer, env.ROOT_TOKEN)
@@ -69,7 +69,7 @@ export function checkRootToken(env: Pick<Env, "ROOT_TOKEN">, credential: Credent
     : badCredential();
 }
 
-/** Who does something, by their token. */
+/** The actor that a request's changes are attributed to. */
 export function actorOf({ tokenId, tokenName, environments }: Identity): Actor {
   return { tokenId, tokenName, ...(environments === undefined ? {} : { environments }) };
 }

@@ -1,7 +1,7 @@
 import { newServiceCodes, type ServiceCodes } from "../locate-backend.ts";
 import { TokenCache } from "./token-cache.ts";
 
-/** What an isolate remembers between requests. */
+/** The caches of an isolate, shared by its requests. */
 export interface IsolateState {
   tokens: TokenCache;
   serviceCodes: ServiceCodes;

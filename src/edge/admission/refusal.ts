@@ -3,15 +3,15 @@ import { type Failure, fail } from "../../domain/result.ts";
 /** Why a request is not admitted. */
 export type RefusalReason =
   | "no_credential"
-  /** Malformed, unknown, revoked or expired: nobody learns which. */
+  /** Malformed, unknown, revoked or expired: the answer does not say which. */
   | "bad_credential"
-  /** What does not exist, and what is another account's (invariant 8). */
+  /** The target does not exist, or is another account's (invariant 8). */
   | "not_found"
   /** The holder's role or scope is too small. */
   | "forbidden"
-  /** The holder may do it, and the registry token was not granted it. */
+  /** The holder may do it, but the registry token was not granted it. */
   | "not_granted"
-  /** It cannot be decided now. */
+  /** It cannot be decided now; a retry may succeed. */
   | "undecided";
 
 /** A failure that says why, so that each front door can answer in its own words. */

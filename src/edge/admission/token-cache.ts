@@ -4,7 +4,7 @@ import { BoundedMap } from "../bounded-map.ts";
 
 const cachedTokens = 10_000;
 
-/** Positive answers to "whose token or session is this?", kept in the isolate for at most `tokenCacheMs`. */
+/** Authenticated tokens and sessions with their identities, cached in the isolate for at most `tokenCacheMs`. */
 export class TokenCache {
   readonly #entries = new BoundedMap<{ identity: Identity; until: number }>(cachedTokens);
   readonly #now: () => number;
@@ -14,7 +14,7 @@ export class TokenCache {
     this.#now = now;
   }
 
-  /** @param token the whole access token: a digest of it would cost every request a turn of the event loop */
+  /** @param token the whole access token: hashing it would cost every request a turn of the event loop */
   get(token: string): Identity | undefined {
     const entry = this.#entries.get(token);
     if (!entry) return undefined;
@@ -28,7 +28,7 @@ export class TokenCache {
     this.#entries.set(token, { identity, until });
   }
 
-  /** Lets a revoked token go, with every session made from it, or an ended session. @param id of either */
+  /** Drops a revoked token with every session made from it, or an ended session. @param id of either */
   forget(account: string, id: string): void {
     this.#entries.deleteWhere(
       ({ identity }) =>

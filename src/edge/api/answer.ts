@@ -20,7 +20,7 @@ export function emptyAnswer(requestId: string): Response {
   return new Response(null, { status: 204, headers: { "x-request-id": requestId } });
 }
 
-/** Renders an expected failure. `headers` are those that the failure's own do not cover. */
+/** Renders an expected failure. `headers` are added to those that the failure implies. */
 export function failureAnswer(
   failure: Failure,
   requestId: string,
@@ -39,7 +39,7 @@ export function failureAnswer(
   );
 }
 
-/** The one code that the Jamsocket CLI knows by name. */
+/** The only error code that the Jamsocket CLI handles by name. */
 function codeFor(version: ApiVersion, { code }: Failure): string {
   const isJamsocket = version === "v1" || version === "v2";
   return isJamsocket && code === "backend_not_running" ? "BackendNotRunning" : code;

@@ -41,7 +41,7 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
   if (answer !== c.res) c.res = answer;
 };
 
-/** Exceptions are bugs, or the platform's word that an object cannot answer now; neither shows its inner text. */
+/** An exception is a bug, or an object that is unavailable; the answer shows neither's message. */
 function answerException(error: Error, c: ApiContext): Response {
   const requestId = crypto.randomUUID();
   if (unreached(error)) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { errorEnvelope } from "../../protocol/error-envelope.ts";
 import type { Route } from "./route.ts";
 
-/** An OpenAPI 3.1 document, as far as it is made here. */
+/** The parts of an OpenAPI 3.1 document that are used here. */
 export interface OpenApi {
   openapi: "3.1.0";
   info: { title: string; version: string };
@@ -34,7 +34,7 @@ interface Parameter {
   schema: JsonSchema;
 }
 
-/** Describes the v3 API and the public routes, from the very schemas by which requests are read. */
+/** Describes the v3 API and the public routes, from the schemas that validate their requests. */
 export function buildOpenApi(routes: readonly Route[]): OpenApi {
   const components = new Components();
   const paths: OpenApi["paths"] = {};
@@ -139,11 +139,11 @@ function header(name: string, description: string): Parameter {
 const localReference = "#/$defs/";
 const componentReference = "#/components/schemas/";
 
-/** The schemas that have an id; each is described once and referred to from elsewhere. */
+/** The schemas with an id: each becomes a component, which others refer to. */
 class Components {
   readonly schemas: Record<string, JsonSchema> = {};
 
-  /** Describes a schema, or refers to it where it has an id itself; what it refers to is kept as components. */
+  /** Describes a schema, or refers to its component where it has an id; schemas that it refers to become components. */
   add(schema: z.ZodType, io: "input" | "output"): JsonSchema {
     const described = z.toJSONSchema(schema, { io, override: leaveAnswersOpen });
     const { $schema, $defs, ...inline } = withComponentReferences(described);
@@ -160,7 +160,7 @@ class Components {
   }
 }
 
-/** Only strict objects refuse unknown fields: an answer may gain some, and its readers must bear that. */
+/** Only strict objects refuse unknown fields: answers may gain fields, which clients must ignore. */
 function leaveAnswersOpen({
   zodSchema,
   jsonSchema,

@@ -19,8 +19,8 @@ export function parseIfMatch(header: string | null): Result<number | undefined> 
 const idempotencyKey = /^[!-+\--~]+$/;
 
 /**
- * What makes a request replayable; undefined without the header.
- * @param body the text as it was received: the same key with another body is refused by the object
+ * The idempotency key of a request; undefined without the header.
+ * @param body as received: the object refuses the same key with another body
  */
 export async function readIdempotency(
   request: Request,

@@ -3,7 +3,7 @@ import type { Result } from "../../domain/result.ts";
 import type { Actor, Caller, Idempotency, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import type { RouteAccess } from "../admission/access.ts";
-import type { BackendPlace } from "../locate-backend.ts";
+import type { BackendLocation } from "../locate-backend.ts";
 import type { ParamName } from "../path-params.ts";
 
 export type ApiVersion = "v1" | "v2" | "v3" | "public";
@@ -11,11 +11,11 @@ export type ApiVersion = "v1" | "v2" | "v3" | "public";
 interface Identified {
   identity: Identity;
   actor: Actor;
-  /** The actor, with the conditions that the request's headers set, on routes that take them. */
+  /** The actor, with the conditions of the request's headers on routes that take them. */
   caller: Caller;
 }
 
-/** What a handler gets. Everything in it has been checked: access, names, query and body. */
+/** The input of a handler. All of it is checked: access, names, query and body. */
 export interface Call<Params, Query, Body> {
   request: Request;
   env: Env;
@@ -24,7 +24,7 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** From `Idempotency-Key`, on routes that take it. */
   idempotency: Idempotency | undefined;
-  /** To be called when a token or session was ended, so that it ends at once in this isolate. */
+  /** Drops a revoked token or ended session from this isolate's cache: call it once it has ended. */
   forget(account: string, credentialId: string): void;
 }
 
@@ -34,7 +34,7 @@ type HandlerCall<Path extends string, A extends RouteAccess, Query, Body> = Call
   Body
 > &
   (A extends { kind: "token" | "any_token" } ? Identified : unknown) &
-  ("id" extends ParamName<Path> ? { backend: BackendPlace } : unknown);
+  ("id" extends ParamName<Path> ? { backend: BackendLocation } : unknown);
 
 /** A route without its handler. */
 interface Description {
@@ -44,7 +44,7 @@ interface Description {
   summary: string;
   /** `application/json` when it is left out; others are answered with a Response of the handler's own. */
   produces?: "text/html" | "text/event-stream";
-  /** Where it is the query that names what is acted on: by `service` and `environment`, as a path would. */
+  /** Whether the query names the target, by `service` and `environment`, instead of the path. */
   targetIn?: "query";
   /** Whether pages of any origin may call it. */
   cors?: boolean;
@@ -73,11 +73,11 @@ interface Spec<Path extends string, A extends RouteAccess, Query, Body, Answer> 
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** A call before the types of its route are known; `identity`, `actor`, `caller` and `backend` as far as the route has them. */
+/** A call without its route's types; `identity`, `actor`, `caller` and `backend` are there if the route has them. */
 export type AnyCall = Call<Record<string, string>, unknown, unknown> &
-  Partial<Identified> & { backend?: BackendPlace };
+  Partial<Identified> & { backend?: BackendLocation };
 
-/** A route of the table, the types of its handler forgotten. */
+/** A route of the table, with the types of its handler erased. */
 export interface Route extends Description {
   method: Method;
   path: string;
@@ -90,8 +90,8 @@ export interface Route extends Description {
 }
 
 /**
- * Describes one route. Its handler is typed by the path, the access and the schemas; the runner (run-route.ts)
- * has checked a call by exactly those before it gets here, which is why the call's type may be narrowed.
+ * Declares a route. Its handler is typed by the path, the access and the schemas. run-route.ts checks each call against
+ * exactly those, which is why the call's type may be narrowed here.
  */
 export function defineRoute<
   const Path extends string,

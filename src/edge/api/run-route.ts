@@ -3,7 +3,7 @@ import { nearest } from "../../domain/names.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { Idempotency, Identity } from "../../objects/contract.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { type Admitted, admit, type Named } from "../admission/admit.ts";
+import { type Admitted, admit, type Target } from "../admission/admit.ts";
 import { callerOf } from "../admission/caller.ts";
 import { bearerCredential } from "../admission/credential.ts";
 import { actorOf } from "../admission/identify.ts";
@@ -11,18 +11,22 @@ import type { IsolateState } from "../admission/isolate-state.ts";
 import { parseJson, readText } from "../body.ts";
 import { parseInput } from "../input.ts";
 import { backendNotFound } from "../locate-backend.ts";
-import { type Arrival, checkParams } from "../path-params.ts";
+import { checkParams, type MatchedRequest } from "../path-params.ts";
 import { emptyAnswer, failureAnswer, jsonAnswer } from "./answer.ts";
 import { parseIfMatch, readIdempotency } from "./preconditions.ts";
 import type { AnyCall, Route } from "./route.ts";
 
-/** Answers one request by its route: who is it, may they, what do they say, one call, the answer. */
-export async function runRoute(route: Route, arrival: Arrival, state: IsolateState): Promise<Response> {
+/** Answers one request: admission, then validation, then the route's handler, then its answer. */
+export async function runRoute(
+  route: Route,
+  matched: MatchedRequest,
+  state: IsolateState,
+): Promise<Response> {
   const requestId = crypto.randomUUID();
-  const credential = bearerCredential(arrival.request.headers.get("authorization"));
-  const admitted = await admit(arrival.env, credential, route.access, namedBy(route, arrival), state);
+  const credential = bearerCredential(matched.request.headers.get("authorization"));
+  const admitted = await admit(matched.env, credential, route.access, targetOf(route, matched), state);
   if (!admitted.ok) return failureAnswer(admitted.error, requestId, route.version);
-  const call = await readCall(route, arrival, admitted.value, state);
+  const call = await readCall(route, matched, admitted.value, state);
   if (!call.ok) return failureAnswer(call.error, requestId, route.version);
 
   const answered = await route.handle(call.value);
@@ -32,7 +36,7 @@ export async function runRoute(route: Route, arrival: Arrival, state: IsolateSta
   }
   const { result, revision } = answered;
   if (!result.ok) {
-    const failure = await explain(result.error, arrival, admitted.value);
+    const failure = await explain(result.error, matched, admitted.value);
     return failureAnswer(failure, requestId, route.version);
   }
   if (route.status === 204) return emptyAnswer(requestId);
@@ -40,21 +44,21 @@ export async function runRoute(route: Route, arrival: Arrival, state: IsolateSta
   return jsonAnswer(result.value, route.status ?? 200, requestId, headers);
 }
 
-/** What a request acts on, as its path names it, or its query. */
-function namedBy({ targetIn }: Route, { request, params }: Arrival): Named {
-  const target = targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
+/** What a request acts on, by its path or its query. */
+function targetOf({ targetIn }: Route, { request, params }: MatchedRequest): Target {
+  const names = targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
   return {
     account: params.account,
     backendId: params.id,
-    service: target.service,
-    environment: target.environment,
+    service: names.service,
+    environment: names.environment,
   };
 }
 
-/** Reads everything that a request says besides who it is. */
+/** Parses names, query, body and preconditions. */
 async function readCall(
   route: Route,
-  { request, env, params }: Arrival,
+  { request, env, params }: MatchedRequest,
   { identity, backend }: Admitted,
   { tokens }: IsolateState,
 ): Promise<Result<AnyCall>> {
@@ -106,17 +110,17 @@ async function readCall(
 
 function identified(
   identity: Identity,
-  arrival: Pick<Arrival, "request" | "env">,
+  matched: Pick<MatchedRequest, "request" | "env">,
   conditions: { idempotency: Idempotency | undefined; ifMatch: number | undefined },
 ) {
   const actor = actorOf(identity);
-  return { identity, actor, caller: callerOf(actor, arrival, conditions) };
+  return { identity, actor, caller: callerOf(actor, matched, conditions) };
 }
 
-/** Says what there is instead of a service that was not found. Costs a call, on this failure only. */
+/** Adds the nearest names to a `service_not_found`. Costs a call, on this failure only. */
 async function explain(
   failure: Failure,
-  { env, params }: Arrival,
+  { env, params }: MatchedRequest,
   { identity, backend }: Admitted,
 ): Promise<Failure> {
   if (failure.code === "backend_not_found" && params.id !== undefined) {

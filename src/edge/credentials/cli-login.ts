@@ -10,7 +10,7 @@ import { originOf } from "../origin.ts";
 import { type StartedSession, startSession } from "./sessions.ts";
 import { signingOf } from "./signing.ts";
 
-/** Begins a login of the CLI. Keeps nothing. @returns its token */
+/** Begins a login of the CLI. Stateless: the token that it returns holds the attempt. */
 export async function beginCliLogin(env: Env, request: Request): Promise<string> {
   const userAgent = shortUserAgent(request.headers.get("user-agent"));
   const claims = { id: crypto.randomUUID(), userAgent };
@@ -18,8 +18,8 @@ export async function beginCliLogin(env: Env, request: Request): Promise<string>
 }
 
 /**
- * Reads the token of a login, as the page that asks for a confirmation must: it should show the user agent.
- * @returns `login_not_found` where it is not one of this deployment, or no longer
+ * Verifies the token of a login for the page that has it confirmed, which should show the user agent.
+ * @returns `login_not_found` where this deployment did not issue it, or it has expired
  */
 export async function readCliLogin(
   env: Env,
@@ -30,8 +30,8 @@ export async function readCliLogin(
 }
 
 /**
- * Confirms a login of the CLI as the person who is logged in.
- * @returns the code that the page is to show; else a failure as of `LoginRpc.confirm`, `forbidden` for an agent
+ * Confirms a login of the CLI on behalf of the logged-in visitor.
+ * @returns the code that the page is to show; else a failure of `LoginRpc.confirm`, or `forbidden` for an agent
  */
 export async function confirmCliLogin(
   env: Env,
@@ -46,7 +46,7 @@ export async function confirmCliLogin(
   return loginStub(env, id).confirm({ account, tokenId, expiresAt });
 }
 
-/** Gives the CLI its session for the right code. Failures as of `LoginRpc.complete`. */
+/** Exchanges the code for the CLI's session. Fails as `LoginRpc.complete` does. */
 export async function completeCliLogin(
   env: Env,
   token: string,
@@ -57,7 +57,7 @@ export async function completeCliLogin(
   const person = await loginStub(env, login.value.id).complete(code);
   if (!person.ok) return person;
   const started = await startSession(env, person.value, "cli", login.value.userAgent);
-  // The person's token was revoked meanwhile, which the caller must not learn.
+  // The visitor's token was revoked meanwhile, which must not show in the answer.
   if (!started.ok && errorStatus[started.error.code] < 500) return loginNotFound();
   return started;
 }

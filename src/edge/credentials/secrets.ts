@@ -5,9 +5,9 @@ import { formatSigningSecret } from "../../protocol/webhooks/signature.ts";
 import { signingOf } from "./signing.ts";
 
 /**
- * Where a request's new secrets come from: 32 bytes for each purpose. With an idempotency key they are derived
- * from it and from the request, so that a replay shows the same secret although only its hash was stored;
- * without one they are random.
+ * The source of a request's new secrets: 32 bytes for each purpose. With an idempotency key they are derived from it
+ * and from the request, so that a replay returns the same secret although only its hash is stored; without one they
+ * are random.
  */
 export type SecretSource = (purpose: SecretPurpose) => Promise<Uint8Array>;
 
@@ -27,8 +27,8 @@ export function secretSource(
 }
 
 /**
- * A new access token. Its id is always random: a replay is answered with the id that was stored, and a key that
- * is used again after it was forgotten must not meet its earlier id.
+ * A new access token. Its id is always random: a replay is answered with the stored id, and an idempotency key that is
+ * used again after it has expired must not collide with its earlier id.
  */
 export async function newAccessSecret(source: SecretSource): Promise<{ secret: string } & NewSecret> {
   const secret = toBase64Url(await source("access token"));
@@ -36,7 +36,7 @@ export async function newAccessSecret(source: SecretSource): Promise<{ secret: s
   return { id, secret, secretHash: await hashSecret(secret) };
 }
 
-/** A new agent token. Its id comes from the source too, since a cluster's description does not show it. */
+/** A new agent token. Its id comes from the source too: no answer has it, so that a replay could not restore it. */
 export async function newAgentSecret(source: SecretSource): Promise<{ secret: string } & NewSecret> {
   const secret = toBase64Url(await source("agent token"));
   return { id: toTokenId(await source("agent token id")), secret, secretHash: await hashSecret(secret) };

@@ -8,7 +8,7 @@ import { formatAccessToken, hashSecret, parseAccessToken } from "../../protocol/
 import type { Session } from "../../protocol/v3/sessions.ts";
 import { newAccessSecret, secretSource } from "./secrets.ts";
 
-/** A session, with the credential that is shown to its holder this once. */
+/** A new session with its credential, which is shown this once. */
 export interface StartedSession {
   account: string;
   session: Session;
@@ -17,8 +17,8 @@ export interface StartedSession {
 }
 
 /**
- * Logs the holder of an access token in. Called by one who is logged in, this makes another session of the same
- * access token: it may outlive the caller's own, and not the token.
+ * Logs the holder of an access token in. Called with a session, it starts another one of the same access
+ * token, which may outlive the caller's session, but not the token.
  * @param userAgent the `User-Agent` of the client that will hold the session
  */
 export function startSession(
@@ -27,8 +27,8 @@ export function startSession(
   kind: SessionKind,
   userAgent: string | null,
 ): Promise<Result<StartedSession>> {
-  return withSecret(env, account, userAgent, (wish) =>
-    accountStub(env, account).createSession({ ...wish, tokenId, kind }),
+  return withSecret(env, account, userAgent, (params) =>
+    accountStub(env, account).createSession({ ...params, tokenId, kind }),
   );
 }
 
@@ -41,8 +41,8 @@ export async function redeemLoginLink(
   const link = parseAccessToken(credential);
   if (!link) return loginLinkNotFound();
   const stored = { id: link.id, secretHash: await hashSecret(link.secret) };
-  return withSecret(env, link.account, userAgent, (wish) =>
-    accountStub(env, link.account).useLoginLink(stored, wish),
+  return withSecret(env, link.account, userAgent, (params) =>
+    accountStub(env, link.account).useLoginLink(stored, params),
   );
 }
 

@@ -11,13 +11,13 @@ interface Signing {
   /** Signs connection tokens. */
   signer: Promise<{ key: CryptoKey; kid: string }>;
   jwks: Jwks;
-  /** Keys the derivation of secrets that a replay must show again. */
+  /** HMAC key for the secrets that a replay must derive again. */
   derivation: Promise<CryptoKey>;
 }
 
 let current: { text: string; signing: Signing } | undefined;
 
-/** The deployment's keys, read and imported once for each isolate. */
+/** The deployment's keys, parsed and imported once per isolate. */
 export function signingOf(env: Pick<Env, "SIGNING_KEYS">): Signing {
   if (current?.text !== env.SIGNING_KEYS) {
     current = { text: env.SIGNING_KEYS, signing: read(env.SIGNING_KEYS) };

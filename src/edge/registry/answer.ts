@@ -1,6 +1,6 @@
 import { type OciFailure, toOciErrors } from "../../protocol/oci/errors.ts";
 
-/** What every answer of the registry has (docker looks for the version). */
+/** On every answer of the registry (docker checks the version). */
 const commonHeaders = { "docker-distribution-api-version": "registry/2.0" };
 
 export function ociAnswer(

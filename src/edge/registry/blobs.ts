@@ -5,8 +5,8 @@ import { ociAnswer } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 
 /**
- * `no-transform` and the type keep a blob from being compressed on its way, which would take its length. What a
- * digest names never changes.
+ * `no-transform` and the type keep proxies from compressing a blob, which would lose its length. The content of a
+ * digest never changes.
  */
 const blobHeaders = {
   "content-type": "application/octet-stream",
@@ -36,7 +36,7 @@ export const getBlob: RegistryHandler = async ({ request, registry, repository, 
   if (request.method === "HEAD") return answered(ociAnswer(status, sized));
   const stream = await store.get(blob.key, range ?? undefined);
   if (!stream) throw new Error(`the blob store has lost ${blob.key}`);
-  // Gives the answer its Content-Length, and breaks the connection rather than end early.
+  // Sets the answer's Content-Length, and resets the connection rather than end the body early.
   const { readable, writable } = new FixedLengthStream(length);
   stream.pipeTo(writable).catch((error: unknown) => console.error(`reading ${blob.key}`, error));
   return answered(ociAnswer(status, sized, readable));

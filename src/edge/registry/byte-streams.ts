@@ -1,9 +1,9 @@
-/** Of bytes that are only handed through: enough that few reads are needed, little enough for many streams. */
+/** Buffer size for bytes that only pass through: few reads, and little memory for each of many streams. */
 const handedThroughBytes = 256 * 1024;
 
 /**
- * Cuts streams, one after the other, to pieces of `size` bytes; the last one is shorter, and may be empty. One piece
- * is in memory at a time, beside those that the caller holds on to.
+ * Splits the concatenation of streams into pieces of `size` bytes; the last one is shorter, and may be empty. Holds one
+ * piece in memory at a time, beside those that the caller keeps.
  */
 export async function* piecesOf(
   streams: readonly ReadableStream<Uint8Array>[],
@@ -35,7 +35,7 @@ export async function* piecesOf(
   yield new Uint8Array(buffer, 0, filled);
 }
 
-/** Writes all of a stream to several others, at the pace of the slowest. When one fails, all are given up. */
+/** Copies a stream to several others, at the pace of the slowest. When one fails, all are aborted. */
 export async function copyTo(
   stream: ReadableStream<Uint8Array>,
   writables: readonly WritableStream<Uint8Array>[],

@@ -4,19 +4,19 @@ import type { BlobStore } from "../../objects/blobs/blob-store.ts";
 import type { Registry } from "../../objects/registry/registry.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
 
-/** What a handler of the registry gets: access has been checked, and the repository's service exists. */
+/** The input of a registry handler: access is checked, and the repository's service exists. */
 export interface RegistryCall {
   request: Request;
   url: URL;
   /** `<account>/<service>`. */
   name: string;
   repository: RepositoryName;
-  /** What the path says after the name: a digest, a tag, the id of an upload. Empty where it says nothing. */
+  /** What follows the name in the path: a digest, a tag or the id of an upload; empty where nothing does. */
   reference: string;
   registry: DurableObjectStub<Registry>;
   store: BlobStore;
   registryHost: string;
-  /** Whether the caller may do something to another repository. */
+  /** Admits the caller to another repository as well; null where that is refused. */
   mayAlso(action: RepositoryAction, repositoryName: string): Promise<RepositoryName | null>;
 }
 

@@ -11,7 +11,7 @@ interface Operation {
 }
 
 export interface Endpoint {
-  /** For people and tests: `:name` is `<account>/<service>`. */
+  /** For tests and readers: `:name` is `<account>/<service>`. */
   path: string;
   /** Captures the name and what comes after it. */
   pattern: RegExp;
@@ -22,7 +22,7 @@ const pull = (handle: RegistryHandler): Operation => ({ action: "pull", handle }
 const push = (handle: RegistryHandler): Operation => ({ action: "push", handle });
 const remove = (handle: RegistryHandler): Operation => ({ action: "delete", handle });
 
-/** Everything that can be done to a repository (OCI Distribution 1.1, "Endpoints"). The first that matches answers. */
+/** The endpoints of a repository (OCI Distribution 1.1, "Endpoints"). The first that matches is used. */
 export const endpoints: readonly Endpoint[] = [
   {
     path: "/v2/:name/blobs/uploads/",

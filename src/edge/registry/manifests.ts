@@ -17,7 +17,7 @@ export const getManifest: RegistryHandler = async ({ request, registry, reposito
     "content-length": String(manifest.bytes.byteLength),
     "docker-content-digest": manifest.digest,
     etag: `"${manifest.digest}"`,
-    // A tag may stand on another manifest with the next push.
+    // The next push may move a tag.
     "cache-control": kind === "digest" ? "private, max-age=31536000, immutable, no-transform" : "no-store",
   };
   return answered(ociAnswer(200, headers, request.method === "HEAD" ? null : manifest.bytes));
@@ -77,7 +77,7 @@ export const deleteManifest: RegistryHandler = async ({ registry, repository, re
     : { ok: false, error: deleted.error };
 };
 
-/** Anything with a colon is meant as a digest, since tags have none. */
+/** A reference with a colon is a digest, since tags have none. */
 function referenceKind(reference: string): "tag" | "digest" | "bad tag" | "bad digest" {
   if (reference.includes(":")) return algorithmOf(reference) === null ? "bad digest" : "digest";
   return tagPattern.test(reference) ? "tag" : "bad tag";

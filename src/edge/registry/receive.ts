@@ -5,7 +5,7 @@ import type { Upload } from "../../objects/contract.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
 import { copyTo, piecesOf } from "./byte-streams.ts";
 
-/** The bytes of a request and how many it says there are, null where it does not. */
+/** The body of a request and its `Content-Length`, null where it has none. */
 export interface Incoming {
   body: ReadableStream<Uint8Array> | null;
   length: number | null;
@@ -13,17 +13,17 @@ export interface Incoming {
 
 export interface ReceivePorts {
   store: BlobStore;
-  /** Notes a multipart upload before anything is in it. @returns false where the upload has moved on */
+  /** Records a multipart upload before its first part is stored. @returns false where another request was faster */
   beginMultipart(multipartId: string): Promise<boolean>;
 }
 
-/** Somebody else added to the same upload meanwhile. */
+/** Another request has advanced the same upload meanwhile. */
 export type Overtaken = "overtaken";
 
 /**
- * Adds bytes to an upload in the blob store. Nothing of it counts until the state that it gives is recorded: an
- * attempt that is cut short is overwritten by the next one.
- * @param algorithm what the bytes are hashed with on their way, as long as they came in one piece
+ * Stores more bytes of an upload in the blob store. They count only once the returned state is recorded: the next
+ * attempt overwrites what an interrupted one has stored.
+ * @param algorithm hashes the bytes as they pass, which works only for an upload in one request
  */
 export async function receive(
   ports: ReceivePorts,
@@ -104,8 +104,8 @@ async function nextPiece(
 }
 
 /**
- * Puts an upload's bytes together under one key, and hashes them there unless that was done on their way.
- * @returns where they are, and their digest
+ * Joins an upload's bytes under one key, and reads them back to hash them unless they were hashed as they passed.
+ * @returns their key and digest
  */
 export async function assemble(
   store: BlobStore,
@@ -131,7 +131,7 @@ async function joinParts(store: BlobStore, upload: Upload): Promise<string> {
     await store.put(emptyKey, new Uint8Array(0), 0);
     return emptyKey;
   }
-  // An attempt that was cut short after this one's last step has joined them already.
+  // An earlier attempt may have joined them and been interrupted before it was recorded.
   if ((await store.size(key)) === offset) return key;
   const etags = [...partEtags];
   if (tail) {

@@ -1,12 +1,12 @@
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import type { Env } from "../../objects/env.ts";
-import { bearerChallenge } from "../../protocol/oci/access.ts";
 import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
+import { bearerChallenge } from "../../protocol/oci/token-authentication.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { originOf, registryHostOf } from "../origin.ts";
 import { ociAnswer, ociFailureAnswer } from "./answer.ts";
 
-/** The registry's words for a decision against a request. @param name of the repository, as it was given */
+/** The OCI error for a refusal. @param name of the repository, as received */
 export function ociRefusal({ reason, message }: Refusal, name: string): { ok: false; error: OciFailure } {
   switch (reason) {
     case "no_credential":
@@ -31,7 +31,7 @@ export function nameUnknown(name: string) {
   );
 }
 
-/** Renders a failure, with the challenge where it is one of authentication. */
+/** Renders a failure, with a challenge for one of authentication. */
 export function refusalAnswer(
   env: Env,
   request: Request,

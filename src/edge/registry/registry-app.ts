@@ -36,7 +36,7 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
   const door = new RegistryDoor(tokens, now);
   return new Hono<{ Bindings: Env }>()
     .all("/v2/*", async (c, next) => {
-      // No pattern of a router can say "begins with the name of an account".
+      // A router's pattern cannot express "begins with the name of an account".
       if (!isRegistryPath(c.req.path)) return next();
       const response = await door.answer(c.req.raw, c.env);
       response.headers.set("x-request-id", crypto.randomUUID());
@@ -45,7 +45,7 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
     .onError((error, c) => answerException(error, c.req.raw));
 }
 
-/** As with the API, neither a bug nor a busy object shows its inner text. */
+/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
 function answerException(error: Error, request: Request): Response {
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
@@ -58,7 +58,7 @@ function answerException(error: Error, request: Request): Response {
     return ociFailureAnswer(busy, { ...identified, "retry-after": "1" });
   }
   console.error(`${requestId} ${request.method} ${new URL(request.url).pathname}`, error);
-  // The specification's codes are for 4xx; this is the one that clients know from other registries.
+  // The specification has codes for 4xx only; other registries use this one.
   const failure = {
     code: "UNKNOWN",
     message: "something went wrong; the request id names it in the logs",
@@ -70,7 +70,7 @@ function answerException(error: Error, request: Request): Response {
 class RegistryDoor {
   readonly #tokens: TokenCache;
   readonly #now: () => number;
-  /** Until when a service that was there is taken to be. */
+  /** Expiry times of cached positive answers to "does this service exist?", by repository. */
   readonly #services = new BoundedMap<number>(knownServices);
 
   constructor(tokens: TokenCache, now: () => number) {
@@ -167,7 +167,7 @@ class RegistryDoor {
   }
 }
 
-/** A path that cannot be decoded names nothing: it stays as it is and breaks the grammar. */
+/** A path that cannot be decoded stays as it is, and fails to parse as a name. */
 function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);

@@ -5,7 +5,7 @@ import {
   grantRegistryToken,
   parseScopes,
   type RegistryClaims,
-} from "../../protocol/oci/access.ts";
+} from "../../protocol/oci/token-authentication.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
@@ -16,8 +16,8 @@ import { ociFailureAnswer, ociJson } from "./answer.ts";
 import { ociRefusal } from "./refusal.ts";
 
 /**
- * `GET /v2/token?service=&scope=`: a short-lived token for the requested scopes, as far as the caller may
- * (CNCF distribution, "Token authentication").
+ * `GET /v2/token?service=&scope=`: a short-lived token for those of the requested scopes that the caller has (CNCF
+ * distribution, "Token authentication").
  */
 export async function answerTokenRequest(
   env: Env,
@@ -42,7 +42,7 @@ export async function answerTokenRequest(
   return ociJson(answer, { "cache-control": "no-store" });
 }
 
-/** Of what is requested, what the caller may do: a registry token does not buy a greater one. */
+/** Grants what the caller may do of what is requested: a registry token never has more rights than its credential. */
 function claimsOf(caller: Holder, scopes: readonly string[]): RegistryClaims {
   const access = parseScopes(scopes).flatMap(({ name, actions }) => {
     const parsed = parseRepositoryName(name);

@@ -33,7 +33,7 @@ export const postUpload: RegistryHandler = async (call) => {
   return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, requested)));
 };
 
-/** `PATCH …/blobs/uploads/<id>`: the next bytes. */
+/** `PATCH …/blobs/uploads/<id>`: the next chunk. */
 export const patchUpload: RegistryHandler = async (call) => {
   const { registry, repository } = call;
   const upload = await registry.beginChunk(repository, call.reference);
@@ -48,7 +48,7 @@ export const patchUpload: RegistryHandler = async (call) => {
   return answered(ociAnswer(202, uploadHeaders(call, upload.id, state.offset, algorithmParam(call))));
 };
 
-/** `PUT …/blobs/uploads/<id>?digest=`: the last bytes, if any are left, and the end. */
+/** `PUT …/blobs/uploads/<id>?digest=`: the last chunk, which may be empty, and the end of the upload. */
 export const putUpload: RegistryHandler = async (call) => {
   const digest = call.url.searchParams.get("digest");
   if (digest === null || algorithmOf(digest) === null) return digestInvalid(digest ?? "");
@@ -56,7 +56,7 @@ export const putUpload: RegistryHandler = async (call) => {
   let upload = bringsBytes(body !== null, length)
     ? await call.registry.beginChunk(call.repository, call.reference)
     : await call.registry.upload(call.repository, call.reference);
-  // A blob of no bytes needs a key as well.
+  // An empty blob needs a key too.
   if (upload?.state.offset === 0 && upload.chunkKey === null) {
     upload = await call.registry.beginChunk(call.repository, call.reference);
   }
@@ -64,7 +64,7 @@ export const putUpload: RegistryHandler = async (call) => {
   return refuseChunk(call, upload) ?? finish(call, upload, digest);
 };
 
-/** `GET …/blobs/uploads/<id>`: how far it is. */
+/** `GET …/blobs/uploads/<id>`: the progress of an upload. */
 export const getUpload: RegistryHandler = async (call) => {
   const upload = await call.registry.upload(call.repository, call.reference);
   if (!upload) return uploadUnknown(call);
@@ -99,7 +99,7 @@ function receivePorts({ registry, repository, store }: RegistryCall, upload: Upl
   };
 }
 
-/** The body of a request. A length that HTTP does not carry (chunked transfer) is not known. */
+/** The body of a request. With chunked transfer its length is unknown. */
 function incoming(request: Request): Incoming {
   const length = request.headers.get("content-length");
   return { body: request.body, length: length === null ? null : Number(length) };
@@ -122,7 +122,7 @@ function rangeNotSatisfiable(call: RegistryCall, { offset }: UploadState): Respo
   return ociFailureAnswer(failure, uploadHeaders(call, call.reference, offset, algorithmParam(call)));
 }
 
-/** What to hash with on the way: what the client said when it began, and its location since. */
+/** The digest algorithm that the client announced when it began the upload; the upload's location carries it on. */
 function announcedAlgorithm({ url }: RegistryCall): DigestAlgorithm {
   return url.searchParams.get("digest-algorithm") === "sha512" ? "sha512" : "sha256";
 }

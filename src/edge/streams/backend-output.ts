@@ -5,18 +5,18 @@ import { accountStub } from "../../objects/stubs.ts";
 import { type UsageSample, usageSample } from "../../protocol/backend-metrics.ts";
 import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
 import { dataLines } from "../../protocol/sse-lines.ts";
-import type { BackendPlace } from "../locate-backend.ts";
+import type { BackendLocation } from "../locate-backend.ts";
 import { describeBackendTo } from "../views/backend-views.ts";
 import { openClusterStream } from "./cluster-stream.ts";
 import { withKeepAlive } from "./keep-alive.ts";
 import { pulledStream } from "./pulled-stream.ts";
 
-/** A longer line of a cluster's stream is given in pieces. Agents cut lines of output at half of it. */
+/** A longer line of a cluster's stream is split. Agents already split lines of output at half of it. */
 const lineMaxCharacters = 16 * 1024;
 
 type OutputKind = "logs" | "metrics";
 
-/** What an event of a cluster becomes for the API's client; null where it is none that a client should get. */
+/** Renders an event of a cluster for the API's client; null for one that is not passed on. */
 type EventRenderer = (line: string) => string | null;
 
 /**
@@ -26,7 +26,7 @@ type EventRenderer = (line: string) => string | null;
 export async function streamOutput(
   env: Env,
   actor: Actor,
-  backend: BackendPlace,
+  backend: BackendLocation,
   kind: OutputKind,
 ): Promise<Response | Result<never>> {
   const described = await describeBackendTo(actor, env, backend);
@@ -38,7 +38,7 @@ export async function streamOutput(
   return new Response(withKeepAlive(reframedEvents(opened.value, render)), { headers: sseHeaders });
 }
 
-/** Requests a backend's logs or metrics from its cluster. Fails as `openClusterStream` does, or as the cluster is gone. */
+/** Requests a backend's logs or metrics from its cluster. Fails as `openClusterStream` does, or without the cluster. */
 export async function openOutput(
   env: Env,
   { id, account, cluster }: Pick<BackendInfo, "id" | "account" | "cluster">,
@@ -49,7 +49,7 @@ export async function openOutput(
   return openClusterStream({ cluster, what: `${kind} of backend \`${id}\`` }, signed.value);
 }
 
-/** A sample by its schema, with where it comes from; what is none is left out. */
+/** Adds the cluster and the backend to a sample; an event that does not match the schema is left out. */
 export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">): EventRenderer {
   return (line) => {
     const sample = readUsage(line);
@@ -57,15 +57,15 @@ export function metricsOf({ id, cluster }: Pick<BackendInfo, "id" | "cluster">):
   };
 }
 
-/** A sample by its schema, or null. */
+/** Null where the line does not match the schema of a sample. */
 export function readUsage(line: string): UsageSample | null {
   const sample = usageSample.safeParse(parseJson(line));
   return sample.success ? sample.data : null;
 }
 
 /**
- * A cluster's events, framed anew, one a chunk. A client that does not read holds the cluster back: no more than one
- * chunk of its answer is read ahead. An answer that breaks off ends the stream, as one that ends does.
+ * A cluster's events, reframed to one event per chunk. Backpressure reaches the cluster: no more than one chunk of its
+ * answer is read ahead. An answer that breaks off ends the stream, as one that ends does.
  */
 export function reframedEvents(answer: Response, render: EventRenderer): ReadableStream<Uint8Array> {
   const lines = outputLines(answer);
@@ -88,7 +88,7 @@ export function reframedEvents(answer: Response, render: EventRenderer): Readabl
   });
 }
 
-/** The lines of a cluster's stream, as many at a time as come with a chunk of it. */
+/** The lines of a cluster's stream, all that one chunk completes at a time. */
 export interface OutputLines {
   /** Null at the end, and where the answer breaks off. */
   next(): Promise<string[] | null>;

@@ -9,14 +9,14 @@ import { eventsPath, readEvent } from "./event-stream.ts";
 import { followMessages, openFollowing } from "./follow.ts";
 import { type PullSource, pulledStream, type Step } from "./pulled-stream.ts";
 
-/** An event as it is recorded; null: something may have happened without one. */
+/** A recorded event; null where events may have been missed. */
 export interface AccountChange {
   event: AccountEvent | null;
 }
 
 /**
- * An account's events from now on. It begins with `{event: null}` once the account is followed, and has another one
- * whenever that had to be begun anew. It ends when its reader cancels it, and where there is no such account.
+ * An account's events from now on. Emits `{event: null}` once the account is followed, and again after each reconnect.
+ * Ends when its reader cancels it, and where there is no such account.
  */
 export function accountChanges(env: Env, account: string): ReadableStream<AccountChange> {
   let last: string | null = null;
@@ -29,15 +29,15 @@ export function accountChanges(env: Env, account: string): ReadableStream<Accoun
         return { items: items.map((event) => ({ event })), ...rest };
       },
       failures: new FailureLog(`events of account ${account}`),
-      begun: { event: null },
+      onConnect: { event: null },
     }),
   );
 }
 
 /**
- * Which parts of a service have changed, from now on. It begins with all of them once the service is followed, and has
- * that again whenever following had to be begun anew, since a change in between was not sent. It ends when its reader
- * cancels it, and where there is no such service any more.
+ * Which parts of a service have changed, from now on. Emits all of them once the service is followed, and again after
+ * each reconnect, since changes in between were not sent. Ends when its reader cancels it, and once there is no such
+ * service any more.
  */
 export function serviceChanges(env: Env, account: string, service: string): ReadableStream<ServiceNudge> {
   return pulledStream(
@@ -48,23 +48,23 @@ export function serviceChanges(env: Env, account: string, service: string): Read
         return nudge.success ? { items: [nudge.data] } : { items: [], isLast: true };
       },
       failures: new FailureLog(`changes of service ${account}/${service}`),
-      begun: { changed: [...serviceParts] },
+      onConnect: { changed: [...serviceParts] },
     }),
   );
 }
 
-/** No more wait for a reader: following is begun anew instead, which says that anything may have changed. */
+/** A reader further behind is reconnected instead, which reports that anything may have changed. */
 const mostUnreadChanges = 100;
 
 interface FollowPorts<T> {
   open(): ReturnType<typeof openFollowing>;
   read(message: string): Step<T>;
   failures: FailureLog;
-  /** What the stream has whenever following has begun. */
-  begun: T;
+  /** Emitted on each connect: whatever changed before it was missed. */
+  onConnect: T;
 }
 
-/** Follows an object, and again where that breaks off, for as long as somebody reads. */
+/** Follows an object, and reconnects with backoff where that breaks off, until its reader cancels. */
 class FollowedObject<T> implements PullSource<T> {
   readonly #ports: FollowPorts<T>;
   #following: ReadableStreamDefaultReader<T> | null = null;
@@ -88,7 +88,7 @@ class FollowedObject<T> implements PullSource<T> {
       } else {
         const opened = await this.#open();
         if (opened === "gone") break;
-        if (opened === "begun") return { items: [this.#ports.begun] };
+        if (opened === "connected") return { items: [this.#ports.onConnect] };
       }
       await this.#pause();
     }
@@ -101,7 +101,7 @@ class FollowedObject<T> implements PullSource<T> {
     await this.#following?.cancel(reason);
   }
 
-  async #open(): Promise<"begun" | "gone" | "failed"> {
+  async #open(): Promise<"connected" | "gone" | "failed"> {
     try {
       const { open, read } = this.#ports;
       const opened = await open();
@@ -110,14 +110,14 @@ class FollowedObject<T> implements PullSource<T> {
       if (this.#isReleased) await reader.cancel();
       this.#following = reader;
       this.#ports.failures.succeeded("follow");
-      return "begun";
+      return "connected";
     } catch (error) {
       this.#ports.failures.failed("follow", error);
       return "failed";
     }
   }
 
-  /** Waits until it is time to follow again, or nobody reads any more. */
+  /** Waits out the backoff, or until the source is released. */
   async #pause(): Promise<void> {
     if (this.#isReleased) return;
     this.#failures += 1;

@@ -8,10 +8,10 @@ import { pulledStream } from "./pulled-stream.ts";
 const retryMs = 1_000;
 
 /**
- * The server-sent events of a login: `ok` once somebody has confirmed it, or `expired` at its end, for which the CLI
- * tells its user to begin again; then the end. Each call of the object waits for a while only, since one that lasts
- * does not survive the object's restart.
- * @param expiresAt the login's end, in milliseconds since the epoch
+ * The server-sent events of a login: one `ok` once somebody has confirmed it, or one `expired` at its expiry, after
+ * which the CLI has its user start over. Polls the object with calls that wait for a limited time, since a longer one
+ * would not survive the object's restart.
+ * @param expiresAt the login's expiry, in milliseconds since the epoch
  */
 export function followCliLogin(
   login: Pick<LoginRpc, "waitConfirmed">,

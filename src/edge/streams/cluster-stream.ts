@@ -4,7 +4,7 @@ import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { SignedGet } from "../../objects/contract.ts";
 import { responseOutcome } from "../../objects/webhooks/webhook-sender.ts";
 
-/** What is requested of a cluster, for the messages of failures. */
+/** Names the request in messages of failures. */
 interface StreamRequest {
   cluster: string;
   /** `logs of backend …` */
@@ -15,10 +15,10 @@ type Outcome = AttemptResult | { outcome: "other_content"; contentType: string |
 
 /**
  * Requests a stream of server-sent events from a cluster.
- * @param headTimeoutMs how long the head of the answer is waited for; the stream may last as long as it lasts
- * @returns the answer, whose body is to be locked at once: one that nobody reads is cancelled when its answer is
- *   garbage. Else `not_found` where the cluster has no such thing, `cluster_unavailable` where a retry may succeed,
- *   or `cluster_bad_answer`
+ * @param headTimeoutMs how long to wait for the head of the answer; the stream itself has no timeout
+ * @returns the answer, whose body the caller must lock at once: an unread body is cancelled when its answer is
+ *   garbage-collected. Else `not_found` where the cluster has no such stream, `cluster_unavailable` where a retry may
+ *   succeed, or `cluster_bad_answer`
  */
 export async function openClusterStream(
   requested: StreamRequest,
@@ -53,7 +53,7 @@ function isEventStream(contentType: string | null): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream";
 }
 
-/** The failure behind an attempt that gave no stream. A cluster's own 401 is not the caller's. */
+/** The failure for an attempt that gave no stream. A 401 from the cluster is not passed on: it is not the caller's. */
 function streamFailure({ cluster, what }: StreamRequest, result: Outcome): Failure {
   const bad = (why: string): Failure => ({
     code: "cluster_bad_answer",

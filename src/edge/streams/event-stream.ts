@@ -8,7 +8,7 @@ import { followMessages, openFollowing } from "./follow.ts";
 import { withKeepAlive } from "./keep-alive.ts";
 import type { Step } from "./pulled-stream.ts";
 
-/** As much as an account sends to one that comes again, and some more. */
+/** More than an account replays to a follower that reconnects. */
 const mostUnreadEvents = 2_000;
 
 /** Whether a request accepts a stream instead of a list: it names the type, as every EventSource does. */
@@ -17,7 +17,7 @@ export function wantsEventStream(request: Request): boolean {
   return accepted.some((type) => type.split(";", 1)[0]?.trim().toLowerCase() === "text/event-stream");
 }
 
-/** Where an account's events are followed. @param after an event's id: what was recorded after it comes first */
+/** The path that follows an account's events. @param after an event's id: later ones are replayed first */
 export function eventsPath(after: string | null, filter: EventFilter): string {
   const query = new URLSearchParams({ filter: JSON.stringify(filter), ...(after === null ? {} : { after }) });
   return `/follow/events?${query}`;
@@ -26,14 +26,14 @@ export function eventsPath(after: string | null, filter: EventFilter): string {
 /** The event of a message, if it passes: an account sends each follower every event. */
 export function readEvent(message: string, filter: EventFilter): Step<AccountEvent> {
   const event = accountEvent.safeParse(JSON.parse(message));
-  // While a new version is rolled out, the account may be of another one than the Worker.
+  // During a rollout the account may run another version than the Worker.
   if (!event.success) return { items: [], isLast: true };
   return { items: matchesEvent(filter, event.data) ? [event.data] : [] };
 }
 
 /**
- * Streams an account's events as server-sent events, from now on, and with `Last-Event-ID` what came after that
- * first. Where it breaks off, or the client does not keep up, the stream ends, and the client comes again.
+ * Streams an account's events as server-sent events, from now on; with `Last-Event-ID`, the events after that one are
+ * replayed first. The stream ends where following breaks off or the client does not keep up; the client reconnects.
  */
 export async function streamEvents(env: Env, account: string, request: Request, filter: EventFilter) {
   const after = request.headers.get("last-event-id");

@@ -1,21 +1,21 @@
 import { followerPing, followerPong } from "../../objects/followers.ts";
 import type { Step } from "./pulled-stream.ts";
 
-/** So that a stream whose socket leads nowhere any more does not look alive for longer than this or twice this. */
+/** A dead socket is detected after one to two of these intervals. */
 const pingEveryMs = 15_000;
 
-/** How the messages of an object's socket are read, and how many may wait. */
+/** How the messages of an object's socket are read, and how many may be queued. */
 export interface FollowOptions<T> {
   read(message: string): Step<T>;
   everyMs?: number;
-  /** When more than so many items wait to be read, the stream ends after them, and its reader follows anew. */
+  /** With so many items unread, the stream ends after them, and its reader has to follow again. */
   mostUnread?: number;
 }
 
 /**
- * Opens a socket that follows an object, beneath which the object may sleep.
+ * Opens a WebSocket that follows an object, with which the object may hibernate.
  * @param path begins with a slash; with its query
- * @returns null and the status where it cannot be followed: 404 there is no such thing, 503 there is no place
+ * @returns without a socket the status that says why: 404 for what does not exist, 503 for too many followers
  */
 export async function openFollowing(
   stub: Pick<DurableObjectStub, "fetch">,
@@ -28,8 +28,8 @@ export async function openFollowing(
 }
 
 /**
- * What comes over a socket. Ends with the socket, after the last step, and when the object has not answered a ping
- * before the next is due. The one stream that is pushed: a message comes whether or not somebody reads.
+ * The messages of a socket, as `read` parses them. Ends with the socket, after the last step, and when the object has
+ * not answered a ping before the next is due. The one stream that is pushed: messages arrive whether or not it is read.
  */
 export function followMessages<T>(
   socket: WebSocket,

@@ -1,19 +1,19 @@
 /**
- * Often enough for proxies, which give up idle connections after a minute or so. Only a write
- * that fails shows the Worker that the client of an idle stream has left.
+ * Often enough for proxies, which close idle connections after a minute or so. The Worker learns only from a failed
+ * write that the client of an idle stream has left.
  */
 const keepAliveEveryMs = 15_000;
 
-/** An empty line, which every reader of server-sent events passes over. Comments are not known to all of them. */
+/** An empty line, which every parser of server-sent events skips. Not all of them skip comments. */
 const emptyLine = new TextEncoder().encode("\n");
 
-/** When nothing was read for so long, nobody will: the body of an answer to HEAD, for one, is never read. */
+/** A stream unread for so long is taken for abandoned: the body of an answer to HEAD, for one, is never read. */
 const unreadAtMostMs = 300_000;
 
 /**
- * The same stream of server-sent events with an empty line in between at intervals, so that it is cancelled soon
- * after its client has left. Each chunk of `events` must be whole events. While the client does not read, nothing is
- * added and `events` is not read any further; after five minutes of that, both are ended.
+ * A stream of server-sent events with an empty line added at intervals, so that it is cancelled soon after its client
+ * has left. Each chunk of `events` must be whole events. While the client does not read, nothing is added and `events`
+ * is not read either; after five minutes of that, both are ended.
  */
 export function withKeepAlive(
   events: ReadableStream<Uint8Array>,

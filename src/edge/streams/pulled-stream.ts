@@ -1,22 +1,22 @@
-/** What a source gives at a time. */
+/** What one call of a source's `next` yields. */
 export interface Step<T> {
-  /** May be none: then the next step follows at once. */
+  /** May be empty: then the next step is taken at once. */
   items: readonly T[];
   /** Nothing follows: the stream ends after these. */
   isLast?: boolean;
 }
 
-/** What a stream is made of: it gives something when there is a reader for it, and not before. */
+/** The source of a pulled stream: `next` is called only while a reader is waiting. */
 export interface PullSource<T> {
   next(): Promise<Step<T>>;
   /**
-   * Lets go of what the source reads from. It must make a `next` that is under way come to an end. Called when the
-   * reader leaves, after the last step, and when `next` fails, since nobody cancels a stream that breaks off.
+   * Releases what the source reads from, and makes a pending `next` settle. Called when the reader cancels, after the
+   * last step, and when `next` fails, since a stream that has errored is not cancelled.
    */
   release?(reason?: unknown): unknown;
 }
 
-/** A stream that reads no further ahead than its reader: no step is taken before there is somebody to take it for. */
+/** A stream without read-ahead: no step is taken before its reader waits for one. */
 export function pulledStream<T>(source: PullSource<T>): ReadableStream<T> {
   let hasLeft = false;
 
@@ -34,7 +34,7 @@ export function pulledStream<T>(source: PullSource<T>): ReadableStream<T> {
           if (!hasLeft) await Promise.resolve(source.release?.(error)).catch(() => {});
           throw error;
         });
-        // Nothing can be put into a stream that was cancelled.
+        // Nothing can be enqueued into a cancelled stream.
         if (hasLeft) return;
         for (const item of step.items) controller.enqueue(item);
         if (!step.isLast) return;

@@ -4,27 +4,27 @@ import type { Env } from "../../objects/env.ts";
 import { backendsStub } from "../../objects/stubs.ts";
 import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
 import { statusEntry } from "../../protocol/status-entry.ts";
-import { type BackendPlace, backendNotFound } from "../locate-backend.ts";
+import { type BackendLocation, backendNotFound } from "../locate-backend.ts";
 import { followMessages, openFollowing } from "./follow.ts";
 import { withKeepAlive } from "./keep-alive.ts";
 import { pulledStream } from "./pulled-stream.ts";
 
-/** An entry as a stream's client gets it, or null where it is nothing new to them. Made anew for each stream. */
+/** Renders an entry for a stream's client, or null to skip it. Stateful: each stream has one of its own. */
 export type StatusRenderer = (entry: StatusEntry) => unknown;
 
 /**
  * Streams a backend's statuses as server-sent events until it has terminated. The stream is held here, in the
- * Worker, and follows the shard over a WebSocket, beneath which the object may sleep. Where that breaks off the
+ * Worker, and follows the shard over a WebSocket, with which the object may hibernate. Where that breaks off the
  * stream ends, and the client reconnects.
  */
-export async function streamStatuses(env: Env, backend: BackendPlace, render: StatusRenderer) {
+export async function streamStatuses(env: Env, backend: BackendLocation, render: StatusRenderer) {
   const socket = await openFollow(env, backend);
   if (!socket.ok) return socket;
   return new Response(withKeepAlive(followSocket(socket.value, render)), { headers: sseHeaders });
 }
 
-/** A chunk whenever a backend has reached a status; ends as `followSocket` does, and where it cannot follow. */
-export function statusChanges(env: Env, backend: BackendPlace): ReadableStream<Uint8Array> {
+/** Emits a chunk for each new status of a backend; ends as `followSocket` does, and where it cannot be followed. */
+export function statusChanges(env: Env, backend: BackendLocation): ReadableStream<Uint8Array> {
   let opening: Promise<ReadableStreamDefaultReader<Uint8Array> | null> | undefined;
   const open = async () => {
     const socket = await openFollow(env, backend);
@@ -41,7 +41,7 @@ export function statusChanges(env: Env, backend: BackendPlace): ReadableStream<U
 }
 
 /** A socket that carries a backend's statuses. `unavailable` where its shard takes no more followers. */
-async function openFollow(env: Env, { id, account, service }: BackendPlace): Promise<Result<WebSocket>> {
+async function openFollow(env: Env, { id, account, service }: BackendLocation): Promise<Result<WebSocket>> {
   const query = new URLSearchParams({ account, service });
   const shard = backendsStub(env, account, service, id);
   const following = await openFollowing(shard, `/follow/${id}?${query}`);
@@ -52,7 +52,7 @@ async function openFollow(env: Env, { id, account, service }: BackendPlace): Pro
 
 /**
  * The server-sent events of a socket's entries, each in one chunk. Ends as `followMessages` does, and after
- * `terminated`. As a history has each status at most once, a client that reads nothing makes nothing grow.
+ * `terminated`. A history has each status at most once, which bounds what a client that does not read leaves queued.
  */
 export function followSocket(
   socket: WebSocket,
@@ -64,7 +64,7 @@ export function followSocket(
     ...(everyMs === undefined ? {} : { everyMs }),
     read(message) {
       const entry = statusEntry.safeParse(JSON.parse(message));
-      // While a new version is rolled out, the shard may be of another one than the Worker.
+      // During a rollout the shard may run another version than the Worker.
       if (!entry.success) return { items: [], isLast: true };
       const rendered = render(entry.data);
       return {

@@ -1,9 +1,8 @@
 import { pulledStream } from "./pulled-stream.ts";
 
 /**
- * Changes, and a null whenever there were none for a while: for what changes without an event. It ends as the changes
- * do, and cancelling it cancels them.
- * @param everyMs how long a reader waits at most
+ * Passes changes on, with a null whenever there were none for `everyMs`: for state that changes without an event. It
+ * ends as the changes do, and cancelling it cancels them.
  */
 export function ticking<T>(changes: ReadableStream<T>, everyMs: number): ReadableStream<T | null> {
   const reader = changes.getReader();

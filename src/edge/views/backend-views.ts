@@ -5,21 +5,21 @@ import type { Env } from "../../objects/env.ts";
 import { accountStub, backendsStub, serviceStub } from "../../objects/stubs.ts";
 import { toFullState } from "../../protocol/backend-state.ts";
 import { isoTime } from "../../protocol/primitives.ts";
-import type { BackendPlace } from "../locate-backend.ts";
+import type { BackendLocation } from "../locate-backend.ts";
 
-/** What a backend's shard knows of it. */
+/** Describes a backend, as its shard has it. */
 export function describeBackend(
   env: Env,
-  { account, service, id }: BackendPlace,
+  { account, service, id }: BackendLocation,
 ): Promise<Result<BackendRecord>> {
   return backendsStub(env, account, service, id).describe(account, service, id);
 }
 
-/** As `describeBackend`, for a token that may be narrowed to some environments. */
+/** The same for a token that may be narrowed to some environments. */
 export async function describeBackendTo(
   actor: Actor,
   env: Env,
-  backend: BackendPlace,
+  backend: BackendLocation,
 ): Promise<Result<BackendRecord>> {
   const described = await describeBackend(env, backend);
   if (!described.ok || !actor.environments) return described;

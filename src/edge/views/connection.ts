@@ -15,13 +15,13 @@ export interface ConnectingUser {
 
 export interface GrantedConnection extends Connection {
   token: string;
-  /** Where the client connects: with the token in its path, unless that is wanted as a bearer token. */
+  /** The URL for the client, with the token in its path unless the client sends it as a bearer token. */
   url: string;
   readyUrl: string;
   origin: string;
 }
 
-/** Connects to a backend, starting one where `params` ask for it, and signs the way to it. */
+/** Connects to a backend, spawning one where `params` request it, and signs the connection token. */
 export async function connect(
   { env, request, caller }: { env: Env; request: Request; caller: Caller },
   { account, service }: { account: string; service: string },

@@ -11,25 +11,25 @@ import {
   type ManifestContents,
   readContents,
 } from "../../protocol/oci/contents.ts";
-import type { Descriptor } from "../../protocol/oci/image.ts";
+import type { Descriptor } from "../../protocol/oci/pull.ts";
 
-/** Configurations are a few kB; an image with a larger one is described by its manifest alone. */
+/** Configs are a few kB; an image with a larger one is described by its manifest alone. */
 const configReadMaxBytes = 64 * 1024;
-/** Of an index: each takes three reads. */
+/** How many images of an index are read: each takes three reads. */
 const imagesRead = 8;
 
-/** A single image that is kept in the deployment's own registry. */
+/** A single image that is stored in the deployment's own registry. */
 export interface KeptImage {
   layers: Descriptor[];
   /** Of its config and layers. */
   bytes: number;
-  /** Null where the configuration is too large or is none. */
+  /** Null where the config is too large or malformed. */
   config: ConfigDescription | null;
 }
 
 export type ImageContents =
   | { kind: "image"; image: KeptImage }
-  /** `image` is null for what is not here, is no image, or comes after those that are read. */
+  /** `image` is null where it is not stored here, is no image, or is beyond those that are read. */
   | {
       kind: "index";
       images: { digest: string; size: number; platform: string | null; image: KeptImage | null }[];
@@ -37,7 +37,7 @@ export type ImageContents =
 
 type ImageManifest = Extract<ManifestContents, { kind: "image" }>;
 
-/** What the deployment's own registry knows of an image; null where it is not kept there. */
+/** Reads an image from the deployment's own registry; null where it is not stored there. */
 export async function imageContents(
   env: Env,
   repository: RepositoryName,

@@ -5,17 +5,17 @@ import { sentenceOf } from "../sentence.ts";
 
 const refreshSeconds = 1;
 
-/** What a page says. Its texts are not HTML. */
+/** The content of a page, as plain text. */
 interface PageContent {
   title: string;
   texts: readonly string[];
-  /** In small letters: what to name when asking for help. */
+  /** In small print: the ids to quote to support. */
   reference: string;
-  /** Reloads after so many seconds; never when it is left out. */
+  /** Seconds until the page reloads itself; absent, it does not. */
   refreshAfterSeconds?: number | undefined;
 }
 
-/** The page that shows a backend which is starting, and looks again every second, or one that ends or has ended. */
+/** The page for a backend that is starting, which reloads every second, or that is ending or has ended. */
 export function readyPage(backendId: string, entry: StatusEntry): Promise<Response> {
   return pageAnswer({ ...contentOf(entry), reference: `Backend ${backendId}` });
 }
@@ -53,7 +53,7 @@ const reasonTexts: Record<TerminationReason, string> = {
 };
 
 /**
- * What a person sees of a failure: the same status, as a page instead of JSON, for clients that accept one. It
+ * Renders a failure for people: the same status, as a page instead of JSON, for clients that accept HTML. The page
  * reloads itself where the failure says when a retry can succeed.
  */
 export async function failurePage(request: Request, failure: Response): Promise<Response> {

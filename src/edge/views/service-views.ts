@@ -25,7 +25,7 @@ export function serviceView(service: ServiceDescription, registryHost: string) {
   };
 }
 
-/** As v2 shows it. Its clients require a string as the cluster, also where there is none yet. */
+/** The v2 view of a service. Its clients require a string as the cluster, even without one. */
 export function v2ServiceView(service: ServiceDescription, registryHost: string) {
   return {
     name: service.name,

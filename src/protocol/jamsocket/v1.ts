@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { isoTime, key, name, tag, timestamp } from "../primitives.ts";
 
-/** The answer of v1 and v2 to what has nothing to say. */
+/** The answer of v1 and v2 without content. */
 export const statusOk = z.object({ status: z.literal("ok") });
 
 /** The states of v1, which has fewer before `Ready` and more after it than `backendStatuses`. */
@@ -22,8 +22,8 @@ export const v1States = [
 export type V1StateName = (typeof v1States)[number];
 
 /**
- * The v1 state of a status (src/protocol/README.md, "Jamsocket's v1 states"). An end is told apart by its reason, then
- * by the last status in which the backend lived, then by its exit code.
+ * The v1 state of a status (src/protocol/README.md, "Jamsocket's v1 states"). A terminated backend is classified by its
+ * termination reason, then by the last status before `terminated`, then by its exit code.
  * @example v1StateName({ status: "terminated", time: 0, last_status: "ready", exit_code: 1 }) // "Failed"
  */
 export function v1StateName(entry: StatusEntry): V1StateName {

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type Descriptor, descriptor } from "./image.ts";
 import { indexTypes, parseManifest } from "./manifest.ts";
+import { type Descriptor, descriptor } from "./pull.ts";
 
 /** What a stored manifest lists, as the dashboard shows it. */
 export type ManifestContents =
@@ -21,7 +21,7 @@ const imageIndex = z.object({
 
 /**
  * Reads a manifest as it was stored, by the type that it was stored with. A malformed platform counts as none:
- * manifests are kept byte for byte, and who looks at one cannot mend it.
+ * manifests are stored byte for byte, and the reader of one cannot fix it.
  * @param mediaType the `Content-Type` of its push
  * @returns null where it is not a manifest of that type
  */

@@ -56,7 +56,7 @@ export function publicJwks(keys: SigningKeys): Jwks {
 }
 
 /**
- * The key that signs: the first. To be imported once and kept.
+ * Imports the signing key, which is the first, for reuse.
  * @throws where the list is empty or the key is not of the form that `signingKeys` accepts
  */
 export async function importSigningKey(keys: SigningKeys): Promise<{ key: CryptoKey; kid: string }> {
@@ -88,7 +88,7 @@ export function signConnectionToken(
 
 /**
  * Verifies a connection token offline: its signature, its expiry by this machine's clock, the cluster and the backend.
- * @returns its claims, or in a few words why it is not good for this backend
+ * @returns its claims, or a short reason why it is not valid for this backend
  * @throws where the keys themselves cannot be used
  */
 export async function verifyConnectionToken(

@@ -16,8 +16,8 @@ const audience = "cli-login";
 const payloadSchema = z.object({ jti: z.string().regex(/^[0-9a-z-]{36}$/), ua: z.string(), exp: z.int() });
 
 /**
- * The token of a login attempt: a JWT, EdDSA over Ed25519, good for ten minutes. It is all there is of the attempt
- * until it is confirmed, and one segment of a URL's path.
+ * The token of a login attempt: a JWT, EdDSA over Ed25519, good for ten minutes. The attempt has no other state
+ * until it is confirmed. The token is one segment of a URL's path.
  * @param id a UUID
  * @param now milliseconds since the epoch
  */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 
-/** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: to be repeated until answered. */
+/** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: retry it until answered. */
 export const statusReportBody = z.strictObject({
   status: z.enum(backendStatuses),
   /** As in the backend's spawn: a report about an earlier attempt is not accepted. */
@@ -19,7 +19,7 @@ export const statusReportBody = z.strictObject({
 });
 export type StatusReportBody = z.infer<typeof statusReportBody>;
 
-/** The answer to it. What was not accepted is no error, and not to be repeated. */
+/** The answer to it. A report that was not accepted is no error, and must not be retried. */
 export const statusReportAnswer = z
   .object({
     accepted: z

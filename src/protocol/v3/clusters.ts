@@ -39,7 +39,7 @@ export type CreateClusterBody = z.infer<typeof createClusterBody>;
 /** `PATCH …/clusters/{cluster}`: what is left out stays. */
 export const patchClusterBody = z.strictObject({
   webhook_url: webhookUrl.optional(),
-  /** null takes it away. */
+  /** null removes it. */
   backend_url_template: backendUrlTemplate.nullable().optional(),
   ack: ack.optional(),
   default: z.literal(true).optional().describe("Makes it the account's default cluster"),
@@ -83,7 +83,7 @@ const clusterObservation = z.object({
 });
 export type ClusterObservation = z.infer<typeof clusterObservation>;
 
-/** A cluster, and how it is. */
+/** A cluster with its observed state. */
 export const observedCluster = cluster.extend(clusterObservation.shape).meta({ id: "ObservedCluster" });
 export type ObservedCluster = z.infer<typeof observedCluster>;
 
@@ -113,7 +113,7 @@ export type RotatedSecret = z.infer<typeof rotatedSecret>;
 
 export const clusterList = listAnswer("clusters", observedCluster);
 
-/** `POST …/clusters/{cluster}/test`: what one `cluster.ping` met. */
+/** `POST …/clusters/{cluster}/test`: the outcome of one `cluster.ping`. */
 export const testedCluster = z
   .object({
     delivered: z.boolean(),

@@ -22,7 +22,7 @@ export function formatSigningSecret(random: Uint8Array): string {
   return `whsec_${toBase64(random)}`;
 }
 
-/** The key of a signing secret; to be imported once and kept. @param secret one that `signingSecret` accepts */
+/** Imports the key of a signing secret, for reuse. @param secret one that `signingSecret` accepts */
 export function importSigningSecret(secret: string): Promise<CryptoKey> {
   const bytes = Uint8Array.from(atob(secret.slice("whsec_".length)), (char) => char.charCodeAt(0));
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
-import { all, never, startBackends } from "../support/backends.ts";
+import { startBackends } from "../support/backends.ts";
 import { gate } from "../support/gate.ts";
 import { fixtureImages } from "../support/images.ts";
+import { collect, never } from "../support/streams.ts";
 
 test("the output of a backend that is still being pulled is waited for and followed to its end", async () => {
   const pull = gate();
@@ -98,5 +99,5 @@ test("usage is sampled from a backend's start to its end, and of an ended one th
   expect(seen).toBeGreaterThan(0);
   await agent.forgotten(id);
   const none = agent.backends.stats(id, never);
-  expect(none && (await all(none))).toEqual([]);
+  expect(none && (await collect(none))).toEqual([]);
 });

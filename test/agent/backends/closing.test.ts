@@ -1,7 +1,5 @@
-import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startSpec } from "../../../src/agent/backends/start-spec.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime } from "../../../src/agent/runtimes/runtime.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { startCluster, testFolder, testSlipway } from "../support/cluster.ts";
@@ -10,6 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 import { fixtureImages } from "../support/images.ts";
 import { isListening } from "../support/listening.ts";
+import { processesIn } from "../support/quick.ts";
 
 test("close says at once that it drains, however far away the next heartbeat is", async () => {
   const cluster = await startCluster({ clock: { heartbeatEveryMs: 600_000, closeGraceMs: 600_000 } });
@@ -85,7 +84,7 @@ test("a pull that is under way at a close with keep starts nothing there, and is
 test("a start that is under way at a close with keep is taken over by the next", async () => {
   const dir = await testFolder();
   const slipway = await testSlipway();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   const begun = gate();
   const goOn = gate();
   const runtime: Runtime = {
@@ -131,7 +130,7 @@ test("an agent that cannot listen gives up without touching what runs", async ()
 
 test("an agent whose runtime does not say what it has does not start, and leaves the state to the next", async () => {
   const dir = await testFolder();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   const list = () => Promise.reject(new Error("the engine cannot be reached"));
   await expect(startCluster({ dir, runtime: { ...processes, list } })).rejects.toThrow("engine");
   const next = await startCluster({ dir });
@@ -140,20 +139,20 @@ test("an agent whose runtime does not say what it has does not start, and leaves
 
 test("what the runtime has and the journal does not know is ended before the agent listens", async () => {
   const dir = await testFolder();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   onTestFinished(() => processes.killAll());
   const stray = await processes.start(startSpec(spawnWebhookData.parse(spawnData("grandchild"))));
   if (!stray.ok) throw new Error(stray.error.message);
   await eventually(() => isListening(stray.value.address.port)).toBe(true);
   await startCluster({ dir });
   expect(await isListening(stray.value.address.port)).toBe(false);
-  const anew = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const anew = processesIn(dir);
   expect(await anew.list()).toEqual([]);
 });
 
 test("nothing of an ended backend stays in the runtime", async () => {
   const dir = await testFolder();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   const cluster = await startCluster({ dir, runtime: processes });
   const id = await cluster.spawn("exit-3");
   await cluster.end(id);
@@ -162,7 +161,7 @@ test("nothing of an ended backend stays in the runtime", async () => {
 
 test("a kill that the runtime fails at is tried again", async () => {
   const dir = await testFolder();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   let failures = 2;
   const runtime = {
     ...processes,

@@ -21,7 +21,7 @@ test.for([
     await first.deliver("backend.spawn", at.data).catch(() => undefined);
     await first.exited;
 
-    const second = await at.start();
+    const second = await at.takeOver();
     const answer = await second.deliver("backend.spawn", at.data);
     expect([answer.status, await answer.json()]).toEqual([
       200,
@@ -52,7 +52,7 @@ test.for([
   await first.terminate(at.id, false).catch(() => undefined);
   await first.exited;
 
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toMatchObject({
     status: "terminated",
     exit_code: 5,
@@ -64,7 +64,7 @@ test.for([
   await eventually(() => at.slipway.heartbeats.at(-1)?.backends).toEqual([]);
   expect(at.starts()).toHaveLength(1);
   await eventually(at.running).toEqual([]);
-  await second.close("keep");
+  await second.agent.close({ backends: "keep" });
   expect(await at.left()).toEqual([]);
 });
 
@@ -75,7 +75,7 @@ test("a hard end that the agent's death has broken off is gone on with", async (
   await first.reached(at.id, "ready");
   await first.terminate(at.id, true).catch(() => undefined);
   await first.exited;
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toMatchObject({ exit_code: 137, termination_kind: "hard" });
   await eventually(at.running).toEqual([]);
 });
@@ -87,7 +87,7 @@ test("a soft end that the agent's death has broken off becomes a hard one after 
   await first.reached(at.id, "ready");
   await first.terminate(at.id, false).catch(() => undefined);
   await first.exited;
-  const second = await at.start({ clock: { softTerminationGraceMs: 100 } });
+  const second = await at.takeOver({ clock: { softTerminationGraceMs: 100 } });
   expect(await second.end(at.id)).toMatchObject({ exit_code: 137, termination_kind: "hard" });
   expect(at.reported().slice(4)).toEqual(["terminating", "hard-terminating", "terminated"]);
 });
@@ -99,7 +99,7 @@ test("an agent that dies again while it takes over does it all the third time", 
   await first.exited;
   const second = await at.start({ dieAt: { event: "backend.adopted" } });
   await second.exited;
-  const third = await at.start();
+  const third = await at.takeOver();
   await third.reached(at.id, "ready");
   expect([at.starts().length, at.reported()]).toEqual([1, ["loading", "starting", "waiting", "ready"]]);
 });
@@ -113,7 +113,7 @@ test("a backend that ends while no agent runs is reported with its exit code, an
   await first.kill();
   await fetch(`http://127.0.0.1:${port}/exit`);
   await eventually(at.running).toEqual([]);
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toEqual({ status: "terminated", fencing_token: 4711, exit_code: 7 });
 });
 
@@ -126,7 +126,7 @@ test("reports that were not acknowledged before the agent was killed are sent by
   await first.kill();
   expect(at.reported()).toEqual([]);
   at.slipway.answerReport = () => 200;
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toMatchObject({ exit_code: 3 });
   expect(at.reported()).toEqual(expect.arrayContaining(["loading", "starting", "terminated"]));
   expect([...at.reported()].sort(byLife)).toEqual(at.reported());
@@ -144,7 +144,7 @@ test("what is left of the startup timeout is all that a restarted agent waits", 
   await first.reached(at.id, "waiting");
   await first.kill();
   at.age(3_600_000);
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toMatchObject({ termination_reason: "startuptimeout", exit_code: 137 });
 });
 
@@ -156,7 +156,7 @@ test("a lifetime counts from when the backend became ready, whichever agent saw 
   await first.reached(at.id, "ready");
   await first.kill();
   at.age(3_600_000);
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.end(at.id)).toMatchObject({ termination_reason: "swept", termination_kind: "soft" });
 });
 
@@ -165,7 +165,7 @@ test("an id whose end came before its spawn is refused after a restart too", asy
   const first = await at.start();
   expect((await first.terminate(at.id, true)).status).toBe(404);
   await first.kill();
-  const second = await at.start();
+  const second = await at.takeOver();
   expect((await second.deliver("backend.spawn", at.data)).status).toBe(409);
   expect(at.starts()).toEqual([]);
 });
@@ -177,7 +177,7 @@ test("every heartbeat of a restarted agent names itself as before and lists what
   await first.reached(at.id, "ready");
   await first.kill();
   const before = at.slipway.heartbeats.splice(0);
-  await at.start();
+  await at.takeOver();
   await eventually(() => at.slipway.heartbeats.length).toBeGreaterThan(0);
   expect(at.slipway.heartbeats[0]?.backends.map(({ id }) => id)).toEqual([at.id]);
   expect(new Set([...before, ...at.slipway.heartbeats].map(({ agent_id }) => agent_id)).size).toBe(1);

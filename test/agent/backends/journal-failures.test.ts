@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { handleWebhook } from "../../../src/agent/server/webhook.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
-import { never, startBackends } from "../support/backends.ts";
+import { startBackends } from "../support/backends.ts";
 import { testFolder } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
-import { fixtureImages } from "../support/images.ts";
+import { processesIn } from "../support/quick.ts";
+import { never } from "../support/streams.ts";
 
 test("a webhook that cannot be written down is answered 500, and nothing is done", async () => {
   const { backends, journal } = await startBackends();
@@ -16,7 +16,7 @@ test("a webhook that cannot be written down is answered 500, and nothing is done
     cluster: "eu-prod",
     backends,
     urlOf: (id: string) => `https://backends.example.com/${id}`,
-    runtime: processRuntime({ images: fixtureImages, dir: await testFolder() }),
+    runtime: processesIn(await testFolder()),
     closing: never,
     log: () => undefined,
   };

@@ -53,6 +53,7 @@ test("a backend whose image cannot be looked up is terminated with internalerror
 test("a backend that does not answer within its startup timeout is killed for startuptimeout", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawn("never-listen", {
+    // A true wait: the limits of a spawn are whole seconds.
     limits: { startup_timeout_seconds: 1, max_idle_seconds: 0 },
   });
   expect(await cluster.end(id)).toEqual({
@@ -140,6 +141,7 @@ test("a backend that is terminated while its image is pulled is never started", 
 
 test("a backend without connections is swept, and one with an open request is not", async () => {
   const cluster = await startCluster();
+  // Two true waits: the limits of a spawn are whole seconds.
   const limits = { startup_timeout_seconds: 60, max_idle_seconds: 1 };
   const used = await cluster.spawnReady("serve", { limits });
   const upload = new TransformStream<Uint8Array, Uint8Array>();
@@ -164,6 +166,7 @@ test("a backend without connections is swept, and one with an open request is no
 test("a backend is swept at its lifetime limit", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawn("serve", {
+    // A true wait: the limits of a spawn are whole seconds.
     limits: { startup_timeout_seconds: 60, max_idle_seconds: 0, lifetime_limit_seconds: 1 },
   });
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "swept" });

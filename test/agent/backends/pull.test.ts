@@ -5,6 +5,9 @@ import { fail } from "../../../src/domain/result.ts";
 import { startCluster } from "../support/cluster.ts";
 import { fixtureImages } from "../support/images.ts";
 
+/** A true wait: the limits of a spawn are whole seconds. */
+const shortStartup = { startup_timeout_seconds: 1, max_idle_seconds: 0 };
+
 test("of all failures only `unavailable` is worth another pull", () => {
   const codes = Object.keys(errorStatus) as ErrorCode[];
   expect(codes.filter((code) => isTransient({ code, message: "" }))).toEqual(["unavailable"]);
@@ -30,7 +33,7 @@ test("an image that does not exist is requested once", async () => {
 
 test("a registry that stays away ends the backend at its startup timeout", async () => {
   const cluster = await startCluster({ images: async () => fail("unavailable", "the registry is away") });
-  const id = await cluster.spawn("serve", { limits: { startup_timeout_seconds: 1, max_idle_seconds: 0 } });
+  const id = await cluster.spawn("serve", { limits: shortStartup });
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "startuptimeout" });
   expect(cluster.slipway.statusesOf(id)).toEqual(["loading", "hard-terminating", "terminated"]);
   expect(cluster.starts).toEqual([]);
@@ -44,7 +47,7 @@ test("a pull waits as long as a registry says", async () => {
         ? fail("unavailable", "too many requests", { retryAfterSeconds: 3600 })
         : fixtureImages(reference, signal),
   });
-  const id = await cluster.spawn("serve", { limits: { startup_timeout_seconds: 1, max_idle_seconds: 0 } });
+  const id = await cluster.spawn("serve", { limits: shortStartup });
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "startuptimeout" });
   expect(cluster.pulls).toHaveLength(1);
 });

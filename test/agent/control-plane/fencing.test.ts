@@ -1,21 +1,31 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
-import { startCluster, type TestCluster, testFolder } from "../support/cluster.ts";
+import { type ClusterOptions, startCluster, type TestCluster, testFolder } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 import { fixtureImages } from "../support/images.ts";
 import { theCase } from "../support/killable.ts";
+import { processesIn } from "../support/quick.ts";
 
 const lost = { status: "terminated", termination_reason: "lost", termination_kind: "hard", exit_code: 137 };
 
-/** A cluster whose lease is as short as the wire format has it. */
-async function startLeased(options: Parameters<typeof startCluster>[0] = {}): Promise<TestCluster> {
-  const cluster = await startCluster({ ...options, leased: false });
-  cluster.slipway.leaseSeconds = 1;
-  await eventually(() => cluster.events.map(({ event }) => event)).toContain("lease.held");
-  return cluster;
+/** A cluster that holds a lease, on a clock that the test sets. */
+async function startLeased(options: ClusterOptions = {}) {
+  const clock = { nowMs: 1_000_000 };
+  const cluster = await startCluster({ ...options, clock: { sinceBootMs: () => clock.nowMs } });
+  return {
+    ...cluster,
+    clock,
+    /** Lets more time pass than the lease lasts, with heartbeats on the way that could have renewed it. */
+    async outliveLease() {
+      for (let steps = 0; steps < 2; steps++) {
+        clock.nowMs += (cluster.slipway.leaseSeconds * 1000 * 2) / 3;
+        // The agent sends one after another. The first may be of before; when the third is there, the second was answered.
+        const { length } = cluster.slipway.heartbeats;
+        await eventually(() => cluster.slipway.heartbeats.length).toBeGreaterThan(length + 2);
+      }
+    },
+  };
 }
 
 async function spawnAnswer(cluster: TestCluster, key: string | null) {
@@ -35,6 +45,7 @@ test.for([
     const keyed = await cluster.spawnReady("ignore-sigterm");
     const unkeyed = await cluster.spawnReady("serve", { key: null });
     cluster.slipway.interceptHeartbeat = async () => answer;
+    await cluster.outliveLease();
     expect(await cluster.end(keyed)).toMatchObject(lost);
     expect(cluster.slipway.statusesOf(unkeyed).at(-1)).toBe("ready");
     await cluster.get(unkeyed, "/pid");
@@ -44,6 +55,7 @@ test.for([
 test("without a lease a spawn with a key is left for later, and one without is taken", async () => {
   const cluster = await startLeased();
   cluster.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
+  await cluster.outliveLease();
   await eventually(() => cluster.events.map(({ event }) => event)).toContain("lease.lost");
   expect(await spawnAnswer(cluster, "doc-9")).toEqual([503, "1"]);
   expect(await spawnAnswer(cluster, null)).toEqual([200, null]);
@@ -61,6 +73,7 @@ test("when a partition heals, the ends are reported and keys are taken again", a
   const down = async () => ({ status: 503, body: {} });
   cluster.slipway.interceptHeartbeat = down;
   cluster.slipway.answerReport = () => 503;
+  await cluster.outliveLease();
   await eventually(() => cluster.slipway.heartbeats.at(-1)?.backends).toMatchObject([
     { id: keyed, status: "terminated" },
   ]);
@@ -81,6 +94,7 @@ test("heartbeats that are answered too late to be of use do not keep a key", asy
     await answers.opened;
     return null;
   };
+  cluster.clock.nowMs += cluster.slipway.leaseSeconds * 1000;
   expect(await cluster.end(keyed)).toMatchObject(lost);
   answers.open();
 });
@@ -95,6 +109,7 @@ test("what is being pulled for a key is never started when the lease runs out", 
   });
   const keyed = await cluster.spawn();
   cluster.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
+  await cluster.outliveLease();
   expect(await cluster.end(keyed)).toMatchObject({ termination_reason: "lost" });
   pull.open();
   const unkeyed = await cluster.spawnReady("serve", { key: null });
@@ -103,7 +118,7 @@ test("what is being pulled for a key is never started when the lease runs out", 
 
 test("no key is taken while one that was fenced has not really ended", async () => {
   const dir = await testFolder();
-  const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
+  const processes = processesIn(dir);
   const kill = gate();
   const runtime = {
     ...processes,
@@ -115,6 +130,7 @@ test("no key is taken while one that was fenced has not really ended", async () 
   const cluster = await startLeased({ dir, runtime });
   const keyed = await cluster.spawnReady("serve", { key: "doc-1" });
   cluster.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
+  await cluster.outliveLease();
   await cluster.reached(keyed, "hard-terminating");
   cluster.slipway.interceptHeartbeat = async () => null;
   const held = () => cluster.events.filter(({ event }) => event === "lease.held").length;
@@ -132,6 +148,7 @@ test("an agent that has slept through its lease fences before it goes on, althou
   await eventually(async () => (await agent.deliver("backend.spawn", at.data)).status).toBe(200);
   await agent.reached(at.id, "ready");
   agent.pause();
+  // A true wait: this is about the kernel's clock, which goes on while the process does not, and the shortest lease.
   const pausedAt = performance.now();
   await eventually(() => performance.now() - pausedAt).toBeGreaterThan(1_100);
   agent.resume();
@@ -146,11 +163,11 @@ test("a restarted agent whose lease is still held keeps what has a key", async (
   await first.reached(at.id, "ready");
   await first.kill();
   at.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
-  const second = await at.start();
+  const second = await at.takeOver();
   expect(await second.get(at.id, "/pid")).toBe(at.starts()[0]);
   const spawned = await second.deliver("backend.spawn", spawnData("serve", { key: "other" }));
   expect(spawned.status).toBe(200);
-  await second.close("end");
+  await second.agent.close();
 });
 
 test.for([
@@ -170,9 +187,9 @@ test.for([
     if (lease) journal.setLease({ ...lease, ...change });
   });
   at.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
-  const second = await at.start({ clock: { leaseCheckEveryMs: 600_000 } });
+  const second = await at.takeOver({ clock: { leaseCheckEveryMs: 600_000 } });
   expect((await second.deliver("backend.spawn", spawnData("serve", { key: "new" }))).status).toBe(503);
   expect(await second.end(at.id)).toMatchObject(lost);
   expect(await second.get(other.backend_id, "/pid")).toBe((await at.running())[0]);
-  await second.close("end");
+  await second.agent.close();
 });

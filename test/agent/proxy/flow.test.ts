@@ -10,12 +10,12 @@ import { gate } from "../support/gate.ts";
 
 const mebibyte = 2 ** 20;
 const piece = Buffer.alloc(64 * 1024, "slipway ");
-const totalBytes = 256 * mebibyte;
+const totalBytes = 128 * mebibyte;
 /** What the sockets' buffers in the kernel may hold, on all the hops together. */
 const inFlightMaxBytes = 48 * mebibyte;
 /** What this process may hold of a body on its way: backend, proxy and client together. */
 const heldMaxBytes = 4 * mebibyte;
-const lookEveryBytes = 32 * mebibyte;
+const lookEveryBytes = 16 * mebibyte;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: unknown = runInNewContext("gc");

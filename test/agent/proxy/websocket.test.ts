@@ -20,6 +20,7 @@ async function statusOfRefusal(address: string): Promise<number | undefined> {
 }
 
 async function spawnIdle(cluster: TestCluster) {
+  // A true wait: the limits of a spawn are whole seconds.
   const limits = { startup_timeout_seconds: 60, max_idle_seconds: 1 };
   return cluster.spawnReady("serve", { limits });
 }

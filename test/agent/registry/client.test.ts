@@ -6,8 +6,8 @@ import { registryClient } from "../../../src/agent/registry/client.ts";
 import { agentToken } from "../support/cluster.ts";
 import { digestOfBytes } from "../support/oci-image.ts";
 import { type OciRegistry, startOciRegistry } from "../support/oci-registry.ts";
+import { never } from "../support/streams.ts";
 
-const never = new AbortController().signal;
 const basic = `Basic ${Buffer.from(`acme:${agentToken}`).toString("base64")}`;
 const bytes = Buffer.from("some bytes");
 const digest = digestOfBytes(bytes);

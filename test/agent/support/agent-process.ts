@@ -13,7 +13,8 @@ export interface AgentProcessOptions {
   apiUrl: string;
   dir: string;
   port: number;
-  clock?: Partial<AgentClock>;
+  /** Durations only: no function reaches another process. */
+  clock?: Partial<Omit<AgentClock, "sinceBootMs">>;
   /** Where it kills itself: at an event of its log, the one after so many of its kind were passed. */
   dieAt?: { event: string; status?: string; passes?: number };
 }

@@ -6,33 +6,25 @@ import { agentClock } from "../../../src/agent/clock.ts";
 import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
 import { statusReporter } from "../../../src/agent/control-plane/reporter.ts";
 import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { testFolder, testSlipway } from "./cluster.ts";
 import { agentToken, spawnData } from "./deliveries.ts";
 import { eventually } from "./eventually.ts";
-import { fixtureImages, type ImageName } from "./images.ts";
-
-/** A signal that is never aborted. */
-export const never = new AbortController().signal;
-
-export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
+import type { ImageName } from "./images.ts";
+import { processesIn, quickClock } from "./quick.ts";
+import { collect, never } from "./streams.ts";
 
 /** The backends of an agent without its server. They end with the test. */
 export async function startBackends(options: { images?: ImageCommands; dir?: string } = {}) {
-  const { images = fixtureImages, dir = await testFolder() } = options;
+  const { images, dir = await testFolder() } = options;
   const slipway = await testSlipway();
-  const clock = { ...agentClock, readyPollEveryMs: 10, closeGraceMs: 0 };
+  const clock = { ...agentClock, ...quickClock, closeGraceMs: 0 };
   const log = () => undefined;
   const client = slipwayClient({ apiUrl: slipway.url, agentToken, timeoutMs: clock.callTimeoutMs });
   const journal = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });
   const reporter = statusReporter({ client, clock, log });
   const backends = new Backends({
-    runtime: processRuntime({ images, dir: join(dir, "processes") }),
+    runtime: processesIn(dir, images),
     clock,
     log,
     journal,
@@ -65,7 +57,7 @@ export async function startBackends(options: { images?: ImageCommands; dir?: str
     forgotten: (id: string) => eventually(() => backends.get(id)).toBeUndefined(),
     async lines(id: string, signal = never): Promise<string[] | null> {
       const logs = backends.logs(id, signal);
-      return logs && all(logs);
+      return logs && collect(logs);
     },
   };
   onTestFinished(() => started.close());

@@ -3,7 +3,6 @@ import { expect, onTestFinished, vi } from "vitest";
 import { type AgentOptions, startAgent } from "../../../src/agent/agent.ts";
 import type { Log } from "../../../src/agent/log.ts";
 import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime, StartSpec } from "../../../src/agent/runtimes/runtime.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { agentToken, signingSecret } from "./deliveries.ts";
@@ -11,6 +10,7 @@ import { driver } from "./driver.ts";
 import { eventually } from "./eventually.ts";
 import { type FakeSlipway, startFakeSlipway } from "./fake-slipway.ts";
 import { fixtureImages } from "./images.ts";
+import { processesIn, quickClock } from "./quick.ts";
 
 export { agentToken, type Delivery, signatureHeaders, signingSecret, spawnData } from "./deliveries.ts";
 export { digestOf, fixtureImages, type ImageName } from "./images.ts";
@@ -49,7 +49,7 @@ export async function testSlipway(): Promise<FakeSlipway> {
 export async function startCluster(options: ClusterOptions = {}) {
   const { images = fixtureImages, leased = true, ...given } = options;
   const { dir = await testFolder(), slipway = await testSlipway(), ...overrides } = given;
-  const processes = processRuntime({ images, dir: join(dir, "processes") });
+  const processes = processesIn(dir, images);
   const starts: StartSpec[] = [];
   const pulls: string[] = [];
   const runtime: Runtime = {
@@ -76,13 +76,7 @@ export async function startCluster(options: ClusterOptions = {}) {
     log,
     ...overrides,
     clock: {
-      readyPollEveryMs: 10,
-      reportRetryFirstMs: 5,
-      reportRetryLongestMs: 20,
-      pullRetryFirstMs: 5,
-      pullRetryLongestMs: 20,
-      heartbeatEveryMs: 20,
-      leaseCheckEveryMs: 10,
+      ...quickClock,
       closeGraceMs: 200,
       closeFlushMs: 200,
       ...overrides.clock,

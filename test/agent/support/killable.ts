@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Journal, openJournal } from "../../../src/agent/backends/journal.ts";
-import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { runningOf } from "../../support/process.ts";
 import { type AgentProcessOptions, startAgentProcess } from "./agent-process.ts";
-import { testFolder, testSlipway } from "./cluster.ts";
+import { type ClusterOptions, startCluster, testFolder, testSlipway } from "./cluster.ts";
 import { spawnData } from "./deliveries.ts";
-import { fixtureImages, type ImageName } from "./images.ts";
+import type { ImageName } from "./images.ts";
+import { processesIn } from "./quick.ts";
 
 /** Slipway, a folder for agents that are killed, and one backend without a key. What runs at the end is ended. */
 export async function theCase(image: ImageName, changes: Record<string, unknown> = {}) {
@@ -24,14 +24,15 @@ export async function theCase(image: ImageName, changes: Record<string, unknown>
     starts: () =>
       existsSync(startsFile) ? readFileSync(startsFile, "utf8").trim().split("\n").map(Number) : [],
     running: () => runningOf(at.starts()),
+    /** Starts an agent in a process of its own, which can be killed. */
     start: (options: Partial<AgentProcessOptions> = {}) => startAgentProcess(slipway, { dir, ...options }),
+    /** Starts the agent that takes over from one that was killed: in this process, which takes far less time. */
+    takeOver: (options: ClusterOptions = {}) =>
+      startCluster({ slipway, dir, publicUrl: "https://backends.example.com", leased: false, ...options }),
     /** The statuses that Slipway has acknowledged, without repetitions. */
     reported: () => slipway.statusesOf(at.id).filter((status, index, all) => status !== all[index - 1]),
     /** Which backends the runtime still has. */
-    async left() {
-      const processes = processRuntime({ images: fixtureImages, dir: join(dir, "processes") });
-      return (await processes.list()).map(({ backendId }) => backendId);
-    },
+    left: async () => (await processesIn(dir).list()).map(({ backendId }) => backendId),
     /** Changes what an agent that has died has left. */
     rewrite(change: (journal: Journal) => void) {
       const journal = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });

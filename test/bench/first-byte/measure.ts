@@ -78,7 +78,7 @@ async function* measureRuntime(sandbox: Sandbox, runtime: RuntimeName, count: nu
   yield summary(runtime, "4 at once", await passages(system, warmTag, count, clientsAtOnce));
 }
 
-/** At least `count` of them, `atOnce` at a time; what has ended is cleared away before the next begin. */
+/** At least `count` of them, `atOnce` at a time; ended backends are removed before the next start. */
 async function passages(
   { deployment, agent, place }: System,
   tag: string,

@@ -13,7 +13,7 @@ export function countWorkerRequest(): void {
   workerRequests += 1;
 }
 
-/** Counts what an object's storage reads and writes. To be called before the object's own constructor. */
+/** Counts what an object's storage reads and writes. Call it before the object's own constructor. */
 export function meterStorage(ctx: DurableObjectState, className: string): DurableObjectState {
   const { storage } = ctx;
   const { sql } = storage;

@@ -133,7 +133,7 @@ describe("a heartbeat", () => {
       lost: ["a"],
     },
     {
-      title: "says nothing of what is missing while another agent is still to be heard",
+      title: "reports nothing missing while another agent has yet to send its list",
       says: [],
       knows: [known("a")],
       lists: { elsewhere: [], oldestMs: null },
@@ -205,7 +205,7 @@ describe("a heartbeat", () => {
     oldestMs: fc.option(fc.integer({ min: 0, max: clusterLostAfterMs })),
   });
 
-  test("never asks to stop what should run, and leaves nothing running that should not", () => {
+  test("never requests to stop what should run, and leaves nothing running that should not", () => {
     fc.assert(
       fc.property(anyReported, anyKnown, anyLists, (says, knows, lists) => {
         const verdict = judgeHeartbeat(says, knows, lists, now);
@@ -278,13 +278,13 @@ describe("a backend that no agent has listed for longer than the lease", () => {
     ],
     ["is unlisted where no agent is left", [], 300_000, true],
     [
-      "is unlisted although another agent is heard, which does not list it",
+      "is unlisted although another agent sends heartbeats, which does not list it",
       [agent(45_000, { listed: listing }), agent(0)],
       300_000,
       true,
     ],
     [
-      "is there while an agent that may have it is still to be heard",
+      "is there while an agent that may have it has yet to send its list",
       [agent(5_000, { listed: null })],
       300_000,
       false,
@@ -315,7 +315,7 @@ describe("a cluster", () => {
 
   test.for([
     ["that never sent a heartbeat is unknown", null, [], "unknown"],
-    ["that was just heard of is healthy", now, [agent(0)], "healthy"],
+    ["that has just sent a heartbeat is healthy", now, [agent(0)], "healthy"],
     ["silent for a millisecond less than 45 s is healthy", now - 44_999, [agent(44_999)], "healthy"],
     ["silent for 45 s is silent", now - 45_000, [agent(45_000)], "silent"],
     ["that drained before it fell silent is silent", now - 45_000, [draining(45_000)], "silent"],
@@ -333,7 +333,7 @@ describe("a cluster", () => {
   });
 
   test("has its heartbeats answered before its agent gives them up, with all that is waited for in turn", () => {
-    // The directory and the list of services are asked at once, then the services.
+    // The directory and the list of services are called at once, then the services.
     expect(2 * heartbeatVerdictWaitMs).toBeLessThan(webhookAttemptTimeoutMs);
   });
 });

@@ -69,7 +69,7 @@ describe("confirming", () => {
 });
 
 describe("trying the code", () => {
-  test("with the right one tells who logs in, once", () => {
+  test("with the right one returns who logs in, once", () => {
     const first = tryLoginCode(open, true, now);
     expect(first.answer).toEqual({ ok: true, value: ada });
     expect(tryLoginCode(first.attempt, true, now).answer).toMatchObject(over);

@@ -22,13 +22,13 @@ test("after a second rotation within the overlap the two newest sign, and the ol
   ]);
 });
 
-test("a secret is over when its time has come, and not a millisecond before", () => {
+test("a secret expires at its end, and not a millisecond before", () => {
   const secrets = rotatedSecrets([{ secret: "a", validUntil: null }], "b", 0);
   expect(goodSecrets(secrets, day - 1).map(({ secret }) => secret)).toEqual(["b", "a"]);
   expect(goodSecrets(secrets, day).map(({ secret }) => secret)).toEqual(["b"]);
 });
 
-test("the next end is that of the secret which is over first; without an overlap there is none", () => {
+test("the next expiry is that of the secret which expires first; without an overlap there is none", () => {
   expect(nextSecretEnd([{ secret: "b", validUntil: null }])).toBeNull();
   expect(nextSecretEnd(rotatedSecrets([{ secret: "a", validUntil: null }], "b", 5))).toBe(5 + day);
 });

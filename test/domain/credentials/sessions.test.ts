@@ -44,7 +44,7 @@ describe("ending a session", () => {
     expect(mayEndSession(caller, mine.id).ok).toBe(may);
   });
 
-  test("that one may not end is told in the words for one that does not exist", () => {
+  test("that the caller may not end is refused in the words for one that does not exist", () => {
     const refused = mayEndSession({ role: "read" }, mine.id);
     expect(refused).toEqual({
       ok: false,

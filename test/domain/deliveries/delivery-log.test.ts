@@ -109,7 +109,7 @@ describe("the record of an attempt", () => {
     expect(recordedResult("cluster.ping", { outcome: "timeout" })).toMatchObject({ status: null });
   });
 
-  test("tells at most 300 characters of an error, and cuts none in two", () => {
+  test("holds at most 300 characters of an error, and splits none", () => {
     const body = JSON.stringify({ error: { message: "😀".repeat(400) } });
     expect(recordedResult("backend.spawn", answered(409, body)).error).toBe("😀".repeat(300));
   });

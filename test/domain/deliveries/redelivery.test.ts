@@ -44,7 +44,7 @@ describe("a spawn", () => {
 });
 
 describe("a termination", () => {
-  test("is sent again while it is to be delivered, whatever became of its backend", () => {
+  test("is sent again while it is undelivered, whatever became of its backend", () => {
     expect(judgeTerminationRedelivery(undefined, true).ok).toBe(true);
   });
 
@@ -57,7 +57,7 @@ describe("a termination", () => {
 
 describe("an image.pinned", () => {
   const pin = { cluster: "main", revision: 2, digest: "sha256:a" };
-  test("is sent again while it tells the present pin", () => {
+  test("is sent again while it announces the current pin", () => {
     expect(judgePinRedelivery(pin, { ...pin }).ok).toBe(true);
   });
 

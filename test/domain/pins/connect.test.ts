@@ -218,7 +218,7 @@ describe("a connect that must not spawn", () => {
 });
 
 describe("every reason of a refusal", () => {
-  test("is told, not only the first", () => {
+  test("is listed, not only the first", () => {
     const request = { environment: "prod", spawn: { tag: "v3", cluster: "mars" } };
     expect(connectRefusals(request, snapshot()).map(({ code }) => code)).toEqual([
       "cluster_not_found",
@@ -226,7 +226,7 @@ describe("every reason of a refusal", () => {
     ]);
   });
 
-  test("is told with the cluster that is draining, and when to come again", () => {
+  test("is listed with the cluster that is draining, and when to retry", () => {
     const request = { environment: "prod", spawn: { tag: "v3" } };
     const draining = snapshot({ drainingClusters: ["us", "eu"] });
     expect(connectRefusals(request, draining)).toMatchObject([

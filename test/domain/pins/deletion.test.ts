@@ -95,7 +95,7 @@ describe("a tag", () => {
     });
   });
 
-  test("that no environment follows may be deleted, though one is pinned to the digest it stands on", () => {
+  test("that no environment follows may be deleted, though one is pinned to the digest it points to", () => {
     const onDigest = new Map([["qa", storedPin(digest1)]]);
     expect(checkTagDeletion("v1", onDigest)).toEqual({ ok: true, value: null });
   });

@@ -50,7 +50,7 @@ describe("being without use", () => {
     expect(unreferencedSince(true, 3, 10)).toBeNull();
   });
 
-  test("begins anew for whoever asks when half of the grace is over, not before and not for what is used", () => {
+  test("restarts at a lookup after half of the grace, not before, and not while in use", () => {
     expect(needsNewGrace(0, hour / 2)).toBe(false);
     expect(needsNewGrace(0, hour / 2 + 1)).toBe(true);
     expect(needsNewGrace(null, 10 * hour)).toBe(false);

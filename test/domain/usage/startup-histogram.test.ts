@@ -59,15 +59,15 @@ describe("percentiles", () => {
       fc.property(durations, (values) => {
         const times = startupTimes(histogramOf(values));
         expect(times?.count).toBe(values.length);
-        for (const [share, told = Number.NaN] of [
+        for (const [share, reported = Number.NaN] of [
           [0.5, times?.p50Ms],
           [0.9, times?.p90Ms],
           [0.99, times?.p99Ms],
         ] as const) {
           const wanted = Math.min(exact(values, share), 600_000);
           const { lowerMs, upperMs } = startupBucketBounds(startupBucket(wanted));
-          // They are told in whole milliseconds.
-          expect(Math.abs(told - wanted)).toBeLessThanOrEqual(upperMs - lowerMs + 0.5);
+          // Percentiles are reported in whole milliseconds.
+          expect(Math.abs(reported - wanted)).toBeLessThanOrEqual(upperMs - lowerMs + 0.5);
         }
         expect(times?.p50Ms).toBeLessThanOrEqual(times?.p90Ms ?? 0);
         expect(times?.p90Ms).toBeLessThanOrEqual(times?.p99Ms ?? 0);

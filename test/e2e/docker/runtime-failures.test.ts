@@ -4,8 +4,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { agentCredentials } from "../../../src/agent/registry/authorization.ts";
 import type { RuntimeImage } from "../../../src/agent/runtimes/runtime.ts";
 import { formatAccessToken } from "../../../src/protocol/tokens/access-token.ts";
-import { collect, never } from "../../agent/runtimes/cases/kit.ts";
 import { eventually } from "../../agent/support/eventually.ts";
+import { collect, never } from "../../agent/support/streams.ts";
 import { startEngineProxy } from "../../support/docker/engine-proxy.ts";
 import { useDockerPlaces } from "../../support/docker/tests.ts";
 

@@ -11,8 +11,8 @@ import { type Life, watchLife } from "../../support/life.ts";
 import { runningOf } from "../../support/process.ts";
 
 /*
- * A partition with the true numbers: for 70 s nothing passes between Slipway and the agent of cluster `near`, while
- * clients reach both. All of it happens once, before the tests; each of them says one thing of what was seen.
+ * A partition with the production timeouts: for 70 s nothing passes between Slipway and the agent of cluster `near`,
+ * while clients reach both. It runs once, before the tests; each of them asserts one observation.
  */
 const partitionMs = 70_000;
 const leaseMs = 45_000;
@@ -26,8 +26,8 @@ interface Backend extends Life {
 
 /** What a client of Slipway receives at one time of the partition. */
 interface Glance {
-  askedAt: number;
-  /** Who is said to hold the key; null where that was refused. */
+  requestedAt: number;
+  /** The key's holder by the answer; null where the request was refused. */
   holder: string | null;
   refusal: number | null;
   /** Of the first answer that names another holder: whether the process of the old one was still there. */
@@ -43,9 +43,9 @@ let jamsocket: Jamsocket;
 /** Two that run in `near` when it is cut off. */
 let keyed: Backend;
 let unkeyed: Backend;
-/** Asked of `near` while it is cut off, with a key of its own. */
+/** Spawned into `near` while it is cut off, with a key of its own. */
 let lateId: string;
-/** Who holds the keys in `far` since then. */
+/** The backends in `far` that took the keys over. */
 let successors: { ofKeyed: Backend; ofLate: Backend };
 const glances: Glance[] = [];
 /** In milliseconds since the epoch; the first two of the last heartbeat that was answered. */
@@ -79,7 +79,7 @@ async function listOfCli(): Promise<string> {
   return output;
 }
 
-/** Resolves when the next heartbeat of `near` is answered and nothing else is on its way. */
+/** Resolves when the next heartbeat of `near` is answered and nothing else is in flight. */
 async function untilHeard(): Promise<void> {
   const since = Date.now();
   const { passed } = system.links.toSlipway;
@@ -112,12 +112,12 @@ async function askForKey(): Promise<Pick<Glance, "holder" | "refusal" | "oldRan"
 }
 
 async function glance(): Promise<Glance> {
-  const askedAt = Date.now();
+  const requestedAt = Date.now();
   const [answer, listed, near] = await Promise.all([askForKey(), listBackends(), observeNear()]);
-  return { askedAt, ...answer, listed, health: near.health, lastHeartbeatAt: near.last_heartbeat_at };
+  return { requestedAt, ...answer, listed, health: near.health, lastHeartbeatAt: near.last_heartbeat_at };
 }
 
-/** Asks again and again until the partition has lasted for its time. @returns what the CLI lists while `near` is silent */
+/** Polls until the end of the partition. @returns what the CLI lists while `near` is silent */
 async function observePartition(): Promise<string> {
   let listed: ReturnType<typeof listOfCli> | undefined;
   await vi.waitUntil(
@@ -238,7 +238,7 @@ test("lists show what may be dead for no longer than the lease", () => {
   for (const { id } of [keyed, unkeyed]) {
     const shown = glances.filter(({ listed }) => listed.includes(id));
     expect(shown.length).toBeGreaterThan(0);
-    expect(shown.at(-1)?.askedAt).toBeLessThan(times.receivedAt + leaseMs);
+    expect(shown.at(-1)?.requestedAt).toBeLessThan(times.receivedAt + leaseMs);
     expect(lists.before).toContain(id);
     expect(lists.silent).not.toContain(id);
   }

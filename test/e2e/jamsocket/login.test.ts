@@ -38,7 +38,7 @@ async function liveSessions() {
   return (await call(api(), sessionList, "/v3/accounts/bench/sessions")).sessions;
 }
 
-/** Does what a person does at the page. @returns the code that it would show */
+/** Confirms the login as a person does on the page. @returns the code that it would show */
 async function confirm(login: JamsocketLogin): Promise<string> {
   const path = `/test/confirm/${await login.loginToken()}`;
   return (await call(api(), z.object({ code: z.string() }), path, { method: "POST" })).code;

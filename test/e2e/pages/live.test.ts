@@ -21,7 +21,7 @@ function pin(name: string, image: string) {
   return api(pinAnswer, `${demo}/environments/${name}/pin`, { method: "PUT", json: { image } });
 }
 
-/** A page that is only looked at: what changes on it must have come by itself. */
+/** A page that is never reloaded or clicked, so that all changes on it were streamed. */
 async function watch(path: string): Promise<Window & { expectNotReloaded(): Promise<void> }> {
   const window = await open(path);
   await window.page.evaluate("window.isUntouched = true");

@@ -96,7 +96,7 @@ describe("the link on the screen of `npm start`", () => {
     const link = /^ +dashboard +(\S+)/m.exec(screen())?.[1] ?? "";
     const first = await openWindow();
     const second = await openWindow();
-    // Looking at it, as what checks links in messages does, uses nothing up.
+    // A GET, as by a link scanner, does not use it up.
     for (const { page } of [first, second]) {
       await page.goto(link);
       await page.getByText("This link logs you in once.").waitFor();

@@ -194,7 +194,7 @@ describe("markup in what people and programs say", () => {
   });
 });
 
-/** Puts into the page what an attacker who has found a gap would, and gives what the browser has refused, in order. */
+/** Injects markup into the page as an attacker would. @returns what the browser has refused, in order */
 const attack = `new Promise((resolve) => {
   const refused = [];
   document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {

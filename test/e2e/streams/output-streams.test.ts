@@ -133,7 +133,7 @@ describe("an agent's output", () => {
   });
 });
 
-/** A cluster of somebody's own making, over real HTTP, whose streams a test writes. */
+/** A third-party cluster, over real HTTP, whose streams a test writes. */
 async function startStreamingCluster() {
   const streams: { path: string; response: ServerResponse; left: boolean }[] = [];
   const server = createServer(async (request, response) => {

@@ -73,7 +73,7 @@ describe("v2 connect", () => {
     expect(second).toMatchObject({ backend_id: first.backend_id, spawned: false });
   });
 
-  test("hands the spawn's wishes to the cluster", async () => {
+  test("hands the spawn's params to the cluster", async () => {
     const executable = { env: { A: "ä" }, mount: "data", resource_limits: { memory_limit_bytes: 1024 } };
     const { backend_id } = await connect({
       spawn: { tag: digest, cluster: "main", lifetime_limit_seconds: 60, max_idle_seconds: 0, executable },
@@ -130,7 +130,7 @@ describe("v1 spawn", () => {
     expect(await claimsOf(bearer_token ?? "", name)).toMatchObject({ sub: name });
   });
 
-  test("hands its wishes to the cluster: the lock is the key, the grace period the idle time", async () => {
+  test("hands its params to the cluster: the lock is the key, the grace period the idle time", async () => {
     const json = { lock: "l", tag: "latest", grace_period_seconds: 7, port: 9000, env: { A: "1" } };
     const { name } = await spawn(json);
     expect(cluster.received.at(-1)?.data).toMatchObject({

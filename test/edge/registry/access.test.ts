@@ -3,7 +3,7 @@ import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { signingOf } from "../../../src/edge/credentials/signing.ts";
 import { endpoints } from "../../../src/edge/registry/endpoints.ts";
-import { registryTokenAnswer } from "../../../src/protocol/oci/access.ts";
+import { registryTokenAnswer } from "../../../src/protocol/oci/token-authentication.ts";
 import { signConnectionToken } from "../../../src/protocol/tokens/connection-token.ts";
 import {
   createAccount,

@@ -1,6 +1,6 @@
 import { importJWK, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
-import { grantRegistryToken, verifyRegistryToken } from "../../../src/protocol/oci/access.ts";
+import { grantRegistryToken, verifyRegistryToken } from "../../../src/protocol/oci/token-authentication.ts";
 import {
   importSigningKey,
   publicJwks,

@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { Transform } from "node:stream";
 
-/** A way to a server that can be cut as a network is: nothing passes in either direction, and neither end is notified. */
+/** A TCP proxy that can simulate a partition: nothing passes in either direction, and neither end is notified. */
 export interface Link extends AsyncDisposable {
   url: string;
   /** When bytes last went each way, in milliseconds since the epoch; 0 while none have. */
   passed: { toServerAt: number; toClientAt: number };
   cut(): void;
-  /** What was sent meanwhile arrives now, also from those who have given up waiting for its answer. */
+  /** Bytes sent meanwhile are delivered now, also those of requests that have timed out. */
   heal(): void;
 }
 

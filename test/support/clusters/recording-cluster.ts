@@ -3,10 +3,10 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { type WebhookMessage, webhookMessage } from "../../../src/protocol/webhooks/webhook.ts";
 
-/** A cluster of somebody's own making: it agrees to everything that it is sent, and runs nothing. */
+/** A third-party cluster that accepts every webhook, and runs nothing. */
 export interface RecordingCluster extends AsyncDisposable {
   url: string;
-  /** What it was sent, in order. */
+  /** The webhooks received, in order. */
   messages: WebhookMessage[];
 }
 

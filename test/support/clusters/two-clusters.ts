@@ -20,7 +20,7 @@ import { type Link, startLink } from "./link.ts";
 export interface TwoClusters extends AsyncDisposable {
   api: { api_url: string; token: string };
   near: AgentCommand;
-  /** The only ways between Slipway and the agent of `near`; clients reach both without them. */
+  /** The only links between Slipway and the agent of `near`; clients bypass them. */
   links: { toSlipway: Link; toAgent: Link };
 }
 

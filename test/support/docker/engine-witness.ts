@@ -15,7 +15,7 @@ const lifeEvent = z.object({
 export interface ContainerLife {
   container: string;
   backendId: string;
-  /** What at most one may have at a time: the key with its service and environment. Null where it has none. */
+  /** The key with its service and environment, held by at most one at a time. Null without a key. */
   key: string | null;
   fencingToken: number;
   /** Nanoseconds since the epoch, on the engine's clock. */
@@ -99,7 +99,7 @@ export interface BrokenRule {
   rule: string;
 }
 
-/** What lives break: a backend is started once, and a key is handed on when its holder has ended, to a later token. */
+/** Violations of: a backend starts once; a key passes on only after its holder's end, to a larger fencing token. */
 export function brokenByLives(lives: readonly ContainerLife[]): BrokenRule[] {
   const startedTwice = [...Map.groupBy(lives, ({ backendId }) => backendId)]
     .filter(([, ofOne]) => ofOne.length > 1)

@@ -29,8 +29,8 @@ export interface DockerEngineOptions {
   /** Whether containers can have networks of their making and publish ports; by default there is no network at all. */
   networking?: boolean;
   /**
-   * Whether networks are filtered and reach the world. For one file of tests alone: engines share the machine's chains
-   * of iptables, and each that begins makes them anew under the others' hands.
+   * Whether networks are filtered and reach the world. For one file of tests alone: engines share the machine's
+   * iptables chains, and each one that starts recreates them.
    */
   firewall?: boolean;
   /** Whether containers run on when the engine is gone. */

@@ -4,7 +4,7 @@ import { pathOf } from "../programs.ts";
 import { startRegistryDeployment } from "../registry/deployment.ts";
 import type { Docker } from "./engine.ts";
 
-/** Serves HTTP on `$PORT`. Asked to end, it takes `$LINGER` seconds to. */
+/** Serves HTTP on `$PORT`. After SIGTERM it takes `$LINGER` seconds to exit. */
 const script = `
 B=/bin/busybox
 trap '$B sleep "\${LINGER:-0}"; exit 143' TERM

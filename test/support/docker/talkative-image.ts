@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { nodeImage, type OciBlob, type OciImage } from "../../../src/local/node-image.ts";
 
-/** Prints what its variable `SAYS` holds, then each path that it is asked for. */
+/** Prints what its variable `SAYS` holds, then the path of each request. */
 const program = `
 console.log(process.env.SAYS ?? "nothing to say");
 require("node:http").createServer((request, response) => {

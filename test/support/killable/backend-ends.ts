@@ -21,7 +21,7 @@ async function listBackends(api: Api, service: string, query: string): Promise<B
   return found;
 }
 
-/** Judges where backends have ended up: by what the API says of each, and by what their engine has. */
+/** Checks the end states of backends: by the API, and by their engine. */
 export class BackendEnds {
   readonly #api: Api;
   readonly #service: string;

@@ -4,7 +4,7 @@ import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import type { KillableProcess } from "./process.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
-/** A connect that was answered with a backend: it must be so from then on, to whoever repeats it. */
+/** A connect that was answered with a backend: every replay must get the same answer. */
 export interface Promised {
   request: ConnectRequest;
   backendId: string;
@@ -24,11 +24,11 @@ export interface ContendedLoad {
   named: ReadonlySet<string>;
   /** What was answered under an Idempotency-Key. */
   promised: readonly Promised[];
-  /** Answers that nobody should get, however much is killed. */
+  /** Answers that must not occur, whatever is killed. */
   odd: readonly string[];
-  /** Repeats a connect. @returns what is odd about the answer, null where it is that of before or there is none */
+  /** Replays a connect. @returns how the answer differs, null where it does not or there is none */
   repeat(promised: Promised): Promise<string | null>;
-  /** Resolves when no request is under way any more. */
+  /** Resolves when no request is in flight. */
   stop(): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export interface LoadOptions {
 const keys = ["a", "b", "c"] as const;
 const recent = 8;
 const betweenRequestsMs = 200;
-/** The codes that a client may receive while things are killed: the cluster is away, a key is changing hands, it has ended. */
+/** The error codes that are expected while processes are killed: no cluster, a key in transition, an ended backend. */
 const expectedCodes = [
   "cluster_unavailable",
   "cluster_refused",
@@ -80,7 +80,7 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
     }
   }
 
-  /** Notes what an answer says. @returns the backend, where it is one's */
+  /** Records an answer. @returns its backend, if it has one */
   function read(what: string, answer: Answer): string | null {
     if (answer.got === "nothing") return null;
     const connected = connectAnswer.safeParse(answer.body);
@@ -112,7 +112,7 @@ export function startContendedLoad(options: LoadOptions): ContendedLoad {
   const connect = ({ environment, body, idempotencyKey }: ConnectRequest) =>
     post(`/v2/service/acme/${options.service}/${environment}/connect`, body, idempotencyKey);
 
-  /** Connects; with an Idempotency-Key again and again until there is an answer, as that is for. */
+  /** Connects; with an Idempotency-Key, retries until there is an answer. */
   async function connectOnce(draws: SeededRandom): Promise<void> {
     const request = draw(draws);
     for (;;) {

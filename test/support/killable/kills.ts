@@ -44,7 +44,7 @@ async function killSome({ controlPlane, agents, witness }: KillableDeployment, r
   await witness.look();
 }
 
-/** What is broken, each with what the engine and the agents have logged of the backends. */
+/** The violations, each with what the engine and the agents have logged of the backends. */
 function storiesOf(broken: readonly BrokenRule[], { agents, witness }: KillableDeployment): string {
   const stories = broken.map(({ backendIds, rule }) => {
     const lives = witness.lives.filter(({ backendId }) => backendIds.includes(backendId));
@@ -67,8 +67,8 @@ async function openEnds(ends: BackendEnds, named: ReadonlySet<string>): Promise<
 }
 
 /**
- * A test that kills the agents and the control plane so many times. It prints what repeats its draws: those are the
- * same for the same `SEED`, while when each of them happens is not.
+ * A test that kills the agents and the control plane so many times. It prints the `SEED` that repeats its random
+ * choices, though not their timing.
  */
 export function testKills(rounds: number): void {
   test(`agents and the control plane are killed ${rounds} times under contending connects: no key has two containers, every backend comes to one end, and what was answered stays so`, {

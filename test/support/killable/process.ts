@@ -30,8 +30,8 @@ export interface KillableProcess extends AsyncDisposable {
 
 const lastLines = 20;
 
-/** What nobody may be waiting for when it is rejected. */
-function untold() {
+/** A promise whose rejection is not unhandled where nobody awaits it. */
+function quietResolvers() {
   const resolvers = Promise.withResolvers<void>();
   resolvers.promise.catch(() => undefined);
   return resolvers;
@@ -42,7 +42,7 @@ export function killableProcess({ name, command, env, saysItServes }: ProgramOpt
   const printed: string[] = [];
   let child: ChildProcess | null = null;
   let gone: Promise<unknown> = Promise.resolve();
-  let served = untold();
+  let served = quietResolvers();
   let isServing = false;
   let failure: string | null = null;
   // The tests may end without disposing of it.
@@ -50,7 +50,7 @@ export function killableProcess({ name, command, env, saysItServes }: ProgramOpt
   process.once("exit", killNow);
 
   async function kill(): Promise<void> {
-    if (isServing) served = untold();
+    if (isServing) served = quietResolvers();
     isServing = false;
     killNow();
     child = null;

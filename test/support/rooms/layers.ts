@@ -76,7 +76,7 @@ export const layers: Readonly<Record<string, Layers>> = {
   },
   "edge/pages": {
     "pages.ts": everything,
-    "mount.ts": everything,
+    "pages-app.ts": everything,
     elements: [],
     plots: ["elements"],
     frame: ["elements"],

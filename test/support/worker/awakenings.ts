@@ -29,9 +29,9 @@ interface WatchedNamespaces {
 
 export default {
   async fetch(request: Request, env: Env & WatchedNamespaces, ctx: ExecutionContext): Promise<Response> {
-    const [, test, asked, account = "", service = "", id = ""] = new URL(request.url).pathname.split("/");
+    const [, test, resource, account = "", service = "", id = ""] = new URL(request.url).pathname.split("/");
     if (test !== "test") return production.fetch(request, env, ctx);
-    if (asked === "awakenings") return Response.json(Object.fromEntries(awakenings));
+    if (resource === "awakenings") return Response.json(Object.fromEntries(awakenings));
     const watched: WatchedNamespaces = env;
     const shard = watched.BACKENDS.getByName(`${account}/${service}/${id.charAt(5)}`);
     return Response.json({ followers: await shard.followersOf(id) });

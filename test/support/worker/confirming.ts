@@ -22,8 +22,8 @@ export {
 
 export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-    const [, test, asked, login = ""] = new URL(request.url).pathname.split("/");
-    if (test !== "test" || asked !== "confirm") return production.fetch(request, env, ctx);
+    const [, test, action, login = ""] = new URL(request.url).pathname.split("/");
+    if (test !== "test" || action !== "confirm") return production.fetch(request, env, ctx);
     const person = await identify(
       env,
       bearerCredential(request.headers.get("authorization")),

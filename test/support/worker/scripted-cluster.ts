@@ -27,7 +27,7 @@ export interface ScriptedCluster {
   settledOf(type: WebhookMessage["type"], count: number): Promise<void>;
 }
 
-/** A cluster at `https://cluster.test` that answers as it is told: outbound fetches run in the test's isolate. */
+/** A cluster at `https://cluster.test` that answers by its script: outbound fetches run in the test's isolate. */
 export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];
   const answered: WebhookMessage["type"][] = [];

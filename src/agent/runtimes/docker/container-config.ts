@@ -12,10 +12,11 @@ const readOnlyTmpfs = { "/tmp": "rw,exec,nosuid,nodev,mode=1777,size=268435456" 
 const logConfig = { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } };
 
 /**
- * Of the engine's own choice, what no session needs: to forge packets to the gateway and the neighbours (NET_RAW), to
- * make device nodes (MKNOD), to write to the machine's audit log (AUDIT_WRITE), to give files or children capabilities
- * (SETFCAP, SETPCAP) and to change the root (SYS_CHROOT). What stays is what an image needs that begins as root and
- * hands over to a user: to own, read and signal what is not its own, to become that user, to listen below port 1024.
+ * Dropped from the engine's default capabilities, since no session needs them: to forge packets to the gateway and the
+ * neighbours (NET_RAW), to make device nodes (MKNOD), to write to the machine's audit log (AUDIT_WRITE), to give files
+ * or children capabilities (SETFCAP, SETPCAP) and to change the root (SYS_CHROOT). The rest is for images that start
+ * as root and switch to a user: to own, read and signal what is not its own, to become that user, to listen below port
+ * 1024.
  */
 const droppedCapabilities = ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
 

@@ -57,10 +57,10 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   /** Whose container may be `created` because it is about to be started. */
   const starting = new Set<string>();
 
-  /** Removes what a start left that was killed in the middle, but where the engine went on with it and it runs. */
+  /** Removes what an interrupted start has left, unless the engine has completed it and it runs. */
   async function removeLeftover({ containerId, backendId }: OwnContainer): Promise<void> {
     try {
-      // Not by force. A start that is under way is waited for, and then the engine refuses.
+      // Not by force: the engine waits for a start in progress, and then refuses.
       await removeContainer(docker, containerId, false);
     } catch (error) {
       if (refusalOf(error)?.status === 409) return;
@@ -68,7 +68,7 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
     }
   }
 
-  /** For readers, who wait for an engine that is away. */
+  /** For readers of output: waits while the engine is unreachable. */
   async function findContainerId(backendId: string, signal: AbortSignal): Promise<string | null> {
     for (const pause = retryPauses(); !signal.aborted; await pause(signal)) {
       try {
@@ -84,7 +84,7 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
     pull,
 
     async start(spec) {
-      // Its container would pass for a leftover.
+      // Its container would be taken for a leftover.
       if (starting.has(spec.backendId)) {
         return fail("already_exists", `backend \`${spec.backendId}\` is being started`);
       }

@@ -47,7 +47,7 @@ export const answerWithinMs = 120_000;
 /**
  * Calls the engine. dockerode leaves a call for ever unsettled when the connection is cut in the middle of the
  * answer: this rejects after a time, and when the signal is aborted.
- * @param call is given what ends a request that is read at once; a stream must not be ended by the time limit
+ * @param call gets the signal for requests that are read at once; streams must not be ended by the time limit
  */
 export async function callEngine<T>(
   call: (abortSignal: AbortSignal) => Promise<T>,

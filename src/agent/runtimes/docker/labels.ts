@@ -2,10 +2,10 @@
 const prefix = "dev.slipway.";
 
 export const labelNames = {
-  /** Which agent's a container is, of all that share the engine. */
+  /** The agent that a container belongs to, among those that share the engine. */
   scope: `${prefix}scope`,
   backend: `${prefix}backend`,
-  /** One start's own: what it made is found by it even where the engine's answer was lost. */
+  /** Unique for each start, so that its container is found even if the engine's answer was lost. */
   start: `${prefix}start`,
 } as const;
 

@@ -1,8 +1,8 @@
 import type { LogFrame } from "./log-frames.ts";
 
 /**
- * How much more than is missing is requested when reading goes on. The times of one stream rise, but those of two do
- * not: a line that is long in coming has the time at which it began.
+ * Overlap that is requested when reading resumes. Timestamps rise within one stream, but not across the two: a line
+ * that is written slowly has the time at which it began.
  */
 const overlapMs = 10_000;
 
@@ -11,11 +11,11 @@ interface StreamPlace {
   time: string;
   /** How many of that very time were read: the pieces of a long line share it. */
   readOfTime: number;
-  /** While what comes may have been read before: how many of that time are still to come again. */
+  /** While frames may be repeated: how many of that time are still expected again. */
   again: number | null;
 }
 
-/** How far a log has been read, so that reading can go on there with nothing lost and nothing twice. */
+/** The position in a log, to resume reading there without loss or repetition. */
 export class LogPlace {
   readonly #places = new Map<LogFrame["stream"], StreamPlace>();
 

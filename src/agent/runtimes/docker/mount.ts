@@ -18,7 +18,7 @@ const keyedFolder = "by-key";
  */
 const mountNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-/** Keys that are their folder's name: not those that some file systems take for each other. */
+/** Keys that are used as folder names as they are: none that case-insensitive file systems would confuse. */
 const plainKeyPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 
 /** The folder that a spawn requests, as names below the base; null where it requests none. */

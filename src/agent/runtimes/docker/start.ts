@@ -32,7 +32,7 @@ export interface StarterOptions {
   log: Log;
 }
 
-/** Starts a backend in a container of its name. What fails leaves no container: where the engine is away, it waits. */
+/** Starts a backend in a container of its name. A failure leaves no container, and waits for an unreachable engine. */
 export function starter(options: StarterOptions): (spec: StartSpec) => Promise<Result<Started>> {
   const { docker, scope, containers, log } = options;
   let canLimitDisk = true;
@@ -127,7 +127,7 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
   }
 
   return async (spec) => {
-    // The engine names what has no name by chance.
+    // Without a name, the engine would choose one at random.
     if (!backendIdPattern.test(spec.backendId)) {
       return fail("bad_request", `\`${spec.backendId}\` is not the id of a backend`);
     }

@@ -16,30 +16,35 @@ import { outputLines } from "../output-lines.ts";
 import type { BackendFolder } from "./backend-folder.ts";
 
 const chunkBytes = 64 * 1024;
-const followEveryMs = 50;
 
-/** How far a reader has come: in which file, counted from the first that this process saw, and how many bytes in. */
+export interface BackendOutputOptions {
+  /** How much is kept at least, where there was so much; about twice that at most. */
+  keptBytes: number;
+  /** Between two looks for more, while somebody reads it. */
+  followEveryMs: number;
+}
+
+/** A reader's position: the file, numbered from the first that this process saw, and the offset in it in bytes. */
 interface Position {
   file: number;
   bytes: number;
 }
 
 /**
- * What a backend has printed. The backend appends to one file, whether or not an agent runs; when the file has grown
- * beyond what is kept, its end is copied to another one and the file emptied, for the backend writes at its end again.
+ * The output of a backend, which appends to one file whether or not an agent runs. When the file exceeds what is kept,
+ * its end is copied to another file and the file is truncated; in append mode the backend continues at its new end.
  */
 export class BackendOutput {
   readonly #folder: BackendFolder;
-  readonly #keptBytes: number;
-  /** How many times the file was emptied. */
+  readonly #options: BackendOutputOptions;
+  /** How many times the file was truncated. */
   #file = 0;
-  /** Where in the file before, when it was still whole, begins what was copied of it. */
+  /** The offset in the file before its truncation at which the copied end begins. */
   #earlierFrom = 0;
 
-  /** @param keptBytes how much is kept at least, where there was so much; about twice that at most */
-  constructor(folder: BackendFolder, keptBytes: number) {
+  constructor(folder: BackendFolder, options: BackendOutputOptions) {
     this.#folder = folder;
-    this.#keptBytes = keptBytes;
+    this.#options = options;
   }
 
   /**
@@ -48,8 +53,9 @@ export class BackendOutput {
    */
   trim(): void {
     const bytes = sizeOf(this.#folder.output);
-    if (bytes <= this.#keptBytes) return;
-    this.#earlierFrom = moveEnd(this.#folder, bytes - this.#keptBytes, bytes + this.#keptBytes);
+    const { keptBytes } = this.#options;
+    if (bytes <= keptBytes) return;
+    this.#earlierFrom = moveEnd(this.#folder, bytes - keptBytes, bytes + keptBytes);
     this.#file++;
   }
 
@@ -66,7 +72,7 @@ export class BackendOutput {
       else if (isOver) {
         output.end();
         isLast = true;
-      } else await pause(followEveryMs, either);
+      } else await pause(this.#options.followEveryMs, either);
       for (const line of lines.splice(0)) {
         if (signal.aborted) return;
         yield line;
@@ -83,14 +89,14 @@ export class BackendOutput {
       const file = this.#file;
       const isEarlier = position.file < file;
       const from = isEarlier ? this.#earlierFrom : 0;
-      // Whoever has read too slowly for what is kept goes on with what there is.
+      // A reader that is too slow for what is kept skips to the oldest kept byte.
       if (position.file < file - 1 || position.bytes < from) {
         Object.assign(position, { file: isEarlier ? file - 1 : file, bytes: from });
         onGap();
       }
       const path = isEarlier ? this.#folder.earlierOutput : this.#folder.output;
       const chunk = await readAt(path, position.bytes - from);
-      // Emptied in the meantime: who knows what was read.
+      // Truncated meanwhile, so that the bytes read are unreliable.
       if (file !== this.#file) continue;
       position.bytes += chunk.length;
       if (chunk.length > 0) return chunk;
@@ -119,9 +125,9 @@ function moveEnd({ output, earlierOutput }: BackendFolder, from: number, to: num
       const skipped = lineAfter(source, from);
       const copied = copyBytes(source, copy, from + skipped, to);
       renameSync(unfinished, earlierOutput);
-      // As late as can be: what the backend prints between this and the next line is lost.
+      // As late as possible: what the backend prints between this statement and the next is lost.
       const end = copyBytes(source, copy, copied, to);
-      // A flood is faster than its copy: the line that breaks off must not go on with the end of another.
+      // Under a flood of output the copy ends in the middle of a line, which must not be joined with another's end.
       if (fstatSync(source).size > end) cutToLineEnd(copy);
       ftruncateSync(source);
       return from + skipped;

@@ -20,7 +20,7 @@ echo "$?" >"$0/exit"
 kill -s KILL 0`;
 }
 
-/** A variable that some shell drops, since it is no name there, or that it sets, reads or refuses to have set. */
+/** Variables that some shell drops as invalid names, sets or reads itself, or treats as read-only. */
 const notForShells =
   /^(?![A-Za-z_]\w*$)|^(?:_|PWD|OLDPWD|SHLVL|UID|EUID|PPID|IFS|ENV|OPTIND|SHELLOPTS|BASH.*|LINENO|SLIPWAY_GO)$/;
 

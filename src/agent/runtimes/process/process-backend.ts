@@ -1,7 +1,7 @@
 import { setTimeout as elapse } from "node:timers/promises";
 import type { Address } from "../runtime.ts";
 import type { BackendFolder } from "./backend-folder.ts";
-import { BackendOutput } from "./backend-output.ts";
+import { BackendOutput, type BackendOutputOptions } from "./backend-output.ts";
 import { type Leader, type ProcessTable, signalGroup } from "./process-table.ts";
 
 /** A shell needs a millisecond or two to start a command. */
@@ -13,7 +13,7 @@ export interface ProcessBackendOptions {
   leader: Leader;
   address: Address;
   table: ProcessTable;
-  outputKeptBytes: number;
+  output: BackendOutputOptions;
 }
 
 /** A backend that was started, by this process or by one before it. */
@@ -30,7 +30,7 @@ export class ProcessBackend {
   constructor(options: ProcessBackendOptions) {
     this.#options = options;
     this.address = options.address;
-    this.output = new BackendOutput(options.folder, options.outputKeptBytes);
+    this.output = new BackendOutput(options.folder, options.output);
     const { promise, resolve } = Promise.withResolvers<number | null>();
     this.exited = promise;
     this.#resolveExited = resolve;
@@ -62,7 +62,7 @@ export class ProcessBackend {
     }
   }
 
-  /** What is to be done once the process that leads it has ended. */
+  /** Handles the end of the process that leads it. */
   end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;

@@ -24,13 +24,17 @@ export interface ProcessRuntimeOptions {
    * Between checks whether the running backends still run. The end of one started by this process is noticed at once.
    */
   pollEveryMs?: number;
+  /** Between two looks for more output, while somebody reads it. */
+  followEveryMs?: number;
+  /** Between two samples of what a backend uses. */
+  sampleEveryMs?: number;
   /** How much of a backend's output is kept at least, where there was so much; at most it is about twice that. */
   outputKeptBytes?: number;
   /** The process table; this machine's own where it is left out. */
   table?: ProcessTable;
 }
 
-/** Where backends are to listen; their records hold the port alone. */
+/** The address that backends listen on; their records hold only the port. */
 const host = "127.0.0.1";
 
 export interface ProcessRuntime extends Runtime {
@@ -43,13 +47,15 @@ export interface ProcessRuntime extends Runtime {
  * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
  * image's root file system is merely where it starts. Resource limits and mounts are ignored.
  *
- * Backends run on when this process ends, by a crash too. What the next one must know is in the backend's folder,
- * written before its command starts.
+ * Backends keep running when this process ends or crashes. What the next process needs to adopt one is written to the
+ * backend's folder before its command starts.
  */
 export function processRuntime({
   images,
   path = process.env.PATH,
   pollEveryMs = 200,
+  followEveryMs = 50,
+  sampleEveryMs = 1_000,
   outputKeptBytes = 4 * 1024 * 1024,
   table = processTable(),
   ...options
@@ -62,7 +68,8 @@ export function processRuntime({
   let watching: NodeJS.Timeout | undefined;
 
   function track(backendId: string, folder: BackendFolder, { leader, port }: BackendRecord): ProcessBackend {
-    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, outputKeptBytes });
+    const output = { keptBytes: outputKeptBytes, followEveryMs };
+    const backend = new ProcessBackend({ folder, leader, address: { host, port }, table, output });
     backends.set(backendId, backend);
     ports.add(port);
     // The checks must not keep this process from ending: its backends do not need it.
@@ -84,7 +91,7 @@ export function processRuntime({
     backends.delete(backendId);
   }
 
-  /** Takes over what an earlier runtime over this place has left. */
+  /** Adopts the backends of an earlier runtime over the same folder. */
   async function adopt(): Promise<void> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const found = await readBackendFolders(dir);
@@ -97,7 +104,7 @@ export function processRuntime({
     );
   }
 
-  /** @returns the backends that there are, once those of before are among them */
+  /** @returns all backends, once the earlier ones are adopted */
   async function known(): Promise<Map<string, ProcessBackend>> {
     adopted ??= adopt();
     await adopted;
@@ -198,7 +205,9 @@ export function processRuntime({
 
     async *stats(backendId, signal) {
       const backend = (await known()).get(backendId);
-      if (backend) yield* usageOfGroup(table, backend.group, AbortSignal.any([signal, backend.over]));
+      if (!backend) return;
+      const ended = AbortSignal.any([signal, backend.over]);
+      yield* usageOfGroup({ table, everyMs: sampleEveryMs }, backend.group, ended);
     },
 
     killAll() {

@@ -3,11 +3,9 @@ import { pause } from "../../timers.ts";
 import type { Usage } from "../runtime.ts";
 import type { ProcessTable } from "./process-table.ts";
 
-const sampleEveryMs = 1000;
-
 /** What a process group uses, until it has ended or one of the signals is aborted. */
 export async function* usageOfGroup(
-  table: ProcessTable,
+  { table, everyMs }: { table: ProcessTable; everyMs: number },
   group: number,
   signal: AbortSignal,
 ): AsyncGenerator<Usage> {
@@ -16,7 +14,7 @@ export async function* usageOfGroup(
     return usage && { ...usage, at: performance.now() };
   };
   for (let before = await sample(); before !== null && !signal.aborted; ) {
-    await pause(sampleEveryMs, signal);
+    await pause(everyMs, signal);
     const now = await sample();
     if (now === null || signal.aborted) return;
     yield {

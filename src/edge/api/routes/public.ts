@@ -4,14 +4,14 @@ import type { Env } from "../../../objects/env.ts";
 import { jwks } from "../../../protocol/tokens/connection-token.ts";
 import { publicAccess } from "../../admission/access.ts";
 import { signingOf } from "../../credentials/signing.ts";
-import type { BackendPlace } from "../../locate-backend.ts";
+import type { BackendLocation } from "../../locate-backend.ts";
 import { currentStatus, describeBackend } from "../../views/backend-views.ts";
 import { backendUrl } from "../../views/connection.ts";
 import { readyPage } from "../../views/ready-page.ts";
 import { defineRoute } from "../route.ts";
 
 /** Goes to the backend once it is ready; until then, or after its end, shows a page. */
-async function readyOrPage(env: Env, backend: BackendPlace, token: string | undefined) {
+async function readyOrPage(env: Env, backend: BackendLocation, token: string | undefined) {
   const described = await describeBackend(env, backend);
   if (!described.ok) return described;
   const entry = currentStatus(described.value);

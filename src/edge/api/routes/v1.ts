@@ -3,7 +3,7 @@ import { serviceStub } from "../../../objects/stubs.ts";
 import * as v1 from "../../../protocol/jamsocket/v1.ts";
 import { runningBackendsAnswer, servicesAnswer } from "../../../protocol/jamsocket/v2.ts";
 import { anyToken, publicAccess, tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
@@ -165,8 +165,8 @@ export const v1Routes = [
     summary: "Terminate the backends of a service",
     async handle({ env, params, body, caller }) {
       const before = body.before === undefined ? null : Date.parse(body.before);
-      const wish = { before, hard: body.hard, dryRun: body.dry_run };
-      const ended = await serviceStub(env, params.account, params.service).terminateAll(wish, caller);
+      const request = { before, hard: body.hard, dryRun: body.dry_run };
+      const ended = await serviceStub(env, params.account, params.service).terminateAll(request, caller);
       if (!ended.ok) return ended;
       const { matched, terminated, complete } = ended.value;
       return ok({ backend_count: matched, terminated_count: terminated, is_complete: complete });

@@ -7,7 +7,7 @@ import { statusOk as statusOkAnswer } from "../../../protocol/jamsocket/v1.ts";
 import * as v2 from "../../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { publicAccess, tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
 import { currentStatus, describeBackend, describeBackendTo } from "../../views/backend-views.ts";

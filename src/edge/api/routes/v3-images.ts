@@ -8,7 +8,7 @@ import {
   registryEventsBody,
 } from "../../../protocol/v3/registry-events.ts";
 import { tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 
@@ -70,7 +70,7 @@ export const v3ImageRoutes = [
     async handle({ env, params, body, caller }) {
       const { pushes, ignored } = readRegistryEvents(body);
       const service = serviceStub(env, params.account, params.service);
-      // One after another: a tag stands on the one that came last. A notification that is repeated changes nothing.
+      // In order: the last one wins a tag. A repeated notification changes nothing.
       for (const push of pushes) {
         const recorded = await service.recordImage(push, caller);
         if (!recorded.ok) return recorded;

@@ -4,7 +4,7 @@ import { backendList, backendQuery } from "../../../protocol/v3/backends.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { serviceView } from "../../views/service-views.ts";
 import { nextCursor } from "../next-cursor.ts";

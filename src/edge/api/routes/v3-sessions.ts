@@ -48,7 +48,7 @@ export const v3SessionRoutes = [
     idempotent: true,
     summary: "Create a link that logs in once, with the rights of the token that asks",
     async handle({ env, request, params: { account }, body, identity: { tokenId }, idempotency }) {
-      // A replay shows the link again: to the token that made it, and to no other of the account.
+      // A replay returns the link again, but only to the token that created it.
       const own = idempotency && {
         ...idempotency,
         requestHash: await hashSecret(`${tokenId} ${idempotency.requestHash}`),

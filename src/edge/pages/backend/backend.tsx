@@ -9,7 +9,7 @@ import { LogSection } from "./log.tsx";
 import { hardForm, softForm, Termination, terminateBackend } from "./termination.tsx";
 import { UsageSection } from "./usage.tsx";
 
-/** One backend: what it is, how it is, what it prints and uses, and how to end it. */
+/** One backend: its facts, its statuses, its output and usage, and the buttons that terminate it. */
 export const backendPage = definePage({
   path: "/backend/:id",
   action: "read",

@@ -3,7 +3,7 @@ import { ok } from "../../../domain/result.ts";
 import type { ServiceDescription } from "../../../objects/contract.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { backendQuery } from "../../../protocol/v3/backends.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
@@ -14,7 +14,7 @@ import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
-/** As a page filters: by whether they have ended, which is what the API's lists distinguish. */
+/** The filter of the page: like the API's lists, by whether backends have terminated. */
 const filterFields = backendQuery
   .omit({ limit: true })
   .extend({ status: z.enum(["live", "ended"]).default("live") });
@@ -135,7 +135,7 @@ function Filter({
   );
 }
 
-/** What a connect names: an environment too, where there are others than `default`. */
+/** The target of an example connect: with an environment, if there are others than `default`. */
 function connectTarget(service: string, { environments, defaultEnvironment }: ServiceDescription): string {
   const [first] = environments;
   if (!first || defaultEnvironment !== null || (environments.length === 1 && first.name === "default"))

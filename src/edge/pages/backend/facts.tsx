@@ -3,14 +3,14 @@ import type { BackendRecord } from "../../../objects/contract.ts";
 import { currentStatus } from "../../views/backend-views.ts";
 import { whyEnded } from "../../views/ready-page.ts";
 import { durationText } from "../elements/amount-text.ts";
+import { StatusBadge } from "../elements/badges/status-badge.tsx";
 import { Command } from "../elements/command.tsx";
 import { Digest } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
-import { StatusBadge } from "../elements/status-badge.tsx";
 import { Time } from "../elements/time.tsx";
 import { shellWord } from "./shell-word.ts";
 
-/** What is fixed about a backend, and how it is now. */
+/** A backend's fixed properties and its current state. */
 export function Facts({ record }: { record: BackendRecord }) {
   const { info, history, baseUrl } = record;
   const status = currentStatus(record);

@@ -2,10 +2,10 @@ import type { OutputLines } from "../../streams/backend-output.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
 import { outputText } from "./output-text.ts";
 
-/** Only a write shows that the client of a stream has left, and plain text has no room for keep-alives. */
+/** Plain text has no keep-alives, without which a client that leaves a silent stream goes unnoticed. */
 const silentAtMostMs = 300_000;
 
-/** Plain text, and nothing else whatever it holds. */
+/** Never anything but plain text: browsers must not sniff another type. */
 const headers = {
   "content-type": "text/plain; charset=utf-8",
   "content-security-policy": "default-src 'none'; sandbox",
@@ -15,7 +15,7 @@ const headers = {
   "x-accel-buffering": "no",
 } as const;
 
-/** Output as plain text, as it comes, until it ends, or is silent for five minutes, which the last line then says. */
+/** Streams output as plain text until it ends, or is silent for five minutes; then the last line says so. */
 export function logTextAnswer(
   output: OutputLines,
   isAdmitted: () => Promise<boolean>,

@@ -1,12 +1,12 @@
 import type { BackendInfo } from "../../../objects/contract.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
-import { overName } from "../frame/stream-events.ts";
+import { closeEventName } from "../frame/stream-events.ts";
 import type { OutputRenderer } from "./output-renderer.ts";
 import { outputText } from "./output-text.ts";
 import { Part } from "./part.tsx";
 
-/** More than these make a page slow; all of it is in the log as text. */
+/** More lines make a page slow; the log as text has all of them. */
 export const linesShown = 500;
 const lineMaxCharacters = 2_000;
 
@@ -17,7 +17,7 @@ export function LogSection({ info }: { info: BackendInfo }) {
       id="log"
       aria-labelledby="log-heading"
       hx-sse:connect={pathOf.backendLiveLog(info.id)}
-      hx-sse:close={overName}
+      hx-sse:close={closeEventName}
       hx-swap="none"
     >
       <h2 id="log-heading">Log</h2>
@@ -40,17 +40,17 @@ export function LogSection({ info }: { info: BackendInfo }) {
   );
 }
 
-/** Why there is no log, in a sentence. */
+/** Shows why there is no log. */
 export function NoLog({ why }: { why: string }) {
   return <Part into="log-state">{why}</Part>;
 }
 
 /**
- * Renders a backend's output for its page. A stream that begins replaces what an earlier one has sent, since each sends
- * the output from its beginning; what the page then has too much of is taken from it again.
+ * Renders a backend's output for its page. Each stream sends the output from its beginning, and so replaces what an
+ * earlier one has sent. Lines beyond the maximum are removed from the page again.
  */
 export function logRenderer({ info, hasEnded }: { info: BackendInfo; hasEnded: boolean }): OutputRenderer {
-  /** What lies on the page, oldest first. */
+  /** The parts on the page, oldest first. */
   const pieces: { id: string; lines: number }[] = [];
   let shown = 0;
   let rendered = 0;

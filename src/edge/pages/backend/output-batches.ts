@@ -1,18 +1,18 @@
 import type { OutputLines } from "../../streams/backend-output.ts";
 
-/** Lines that come within this time are shown at once. */
+/** Lines that arrive within this time are one batch. */
 const gatherMs = 200;
 
-/** Lines of output, gathered. Reads at most one chunk ahead of `next`. */
+/** Batches of output lines. Reads at most one chunk ahead of `next`. */
 export interface OutputBatches {
-  /** The newest of the lines that came at about the same time: at least one, or null at the end. */
+  /** The next batch, cut to its newest lines: at least one line, or null at the end. */
   next(): Promise<string[] | null>;
   cancel(reason?: unknown): Promise<void>;
 }
 
-/** @param maxLines of more lines that come at about the same time, the newest are given */
+/** @param maxLines of a batch; older lines are dropped */
 export function outputBatches(lines: OutputLines, maxLines: number): OutputBatches {
-  /** The read that is under way, or done and not taken yet. */
+  /** The read that is pending, or done and not yet consumed. */
   let pending: Promise<string[] | null> | undefined;
 
   return {

@@ -1,7 +1,7 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 import { withKeepAlive } from "../../streams/keep-alive.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
-import { overEvent, retryingEvent } from "../frame/stream-events.ts";
+import { closeEvent, retryingEvent } from "../frame/stream-events.ts";
 import type { View } from "../frame/view.ts";
 import { fragment } from "../frame/view.ts";
 import type { OutputBatches } from "./output-batches.ts";
@@ -12,8 +12,8 @@ type Html = View["body"];
 const reconnectAfterMs = 2_000;
 
 /**
- * Streams output to a page. Where it ends while its backend lives, and where the visitor may not see it any more, the
- * page connects again; after the output of a backend that has ended it does not.
+ * Streams output to a page. The page reconnects where the output ends while its backend lives, and where the visitor
+ * may not see it any more, but not after the output of a terminated backend.
  */
 export function outputAnswer(
   batches: OutputBatches,
@@ -43,7 +43,7 @@ export function outputAnswer(
       if (event !== null) return { items: [encoder.encode(event)] };
       const closing = renderer.closing();
       if (closing === null) return { items: [], isLast: true };
-      return { items: [encoder.encode(sseEvent(await fragment(closing)) + overEvent)], isLast: true };
+      return { items: [encoder.encode(sseEvent(await fragment(closing)) + closeEvent)], isLast: true };
     },
     release: (reason) => batches.cancel(reason),
   });
@@ -51,11 +51,11 @@ export function outputAnswer(
 }
 
 /**
- * Tells a page why there is no output.
- * @param retryAfterMs when the page is to connect again; null where that is of no use
+ * Answers with the reason why there is no output.
+ * @param retryAfterMs when the page reconnects; null for never
  */
 export async function noOutputAnswer(why: Html, retryAfterMs: number | null): Promise<Response> {
   const html = await fragment(why);
-  const event = retryAfterMs === null ? sseEvent(html) + overEvent : retryingEvent(html, retryAfterMs);
+  const event = retryAfterMs === null ? sseEvent(html) + closeEvent : retryingEvent(html, retryAfterMs);
   return new Response(event, { headers: sseHeaders });
 }

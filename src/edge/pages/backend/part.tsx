@@ -1,6 +1,6 @@
 import type { PropsWithChildren } from "hono/jsx";
 
-/** A part of what a stream sends, with the place on the page that it is put into. @param into an element's id */
+/** A fragment that a stream sends, with the element that htmx puts it into. @param into an element's id */
 export function Part({
   into,
   how = "innerHTML",

@@ -1,7 +1,7 @@
 import type { Failure } from "../../../domain/result.ts";
 import type { BackendRecord } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
-import type { BackendPlace } from "../../locate-backend.ts";
+import type { BackendLocation } from "../../locate-backend.ts";
 import { sentenceOf } from "../../sentence.ts";
 import { openOutput, outputLines } from "../../streams/backend-output.ts";
 import { currentStatus, describeBackendTo } from "../../views/backend-views.ts";
@@ -14,7 +14,7 @@ import { noOutputAnswer, outputAnswer } from "./output-stream.ts";
 import { NoUsage, usageRenderer } from "./usage.tsx";
 
 const retryAfterMs = 10_000;
-/** More come in one piece only from a cluster that sends them faster than they are measured. */
+/** A batch has more samples only from a cluster that sends them faster than they are measured. */
 const samplesAtOnce = 60;
 
 /** The newest output of a backend, for its page. */
@@ -36,7 +36,7 @@ const liveLog = defineStream({
   },
 });
 
-/** What a backend uses, for its page. */
+/** A backend's usage, for its page. */
 const liveUsage = defineStream({
   path: "/backend/:id/live/usage",
   action: "read",
@@ -68,10 +68,10 @@ const logText = defineStream({
   },
 });
 
-/** What a backend's page is filled by. */
+/** The streams of a backend's page. */
 export const backendStreams = [liveLog, liveUsage, logText];
 
-function describe({ env, backend, visitor }: { env: Env; backend: BackendPlace; visitor: Visitor }) {
+function describe({ env, backend, visitor }: { env: Env; backend: BackendLocation; visitor: Visitor }) {
   return describeBackendTo(visitor.actor, env, backend);
 }
 
@@ -79,7 +79,7 @@ function ended(record: BackendRecord): boolean {
   return currentStatus(record).status === "terminated";
 }
 
-/** A failure of a cluster in whole sentences, and when to connect again: never where there will be no output any more. */
+/** A cluster's failure as a sentence, and when to reconnect: never where there will be no more output. */
 function whyNothing({ code, message }: Failure, hasEnded: boolean): { why: string; retryMs: number | null } {
   if (code === "cluster_not_found" || (hasEnded && code === "not_found")) {
     return { why: `Nothing is left of it: ${message}.`, retryMs: null };

@@ -5,7 +5,7 @@ import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { name } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
@@ -49,9 +49,9 @@ function countText(count: number): string {
 }
 
 /**
- * The button for it.
+ * The form that terminates all live backends.
  * @param environments those that the visitor may see
- * @param environment the one that the page is filtered by; all of them where it is left out
+ * @param environment the one that the page is filtered by; absent for all of them
  */
 export function TerminateAll({
   environments,

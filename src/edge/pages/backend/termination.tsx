@@ -5,7 +5,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import type { BackendInfo } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
-import type { BackendPlace } from "../../locate-backend.ts";
+import type { BackendLocation } from "../../locate-backend.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
 import { pathOf } from "../elements/paths.ts";
@@ -18,7 +18,7 @@ export const hardForm = "terminate-hard";
 
 /** Terminates a backend, as a form of its page does. */
 export async function terminateBackend(
-  { env, backend, visitor }: { env: Env; backend: BackendPlace; visitor: Visitor },
+  { env, backend, visitor }: { env: Env; backend: BackendLocation; visitor: Visitor },
   hard: boolean,
 ): Promise<Result<Submitted>> {
   const { account, service, id } = backend;

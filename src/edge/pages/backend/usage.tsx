@@ -5,26 +5,26 @@ import { sizeText } from "../elements/amount-text.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
-import { overName } from "../frame/stream-events.ts";
+import { closeEventName } from "../frame/stream-events.ts";
 import { MetricPlot } from "../plots/metric-plot.tsx";
 import type { OutputRenderer } from "./output-renderer.ts";
 import { Part } from "./part.tsx";
 
-/** About one comes each second. */
+/** Samples on the page; there is about one a second. */
 const samplesKept = 60;
 
-/** What a backend used at a time. */
+/** A sample of a backend's usage. */
 export interface UsagePoint {
   /** When it was received, in milliseconds since the epoch. */
   at: number;
   /** The share of the machine's processors, 0 to 1; null where it is unknown. */
   cpuShare: number | null;
   memoryUsedBytes: number;
-  /** What it may use at most. */
+  /** Its limit. */
   memoryLimitBytes: number;
 }
 
-/** What a backend has used lately. @param points oldest first */
+/** The plots of a backend's recent usage. @param points oldest first */
 export function UsageSummary({ points }: { points: readonly UsagePoint[] }) {
   const last = points.at(-1);
   if (!last) return <p>Nothing was measured yet.</p>;
@@ -77,7 +77,7 @@ function shareText(share: number | null): string {
   return share === null ? "unknown" : `${(share * 100).toFixed(1)} %`;
 }
 
-/** What a live backend uses, filled by its stream. */
+/** A live backend's usage, filled by its stream. */
 export function UsageSection({ info }: { info: BackendInfo }) {
   return (
     <section
@@ -85,7 +85,7 @@ export function UsageSection({ info }: { info: BackendInfo }) {
       class="amounts"
       aria-labelledby="usage-heading"
       hx-sse:connect={pathOf.backendLiveUsage(info.id)}
-      hx-sse:close={overName}
+      hx-sse:close={closeEventName}
       hx-swap="none"
     >
       <h2 id="usage-heading">CPU and memory</h2>
@@ -100,12 +100,12 @@ export function UsageSection({ info }: { info: BackendInfo }) {
   );
 }
 
-/** Why nothing is measured, in a sentence. */
+/** Shows why there is no usage. */
 export function NoUsage({ why }: { why: string }) {
   return <Part into="usage-state">{why}</Part>;
 }
 
-/** Renders a live backend's measurements for its page, each time with those before. */
+/** Renders a live backend's samples for its page, each time with the recent ones before. */
 export function usageRenderer(): OutputRenderer {
   let points: UsagePoint[] = [];
   return {

@@ -2,7 +2,7 @@ import type { Env } from "../../../objects/env.ts";
 import { accountChanges } from "../../streams/changes.ts";
 import { ticking } from "../../streams/ticking.ts";
 
-/** As often as agents send heartbeats, which are no events of the account. */
+/** The interval of heartbeats, which are not events of the account. */
 const heartbeatIntervalMs = 10_000;
 
 /** Emits when a page that shows clusters may have changed: with each event of the account, and with heartbeats. */

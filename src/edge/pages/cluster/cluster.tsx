@@ -16,7 +16,7 @@ import { clusterForms } from "./forms.tsx";
 
 const deliveriesShown = 20;
 
-/** One cluster: what and how it is, its agents, what was sent to it, and what can be done with it. */
+/** One cluster: its properties and health, its agents, its deliveries, and its actions. */
 export const clusterPage = definePage({
   path: "/clusters/:cluster",
   action: "read",

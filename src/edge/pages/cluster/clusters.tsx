@@ -5,8 +5,8 @@ import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { parseInput } from "../../input.ts";
 import { originOf } from "../../origin.ts";
-import { Badge } from "../elements/badge.tsx";
-import { clusterBadge } from "../elements/cluster-badge.tsx";
+import { Badge } from "../elements/badges/badge.tsx";
+import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { pathOf } from "../elements/paths.ts";
@@ -19,7 +19,7 @@ import { clusterChanges } from "./cluster-changes.ts";
 import { liveBackendsText } from "./facts.tsx";
 import { RegisterCluster, registerForm } from "./registration.tsx";
 
-/** The account's clusters, each with how it is, and the form that registers another one. */
+/** The account's clusters with their health, and the form that registers another one. */
 export const clustersPage = definePage({
   path: "/clusters",
   action: "read",

@@ -1,8 +1,8 @@
 import { webhookName } from "../../../domain/deliveries/redelivery.ts";
 import type { DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
-import { definedFields } from "../../defined.ts";
-import { Badge } from "../elements/badge.tsx";
+import { definedFields } from "../../defined-fields.ts";
+import { Badge } from "../elements/badges/badge.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { Form } from "../elements/form.tsx";
@@ -19,12 +19,12 @@ const outcomes = {
 
 interface Shown {
   visitor: Visitor;
-  /** The page's. */
+  /** Of the page. */
   path: string;
   mayRedeliver: boolean;
 }
 
-/** What was sent to a cluster, with the outcome of each attempt, newest first. */
+/** The deliveries of a cluster, with the outcome of each attempt, newest first. */
 export function Deliveries({
   cluster,
   listed: { items, next },

@@ -2,7 +2,7 @@ import type { DeliveryAttemptView } from "../../../protocol/v3/deliveries.ts";
 import { durationText } from "../elements/amount-text.ts";
 import { Time } from "../elements/time.tsx";
 
-/** The latest attempt at once, and all of them where there were others before. */
+/** The latest attempt, and all of them in a disclosure if there were several. */
 export function Attempts({ attempts }: { attempts: readonly DeliveryAttemptView[] }) {
   const latest = attempts.at(-1);
   if (!latest) return null;

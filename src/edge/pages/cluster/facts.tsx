@@ -1,15 +1,15 @@
 import { leaseSeconds } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
-import { clusterBadge } from "../elements/cluster-badge.tsx";
+import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { Time } from "../elements/time.tsx";
 
-/** How many backends its agents say that they have. */
+/** The number of backends that its agents report. */
 export function liveBackendsText({ agents }: Pick<ObservedCluster, "agents">): string {
   if (agents.length === 0) return "not known";
   return String(agents.reduce((sum, { backends }) => sum + backends, 0));
 }
 
-/** What a cluster is, and how it is. */
+/** A cluster's properties and its health. */
 export function Facts({ cluster }: { cluster: ObservedCluster }) {
   const template = cluster.backend_url_template;
   return (

@@ -17,7 +17,7 @@ type Fields = Record<string, string>;
 
 const accountOf = ({ env, visitor }: ClusterCall) => accountStub(env, visitor.identity.account);
 
-/** A delivery that failed is answered with its outcome, and the status of a gateway. */
+/** A failed delivery is answered with its outcome, under the status of a failed gateway. */
 function notDelivered(what: string, outcome: { status: number | null; duration_ms: number; error: string }) {
   const code = outcome.status === null ? "cluster_unavailable" : "cluster_bad_answer";
   return fail(code, `${what} was not delivered: ${answerText(outcome)}; ${outcome.error}`);
@@ -99,7 +99,7 @@ async function remove(call: ClusterCall): Promise<Result<Submitted>> {
   return deleted.ok ? ok({ done: `Cluster ${cluster} is deleted.`, path: pathOf.clusters() }) : deleted;
 }
 
-/** What can be done with a cluster, by the buttons of its page. */
+/** The forms of a cluster's page. */
 export const clusterForms = {
   ping: { action: "admin", submit: ping },
   redeliver: { action: "admin", submit: redeliver },

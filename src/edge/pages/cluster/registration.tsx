@@ -15,7 +15,7 @@ import type { PageCall, Visitor } from "../frame/page-call.ts";
 import type { View } from "../frame/view.ts";
 import { agentCommand } from "./agent-command.ts";
 
-/** What registers a cluster; `registerForm` reads what it sends. */
+/** The form that registers a cluster; `registerForm` handles it. */
 export function RegisterCluster({ visitor }: { visitor: Visitor }) {
   return (
     <Form visitor={visitor} path={pathOf.clusters()} label="Register a cluster">
@@ -54,7 +54,7 @@ export function RegisterCluster({ visitor }: { visitor: Visitor }) {
   );
 }
 
-/** A form's fields as the API's body has them: a field that was left empty is not given. */
+/** Maps a form's fields to the API's body, without those that were left empty. */
 const registerFields = z
   .object({
     name: z.string(),
@@ -67,7 +67,7 @@ const registerFields = z
 
 type ClustersCall = Pick<PageCall, "env" | "request" | "visitor" | "path">;
 
-/** Registers a cluster, and shows its secrets on that answer alone. */
+/** Registers a cluster, and shows its secrets on this answer only. */
 export const registerForm = {
   action: "admin",
   async submit(call: ClustersCall, fields: Record<string, string>): Promise<Result<Submitted>> {
@@ -94,7 +94,7 @@ export const registerForm = {
   },
 } as const;
 
-/** The secrets: of the token nothing but its hash is kept, and no page or answer shows the other one again. */
+/** The secrets: of the token only a hash is stored, and no page or answer shows the signing secret again. */
 function secretsView(name: string, agentToken: string, signingSecret: string, api: string): View {
   const files = `printf '%s\\n' ${agentToken} > agent-token\nprintf '%s\\n' ${signingSecret} > signing-secret`;
   return {

@@ -1,4 +1,4 @@
-/** Bytes as people read them: 1.5 MB. */
+/** A human-readable size: 1.5 MB. */
 export function sizeText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
@@ -10,7 +10,7 @@ export function sizeText(bytes: number): string {
   return `${value.toFixed(value < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`;
 }
 
-/** A duration as people read it: 340 ms, 1.5 s, 4 min. */
+/** A human-readable duration: 340 ms, 1.5 s, 4 min. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;

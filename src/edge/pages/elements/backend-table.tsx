@@ -1,8 +1,8 @@
 import type { Backend } from "../../../protocol/v3/backends.ts";
+import { statusBadge } from "./badges/status-badge.tsx";
 import { Digest, ImageName } from "./image-name.tsx";
 import { Key } from "./key.tsx";
 import { pathOf } from "./paths.ts";
-import { statusBadge } from "./status-badge.tsx";
 import { Table } from "./table.tsx";
 import { Time } from "./time.tsx";
 

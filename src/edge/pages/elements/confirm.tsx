@@ -1,6 +1,6 @@
 import type { PropsWithChildren } from "hono/jsx";
 
-/** Asks before something that cannot be taken back. Closed it is one button; it works without scripts. */
+/** A confirmation of what cannot be undone: a button that opens it. Works without scripts. */
 export function Confirm({ summary, children }: PropsWithChildren<{ summary: string }>) {
   return (
     <details class="confirm">

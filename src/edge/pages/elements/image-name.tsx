@@ -1,11 +1,11 @@
 import { shortDigest } from "../../../domain/pins/images.ts";
 
-/** A tag as it is, a digest cut short. */
+/** A tag, or a shortened digest. */
 export function shortImage(image: string): string {
   return image.includes(":") ? shortDigest(image) : image;
 }
 
-/** A digest, cut for people; the whole of it is in the title. */
+/** A shortened digest, with all of it in the title. */
 export function Digest({ of, path }: { of: string; path?: string }) {
   const short = (
     <code class="digest" title={of}>

@@ -1,4 +1,4 @@
-/** A key is any text: it is kept from turning around what stands beside it. */
+/** A key may be any text: `bdi` keeps right-to-left text from reordering what is beside it. */
 export function Key({ of }: { of: string }) {
   return (
     <code>

@@ -2,7 +2,7 @@ import type { Environment } from "../../../protocol/v3/services.ts";
 import { Digest, ImageName } from "./image-name.tsx";
 import { pathOf } from "./paths.ts";
 
-/** What an environment is pinned to, and what that means now: two rows of a list of facts. */
+/** What an environment is pinned to, and what it resolves to now: two entries of a description list. */
 export function PinFacts({
   account,
   service,

@@ -1,6 +1,6 @@
 import { isoTime } from "../../../protocol/primitives.ts";
 
-/** A moment, in the one time zone that everybody who looks at it shares. */
+/** A time in UTC, so that all visitors see the same. */
 export function Time({ at }: { at: number | string }) {
   const iso = typeof at === "number" ? isoTime(at) : at;
   return (

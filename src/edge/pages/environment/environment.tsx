@@ -25,7 +25,7 @@ const pinFields = z.object({
   revision: z.coerce.number().pipe(z.int().positive()),
 });
 
-/** One environment: its pin, with a picker over the images that there are, and every pin before. */
+/** One environment: its pin, a picker over the service's images, and its revisions. */
 export const environmentPage = definePage({
   path: "/service/:account/:service/environment/:environment",
   action: "read",
@@ -48,7 +48,7 @@ export const environmentPage = definePage({
       body: (
         <>
           <Facts account={account} service={service} environment={environment.value} />
-          {/* What the visitor is choosing must not change under their hands. */}
+          {/* A morph must not reset what the visitor is choosing. */}
           <section id="choice" aria-labelledby="pin" hx-morph-skip="">
             <h2 id="pin">Change the pin</h2>
             {images.value.items.length === 0 ? (

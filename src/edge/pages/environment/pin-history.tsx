@@ -4,7 +4,7 @@ import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 
-/** Every pin that an environment had. */
+/** An environment's revisions. */
 export function PinHistory(props: {
   path: string;
   account: string;

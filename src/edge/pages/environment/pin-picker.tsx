@@ -7,7 +7,7 @@ import { Digest, ImageName, shortImage } from "../elements/image-name.tsx";
 import { Table } from "../elements/table.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 
-/** Choosing shows what would change; nothing is changed by it. */
+/** Chooses an image to preview; pins nothing. */
 export function PinPicker({
   path,
   images,
@@ -49,7 +49,7 @@ export function PinPicker({
   );
 }
 
-/** What a pin would change, and the button that does it. */
+/** The changes that a pin would make, and the button that makes them. */
 export function PinPreview(props: {
   visitor: Visitor;
   path: string;

@@ -3,7 +3,7 @@ import type { Identity } from "../../../objects/contract.ts";
 import type { EventQuery } from "../../../protocol/v3/events.ts";
 import { pathOf } from "../elements/paths.ts";
 
-/** Which events to show. Names may be those of things that are gone. @param scope who looks */
+/** The filter of the events. Names are free text: what they name may be deleted. @param scope of the visitor's token */
 export function EventFilterForm({
   filter,
   scope,

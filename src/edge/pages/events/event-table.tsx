@@ -34,7 +34,7 @@ export function EventTable({ events, account }: { events: readonly AccountEvent[
   );
 }
 
-/** A message, with what stands between backticks as code; a name that a user chose may have backticks of its own. */
+/** A message, with text between backticks as code; names that users choose may have backticks of their own. */
 function Message({ text }: { text: string }) {
   const parts = text.split("`");
   if (parts.length % 2 === 0) return <bdi>{text}</bdi>;
@@ -47,7 +47,7 @@ interface Place {
   path: string;
 }
 
-/** The pages of what an event names, outermost first: not of what it deleted. */
+/** Links to what an event names, outermost first, except for what it deleted. */
 function placesOf(event: AccountEvent, account: string): Place[] {
   const { type, service, environment, cluster, backend_id: backend, details } = event;
   const places: Place[] = [];

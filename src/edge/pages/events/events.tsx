@@ -4,7 +4,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import type { Identity } from "../../../objects/contract.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { type EventQuery, eventQuery } from "../../../protocol/v3/events.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { type AccountChange, accountChanges } from "../../streams/changes.ts";
 import { Command } from "../elements/command.tsx";
@@ -17,7 +17,7 @@ import { EventTable } from "./event-table.tsx";
 
 const narrowingFields = ["service", "environment", "cluster", "type"] as const;
 
-/** What was done in the account and by whom, newest first; the first page is live. */
+/** The account's events with their actors, newest first; the first page is live. */
 export const eventsPage = definePage({
   path: "/events",
   action: "read",
@@ -33,7 +33,7 @@ export const eventsPage = definePage({
     const isNarrowed = narrowingFields.some((field) => (query.get(field) ?? "") !== "");
     return ok({
       title: "Events",
-      // Earlier pages have nothing new to come.
+      // Further pages have older events only, which do not change.
       isFinal: cursor !== undefined,
       body: (
         <>
@@ -65,7 +65,7 @@ export const eventsPage = definePage({
   },
 });
 
-/** The query that the page shows. A token that is narrowed to a service gets that one, as the API has it: `forbidden` otherwise. */
+/** The page's query. As at the API, a token narrowed to a service defaults to it, and gets `forbidden` for others. */
 function readQuery(query: URLSearchParams, identity: Identity): Result<EventQuery> {
   const parsed = parseInput(eventQuery, queryFields(query, [...narrowingFields, "cursor"]), "bad filter");
   if (!parsed.ok) return parsed;
@@ -75,7 +75,7 @@ function readQuery(query: URLSearchParams, identity: Identity): Result<EventQuer
   return permitted.ok ? ok({ ...parsed.value, service }) : permitted;
 }
 
-/** Only the changes that a page with this filter would show. */
+/** Drops the changes that the page's filter would not show. */
 function only(filter: EventFilter): TransformStream<AccountChange, AccountChange> {
   return new TransformStream({
     transform(change, controller) {

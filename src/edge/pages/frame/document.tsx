@@ -1,25 +1,25 @@
 import { raw } from "hono/html";
 import { Form } from "../elements/form.tsx";
-import type { AssetPaths } from "./assets.ts";
+import type { AssetPaths } from "./assets/assets.ts";
 import type { Visitor } from "./page-call.ts";
-import { overName } from "./stream-events.ts";
+import { closeEventName } from "./stream-events.ts";
 import type { View } from "./view.ts";
 
-/** htmx evaluates nothing and adds no styles; what a morph replaces stays open where the visitor has opened it. */
+/** No evaluated code and no added styles; `<details>` that the visitor has opened stay open through a morph. */
 const htmxConfig = JSON.stringify({
   includeIndicatorCSS: false,
   morphIgnore: ["data-htmx-powered", "open"],
   history: false,
 });
 
-/** A view, and what the whole page around it needs. */
+/** A view, with what the document around it needs. */
 export interface Shown extends View {
   /** Null before anybody has logged in. */
   visitor: Visitor | null;
   path: string;
-  /** What was just done, or why not. */
+  /** The outcome of the last form. */
   notice?: { kind: "done" | "refused"; text: string } | undefined;
-  /** Where the page's own changes come from; null where it has none. */
+  /** The path of the page's live stream; null where it has none. */
   livePath?: string | null;
 }
 
@@ -63,7 +63,7 @@ export function Document({
           {livePath == null ? (
             body
           ) : (
-            <div id="live" hx-sse:connect={livePath} hx-sse:close={overName} hx-swap="innerMorph">
+            <div id="live" hx-sse:connect={livePath} hx-sse:close={closeEventName} hx-swap="innerMorph">
               {body}
             </div>
           )}

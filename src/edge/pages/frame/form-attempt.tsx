@@ -5,7 +5,7 @@ import { hashSecret } from "../../../protocol/tokens/access-token.ts";
 import { parseInput } from "../../input.ts";
 import type { PageCall } from "./page-call.ts";
 
-/** Names one showing of a form that must not act twice: `readAttempt` reads it. */
+/** A hidden field with an id for each rendering of a form that must not act twice; `readAttempt` reads it. */
 export function AttemptField() {
   return <input type="hidden" name="attempt" value={crypto.randomUUID()} />;
 }
@@ -13,9 +13,9 @@ export function AttemptField() {
 const attemptField = z.object({ attempt: z.uuid() });
 
 /**
- * Under which idempotency key a form acts: sent twice as it was, it acts once and is answered as before; changed and
- * sent again, it is another request. `bad_request` for fields without an attempt.
- * @param params what the form requests, after it was parsed
+ * The idempotency key of a submitted form: submitted twice with the same params, it acts once and is answered as
+ * before; with others, it is another request. `bad_request` for fields without an attempt.
+ * @param params the form's parsed params
  */
 export async function readAttempt(
   { path, visitor }: Pick<PageCall, "path" | "visitor">,

@@ -1,8 +1,8 @@
-import { assetPaths } from "./assets.ts";
+import { assetPaths } from "./assets/assets.ts";
 import { compression } from "./compression.ts";
 import { Document, type Shown } from "./document.tsx";
 
-/** No source but our own, no inline script or style, nobody's frame (CSP level 3). */
+/** Own sources only, no inline script or style, no framing (CSP level 3). */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,7 +26,7 @@ export async function pageAnswer(
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": contentSecurityPolicy,
-      // What a token may see is nothing for caches, nor for who presses "back" after logging out.
+      // Neither for caches, nor for the "back" button after a logout.
       "cache-control": "no-store",
       "referrer-policy": "same-origin",
       "x-content-type-options": "nosniff",

@@ -1,20 +1,20 @@
 import type { Actor, Caller, Identity } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
-import type { BackendPlace } from "../../locate-backend.ts";
+import type { BackendLocation } from "../../locate-backend.ts";
 import type { ParamName } from "../../path-params.ts";
 
-/** Whoever looks at a page, logged in. */
+/** The logged-in visitor of a page. */
 export interface Visitor {
   identity: Identity;
   actor: Actor;
   caller: Caller;
-  /** The session's credential, as good as an access token. */
+  /** The session's credential, which grants what its access token does. */
   credential: string;
-  /** What the forms of this session carry. */
+  /** The CSRF token of this session's forms. */
   csrf: string;
 }
 
-/** What a page gets. All of it has been checked: the session, the right, the names in the path. */
+/** The input of a page. All of it is checked: session, access, names in the path. */
 export interface PageCall<Params = Record<string, string>> {
   request: Request;
   env: Env;
@@ -22,14 +22,14 @@ export interface PageCall<Params = Record<string, string>> {
   query: URLSearchParams;
   /** Without the query. */
   path: string;
-  /** To be called when a token or session of the account was ended, so that it ends at once in this isolate. */
+  /** Drops a revoked token or ended session of the account from this isolate's cache: call it once it has ended. */
   forget(credentialId: string): void;
   visitor: Visitor;
 }
 
-/** A call of the page at a path, with the types that its parameters have. */
+/** A call of the page at a path, typed by the path's parameters. */
 export type Located<Path extends string> = PageCall<Record<ParamName<Path>, string>> &
-  ("id" extends ParamName<Path> ? { backend: BackendPlace } : unknown);
+  ("id" extends ParamName<Path> ? { backend: BackendLocation } : unknown);
 
-/** A call before the types of its page are known. */
-export type AnyPageCall = PageCall & { backend?: BackendPlace };
+/** A call without its page's types. */
+export type AnyPageCall = PageCall & { backend?: BackendLocation };

@@ -4,16 +4,16 @@ import type { AnyPageCall, Located } from "./page-call.ts";
 
 interface StreamSpec<Call> {
   action: Action;
-  /** @param isAdmitted whether the visitor still may see it: checked before each event that is sent */
+  /** @param isAdmitted whether the visitor may still see it: check it before each event */
   answer(call: Call, isAdmitted: () => Promise<boolean>): Promise<Response | { ok: false; error: Failure }>;
 }
 
-/** What is streamed to a page, or to a person as it is: not a page, and seen by the same visitors. */
+/** A stream for a page, or for a visitor directly, under the page's rules of admission. */
 export interface PageStream extends StreamSpec<AnyPageCall> {
   path: string;
 }
 
-/** Describes one stream, as `definePage` does a page. */
+/** Declares a stream, as `definePage` does a page. */
 export function defineStream<const Path extends string>(
   spec: StreamSpec<Located<Path>> & { path: Path },
 ): PageStream {

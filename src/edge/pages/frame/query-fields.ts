@@ -1,4 +1,4 @@
-/** Of a page's query what it knows; a field of its filter that was left empty is one that was not given. */
+/** The known fields of a page's query; a filter field that was left empty counts as absent. */
 export function queryFields(query: URLSearchParams, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {

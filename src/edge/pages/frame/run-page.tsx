@@ -2,65 +2,65 @@ import { errorStatus } from "../../../domain/errors.ts";
 import { apiBodyMaxBytes } from "../../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import type { TokenAccess } from "../../admission/access.ts";
-import { admitHolder, decide, type Named } from "../../admission/admit.ts";
+import { admitHolder, decide, type Target } from "../../admission/admit.ts";
 import { callerOf } from "../../admission/caller.ts";
-import { tokenCredential } from "../../admission/credential.ts";
+import { bearerCredential } from "../../admission/credential.ts";
 import { actorOf, identify } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
-import { type Arrival, checkParams } from "../../path-params.ts";
+import { checkParams, type MatchedRequest } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { livePage } from "./live.ts";
+import { livePage } from "./live-page.ts";
 import type { Page } from "./page.ts";
 import { pageAnswer } from "./page-answer.tsx";
 import type { AnyPageCall, Visitor } from "./page-call.ts";
 import type { PageStream } from "./page-stream.ts";
 import { cookieHeader, csrfToken, noticeCookie, readCookie } from "./session.ts";
-import { overAnswer, wantsEvents } from "./stream-events.ts";
+import { closeAnswer, wantsEvents } from "./stream-events.ts";
 import type { View } from "./view.ts";
 
 /** The query parameter with which a page's address streams its changes. */
 const liveParameter = "live";
 
-/** Answers one request for a page: who is it, may they, and then the page, its changes, or what its form does. */
-export async function runPage(page: Page, arrival: Arrival, state: IsolateState): Promise<Response> {
-  const call = await receive(page, arrival, state);
+/** Answers one request for a page: admission, and then the page, its live changes, or its form. */
+export async function runPage(page: Page, matched: MatchedRequest, state: IsolateState): Promise<Response> {
+  const call = await receive(page, matched, state);
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
   if (call.query.has(liveParameter) && page.changes)
-    return livePage(page, call, () => isStillAdmitted(page, arrival, state));
+    return livePage(page, call, () => isStillAdmitted(page, matched, state));
   return shownPage(page, call);
 }
 
 /** Answers one request for a stream, under the rules for pages. */
 export async function runStream(
   stream: PageStream,
-  arrival: Arrival,
+  matched: MatchedRequest,
   state: IsolateState,
 ): Promise<Response> {
-  const call = await receive(stream, arrival, state);
+  const call = await receive(stream, matched, state);
   if (call instanceof Response) return call;
-  const answer = await stream.answer(call, () => isStillAdmitted(stream, arrival, state));
+  const answer = await stream.answer(call, () => isStillAdmitted(stream, matched, state));
   return answer instanceof Response ? answer : refusalPage(call.request, call.visitor, answer.error);
 }
 
-/** What checks its visitors. */
+/** What admission needs of a page, a stream or a form. */
 type Guarded = Pick<Page, "action" | "anyScope">;
 
-/** A request with its visitor, who may see what it requests; or the answer that says why there is none. */
+/** Admits a request's visitor; else the answer that refuses it. */
 async function receive(
   requested: Guarded,
-  arrival: Arrival,
+  matched: MatchedRequest,
   state: IsolateState,
 ): Promise<AnyPageCall | Response> {
-  const { request } = arrival;
-  const visitor = await visitorOf(arrival, state);
+  const { request } = matched;
+  const visitor = await visitorOf(matched, state);
   if (!visitor.ok) return refusalPage(request, null, visitor.error);
-  if (visitor.value === null) return wantsEvents(request) ? overAnswer() : toLogin(request);
-  const admitted = await admit(requested, arrival, visitor.value, state);
+  if (visitor.value === null) return wantsEvents(request) ? closeAnswer() : toLogin(request);
+  const admitted = await admit(requested, matched, visitor.value, state);
   if (admitted.ok) return admitted.value;
-  // A script would put a page that says so into the one that somebody looks at.
-  return wantsEvents(request) ? overAnswer() : refusalPage(request, visitor.value, admitted.error);
+  // htmx would put a page of refusal into the page that is open.
+  return wantsEvents(request) ? closeAnswer() : refusalPage(request, visitor.value, admitted.error);
 }
 
 /** The page, or why it cannot be shown. @param notice what to show above it */
@@ -107,10 +107,10 @@ async function submitForm(page: Page, call: AnyPageCall): Promise<Response> {
   if (fields.value.csrf !== visitor.csrf) return refusalPage(request, visitor, foreignForm.error);
   const { forms = {} } = page;
   const name = fields.value.do ?? "";
-  // A name is the visitor's own: `constructor` is none of the page's forms.
+  // The name is untrusted: `constructor` is not one of the page's forms.
   const form = Object.hasOwn(forms, name) ? forms[name] : undefined;
   if (!form) return refusalPage(request, visitor, unknownForm.error);
-  const permitted = decide(visitor.identity, accessTo(form), namedBy(call));
+  const permitted = decide(visitor.identity, accessTo(form), targetOf(call));
   if (!permitted.ok) return shownPage(page, call, { failure: permitted.error });
 
   const submitted = await form.submit(call, fields.value);
@@ -125,7 +125,7 @@ const foreignForm = fail(
 );
 const unknownForm = fail("bad_request", "this page has no such form: open it again");
 
-/** A form's fields; of several of one name the last. */
+/** A form's fields; the last one of a repeated name. */
 export async function readForm(request: Request): Promise<Result<Record<string, string>>> {
   const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/x-www-form-urlencoded") return fail("bad_request", "this is not a form");
@@ -133,14 +133,15 @@ export async function readForm(request: Request): Promise<Result<Record<string, 
   return text.ok ? ok(Object.fromEntries(new URLSearchParams(text.value))) : text;
 }
 
-/** Who has sent a request by its session; null where nobody is logged in, or not any more. */
+/** The visitor of a request's session; null where there is none, or it has ended. */
 export async function visitorOf(
-  { request, env }: Pick<Arrival, "request" | "env">,
+  { request, env }: Pick<MatchedRequest, "request" | "env">,
   { tokens }: IsolateState,
 ): Promise<Result<Visitor | null>> {
   const credential = readCookie(request, "session");
   if (!credential) return ok(null);
-  const identity = await identify(env, tokenCredential(credential), tokens);
+  // Read as a bearer token is: spaces may precede it, which a cookie carries in quotes or encoded.
+  const identity = await identify(env, bearerCredential(`Bearer ${credential}`), tokens);
   if (!identity.ok) return identity.error.reason === "undecided" ? identity : ok(null);
   const csrf = await csrfToken(credential);
   const actor = actorOf(identity.value);
@@ -150,13 +151,13 @@ export async function visitorOf(
 
 async function admit(
   page: Guarded,
-  { request, env, params }: Arrival,
+  { request, env, params }: MatchedRequest,
   visitor: Visitor,
   state: IsolateState,
 ): Promise<Result<AnyPageCall>> {
   const { identity } = visitor;
   if (!checkParams(params).ok) return fail("not_found", "there is no such page");
-  const admitted = await admitHolder(env, identity, accessTo(page), namedBy({ params }), state);
+  const admitted = await admitHolder(env, identity, accessTo(page), targetOf({ params }), state);
   if (!admitted.ok) return admitted;
   const { pathname, searchParams } = new URL(request.url);
   return ok({
@@ -171,18 +172,22 @@ async function admit(
   });
 }
 
-async function isStillAdmitted(page: Guarded, arrival: Arrival, state: IsolateState): Promise<boolean> {
-  const visitor = await visitorOf(arrival, state);
+async function isStillAdmitted(
+  page: Guarded,
+  matched: MatchedRequest,
+  state: IsolateState,
+): Promise<boolean> {
+  const visitor = await visitorOf(matched, state);
   if (!visitor.ok || visitor.value === null) return false;
-  return (await admit(page, arrival, visitor.value, state)).ok;
+  return (await admit(page, matched, visitor.value, state)).ok;
 }
 
 function accessTo({ action, anyScope = false }: Guarded): TokenAccess {
   return { kind: "token", action, anyScope };
 }
 
-/** What is acted on: what the path names. */
-function namedBy({ params, backend }: Pick<AnyPageCall, "params" | "backend">): Named {
+/** The target of a request, by its path. */
+function targetOf({ params, backend }: Pick<AnyPageCall, "params" | "backend">): Target {
   const { account, service, environment, id } = params;
   return { account, environment, backendId: id, service: backend?.service ?? service };
 }
@@ -203,7 +208,7 @@ export function redirect(path: string, ...cookies: string[]): Response {
   return new Response(null, { status: 303, headers });
 }
 
-/** A page that says why there is no other. */
+/** The page for a failure. */
 export function refusalPage(request: Request, visitor: Visitor | null, failure: Failure): Promise<Response> {
   const status = errorStatus[failure.code];
   const view: View = { title: titleOf(status), body: <p>{sentenceOf(failure.message)}</p> };

@@ -22,7 +22,7 @@ function nameOf(request: Request, cookie: CookieName): string {
   return names[isSecure(request) ? "https" : "http"][cookie];
 }
 
-/** What a page's visitor has sent, or undefined. The session's credential is as good as an access token. */
+/** A cookie of the request, or undefined. The session's credential grants what its access token does. */
 export function readCookie(request: Request, cookie: CookieName): string | undefined {
   const name = nameOf(request, cookie);
   return parse(request.headers.get("cookie") ?? "", name)[name];
@@ -45,8 +45,7 @@ export function noticeCookie(request: Request, text: string): string {
 }
 
 /**
- * What forms of one session carry, so that no other site's form is taken for one of ours. It reveals nothing of the
- * session's secret.
+ * The CSRF token of a session's forms. It reveals nothing of the session's secret.
  */
 export async function csrfToken(credential: string): Promise<string> {
   const secret = parseAccessToken(credential)?.secret ?? credential;

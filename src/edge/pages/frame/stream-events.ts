@@ -1,22 +1,22 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
 
-/** Of the event after which a page does not connect to its stream again, in `hx-sse:close`. */
-export const overName = "over";
+/** Name of the event after which a page does not reconnect to its stream, for `hx-sse:close`. */
+export const closeEventName = "over";
 
-/** Ends a stream for good: one that merely ends is connected to again. */
-export const overEvent = `event: ${overName}\n${sseEvent("")}`;
+/** Ends a stream for good: htmx reconnects to one that merely ends. */
+export const closeEvent = `event: ${closeEventName}\n${sseEvent("")}`;
 
-/** @param ms how long after its end the page is to wait before it connects to the stream again */
+/** @param ms how long the page waits to reconnect after the stream has ended */
 export function retryingEvent(data: string, ms: number): string {
   return `retry: ${ms}\n${sseEvent(data)}`;
 }
 
-/** Whether a page's script requests a stream, rather than a person something to look at. */
+/** Whether a request is a page's script opening a stream, rather than a navigation. */
 export function wantsEvents(request: Request): boolean {
   return request.headers.get("accept")?.includes("text/event-stream") ?? false;
 }
 
-/** The answer to a page's script where there is nobody to stream to any more. */
-export function overAnswer(): Response {
-  return new Response(overEvent, { headers: sseHeaders });
+/** The answer that makes a page's script stop reconnecting. */
+export function closeAnswer(): Response {
+  return new Response(closeEvent, { headers: sseHeaders });
 }

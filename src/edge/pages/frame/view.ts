@@ -1,17 +1,17 @@
 import type { HtmlEscapedString } from "hono/utils/html";
 
-/** HTML that is ready to be sent: everything in it is escaped. */
+/** HTML that is ready to be sent: all text in it is escaped. */
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
 /** What a page shows. */
 export interface View {
   title: string;
   body: Html;
-  /** What has streams of its own, below the body: it stays as it is while the body is made again. */
+  /** Shown below the body, and not rendered again with it: for parts with streams of their own. */
   below?: Html;
   /** The pages above it, outermost first. */
   trail?: readonly { text: string; path: string }[];
-  /** Nothing of it will change any more, so that nobody needs to follow it. */
+  /** Whether it will not change any more, so that it need not be live. */
   isFinal?: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { pathOf } from "../elements/paths.ts";
 
-/** The environments that an image is what they run. */
+/** Links to the environments that run an image. */
 export function EnvironmentLinks({
   names,
   account,

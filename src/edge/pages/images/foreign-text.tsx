@@ -1,13 +1,13 @@
-/** Longer than any name or sentence that is meant to be read at a glance. */
+/** Longer than any reasonable name or sentence. */
 const shownCharacters = 120;
 
-/** The beginning of a text from outside, where only so much can be shown. */
+/** The beginning of a text from outside, where its length must be bounded. */
 export function cut(text: string): string {
   const characters = [...text];
   return characters.length <= shownCharacters ? text : `${characters.slice(0, shownCharacters).join("")}…`;
 }
 
-/** Text of an image's maker: cut where it is long, with the whole of it at hand. */
+/** Text by an image's author: shortened if it is long, with all of it behind a disclosure. */
 export function ForeignText({ of }: { of: string }) {
   const shown = cut(of);
   if (shown === of) return <bdi>{of}</bdi>;

@@ -19,7 +19,7 @@ export function ImageBackends({
   account: string;
   service: string;
 }) {
-  // The image's own count is of all environments.
+  // The image's own count includes environments that the visitor may not see.
   const isNarrowed = visitor.actor.environments !== undefined;
   const more = isNarrowed ? "More backends" : `${image.live_backends.length - items.length} more`;
   const all = `${pathOf.backends(account, service)}?${new URLSearchParams({ digest: image.digest })}`;

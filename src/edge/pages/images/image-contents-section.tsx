@@ -1,27 +1,27 @@
-import type { Descriptor } from "../../../protocol/oci/image.ts";
+import type { Descriptor } from "../../../protocol/oci/pull.ts";
 import type { ImageContents, KeptImage } from "../../views/image-contents.ts";
 import { sizeText } from "../elements/amount-text.ts";
 import { Table } from "../elements/table.tsx";
 import { cut, ForeignText } from "./foreign-text.tsx";
 
-/** Manifests may list thousands; nobody reads them here. */
+/** Manifests may list thousands, which would make a page too large. */
 const layersShown = 200;
 const imagesShown = 50;
 const shownDigestCharacters = 19;
 
-/** The platforms that an image is for, each once. */
+/** The distinct platforms of an image. */
 export function platformsOf(contents: ImageContents): string[] {
   const platforms =
     contents.kind === "image"
       ? [contents.image.config?.platform]
       : contents.images.map(({ platform, image }) => platform ?? image?.config?.platform);
-  // A build's attestations are listed under this platform, so that nobody runs them.
+  // BuildKit lists attestations under this platform, so that no runtime pulls them.
   return [...new Set(platforms.flatMap((platform) => platform ?? []))].filter(
     (name) => name !== "unknown/unknown",
   );
 }
 
-/** An image's layers and labels; of an index, those of each of its images. */
+/** An image's layers and labels; for an index, those of each of its images. */
 export function Contents({ of }: { of: ImageContents }) {
   return (
     <section>
@@ -56,7 +56,7 @@ function Images({ of: { images } }: { of: Extract<ImageContents, { kind: "index"
   );
 }
 
-/** @param name distinguishes its tables from those of the page's other images */
+/** @param name makes the captions of its tables unique on the page */
 function Image({ image, name }: { image: KeptImage; name: string }) {
   return (
     <>

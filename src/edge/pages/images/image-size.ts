@@ -1,7 +1,7 @@
 import type { ImageSize } from "../../../objects/contract.ts";
 import { sizeText } from "../elements/amount-text.ts";
 
-/** An image's size as one line. @param size null where it is not known here */
+/** An image's size in one line. @param size null where it is unknown */
 export function imageSizeText(size: ImageSize | null): string {
   if (!size) return "not known";
   if (!size.index) return sizeText(size.bytes);

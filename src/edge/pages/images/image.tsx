@@ -14,7 +14,7 @@ import { Facts } from "./image-facts.tsx";
 
 const backendsShown = 50;
 
-/** One image: what it is made of, what runs it, and its deletion. */
+/** One image: its contents, the backends that run it, and its deletion. */
 export const imagePage = definePage({
   path: "/service/:account/:service/images/:digest",
   action: "read",

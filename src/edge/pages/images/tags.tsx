@@ -1,4 +1,4 @@
-/** The tags that stand on an image. */
+/** The tags of an image. */
 export function Tags({ of }: { of: readonly string[] }) {
   if (of.length === 0) return <>no tag</>;
   return (

@@ -3,7 +3,7 @@ import { confirmCliLogin, readCliLogin } from "../../credentials/cli-login.ts";
 import { Form } from "../elements/form.tsx";
 import { definePage } from "../frame/page.ts";
 
-/** What `jamsocket login` opens in a browser: asks the visitor to confirm, and shows the code to type there. */
+/** The page that `jamsocket login` opens in a browser: has the login confirmed, and shows the code to type there. */
 export const cliLoginPage = definePage({
   path: "/cli-login/:token",
   action: "read",

@@ -5,7 +5,7 @@ import { tokenCredential } from "../../admission/credential.ts";
 import { identify } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
 import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
-import type { Arrival } from "../../path-params.ts";
+import type { MatchedRequest } from "../../path-params.ts";
 import { Command } from "../elements/command.tsx";
 import { readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
 import { cookieHeader } from "../frame/session.ts";
@@ -13,14 +13,14 @@ import type { View } from "../frame/view.ts";
 import { ownPath } from "./own-path.ts";
 import { foreignForm, ownForm, publicPage } from "./public-page.ts";
 
-/** The form that an access token is given to. */
-export function loginPage({ request }: Arrival): Promise<Response> {
+/** The login form for an access token. */
+export function loginPage({ request }: MatchedRequest): Promise<Response> {
   const next = new URL(request.url).searchParams.get("next") ?? "";
   return publicPage(request, (csrf) => tokenForm(csrf, next));
 }
 
 /** Logs the holder of an access token in. */
-export async function logIn({ request, env }: Arrival, { tokens }: IsolateState): Promise<Response> {
+export async function logIn({ request, env }: MatchedRequest, { tokens }: IsolateState): Promise<Response> {
   const fields = await ownForm(request);
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const { token = "", next = "" } = fields.value;
@@ -31,20 +31,20 @@ export async function logIn({ request, env }: Arrival, { tokens }: IsolateState)
   return started.ok ? welcome(request, started.value, next) : again(started.error);
 }
 
-/** Asks before a login link is used up: whatever looks at links on its own must not do that. */
-export function loginLinkPage({ request }: Arrival): Promise<Response> {
+/** Has a login link confirmed by a button, so that link previews and scanners do not use it up. */
+export function loginLinkPage({ request }: MatchedRequest): Promise<Response> {
   return publicPage(request, linkForm);
 }
 
-export async function useLoginLink({ request, env, params }: Arrival): Promise<Response> {
+export async function useLoginLink({ request, env, params }: MatchedRequest): Promise<Response> {
   const fields = await ownForm(request);
   if (!fields.ok) return refusalPage(request, null, fields.error);
   const started = await redeemLoginLink(env, params.link ?? "", request.headers.get("user-agent"));
   return started.ok ? welcome(request, started.value, "") : refusalPage(request, null, started.error);
 }
 
-/** Ends the session, here and in the account. Without one there is nothing to end. */
-export async function logOut({ request, env }: Arrival, state: IsolateState): Promise<Response> {
+/** Ends the session in the account, and deletes its cookie. */
+export async function logOut({ request, env }: MatchedRequest, state: IsolateState): Promise<Response> {
   const visitor = await visitorOf({ request, env }, state);
   if (!visitor.ok) return refusalPage(request, null, visitor.error);
   if (visitor.value === null) return redirect("/login");

@@ -1,8 +1,8 @@
 import { pathOf } from "../elements/paths.ts";
 
 /**
- * Where to go on: a path of ours, and nobody else's site. `//…` and `/\…` are others' to a browser, and `/..//…` comes
- * to the same.
+ * The path to go to after a login; never another site (open redirect). Browsers take `//…` and `/\…` for other
+ * hosts, and `/..//…` resolves to one.
  */
 export function ownPath(next: string): string {
   const base = "https://own.invalid";

@@ -10,7 +10,7 @@ export const foreignForm = fail(
   "this form was not made for this browser, or is too old: open the page again",
 );
 
-/** The fields of a form that was made for this browser, before anybody has logged in. */
+/** The fields of a form that was rendered for this browser, without a session. */
 export async function ownForm(request: Request): Promise<Result<Record<string, string>>> {
   const visitor = readCookie(request, "visitor");
   const fields = await readForm(request);
@@ -19,7 +19,7 @@ export async function ownForm(request: Request): Promise<Result<Record<string, s
   return isOwn ? fields : foreignForm;
 }
 
-/** A page for visitors who are not logged in. Its forms are bound to the browser by a cookie of its own. */
+/** A page for visitors without a session. Its forms are bound to the browser by a cookie of their own. */
 export async function publicPage(
   request: Request,
   view: (csrf: string) => View,

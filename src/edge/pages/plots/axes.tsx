@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import { type Frame, textWidth } from "./figure.tsx";
-import { coordinate, linearScale } from "./scales.ts";
-import type { TimeTick } from "./time-ticks.ts";
+import { coordinate, linearScale } from "./scales/linear-scale.ts";
+import type { TimeTick } from "./scales/time-ticks.ts";
 
 /** The rectangle of a plot in which its data are drawn. */
 export interface Area {
@@ -46,13 +46,13 @@ export function amountAxisWidth(texts: readonly string[], frame: Frame): number 
   return textWidth(Math.max(...texts.map((text) => text.length), 1), frame) + 8;
 }
 
-/** How many times an axis has room for: 10:28 or 23 Nov, and 10:28:30 only in a few minutes. */
+/** How many labels a time axis has room for: 10:28 or 23 Nov, and 10:28:30 in a range of minutes. */
 export function timeTicksThatFit({ left, right }: Area, rangeMs: number, frame: Frame): number {
   const characters = rangeMs < 600_000 ? 9 : 7;
   return Math.max(Math.floor((right - left) / textWidth(characters, frame)), 1);
 }
 
-/** The axis of times, below the area. A text that would leave the drawing is moved in. */
+/** The axis of times, below the area. A label that would leave the drawing is moved in. */
 export function TimeAxis({
   ticks,
   x,
@@ -85,7 +85,7 @@ export function TimeAxis({
   );
 }
 
-/** A word in the middle of an area in which there is nothing. */
+/** A text in the middle of an empty area. */
 export function Nothing({ area, children }: { area: Area; children: Child }) {
   return (
     <text

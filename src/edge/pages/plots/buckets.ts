@@ -1,6 +1,6 @@
 import type { Point } from "./points.ts";
 import { finite } from "./points.ts";
-import { coordinate } from "./scales.ts";
+import { coordinate } from "./scales/linear-scale.ts";
 
 export interface Series {
   label: string;
@@ -17,7 +17,7 @@ export interface Buckets {
 
 /**
  * Counts by bucket. Buckets begin at multiples of their width since the epoch, as those of the database do; the first
- * holds `from`, the last ends at or after `until`. A bucket that no point speaks of counts 0.
+ * holds `from`, the last ends at or after `until`. A bucket without points counts 0.
  * @param from milliseconds since the epoch, before `until`
  */
 export function bucketed(
@@ -51,7 +51,7 @@ export function barsPath(
       if (count === 0) return "";
       const width = x(index + 1) - x(index);
       const gap = Math.min(width / 5, 2);
-      // However small, what is not 0 can be seen.
+      // A bar that is not 0 stays visible, however small.
       const top = Math.min(y(count), base - 1);
       return `M${coordinate(x(index) + gap / 2)} ${floor}V${coordinate(top)}h${coordinate(width - gap)}V${floor}`;
     })

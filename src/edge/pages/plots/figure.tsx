@@ -1,7 +1,7 @@
 import type { Child, PropsWithChildren } from "hono/jsx";
 import { Table } from "../elements/table.tsx";
 
-/** What a drawing is made for. In units of its viewBox, in which its text has the size `font`. */
+/** The size of a drawing, in units of its viewBox, and its font size. */
 export interface Frame {
   width: number;
   font: number;
@@ -13,12 +13,12 @@ const frames: readonly (Frame & { name: string })[] = [
   { name: "narrow", width: 320, font: 12 },
 ];
 
-/** How wide a text is at most in the fonts that pages use, for leaving it room. */
+/** An upper bound of a text's width in the fonts of the pages, to reserve room for it. */
 export function textWidth(characters: number, { font }: Frame): number {
   return characters * font * 0.62;
 }
 
-/** Cut for a drawing; the whole of it stands in the list and the table below. */
+/** Shortened for a drawing; the list and the table below it have the whole text. */
 export function shortened(text: string, characters: number): string {
   const all = [...text];
   return all.length <= characters ? text : `${all.slice(0, characters - 1).join("")}…`;
@@ -32,8 +32,8 @@ export interface TableOfPlot {
 }
 
 /**
- * A plot with its heading, what belongs to it (children), and its numbers as a table, closed until it is opened.
- * @param essence what it shows, in a sentence: all that a screen reader says of the drawing
+ * A plot with its heading, its children, and its numbers as a collapsed table.
+ * @param essence what it shows, in a sentence: the drawing's text for screen readers
  * @param draw the content of the drawing, and how high it is, for each frame
  */
 export function PlotFigure({

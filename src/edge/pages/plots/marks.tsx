@@ -1,7 +1,7 @@
 import { Time } from "../elements/time.tsx";
 import type { Area } from "./axes.tsx";
 import { type Frame, textWidth } from "./figure.tsx";
-import { coordinate } from "./scales.ts";
+import { coordinate } from "./scales/linear-scale.ts";
 import { groupNear } from "./spacing.ts";
 
 /** Something that happened at a moment of a plot: a pin. */

@@ -1,9 +1,9 @@
-import { amountTicks } from "./amount-ticks.ts";
 import { AmountAxis, type Area, amountAxisWidth, TimeAxis } from "./axes.tsx";
 import { type Frame, NothingToPlot, PlotFigure, textWidth } from "./figure.tsx";
 import type { Point } from "./points.ts";
 import { finite } from "./points.ts";
-import { coordinate, linearScale } from "./scales.ts";
+import { amountTicks } from "./scales/amount-ticks.ts";
+import { coordinate, linearScale } from "./scales/linear-scale.ts";
 import { momentText } from "./time-text.ts";
 
 const mostSamples = 60;
@@ -14,7 +14,7 @@ const mostAmountTicks = 3;
  * A line through the last 60 samples, with the latest in words.
  * @param label what is measured, as a heading that no other plot of the page has: "Memory used"
  * @param samples oldest first; below 0 is drawn as 0, what is not a number is left out
- * @param text a value as people read it, with its unit; also of the round values of the axis
+ * @param text formats a value with its unit, also the round values of the axis
  * @param smallestStep the least distance of those round values, a power of ten: 1 for bytes, 0.01 for shares of one
  */
 export function MetricPlot({
@@ -68,7 +68,7 @@ function drawn(
   const top = frame.font * 0.8;
   const area: Area = {
     left: amountAxisWidth(ticks.map(text), frame),
-    // Room for the half of the last time that is below the end of the line.
+    // Room for the right half of the last time label, which is centred below the end of the line.
     right: frame.width - textWidth(4, frame),
     top,
     bottom: top + dataHeight,

@@ -8,7 +8,7 @@ export interface Point {
 /** The last moment that a `Date` can be (ECMA-262, time values). */
 const lastMomentMs = 8.64e15;
 
-/** Those that can be drawn and written: what comes from outside of Slipway may be anything. */
+/** Drops points that cannot be drawn: values from outside of Slipway may be anything. */
 export function finite<Point extends { at: number; value: number }>(points: readonly Point[]): Point[] {
   return points.filter(({ at, value }) => Math.abs(at) <= lastMomentMs && Number.isFinite(value));
 }

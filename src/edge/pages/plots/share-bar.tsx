@@ -1,10 +1,10 @@
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
-import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
+import { leastSegment, segmentBar, WidthNote } from "./segment-bar.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
 
 const mostSegments = 6;
 
-/** Lines of 8 by 8 units. The first kind is filled instead, and what is left of the others stays empty. */
+/** Patterns of 8 by 8 units. The first part is filled instead, and the rest of the parts stays empty. */
 const hatchings = [
   "M0 0H8V8H0z",
   "M0 8L8 0M-2 2L2 -2M6 10L10 6",
@@ -22,9 +22,9 @@ export interface Part {
 }
 
 /**
- * How many of a whole are of each kind, as one bar: the six largest, and one segment for all others.
+ * The shares of a whole as one bar: the six largest, and one segment for all others.
  * @param label what the whole is, as a heading: "Live backends by digest"
- * @param id of this plot alone on its page, without spaces: its hatchings are referred to by it
+ * @param id unique on the page, without spaces: prefix of the ids of its hatchings
  */
 export function ShareBar({ label, id, parts }: { label: string; id: string; parts: readonly Part[] }) {
   const total = parts.reduce((sum, { count }) => sum + count, 0);
@@ -89,14 +89,14 @@ function partText({ label, count }: Part, total: number): string {
   return `${label} ${count} (${percentText(count, total)})`;
 }
 
-/** Neither nothing nor all is said of what is not. */
+/** A share that is neither 0 nor 1 is not rounded to 0 % or 100 %. */
 function percentText(count: number, total: number): string {
   const percent = Math.round((100 * count) / total);
   if (percent === 0 && count > 0) return "under 1%";
   return percent === 100 && count < total ? "over 99%" : `${percent}%`;
 }
 
-/** Apart from the drawings: nothing can refer to what a drawing that is not shown defines. */
+/** In a drawing of its own: a pattern inside of `display: none` cannot be referred to. */
 function Hatchings({ id }: { id: string }) {
   return (
     <svg class="hatchings" width="0" height="0" aria-hidden="true">

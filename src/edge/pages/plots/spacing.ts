@@ -1,6 +1,6 @@
 /**
  * Divides a length in proportion to `amounts`, but gives each at least `least`, so that a short one can still be seen.
- * Where they do not all fit, they are alike.
+ * Where they do not all fit, all are of one length.
  * @returns the lengths, which add up to `length`
  */
 export function sharesWithMinimum(amounts: readonly number[], length: number, least: number): number[] {

@@ -1,12 +1,12 @@
-import { amountTicks, countText } from "./amount-ticks.ts";
 import { AmountAxis, type Area, amountAxisWidth, Nothing, TimeAxis, timeTicksThatFit } from "./axes.tsx";
 import { type Buckets, barsPath, bucketed, type Series, stepPath } from "./buckets.ts";
 import { type Frame, PlotFigure, shortened, textWidth } from "./figure.tsx";
 import { inRange, type Mark, MarkList, Marks } from "./marks.tsx";
-import { coordinate, linearScale } from "./scales.ts";
+import { amountTicks, countText } from "./scales/amount-ticks.ts";
+import { coordinate, linearScale } from "./scales/linear-scale.ts";
+import { timeTicks } from "./scales/time-ticks.ts";
 import { spreadApart } from "./spacing.ts";
 import { momentText, spanText } from "./time-text.ts";
-import { timeTicks } from "./time-ticks.ts";
 
 const dataHeight = 150;
 const mostAmountTicks = 5;

@@ -1,7 +1,7 @@
 import { isoTime } from "../../../protocol/primitives.ts";
-import { dayMs, hourMs, minuteMs, secondMs } from "./time-units.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "./scales/time-units.ts";
 
-/** A moment of a table or a sentence, in UTC, as exact as its use needs. */
+/** A time in UTC, with the given precision. */
 export function momentText(at: number, precision: "minute" | "second" | "millisecond"): string {
   const length = { minute: 16, second: 19, millisecond: 23 }[precision];
   return isoTime(at).slice(0, length).replace("T", " ");

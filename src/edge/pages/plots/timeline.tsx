@@ -1,7 +1,7 @@
 import { type BackendStatus, type StatusEntry, statusRank } from "../../../domain/backends/status.ts";
 import { durationText } from "../elements/amount-text.ts";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
-import { leastSegment, segmentBar, WidthNote } from "./segments.tsx";
+import { leastSegment, segmentBar, WidthNote } from "./segment-bar.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
 import { momentText } from "./time-text.ts";
 

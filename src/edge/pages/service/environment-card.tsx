@@ -3,8 +3,8 @@ import type { EnvironmentUsage, UsageRange } from "../../../domain/usage/usage.t
 import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { durationText } from "../elements/amount-text.ts";
-import { Badge } from "../elements/badge.tsx";
-import { clusterBadge } from "../elements/cluster-badge.tsx";
+import { Badge } from "../elements/badges/badge.tsx";
+import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { shortImage } from "../elements/image-name.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { PinFacts } from "../elements/pin-facts.tsx";
@@ -17,7 +17,7 @@ interface Place {
   service: string;
 }
 
-/** An environment on its service's page: what it is pinned to, what runs of it, and what happened lately. */
+/** An environment on its service's page: its pin, its live backends, and its recent spawns and pins. */
 export function EnvironmentCard({
   place,
   environment,
@@ -103,7 +103,7 @@ function Facts({
   );
 }
 
-/** Its spawns, with the pins that were set meanwhile, and how long starting took. */
+/** Plots its spawns, with marks for its pins, and its start-up times. */
 function Lately({
   usage: { points, totals, startup },
   environment: { name, pins },

@@ -14,7 +14,7 @@ import { RangeLinks, usageRange } from "./usage-range.tsx";
 
 const backendsShown = 20;
 
-/** What a service's environments are pinned to, what runs of it and where, and what happened lately. */
+/** One service: its environments, live backends and clusters, and its recent usage. */
 export const servicePage = definePage({
   path: "/service/:account/:service",
   action: "read",
@@ -87,7 +87,7 @@ export const servicePage = definePage({
   changes: ({ env, params: { account, service } }) => serviceChanges(env, account, service),
 });
 
-/** How the clusters are that environments spawn into. */
+/** The health of the clusters that environments spawn into. */
 async function clustersOf(env: Env, account: string, environments: readonly EnvironmentOverview[]) {
   const names = [...new Set(environments.flatMap(({ cluster }) => cluster ?? []))];
   const owner = accountStub(env, account);

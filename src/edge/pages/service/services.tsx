@@ -12,10 +12,10 @@ import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import type { Visitor } from "../frame/page-call.ts";
 
-/** Each service that is shown costs one call to its object. */
+/** Services shown; each costs one call of its object. */
 const servicesShown = 50;
 
-/** The account's services, each with what its environments run. */
+/** The account's services, each with its environments' pins and live backends. */
 export const servicesPage = definePage({
   path: "/",
   action: "read",
@@ -54,7 +54,7 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-/** A service as a visitor sees it who may see some of its environments. */
+/** A service without the environments that the visitor may not see. */
 function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
   return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
 }

@@ -4,7 +4,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** What the plots can show: as many steps as a plot has room for. */
+/** The ranges of the plots, in as many steps as a plot has room for. */
 const ranges = {
   hour: { text: "1 hour", ms: hour, stepMs: minute },
   day: { text: "1 day", ms: day, stepMs: 15 * minute },
@@ -24,10 +24,10 @@ function chosen(query: URLSearchParams): RangeName {
   return isRangeName(name) ? name : "hour";
 }
 
-/** The time range that a page's query names, up to now; an hour where it names none. */
+/** The time range of a page's query, up to now; an hour by default. */
 export function usageRange(query: URLSearchParams, now: number): UsageRange {
   const { ms, stepMs } = ranges[chosen(query)];
-  // Whole steps: a month of them is all that is kept, and what is under way belongs to the last.
+  // Ends with the current step, rounded up: counts are kept in whole steps, and for no longer than the longest range.
   const to = Math.ceil((now + 1) / stepMs) * stepMs;
   return { from: to - ms, to, stepMs };
 }

@@ -4,7 +4,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { createTokenBody, type Token } from "../../../protocol/v3/accounts.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
-import { definedFields } from "../../defined.ts";
+import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
@@ -15,7 +15,7 @@ import type { View } from "../frame/view.ts";
 
 const emptyAsUndefined = (text: unknown) => (text === "" ? undefined : text);
 
-/** A form's fields as the API's body has them. */
+/** Maps a form's fields to the API's body. */
 const createFields = z
   .object({
     name: z.string(),
@@ -59,7 +59,7 @@ async function createToken(
   });
 }
 
-/** The secret, which is nowhere kept and shown this once. */
+/** The secret, which is not stored and shown this once. */
 function secretView(token: Token, secretToken: string): View {
   return {
     title: "Token created",

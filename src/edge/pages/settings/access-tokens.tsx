@@ -19,7 +19,7 @@ interface Listed {
   services: string[];
 }
 
-/** What the section shows. */
+/** The data of the section. */
 export async function accessTokensOf(
   env: Env,
   { identity }: Visitor,
@@ -34,7 +34,7 @@ export async function accessTokensOf(
   return ok({ tokens: tokens.value, services: services.value });
 }
 
-/** The account's tokens, with the forms that make and revoke them. */
+/** The account's tokens, with the forms that create and revoke them. */
 export function AccessTokens({
   listed: { tokens, services },
   visitor,

@@ -14,12 +14,12 @@ import type { PageCall, Visitor } from "../frame/page-call.ts";
 
 const sessionsShown = 50;
 
-/** The logins that are live, newest first. */
+/** The live sessions, newest first. */
 export function sessionsOf(env: Env, { identity }: Visitor): Promise<Result<ListPage<Session>>> {
   return accountStub(env, identity.account).listSessions({ limit: sessionsShown });
 }
 
-/** Who is logged in where, with a button that ends each. */
+/** The account's sessions, each with a button that ends it. */
 export function Sessions({
   listed,
   visitor,

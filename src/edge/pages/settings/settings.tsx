@@ -9,7 +9,7 @@ import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";
 import { Sessions, sessionForms, sessionsOf } from "./sessions-section.tsx";
 import { scopeText } from "./token-scope.ts";
 
-/** Who is logged in, and what they may manage of the account: one section for each. */
+/** The visitor's own login, and the sections of the account that they may manage. */
 export const settingsPage = definePage({
   path: "/settings",
   action: "read",

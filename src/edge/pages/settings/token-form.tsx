@@ -5,7 +5,7 @@ import { AttemptField } from "../frame/form-attempt.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 
 const day = 24 * 3600;
-/** What the form offers; the API takes any number of seconds. */
+/** The lifetimes that the form offers; the API takes any number of seconds. */
 const expiries: readonly { text: string; seconds: number | null }[] = [
   { text: "1 day", seconds: day },
   { text: "7 days", seconds: 7 * day },
@@ -15,7 +15,7 @@ const expiries: readonly { text: string; seconds: number | null }[] = [
   { text: "never", seconds: null },
 ];
 
-/** What makes a token; access-token-forms.tsx reads what it sends. */
+/** The form that creates a token; access-token-forms.tsx handles it. */
 export function CreateTokenForm({
   services,
   visitor,

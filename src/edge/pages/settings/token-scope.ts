@@ -2,7 +2,7 @@ import type { Scope } from "../../../domain/credentials/access.ts";
 
 type Narrowing = { [Field in "service" | "environments" | "cluster"]?: Scope[Field] | undefined };
 
-/** What a token is narrowed to, in words. */
+/** The scope of a token as text. */
 export function scopeText({ service, environments, cluster }: Narrowing): string {
   if (cluster !== undefined) return `cluster ${cluster}`;
   if (service === undefined) return "the whole account";

@@ -1,12 +1,11 @@
 import { isIPv6 } from "node:net";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import type { Address, Runtime, Started, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
+import { never } from "../../support/streams.ts";
 import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
 
 /** A bound for giving up on a busy machine, not a measure. */
 const caseTimeoutMs = 60_000;
-
-export const never = new AbortController().signal;
 
 let started = 0;
 
@@ -86,12 +85,6 @@ export function casesOf(subject: () => RuntimeSubject, gaps: Readonly<Record<str
         expect(Object.keys(gaps).filter((name) => !names.has(name))).toEqual([]);
       }),
   };
-}
-
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const collected: T[] = [];
-  for await (const item of items) collected.push(item);
-  return collected;
 }
 
 /** The lines of a backend's output up to the first that is `wanted`. Throws where it ends before that. */

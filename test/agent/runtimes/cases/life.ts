@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Case, collect, never, readUntil, statusAt } from "./kit.ts";
+import { collect, never } from "../../support/streams.ts";
+import { type Case, readUntil, statusAt } from "./kit.ts";
 
 /** Pulls, starts, stops and ends. */
 export function lifeCases(test: Case): void {

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Case, collect, never, statusAt } from "./kit.ts";
+import { collect, never } from "../../support/streams.ts";
+import { type Case, statusAt } from "./kit.ts";
 
 /** What a runtime has, and what one made anew over the same place finds. */
 export function listCases(test: Case): void {

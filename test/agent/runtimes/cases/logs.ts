@@ -2,7 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Case, collect, never } from "./kit.ts";
+import { collect, never } from "../../support/streams.ts";
+import type { Case } from "./kit.ts";
 
 const megabyte = 1024 * 1024;
 

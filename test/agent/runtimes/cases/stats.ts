@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { Usage } from "../../../../src/agent/runtimes/runtime.ts";
-import { type Case, collect, never } from "./kit.ts";
+import { collect, never } from "../../support/streams.ts";
+import type { Case } from "./kit.ts";
 
 const megabyte = 1024 * 1024;
 /** More than an idle program uses, and less than a busy one gets even on a machine that others use too. */

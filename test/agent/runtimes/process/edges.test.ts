@@ -11,7 +11,7 @@ import { psTable } from "../../../../src/agent/runtimes/process/ps-table.ts";
 import { ok } from "../../../../src/domain/result.ts";
 import { runningOf } from "../../../support/process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { collect, never } from "../cases/kit.ts";
+import { collect, never } from "../../support/streams.ts";
 import { groupsOf, imagesOf, leaderOf, type ProcessPlace, specOf, testProcessPlace } from "./subject.ts";
 
 vi.setConfig({ testTimeout: 40_000 });

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { collect, never } from "../cases/kit.ts";
+import { collect, never } from "../../support/streams.ts";
 import { groupsOf, leaderOf, type ProcessPlace, testProcessPlace } from "./subject.ts";
 
 vi.setConfig({ testTimeout: 60_000 });

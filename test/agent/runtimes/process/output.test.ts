@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { ProcessRuntime } from "../../../../src/agent/runtimes/process/process.ts";
 import { eventually } from "../../support/eventually.ts";
-import { collect, never } from "../cases/kit.ts";
+import { collect, never } from "../../support/streams.ts";
 import { imagesOf, type ProcessPlace, specOf, testProcessPlace } from "./subject.ts";
 
 vi.setConfig({ testTimeout: 40_000 });

@@ -5,11 +5,15 @@ import { runtimeCases } from "../runtime.case.ts";
 import { makeProcessPlace, programImages } from "./subject.ts";
 
 describe("processes of /proc", () => {
-  runtimeCases(() => ({ makePlace: () => makeProcessPlace(procTable()), images: programImages }));
+  runtimeCases(() => ({
+    makePlace: () => makeProcessPlace({ table: procTable(), sampleEveryMs: 100 }),
+    images: programImages,
+  }));
 });
 
 describe("processes of ps", () => {
-  runtimeCases(() => ({ makePlace: () => makeProcessPlace(psTable()), images: programImages }));
+  // Samples are a second apart: the `ps` of Linux counts processor time in seconds.
+  runtimeCases(() => ({ makePlace: () => makeProcessPlace({ table: psTable() }), images: programImages }));
 
   test.for([
     ["0:00.03", 30],

@@ -12,7 +12,6 @@ import {
   type ProcessRuntimeOptions,
   processRuntime,
 } from "../../../../src/agent/runtimes/process/process.ts";
-import type { ProcessTable } from "../../../../src/agent/runtimes/process/process-table.ts";
 import type { RuntimeImage, StartSpec } from "../../../../src/agent/runtimes/runtime.ts";
 import { fail, ok } from "../../../../src/domain/result.ts";
 import { type Folder, makeFolder } from "../../../support/folder.ts";
@@ -20,13 +19,36 @@ import type { ImageName, RuntimePlace, RuntimeSubject } from "../subject.ts";
 
 const program = fileURLToPath(new URL("../fixtures/program.ts", import.meta.url));
 
+/**
+ * The images of the runtime cases as one script, whose argument is the image's name: a shell starts in far less time
+ * than Node. What it waits for ignores SIGTERM, which reaches the whole group.
+ */
+const script = `
+rest() { trap '' TERM; sleep 1000 & }
+stay() { while :; do wait; done; }
+case "$1" in
+exit) printf bye; exit "$CODE" ;;
+handle-sigterm) rest; trap 'echo ending; exit 5' TERM; echo ready; stay ;;
+ignore-sigterm) rest; trap 'echo not yet' TERM; echo ready; stay ;;
+descendant) trap 'exit 6' TERM; "$NODE" "$PROGRAM" deaf-serve & wait ;;
+say) for word in $WORDS; do printf "$word"; sleep 0.1; done ;;
+streams) for n in 1 2; do echo "out $n"; sleep 0.1; echo "err $n" >&2; sleep 0.1; done ;;
+long-line) head -c "$LENGTH" /dev/zero | tr '\\0' x; echo ;;
+many-lines)
+  exec awk 'BEGIN {
+    for (i = 0; i < 100; i++) tail = tail "x"
+    for (i = 1; i <= ENVIRON["COUNT"]; i++) print "line " i " " tail
+  }' ;;
+busy) while :; do :; done ;;
+esac
+`;
+
 function imageOf(name: ImageName): RuntimeImage {
   const repository = `registry.example.com/acme/${name}`;
   const digest = `sha256:${createHash("sha256").update(name).digest("hex")}`;
   return { reference: `${repository}@${digest}`, repository, digest, tag: null };
 }
 
-/** The images of the runtime cases, of which each is the fixture's program with another argument. */
 export const programImages: RuntimeSubject["images"] = {
   serve: imageOf("serve"),
   env: imageOf("env"),
@@ -43,12 +65,27 @@ export const programImages: RuntimeSubject["images"] = {
   missing: imageOf("missing"),
 };
 
+function commandOf(name: string): string[] {
+  switch (name) {
+    case "serve":
+      return [process.execPath, program, name];
+    case "env":
+      return ["/usr/bin/env"];
+    case "unstartable":
+      return ["/nowhere/to/be/found"];
+    default:
+      return ["/bin/sh", "-c", script, "sh", name];
+  }
+}
+
+/** Node starts quickly with what it has compiled before. */
+const { NODE_COMPILE_CACHE = "" } = process.env;
+
 export const programCommands: ImageCommands = async ({ digest }) => {
   const [name] = Object.entries(programImages).find(([, image]) => image.digest === digest) ?? ["missing"];
   if (name === "missing") return fail("image_not_found", `there is no image ${digest}`);
-  return ok({
-    command: name === "unstartable" ? ["/nowhere/to/be/found"] : [process.execPath, program, name],
-  });
+  const env = { NODE: process.execPath, PROGRAM: program, NODE_COMPILE_CACHE };
+  return ok({ command: commandOf(name), env });
 };
 
 export interface ProcessPlace extends RuntimePlace {
@@ -56,8 +93,8 @@ export interface ProcessPlace extends RuntimePlace {
   open(options?: Partial<ProcessRuntimeOptions>): ProcessRuntime;
 }
 
-/** A folder in which no process runtime has been yet. */
-export async function makeProcessPlace(table?: ProcessTable): Promise<ProcessPlace> {
+/** A folder in which no process runtime has been yet. @param given options of every runtime there */
+export async function makeProcessPlace(given: Partial<ProcessRuntimeOptions> = {}): Promise<ProcessPlace> {
   const folder: Folder = await makeFolder();
   const dir = join(folder.path, "backends");
   const open = (options: Partial<ProcessRuntimeOptions> = {}) =>
@@ -65,7 +102,8 @@ export async function makeProcessPlace(table?: ProcessTable): Promise<ProcessPla
       images: programCommands,
       dir,
       pollEveryMs: 20,
-      ...(table === undefined ? {} : { table }),
+      followEveryMs: 5,
+      ...given,
       ...options,
     });
   return {

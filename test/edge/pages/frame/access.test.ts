@@ -46,6 +46,17 @@ describe("who is not logged in", () => {
   );
 });
 
+describe("a session's cookie", () => {
+  test.for([
+    ["in quotes", (credential: string) => `"  ${credential}"`],
+    ["encoded", (credential: string) => `%20${credential}`],
+  ] as const)("may have spaces before the credential, %s", async ([, cookie], { account }) => {
+    const { status, html } = await loggedIn(cookie(account.admin)).visit("/");
+    expect(status).toBe(200);
+    expect(html).toContain(`${account.name} as first admin`);
+  });
+});
+
 describe("what is not there", () => {
   test("is not found: names that are none, and things that the account has not", async ({
     account,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { assetPaths } from "../../../../src/edge/pages/frame/assets.ts";
+import { assetPaths } from "../../../../src/edge/pages/frame/assets/assets.ts";
 import { cliLoginAnswer } from "../../../../src/protocol/jamsocket/login.ts";
 import { loginLink } from "../../../../src/protocol/v3/sessions.ts";
 import { call, createAccount, createCluster, type TestAccount } from "../../../support/worker/api.ts";

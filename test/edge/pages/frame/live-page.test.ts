@@ -2,10 +2,10 @@ import { env } from "cloudflare:workers";
 import { html } from "hono/html";
 import { describe, expect, test } from "vitest";
 import { fail, ok } from "../../../../src/domain/result.ts";
-import { livePage } from "../../../../src/edge/pages/frame/live.ts";
+import { livePage } from "../../../../src/edge/pages/frame/live-page.ts";
 import type { Page } from "../../../../src/edge/pages/frame/page.ts";
 import type { AnyPageCall } from "../../../../src/edge/pages/frame/page-call.ts";
-import { overEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
+import { closeEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
 import { sseEvent } from "../../../../src/protocol/sse.ts";
 import { apiOrigin } from "../../../support/worker/api.ts";
 
@@ -81,7 +81,7 @@ describe("a live page", () => {
     const { page, state } = scriptedPage(["a", "b"], "is final");
     const reader = livePage(page, call, admitted).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), eventOf("b")]);
-    expect([await read(reader), await read(reader)]).toEqual([overEvent, null]);
+    expect([await read(reader), await read(reader)]).toEqual([closeEvent, null]);
     expect(state.isCancelled).toBe(true);
   });
 

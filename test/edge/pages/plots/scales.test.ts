@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { amountTicks, countText } from "../../../../src/edge/pages/plots/amount-ticks.ts";
 import { bucketed, stepPath } from "../../../../src/edge/pages/plots/buckets.ts";
 import { finite } from "../../../../src/edge/pages/plots/points.ts";
-import { linearScale } from "../../../../src/edge/pages/plots/scales.ts";
+import { amountTicks, countText } from "../../../../src/edge/pages/plots/scales/amount-ticks.ts";
+import { linearScale } from "../../../../src/edge/pages/plots/scales/linear-scale.ts";
+import { timeTicks } from "../../../../src/edge/pages/plots/scales/time-ticks.ts";
 import { groupNear, sharesWithMinimum, spreadApart } from "../../../../src/edge/pages/plots/spacing.ts";
 import { momentText, spanText } from "../../../../src/edge/pages/plots/time-text.ts";
-import { timeTicks } from "../../../../src/edge/pages/plots/time-ticks.ts";
 
 const dayMs = 86_400_000;
 const now = Date.UTC(2026, 10, 23, 10, 28, 31);

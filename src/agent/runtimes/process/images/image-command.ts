@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fail, ok, type Result } from "../../../../domain/result.ts";
-import type { ImageConfig } from "../../../../protocol/oci/image.ts";
+import type { ImageConfig } from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
 import { placeInRoot, statOf } from "./root-path.ts";
 

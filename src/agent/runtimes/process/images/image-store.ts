@@ -9,7 +9,7 @@ import {
   type Platform,
   readImageConfig,
   readManifest,
-} from "../../../../protocol/oci/image.ts";
+} from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
 import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
 import { contentStore } from "../../../registry/content-store.ts";

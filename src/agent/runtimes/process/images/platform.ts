@@ -1,4 +1,4 @@
-import type { Platform } from "../../../../protocol/oci/image.ts";
+import type { Platform } from "../../../../protocol/oci/pull.ts";
 
 /** Node's names of architectures where OCI (Go's GOARCH) has others. */
 const architectures: Partial<Record<NodeJS.Architecture, string>> = { x64: "amd64", ia32: "386" };

@@ -50,7 +50,7 @@ export async function placeInRoot(
     const mustBeDirectory = ahead.length > 0 || lookup.isDirectory === true;
     if (!found) {
       if (lookup.missing === "make" && mustBeDirectory) await mkdir(here);
-      // What is not there yet may come: whether the path stays in the root is judged to its end.
+      // A missing part may be created later, so the rest of the path is checked as well.
       else isThere = false;
     } else if (mustBeDirectory && !found.isDirectory()) {
       throw new Error(`\`${path}\` goes through a file`);

@@ -11,8 +11,8 @@ export interface TarEntry {
 }
 
 /**
- * Reads a tar archive, handing one entry after the other to `take`. Anything that is not quite right with the archive
- * is an error: there is no good guess at what its author meant.
+ * Reads a tar archive, passing each entry to `take` in turn. Any irregularity of the archive is an error: nothing is
+ * guessed.
  */
 export async function forEachTarEntry(
   archive: AsyncIterable<Uint8Array>,
@@ -34,7 +34,7 @@ export async function forEachTarEntry(
       taken.catch((error) => failure.set(error));
     },
     onwarn(code, message) {
-      // An archive of nothing but its end is what a layer without changes is.
+      // A layer without changes is an archive of nothing but the end marker.
       if (isEmpty && sawEnd) return;
       failure.set(new Error(`the archive is not a good one: ${String(message)} (${code})`));
     },
@@ -65,7 +65,7 @@ export async function forEachTarEntry(
   }
 }
 
-/** The first thing that went wrong, for all who wait for something else. */
+/** The first failure, which rejects everything else that is awaited. */
 class Failure {
   readonly #happened = Promise.withResolvers<never>();
   #error: { value: unknown } | null = null;

@@ -7,7 +7,7 @@ import { forEachTarEntry, type TarEntry } from "./tar-entries.ts";
 /** OCI Image 1.1, "Whiteouts". */
 const whiteoutPrefix = ".wh.";
 const opaqueWhiteout = ".wh..wh..opq";
-/** What the storage driver that whiteouts come from kept for itself. */
+/** Prefix of the internal files of AUFS, which whiteouts come from. */
 const privatePrefix = ".wh..wh.";
 
 export interface Layer {
@@ -40,7 +40,7 @@ export async function unpackLayers(
   for (const place of links) await refuseLinkOut(root, place);
 }
 
-/** A link may be harmless by itself and lead out through one that came later. One that leads nowhere does no harm. */
+/** A link that is safe by itself may lead out of the root through a later one. A dangling link is harmless. */
 async function refuseLinkOut(root: string, place: PlaceInRoot): Promise<void> {
   try {
     await placeInRoot(root, place.join("/"));
@@ -52,7 +52,7 @@ async function refuseLinkOut(root: string, place: PlaceInRoot): Promise<void> {
 class LayerUnpacking {
   readonly #root: string;
   readonly #links: PlaceInRoot[];
-  /** What this layer has put there, directories on the way included: its whiteouts are about those below it. */
+  /** The paths of this layer, with their parents: its whiteouts apply to the layers below only. */
   readonly #made = new Set<string>();
 
   /** @param links is added to */
@@ -85,7 +85,7 @@ class LayerUnpacking {
     switch (entry.type) {
       case "Directory":
         if (!keepsDirectory) await mkdir(path);
-        // Else the agent itself could neither fill nor remove it.
+        // Else the agent itself could not write to it or remove it.
         return chmod(path, mode | 0o700);
       case "File":
       case "OldFile":

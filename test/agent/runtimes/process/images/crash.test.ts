@@ -9,11 +9,12 @@ import { imageStore } from "../../../../../src/agent/runtimes/process/images/ima
 import { makeFolder } from "../../../../support/folder.ts";
 import { imageOf, layerOf } from "../../../support/oci-image.ts";
 import { startOciRegistry } from "../../../support/oci-registry.ts";
+import { never } from "../../../support/streams.ts";
 
 const program = fileURLToPath(new URL("../../../fixtures/pull.ts", import.meta.url));
 
-/** So many that unpacking them takes far longer than noticing the first. */
-const files = Array.from({ length: 20_000 }, (_, index) => ({ path: `files/${index}`, text: String(index) }));
+/** The program that unpacks them looks for the first after every few. */
+const files = Array.from({ length: 1_000 }, (_, index) => ({ path: `files/${index}`, text: String(index) }));
 
 async function namesIn(dir: string): Promise<string[]> {
   return await readdir(dir, { recursive: true }).catch(() => []);
@@ -26,18 +27,18 @@ test("a crash in the middle of an unpack leaves nothing that is taken for the im
   await using folder = await makeFolder();
   const { repository, digest } = registry.add(imageOf([layerOf(files)]));
   const child = spawn(process.execPath, [program, folder.path, repository, digest], { stdio: "ignore" });
-  const closed = once(child, "close");
-  await expect
-    .poll(() => namesIn(join(folder.path, "incoming")), { timeout: 30_000, interval: 5 })
-    .toContainEqual(expect.stringMatching(/rootfs\/files\/\d+$/));
-  child.kill("SIGKILL");
-  await closed;
+  await once(child, "close");
   expect(child.signalCode).toBe("SIGKILL");
+  const unpacked = (await namesIn(join(folder.path, "incoming"))).filter((name) =>
+    /rootfs\/files\/\d+$/.test(name),
+  );
+  expect(unpacked.length).toBeGreaterThan(0);
+  expect(unpacked.length).toBeLessThan(files.length);
   expect(await namesIn(join(folder.path, "roots"))).toEqual([]);
 
   registry.requests.length = 0;
   const images = imageStore({ dir: folder.path, registry: registryClient(null) });
-  const pulled = await images({ repository, digest }, new AbortController().signal);
+  const pulled = await images({ repository, digest }, never);
   expect(pulled).toMatchObject({ ok: true });
   const root = pulled.ok ? (pulled.value.cwd ?? "") : "";
   expect((await readdir(join(root, "files"))).length).toBe(files.length);

@@ -6,8 +6,7 @@ import { makeFolder } from "../../../../support/folder.ts";
 import { startCluster } from "../../../support/cluster.ts";
 import { imageOf, type LayerEntry, layerOf } from "../../../support/oci-image.ts";
 import { startOciRegistry } from "../../../support/oci-registry.ts";
-
-const never = new AbortController().signal;
+import { never } from "../../../support/streams.ts";
 
 const entries: LayerEntry[] = [
   { path: "app/main.mjs", text: "" },

@@ -19,8 +19,8 @@ import {
   type TestImage,
 } from "../../../support/oci-image.ts";
 import { startOciRegistry } from "../../../support/oci-registry.ts";
+import { never } from "../../../support/streams.ts";
 
-const never = new AbortController().signal;
 const base = layerOf([{ path: "base", text: "b".repeat(100_000) }], gzipSync);
 const app = layerOf([{ path: "main.mjs", text: "" }]);
 const image = imageOf([base, app]);

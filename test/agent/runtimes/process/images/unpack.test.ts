@@ -5,8 +5,7 @@ import { describe, expect, test } from "vitest";
 import { unpackLayers } from "../../../../../src/agent/runtimes/process/images/unpack.ts";
 import { makeFolder } from "../../../../support/folder.ts";
 import { digestOfBytes, type LayerEntry, layerOf, type TestLayer } from "../../../support/oci-image.ts";
-
-const never = new AbortController().signal;
+import { never } from "../../../support/streams.ts";
 
 /** A folder with an empty root and, beside it, what no layer may touch. */
 async function makeRoot() {

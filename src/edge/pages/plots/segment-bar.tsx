@@ -1,9 +1,9 @@
 import { type Frame, textWidth } from "./figure.tsx";
-import { coordinate } from "./scales.ts";
+import { coordinate } from "./scales/linear-scale.ts";
 
 const barHeight = 28;
 
-/** The least that a segment with a number above it takes. */
+/** The minimum width of a segment with a number above it. */
 export const leastSegment = (frame: Frame) => textWidth(2, frame);
 
 /** Segments side by side on one bar, numbered above. Each draws itself in the rectangle that it gets. */
@@ -41,7 +41,7 @@ export function segmentBar(
   };
 }
 
-/** Says that a bar is not to scale where it is not. */
+/** Explains that short segments are not to scale. */
 export function WidthNote() {
   return (
     <p class="faint">

@@ -11,7 +11,7 @@ export function amountTicks(max: number, most: number, smallestStep = 1): number
   const steps = Math.max(Math.floor(most) - 1, 1);
   const top = Math.max(max, 0);
   const lowest = Math.round(Math.log10(smallestStep));
-  // Three powers below the magnitude there is no step that would do, and one power above it there always is.
+  // No smaller power can fit, and one power above the magnitude always does.
   let exponent = top > 0 ? Math.max(lowest, Math.floor(Math.log10(top / steps)) - 1) : lowest;
   for (; ; exponent++) {
     for (const factor of roundFactors) {
@@ -23,7 +23,7 @@ export function amountTicks(max: number, most: number, smallestStep = 1): number
   }
 }
 
-/** Divides where it would multiply by a negative power, so that three steps of 0.1 are 0.3. */
+/** Divides instead of multiplying by a negative power, so that three steps of 0.1 are 0.3. */
 function timesPowerOfTen(value: number, exponent: number): number {
   return exponent < 0 ? value / 10 ** -exponent : value * 10 ** exponent;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readImageConfig, readManifest } from "../../../src/protocol/oci/image.ts";
+import { readImageConfig, readManifest } from "../../../src/protocol/oci/pull.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
 const descriptor = { mediaType: "application/octet-stream", digest, size: 7 };

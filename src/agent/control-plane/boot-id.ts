@@ -1,11 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { uptime } from "node:os";
-
-/** Milliseconds since the machine was booted, those in which it slept included (CLOCK_BOOTTIME on Linux). */
-export function sinceBootMs(): number {
-  return uptime() * 1000;
-}
 
 /** Names the boot of the machine that this process runs in; null where that cannot be found out. */
 export function bootId(): string | null {

@@ -1,7 +1,7 @@
-import { isoTime } from "../../../protocol/primitives.ts";
+import { isoTime } from "../../../../protocol/primitives.ts";
 import { dayMs, hourMs, minuteMs, secondMs } from "./time-units.ts";
 
-/** Steps that people read off a clock or a calendar; each divides the day, or is whole days. */
+/** Round steps of clocks and calendars; each divides the day, or is whole days. */
 const stepsMs = [
   ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds * secondMs),
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * minuteMs),

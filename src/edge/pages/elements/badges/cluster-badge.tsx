@@ -1,4 +1,4 @@
-import type { ClusterHealth } from "../../../domain/backends/lease.ts";
+import type { ClusterHealth } from "../../../../domain/backends/lease.ts";
 import { Badge } from "./badge.tsx";
 
 const kinds = {
@@ -9,7 +9,7 @@ const kinds = {
   unknown: "off",
 } as const satisfies Record<ClusterHealth, unknown>;
 
-/** How a cluster is. One without an agent is not judged by heartbeats. */
+/** A cluster's health. Without an agent there are no heartbeats to judge it by. */
 export function clusterBadge(health: ClusterHealth) {
   return <Badge kind={kinds[health]}>{health === "unknown" ? "no agent" : health}</Badge>;
 }

@@ -3,18 +3,17 @@ import { withKeepAlive } from "../../streams/keep-alive.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
 import type { Page } from "./page.ts";
 import type { AnyPageCall } from "./page-call.ts";
-import { overEvent } from "./stream-events.ts";
+import { closeEvent } from "./stream-events.ts";
 import { fragment } from "./view.ts";
 
-/** Everything that changes within this time is shown at once. */
+/** Changes within this time are shown by one rendering. */
 const gatherMs = 200;
 
 /**
- * What changes of a page, for as long as it is open: after each chunk of its `changes` the page is rendered again, and
- * sent where it differs from what was sent last. Ends for good with a view that is final. Ends also when the changes
- * end, when the visitor may not see the page any more, and when it cannot be shown: the page then connects again, and
- * learns whether that is for good.
- * @param isAdmitted checked before each time that the page is rendered
+ * Streams the states of an open page: it is rendered again after each chunk of its `changes`, and sent if it differs
+ * from what was sent last. Ends for good with a final view. Also ends when the changes end, when the visitor may not
+ * see the page any more, and when it cannot be shown: the page then reconnects, and the answer says whether to stop.
+ * @param isAdmitted checked before each rendering
  */
 export function livePage(page: Page, call: AnyPageCall, isAdmitted: () => Promise<boolean>): Response {
   return new Response(withKeepAlive(pageChanges(page, call, isAdmitted)), { headers: sseHeaders });
@@ -30,7 +29,7 @@ function pageChanges(
   let last = "";
   let isFinal = false;
   let gathered = Promise.resolve();
-  // What happened between the page's making and this stream's beginning is seen by making it once more.
+  // Rendered once at the start, for what changed since the page itself was rendered.
   let change: Promise<{ done: boolean }> = Promise.resolve({ done: changes === undefined });
 
   async function nextChange(): Promise<string | null> {
@@ -52,7 +51,7 @@ function pageChanges(
     async next() {
       await gathered;
       const html = await nextChange();
-      if (html === null) return { items: isFinal ? [encoder.encode(overEvent)] : [], isLast: true };
+      if (html === null) return { items: isFinal ? [encoder.encode(closeEvent)] : [], isLast: true };
       gathered = new Promise((resolve) => setTimeout(resolve, gatherMs));
       return { items: [encoder.encode(sseEvent(html))] };
     },

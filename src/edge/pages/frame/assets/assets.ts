@@ -1,7 +1,7 @@
 /// <reference path="./text-modules.d.ts" />
 import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
-import { compression } from "./compression.ts";
+import { compression } from "../compression.ts";
 import style from "./style.css" with { type: "text" };
 
 interface Asset {
@@ -9,13 +9,12 @@ interface Asset {
   text: string;
 }
 
-/** A boat. */
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#2f7fd1" d="M1 9h14l-2.5 4h-9zM7 2v6H3zM8.500 1v7H13z"/></svg>`;
 
-/** What pages need beside themselves, in the order in which they need it. */
+/** What pages load, in the order in which they need it. */
 const assets = {
   "style.css": { type: "text/css; charset=utf-8", text: style },
-  // The extension registers itself with what stands before it.
+  // The extension registers itself with htmx, which must come first.
   "live.js": { type: "text/javascript; charset=utf-8", text: `${htmx}\n${sse}` },
   "icon.svg": { type: "image/svg+xml", text: icon },
 } as const satisfies Record<string, Asset>;
@@ -25,7 +24,7 @@ export type AssetPaths = Record<AssetName, string>;
 
 let paths: Promise<AssetPaths> | undefined;
 
-/** Where each asset is served: the path names its content, so that it can be cached for good. */
+/** The path of each asset, with a digest of its content, so that it can be cached for good. */
 export function assetPaths(): Promise<AssetPaths> {
   paths ??= namePaths();
   return paths;
@@ -51,7 +50,7 @@ function isAssetName(name: string): name is AssetName {
   return Object.hasOwn(assets, name);
 }
 
-/** The asset at a path, or null where there is none. One of another version is there too, but not to be kept. */
+/** The asset at a path, or null where there is none. Under the digest of another version it is served uncached. */
 export async function assetAnswer(request: Request): Promise<Response | null> {
   const { pathname } = new URL(request.url);
   const name = pathname.slice(pathname.lastIndexOf("/") + 1);

@@ -6,7 +6,7 @@ import {
   parseScopes,
   type RegistryClaims,
   verifyRegistryToken,
-} from "../../../src/protocol/oci/access.ts";
+} from "../../../src/protocol/oci/token-authentication.ts";
 import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
 import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 

@@ -1,10 +1,11 @@
 import { type Context, Hono } from "hono";
+import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
-import type { Arrival } from "../path-params.ts";
-import { assetAnswer } from "./frame/assets.ts";
+import type { MatchedRequest } from "../path-params.ts";
+import { assetAnswer } from "./frame/assets/assets.ts";
 import type { Page } from "./frame/page.ts";
 import type { PageStream } from "./frame/page-stream.ts";
 import { refusalPage, runPage, runStream } from "./frame/run-page.tsx";
@@ -12,11 +13,11 @@ import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/l
 
 type PageContext = Context<{ Bindings: Env }>;
 
-/** Answers requests for the pages, and for what they need beside themselves. */
+/** Answers requests for the pages and their assets, and the logins and logouts. */
 export function createPagesApp(pages: readonly (Page | PageStream)[], state: IsolateState) {
   const app = new Hono<{ Bindings: Env }>();
   const answering =
-    (answer: (arrival: Arrival, state: IsolateState) => Promise<Response>) =>
+    (answer: (matched: MatchedRequest, state: IsolateState) => Promise<Response>) =>
     (c: PageContext): Promise<Response> =>
       answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state);
 
@@ -25,23 +26,24 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
   for (const page of pages) {
-    const answer = answering((arrival) => run(page, arrival, state));
+    const answer = answering((matched) => run(page, matched, state));
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
-  return app.onError((error, c) => answerException(error, c.req.raw));
+  return app.onError(answerException);
 }
 
 function noAsset(request: Request): Promise<Response> {
   return refusalPage(request, null, fail("not_found", "there is no such file").error);
 }
 
-function run(page: Page | PageStream, ...rest: [Arrival, IsolateState]): Promise<Response> {
+function run(page: Page | PageStream, ...rest: [MatchedRequest, IsolateState]): Promise<Response> {
   return "answer" in page ? runStream(page, ...rest) : runPage(page, ...rest);
 }
 
-/** As with the API, neither a bug nor a busy object shows its inner text. */
-function answerException(error: Error, request: Request): Promise<Response> {
+/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
+function answerException(error: Error, c: PageContext): Promise<Response> {
+  const request = c.req.raw;
   if (unreached(error)) {
     const busy = fail("unavailable", "the service is busy or restarting; try again", {
       retryAfterSeconds: 1,
@@ -49,6 +51,7 @@ function answerException(error: Error, request: Request): Promise<Response> {
     return refusalPage(request, null, busy.error);
   }
   const id = crypto.randomUUID();
-  console.error(`${id} ${request.method} ${new URL(request.url).pathname}`, error);
+  // Not the path itself: a login link is a credential.
+  console.error(`${id} ${request.method} ${routePath(c)}`, error);
   return refusalPage(request, null, fail("internal_error", `the logs name this as ${id}`).error);
 }
