@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
 import {
   type ImageStoreOptions,
@@ -28,7 +28,11 @@ const image = imageOf([base, app]);
 async function start(options: Partial<ImageStoreOptions> = {}) {
   const registry = await startOciRegistry();
   const folder = await makeFolder();
-  onTestFinished(() => folder[Symbol.asyncDispose]());
+  // What a failed pull has given up may be writing there for a moment yet.
+  onTestFinished(async () => {
+    const remove = async () => await folder[Symbol.asyncDispose]();
+    await vi.waitFor(remove, { timeout: 20_000, interval: 5 });
+  });
   const dir = join(folder.path, "images");
   const open = () => imageStore({ dir, registry: registryClient(null), ...options });
   const store = open();
