@@ -2,6 +2,7 @@ import { Webhook } from "standardwebhooks";
 import { describe, expect, vi } from "vitest";
 import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
+import { pendingWebhooks } from "../support/pending-webhooks.ts";
 import { caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
 
 async function statusOf(hello: Hello, backendId: string) {
@@ -101,6 +102,10 @@ describe("the spawn webhook", () => {
     for (const [i, seconds] of [1, 2, 4, 8, 16, 32].entries()) {
       await passTime(hello.service(), seconds * 1_200 + 1);
       await cluster.settledOf("backend.spawn", i + 2);
+      const attempts = i === 5 ? undefined : i + 2;
+      await vi.waitFor(async () =>
+        expect((await pendingWebhooks(hello.service()))[`${backendId}_spawn`]).toBe(attempts),
+      );
     }
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({
@@ -243,6 +248,9 @@ describe("the terminate webhook", () => {
       termination_reason: "external",
     });
     await cluster.settledOf("backend.terminate", 1);
+    await vi.waitFor(async () =>
+      expect(await pendingWebhooks(hello.service())).toMatchObject({ [`${backendId}_terminate_soft`]: 1 }),
+    );
     await passTime(hello.service(), 1_300);
     await cluster.settledOf("backend.terminate", 2);
     expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
@@ -280,9 +288,11 @@ describe("the terminate webhook", () => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
     value(await hello.service().terminate(backendId, false, { actor: { tokenId: "t", tokenName: "t" } }));
     await cluster.settledOf("backend.terminate", 1);
+    await vi.waitFor(async () => expect(await pendingWebhooks(hello.service())).toEqual({}));
     await passTime(hello.service(), 61_000);
     await cluster.settledOf("backend.terminate", 2);
     expect(cluster.of("backend.terminate")[1]?.message.data).toMatchObject({ hard: true });
+    await vi.waitFor(async () => expect(await pendingWebhooks(hello.service())).toEqual({}));
     await passTime(hello.service(), 31_000);
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({
