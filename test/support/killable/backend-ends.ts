@@ -9,6 +9,13 @@ type Api = { api_url: string; token: string };
 /** An engine puts a container's end on disk before it reports it, and whoever waits for that end knows it first. */
 const engineReportsWithinMs = 500;
 
+type Status = z.infer<typeof backendAnswer>["statuses"][number];
+
+/** Whether a spawn was ended after its last attempt had failed, with no report of its cluster. */
+function wasGivenUp({ termination_reason, last_status }: Status): boolean {
+  return termination_reason === "startuptimeout" && last_status === "scheduled";
+}
+
 /** All backends of a service that a list shows, over as many pages as it takes. */
 async function listBackends(api: Api, service: string, query: string): Promise<Backend[]> {
   const found: Backend[] = [];
@@ -83,8 +90,10 @@ export class BackendEnds {
       return "it is terminated without a reason";
     }
     const freedAt = (Date.parse(last.time) + engineReportsWithinMs) * 1e6;
-    // What has no key runs on while its cluster is taken for lost, and is stopped when that sends heartbeats again.
-    const mayOutlive = (key: string | null) => key === null && last.termination_reason === "lost";
+    // What has no key runs on while its cluster is taken for lost, and is stopped when that sends heartbeats again. A
+    // spawn that was given up may have been started by the attempt whose answer was lost: it is stopped likewise.
+    const isStoppedLater = last.termination_reason === "lost" || wasGivenUp(last);
+    const mayOutlive = (key: string | null) => key === null && isStoppedLater;
     const outlived = this.#witness.lives.some(
       ({ backendId, key, to }) => backendId === id && to > freedAt && !mayOutlive(key),
     );
