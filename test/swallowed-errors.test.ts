@@ -1,7 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { files, withoutComments } from "./support/rooms/imports.ts";
 
 /*
  * Errors of objects and of the edge are seen: whoever catches one throws it on, asks the classifier what it is, or hands
@@ -34,16 +32,10 @@ const exceptions: { path: string; reason: string }[] = [
   },
 ];
 
-const root = fileURLToPath(new URL("../src", import.meta.url));
-
 interface Handler {
   /** The name of the error, null where it has none. */
   error: string | null;
   body: string;
-}
-
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
 }
 
 /** What stands between the bracket that opens at `start` and the one that closes it. */
@@ -102,15 +94,8 @@ describe("the check itself", () => {
 });
 
 test("no error is swallowed in objects and at the edge, but for those that are named", () => {
-  const swallowed = ["objects", "edge"].flatMap((room) =>
-    readdirSync(resolve(root, room), { recursive: true, encoding: "utf8" })
-      .filter((path) => /\.tsx?$/.test(path))
-      .map((path) => resolve(root, room, path))
-      .flatMap((path) =>
-        handlersOf(readFileSync(path, "utf8")).flatMap((handler) =>
-          isSeen(handler) ? [] : [relative(root, path)],
-        ),
-      ),
-  );
+  const swallowed = files
+    .filter(({ room }) => room === "objects" || room === "edge")
+    .flatMap(({ path, text }) => handlersOf(text).flatMap((handler) => (isSeen(handler) ? [] : [path])));
   expect(swallowed.toSorted()).toEqual(exceptions.map(({ path }) => path).toSorted());
 });
