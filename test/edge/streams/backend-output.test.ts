@@ -100,6 +100,7 @@ describe("the logs of a backend", () => {
       expect([request.method, request.url]).toEqual(["GET", `https://cluster.test/hook/backends/${id}/logs`]);
       expect(request.redirect).toBe("manual");
       expect(request.headers.get("accept")).toBe("text/event-stream");
+      expect(request.headers.get("accept-encoding")).toBe("identity");
       const headers = Object.fromEntries(request.headers);
       expect(() => webhook.verify("", headers, { jsonParse: false })).not.toThrow();
       expect(Object.keys(headers)).not.toContain("authorization");
@@ -311,6 +312,13 @@ describe("a cluster that gives no stream", () => {
       502,
       "cluster_bad_answer",
       "text/html",
+    ],
+    [
+      "a stream with a content coding",
+      answering(200, { ...sse, "content-encoding": "br" }, "data: x\n\n"),
+      502,
+      "cluster_bad_answer",
+      "content coding `br`",
     ],
     ["nothing", answering(204, {}), 502, "cluster_bad_answer", "no content"],
     [

@@ -11,7 +11,7 @@ async function read(...chunks: string[]): Promise<unknown[]> {
 }
 
 test("values are read a line each, wherever the stream is cut", async () => {
-  expect(await read('{"a":', '1}\n\n{"b"', ':2}\n3')).toEqual([{ a: 1 }, { b: 2 }, 3]);
+  expect(await read('{"a":', '1}\n\n{"b"', ":2}\n3")).toEqual([{ a: 1 }, { b: 2 }, 3]);
 });
 
 test("a line without an end is not waited for", async () => {
