@@ -5,6 +5,7 @@ import { metricsOf, reframedEvents } from "../../../src/edge/streams/backend-out
 import { openClusterStream } from "../../../src/edge/streams/cluster-stream.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
+import { isSignedGetOf } from "../../../src/protocol/webhooks/signature.ts";
 import {
   call,
   createAccount,
@@ -108,6 +109,10 @@ describe("the logs of a backend", () => {
     }
     const ids = requests.map(({ headers }) => headers.get("webhook-id"));
     expect(new Set(ids).size).toBe(2);
+    for (const signed of ids) {
+      expect(signed).toMatch(new RegExp(`^GET:/backends/${id}/logs:[0-9a-f-]{36}$`));
+      expect(isSignedGetOf(`/backends/${id}/logs`, signed ?? "")).toBe(true);
+    }
   });
 
   test("can be read as they come, and the cluster's stream is cancelled when the client leaves", async ({
