@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { isName } from "../../../domain/names.ts";
+import { isName, mountPattern, mountRule } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { messageOf } from "../../log.ts";
 import type { StartSpec } from "../runtime.ts";
@@ -12,12 +12,6 @@ export const mountTarget = "/plane-data";
 /** Below the base: what belongs to keys. No mount's name leads into it. */
 const keyedFolder = "by-key";
 
-/**
- * One name, since a backend could put a link into its mount: a path through it might lead anywhere on this
- * machine.
- */
-const mountNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-
 /** Keys that are used as folder names as they are: none that case-insensitive file systems would confuse. */
 const plainKeyPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 
@@ -25,12 +19,9 @@ const plainKeyPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 export function mountFolder({ mount, env }: Pick<StartSpec, "mount" | "env">): Result<string[] | null> {
   if (mount === undefined || mount === false) return ok(null);
   if (mount !== true) {
-    return mountNamePattern.test(mount) && mount.toLowerCase() !== keyedFolder
+    return mountPattern.test(mount) && mount.toLowerCase() !== keyedFolder
       ? ok([mount])
-      : fail(
-          "bad_request",
-          `mount \`${mount}\` is not usable: 1 to 128 characters of a-z, A-Z, 0-9, ., _ and -, beginning with a letter or digit, and not \`${keyedFolder}\``,
-        );
+      : fail("bad_request", `mount \`${mount}\` is not usable: ${mountRule}, and not \`${keyedFolder}\``);
   }
   const {
     JAMSOCKET_SERVICE: service = "",
