@@ -185,7 +185,7 @@ const mustBeLess: Record<string, Relation[]> = {
     [
       "the events that are trimmed at once are fewer than those kept, or there could be none left",
       limits.eventsTrimmedAtOnce,
-      limits.eventsKeptMax,
+      Math.min(...Object.values(limits.eventsKeptMax)),
     ],
     [
       "a page that lost its object retries more often than its bound, or the bound would be the only delay",
