@@ -14,8 +14,6 @@ export interface WorkPorts {
   deliveries: Deliveries;
   shards: ShardNotifier;
   attempts: AttemptLog;
-  /** Called when a backend has ended without its cluster's report. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -33,7 +31,6 @@ export function doWork(ports: WorkPorts, now: number): void {
   });
 
   for (const row of rows) {
-    if (row.status === "terminated") ports.ended(row.id);
     if (!shards.isNotified(row)) void notifyShard(ports, row.id);
   }
   // In one: each alarm that is set is a row written.

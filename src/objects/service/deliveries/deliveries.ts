@@ -1,3 +1,4 @@
+import { isConnectable } from "../../../domain/backends/status.ts";
 import {
   type AttemptResult,
   type DeliveryVerdict,
@@ -27,8 +28,6 @@ export interface DeliveryPorts {
   leftWork(): void;
   /** Has what is due started at `at` or before, in milliseconds since the epoch, if that is not null. */
   wakeBy(at: number | null): void;
-  /** Called when a termination's delivery has shown that its backend has ended. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -78,16 +77,20 @@ export class Deliveries {
     return this.#spawns.joinOrStart(backendId, async (ended) => {
       let leavesWork = true;
       try {
-        const row = known ?? this.#state.sql.backend(backendId);
-        if (!row || this.#state.spawns.isAcknowledged(row)) return spawnOutcome(this.#state, backendId);
-        const verdict = await this.#attemptSpawn(row);
-        if (verdict.verdict === "delivered" && row.base_url !== null && isUsual(verdict.body, row.base_url)) {
+        const sent = known ?? this.#state.sql.backend(backendId);
+        if (!sent || this.#state.spawns.isAcknowledged(sent)) return spawnOutcome(this.#state, backendId);
+        const verdict = await this.#attemptSpawn(sent);
+        const { base_url: url } = sent;
+        const isUsual = verdict.verdict === "delivered" && url !== null && isWithoutNewUrl(verdict.body, url);
+        const present = isUsual ? this.#state.sql.backend(backendId) : undefined;
+        if (isUsual && (present === undefined || present.base_url === url)) {
           leavesWork = false;
-          this.#state.spawns.acknowledge(row);
-          return ok(row.base_url);
+          if (present) this.#state.spawns.acknowledge(present);
+          return ok(url);
         }
+        const attempt = { sent, isFirst: known !== undefined, verdict };
         const outcome = this.#state.db.transaction(() =>
-          settleSpawn(this.#state, backendId, verdict, this.#ports.now(), this.#ports.random),
+          settleSpawn(this.#state, attempt, this.#ports.now(), this.#ports.random),
         );
         leavesWork = !outcome.ok || verdict.verdict !== "delivered";
         return outcome;
@@ -96,6 +99,17 @@ export class Deliveries {
         this.#spawnEnded(backendId, leavesWork);
       }
     });
+  }
+
+  /**
+   * Finds the URL of a backend whose cluster has shown that it has the spawn, and whose answer with the URL was lost: the same
+   * spawn is sent once more. One that is still to be delivered is left to its schedule.
+   * @returns `cluster_unavailable` where the URL stays unknown
+   */
+  async findUrl(backendId: string): Promise<Result<string>> {
+    const row = this.#state.sql.backend(backendId);
+    const isRepeated = row && isConnectable(row.status) && this.#state.spawns.isAcknowledged(row);
+    return isRepeated ? this.repeatSpawn(backendId) : spawnOutcome(this.#state, backendId);
   }
 
   /**
@@ -109,7 +123,7 @@ export class Deliveries {
         const verdict = row && (await this.#attemptSpawn(row));
         const url = verdict?.verdict === "delivered" ? answeredUrl(verdict.body) : null;
         const current = this.#state.sql.backend(backendId);
-        if (url !== null && current?.status === "scheduled" && current.base_url === null) {
+        if (url !== null && current && current.status !== "terminated" && current.base_url === null) {
           this.#state.spawns.acknowledgeWithUrl(backendId, url);
         }
         return spawnOutcome(this.#state, backendId);
@@ -143,11 +157,10 @@ export class Deliveries {
   async #deliver(delivery: DeliveryRow, ended: () => void): Promise<void> {
     try {
       const verdict = await this.#attemptDelivery(delivery);
-      const settled = this.#state.db.transaction(() =>
+      const wakeAt = this.#state.db.transaction(() =>
         settleDelivery(this.#state, delivery.id, verdict, this.#ports.now(), this.#ports.random),
       );
-      if (settled.ended !== null) this.#ports.ended(settled.ended);
-      this.#ports.wakeBy(settled.wakeAt);
+      this.#ports.wakeBy(wakeAt);
     } finally {
       ended();
     }
@@ -168,7 +181,7 @@ export class Deliveries {
 }
 
 /** Whether an answer gives no other URL than the one that is known, so that nothing has to be written. */
-function isUsual(body: string, baseUrl: string): boolean {
+function isWithoutNewUrl(body: string, baseUrl: string): boolean {
   const url = body === "" || body === "{}" ? null : answeredUrl(body);
   return url === null || url === baseUrl;
 }
