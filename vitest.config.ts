@@ -101,7 +101,7 @@ export default defineConfig(async ({ mode }) => {
           test: {
             name: "runtime",
             include: ["test/{objects,edge}/**/*.test.ts"],
-            globalSetup: "test/support/registry/s3-server.ts",
+            globalSetup: ["test/support/registry/s3-server.ts", "test/support/remote/hostile-setup.ts"],
             server: { deps: { inline: [/htmx\.org/] } },
             deps: { optimizer: { ssr: { enabled: true, include: bundledPackages } } },
             testTimeout,
