@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow, PendingDelivery } from "./service.sql.ts";
 
 /** Live backends, which are their own delivery records, and the deliveries of everything else. */
 export function backendsReads(db: Pick<Database, "all" | "first">) {
@@ -46,7 +46,11 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
       )?.at ?? null,
 
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
+    /** Those that were due the longest first. */
+    pendingDeliveries: () =>
+      db.all<PendingDelivery>(
+        "SELECT id, cluster, backend, next_attempt_at FROM deliveries ORDER BY next_attempt_at",
+      ),
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
