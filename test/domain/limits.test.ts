@@ -11,10 +11,10 @@ const longestJitter = 1 + limits.retryJitter;
 const heartbeatBackendsMax = 10_000;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
-/** How long a spawn takes to be given up whose every attempt times out. */
+/** How long a spawn takes to be given up whose every attempt waits for its turn, and then times out. */
 const spawnGivenUpAfterMs =
   sum(limits.spawnRetryDelaysMs) * longestJitter +
-  (limits.spawnRetryDelaysMs.length + 1) * limits.webhookAttemptTimeoutMs;
+  (limits.spawnRetryDelaysMs.length + 1) * (limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs);
 
 type Relation = [sentence: string, smaller: number, larger: number];
 
@@ -62,6 +62,26 @@ const mustBeLess: Record<string, Relation[]> = {
       "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",
       limits.webhookAttemptTimeoutMs,
       limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that waits for its turn is not taken for lost, or it would be sent twice",
+      limits.turnAwaitedMs,
+      limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that has waited for its turn has reached its agent before it can be missed, or it would be ended as lost",
+      limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs,
+      limits.heartbeatMissingAfterMs,
+    ],
+    [
+      "slow clusters leave something to prompt ones, or a cluster that hangs would hold up the others",
+      limits.webhooksAtOnceToSlowTogether,
+      limits.webhooksAtOnce,
+    ],
+    [
+      "an object's webhooks leave one of the six connections that may wait for their answers",
+      limits.webhooksAtOnce,
+      6,
     ],
     [
       "a spawn has all of its attempts before it would have timed out, or the last ones would start what is being ended",

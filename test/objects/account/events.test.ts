@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
 import { type EventKind, type EventType, eventKind } from "../../../src/domain/events.ts";
-import { eventsKeptMax, eventsKeptMs } from "../../../src/domain/limits.ts";
+import { eventsKeptMax, eventsKeptMs, recoveryDelayMs } from "../../../src/domain/limits.ts";
 import { accountMigrations } from "../../../src/objects/account/account.sql.ts";
 import { eventKindsMigration, eventsSql } from "../../../src/objects/account/events/events.sql.ts";
 import { Database } from "../../../src/objects/database.ts";
@@ -290,7 +290,7 @@ describe("a service whose account does not take its events", () => {
     await hello.push(1, "v1");
     const at = await alarmOf(hello.service());
     expect(at).not.toBeNull();
-    expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
+    expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(recoveryDelayMs);
   });
 
   test("sends again what was recorded but not deleted here, and it is recorded once", async ({ hello }) => {

@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow, PendingDelivery } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
 export type LiveStatus = Exclude<BackendStatus, "terminated">;
@@ -49,7 +49,11 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
       )?.at ?? null,
 
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
+    /** Those that were due the longest first. */
+    pendingDeliveries: () =>
+      db.all<PendingDelivery>(
+        "SELECT id, cluster, backend, next_attempt_at FROM deliveries ORDER BY next_attempt_at",
+      ),
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
