@@ -24,7 +24,7 @@ import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
@@ -173,12 +173,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const isOfEnded = query.status === "terminated";
-    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
-    if (!live.ok) return live;
-    return pageOfBackends(query, allowedEnvironments, async (before) =>
-      isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
-    );
+    if (query.status === "terminated") {
+      const found = this.#state.withService(ok);
+      return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
+    }
+    const live = await this.liveBackends();
+    return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
