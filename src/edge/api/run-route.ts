@@ -90,7 +90,7 @@ async function readCall(
     if (!parsed.ok) return parsed;
     body = parsed.value;
     if (route.idempotent) {
-      const read = await readIdempotency(request, text.value);
+      const read = await readIdempotency(request, identity, text.value);
       if (!read.ok) return read;
       idempotency = read.value;
     }
