@@ -116,16 +116,25 @@ function chooseConnectEnvironment(
     snapshot.serviceDefaultEnvironment,
   );
   if (!name.ok) return name;
-  if (request.allowedEnvironments && !request.allowedEnvironments.includes(name.value)) {
-    return fail(
-      "forbidden",
-      `this token may only act on ${listOf(request.allowedEnvironments)}, not on environment \`${name.value}\``,
-    );
-  }
+  const permitted = mayConnectTo(name.value, request.allowedEnvironments);
+  if (!permitted.ok) return permitted;
   const environment = snapshot.environments.find((candidate) => candidate.name === name.value);
   return environment
     ? ok(environment)
     : fail("environment_not_found", `environment \`${name.value}\` not found`);
+}
+
+/**
+ * Whether a token may connect to backends of an environment, be it anew or by the replay of an earlier answer.
+ * @param allowed the environments that the token is narrowed to; undefined means all
+ * @returns `forbidden` where it is none of them
+ */
+export function mayConnectTo(environment: string, allowed: readonly string[] | undefined): Result<null> {
+  if (!allowed || allowed.includes(environment)) return ok(null);
+  return fail(
+    "forbidden",
+    `this token may only act on ${listOf(allowed)}, not on environment \`${environment}\``,
+  );
 }
 
 /**

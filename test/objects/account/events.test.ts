@@ -222,7 +222,7 @@ describe("no event is left", () => {
   });
 
   test("by a request that was refused or sent again, nor by a patch of nothing", async ({ hello }) => {
-    const once = { key: "k", requestHash: "h" };
+    const once = { principal: "atoken000000", key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
     for (let i = 0; i < 2; i++)
       value(await hello.service().createEnvironment(body, { ...caller, idempotency: once }));
