@@ -54,7 +54,7 @@ export const v3EnvironmentRoutes = [
     answer: services.environment,
     revisionOf,
     summary: "An environment",
-    handle: (call) => serviceOf(call).getEnvironment(call.params.environment),
+    handle: (call) => serviceOf(call).getEnvironment(call.params.environment, call.actor.environments),
   }),
   defineRoute({
     method: "PATCH",
@@ -99,7 +99,8 @@ export const v3EnvironmentRoutes = [
     answer: services.history,
     summary: "Every revision of an environment's pin, newest first",
     async handle(call) {
-      const page = await serviceOf(call).history(call.params.environment, call.query);
+      const { environment } = call.params;
+      const page = await serviceOf(call).history(environment, call.query, call.actor.environments);
       return page.ok ? ok({ revisions: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),

@@ -47,7 +47,11 @@ export const v3ImageRoutes = [
     answer: images.imageDetail,
     summary: "An image, with the environments and live backends that use it",
     handle: ({ env, params, caller }) =>
-      serviceStub(env, params.account, params.service).getImage(params.digest, caller),
+      serviceStub(env, params.account, params.service).getImage(
+        params.digest,
+        caller,
+        caller.actor.environments,
+      ),
   }),
   defineRoute({
     method: "DELETE",

@@ -47,8 +47,8 @@ export const v3ServiceRoutes = [
     access: tokenFor("read"),
     answer: services.service,
     summary: "A service",
-    async handle({ env, request, params }) {
-      const described = await serviceStub(env, params.account, params.service).describe();
+    async handle({ env, request, params, actor }) {
+      const described = await serviceStub(env, params.account, params.service).describe(actor.environments);
       return described.ok ? ok(serviceView(described.value, registryHostOf(env, request))) : described;
     },
   }),
