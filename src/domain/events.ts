@@ -39,6 +39,26 @@ export const eventTypes = [
 /** What somebody, or the system, has done. */
 export type EventType = (typeof eventTypes)[number];
 
+/**
+ * What an event is kept as. `deed`: what somebody changed, which is looked for months later. `activity`: what pushes,
+ * backends and agents do by the thousand, which is on their own records too, and must not crowd out the former.
+ */
+export type EventKind = "deed" | "activity";
+
+/** @example eventKind("backend.terminated") // "activity" */
+export function eventKind(type: EventType): EventKind {
+  switch (type) {
+    case "image.recorded":
+    case "backend.terminated":
+    case "cluster.drained":
+    case "cluster.undrained":
+    case "cluster.lost":
+      return "activity";
+    default:
+      return "deed";
+  }
+}
+
 /** Machine-readable extras of an event. Never a secret. */
 export type EventDetails = Record<string, string | number | boolean | null | string[]>;
 

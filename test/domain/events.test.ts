@@ -6,6 +6,7 @@ import {
   eventId,
   eventIdPattern,
   eventIdRandomBytes,
+  eventKind,
   eventMessage,
   eventTypes,
   matchesEvent,
@@ -84,6 +85,17 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
   "session.created": [{ type: "session.created" }, "logged in"],
   "session.revoked": [{ type: "session.revoked" }, "ended a session"],
 };
+
+test("what pushes, backends and clusters do by the thousand is kept apart from what somebody changed", () => {
+  const activity = eventTypes.filter((type) => eventKind(type) === "activity");
+  expect(activity).toEqual([
+    "image.recorded",
+    "backend.terminated",
+    "cluster.drained",
+    "cluster.undrained",
+    "cluster.lost",
+  ]);
+});
 
 describe("the message of an event", () => {
   test.for(eventTypes)("`%s` is a sentence that names what was done and to what", (type) => {

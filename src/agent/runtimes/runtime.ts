@@ -15,6 +15,11 @@ export interface StartSpec {
   port: number | undefined;
   /** What the backend is, for people and tools that look at what runs: shown where the runtime has a place for it. */
   labels: Readonly<Record<string, string>>;
+  /**
+   * Whether it may run at the moment of the call; left out of what holds no key. Call it right before what starts it, with
+   * nothing to wait for in between: where it may not run, the start fails.
+   */
+  mayRun?: () => boolean;
 }
 
 /** Where something is reached over TCP. */

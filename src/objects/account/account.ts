@@ -31,6 +31,7 @@ import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
@@ -52,6 +53,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     state: this.#state,
     alarm: this.#alarm,
     failures: objectFailures(this.ctx, "Account"),
+    turns: new SendQueue(
+      () => Date.now(),
+      () => this.#state.sql.clusters().length > 1,
+    ),
     cluster: (account, name) => clusterStub(this.env, account, name),
     service: (account, name) => serviceStub(this.env, account, name),
     registry: (account) => registryStub(this.env, account),

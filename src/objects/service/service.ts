@@ -235,11 +235,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     entry: StatusEntry,
     baseUrl: string | null,
   ): Promise<Result<null>> {
-    const { hasEnded, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entry, baseUrl);
-    if (hasEnded) {
-      this.#parts.shards.forget(backendId);
-      this.#parts.waiters.ended(backendId);
-    } else this.#alarm.noLaterThan(deadlineAt);
+    this.#alarm.noLaterThan(applyReport(this.#state, backendId, fencingToken, entry, baseUrl));
     this.#alarm.noLaterThan(this.#state.usage.writeBy());
     return ok(null);
   }

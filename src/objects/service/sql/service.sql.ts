@@ -191,6 +191,9 @@ export type DeliveryRow = {
   expires_at: number;
 };
 
+/** Without the rest, which is read when its turn has come. */
+export type PendingDelivery = Pick<DeliveryRow, "id" | "cluster" | "backend" | "next_attempt_at">;
+
 /** The service itself, its environments and their revisions; images and backends have files of their own. */
 export function serviceReads(db: Pick<Database, "all" | "first">) {
   return {
