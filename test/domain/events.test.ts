@@ -157,6 +157,19 @@ describe("a filter", () => {
     expect(matchesEvent(filter, event)).toBe(passes);
   });
 
+  test.for(["staging", "prod", null])(
+    "of a narrowed reader minds the default environment that a change names: %s",
+    (named) => {
+      const changed = {
+        type: "service.changed",
+        service: "hello",
+        details: { default_environment: named },
+      } as const;
+      expect(matchesEvent({ allowedEnvironments: ["staging"] }, changed)).toBe(named !== "prod");
+      expect(matchesEvent({}, changed)).toBe(true);
+    },
+  );
+
   test("of a narrowed reader lets pass what concerns no environment", () => {
     const recorded = { type: "image.recorded", service: "hello" } as const;
     expect(matchesEvent({ allowedEnvironments: ["prod"] }, recorded)).toBe(true);

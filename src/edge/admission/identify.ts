@@ -7,6 +7,7 @@ import { accountStub } from "../../objects/stubs.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
 import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
+import { definedFields } from "../defined-fields.ts";
 import type { Credential } from "./credential.ts";
 import { badCredential, type Decision, noCredential, refuse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -87,6 +88,6 @@ export function isSameHolder(a: Identity, b: Identity): boolean {
 }
 
 /** The actor that a request's changes are attributed to. */
-export function actorOf({ tokenId, tokenName, environments }: Identity): Actor {
-  return { tokenId, tokenName, ...(environments === undefined ? {} : { environments }) };
+export function actorOf({ tokenId, tokenName, service, environments }: Identity): Actor {
+  return definedFields({ tokenId, tokenName, service, environments });
 }

@@ -63,8 +63,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
-  async describe(): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((service) => ok(describeService(this.#state, service)));
+  async describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>> {
+    return this.#state.withService((service) =>
+      ok(describeService(this.#state, service, allowedEnvironments)),
+    );
   }
 
   async overview(allowedEnvironments?: readonly string[]) {
@@ -112,8 +114,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async getEnvironment(name: string) {
-    return this.#state.withService(() => environments.getEnvironment(this.#state, name));
+  async getEnvironment(name: string, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => environments.getEnvironment(this.#state, name, allowedEnvironments));
   }
 
   async patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller) {
@@ -134,8 +136,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async history(environment: string, query: ListQuery) {
-    return this.#state.withService(() => history(this.#state, environment, query));
+  async history(environment: string, query: ListQuery, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => history(this.#state, environment, query, allowedEnvironments));
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
@@ -148,8 +150,14 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => images.listImages(this.#state, service, query, caller));
   }
 
-  async getImage(digest: string, caller: Pick<Caller, "registryHost">) {
-    return this.#state.withService((service) => images.getImage(this.#state, service, digest, caller));
+  async getImage(
+    digest: string,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ) {
+    return this.#state.withService((service) =>
+      images.getImage(this.#state, service, digest, caller, allowedEnvironments),
+    );
   }
 
   async deleteImage(

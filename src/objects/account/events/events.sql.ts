@@ -49,9 +49,12 @@ export type EventRow = {
   event: string;
 };
 
+/** The environment that an event is about, or names. */
+const named = "coalesce(environment, json_extract(event, '$.details.default_environment'))";
+
 const filtered = `(?3 IS NULL OR type = ?3) AND (?4 IS NULL OR service = ?4) AND (?5 IS NULL OR environment = ?5)
   AND (?6 IS NULL OR cluster = ?6)
-  AND (?7 IS NULL OR environment IS NULL OR environment IN (SELECT value FROM json_each(?7)))`;
+  AND (?7 IS NULL OR ${named} IS NULL OR ${named} IN (SELECT value FROM json_each(?7)))`;
 
 /** The values of `filtered`: the same rule as the domain's `matchesEvent`. */
 function valuesOf({ type, service, environment, cluster, allowedEnvironments }: EventFilter) {
