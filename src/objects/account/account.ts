@@ -195,10 +195,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
-    if (!rotated.ok) return rotated;
-    // A crash must not leave services signing with the old secret alone.
-    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    await syncConfig(this.#ports);
+    if (rotated.ok) await syncConfig(this.#ports);
     return rotated;
   }
 
