@@ -5,6 +5,7 @@ import { fetchAnswer, readStart } from "../../protocol/remote-answer.ts";
 import type { WebhookMessage } from "../../protocol/webhooks/webhook.ts";
 import type { ClusterConfig } from "../contract.ts";
 import { signForCluster } from "./cluster-signature.ts";
+import type { Turn } from "./send-queue.ts";
 
 type Outgoing = WebhookMessage extends infer Message
   ? Message extends { type: infer Type; data: infer Data }
@@ -14,10 +15,11 @@ type Outgoing = WebhookMessage extends infer Message
 /** A message to a cluster. `id` is the same on every redelivery. */
 export type OutgoingWebhook = Outgoing;
 
-/** Makes one attempt to deliver a webhook. Never throws: a failure is an outcome. */
+/** Makes one attempt to deliver a webhook. A failure is an outcome. @param turn ends when the answer begins, or with the attempt */
 export async function sendWebhook(
   cluster: Pick<ClusterConfig, "webhookUrl" | "secrets">,
   { id, type, data }: OutgoingWebhook,
+  turn: Turn,
   now: number,
 ): Promise<AttemptResult> {
   const body = JSON.stringify({ type, timestamp: isoTime(now), data });
@@ -32,12 +34,17 @@ export async function sendWebhook(
       redirect: "manual",
       signal: timeout.signal,
     });
+    turn.answered();
     return await responseOutcome(response, timeout.signal);
   } catch (error) {
-    if (timeout.signal.aborted) return { outcome: "timeout" };
+    if (timeout.signal.aborted) {
+      turn.timedOut();
+      return { outcome: "timeout" };
+    }
     return { outcome: "connection_error", message: error instanceof Error ? error.message : String(error) };
   } finally {
     clearTimeout(timer);
+    turn.answered();
   }
 }
 

@@ -7,7 +7,7 @@ import { backendUrlProblem } from "../webhooks/url.ts";
 import { expandBackendUrlTemplate } from "../webhooks/webhook.ts";
 import { listAnswer } from "./list.ts";
 
-const webhookUrl = z.string().max(baseUrlMaxBytes).describe("https, and not a private address");
+const webhookUrl = z.string().max(baseUrlMaxBytes).describe("https, and a host with a public name");
 
 const backendUrlTemplate = z
   .string()

@@ -216,6 +216,7 @@ async function serve(options: Partial<OutputOptions>) {
     health: () => ({ status: 404 }),
     output,
     proxy: { request: unused, upgrade: unused, ownsHost: () => false },
+    look: () => undefined,
     log,
   }));
   onTestFinished(() => server.close());
