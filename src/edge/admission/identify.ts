@@ -3,10 +3,10 @@ import { errorStatus } from "../../domain/errors.ts";
 import { ok } from "../../domain/result.ts";
 import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
-import { accountStub } from "../../objects/stubs.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
 import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
+import { callNamedAccount } from "../named-account.ts";
 import type { Credential } from "./credential.ts";
 import { badCredential, type Decision, noCredential, refuse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -33,7 +33,11 @@ export async function identify(
   const text = formatAccessToken(token);
   const cached = cache.get(text);
   if (cached) return ok(cached);
-  const answer = await accountStub(env, token.account).authenticate(token.id, await hashSecret(token.secret));
+  const secretHash = await hashSecret(token.secret);
+  const answer = await callNamedAccount(env, token.account, (account) =>
+    account.authenticate(token.id, secretHash),
+  );
+  if (!answer) return badCredential();
   if (!answer.ok) {
     return errorStatus[answer.error.code] < 500 ? badCredential() : refuse("undecided", answer.error);
   }
