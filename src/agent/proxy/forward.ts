@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
+import { tcpKeepAliveMs } from "../clock.ts";
 import type { Address } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
@@ -70,6 +71,7 @@ export function forwardRequest(
     sent.once("socket", (assigned: Socket) => {
       socket = assigned;
       bytesBefore = assigned.bytesRead;
+      assigned.setKeepAlive(true, tcpKeepAliveMs);
       if (assigned.connecting) limitConnecting(sent, assigned, upstream.connectTimeoutMs);
     });
     sent.on("error", (error) => {

