@@ -11,4 +11,5 @@ export * from "./limits/deliveries.ts";
 export * from "./limits/events.ts";
 export * from "./limits/registry.ts";
 export * from "./limits/requests.ts";
+export * from "./limits/streams.ts";
 export * from "./limits/usage.ts";
