@@ -98,8 +98,8 @@ describe("the description of the API", () => {
     for (const key of ["a", "!~", longest, `${longest}x`, "a b", "a,b", ""]) {
       const read = await readIdempotency(
         new Request(apiOrigin, { headers: { "idempotency-key": key } }),
+        undefined,
         "",
-        null,
       );
       expect([key, isKey(key)]).toEqual([key, read.ok]);
     }

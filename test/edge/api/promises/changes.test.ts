@@ -105,8 +105,8 @@ describe("a request that is sent twice under one Idempotency-Key", () => {
     const hashOf = async (method: string, path: string, body: string) => {
       const read = await readIdempotency(
         new Request(apiOrigin + path, { method, headers: keyed }),
+        undefined,
         body,
-        null,
       );
       return read.ok ? read.value?.requestHash : undefined;
     };
