@@ -12,4 +12,5 @@ export * from "./limits/events.ts";
 export * from "./limits/inputs.ts";
 export * from "./limits/registry.ts";
 export * from "./limits/requests.ts";
+export * from "./limits/streams.ts";
 export * from "./limits/usage.ts";

@@ -168,6 +168,11 @@ const mustBeLess: Record<string, Relation[]> = {
       softGraceMs,
     ],
     [
+      "a client that has vanished is gone before its backend would be idle for too long, or it would double that time",
+      3 * agentClock.clientPingEveryMs,
+      limits.maxIdleSeconds * seconds,
+    ],
+    [
       "a connection's token is good for longer than a start-up, or it would have expired when its backend is ready",
       startupTimeoutMs,
       limits.connectionTokenSeconds * seconds,
@@ -262,6 +267,23 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.layerUnpackedMaxBytes,
     ],
     ["every image that Docker builds can be pulled, or some could not be run", 127, limits.imageLayersMax],
+  ],
+  "status streams": [
+    [
+      "the stream that leads shows that it is there before it is taken for gone, or each would take over from each",
+      limits.leadBeatEveryMs,
+      limits.leadSilentMs,
+    ],
+    [
+      "a stream that waits shows that it is there before its place is given away, or there would be more than may be",
+      2 * limits.leadWatchedLongestMs,
+      limits.streamSilentMs,
+    ],
+    [
+      "one address may not take all places of a backend, or one client could keep everybody else out",
+      limits.statusStreamsPerAddress,
+      limits.statusStreamsPerBackend,
+    ],
   ],
   "events and usage": [
     [

@@ -30,7 +30,7 @@ import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
-import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
@@ -66,6 +66,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
     const { db, sql } = this.#state;
+    // First: nobody finds an account that is not registered.
+    await accountRegisterStub(this.env).registerAccount(name, !db.ready);
     if (!db.ready) db.migrate();
     const now = Date.now();
     return this.#state.idempotency.once(idempotency, now, () => {
