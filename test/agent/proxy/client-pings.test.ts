@@ -105,7 +105,8 @@ test.for([false, true])(
     const sockets = await startWebSockets(patient, { perMessageDeflate: deflate });
     const { client, backend, pings } = await connect(sockets);
     expect(client.extensions).toBe(deflate ? "permessage-deflate" : "");
-    const [toClient, toBackend]: string[][] = [[], []];
+    const toClient: string[] = [];
+    const toBackend: string[] = [];
     client.on("message", (data) => toClient.push(String(data)));
     backend.on("message", (data) => toBackend.push(String(data)));
     const texts = ["short", "long ".repeat(30_000)];

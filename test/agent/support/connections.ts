@@ -24,6 +24,7 @@ export const backendId = "k3f9q7h3kq2m9";
 
 export interface TestBackend extends ProxiedBackend {
   address: Address | null;
+  mayRun: boolean;
   history: StatusEntry[];
   /** How many connections are counted as open. */
   connections: number;
@@ -38,6 +39,7 @@ export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] 
   const backend: TestBackend = {
     spawn,
     address: port === null ? null : addressOf(port),
+    mayRun: true,
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
     connections: 0,
     whenReady: async (ms) => {
@@ -81,6 +83,7 @@ export async function startConnections(
       clock: { connectionWaitMs: 10_000, clientPingEveryMs: agentClock.clientPingEveryMs, ...options },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
     }),
+    look: () => undefined,
     log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
   }));
   onTestFinished(() => server.close());
