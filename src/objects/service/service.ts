@@ -6,6 +6,7 @@ import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
+import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
   BackendWithStatus,
@@ -26,6 +27,7 @@ import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
 import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
 import { applyReport } from "./backends/lifecycle.ts";
+import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
@@ -211,6 +213,23 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#parts.changeBackends(() =>
       terminations.terminateAll(this.#state, params, actor, Date.now()),
     );
+  }
+
+  async createTermination(body: CreateTerminationBody, { actor, idempotency }: Caller) {
+    const now = Date.now();
+    return this.#parts.changeBackends(() =>
+      this.#state.idempotency.once(idempotency, now, () =>
+        terminations.createTermination(this.#state, body, actor, now),
+      ),
+    );
+  }
+
+  async listTerminations(allowedEnvironments?: readonly string[]) {
+    return listMassTerminations(this.#state, allowedEnvironments, Date.now());
+  }
+
+  async getTermination(id: string, allowedEnvironments?: readonly string[]) {
+    return findMassTermination(this.#state, id, allowedEnvironments, Date.now());
   }
 
   async redeliver(params: RedeliveryParams) {

@@ -12,7 +12,7 @@ import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
-import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
+import { RunningTerminations, TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
 /** The filter of the page: like the API's lists, by whether backends have terminated. */
 const filterFields = backendQuery
@@ -33,7 +33,7 @@ export const backendsPage = definePage({
     if (!parsed.ok) return parsed;
     const { status, ...narrowing } = parsed.value;
     const owner = serviceStub(env, account, service);
-    const [listed, described] = await Promise.all([
+    const [listed, described, terminations] = await Promise.all([
       owner.listBackends(
         backendQuery.parse(
           definedFields({ ...narrowing, status: status === "ended" ? "terminated" : undefined }),
@@ -41,9 +41,11 @@ export const backendsPage = definePage({
         visitor.actor.environments,
       ),
       owner.describe(),
+      owner.listTerminations(visitor.actor.environments),
     ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
+    if (!terminations.ok) return terminations;
     const { items, next } = listed.value;
     const environments = visibleEnvironments(described.value, visitor);
     return ok({
@@ -68,6 +70,7 @@ export const backendsPage = definePage({
               </a>
             </p>
           )}
+          <RunningTerminations terminations={terminations.value} />
           <TerminateAll
             environments={environments}
             environment={narrowing.environment}
