@@ -3,6 +3,7 @@
  * waits. How they must relate to each other is tested in test/domain/limits.test.ts.
  */
 export * from "./limits/alarms.ts";
+export * from "./limits/answers.ts";
 export * from "./limits/backends.ts";
 export * from "./limits/clusters.ts";
 export * from "./limits/credentials.ts";

@@ -7,6 +7,8 @@ const leaseMs = limits.leaseSeconds * seconds;
 const startupTimeoutMs = limits.startupTimeoutSeconds * seconds;
 const softGraceMs = limits.softTerminationGraceSeconds * seconds;
 const longestJitter = 1 + limits.retryJitter;
+/** As `heartbeatBody` has it. */
+const heartbeatBackendsMax = 10_000;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
 /** How long a spawn takes to be given up whose every attempt waits for its turn, and then times out. */
@@ -201,11 +203,34 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.apiBodyMaxBytes,
     ],
   ],
+  "answers and images": [
+    [
+      "an agent reads an answer that names each of its backends twice, or a full one could not heartbeat",
+      2 * heartbeatBackendsMax * '"0123456789abc",'.length,
+      limits.agentCallAnswerMaxBytes,
+    ],
+    [
+      "a token has time for its request before the layer that it is for is given up",
+      limits.registryAnswerTimeoutMs,
+      limits.layerPullTimeoutMs,
+    ],
+    [
+      "an image may have its largest layer and more, or its own limit would be none",
+      limits.layerUnpackedMaxBytes,
+      limits.imageUnpackedMaxBytes,
+    ],
+    [
+      "a layer reaches its ratio before its size, or the ratio would be none",
+      limits.layerRatioFreeBytes,
+      limits.layerUnpackedMaxBytes,
+    ],
+    ["every image that Docker builds can be pulled, or some could not be run", 127, limits.imageLayersMax],
+  ],
   "events and usage": [
     [
       "the events that are trimmed at once are fewer than those kept, or there could be none left",
       limits.eventsTrimmedAtOnce,
-      limits.eventsKeptMax,
+      Math.min(...Object.values(limits.eventsKeptMax)),
     ],
     [
       "a page that lost its object retries more often than its bound, or the bound would be the only delay",

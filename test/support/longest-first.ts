@@ -8,6 +8,7 @@ const longest = [
   "e2e/failures/partition",
   "e2e/failures/kill-anything",
   "e2e/npm-start",
+  "objects/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
   "e2e/streams/status-streams",
@@ -18,7 +19,7 @@ const longest = [
   "e2e/jamsocket/cli",
 ];
 
-/** Runs the end-to-end tests' longest files first, and then all others as Vitest orders them. */
+/** Runs the longest files first, and then all others as Vitest orders them. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {

@@ -58,7 +58,6 @@ const idRow = z.object({ backend_id: z.string() });
 const endedRow = z.object({ was_spawned: z.int(), failure: z.string().nullable() });
 
 export type AgentRow = z.infer<typeof agentRow>;
-export type LeaseRow = z.infer<typeof leaseRow>;
 
 /** Named access to the journal's database. Each throws where the database fails or a row is not as it should be. */
 export function journalSql(db: DatabaseSync) {
@@ -68,9 +67,6 @@ export function journalSql(db: DatabaseSync) {
       "INSERT OR REPLACE INTO agent (one, agent_id, account, cluster) VALUES (1, :agent_id, :account, :cluster)",
     ),
     lease: db.prepare("SELECT boot, sent_at_ms, for_ms FROM lease"),
-    putLease: db.prepare(
-      "INSERT OR REPLACE INTO lease (one, boot, sent_at_ms, for_ms) VALUES (1, :boot, :sent_at_ms, :for_ms)",
-    ),
     backends: db.prepare(
       `SELECT data, history, acknowledged, failure FROM spawns JOIN lives USING (backend_id) ORDER BY spawns.rowid`,
     ),
@@ -90,7 +86,6 @@ export function journalSql(db: DatabaseSync) {
     agent: () => agentRow.optional().parse(statement.agent.get()),
     putAgent: (row: AgentRow) => void statement.putAgent.run(row),
     lease: () => leaseRow.optional().parse(statement.lease.get()),
-    putLease: (row: LeaseRow) => void statement.putLease.run(row),
 
     /** In the order in which they were spawned. */
     backends: () => z.array(backendRow).parse(statement.backends.all()),

@@ -91,7 +91,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     forwardRequest(
       request,
       response,
-      { address: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { backend, pool: poolOf(backend), connectTimeoutMs },
       { path: path.path, headers: headersFor(request, admitted.value) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );

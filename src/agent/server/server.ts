@@ -20,6 +20,8 @@ export interface AgentRoutes {
   health(): WebhookAnswer;
   output: OutputEndpoints;
   proxy: BackendProxy;
+  /** Called for each request before anything else, so that one that waited while this process was frozen finds no lease that is over. */
+  look(): void;
   log: Log;
 }
 
@@ -72,6 +74,7 @@ export async function listen(
 /** @param upgraded holds the sockets that have switched protocols, until they are closed */
 function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duplex>): void {
   server.on("request", (request, response) => {
+    routes.look();
     route(routes, request, response).catch((error: unknown) => {
       routes.log("request.failed", { error: messageOf(error) });
       response.destroy();
@@ -80,6 +83,7 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
   // For `Expect: 100-continue` the handler decides; without this, Node would continue at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
+    routes.look();
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
     void routes.proxy.upgrade(request, socket, head);

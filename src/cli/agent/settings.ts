@@ -18,6 +18,7 @@ export interface AgentSettings {
   stateDir: string;
   runtime: RuntimeChoice;
   onStop: "end" | "keep";
+  guard: "restart" | "watch" | "none";
   host: string;
   port: number;
   publicUrl?: string;
@@ -33,7 +34,7 @@ export async function agentSettings(
   apiUrl: string | undefined,
   env: NodeJS.ProcessEnv,
 ): Promise<Outcome<AgentSettings>> {
-  const { cluster, stateDir, publicUrl, backendDomain, host, port, onStop } = flags;
+  const { cluster, stateDir, publicUrl, backendDomain, host, port, onStop, guard } = flags;
   if (cluster === undefined) return missing("cluster", "--cluster", "SLIPWAY_CLUSTER");
   if (stateDir === undefined) return missing("state directory", "--state-dir", "SLIPWAY_AGENT_STATE_DIR");
   const token = await agentTokenOf(flags, apiUrl, env);
@@ -57,6 +58,7 @@ export async function agentSettings(
     stateDir,
     runtime: runtime.value,
     onStop,
+    guard,
     host,
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),

@@ -41,7 +41,7 @@ export const retryJitter = 0.2;
 /** A cluster may put an attempt off by this much with Retry-After; more is taken as this. */
 export const retryAfterLongestMs = 5 * minute;
 
-/** The waits between the attempts at a spawn. After the last the backend is given up, and its key is free again. */
+/** The waits between the attempts at a spawn. After the last it is given up: its key is free once it is certain that nothing runs with it. */
 export const spawnRetryDelaysMs = [1, 2, 4, 8, 16, 32].map((seconds) => seconds * second);
 
 /** Paces terminations: how soon after an outage a cluster's backends end that were terminated during it. */

@@ -77,8 +77,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
-    if (!this.#state.db.ready) return fail("unauthorized", "the access token is not valid");
+    if (!this.#state.db.ready) return tokens.notValid();
     return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
+  }
+
+  async identityOf(credentialId: string): Promise<Result<Identity>> {
+    if (!this.#state.db.ready) return tokens.notValid();
+    return tokens.identityOfCredential(this.#state.sql, credentialId, Date.now());
   }
 
   async createToken(
@@ -190,10 +195,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
-    if (!rotated.ok) return rotated;
-    // A crash must not leave services signing with the old secret alone.
-    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    await syncConfig(this.#ports);
+    if (rotated.ok) await syncConfig(this.#ports);
     return rotated;
   }
 

@@ -39,6 +39,7 @@ export class ServiceParts {
     this.state = new ServiceState(ctx.storage, {
       visibleChanged: (parts) => nudges.changed(parts),
       eventWritten: () => this.outbox.changed(),
+      backendEnded: (backendId) => queueMicrotask(() => this.#ended(backendId)),
     });
     this.alarm = new Alarm(ctx);
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
@@ -55,7 +56,6 @@ export class ServiceParts {
       random: () => Math.random(),
       leftWork: () => this.work(),
       wakeBy: (at) => this.alarm.noLaterThan(at),
-      ended: (backendId) => void notifyShard(this, backendId),
     });
     this.heartbeats = new Heartbeats(this.state, clusterOf);
     this.shards = new ShardNotifier(this.state, failures, (record) => {
@@ -68,7 +68,6 @@ export class ServiceParts {
       deliveries: this.deliveries,
       shards: this.shards,
       attempts: this.attempts,
-      ended: (backendId) => this.waiters.ended(backendId),
     };
   }
 
@@ -84,6 +83,11 @@ export class ServiceParts {
     const result = this.state.withService(action);
     if (result.ok) this.work();
     return result;
+  }
+
+  #ended(backendId: string): void {
+    this.waiters.ended(backendId);
+    void notifyShard(this, backendId);
   }
 
   work(): void {

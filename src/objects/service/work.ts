@@ -15,8 +15,6 @@ export interface WorkPorts {
   deliveries: Deliveries;
   shards: ShardNotifier;
   attempts: AttemptLog;
-  /** Called when a backend has ended without its cluster's report. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -34,9 +32,6 @@ export function doWork(ports: WorkPorts, now: number): void {
     return { rows: changed.includes(true) ? state.sql.wakeList() : woken, nextTerminations: next };
   });
 
-  for (const row of rows) {
-    if (row.status === "terminated") ports.ended(row.id);
-  }
   const unnotified = rows.filter((row) => !shards.isNotified(row));
   for (const { id } of unnotified.slice(0, shardsNotifiedAtOnce)) void notifyShard(ports, id);
   const times = [

@@ -52,6 +52,13 @@ export const heartbeatBody = z.strictObject({
   capacity: z.int().nonnegative().optional(),
   /** It takes no new backends. */
   draining: z.boolean().optional(),
+  /** The last of this agent for now: it stops, and leaves what runs to its next start. */
+  leaving: z.boolean().optional(),
+  /**
+   * What ends backends with keys when the agent itself does not: `lease`, the default, something on its machine that
+   * watches the lease; `proof`, nothing, so that a key is free only once its holder is known to have ended.
+   */
+  fence: z.enum(["lease", "proof"]).optional(),
 });
 export type HeartbeatBody = z.infer<typeof heartbeatBody>;
 

@@ -23,6 +23,7 @@ export const backendId = "k3f9q7h3kq2m9";
 
 export interface TestBackend extends ProxiedBackend {
   address: Address | null;
+  mayRun: boolean;
   history: StatusEntry[];
   /** How many connections are counted as open. */
   connections: number;
@@ -37,6 +38,7 @@ export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] 
   const backend: TestBackend = {
     spawn,
     address: port === null ? null : addressOf(port),
+    mayRun: true,
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
     connections: 0,
     whenReady: async (ms) => {
@@ -78,6 +80,7 @@ export async function startConnections(options: { backendDomain?: string; connec
       clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
     }),
+    look: () => undefined,
     log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
   }));
   onTestFinished(() => server.close());

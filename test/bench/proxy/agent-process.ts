@@ -14,6 +14,7 @@ const backend = {
   spawn: {},
   history: [{ status: "ready" as const, time: 0 }],
   address: { host: "127.0.0.1", port: backendPort },
+  mayRun: true,
   whenReady: async () => true,
   openConnection: () => () => undefined,
 };
@@ -30,6 +31,7 @@ const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
     clock: { connectionWaitMs: 10_000 },
     log: () => undefined,
   }),
+  look: () => undefined,
   log: () => undefined,
 }));
 process.send?.({ port: Number(new URL(server.url).port) });

@@ -130,7 +130,10 @@ describe("the termination of many backends", () => {
   }) => {
     await start(hello, 2);
     knowsNothing(cluster);
-    const idempotent = { ...caller, idempotency: { key: "once", requestHash: "same" } };
+    const idempotent = {
+      ...caller,
+      idempotency: { principal: actor.tokenId, key: "once", requestHash: "same" },
+    };
     const { id } = value(await hello.service().createTermination({ hard: false }, idempotent));
     await until(hello, async () => expect((await progress(hello, id)).status).toBe("complete"));
     const [young] = await start(hello, 1);

@@ -61,8 +61,8 @@ export function RunningTerminations({ terminations }: { terminations: readonly T
         {running.map(({ hard, environments, created_at, total, terminated, remaining }) => (
           <li>
             {terminated} of {countText(total)} {environments ? `of ${environments.join(", ")} ` : ""}
-            {terminated === 1 ? "has" : "have"} ended, {remaining} to go: requested <Time at={created_at} />
-            , {hard ? "hard" : "soft"}.
+            {terminated === 1 ? "has" : "have"} ended, {remaining} to go: requested <Time at={created_at} />,{" "}
+            {hard ? "hard" : "soft"}.
           </li>
         ))}
       </ul>

@@ -11,6 +11,7 @@ import type {
   PatchClusterBody,
   TestedCluster,
 } from "../../../protocol/v3/clusters.ts";
+import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
 import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
@@ -225,7 +226,7 @@ export async function pingCluster(
 /** @param path begins with a slash @param now milliseconds since the epoch */
 export async function signedGet(row: ClusterRow, path: string, now: number): Promise<SignedGet> {
   const config = clusterConfig(row);
-  const headers = await signForCluster(config, `get_${crypto.randomUUID()}`, now, "");
+  const headers = await signForCluster(config, signedGetId(path, crypto.randomUUID()), now, "");
   return { url: belowWebhookUrl(config.webhookUrl, path), headers };
 }
 

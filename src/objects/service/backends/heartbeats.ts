@@ -63,7 +63,7 @@ export class Heartbeats {
     this.#state.db.transaction(() => {
       for (const id of ids) {
         const row = this.#state.sql.backend(id);
-        if (row && row.status !== "terminated") endBackend(this.#state, row, "lost", now);
+        if (row && row.status !== "terminated") endBackend(this.#state, row, { reason: "lost", at: now });
       }
     });
   }

@@ -1,4 +1,5 @@
 import { nextToTerminate } from "../../../domain/backends/mass-termination.ts";
+import { reaches } from "../../../domain/credentials/access.ts";
 import { deliveriesTakenAtOnce, massTerminationsKept, recoveryDelayMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
@@ -150,5 +151,5 @@ function isSameKind(row: MeantBackends, other: MeantBackends): boolean {
 function mayRead({ environments }: MassTerminationRow, allowed: readonly string[] | undefined): boolean {
   if (allowed === undefined) return true;
   const named: string[] | null = environments === null ? null : JSON.parse(environments);
-  return named?.every((name) => allowed.includes(name)) ?? false;
+  return named?.every((name) => reaches(allowed, name)) ?? false;
 }

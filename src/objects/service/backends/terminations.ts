@@ -1,10 +1,10 @@
+import { checkReach } from "../../../domain/credentials/access.ts";
 import { environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { CreateTerminationBody, Termination } from "../../../protocol/v3/terminations.ts";
-import type { Actor, TerminateAllParams } from "../../contract.ts";
+import type { Actor, Caller, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { MassTerminationRow } from "../sql/mass-terminations.sql.ts";
-import type { BackendRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
 import {
@@ -26,9 +26,8 @@ export function terminate(
   if (!row || row.status === "terminated") {
     return fail("backend_not_running", `backend \`${backendId}\` is not running`);
   }
-  if (!mayEnd(actor, row)) {
-    return mayNotEnd(row.environment);
-  }
+  const reach = checkReach(actor.environments, row.environment);
+  if (!reach.ok) return reach;
   if (beginTermination(state, row, { hard, reason: "external" }, now)) {
     const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
     recordEvent(state, { type: "backend.terminated", actor, ...target, details: { hard } }, now);
@@ -46,8 +45,10 @@ export function terminateAll(
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
-  const { hard, before } = params;
-  const environments = environmentsMeant(params.environment, actor);
+  const { hard, before, environment } = params;
+  const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
+  if (!reach.ok) return reach;
+  const environments = environmentsMeant(environment, actor);
   const meant = {
     hard: hard ? 1 : 0,
     created_before: before,
@@ -66,27 +67,27 @@ export function terminateAll(
 export function createTermination(
   state: ServiceState,
   { environment, hard, created_before }: CreateTerminationBody,
-  actor: Actor,
+  { actor, idempotency }: Pick<Caller, "actor" | "idempotency">,
   now: number,
 ): Result<Termination> {
-  if (environment !== undefined) {
-    if (actor.environments?.includes(environment) === false) return mayNotEnd(environment);
-    if (!state.sql.environment(environment)) {
+  const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
+  if (!reach.ok) return reach;
+  return state.idempotency.once(idempotency, now, () => {
+    if (environment !== undefined && !state.sql.environment(environment)) {
       const names = state.sql.environments().map(({ name }) => name);
-      return environmentNotFound(environment, names);
+      return environmentNotFound(environment, names, actor.environments);
     }
-  }
-  const createdBefore = created_before === undefined ? null : Date.parse(created_before);
-  const environments = environmentsMeant(environment, actor);
-  return ok(
-    massTerminationView(state, requestTermination(state, { hard, createdBefore, environments }, actor, now)),
-  );
+    const createdBefore = created_before === undefined ? null : Date.parse(created_before);
+    const environments = environmentsMeant(environment, actor);
+    const row = requestTermination(state, { hard, createdBefore, environments }, actor, now);
+    return ok(massTerminationView(state, row));
+  });
 }
 
-/** The environments of which backends are ended: what is named, of what the actor may touch; null: all. */
+/** The environments of which backends are ended: what is named, or what the actor may touch; null: all. */
 function environmentsMeant(named: string | undefined, { environments }: Actor): string[] | null {
-  if (named === undefined) return environments ? [...environments].sort() : null;
-  return environments?.includes(named) === false ? [] : [named];
+  if (named !== undefined) return [named];
+  return environments ? [...environments].sort() : null;
 }
 
 function requestTermination(
@@ -101,12 +102,4 @@ function requestTermination(
     recordEvent(state, { type: "backend.terminated", actor, service: state.row().name, details }, now);
   }
   return row;
-}
-
-function mayEnd(actor: Actor, row: BackendRow): boolean {
-  return actor.environments === undefined || actor.environments.includes(row.environment);
-}
-
-function mayNotEnd(environment: string) {
-  return fail("forbidden", `this token may not end backends of environment \`${environment}\``);
 }

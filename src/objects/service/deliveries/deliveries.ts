@@ -36,8 +36,6 @@ export interface DeliveryPorts {
   leftWork(): void;
   /** Has what is due started at `at` or before, in milliseconds since the epoch, if that is not null. */
   wakeBy(at: number | null): void;
-  /** Called when a termination's delivery has shown that its backend has ended. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -93,17 +91,21 @@ export class Deliveries {
       let leavesWork = true;
       try {
         const row = known ?? this.#state.sql.backend(backendId);
-        const attempt =
-          row && this.#attemptSpawn(row, underWay, (now) => !this.#state.spawns.isAcknowledged(now));
-        const verdict = await attempt;
-        if (!row || !verdict) return spawnOutcome(this.#state, backendId);
-        if (verdict.verdict === "delivered" && row.base_url !== null && isUsual(verdict.body, row.base_url)) {
+        const made =
+          row && (await this.#attemptSpawn(row, underWay, (now) => !this.#state.spawns.isAcknowledged(now)));
+        if (!made) return spawnOutcome(this.#state, backendId);
+        const { sent, verdict } = made;
+        const { base_url: url } = sent;
+        const isUsual = verdict.verdict === "delivered" && url !== null && isWithoutNewUrl(verdict.body, url);
+        const present = isUsual ? this.#state.sql.backend(backendId) : undefined;
+        if (isUsual && (present === undefined || present.base_url === url)) {
           leavesWork = false;
-          this.#state.spawns.acknowledge(row);
-          return ok(row.base_url);
+          if (present) this.#state.spawns.acknowledge(present);
+          return ok(url);
         }
+        const attempt = { sent, isFirst: known !== undefined, verdict };
         const outcome = this.#state.db.transaction(() =>
-          settleSpawn(this.#state, backendId, verdict, this.#ports.now(), this.#ports.random),
+          settleSpawn(this.#state, attempt, this.#ports.now(), this.#ports.random),
         );
         leavesWork = !outcome.ok || verdict.verdict !== "delivered";
         return outcome;
@@ -115,6 +117,17 @@ export class Deliveries {
   }
 
   /**
+   * Finds the URL of a backend whose cluster has shown that it has the spawn, and whose answer with the URL was lost: the same
+   * spawn is sent once more. One that is still to be delivered is left to its schedule.
+   * @returns `cluster_unavailable` where the URL stays unknown
+   */
+  async findUrl(backendId: string): Promise<Result<string>> {
+    const row = this.#state.sql.backend(backendId);
+    const isRepeated = row && isConnectable(row.status) && this.#state.spawns.isAcknowledged(row);
+    return isRepeated ? this.repeatSpawn(backendId) : spawnOutcome(this.#state, backendId);
+  }
+
+  /**
    * Sends a spawn once more that the cluster has acknowledged, or joins the attempt under way. The answer changes nothing
    * but a URL that was not known: the backend lives by what was acknowledged before.
    */
@@ -122,11 +135,10 @@ export class Deliveries {
     return this.#spawns.joinOrStart(backendId, async (underWay) => {
       try {
         const row = this.#state.sql.backend(backendId);
-        const verdict =
-          row && (await this.#attemptSpawn(row, underWay, ({ status }) => isConnectable(status)));
-        const url = verdict?.verdict === "delivered" ? answeredUrl(verdict.body) : null;
+        const made = row && (await this.#attemptSpawn(row, underWay, ({ status }) => isConnectable(status)));
+        const url = made?.verdict.verdict === "delivered" ? answeredUrl(made.verdict.body) : null;
         const current = this.#state.sql.backend(backendId);
-        if (url !== null && current?.status === "scheduled" && current.base_url === null) {
+        if (url !== null && current && current.status !== "terminated" && current.base_url === null) {
           this.#state.spawns.acknowledgeWithUrl(backendId, url);
         }
         return spawnOutcome(this.#state, backendId);
@@ -144,13 +156,13 @@ export class Deliveries {
   /**
    * Attempts a spawn when its turn has come.
    * @param isMeant whether it is still to be sent then
-   * @returns null where it was not
+   * @returns the row that was sent and what follows, or null where it was not to be sent any more
    */
   async #attemptSpawn(
     before: BackendRow,
     underWay: UnderWay,
     isMeant: (row: BackendRow) => boolean,
-  ): Promise<DeliveryVerdict | null> {
+  ): Promise<{ sent: BackendRow; verdict: DeliveryVerdict } | null> {
     if (!isMeant(before)) return null;
     const granted = this.#ports.turns.turn(before.cluster, "spawns", turnAwaitedMs);
     const hasWaited = granted instanceof Promise;
@@ -160,11 +172,13 @@ export class Deliveries {
     const cluster = this.#state.cluster(before.cluster);
     if (!row || !isMeant(row) || !cluster) {
       turn?.unused();
-      return row && isMeant(row) ? clusterGone(`cluster \`${row.cluster}\` does not exist any more`) : null;
+      if (!row || !isMeant(row)) return null;
+      return { sent: row, verdict: clusterGone(`cluster \`${row.cluster}\` does not exist any more`) };
     }
     const data = spawnWebhookData(this.#state.row(), row);
     const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
-    return judgeAttempt(await this.#ports.attempt(cluster, webhook, row.attempts + 1, turn));
+    const result = await this.#ports.attempt(cluster, webhook, row.attempts + 1, turn);
+    return { sent: row, verdict: judgeAttempt(result) };
   }
 
   /** Takes a delivery up, unless enough of its cluster were: then it has its turn after them. */
@@ -184,11 +198,10 @@ export class Deliveries {
     try {
       const verdict = await this.#attemptDelivery(id, cluster, underWay);
       if (!verdict) return;
-      const settled = this.#state.db.transaction(() =>
+      const wakeAt = this.#state.db.transaction(() =>
         settleDelivery(this.#state, id, verdict, this.#ports.now(), this.#ports.random),
       );
-      if (settled.ended !== null) this.#ports.ended(settled.ended);
-      this.#ports.wakeBy(settled.wakeAt);
+      this.#ports.wakeBy(wakeAt);
     } finally {
       underWay.ended();
       this.#letGo(id, cluster);
@@ -225,7 +238,7 @@ export class Deliveries {
 }
 
 /** Whether an answer gives no other URL than the one that is known, so that nothing has to be written. */
-function isUsual(body: string, baseUrl: string): boolean {
+function isWithoutNewUrl(body: string, baseUrl: string): boolean {
   const url = body === "" || body === "{}" ? null : answeredUrl(body);
   return url === null || url === baseUrl;
 }

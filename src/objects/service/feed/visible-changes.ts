@@ -52,6 +52,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     acknowledgeWithStatus: changes(backends, writes.acknowledgeWithStatus),
     retrySpawn: changes(none, writes.retrySpawn),
     setDeadline: changes(none, writes.setDeadline),
+    endBackend: changes(backends, writes.endBackend),
     deleteBackend: changes(backends, writes.deleteBackend),
     noteSpawn: changes(none, writes.noteSpawn),
 
