@@ -52,6 +52,21 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.clusterLostAfterMs,
     ],
     [
+      "a silent cluster's object wakes, late too, before it takes itself for away, or no cluster would ever be lost",
+      limits.watchEveryMs + limits.alarmLateMs,
+      limits.absentAfterMs + 1,
+    ],
+    [
+      "an absence counts before it is as long as what loses a cluster, or one would be lost by it",
+      limits.absentAfterMs,
+      limits.clusterLostAfterMs,
+    ],
+    [
+      "a heartbeat comes before an object notes that it runs, or a healthy cluster would cost rows for that",
+      3 * limits.heartbeatEveryMs,
+      limits.watchEveryMs,
+    ],
+    [
       "a termination's webhook has its time before heartbeats carry it too, or each would be ordered twice",
       limits.webhookAttemptTimeoutMs,
       limits.unheededTerminationAfterMs,

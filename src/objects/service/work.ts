@@ -1,3 +1,4 @@
+import { putOffUntil } from "../../domain/backends/watch.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
 import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Alarm } from "../alarm.ts";
@@ -77,10 +78,14 @@ function lastSpawns(rows: readonly WakeRow[]): Map<string, number> {
 
 /** @returns whether a deadline had passed */
 function applyDeadlines(state: ServiceState, rows: readonly WakeRow[], now: number): boolean {
-  const overdue = rows.filter(({ deadline_at: at }) => at !== null && at <= now);
-  for (const { id } of overdue) {
+  let isAnyOverdue = false;
+  for (const { id, deadline_at: at } of rows) {
+    if (at === null || at > now) continue;
+    isAnyOverdue = true;
+    const putOff = putOffUntil(at, now);
     const row = state.sql.backend(id);
-    if (row) applyDeadline(state, row, now);
+    if (putOff !== null) state.sql.setDeadline(id, putOff);
+    else if (row) applyDeadline(state, row, now);
   }
-  return overdue.length > 0;
+  return isAnyOverdue;
 }

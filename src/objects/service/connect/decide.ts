@@ -122,6 +122,7 @@ function spawn(
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
     untold: 0,
+    agent: null,
   }));
   return { step: "spawned", row, draft: connectionOf(row, true, now) };
 }

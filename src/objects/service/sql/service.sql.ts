@@ -101,6 +101,10 @@ export const serviceMigrations: readonly Migration[] = [
   idempotencyMigration,
   usageMigration,
   eventOutboxMigration,
+  {
+    name: "which agent runs a backend",
+    sql: "ALTER TABLE backends ADD COLUMN agent TEXT;",
+  },
   massTerminationsMigration,
 ];
 
@@ -174,12 +178,22 @@ export type BackendRow = {
   next_attempt_at: number | null;
   deadline_at: number | null;
   untold: number;
+  /** The agent that has listed it; null while none has. */
+  agent: string | null;
 };
 
 /** Without `spec`, which may be large: heartbeats look at thousands of rows. */
 export type JudgedRow = Pick<
   BackendRow,
-  "id" | "cluster" | "status" | "status_at" | "fencing_token" | "created_at" | "attempts" | "next_attempt_at"
+  | "id"
+  | "cluster"
+  | "status"
+  | "status_at"
+  | "fencing_token"
+  | "created_at"
+  | "attempts"
+  | "next_attempt_at"
+  | "agent"
 >;
 
 export type DeliveryRow = {
