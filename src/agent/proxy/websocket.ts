@@ -15,7 +15,7 @@ export interface WebSocketForwarder {
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    to: { address: Address; path: string; headers: FlatHeaders },
+    to: { address: Address; path: string; headers: FlatHeaders; mayRun(): boolean },
   ): Promise<void>;
 }
 
@@ -35,6 +35,7 @@ export function webSocketForwarder(options: {
   /** Sockets that have switched protocols: HTTP is no longer spoken there. */
   const tunnels = new WeakSet<Duplex>();
   const stopWatching = new WeakMap<Duplex, () => void>();
+  const leases = new WeakMap<Duplex, () => boolean>();
 
   proxy.on("error", (error, request, socket) => {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
@@ -47,7 +48,7 @@ export function webSocketForwarder(options: {
       stopWatching.get(socket)?.();
       tunnels.add(socket);
     });
-    tieTogether(upstream, socket);
+    tieTogether(upstream, socket, leases.get(socket));
   });
 
   return {
@@ -55,7 +56,8 @@ export function webSocketForwarder(options: {
       socket.on("error", () => socket.destroy());
       stopWatching.set(socket, endWhenClientLeaves(socket));
     },
-    async forward(request, socket, head, { address, path, headers }) {
+    async forward(request, socket, head, { address, path, headers, mayRun }) {
+      leases.set(socket, mayRun);
       request.headers = upgradeHeaders(headers);
       request.url = path;
       await proxy.ws(request, socket, { target: address }, head);
@@ -74,10 +76,19 @@ function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
   return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
 }
 
-/** Lets neither side of a WebSocket outlive the other, however that ends. */
-function tieTogether(upstream: ClientRequest, socket: Socket): void {
+/**
+ * Lets neither side of a WebSocket outlive the other, however that ends, nor anything pass once its backend may not run:
+ * this process may have been frozen before it was read.
+ */
+function tieTogether(upstream: ClientRequest, socket: Socket, mayRun: () => boolean = () => true): void {
   socket.once("close", () => upstream.destroy());
   upstream.once("upgrade", (_response, upstreamSocket) => {
+    const check = () => {
+      if (mayRun()) return;
+      socket.destroy();
+      upstreamSocket.destroy();
+    };
+    for (const side of [socket, upstreamSocket]) side.prependListener("data", check);
     socket.once("close", () => upstreamSocket.destroy());
     upstreamSocket.once("close", () => socket.destroySoon());
   });
