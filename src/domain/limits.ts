@@ -2,6 +2,8 @@
  * The numbers of the system, by topic. Each name carries its unit; each duration is measured on the clock of whoever
  * waits. How they must relate to each other is tested in test/domain/limits.test.ts.
  */
+export * from "./limits/alarms.ts";
+export * from "./limits/answers.ts";
 export * from "./limits/backends.ts";
 export * from "./limits/clusters.ts";
 export * from "./limits/credentials.ts";

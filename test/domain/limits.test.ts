@@ -7,12 +7,14 @@ const leaseMs = limits.leaseSeconds * seconds;
 const startupTimeoutMs = limits.startupTimeoutSeconds * seconds;
 const softGraceMs = limits.softTerminationGraceSeconds * seconds;
 const longestJitter = 1 + limits.retryJitter;
+/** As `heartbeatBody` has it. */
+const heartbeatBackendsMax = 10_000;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
-/** How long a spawn takes to be given up whose every attempt times out. */
+/** How long a spawn takes to be given up whose every attempt waits for its turn, and then times out. */
 const spawnGivenUpAfterMs =
   sum(limits.spawnRetryDelaysMs) * longestJitter +
-  (limits.spawnRetryDelaysMs.length + 1) * limits.webhookAttemptTimeoutMs;
+  (limits.spawnRetryDelaysMs.length + 1) * (limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs);
 
 type Relation = [sentence: string, smaller: number, larger: number];
 
@@ -50,6 +52,21 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.clusterLostAfterMs,
     ],
     [
+      "a silent cluster's object wakes, late too, before it takes itself for away, or no cluster would ever be lost",
+      limits.watchEveryMs + limits.alarmLateMs,
+      limits.absentAfterMs + 1,
+    ],
+    [
+      "an absence counts before it is as long as what loses a cluster, or one would be lost by it",
+      limits.absentAfterMs,
+      limits.clusterLostAfterMs,
+    ],
+    [
+      "a heartbeat comes before an object notes that it runs, or a healthy cluster would cost rows for that",
+      3 * limits.heartbeatEveryMs,
+      limits.watchEveryMs,
+    ],
+    [
       "a termination's webhook has its time before heartbeats carry it too, or each would be ordered twice",
       limits.webhookAttemptTimeoutMs,
       limits.unheededTerminationAfterMs,
@@ -60,6 +77,26 @@ const mustBeLess: Record<string, Relation[]> = {
       "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",
       limits.webhookAttemptTimeoutMs,
       limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that waits for its turn is not taken for lost, or it would be sent twice",
+      limits.turnAwaitedMs,
+      limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that has waited for its turn has reached its agent before it can be missed, or it would be ended as lost",
+      limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs,
+      limits.heartbeatMissingAfterMs,
+    ],
+    [
+      "slow clusters leave something to prompt ones, or a cluster that hangs would hold up the others",
+      limits.webhooksAtOnceToSlowTogether,
+      limits.webhooksAtOnce,
+    ],
+    [
+      "an object's webhooks leave one of the six connections that may wait for their answers",
+      limits.webhooksAtOnce,
+      6,
     ],
     [
       "a spawn has all of its attempts before it would have timed out, or the last ones would start what is being ended",
@@ -181,11 +218,34 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.apiBodyMaxBytes,
     ],
   ],
+  "answers and images": [
+    [
+      "an agent reads an answer that names each of its backends twice, or a full one could not heartbeat",
+      2 * heartbeatBackendsMax * '"0123456789abc",'.length,
+      limits.agentCallAnswerMaxBytes,
+    ],
+    [
+      "a token has time for its request before the layer that it is for is given up",
+      limits.registryAnswerTimeoutMs,
+      limits.layerPullTimeoutMs,
+    ],
+    [
+      "an image may have its largest layer and more, or its own limit would be none",
+      limits.layerUnpackedMaxBytes,
+      limits.imageUnpackedMaxBytes,
+    ],
+    [
+      "a layer reaches its ratio before its size, or the ratio would be none",
+      limits.layerRatioFreeBytes,
+      limits.layerUnpackedMaxBytes,
+    ],
+    ["every image that Docker builds can be pulled, or some could not be run", 127, limits.imageLayersMax],
+  ],
   "events and usage": [
     [
       "the events that are trimmed at once are fewer than those kept, or there could be none left",
       limits.eventsTrimmedAtOnce,
-      limits.eventsKeptMax,
+      Math.min(...Object.values(limits.eventsKeptMax)),
     ],
     [
       "a page that lost its object retries more often than its bound, or the bound would be the only delay",

@@ -11,6 +11,7 @@ const longest = [
   "agent/guard/guard",
   "e2e/npm-start",
   "e2e/failures/holders",
+  "objects/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
   "e2e/streams/status-streams",
@@ -21,7 +22,7 @@ const longest = [
   "e2e/jamsocket/cli",
 ];
 
-/** Runs the end-to-end tests' longest files first, and then all others as Vitest orders them. */
+/** Runs the longest files first, and then all others as Vitest orders them. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {

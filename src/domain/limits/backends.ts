@@ -1,4 +1,4 @@
-import { day, second } from "./units.ts";
+import { day, hour, second } from "./units.ts";
 
 /** A backend that is not ready by then is ended with `startuptimeout`, unless its environment allows another time. */
 export const startupTimeoutSeconds = 300;
@@ -14,6 +14,15 @@ export const lifetimeSlackMs = 30 * second;
 export const shardRetryMs = 2 * second;
 /** Ended backends stay readable by id for this long; then their page and history are gone. */
 export const endedBackendsKeptMs = 30 * day;
+
+/** They are forgotten so many at a time, at most once in this long: an object would wake for each of them otherwise. */
+export const endedForgottenAtOnce = 1_000;
+export const endedForgottenEveryMs = 1 * hour;
+/**
+ * A page of ended backends looks at no more of them than this in a shard, whatever it is filtered by; with a filter that
+ * matches few, it may show less than its limit and have a next page all the same.
+ */
+export const endedReadForPage = 1_000;
 
 /** How long a connect waits for a key whose holder is ending; then it fails with `key_terminating`, to be retried. */
 export const keyTerminatingWaitMs = 10 * second;

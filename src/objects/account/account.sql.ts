@@ -2,7 +2,7 @@ import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import { credentialsSql, sessionsMigration } from "./credentials/credentials.sql.ts";
-import { eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -57,6 +57,7 @@ export const accountMigrations: readonly Migration[] = [
   },
   sessionsMigration,
   eventsMigration,
+  eventKindsMigration,
 ];
 
 export type TokenRow = {

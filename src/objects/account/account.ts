@@ -31,6 +31,7 @@ import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
@@ -52,6 +53,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     state: this.#state,
     alarm: this.#alarm,
     failures: objectFailures(this.ctx, "Account"),
+    turns: new SendQueue(
+      () => Date.now(),
+      () => this.#state.sql.clusters().length > 1,
+    ),
     cluster: (account, name) => clusterStub(this.env, account, name),
     service: (account, name) => serviceStub(this.env, account, name),
     registry: (account) => registryStub(this.env, account),
@@ -72,8 +77,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
-    if (!this.#state.db.ready) return fail("unauthorized", "the access token is not valid");
+    if (!this.#state.db.ready) return tokens.notValid();
     return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
+  }
+
+  async identityOf(credentialId: string): Promise<Result<Identity>> {
+    if (!this.#state.db.ready) return tokens.notValid();
+    return tokens.identityOfCredential(this.#state.sql, credentialId, Date.now());
   }
 
   async createToken(
@@ -185,10 +195,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
-    if (!rotated.ok) return rotated;
-    // A crash must not leave services signing with the old secret alone.
-    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    await syncConfig(this.#ports);
+    if (rotated.ok) await syncConfig(this.#ports);
     return rotated;
   }
 

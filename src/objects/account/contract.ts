@@ -19,6 +19,11 @@ import type { ServiceDescription } from "../service/contract.ts";
 export interface CredentialsRpc {
   /** `unauthorized` for a token or session that is unknown, wrong, revoked or expired. */
   authenticate(id: string, secretHash: string): Promise<Result<Identity>>;
+  /**
+   * The same by the id alone, which is no secret: for what was derived from a token or session, and that the
+   * deployment has signed.
+   */
+  identityOf(credentialId: string): Promise<Result<Identity>>;
 
   createToken(body: CreateTokenBody, secret: NewSecret, caller: Caller): Promise<Result<Token>>;
   listTokens(query: ListQuery): Promise<Result<Page<Token>>>;

@@ -1,5 +1,6 @@
+import { putOffUntil } from "../../domain/backends/watch.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
-import { shardRetryMs } from "../../domain/limits.ts";
+import { recoveryDelayMs, shardRetryMs } from "../../domain/limits.ts";
 import type { Alarm } from "../alarm.ts";
 import { applyDeadline } from "./backends/lifecycle.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
@@ -14,8 +15,6 @@ export interface WorkPorts {
   deliveries: Deliveries;
   shards: ShardNotifier;
   attempts: AttemptLog;
-  /** Called when a backend has ended without its cluster's report. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -33,20 +32,21 @@ export function doWork(ports: WorkPorts, now: number): void {
   });
 
   for (const row of rows) {
-    if (row.status === "terminated") ports.ended(row.id);
     if (!shards.isNotified(row)) void notifyShard(ports, row.id);
   }
-  // In one: each alarm that is set is a row written.
-  alarm.noLaterThan(
-    earliest([
-      deliveries.startSpawns(rows, now),
-      ...rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + shardRetryMs]),
-    ]),
-  );
-  startDeliveries(ports, now);
-  state.usage.flush(now);
-  alarm.noLaterThan(state.usage.writeBy());
-  attempts.flushDue(now);
+  const times = [
+    deliveries.startSpawns(rows, now),
+    deliveries.startOthers(now),
+    attempts.flushDue(now),
+    // What is under way sets a sooner alarm where it fails, and has one left where it is lost with the process.
+    ...rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + recoveryDelayMs]),
+  ];
+  try {
+    state.usage.flush(now);
+  } finally {
+    // In one: each alarm that is set is a row written.
+    alarm.noLaterThan(earliest([...times, state.usage.writeBy()]));
+  }
 }
 
 /** Starts the deliveries that are due and no spawns: all that a change which touches no backend can have left to do. */
@@ -74,10 +74,14 @@ function lastSpawns(rows: readonly WakeRow[]): Map<string, number> {
 
 /** @returns whether a deadline had passed */
 function applyDeadlines(state: ServiceState, rows: readonly WakeRow[], now: number): boolean {
-  const overdue = rows.filter(({ deadline_at: at }) => at !== null && at <= now);
-  for (const { id } of overdue) {
+  let isAnyOverdue = false;
+  for (const { id, deadline_at: at } of rows) {
+    if (at === null || at > now) continue;
+    isAnyOverdue = true;
+    const putOff = putOffUntil(at, now);
     const row = state.sql.backend(id);
-    if (row) applyDeadline(state, row, now);
+    if (putOff !== null) state.sql.setDeadline(id, putOff);
+    else if (row) applyDeadline(state, row, now);
   }
-  return overdue.length > 0;
+  return isAnyOverdue;
 }

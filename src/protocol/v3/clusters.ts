@@ -4,7 +4,7 @@ import { name, timestamp } from "../primitives.ts";
 import { expandBackendUrlTemplate } from "../webhooks/webhook.ts";
 import { listAnswer } from "./list.ts";
 
-const webhookUrl = z.string().max(2000).describe("https, and not a private address");
+const webhookUrl = z.string().max(2000).describe("https, and a host with a public name");
 
 const backendUrlTemplate = z
   .string()

@@ -9,8 +9,9 @@ const privateSuffixes = [".localhost", ".local", ".internal", ".lan", ".home.arp
 /**
  * Why a URL must not be called as a cluster's webhook, or null where it may be. Addresses are judged as the
  * WHATWG URL parser writes them, so that `0x7f.1` and `[::ffff:127.0.0.1]` are recognised. A public name that resolves
- * to a private address is not recognised here: the platform refuses to connect to those.
- * @param allowPrivate takes http and private addresses too: for deployments on a developer's machine
+ * to a private address is not recognised here: the platform refuses to connect to those. It also refuses to call any
+ * address that is not a name.
+ * @param allowPrivate takes http and all addresses too: for deployments on a developer's machine
  * @example webhookUrlProblem("https://10.0.0.1/", false)
  * // "`10.0.0.1` is a private, loopback, link-local or metadata address"
  */
@@ -22,8 +23,14 @@ export function webhookUrlProblem(text: string, allowPrivate: boolean): string |
   }
   if (url.username !== "" || url.password !== "") return "a webhook URL must not carry credentials";
   if (url.hash !== "") return "a webhook URL must not have a fragment";
-  if (allowPrivate || !isPrivateHost(url.hostname)) return null;
-  return `\`${url.hostname}\` is a private, loopback, link-local or metadata address`;
+  if (allowPrivate) return null;
+  if (isPrivateHost(url.hostname)) {
+    return `\`${url.hostname}\` is a private, loopback, link-local or metadata address`;
+  }
+  if (ipaddr.isValid(bareHost(url.hostname))) {
+    return `\`${url.hostname}\` is an address without a name, which Workers cannot call (Cloudflare's error 1003): give it a name in the DNS`;
+  }
+  return null;
 }
 
 /**
@@ -38,8 +45,13 @@ export function belowWebhookUrl(webhookUrl: string, path: string): string {
   return url.href;
 }
 
+/** A host as the URL parser writes it, without the brackets of IPv6 and the dots of the DNS's root. */
+function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
+}
+
 function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
+  const host = bareHost(hostname);
   if (ipaddr.isValid(host)) {
     const address = ipaddr.process(host);
     if (address.range() !== "unicast" || metadataAddresses.includes(address.toString())) return true;

@@ -242,8 +242,8 @@ describe("a login link", () => {
     const headers = { "idempotency-key": "again" };
     const first = await call(loginLink, path, { token: account.admin, json: {}, headers });
     expect(await call(loginLink, path, { token: account.admin, json: {}, headers })).toEqual(first);
-    const answer = await refusal(path, { token: reader.secret_token, json: {}, headers });
-    expect([answer.status, answer.code]).toEqual([422, "idempotency_mismatch"]);
+    const others = await call(loginLink, path, { token: reader.secret_token, json: {}, headers });
+    expect(others.url).not.toBe(first.url);
     expect((await redeemLoginLink(env, credentialOf(first.url), null)).ok).toBe(true);
   });
 });

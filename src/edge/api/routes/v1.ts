@@ -140,7 +140,7 @@ export const v1Routes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "The output of a backend",
-    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "logs"),
+    handle: (call) => streamOutput(call, "logs"),
   }),
   defineRoute({
     method: "POST",

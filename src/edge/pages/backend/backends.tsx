@@ -10,7 +10,6 @@ import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
-import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
@@ -40,12 +39,12 @@ export const backendsPage = definePage({
         ),
         visitor.actor.environments,
       ),
-      owner.describe(),
+      owner.describe(visitor.actor.environments),
     ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
     const { items, next } = listed.value;
-    const environments = visibleEnvironments(described.value, visitor);
+    const { environments } = described.value;
     return ok({
       title: `Backends of ${service}`,
       trail: serviceTrail(account, service),
@@ -79,11 +78,6 @@ export const backendsPage = definePage({
   },
   forms: { "terminate-all": terminateAllForm },
 });
-
-/** The environments whose backends a visitor may see. */
-function visibleEnvironments({ environments }: ServiceDescription, { actor }: Visitor) {
-  return environments.filter(({ name }) => actor.environments?.includes(name) ?? true);
-}
 
 function Filter({
   filter,

@@ -1,7 +1,7 @@
+import { checkReach, reaches } from "../../../domain/credentials/access.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { Actor, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
-import type { BackendRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
 
@@ -19,9 +19,8 @@ export function terminate(
   if (!row || row.status === "terminated") {
     return fail("backend_not_running", `backend \`${backendId}\` is not running`);
   }
-  if (!mayEnd(actor, row)) {
-    return fail("forbidden", `this token may not end backends of environment \`${row.environment}\``);
-  }
+  const reach = checkReach(actor.environments, row.environment);
+  if (!reach.ok) return reach;
   if (beginTermination(state, row, { hard, reason: "external" }, now)) {
     const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
     recordEvent(state, { type: "backend.terminated", actor, ...target, details: { hard } }, now);
@@ -37,13 +36,15 @@ export function terminateAll(
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
   const { before, environment } = params;
+  const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
+  if (!reach.ok) return reach;
   const matched = state.sql
     .liveBackends()
     .filter(
       (row) =>
         (before === null || row.created_at < before) &&
         (environment === undefined || row.environment === environment) &&
-        mayEnd(actor, row),
+        reaches(actor.environments, row.environment),
     );
   const chosen = params.dryRun ? [] : matched.slice(0, atOnce);
   const { hard } = params;
@@ -57,8 +58,4 @@ export function terminateAll(
     terminated: chosen.length,
     complete: params.dryRun || chosen.length === matched.length,
   });
-}
-
-function mayEnd(actor: Actor, row: BackendRow): boolean {
-  return actor.environments === undefined || actor.environments.includes(row.environment);
 }

@@ -51,7 +51,9 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     acknowledgeWithUrl: changes(none, writes.acknowledgeWithUrl),
     acknowledgeWithStatus: changes(backends, writes.acknowledgeWithStatus),
     retrySpawn: changes(none, writes.retrySpawn),
+    setAgent: changes(none, writes.setAgent),
     setDeadline: changes(none, writes.setDeadline),
+    endBackend: changes(backends, writes.endBackend),
     deleteBackend: changes(backends, writes.deleteBackend),
     noteSpawn: changes(none, writes.noteSpawn),
 
