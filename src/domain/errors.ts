@@ -12,6 +12,7 @@ export const errorStatus = {
   image_not_found: 404,
   backend_not_found: 404,
   delivery_not_found: 404,
+  termination_not_found: 404,
   token_not_found: 404,
   session_not_found: 404,
   login_not_found: 404,

@@ -12,6 +12,10 @@ export const terminationReportSlackMs = 30 * second;
 export const lifetimeSlackMs = 30 * second;
 /** How soon a shard that could not be notified of a backend's step is notified again: how long its page lags behind. */
 export const shardRetryMs = 2 * second;
+/** So many shards are notified of their backends' steps at a time: a mass termination changes thousands of them. */
+export const shardsNotifiedAtOnce = 200;
+/** How many mass terminations a service keeps that are finished: somebody who watches one sees its end. */
+export const massTerminationsKept = 20;
 /** Ended backends stay readable by id for this long; then their page and history are gone. */
 export const endedBackendsKeptMs = 30 * day;
 

@@ -1,3 +1,4 @@
+import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import { type SessionKind, shortUserAgent } from "../../domain/credentials/sessions.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import { loginLinkNotFound } from "../../objects/account/credentials/sessions.ts";
@@ -17,19 +18,28 @@ export interface StartedSession {
   token: string;
 }
 
+/** Who logs in somewhere else. */
+export function personOf({
+  account,
+  tokenId,
+  session,
+}: Pick<Identity, "account" | "tokenId" | "session">): LoginPerson {
+  return { account, tokenId, ...(session === undefined ? {} : { sessionId: session.id }) };
+}
+
 /**
- * Logs the holder of an access token in. Called with a session, it starts another one of the same access
- * token, which may outlive the caller's session, but not the token.
+ * Logs the holder of an access token in. Called with a session, which must live, it starts another one of the same
+ * access token, which may outlive the caller's session, but not the token.
  * @param userAgent the `User-Agent` of the client that will hold the session
  */
 export function startSession(
   env: Env,
-  { account, tokenId }: Pick<Identity, "account" | "tokenId">,
+  { account, ...person }: LoginPerson,
   kind: SessionKind,
   userAgent: string | null,
 ): Promise<Result<StartedSession>> {
   return withSecret(env, account, userAgent, (params) =>
-    accountStub(env, account).createSession({ ...params, tokenId, kind }),
+    accountStub(env, account).createSession({ ...params, ...person, kind }),
   );
 }
 

@@ -21,6 +21,7 @@ import type {
   Idempotency,
   Identity,
   LoginLink,
+  LogsIn,
   NewSecret,
   ServiceDescription,
   SessionParams,
@@ -112,9 +113,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
   }
 
-  async createSession(
-    params: SessionParams & { tokenId: string; kind: SessionKind },
-  ): Promise<Result<Session>> {
+  async createSession(params: SessionParams & LogsIn & { kind: SessionKind }): Promise<Result<Session>> {
     return this.#state.change(undefined, (_, now) => sessions.addSession(this.#state.sql, params, now));
   }
 
@@ -134,7 +133,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async createLoginLink(
-    link: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+    link: LogsIn & { expiresInSeconds: number; secret: NewSecret },
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>> {
     return this.#state.change(idempotency, (_, now) => sessions.addLoginLink(this.#state.sql, link, now));

@@ -62,6 +62,12 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     deleteDelivery: changes(none, writes.deleteDelivery),
     deleteDeliveriesOf: changes(none, writes.deleteDeliveriesOf),
 
+    insertMassTermination: changes(backends, writes.insertMassTermination),
+    extendMassTermination: changes(backends, writes.extendMassTermination),
+    // Each comes with the ends that it follows from.
+    closeMassTermination: changes(none, writes.closeMassTermination),
+    finishMassTermination: changes(none, writes.finishMassTermination),
+
     queueEvent: changes(none, writes.queueEvent),
     dropQueuedEvents: changes(none, writes.dropQueuedEvents),
     putUsage: changes(none, writes.putUsage),

@@ -2,6 +2,7 @@ import type { BackendStatus, TerminationReason } from "../../../domain/backends/
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -104,6 +105,7 @@ export const serviceMigrations: readonly Migration[] = [
     name: "which agent runs a backend",
     sql: "ALTER TABLE backends ADD COLUMN agent TEXT;",
   },
+  massTerminationsMigration,
 ];
 
 export type ServiceRow = {
