@@ -10,7 +10,8 @@ import type { ImagePinnedWebhookData } from "../protocol/webhooks/webhook.ts";
 export interface Actor {
   tokenId: string;
   tokenName: string;
-  /** The environments that the token is narrowed to; undefined means all. */
+  /** What the token is narrowed to; undefined means all of the account, and all environments of the service. */
+  service?: string;
   environments?: readonly string[];
 }
 

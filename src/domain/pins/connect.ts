@@ -1,4 +1,5 @@
 import { type BackendStatus, isConnectable } from "../backends/status.ts";
+import { permitsChoice } from "../credentials/access.ts";
 import { heartbeatEveryMs } from "../limits.ts";
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
@@ -45,6 +46,8 @@ export interface ConnectRequest {
   spawn: { tag?: string; cluster?: string } | null;
   /** The environments that the token is narrowed to; undefined means all. */
   allowedEnvironments?: readonly string[];
+  /** Whether the token is narrowed to a service, so that no clusters are named to it. */
+  hidesClusters?: boolean;
 }
 
 /** What a connect does. */
@@ -80,7 +83,7 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
   }
   if (!request.spawn) return keyNotHeld(request.key, environment.name);
 
-  const cluster = chooseCluster(request.spawn.cluster, environment, snapshot);
+  const cluster = clusterFor(request, environment, snapshot);
   if (!cluster.ok) return cluster;
   const image = resolveSpawnImage(request.spawn.tag, environment, snapshot.images);
   if (!image.ok) return image;
@@ -98,7 +101,7 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   if (decision.ok) return [];
   const chosen = chooseConnectEnvironment(request, snapshot);
   if (!chosen.ok || !request.spawn) return [decision.error];
-  const cluster = chooseCluster(request.spawn.cluster, chosen.value, snapshot);
+  const cluster = clusterFor(request, chosen.value, snapshot);
   return [
     cluster,
     resolveSpawnImage(request.spawn.tag, chosen.value, snapshot.images),
@@ -114,27 +117,13 @@ function chooseConnectEnvironment(
     request.environment,
     snapshot.environments.map((environment) => environment.name),
     snapshot.serviceDefaultEnvironment,
+    request.allowedEnvironments,
   );
   if (!name.ok) return name;
-  const permitted = mayConnectTo(name.value, request.allowedEnvironments);
-  if (!permitted.ok) return permitted;
   const environment = snapshot.environments.find((candidate) => candidate.name === name.value);
   return environment
     ? ok(environment)
     : fail("environment_not_found", `environment \`${name.value}\` not found`);
-}
-
-/**
- * Whether a token may connect to backends of an environment, be it anew or by the replay of an earlier answer.
- * @param allowed the environments that the token is narrowed to; undefined means all
- * @returns `forbidden` where it is none of them
- */
-export function mayConnectTo(environment: string, allowed: readonly string[] | undefined): Result<null> {
-  if (!allowed || allowed.includes(environment)) return ok(null);
-  return fail(
-    "forbidden",
-    `this token may only act on ${listOf(allowed)}, not on environment \`${environment}\``,
-  );
 }
 
 /**
@@ -150,6 +139,22 @@ export function resolveSpawnImage(
   if (named === undefined) return resolvePin(environment.pin, images);
   const pin = parsePin(named);
   return pin.ok ? resolvePin(pin.value, images) : pin;
+}
+
+/** The cluster that a spawn goes to, if the token may have it go there. */
+function clusterFor(
+  { spawn, allowedEnvironments, hidesClusters = false }: ConnectRequest,
+  environment: EnvironmentSnapshot,
+  snapshot: ConnectSnapshot,
+): Result<string> {
+  const { accountDefaultCluster: accountDefault, clusters } = snapshot;
+  const choice = { cluster: spawn?.cluster, image: spawn?.tag };
+  const own = environment.cluster ?? accountDefault;
+  const permitted = permitsChoice(allowedEnvironments, choice, { own, accountDefault });
+  if (!permitted.ok) return permitted;
+  const named = spawn?.cluster;
+  if (hidesClusters && named !== undefined && !clusters.includes(named)) return clusterNotFound(named, null);
+  return chooseCluster(named, environment, snapshot);
 }
 
 /**
@@ -171,11 +176,16 @@ export function chooseCluster(
     );
   }
   if (snapshot.clusters.includes(cluster)) return ok(cluster);
-  return fail(
-    "cluster_not_found",
-    `cluster \`${cluster}\` not found; this account has ${listOf(snapshot.clusters)}`,
-    { details: { clusters: [...snapshot.clusters] } },
-  );
+  return clusterNotFound(cluster, snapshot.clusters);
+}
+
+/** The failure for a cluster that does not exist. @param existing the names of those that do; null: they are not named */
+export function clusterNotFound(named: string, existing: readonly string[] | null) {
+  const message = `cluster \`${named}\` not found`;
+  if (existing === null) return fail("cluster_not_found", message);
+  return fail("cluster_not_found", `${message}; this account has ${listOf(existing)}`, {
+    details: { clusters: [...existing] },
+  });
 }
 
 /** Refuses what a retry may mend. It is checked last, so that nobody retries what no retry mends. */

@@ -4,7 +4,7 @@ import type { Idempotency, Identity } from "../../objects/contract.ts";
 import { hashSecret } from "../../protocol/tokens/access-token.ts";
 
 /** A revision as an entity tag, or bare as people type it. Fifteen digits are below 2^53. */
-const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
+export const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
 
 /** The revision that `If-Match` names; undefined without the header. */
 export function parseIfMatch(header: string | null): Result<number | undefined> {
@@ -16,7 +16,7 @@ export function parseIfMatch(header: string | null): Result<number | undefined> 
 }
 
 /** A repeated header arrives as one value joined by commas, so a comma is refused. */
-const idempotencyKey = /^[!-+\--~]+$/;
+export const idempotencyKey = /^[!-+\--~]+$/;
 
 /**
  * The idempotency key of a request; undefined without the header.

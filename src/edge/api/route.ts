@@ -54,6 +54,8 @@ interface Description {
   idempotent?: boolean;
   /** Whether `If-Match` makes it conditional. */
   conditional?: boolean;
+  /** What its answer names, as the parameters of other routes' paths: where in the answer, as a JSON pointer. */
+  names?: Readonly<Record<string, string>>;
   /** In bytes; `apiBodyMaxBytes` when it is left out. */
   bodyMaxBytes?: number;
 }

@@ -7,6 +7,7 @@ import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { formatAccessToken, hashSecret, parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
+import { callNamedAccount } from "../named-account.ts";
 import { newAccessSecret, secretSource } from "./secrets.ts";
 
 /** A new session with its credential, which is shown this once. */
@@ -51,9 +52,10 @@ export async function redeemLoginLink(
   const link = parseAccessToken(credential);
   if (!link) return loginLinkNotFound();
   const stored = { id: link.id, secretHash: await hashSecret(link.secret) };
-  return withSecret(env, link.account, userAgent, (params) =>
-    accountStub(env, link.account).useLoginLink(stored, params),
-  );
+  return withSecret(env, link.account, userAgent, async (params) => {
+    const used = await callNamedAccount(env, link.account, (account) => account.useLoginLink(stored, params));
+    return used ?? loginLinkNotFound();
+  });
 }
 
 async function withSecret(

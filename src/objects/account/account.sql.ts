@@ -6,7 +6,7 @@ import {
   linksOfSessionsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
-import { eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -61,6 +61,7 @@ export const accountMigrations: readonly Migration[] = [
   },
   sessionsMigration,
   eventsMigration,
+  eventKindsMigration,
   linksOfSessionsMigration,
 ];
 

@@ -15,6 +15,7 @@ function row(extra: Partial<JudgedRow> = {}): JudgedRow {
     created_at: now - 5_000,
     attempts: 0,
     next_attempt_at: now,
+    agent: null,
     ...extra,
   };
 }
@@ -79,6 +80,27 @@ describe("a spawn", () => {
     expect(state.isOverdue(late, now)).toBe(true);
     state.acknowledge(late);
     expect(state.isOverdue(late, now)).toBe(false);
+  });
+});
+
+describe("a cluster may run what a spawn was to start", () => {
+  const declined = (isFirst: boolean) => ({ isFirst, declined: true });
+  const failed = { isFirst: true, declined: false };
+
+  test("unless this object has made every attempt, and each was declined", () => {
+    const { state } = recordedState();
+    expect(state.mayRunAfter(row(), declined(true))).toBe(false);
+    expect(state.mayRunAfter(row(), declined(false))).toBe(false);
+    expect(state.mayRunAfter(row(), { ...failed, isFirst: false })).toBe(true);
+    expect(state.mayRunAfter(row(), declined(false))).toBe(true);
+  });
+
+  test("where an attempt before was lost with its process, or the cluster has acknowledged it", () => {
+    const { state } = recordedState();
+    expect(state.mayRunAfter(row(), declined(false))).toBe(true);
+    expect(state.mayRunAfter(row(), failed)).toBe(true);
+    state.acknowledge(row({ attempts: 0 }));
+    expect(state.mayRunAfter(row(), declined(true))).toBe(true);
   });
 });
 

@@ -18,6 +18,7 @@ export const v3SessionRoutes = [
     access: tokenFor("admin"),
     query: listQuery,
     answer: sessions.sessionList,
+    names: { session_id: "/sessions/0/id" },
     summary: "List the logins that are live, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listSessions(query);

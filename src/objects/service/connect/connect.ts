@@ -94,6 +94,8 @@ async function urlOf({ state, deliveries }: ConnectPorts, chosen: Chosen): Promi
   const { backendId, baseUrl, cluster } = chosen.draft;
   if (chosen.step === "reused" && baseUrl !== null) return ok(baseUrl);
   if (chosen.step === "reused" && !deliveries.isSpawning(backendId)) {
+    const found = await deliveries.findUrl(backendId);
+    if (found.ok) return found;
     return fail(
       "cluster_unavailable",
       `cluster \`${cluster}\` has not told the URL of backend \`${backendId}\` yet`,

@@ -58,11 +58,12 @@ export function decide(
 
 function requestOf({ params, caller }: ConnectCall): ConnectRequest {
   const { environment, key, spawn } = params;
-  const allowedEnvironments = caller.actor.environments;
+  const { environments: allowedEnvironments, service } = caller.actor;
   return {
     ...(environment === undefined ? {} : { environment }),
     ...(key === undefined ? {} : { key }),
     ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
+    ...(service === undefined ? {} : { hidesClusters: true }),
     spawn: spawn && {
       ...(spawn.tag === undefined ? {} : { tag: spawn.tag }),
       ...(spawn.cluster === undefined ? {} : { cluster: spawn.cluster }),
@@ -121,6 +122,7 @@ function spawn(
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
     untold: 0,
+    agent: null,
   }));
   return { step: "spawned", row, draft: connectionOf(row, true, now) };
 }

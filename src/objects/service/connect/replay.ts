@@ -1,4 +1,4 @@
-import { mayConnectTo } from "../../../domain/pins/connect.ts";
+import { checkReach } from "../../../domain/credentials/access.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { Caller, Connection } from "../../contract.ts";
 import type { ServiceState } from "../state.ts";
@@ -29,7 +29,7 @@ export function findReplay(
 
   const { result, subject } = found.value;
   const { environment, backendId } = parseReplaySubject(subject);
-  const permitted = mayConnectTo(environment, actor.environments);
+  const permitted = checkReach(actor.environments, environment);
   if (!permitted.ok) return permitted;
   if (result) return ok({ step: "replayed", result });
   if (deliveries.isSpawning(backendId)) {
