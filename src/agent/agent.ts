@@ -1,3 +1,4 @@
+import { setTimeout as elapse } from "node:timers/promises";
 import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
 import { openJournal } from "./backends/journal.ts";
@@ -8,6 +9,7 @@ import { startHeartbeat } from "./control-plane/heartbeat.ts";
 import { ClusterLease, leaseAfterRestart } from "./control-plane/lease.ts";
 import { leaseFileIn, readLease, writeLease } from "./control-plane/lease-file.ts";
 import { statusReporter } from "./control-plane/reporter.ts";
+import { GuardKeeper } from "./guard/guard-keeper.ts";
 import type { Log } from "./log.ts";
 import { backendUrl, parseBackendDomain } from "./proxy/backend-url.ts";
 import { backendProxy } from "./proxy/proxy.ts";
@@ -47,6 +49,14 @@ export interface AgentOptions {
   backendDomain?: string;
   /** Names this agent among those of the cluster; one that `stateDir` keeps where it is left out. */
   agentId?: string;
+  /**
+   * Has a guard beside it, a process that outlives this one and ends backends with keys in its place. Left out where the
+   * control plane ends with the agent.
+   */
+  guard?: {
+    /** What starts this agent, for the guard to start it again when it has crashed; empty where a supervisor does. */
+    command: readonly string[];
+  };
   log: Log;
   clock?: Partial<AgentClock>;
 }
@@ -60,6 +70,8 @@ export interface Agent {
    * has stopped. The first call decides.
    */
   close(options?: { backends: "end" | "keep" }): Promise<void>;
+  /** For a process that ends at once: has its guard watch what is left, or ends that too. Returns when that is written down. */
+  leave(what: "end" | "keep"): void;
 }
 
 /**
@@ -123,6 +135,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const leaseChecks = setInterval(look, clock.leaseCheckEveryMs);
   let server: AgentServer;
   try {
+    // Before anything runs under it: an earlier version has kept it elsewhere.
+    lease.grants();
     await backends.adopt();
     server = await listen({ host: options.host ?? "127.0.0.1", port: options.port }, routesAt);
   } catch (error) {
@@ -134,6 +148,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   backends.startReporting(urlsBehind(server.url));
 
   const { agentId } = journal;
+  const { guarded, watchesLease } = runtime.fencing;
+  const guard =
+    options.guard && guarded && process.platform === "linux"
+      ? new GuardKeeper({
+          stateDir: options.stateDir,
+          runtime: guarded,
+          ...options.guard,
+          onChange: () => void heartbeat.beatNow(),
+          log,
+        })
+      : null;
+  const fence = () => (watchesLease || guard?.isAlive ? {} : { fence: "proof" as const });
+  let isLeaving = false;
   const heartbeat = startHeartbeat({
     client,
     everyMs: clock.heartbeatEveryMs,
@@ -145,6 +172,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         version: agentVersion,
         backends: backends.list(),
         ...(backends.draining ? { draining: true } : {}),
+        ...(isLeaving ? { leaving: true } : {}),
+        ...fence(),
       };
     },
     now: clock.sinceBootMs,
@@ -156,29 +185,35 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
     log,
   });
+  guard?.start();
   log("agent.started", { account, cluster, agent_id: agentId, url: server.url, is_leased: lease.check() });
 
   async function close(what: "end" | "keep"): Promise<void> {
     closing.abort();
+    guard?.announceStop();
     backends.refuseSpawns();
     if (what === "end") {
-      heartbeat.beatNow();
+      void heartbeat.beatNow();
       await backends.endAll(clock.closeGraceMs);
     } else {
       // First: a webhook that is accepted from now on would not be acted on.
       await server.close();
       await backends.releaseAll();
+      isLeaving = true;
+      await Promise.race([heartbeat.beatNow(), elapse(clock.closeFlushMs, null, { ref: false })]);
     }
     await reporter.close(what === "end" ? clock.closeFlushMs : 0);
     clearInterval(leaseChecks);
     await heartbeat.stop();
     await server.close();
+    await guard?.close(what);
     journal.close();
     log("agent.closed", { agent_id: agentId });
   }
   let closed: Promise<void> | undefined;
   return {
     url: server.url,
+    leave: (what) => guard?.leave(what),
     close: (how = { backends: "end" }) => {
       closed ??= close(how.backends);
       return closed;

@@ -1,7 +1,11 @@
 import { backoffDelayMs } from "../domain/deliveries/retry.ts";
 import { alarmLateMs, alarmsAtOnceMax, hurriedAlarmBackoff } from "../domain/limits.ts";
 
-/** The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. */
+/**
+ * The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. One that is
+ * late may have been dropped: the platform gives up after several failures, and a workerd that is killed at the wrong
+ * moment keeps it in the object's storage, but not among those that it will ring.
+ */
 export class Alarm {
   readonly #storage: DurableObjectStorage;
   #at: number | null = null;

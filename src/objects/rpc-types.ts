@@ -17,6 +17,9 @@ export interface Actor {
 
 /** A retry's name. The same key with another body is `idempotency_mismatch`. */
 export interface Idempotency {
+  /** Whose key it is: the id of an access token, or `root`. Another's record under the same key is never shown. */
+  principal: string;
+  /** Without commas. */
   key: string;
   /** SHA-256 of method, path and body. */
   requestHash: string;

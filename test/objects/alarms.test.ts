@@ -48,7 +48,11 @@ test.for(["remembers", "has forgotten"])(
     if (what === "has forgotten") await evict(hello.service());
     expect(await passTime(hello.service(), 20_000)).toBe(false);
 
-    value(await hello.service().reconcile("main", [], { elsewhere: [], oldestMs: 0 }));
+    value(
+      await hello
+        .service()
+        .reconcile("main", [], { from: null, elsewhere: [], alive: [], watchedFrom: 0, unchangedSince: 0 }),
+    );
     await passTime(hello.service(), 0);
     await cluster.settled(2);
     expect(cluster.of("backend.spawn").length).toBe(2);

@@ -148,7 +148,7 @@ describe("a cluster that hangs", () => {
   });
 
   test("counts no longer once its webhooks have outlived every timeout", async () => {
-    const q = queueWithClusters(1);
+    const q = queueWithClusters(2);
     await q.request("a");
     await q.request("a");
     await q.request("a");
@@ -188,7 +188,7 @@ describe("turns are taken", () => {
   test("by nobody that has waited for too long, who makes room for nobody else", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
-      const q = queueWithClusters(1);
+      const q = queueWithClusters(2);
       for (let i = 0; i < 2; i++) await q.request("a");
       await q.request("a", "spawns", 10_000);
       await q.request("a");

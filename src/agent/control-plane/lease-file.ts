@@ -16,7 +16,7 @@ import type { KeptLease } from "./lease.ts";
 const format = "1";
 const lineLength = 127;
 const unknownBoot = "-";
-const linePattern = /^1 (\S+) (\d+) (\d+) (\d+) *\n$/;
+const linePattern = /^1 (\S+) (\d+) (\d+) (\d+)(?: .*)?\n$/;
 
 /** Where the lease is kept in an agent's state directory. */
 export function leaseFileIn(stateDir: string): string {

@@ -2,8 +2,10 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:h
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createProxyServer } from "httpxy";
+import { tcpKeepAliveMs } from "../clock.ts";
 import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
+import { pingClient } from "./client-pings.ts";
 import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
@@ -15,19 +17,24 @@ export interface WebSocketForwarder {
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    to: { address: Address; path: string; headers: FlatHeaders },
+    to: { address: Address; path: string; headers: FlatHeaders; mayRun(): boolean },
   ): Promise<void>;
 }
 
 /** Headers of one request only, or set again for the upgrade. */
 const notForUpgrades = new Set(["expect", "content-length", "transfer-encoding", "connection", "upgrade"]);
 
+/** In a backend's answer to an upgrade: `off` where it wants its connection without Pings of the proxy. */
+const pingHeader = "x-slipway-ping";
+
 /**
+ * @param pingEveryMs how often a silent client is pinged (`pingClient`)
  * @param connectTimeoutMs how long a backend may take to accept a connection
  * @param onFailure called while HTTP is still spoken on the client's socket; a tunnel that breaks is just closed
  */
 export function webSocketForwarder(options: {
   connectTimeoutMs: number;
+  pingEveryMs: number;
   onFailure(error: Error, request: IncomingMessage | undefined, socket: Duplex): void;
 }): WebSocketForwarder {
   // A tunnel never uses a kept-alive connection.
@@ -35,6 +42,9 @@ export function webSocketForwarder(options: {
   /** Sockets that have switched protocols: HTTP is no longer spoken there. */
   const tunnels = new WeakSet<Duplex>();
   const stopWatching = new WeakMap<Duplex, () => void>();
+  /** The clients of open tunnels, by the sockets of their backends. */
+  const clients = new WeakMap<Socket, { client: Socket; isPinged: boolean }>();
+  const leases = new WeakMap<Duplex, () => boolean>();
 
   proxy.on("error", (error, request, socket) => {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
@@ -43,11 +53,20 @@ export function webSocketForwarder(options: {
     upstream.once("socket", (assigned: Socket) => {
       limitConnecting(upstream, assigned, options.connectTimeoutMs);
     });
-    upstream.once("upgrade", () => {
+    upstream.once("upgrade", (response, upstreamSocket) => {
       stopWatching.get(socket)?.();
       tunnels.add(socket);
+      clients.set(upstreamSocket, { client: socket, isPinged: takesPings(response) });
     });
-    tieTogether(upstream, socket);
+    tieTogether(upstream, socket, leases.get(socket));
+  });
+  // Both directions are piped by now, and nothing has been read.
+  proxy.on("proxySocket", (upstreamSocket) => {
+    const tunnel = clients.get(upstreamSocket);
+    if (!tunnel) return;
+    const { client, isPinged } = tunnel;
+    for (const socket of [client, upstreamSocket]) socket.setKeepAlive(true, tcpKeepAliveMs);
+    if (isPinged) pingClient(client, upstreamSocket, options.pingEveryMs);
   });
 
   return {
@@ -55,12 +74,20 @@ export function webSocketForwarder(options: {
       socket.on("error", () => socket.destroy());
       stopWatching.set(socket, endWhenClientLeaves(socket));
     },
-    async forward(request, socket, head, { address, path, headers }) {
+    async forward(request, socket, head, { address, path, headers, mayRun }) {
+      leases.set(socket, mayRun);
       request.headers = upgradeHeaders(headers);
       request.url = path;
       await proxy.ws(request, socket, { target: address }, head);
     },
   };
+}
+
+/** Whether frames may be put between a backend's: its extensions must leave it at what frames are. */
+function takesPings({ headers }: IncomingMessage): boolean {
+  const extensions = (headers["sec-websocket-extensions"] ?? "").split(",").map((name) => name.trim());
+  const areOfMessages = extensions.every((name) => name === "" || name.startsWith("permessage-"));
+  return areOfMessages && String(headers[pingHeader] ?? "").toLowerCase() !== "off";
 }
 
 function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
@@ -74,10 +101,19 @@ function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
   return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
 }
 
-/** Lets neither side of a WebSocket outlive the other, however that ends. */
-function tieTogether(upstream: ClientRequest, socket: Socket): void {
+/**
+ * Lets neither side of a WebSocket outlive the other, however that ends, nor anything pass once its backend may not run:
+ * this process may have been frozen before it was read.
+ */
+function tieTogether(upstream: ClientRequest, socket: Socket, mayRun: () => boolean = () => true): void {
   socket.once("close", () => upstream.destroy());
   upstream.once("upgrade", (_response, upstreamSocket) => {
+    const check = () => {
+      if (mayRun()) return;
+      socket.destroy();
+      upstreamSocket.destroy();
+    };
+    for (const side of [socket, upstreamSocket]) side.prependListener("data", check);
     socket.once("close", () => upstreamSocket.destroy());
     upstreamSocket.once("close", () => socket.destroySoon());
   });

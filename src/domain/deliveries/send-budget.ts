@@ -25,10 +25,10 @@ export interface ClusterLoad {
  * Whether an object may send a cluster one more webhook. The platform lets six connections of an object wait for an
  * answer to begin, so that the seventh waits for a cluster which is not its own:
  *
- * - at most `webhooksAtOnce` are under way in all, and one of these is left to other clusters, where there are any;
- * - a cluster that is slow, or may be, has at most `webhooksAtOnceToSlow` of them, and all of those together
- *   `webhooksAtOnceToSlowTogether`, but for the first webhook of each;
- * - a cluster that did not answer in time has one at a time, until one gets through.
+ * - at most `webhooksAtOnce` are under way in all;
+ * - a cluster that did not answer in time has one at a time, until one gets through;
+ * - where there are others, a prompt cluster leaves one to them. One that is slow, or may be, has at most
+ *   `webhooksAtOnceToSlow`, and all of those together `webhooksAtOnceToSlowTogether`, but for the first webhook of each.
  * @param loads of all clusters that are sent something, this one among them
  * @param hasOthers whether other clusters may have to be sent something
  * @param now milliseconds since the epoch
@@ -47,10 +47,10 @@ export function maySend(
     if (isSlow(each, now)) slow += each.sentAt.length;
   }
   if (total >= webhooksAtOnce) return false;
-  if (!isSlow(load, now)) return sent < webhooksAtOnce - (hasOthers ? 1 : 0);
-  if (sent === 0 && load.promptness !== "timed_out") return true;
-  const most = load.promptness === "timed_out" ? 1 : webhooksAtOnceToSlow;
-  return sent < most && slow < webhooksAtOnceToSlowTogether;
+  if (load.promptness === "timed_out") return sent === 0 && slow < webhooksAtOnceToSlowTogether;
+  if (sent === 0 || !hasOthers) return true;
+  if (!isSlow(load, now)) return sent < webhooksAtOnce - 1;
+  return sent < webhooksAtOnceToSlow && slow < webhooksAtOnceToSlowTogether;
 }
 
 function isSlow({ promptness, sentAt }: ClusterLoad, now: number): boolean {

@@ -13,6 +13,8 @@ interface Identified {
   actor: Actor;
   /** The actor, with the conditions of the request's headers on routes that take them. */
   caller: Caller;
+  /** Whether the same request would be admitted now, with the same scope: for streams, which ask before each chunk. */
+  isStillAdmitted(): Promise<boolean>;
 }
 
 /** The input of a handler. All of it is checked: access, names, query and body. */

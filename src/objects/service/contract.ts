@@ -13,6 +13,7 @@ import type {
   ResolveAnswer,
   Revision,
 } from "../../protocol/v3/services.ts";
+import type { CreateTerminationBody, Termination } from "../../protocol/v3/terminations.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams, RegistryCaller } from "../rpc-types.ts";
 
@@ -233,6 +234,16 @@ export interface ServiceRpc {
     params: TerminateAllParams,
     caller: Pick<Caller, "actor">,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
+
+  /**
+   * Terminates the backends that live now, in the background. A repetition while it goes on begins no second one.
+   * `forbidden` for an environment that the caller may not touch.
+   */
+  createTermination(body: CreateTerminationBody, caller: Caller): Promise<Result<Termination>>;
+  /** Newest first. Those of a service that was deleted too. */
+  listTerminations(allowedEnvironments?: readonly string[]): Promise<Result<Termination[]>>;
+  /** `termination_not_found` for one that is not kept. */
+  getTermination(id: string, allowedEnvironments?: readonly string[]): Promise<Result<Termination>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
   redeliver(params: RedeliveryParams): Promise<Result<LoggedAttempt>>;

@@ -32,7 +32,7 @@ describe("a cluster is sent at a time", () => {
     ["all there may be, where it is prompt and alone", "prompt", false, 0, webhooksAtOnce],
     ["one less, where it is prompt and there are others", "prompt", true, 0, webhooksAtOnce - 1],
     ["few, where nothing is known of it", "unproven", true, 0, webhooksAtOnceToSlow],
-    ["few, where nothing is known of it and it is alone", "unproven", false, 0, webhooksAtOnceToSlow],
+    ["all there may be, where it is slow and alone", "unproven", false, slowAnswerMs, webhooksAtOnce],
     ["few, where it was prompt and does not answer", "prompt", true, slowAnswerMs, webhooksAtOnceToSlow],
     ["as many as before, where it does not answer yet", "prompt", true, slowAnswerMs - 1, webhooksAtOnce - 1],
     ["one, where it did not answer in time", "timed_out", true, 0, 1],

@@ -186,6 +186,14 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`DELETE ${service}`]: { who: "admin", leaves: "service.deleted" },
   [`GET ${service}/backends`]: { who: "read", paged: "backends" },
+  [`POST ${service}/terminations`]: {
+    who: "spawn",
+    json: { hard: true },
+    repeated: "once",
+    leaves: "backend.terminated",
+  },
+  [`GET ${service}/terminations`]: { who: "read", whole: "the last of them are kept" },
+  [`GET ${service}/terminations/:termination`]: { who: "read" },
   [`GET ${service}/usage`]: { who: "read", whole: "a range has at most so many steps" },
   [`GET ${service}/environments`]: { who: "read", paged: "environments" },
   [`POST ${service}/environments`]: {

@@ -7,6 +7,7 @@ import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { parseAccessToken } from "../../../src/protocol/tokens/access-token.ts";
 import { deliveryList } from "../../../src/protocol/v3/deliveries.ts";
+import { termination } from "../../../src/protocol/v3/terminations.ts";
 import {
   call,
   createAccount,
@@ -72,6 +73,10 @@ const names: Record<string, (world: World) => string | Promise<string>> = {
     return started.value.session.id;
   },
   login: async () => (await call(z.object({ token: z.string() }), "/cli-login", { method: "POST" })).token,
+  termination: async ({ account }) => {
+    const path = `/v3/accounts/${account.name}/services/hello/terminations`;
+    return (await call(termination, path, { token: account.admin, json: { environment: "staging" } })).id;
+  },
   delivery: ({ account, backendId }) => loggedDelivery(account, `${backendId}_spawn`),
 };
 

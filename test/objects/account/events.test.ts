@@ -10,7 +10,7 @@ import { newEvent } from "../../../src/objects/events.ts";
 import { accountStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { AccountEvent, EventQuery } from "../../../src/protocol/v3/events.ts";
-import { alarmOf, evict, passTime } from "../../support/worker/clock.ts";
+import { alarmOf, evict, passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, register, registrationOf } from "../support/agent.ts";
 import { followObject } from "../support/follow.ts";
 import { test } from "../support/object-test.ts";
@@ -176,10 +176,10 @@ describe("each kind of change leaves its event", () => {
     const agent = agentOf(hello);
     value(await agent.beat([]));
     const mend = await breakTable(hello.service(), "backends");
-    await passTime(agent.stub(), 61_000);
-    await passTime(agent.stub(), 5_000);
+    await passTimeRunning(agent.stub(), 61_000);
+    await passTimeRunning(agent.stub(), 5_000);
     await mend();
-    await passTime(agent.stub(), 5_000);
+    await passTimeRunning(agent.stub(), 5_000);
     const { items } = await events(hello, { type: "cluster.lost" });
     expect(items).toHaveLength(1);
     expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
@@ -222,7 +222,7 @@ describe("no event is left", () => {
   });
 
   test("by a request that was refused or sent again, nor by a patch of nothing", async ({ hello }) => {
-    const once = { key: "k", requestHash: "h" };
+    const once = { principal: "atoken000000", key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
     for (let i = 0; i < 2; i++)
       value(await hello.service().createEnvironment(body, { ...caller, idempotency: once }));

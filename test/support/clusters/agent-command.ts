@@ -32,7 +32,7 @@ export interface AgentCommand extends AsyncDisposable {
   events(): z.infer<typeof logLine>[];
   printed(): string;
   health(): Promise<{ status: number; body: unknown }>;
-  /** The ids of all processes that it has started. */
+  /** The ids of all processes that it has started, but for its guards. */
   children(): Promise<number[]>;
   isRunning(): boolean;
   signal(signal: NodeJS.Signals): void;
@@ -107,7 +107,10 @@ export async function startAgentCommand(
       const response = await fetch(`${url}/healthz`);
       return { status: response.status, body: await response.json() };
     },
-    children: () => descendantsOf(child.pid ?? 0),
+    async children() {
+      const guards = events().flatMap(({ event, pid }) => (event === "guard.started" ? [pid] : []));
+      return (await descendantsOf(child.pid ?? 0)).filter((pid) => !guards.includes(pid));
+    },
     isRunning,
     signal: (signal) => void child.kill(signal),
     ended,

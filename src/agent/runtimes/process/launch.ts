@@ -14,7 +14,7 @@ export interface WatchedLease {
  */
 function holdsKey({ path, boot }: WatchedLease): string {
   return `looks_held() (
-  read -r format kept sent end again <${quoted(path)} && read -r up _ </proc/uptime || exit
+  read -r format kept sent end again more <${quoted(path)} && read -r up _ </proc/uptime || exit
   [ "$format $kept $end" = ${quoted(`1 ${boot} `)}"$again" ] && [ "\${up%.*}\${up#*.}" -lt "$end" ]
 )
 holds_key() { looks_held || looks_held; }`;

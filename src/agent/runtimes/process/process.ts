@@ -159,6 +159,8 @@ export function processRuntime({
   }
 
   return {
+    fencing: { guarded: { kind: "processes", dir }, watchesLease: lease !== null },
+
     async pull(image, signal) {
       const found = await find(image, signal);
       return found.ok ? ok(null) : found;

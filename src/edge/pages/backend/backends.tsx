@@ -11,7 +11,7 @@ import { Empty } from "../elements/empty.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
-import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
+import { RunningTerminations, TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
 /** The filter of the page: like the API's lists, by whether backends have terminated. */
 const filterFields = backendQuery
@@ -32,7 +32,7 @@ export const backendsPage = definePage({
     if (!parsed.ok) return parsed;
     const { status, ...narrowing } = parsed.value;
     const owner = serviceStub(env, account, service);
-    const [listed, described] = await Promise.all([
+    const [listed, described, terminations] = await Promise.all([
       owner.listBackends(
         backendQuery.parse(
           definedFields({ ...narrowing, status: status === "ended" ? "terminated" : undefined }),
@@ -40,9 +40,11 @@ export const backendsPage = definePage({
         visitor.actor.environments,
       ),
       owner.describe(visitor.actor.environments),
+      owner.listTerminations(visitor.actor.environments),
     ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
+    if (!terminations.ok) return terminations;
     const { items, next } = listed.value;
     const { environments } = described.value;
     return ok({
@@ -67,6 +69,7 @@ export const backendsPage = definePage({
               </a>
             </p>
           )}
+          <RunningTerminations terminations={terminations.value} />
           <TerminateAll
             environments={environments}
             environment={narrowing.environment}

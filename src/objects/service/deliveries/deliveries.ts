@@ -213,7 +213,8 @@ export class Deliveries {
     taken?.delete(id);
     if (taken?.size !== 0) return;
     this.#taken.delete(cluster);
-    if (this.#leftForLater.delete(cluster)) this.#ports.wakeBy(this.#ports.now() + nextDeliveriesAfterMs);
+    const isMore = this.#leftForLater.delete(cluster) || this.#state.sql.openMassTerminations().length > 0;
+    if (isMore) this.#ports.wakeBy(this.#ports.now() + nextDeliveriesAfterMs);
   }
 
   /** Attempts a delivery when its turn has come. @returns null where it has become of no use meanwhile */

@@ -25,7 +25,8 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
     /** What heartbeats are compared with: the live backends of one cluster, or of all. */
     judgedBackends: (cluster: string | null) =>
       db.all<JudgedRow>(
-        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at FROM backends
+        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at, agent
+         FROM backends
          WHERE status != 'terminated' AND (?1 IS NULL OR cluster = ?1)`,
         cluster,
       ),
@@ -80,7 +81,9 @@ export function backendsWrites(db: Pick<Database, "run">) {
 
   return {
     /** @returns false where a backend has this id already */
-    insertBackend: (row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold">) =>
+    insertBackend: (
+      row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent">,
+    ) =>
       db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
                                status_at, base_url, next_attempt_at, deadline_at)
@@ -137,6 +140,13 @@ export function backendsWrites(db: Pick<Database, "run">) {
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) =>
       db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+    /** Notes which agent has listed these backends. */
+    setAgent: (ids: readonly string[], agent: string) =>
+      db.run(
+        "UPDATE backends SET agent = ? WHERE id IN (SELECT value FROM json_each(?))",
+        agent,
+        JSON.stringify(ids),
+      ),
     setDeadline: (id: string, at: number | null) =>
       db.run("UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
     /** Takes a backend out that has ended and that its shard knows to have ended. */
