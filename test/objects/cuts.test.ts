@@ -190,7 +190,7 @@ const stories: Told[] = [
     story: "a connect with an Idempotency-Key",
     setUp: async () => ({ ids: new Set<string>() }),
     act: async ({ ids }, hello) => {
-      const idempotency = { key: "k", requestHash: "h" };
+      const idempotency = { principal: "t", key: "k", requestHash: "h" };
       const params = connectParams({ key: "doc" });
       const connected = await hello.service().connectBackend(params, { ...caller, idempotency });
       if (connected.ok) ids.add(connected.value.backendId);

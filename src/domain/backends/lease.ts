@@ -2,9 +2,10 @@ import {
   clusterLostAfterMs,
   heartbeatMissingAfterMs,
   leaseSeconds,
+  startupTimeoutSeconds,
   unheededTerminationAfterMs,
 } from "../limits.ts";
-import type { BackendStatus } from "./status.ts";
+import { type BackendStatus, statusRank } from "./status.ts";
 
 /** What the control plane knows of one backend of the cluster that sent a heartbeat. Times in milliseconds since the epoch. */
 export interface KnownBackend {
@@ -16,6 +17,8 @@ export interface KnownBackend {
   expectedAt: number;
   /** Whether the cluster has acknowledged the spawn. */
   delivered: boolean;
+  /** The agent that has listed it; null while none has. */
+  agent: string | null;
 }
 
 /** One backend as an agent lists it. */
@@ -25,12 +28,18 @@ export interface ReportedBackend {
   fencing_token: number;
 }
 
-/** What all agents of a cluster that are alive say together. */
+/** What a cluster's object knows of its agents when one of them has sent its list. Times in milliseconds since the epoch. */
 export interface ClusterLists {
-  /** What other agents than the one that is answered list. */
+  /** The agent that sent the list; null where there is none: another agent is gone. */
+  from: string | null;
+  /** What other agents that are alive list, as far as their lists are known. */
   elsewhere: readonly string[];
-  /** The age of the oldest of the lists, in milliseconds; null while one of the agents has still to report. */
-  oldestMs: number | null;
+  /** The agents that are alive. */
+  alive: readonly string[];
+  /** From when on the agents' silence counts. */
+  watchedFrom: number;
+  /** From when on the agents are the same and watched: what runs and is on no list by then is on none. */
+  unchangedSince: number;
 }
 
 /** What follows from a heartbeat. */
@@ -44,15 +53,15 @@ export interface HeartbeatVerdict {
 }
 
 /**
- * Compares what an agent says it runs, and what the others list, with what their cluster should run. A backend that the
- * agent lists and nobody knows is to be terminated; one that is acknowledged, and missing from every list that is young
- * enough, is lost.
+ * Compares what an agent says it runs with what its cluster should run. A backend that the agent lists and nobody knows
+ * is to be terminated. What it does not list is lost only if it was this agent's: of another agent's, and of what no
+ * agent has listed yet, its list says nothing.
  * @param now milliseconds since the epoch
  */
 export function judgeHeartbeat(
   reported: readonly ReportedBackend[],
   known: readonly KnownBackend[],
-  { elsewhere, oldestMs }: ClusterLists,
+  lists: ClusterLists,
   now: number,
 ): HeartbeatVerdict {
   const byId = new Map(known.map((backend) => [backend.id, backend]));
@@ -62,16 +71,55 @@ export function judgeHeartbeat(
     const backend = byId.get(each.id);
     return backend !== undefined && !mayRun(backend, each, now);
   });
-  const listed = new Set([...elsewhere, ...reported.map(({ id }) => id)]);
+  const listed = new Set([...lists.elsewhere, ...reported.map(({ id }) => id)]);
   const lost = known.filter(
-    ({ id, status, delivered, expectedAt }) =>
-      !listed.has(id) && delivered && status !== "terminated" && isMissing(now - expectedAt, oldestMs),
+    (backend) =>
+      !listed.has(backend.id) &&
+      backend.delivered &&
+      backend.status !== "terminated" &&
+      isGone(backend, lists, now),
   );
   return {
     terminate: [...unknown, ...unwanted.map(({ id }) => id)],
     unknown,
     lost: lost.map(({ id }) => id),
   };
+}
+
+/**
+ * The backends whose agent becomes known by a list, or is another than before: one that two agents list stays with
+ * the first.
+ */
+export function newlyListed(
+  reported: readonly ReportedBackend[],
+  known: readonly KnownBackend[],
+  { from, elsewhere }: Pick<ClusterLists, "from" | "elsewhere">,
+): string[] {
+  if (from === null) return [];
+  const listed = new Set(reported.map(({ id }) => id));
+  const others = new Set(elsewhere);
+  return known
+    .filter(({ id, agent }) => listed.has(id) && agent !== from && (agent === null || !others.has(id)))
+    .map(({ id }) => id);
+}
+
+/** Whether a backend that is on no list is gone. */
+function isGone(
+  { agent, status, expectedAt }: Pick<KnownBackend, "agent" | "status" | "expectedAt">,
+  { from, alive, watchedFrom, unchangedSince }: ClusterLists,
+  now: number,
+): boolean {
+  if (agent === null) return isNobodys(status, Math.max(expectedAt, unchangedSince), now);
+  if (agent === from) return isMissing(now - expectedAt, 0);
+  return !alive.includes(agent) && now - watchedFrom >= clusterLostAfterMs;
+}
+
+/**
+ * Whether a backend that no agent has ever listed is given up: once it would have been on a list for the whole of a
+ * start-up. One that is still starting has its own deadline for that.
+ */
+function isNobodys(status: BackendStatus, since: number, now: number): boolean {
+  return statusRank(status) >= statusRank("ready") && now - since > startupTimeoutSeconds * 1000;
 }
 
 function mayRun(backend: KnownBackend, reported: ReportedBackend, now: number): boolean {
@@ -83,62 +131,71 @@ function mayRun(backend: KnownBackend, reported: ReportedBackend, now: number): 
   return !isUnheeded;
 }
 
-/** Whether lists that lack a backend are young enough to say that it is gone. */
-function isMissing(expectedForMs: number, oldestListMs: number | null): boolean {
-  return oldestListMs !== null && expectedForMs - oldestListMs > heartbeatMissingAfterMs;
+/** Whether a list that lacks a backend is young enough to say that it is gone. */
+function isMissing(expectedForMs: number, listMs: number): boolean {
+  return expectedForMs - listMs > heartbeatMissingAfterMs;
 }
 
 /** One agent of a cluster, as its last heartbeat left it. */
 export interface AgentSnapshot {
-  /** Milliseconds since the epoch. */
-  lastHeartbeatAt: number;
+  /** When its silence began, as far as it counts: its last heartbeat, or the end of an absence of the control plane. */
+  silentSince: number;
   draining: boolean;
 }
 
 /** An agent with the backends that it lists; null where it has not reported since its list was forgotten. */
 export interface ListingAgent extends AgentSnapshot {
+  id: string;
+  /** Milliseconds since the epoch. */
+  lastHeartbeatAt: number;
   listed: ReadonlySet<string> | null;
 }
 
 /** Whether an agent may still be running what it listed. */
-export function isAlive({ lastHeartbeatAt }: Pick<AgentSnapshot, "lastHeartbeatAt">, now: number): boolean {
-  return now - lastHeartbeatAt < clusterLostAfterMs;
+export function isAlive({ silentSince }: Pick<AgentSnapshot, "silentSince">, now: number): boolean {
+  return now - silentSince < clusterLostAfterMs;
 }
 
 /** Whether an agent may still hold the lease that its last heartbeat gave it. */
-function holdsLease({ lastHeartbeatAt }: AgentSnapshot, now: number): boolean {
-  return now - lastHeartbeatAt < leaseSeconds * 1000;
+function holdsLease({ silentSince }: Pick<AgentSnapshot, "silentSince">, now: number): boolean {
+  return now - silentSince < leaseSeconds * 1000;
 }
 
-/** How old the oldest list of these agents is, in milliseconds; null while one of them has still to report. */
-export function oldestListMs(
-  agents: readonly (Pick<AgentSnapshot, "lastHeartbeatAt"> & { listed: object | null })[],
-  now: number,
-): number | null {
-  if (agents.some(({ listed }) => listed === null)) return null;
-  return Math.max(0, ...agents.map(({ lastHeartbeatAt }) => now - lastHeartbeatAt));
+/** A backend that its cluster has acknowledged, and for how long an agent has been expected to have it. */
+export interface ExpectedBackend {
+  id: string;
+  status: BackendStatus;
+  expectedForMs: number;
+  /** The agent that has listed it; null while none has. */
+  agent: string | null;
 }
 
 /**
- * Which live backends no agent has listed for longer than the lease: those of agents that have fallen silent. They
+ * Which live backends nobody has listed for longer than the lease: those of agents that have fallen silent. They
  * are not given up before their agents are, but nobody can count on them.
- * @param expected backends that the cluster has acknowledged, with how long an agent has been expected to have each
  */
 export function unlistedBackends(
-  expected: readonly { id: string; expectedForMs: number }[],
+  expected: readonly ExpectedBackend[],
   agents: readonly ListingAgent[],
+  { watchedFrom, unchangedSince }: Pick<ClusterLists, "watchedFrom" | "unchangedSince">,
   now: number,
 ): string[] {
   const holding = agents.filter((agent) => holdsLease(agent, now));
-  const oldestMs = oldestListMs(holding, now);
-  return expected
-    .filter(
-      ({ id, expectedForMs }) =>
-        expectedForMs >= leaseSeconds * 1000 &&
-        isMissing(expectedForMs, oldestMs) &&
-        !holding.some(({ listed }) => listed?.has(id)),
-    )
-    .map(({ id }) => id);
+  const isListed = (id: string) => holding.some(({ listed }) => listed?.has(id));
+  const isWatchYoung = holdsLease({ silentSince: watchedFrom }, now);
+
+  function isUnlisted({ id, status, agent, expectedForMs }: ExpectedBackend): boolean {
+    if (expectedForMs < leaseSeconds * 1000 || isListed(id)) return false;
+    if (agent === null) {
+      if (holding.some(({ listed }) => listed === null)) return false;
+      if (holding.length === 0) return !isWatchYoung;
+      return isNobodys(status, Math.max(now - expectedForMs, unchangedSince), now);
+    }
+    const owner = holding.find((each) => each.id === agent);
+    if (owner === undefined) return !isWatchYoung;
+    return owner.listed !== null && isMissing(expectedForMs, now - owner.lastHeartbeatAt);
+  }
+  return expected.filter(isUnlisted).map(({ id }) => id);
 }
 
 /** Whether a cluster takes no new backends: every agent of it that is alive is on its way out. */
@@ -173,7 +230,8 @@ export function clusterHealth(
   now: number,
 ): ClusterHealth {
   if (lastHeartbeatAt === null) return "unknown";
-  if (!isAlive({ lastHeartbeatAt }, now)) return "lost";
-  if (!holdsLease({ lastHeartbeatAt, draining: false }, now)) return "silent";
+  const isOneAlive = agents.some((agent) => isAlive(agent, now));
+  if (!isOneAlive && !isAlive({ silentSince: lastHeartbeatAt }, now)) return "lost";
+  if (!holdsLease({ silentSince: lastHeartbeatAt }, now)) return "silent";
   return isDraining(agents, now) ? "draining" : "healthy";
 }

@@ -7,7 +7,9 @@ export type AttemptResult =
   /** No complete answer came within the attempt's time; the cluster may have received the webhook all the same. */
   | { outcome: "timeout" }
   /** No connection came about, or it broke off. */
-  | { outcome: "connection_error"; message: string };
+  | { outcome: "connection_error"; message: string }
+  /** Its turn to be sent did not come in time: the cluster, or others, had not answered what was sent before. */
+  | { outcome: "unsent" };
 
 /** What follows from an attempt. */
 export type DeliveryVerdict =
@@ -20,7 +22,7 @@ export type DeliveryVerdict =
       verdict: "retry";
       message: string;
       retryAfterMs: number;
-      /** Whether the cluster has said that it did not act on it. Without an answer, or with one of an error, it may have. */
+      /** Whether it is known that the cluster did not act on it. Without an answer, or with one of an error, it may have. */
       declined: boolean;
     };
 
@@ -32,6 +34,9 @@ export type DeliveryVerdict =
  */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   if (result.outcome === "timeout") return retry("the cluster did not answer in time");
+  if (result.outcome === "unsent") {
+    return { ...retry("it waited in vain for the answers to earlier webhooks"), declined: true };
+  }
   if (result.outcome === "connection_error")
     return retry(`the cluster could not be reached: ${result.message}`);
   const { status } = result;

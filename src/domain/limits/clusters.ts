@@ -6,6 +6,10 @@ export const heartbeatEveryMs = 10 * second;
 export const leaseSeconds = 45;
 /** A cluster without a heartbeat for this long is lost: its backends are ended, and their keys may be held elsewhere. */
 export const clusterLostAfterMs = 60 * second;
+/** A control plane that has not run for longer than this was away: it waits for a cluster's agents as long as for new ones. */
+export const absentAfterMs = leaseSeconds * second;
+/** How often the object of a silent cluster wakes to note that the control plane runs: whether it was away shows by that. */
+export const watchEveryMs = 40 * second;
 /** A backend younger than this may not be on a list that its agent has sent; an older one that is missing is lost. */
 export const heartbeatMissingAfterMs = 30 * second;
 /** A hard termination that its agent has not begun by then is ordered by the answer to a heartbeat too: its webhook may not get through. */

@@ -1,3 +1,4 @@
+import type { Watch } from "../../domain/backends/watch.ts";
 import type { Database, Migration } from "../database.ts";
 import { deliveriesMigration } from "./deliveries/deliveries.sql.ts";
 
@@ -35,6 +36,14 @@ export const clusterMigrations: readonly Migration[] = [
     `,
   },
   deliveriesMigration,
+  {
+    name: "since when the agents are watched",
+    sql: `
+      ALTER TABLE cluster ADD COLUMN watched_from INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE cluster ADD COLUMN present_at INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE agents ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 export type ClusterRow = {
@@ -48,6 +57,10 @@ export type ClusterRow = {
   lost: number;
   /** What was reported to the account: 1, the cluster takes no new backends. */
   told_draining: number;
+  /** From when on the agents' silence counts. */
+  watched_from: number;
+  /** When this object last noted that it runs, while its agents were silent. */
+  present_at: number;
 };
 
 export type AgentRow = {
@@ -58,19 +71,27 @@ export type AgentRow = {
   /** How many it last listed. */
   backends: number;
   last_heartbeat_at: number;
+  /** The first heartbeat since the agent was last forgotten. */
+  begun_at: number;
 };
 
 export function clusterSql(db: Database) {
   return {
     cluster: () => db.first<ClusterRow>("SELECT * FROM cluster"),
-    insertCluster: (row: Omit<ClusterRow, "lost" | "told_draining">) =>
+    insertCluster: (
+      row: Pick<ClusterRow, "account" | "name" | "registration" | "last_heartbeat_at" | "watched_from">,
+    ) =>
       db.run(
-        "INSERT INTO cluster (id, account, name, registration, last_heartbeat_at) VALUES (1, ?, ?, ?, ?)",
+        `INSERT INTO cluster (id, account, name, registration, last_heartbeat_at, watched_from)
+         VALUES (1, ?, ?, ?, ?, ?)`,
         row.account,
         row.name,
         row.registration,
         row.last_heartbeat_at,
+        row.watched_from,
       ),
+    setWatch: ({ from, presentAt }: Watch) =>
+      db.run("UPDATE cluster SET watched_from = ?, present_at = ?", from, presentAt),
     deleteCluster: () => {
       db.run("DELETE FROM cluster");
       db.run("DELETE FROM agents");
@@ -80,10 +101,10 @@ export function clusterSql(db: Database) {
       db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
 
     agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
-    putAgent: (row: AgentRow) =>
+    putAgent: (row: Omit<AgentRow, "begun_at">) =>
       db.run(
-        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at)
-         VALUES (?, ?, ?, ?, ?, ?)
+        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
          ON CONFLICT (id) DO UPDATE
          SET version = excluded.version, draining = excluded.draining, capacity = excluded.capacity,
              backends = excluded.backends, last_heartbeat_at = excluded.last_heartbeat_at`,

@@ -1,7 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
-import { clusterHealth, isAlive, unlistedBackends } from "../../domain/backends/lease.ts";
+import { clusterHealth, type ExpectedBackend, unlistedBackends } from "../../domain/backends/lease.ts";
+import { nextWatch } from "../../domain/backends/watch.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
-import { clusterLostAfterMs, heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
+import { heartbeatVerdictWaitMs, leaseSeconds } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
@@ -16,7 +17,7 @@ import { inTime } from "../failures/in-time.ts";
 import { handedOn } from "../rpc.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
-import { agentView, listByService, snapshotOf } from "./liveness/agents.ts";
+import { listByService } from "./liveness/agents.ts";
 import { DrainingReport } from "./liveness/draining.ts";
 import { enterHeartbeat, judgeList } from "./liveness/heartbeat.ts";
 import { settleLosses } from "./liveness/losses.ts";
@@ -77,37 +78,34 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
         `cluster \`${cluster}\` was registered anew: this token is of the one before`,
       );
     }
-    this.#alarm.noLaterThan(now + clusterLostAfterMs);
+    this.#alarm.noLaterThan(this.#nextWatch(now));
     const [{ terminate, unknown }, isReported] = await Promise.all([
-      judgeList(this.#ports, { account, name: cluster }, list, now),
+      judgeList(this.#ports, { account, name: cluster }, { from: body.agent_id, list }, now),
       this.#draining.send(),
     ]);
     if (!isReported) this.#alarm.noLaterThan(Date.now() + retryMs);
     return ok({ lease_seconds: leaseSeconds, terminate, unknown });
   }
 
-  async unreported(
-    registration: number,
-    code: string,
-    expected: { id: string; expectedForMs: number }[],
-  ): Promise<string[]> {
+  async unreported(registration: number, code: string, expected: ExpectedBackend[]): Promise<string[]> {
     const row = this.#state.registered(registration);
     // What was started since the cluster was lost is not judged before its next heartbeat.
     if (!row || row.lost) return [];
     const now = Date.now();
-    return unlistedBackends(expected, this.#state.agents.listing(code, now), now);
+    const lists = this.#state.listsFor(code, { from: null, list: new Map() }, now);
+    return unlistedBackends(expected, this.#state.agents.listing(code, now), lists, now);
   }
 
   async observe(registration: number): Promise<ClusterObservation> {
     const row = this.#state.registered(registration);
     if (!row) return { health: "unknown", agents: [] };
     const now = Date.now();
-    const agents = this.#state.sql.agents();
-    const lastAt = Math.max(row.last_heartbeat_at, ...agents.map((agent) => agent.last_heartbeat_at));
+    const alive = this.#state.agents.alive(now);
+    const lastAt = Math.max(row.last_heartbeat_at, this.#state.sql.agents()[0]?.last_heartbeat_at ?? 0);
     return {
-      health: clusterHealth(lastAt, agents.map(snapshotOf), now),
+      health: clusterHealth(lastAt, alive, now),
       last_heartbeat_at: isoTime(lastAt),
-      agents: agents.filter((agent) => isAlive(snapshotOf(agent), now)).map(agentView),
+      agents: this.#state.agents.shown(now),
     };
   }
 
@@ -141,12 +139,12 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     // The platform drops an alarm that throws too often, and the loss of a cluster must not be missed.
     const settled = await this.#failures.attempt("settle losses", () => settleLosses(this.#ports));
     if (!settled?.value || !(await this.#draining.send())) this.#alarm.noLaterThan(Date.now() + retryMs);
-    const alive = this.#state.agents.alive(Date.now());
-    this.#alarm.noLaterThan(
-      earliest([
-        ...alive.map((agent) => agent.lastHeartbeatAt + clusterLostAfterMs),
-        this.#state.deliveries.prune(Date.now()),
-      ]),
-    );
+    const now = Date.now();
+    this.#alarm.noLaterThan(earliest([this.#nextWatch(now), this.#state.deliveries.prune(now)]));
+  }
+
+  #nextWatch(now: number): number | null {
+    if (!this.#state.db.ready) return null;
+    return nextWatch(this.#state.watchAt(now), this.#state.agents.alive(now));
   }
 }

@@ -1,3 +1,4 @@
+import type { ExpectedBackend } from "../../domain/backends/lease.ts";
 import type { Result } from "../../domain/result.ts";
 import type { HeartbeatAnswer, HeartbeatBody } from "../../protocol/v3/agent.ts";
 import type { ClusterObservation } from "../../protocol/v3/clusters.ts";
@@ -23,11 +24,7 @@ export interface ClusterRpc extends DeliveryLogRpc {
    * longer than the lease. None where no agent of this registration has ever sent a heartbeat.
    * @param code the service's
    */
-  unreported(
-    registration: number,
-    code: string,
-    expected: { id: string; expectedForMs: number }[],
-  ): Promise<string[]>;
+  unreported(registration: number, code: string, expected: ExpectedBackend[]): Promise<string[]>;
 }
 
 /** The log of a cluster's deliveries, which its Cluster object keeps. */

@@ -1,9 +1,11 @@
+import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import { sendWebhook } from "../webhooks/webhook-sender.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
@@ -45,6 +47,10 @@ export class ServiceParts {
     );
     this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
+      turns: new SendQueue(
+        () => Date.now(),
+        () => this.state.config().clusters.length > 1,
+      ),
       attempt: recordedAttempts(this.attempts),
       now: () => Date.now(),
       random: () => Math.random(),
@@ -91,8 +97,11 @@ export class ServiceParts {
 
 /** Attempts to deliver webhooks, each recorded once it has ended. */
 function recordedAttempts(log: AttemptLog): DeliveryPorts["attempt"] {
-  return async (cluster, webhook, startedAt, attempt) => {
-    const result = await sendWebhook(cluster, webhook, startedAt);
+  return async (cluster, webhook, attempt, turn) => {
+    const startedAt = Date.now();
+    const result: AttemptResult = turn
+      ? await sendWebhook(cluster, webhook, turn, startedAt)
+      : { outcome: "unsent" };
     log.record(cluster, webhook, { attempt, startedAt, result });
     return result;
   };

@@ -6,6 +6,7 @@ import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
+import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
   BackendWithStatus,
@@ -24,8 +25,9 @@ import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
 import { applyReport } from "./backends/lifecycle.ts";
+import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
@@ -63,8 +65,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
-  async describe(): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((service) => ok(describeService(this.#state, service)));
+  async describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>> {
+    return this.#state.withService((service) =>
+      ok(describeService(this.#state, service, allowedEnvironments)),
+    );
   }
 
   async overview(allowedEnvironments?: readonly string[]) {
@@ -112,8 +116,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async getEnvironment(name: string) {
-    return this.#state.withService(() => environments.getEnvironment(this.#state, name));
+  async getEnvironment(name: string, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => environments.getEnvironment(this.#state, name, allowedEnvironments));
   }
 
   async patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller) {
@@ -134,8 +138,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async history(environment: string, query: ListQuery) {
-    return this.#state.withService(() => history(this.#state, environment, query));
+  async history(environment: string, query: ListQuery, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => history(this.#state, environment, query, allowedEnvironments));
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
@@ -148,8 +152,14 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => images.listImages(this.#state, service, query, caller));
   }
 
-  async getImage(digest: string, caller: Pick<Caller, "registryHost">) {
-    return this.#state.withService((service) => images.getImage(this.#state, service, digest, caller));
+  async getImage(
+    digest: string,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ) {
+    return this.#state.withService((service) =>
+      images.getImage(this.#state, service, digest, caller, allowedEnvironments),
+    );
   }
 
   async deleteImage(
@@ -173,12 +183,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const isOfEnded = query.status === "terminated";
-    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
-    if (!live.ok) return live;
-    return pageOfBackends(query, allowedEnvironments, async (before) =>
-      isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
-    );
+    if (query.status === "terminated") {
+      const found = this.#state.withService(ok);
+      return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
+    }
+    const live = await this.liveBackends();
+    return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
@@ -211,6 +221,20 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#parts.changeBackends(() =>
       terminations.terminateAll(this.#state, params, actor, Date.now()),
     );
+  }
+
+  async createTermination(body: CreateTerminationBody, caller: Caller) {
+    return this.#parts.changeBackends(() =>
+      terminations.createTermination(this.#state, body, caller, Date.now()),
+    );
+  }
+
+  async listTerminations(allowedEnvironments?: readonly string[]) {
+    return listMassTerminations(this.#state, allowedEnvironments, Date.now());
+  }
+
+  async getTermination(id: string, allowedEnvironments?: readonly string[]) {
+    return findMassTermination(this.#state, id, allowedEnvironments, Date.now());
   }
 
   async redeliver(params: RedeliveryParams) {

@@ -113,11 +113,6 @@ export class ServiceState {
     return this.config().clusters.find((cluster) => cluster.name === name);
   }
 
-  /** Whether `name` may be given to an environment; null stands for the account's default. */
-  hasCluster(name: string | null): boolean {
-    return name === null || this.cluster(name) !== undefined;
-  }
-
   /**
    * A token greater than every one before it. Blocks are reserved in the decision's own transaction; what a crash
    * leaves of a block is skipped.

@@ -1,7 +1,9 @@
+import { putOffUntil } from "../../domain/backends/watch.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
-import { shardRetryMs } from "../../domain/limits.ts";
+import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Alarm } from "../alarm.ts";
 import { applyDeadline } from "./backends/lifecycle.ts";
+import { continueMassTerminations } from "./backends/mass-terminations.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
 import type { AttemptLog } from "./deliveries/attempt-log.ts";
 import type { Deliveries } from "./deliveries/deliveries.ts";
@@ -23,27 +25,32 @@ export interface WorkPorts {
  */
 export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, shards, alarm, attempts } = ports;
-  const rows = state.db.transaction(() => {
+  const { rows, nextTerminations } = state.db.transaction(() => {
+    const next = continueMassTerminations(state, now);
     const woken = state.sql.wakeList();
     for (const [environment, at] of lastSpawns(woken)) state.sql.noteSpawn(environment, at);
     const changed = [state.spawns.flush(), applyDeadlines(state, woken, now)];
-    return changed.includes(true) ? state.sql.wakeList() : woken;
+    return { rows: changed.includes(true) ? state.sql.wakeList() : woken, nextTerminations: next };
   });
 
-  for (const row of rows) {
-    if (!shards.isNotified(row)) void notifyShard(ports, row.id);
+  const unnotified = rows.filter((row) => !shards.isNotified(row));
+  for (const { id } of unnotified.slice(0, shardsNotifiedAtOnce)) void notifyShard(ports, id);
+  const times = [
+    deliveries.startSpawns(rows, now),
+    deliveries.startOthers(now),
+    attempts.flushDue(now),
+    nextTerminations,
+    // What is under way sets a sooner alarm where it fails, and has one left where it is lost with the process.
+    unnotified.length > 0 ? now + recoveryDelayMs : null,
+    unnotified.length > shardsNotifiedAtOnce ? now + shardRetryMs : null,
+    ...rows.map((row) => row.deadline_at),
+  ];
+  try {
+    state.usage.flush(now);
+  } finally {
+    // In one: each alarm that is set is a row written.
+    alarm.noLaterThan(earliest([...times, state.usage.writeBy()]));
   }
-  // In one: each alarm that is set is a row written.
-  alarm.noLaterThan(
-    earliest([
-      deliveries.startSpawns(rows, now),
-      ...rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + shardRetryMs]),
-    ]),
-  );
-  startDeliveries(ports, now);
-  state.usage.flush(now);
-  alarm.noLaterThan(state.usage.writeBy());
-  attempts.flushDue(now);
 }
 
 /** Starts the deliveries that are due and no spawns: all that a change which touches no backend can have left to do. */
@@ -71,10 +78,14 @@ function lastSpawns(rows: readonly WakeRow[]): Map<string, number> {
 
 /** @returns whether a deadline had passed */
 function applyDeadlines(state: ServiceState, rows: readonly WakeRow[], now: number): boolean {
-  const overdue = rows.filter(({ deadline_at: at }) => at !== null && at <= now);
-  for (const { id } of overdue) {
+  let isAnyOverdue = false;
+  for (const { id, deadline_at: at } of rows) {
+    if (at === null || at > now) continue;
+    isAnyOverdue = true;
+    const putOff = putOffUntil(at, now);
     const row = state.sql.backend(id);
-    if (row) applyDeadline(state, row, now);
+    if (putOff !== null) state.sql.setDeadline(id, putOff);
+    else if (row) applyDeadline(state, row, now);
   }
-  return overdue.length > 0;
+  return isAnyOverdue;
 }

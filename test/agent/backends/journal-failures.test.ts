@@ -23,6 +23,7 @@ test("a webhook that cannot be written down is answered 500, and nothing is done
     account: "acme",
     cluster: "eu-prod",
     backends,
+    lease: { check: () => true },
     urlOf: (id: string) => `https://backends.example.com/${id}`,
     runtime: processesIn(await testFolder()),
     closing: never,

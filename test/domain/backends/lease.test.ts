@@ -7,7 +7,7 @@ import {
   judgeHeartbeat,
   type KnownBackend,
   type ListingAgent,
-  oldestListMs,
+  newlyListed,
   unlistedBackends,
 } from "../../../src/domain/backends/lease.ts";
 import { type BackendStatus, backendStatuses } from "../../../src/domain/backends/status.ts";
@@ -16,6 +16,7 @@ import {
   heartbeatEveryMs,
   heartbeatVerdictWaitMs,
   leaseSeconds,
+  startupTimeoutSeconds,
   webhookAttemptTimeoutMs,
 } from "../../../src/domain/limits.ts";
 
@@ -29,12 +30,20 @@ function known(id: string, extra: Partial<KnownBackend> = {}): KnownBackend {
     fencingToken: 7,
     expectedAt: now - 60_000,
     delivered: true,
+    agent: "one",
     ...extra,
   };
 }
 
-/** What a heartbeat is when its agent is the only one. */
-const alone: ClusterLists = { elsewhere: [], oldestMs: 0 };
+/** What a heartbeat is when its agent, `one`, is the only one. */
+const alone: ClusterLists = {
+  from: "one",
+  elsewhere: [],
+  alive: ["one"],
+  watchedFrom: now - 3_600_000,
+  unchangedSince: now - 3_600_000,
+};
+const startupMs = startupTimeoutSeconds * 1000;
 
 function reported(id: string, status: BackendStatus = "ready", fencing_token = 7) {
   return { id, status, fencing_token };
@@ -123,39 +132,74 @@ describe("a heartbeat", () => {
       title: "that misses what another agent lists has lost nothing",
       says: [],
       knows: [known("a")],
-      lists: { elsewhere: ["a"], oldestMs: 0 },
+      lists: { ...alone, elsewhere: ["a"] },
     },
     {
-      title: "that misses what no agent lists has lost it",
+      title: "that misses what no agent lists has lost it where it was this agent's",
       says: [reported("b")],
       knows: [known("a"), known("b"), known("c")],
-      lists: { elsewhere: ["c"], oldestMs: 0 },
+      lists: { ...alone, elsewhere: ["c"] },
       lost: ["a"],
     },
     {
-      title: "reports nothing missing while another agent has yet to send its list",
+      title: "misses nothing of another agent's that is alive, whether or not its list is known",
       says: [],
-      knows: [known("a")],
-      lists: { elsewhere: [], oldestMs: null },
+      knows: [known("a", { agent: "two" })],
+      lists: { ...alone, alive: ["one", "two"] },
     },
     {
-      title: "does not miss what may have come after the last list of another agent",
+      title: "misses what was another agent's that is gone",
       says: [],
-      knows: [known("a", { expectedAt: now - 59_000 })],
-      lists: { elsewhere: [], oldestMs: 29_000 },
+      knows: [known("a", { agent: "two" })],
+      lost: ["a"],
     },
     {
-      title: "misses what the last list of every other agent should have held",
+      title: "misses nothing of another agent's that may not have come back yet",
       says: [],
-      knows: [known("a", { expectedAt: now - 59_001 })],
-      lists: { elsewhere: [], oldestMs: 29_000 },
+      knows: [known("a", { agent: "two" })],
+      lists: { ...alone, watchedFrom: now - clusterLostAfterMs + 1 },
+    },
+    {
+      title: "misses what was another agent's that has not come back for 60 s",
+      says: [],
+      knows: [known("a", { agent: "two" })],
+      lists: { ...alone, watchedFrom: now - clusterLostAfterMs },
+      lost: ["a"],
+    },
+    {
+      title: "misses nothing that no agent has listed yet, for the whole of a start-up",
+      says: [],
+      knows: [known("a", { agent: null, expectedAt: now - startupMs })],
+    },
+    {
+      title: "misses what no agent has listed for longer than a start-up",
+      says: [],
+      knows: [known("a", { agent: null, expectedAt: now - startupMs - 1 })],
+      lost: ["a"],
+    },
+    {
+      title: "misses nothing that no agent has listed, for the whole of a start-up since an agent began",
+      says: [],
+      knows: [known("a", { agent: null, expectedAt: 0 })],
+      lists: { ...alone, unchangedSince: now - startupMs },
+    },
+    {
+      title: "leaves what no agent has listed and is still starting to its own deadline",
+      says: [],
+      knows: [known("a", { agent: null, status: "waiting", expectedAt: 0 })],
+    },
+    {
+      title: "of no agent, when another is gone, misses what was that one's and nothing else",
+      says: [],
+      knows: [known("a", { agent: "gone" }), known("b"), known("c", { agent: null })],
+      lists: { ...alone, from: null },
       lost: ["a"],
     },
     {
       title: "that lists what another agent lists too is left alone: no two can be right for long",
       says: [reported("a")],
       knows: [known("a")],
-      lists: { elsewhere: ["a"], oldestMs: 0 },
+      lists: { ...alone, elsewhere: ["a"] },
     },
     {
       title: "that lists as running what was to end hard 30 s ago has it stopped",
@@ -197,12 +241,16 @@ describe("a heartbeat", () => {
       statusAt: fc.integer({ min: now - 90_000, max: now }),
       expectedAt: fc.integer({ min: now - 90_000, max: now }),
       delivered: fc.boolean(),
+      agent: fc.constantFrom(null, "one", "two", "three"),
     }),
     { selector: (each) => each.id },
   );
   const anyLists = fc.record({
+    from: fc.constantFrom(null, "one", "two"),
     elsewhere: fc.subarray(["a", "b", "c", "d", "e"]),
-    oldestMs: fc.option(fc.integer({ min: 0, max: clusterLostAfterMs })),
+    alive: fc.subarray(["one", "two", "three"]),
+    watchedFrom: fc.integer({ min: now - 90_000, max: now }),
+    unchangedSince: fc.integer({ min: now - 600_000, max: now }),
   });
 
   test("never requests to stop what should run, and leaves nothing running that should not", () => {
@@ -229,7 +277,10 @@ describe("a heartbeat", () => {
         const verdict = judgeHeartbeat(says, knows, lists, now);
         const listed = says.map((each) => each.id);
         for (const each of verdict.lost) expect(lists.elsewhere).not.toContain(each);
-        if (lists.oldestMs === null) expect(verdict.lost).toEqual([]);
+        for (const { id, agent } of knows) {
+          const isAliveElsewhere = agent !== null && agent !== lists.from && lists.alive.includes(agent);
+          if (isAliveElsewhere) expect(verdict.lost).not.toContain(id);
+        }
         for (const each of verdict.lost) expect(listed).not.toContain(each);
         for (const each of verdict.terminate) expect(listed).toContain(each);
         for (const each of verdict.unknown) expect(verdict.terminate).toContain(each);
@@ -239,25 +290,86 @@ describe("a heartbeat", () => {
   });
 });
 
-function agent(agoMs: number, extra: Partial<ListingAgent> = {}): ListingAgent {
-  return { lastHeartbeatAt: now - agoMs, draining: false, listed: new Set(), ...extra };
-}
-
-describe("the lists of a cluster's agents", () => {
-  test("are as old as the oldest of them", () => {
-    expect(oldestListMs([agent(9_000), agent(40_000), agent(0)], now)).toBe(40_000);
-    expect(oldestListMs([], now)).toBe(0);
+describe("a list", () => {
+  const lists = { from: "one", elsewhere: ["b"] };
+  test("shows whose a backend is that was nobody's, and one that another agent does not list any more", () => {
+    const knows = [known("a", { agent: null }), known("c", { agent: "two" }), known("d")];
+    const says = [reported("a"), reported("c"), reported("d")];
+    expect(newlyListed(says, knows, lists)).toEqual(["a", "c"]);
   });
 
-  test("say nothing together while one of them is unknown", () => {
-    expect(oldestListMs([agent(9_000), agent(1_000, { listed: null })], now)).toBeNull();
+  test("takes nothing from an agent that lists it too", () => {
+    expect(newlyListed([reported("b")], [known("b", { agent: "two" })], lists)).toEqual([]);
+    expect(newlyListed([reported("b")], [known("b", { agent: null })], lists)).toEqual(["b"]);
   });
 });
 
+describe("agents of one cluster that begin in any order, beat at any time, and never lose a backend", () => {
+  type Beat = { agent: number; atMs: number };
+  const agents = 5;
+  /** What runs, by its number: agent n mod 5 has it. Some of them no heartbeat has shown before. */
+  const running = Array.from({ length: 20 }, (_, n) => ({ id: `b${n}`, agent: n % agents }));
+  const beats = fc.array(fc.record({ agent: fc.nat(agents - 1), atMs: fc.nat(clusterLostAfterMs - 1) }), {
+    maxLength: 40,
+  });
+
+  test("have none of them given up by another's heartbeat, whatever was known of them before", () => {
+    fc.assert(
+      fc.property(beats, fc.array(fc.boolean(), { minLength: 20, maxLength: 20 }), (drawn, wasListed) => {
+        const known = new Map(
+          running.map(({ id, agent }, n) => [
+            id,
+            {
+              ...knownSince(id, now - 3_600_000),
+              agent: wasListed[n] ? `agent-${agent}` : null,
+            },
+          ]),
+        );
+        const lists = new Map<string, string[]>();
+        const inOrder = drawn.toSorted((one, two) => one.atMs - two.atMs);
+        for (const { agent, atMs } of inOrder satisfies Beat[]) {
+          const from = `agent-${agent}`;
+          const says = running.filter((each) => each.agent === agent).map(({ id }) => reported(id));
+          lists.set(
+            from,
+            says.map(({ id }) => id),
+          );
+          const seen = {
+            from,
+            elsewhere: [...lists].flatMap(([name, ids]) => (name === from ? [] : ids)),
+            alive: [...lists.keys()],
+            watchedFrom: now,
+            unchangedSince: now,
+          };
+          expect(judgeHeartbeat(says, [...known.values()], seen, now + atMs).lost).toEqual([]);
+          for (const id of newlyListed(says, [...known.values()], seen)) {
+            const backend = known.get(id);
+            if (backend) known.set(id, { ...backend, agent: from });
+          }
+        }
+      }),
+    );
+  });
+
+  function knownSince(id: string, expectedAt: number): KnownBackend {
+    return known(id, { expectedAt, statusAt: expectedAt });
+  }
+});
+
+function agent(agoMs: number, extra: Partial<ListingAgent> = {}): ListingAgent {
+  const at = now - agoMs;
+  return { id: "one", lastHeartbeatAt: at, silentSince: at, draining: false, listed: new Set(), ...extra };
+}
+
 describe("a backend that no agent has listed for longer than the lease", () => {
-  const expected = (expectedForMs = 300_000) => [{ id: "a", expectedForMs }];
   const listing = new Set(["a"]);
-  const cases: [title: string, agents: ListingAgent[], expectedForMs: number, isUnlisted: boolean][] = [
+  const cases: [
+    title: string,
+    agents: ListingAgent[],
+    expectedForMs: number,
+    isUnlisted: boolean,
+    of?: { agent?: string | null; watchedForMs?: number; unchangedForMs?: number },
+  ][] = [
     [
       "is there while the agent that lists it holds its lease",
       [agent(44_999, { listed: listing })],
@@ -279,23 +391,58 @@ describe("a backend that no agent has listed for longer than the lease", () => {
     ["is unlisted where no agent is left", [], 300_000, true],
     [
       "is unlisted although another agent sends heartbeats, which does not list it",
-      [agent(45_000, { listed: listing }), agent(0)],
+      [agent(45_000, { listed: listing }), agent(0, { id: "two" })],
       300_000,
       true,
     ],
+    ["is there while its agent has yet to send its list", [agent(5_000, { listed: null })], 300_000, false],
     [
-      "is there while an agent that may have it has yet to send its list",
-      [agent(5_000, { listed: null })],
+      "is there while its agent is silent because the control plane was away",
+      [agent(180_000, { listed: null, silentSince: now - 44_999 })],
       300_000,
       false,
+      { watchedForMs: 44_999 },
+    ],
+    [
+      "is there while its agent may not have come back yet",
+      [agent(0, { id: "two" })],
+      300_000,
+      false,
+      { watchedForMs: 44_999 },
     ],
     ["is there while it is younger than the lease", [agent(50_000)], 44_999, false],
     ["is unlisted once it is as old as the lease", [agent(50_000)], 45_000, true],
-    ["is there while it may have come after the last list", [agent(20_000)], 50_000, false],
-    ["is unlisted where the last list should have held it", [agent(20_000)], 50_001, true],
+    ["is there while it may have come after its agent's last list", [agent(20_000)], 50_000, false],
+    ["is unlisted where its agent's last list should have held it", [agent(20_000)], 50_001, true],
+    ["is there while it is nobody's yet and agents report", [agent(0)], 300_000, false, { agent: null }],
+    [
+      "is unlisted where it was nobody's for longer than a start-up",
+      [agent(0)],
+      300_001,
+      true,
+      { agent: null },
+    ],
+    [
+      "is there while it is nobody's and an agent has just begun",
+      [agent(0)],
+      400_000,
+      false,
+      { agent: null, unchangedForMs: 1_000 },
+    ],
+    [
+      "is there while it is nobody's and an agent that may have it has yet to send its list",
+      [agent(5_000, { listed: null })],
+      400_000,
+      false,
+      { agent: null },
+    ],
+    ["is unlisted where it is nobody's and all are silent", [agent(45_000)], 50_000, true, { agent: null }],
   ];
-  test.for(cases)("%s", ([, agents, expectedForMs, isUnlisted]) => {
-    expect(unlistedBackends(expected(expectedForMs), agents, now)).toEqual(isUnlisted ? ["a"] : []);
+  test.for(cases)("%s", ([, agents, expectedForMs, isUnlisted, of = {}]) => {
+    const { agent: owner = "one", watchedForMs = 3_600_000, unchangedForMs = 3_600_000 } = of;
+    const expected = [{ id: "a", status: "ready", agent: owner, expectedForMs } as const];
+    const lists = { watchedFrom: now - watchedForMs, unchangedSince: now - unchangedForMs };
+    expect(unlistedBackends(expected, agents, lists, now)).toEqual(isUnlisted ? ["a"] : []);
   });
 });
 
@@ -322,6 +469,12 @@ describe("a cluster", () => {
     ["silent for a millisecond less than 60 s is silent", now - 59_999, [agent(59_999)], "silent"],
     ["silent for 60 s is lost", now - 60_000, [agent(60_000)], "lost"],
     ["whose agents are forgotten is lost", 0, [], "lost"],
+    [
+      "silent for hours in which the control plane was away is silent",
+      now - 3_600_000,
+      [agent(3_600_000, { silentSince: now - 59_999 })],
+      "silent",
+    ],
     ["whose agents all drain is draining", now, [draining(0)], "draining"],
   ] as const)("%s", ([, lastHeartbeatAt, agents, health]) => {
     expect(clusterHealth(lastHeartbeatAt, agents, now)).toBe(health);

@@ -5,7 +5,7 @@ import { fail } from "../../../src/domain/result.ts";
 import type { ServiceRpc } from "../../../src/objects/contract.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { evict, passTime } from "../../support/worker/clock.ts";
+import { evict, passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, notEnded, register } from "../support/agent.ts";
 import { setUpBackend, startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
@@ -106,31 +106,38 @@ describe("a heartbeat", () => {
   });
 
   test.each(["a new agent", "the first agent after the object was evicted"])(
-    "of %s that runs nothing ends what no heartbeat has ever listed",
+    "of %s that runs nothing ends what no heartbeat has ever listed, once a start-up is over",
     async (which) => {
-      const { hello, backendId } = await setUpBackend("doc");
+      const { hello, backendId, report } = await setUpBackend("doc");
+      value(await report({ status: "ready" }));
       const agent = agentOf(hello);
       value(await agent.beat([]));
-      vi.setSystemTime(Date.now() + 90_000);
-      if (which === "a new agent") value(await agent.beat([], "agent-2"));
-      else {
-        await evict(agent.stub());
-        value(await agent.beat([]));
-      }
-      const live = value(await hello.service().liveBackends());
-      expect(live.map(({ info }) => info.id)).not.toContain(backendId);
+      if (which !== "a new agent") await evict(agent.stub());
+      const beatFor = async (ms: number) => {
+        for (let waited = 0; waited < ms; waited += 10_000) {
+          vi.setSystemTime(Date.now() + 10_000);
+          value(await agent.beat([], which === "a new agent" ? "agent-2" : "agent-1"));
+        }
+      };
+      await beatFor(300_000);
+      expect(await notEnded(hello)).toEqual([backendId]);
+      await beatFor(20_000);
+      expect(await notEnded(hello)).toEqual([]);
     },
   );
 
-  test("of a new agent misses a backend that is too young at first as soon as it is old enough", async ({
-    keyedBackend: { hello },
+  test("leaves what no agent has listed and is still starting to its own deadline", async ({
+    keyedBackend: { hello, backendId },
+    cluster,
   }) => {
     const agent = agentOf(hello);
-    for (const ms of [0, 10_000, 10_000, 10_000, 10_000]) {
-      vi.setSystemTime(Date.now() + ms);
+    for (let i = 0; i < 5; i++) {
       value(await agent.beat([]));
+      vi.setSystemTime(Date.now() + 10_000);
     }
-    expect(value(await hello.service().liveBackends())).toEqual([]);
+    expect(await notEnded(hello)).toEqual([backendId]);
+    await passTimeRunning(hello.service(), 250_000);
+    await vi.waitFor(() => expect(cluster.of("backend.terminate")).toHaveLength(1));
   });
 
   test("does not end a backend whose spawn the cluster has not acknowledged yet", async ({
@@ -193,11 +200,12 @@ describe("a heartbeat while a service is in trouble", () => {
   });
 
   test("retries it until it has answered, although no agent has listed anything of it", async ({
-    keyedBackend: { hello },
+    keyedBackend: { hello, report },
   }) => {
+    value(await report({ status: "ready" }));
     const agent = agentOf(hello);
     const mend = await breakTable(hello.service(), "backends");
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < 31; i++) {
       value(await agent.beat([]));
       vi.setSystemTime(Date.now() + 10_000);
     }
@@ -265,8 +273,8 @@ describe("what heartbeats write", () => {
       vi.setSystemTime(Date.now() + 10_000);
       value(await agent.beat([reported]));
     }
-    expect(await inspect()).toEqual({ alarmIn: 30_000, changes: changes + 3 });
-    await passTime(agent.stub(), 30_000);
+    expect(await inspect()).toEqual({ alarmIn: 10_000, changes: changes + 3 });
+    await passTime(agent.stub(), 10_000);
     expect((await inspect()).alarmIn).toBe(30_000);
   });
 });
@@ -277,9 +285,9 @@ describe("a cluster whose heartbeats stay away", () => {
   }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    await passTime(agent.stub(), 59_999);
+    await passTimeRunning(agent.stub(), 59_999);
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
-    await passTime(agent.stub(), 1);
+    await passTimeRunning(agent.stub(), 1);
     await vi.waitFor(async () =>
       expect((await history()).at(-1)).toMatchObject({ status: "terminated", termination_reason: "lost" }),
     );
@@ -291,7 +299,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     await evict(agent.stub());
-    expect(await passTime(agent.stub(), 60_000)).toBe(true);
+    expect(await passTimeRunning(agent.stub(), 60_000)).toBe(true);
     expect(value(await hello.service().liveBackends())).toEqual([]);
   });
 
@@ -301,7 +309,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     value(await hello.accountObject.deleteService("hello", caller));
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     await vi.waitFor(async () => expect((await history()).at(-1)).toMatchObject({ status: "terminated" }));
   });
 
@@ -309,7 +317,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const agent = agentOf(hello);
     for (let i = 0; i < 10; i++) {
       value(await agent.beat([reported]));
-      await passTime(agent.stub(), 30_000);
+      await passTimeRunning(agent.stub(), 30_000);
     }
     const live = value(await hello.service().liveBackends());
     expect(live.map(({ info }) => info.id)).toEqual([backendId]);
@@ -320,7 +328,7 @@ describe("a cluster whose heartbeats stay away", () => {
     const elsewhere = value(await hello.connect({ spawn: { cluster: "second" } }));
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     const live = value(await hello.service().liveBackends());
     expect(live.map(({ info }) => info.id)).toEqual([elsewhere.backendId]);
   });

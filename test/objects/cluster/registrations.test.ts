@@ -1,5 +1,5 @@
 import { describe, expect, vi } from "vitest";
-import { passTime } from "../../support/worker/clock.ts";
+import { passTimeRunning } from "../../support/worker/clock.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
@@ -19,9 +19,9 @@ async function setUpAnew({ draining = false } = {}) {
 describe("a cluster that was deleted and registered again under its name", () => {
   test("is not lost when the heartbeats of the one before have stayed away for 60 s", async () => {
     const { hello, before, backendId } = await setUpAnew();
-    await passTime(before.stub(), 60_000);
+    await passTimeRunning(before.stub(), 60_000);
     expect(await notEnded(hello)).toEqual([backendId]);
-    expect(await passTime(before.stub(), 60_000)).toBe(false);
+    expect(await passTimeRunning(before.stub(), 60_000)).toBe(false);
   });
 
   test("is not silent, nor draining, for what the one before was", async () => {
@@ -80,7 +80,7 @@ test("a cluster that was deleted is forgotten with its agents", async ({ hello }
   const agent = agentOf(hello, "main", await registrationOf(hello));
   value(await agent.beat([]));
   value(await hello.accountObject.deleteCluster("main", caller));
-  expect(await passTime(agent.stub(), 60_000)).toBe(true);
+  expect(await passTimeRunning(agent.stub(), 60_000)).toBe(true);
   expect(await agent.stub().observe(2)).toEqual({ health: "unknown", agents: [] });
-  expect(await passTime(agent.stub(), 60_000)).toBe(false);
+  expect(await passTimeRunning(agent.stub(), 60_000)).toBe(false);
 });

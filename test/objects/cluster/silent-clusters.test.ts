@@ -3,7 +3,7 @@ import { describe, expect, vi } from "vitest";
 import { fail } from "../../../src/domain/result.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
-import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
+import { evict, passTime, passTimeRunning, wakesIn } from "../../support/worker/clock.ts";
 import { agentOf, breakTable, listed, notEnded, register } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
@@ -18,13 +18,13 @@ describe("the lists of live backends", () => {
   }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    await passTime(agent.stub(), 44_999);
+    await passTimeRunning(agent.stub(), 44_999);
     expect(await listed(hello)).toEqual([backendId]);
-    await passTime(agent.stub(), 1);
+    await passTimeRunning(agent.stub(), 1);
     expect(await listed(hello)).toEqual([]);
     expect(value(await hello.service().listBackends(everything)).items).toEqual([]);
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(backendId);
-    await passTime(agent.stub(), 14_999);
+    await passTimeRunning(agent.stub(), 14_999);
     value(await agent.beat([reported]));
     expect(await listed(hello)).toEqual([backendId]);
     expect(value(await hello.service().listBackends(everything)).items).toHaveLength(1);
@@ -64,9 +64,9 @@ describe("the lists of live backends", () => {
     value(await agent.beat([reported]));
     vi.setSystemTime(Date.now() + 1_000);
     const young = await startBackend(hello, "young");
-    vi.setSystemTime(Date.now() + 44_000);
+    await passTimeRunning(agent.stub(), 44_000);
     expect(await listed(hello)).toEqual([elsewhere.backendId, young.backendId]);
-    vi.setSystemTime(Date.now() + 1_000);
+    await passTimeRunning(agent.stub(), 1_000);
     expect(await listed(hello)).toEqual([elsewhere.backendId]);
   });
 
@@ -82,7 +82,7 @@ describe("the lists of live backends", () => {
   }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     const { backendId } = await startBackend(hello, "later");
     vi.setSystemTime(Date.now() + 100_000);
     expect(await listed(hello)).toEqual([backendId]);
@@ -100,7 +100,7 @@ describe("a cluster that is lost", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported, { ...reported, id: backendId, fencing_token: 1 }]));
     const mend = await breakTable(hello.service(), "backends");
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     expect(await notEnded(hello, "other")).toEqual([]);
     await mend();
     expect(await notEnded(hello)).toHaveLength(1);
@@ -119,7 +119,7 @@ describe("a cluster that is lost", () => {
     const clusterLost = vi
       .spyOn(Service.prototype, "clusterLost")
       .mockImplementationOnce(async () => fail("internal_error", "not now"));
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     expect(lines()).toMatchObject([
       { event: "unclassified_error", what: "give up the backends of service hello" },
     ]);
@@ -135,7 +135,7 @@ describe("a cluster that is lost", () => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
     const mend = await breakTable(hello.service(), "backends");
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     await mend();
     value(await agent.beat([reported]));
     await passTime(agent.stub(), 2_000);
@@ -147,18 +147,20 @@ describe("a cluster that is lost", () => {
   }) => {
     const agent = agentOf(hello);
     value(await agent.beat([reported]));
-    await passTime(agent.stub(), 60_000);
-    const { backendId } = await startBackend(hello, "later");
-    await passTime(agent.stub(), 600_000);
+    await passTimeRunning(agent.stub(), 60_000);
+    const { backendId, reported: later } = await startBackend(hello, "later");
+    await passTimeRunning(agent.stub(), 600_000);
+    expect(await notEnded(hello)).toEqual([backendId]);
+    value(await agent.beat([later]));
     expect(await notEnded(hello)).toEqual([backendId]);
     value(await agent.beat([]));
     expect(await notEnded(hello)).toEqual([]);
-    await passTime(agent.stub(), 60_000);
+    await passTimeRunning(agent.stub(), 60_000);
     const again = await startBackend(hello, "again");
     value(await agent.beat([again.reported]));
-    await passTime(agent.stub(), 45_000);
+    await passTimeRunning(agent.stub(), 45_000);
     expect(await listed(hello)).toEqual([]);
-    await passTime(agent.stub(), 15_000);
+    await passTimeRunning(agent.stub(), 15_000);
     expect(await notEnded(hello)).toEqual([]);
   });
 });

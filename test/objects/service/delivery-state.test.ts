@@ -15,6 +15,7 @@ function row(extra: Partial<JudgedRow> = {}): JudgedRow {
     created_at: now - 5_000,
     attempts: 0,
     next_attempt_at: now,
+    agent: null,
     ...extra,
   };
 }

@@ -346,7 +346,7 @@ describe("startup timeout", () => {
     const { backendId } = value(await hello.connect());
     value(await hello.report(backendId, 1, "loading"));
     await passTime(hello.service(), 12_000);
-    await passTime(hello.service(), 300_000);
+    await passTime(hello.service(), 288_000);
     await cluster.settledOf("backend.terminate", 1);
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "hard-terminating",

@@ -4,6 +4,7 @@ import {
   type ListingAgent,
   type ReportedBackend,
 } from "../../../domain/backends/lease.ts";
+import type { Watch } from "../../../domain/backends/watch.ts";
 import { serviceCodeLength } from "../../../domain/ids.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
@@ -13,7 +14,18 @@ import type { AgentRow, ClusterSql } from "../cluster.sql.ts";
 /** What an agent lists, by the code of the service that each backend belongs to. */
 export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
 
+/** A list, and which agent sent it; null stands for none: then it is empty, and others are to be judged. */
+export interface SentList {
+  from: string | null;
+  list: AgentList;
+}
+
 export interface Agent extends AgentSnapshot {
+  id: string;
+  /** Milliseconds since the epoch. */
+  lastHeartbeatAt: number;
+  /** Its first heartbeat. */
+  begunAt: number;
   /** Null where it has sent no heartbeat since this object awoke. */
   listed: AgentList | null;
 }
@@ -25,10 +37,12 @@ export function listByService(backends: readonly ReportedBackend[]): AgentList {
 /** The agents of one cluster: each as its last heartbeat left it. Their lists live in memory only: they come anew every 10 s. */
 export class Agents {
   readonly #sql: ClusterSql;
+  readonly #watchAt: (now: number) => Watch;
   readonly #lists = new Map<string, AgentList>();
 
-  constructor(sql: ClusterSql) {
+  constructor(sql: ClusterSql, watchAt: (now: number) => Watch) {
     this.#sql = sql;
+    this.#watchAt = watchAt;
   }
 
   /** Enters a heartbeat. @returns whether it is the agent's first since this object awoke */
@@ -47,10 +61,20 @@ export class Agents {
   }
 
   alive(now: number): Agent[] {
-    return this.#sql
-      .agents()
-      .map((row) => ({ ...snapshotOf(row), listed: this.#lists.get(row.id) ?? null }))
-      .filter((agent) => isAlive(agent, now));
+    return this.#rows(now)
+      .filter(({ agent }) => isAlive(agent, now))
+      .map(({ row, agent }) => ({
+        ...agent,
+        id: row.id,
+        lastHeartbeatAt: row.last_heartbeat_at,
+        begunAt: row.begun_at,
+        listed: this.#lists.get(row.id) ?? null,
+      }));
+  }
+
+  /** Those that are alive, as people see them. */
+  shown(now: number): ClusterAgent[] {
+    return this.#rows(now).flatMap(({ row, agent }) => (isAlive(agent, now) ? [agentView(row)] : []));
   }
 
   /** The agents that are alive, with the backends of one service that each lists. */
@@ -63,8 +87,8 @@ export class Agents {
 
   /** Forgets those that are not alive any more, inside a transaction. @returns whether there were any */
   forgetDead(now: number): boolean {
-    const dead = this.#sql.agents().filter((row) => !isAlive(snapshotOf(row), now));
-    for (const row of dead) {
+    const dead = this.#rows(now).filter(({ agent }) => !isAlive(agent, now));
+    for (const { row } of dead) {
       this.#sql.deleteAgent(row);
       this.#lists.delete(row.id);
     }
@@ -75,13 +99,17 @@ export class Agents {
   forgetLists(): void {
     this.#lists.clear();
   }
+
+  #rows(now: number): { row: AgentRow; agent: AgentSnapshot }[] {
+    const { from } = this.#watchAt(now);
+    return this.#sql.agents().map((row) => ({
+      row,
+      agent: { silentSince: Math.max(row.last_heartbeat_at, from), draining: row.draining === 1 },
+    }));
+  }
 }
 
-export function snapshotOf(row: AgentRow): AgentSnapshot {
-  return { lastHeartbeatAt: row.last_heartbeat_at, draining: row.draining === 1 };
-}
-
-export function agentView(row: AgentRow): ClusterAgent {
+function agentView(row: AgentRow): ClusterAgent {
   return {
     id: row.id,
     version: row.version,

@@ -1,10 +1,10 @@
-import { type HeartbeatVerdict, oldestListMs } from "../../../domain/backends/lease.ts";
+import type { HeartbeatVerdict } from "../../../domain/backends/lease.ts";
 import { heartbeatVerdictWaitMs } from "../../../domain/limits.ts";
 import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
 import { inTime } from "../../failures/in-time.ts";
 import type { ClusterRow } from "../cluster.sql.ts";
 import type { ClusterPorts } from "../ports.ts";
-import type { AgentList } from "./agents.ts";
+import type { AgentList, SentList } from "./agents.ts";
 
 export type Verdict = Pick<HeartbeatVerdict, "terminate" | "unknown">;
 
@@ -25,26 +25,31 @@ export function enterHeartbeat(
     if (row && row.registration > registered.registration) return false;
     if (row?.registration !== registered.registration) {
       state.forget();
-      sql.insertCluster({ ...registered, last_heartbeat_at: now });
-    } else if (row.lost) sql.setLost(false);
+      sql.insertCluster({ ...registered, last_heartbeat_at: now, watched_from: now });
+    } else {
+      if (row.lost) sql.setLost(false);
+      const from = sql.agents().length === 0 ? now : state.watchAt(now).from;
+      if (from !== row.watched_from) sql.setWatch({ from, presentAt: now });
+    }
     if (agents.enter(body, list, now)) services.agentsChanged();
     return true;
   });
 }
 
 /**
- * Has the services judge what an agent lists (an empty list speaks for none), and what the cluster lost. A service that
- * gives no verdict ends nothing; the next heartbeat requests another.
+ * Has the services judge what an agent lists, and what the cluster lost. A service that gives no verdict ends nothing; the
+ * next heartbeat requests another.
  */
 export async function judgeList(
   ports: ClusterPorts,
   cluster: ClusterName,
-  list: AgentList,
+  sent: SentList,
   now: number,
 ): Promise<Verdict> {
+  const { list } = sent;
   const { services, strangers } = await ports.services.due([...list.keys()], now);
   const verdicts = await Promise.all(
-    [...services].map(([code, service]) => verdictOf(ports, cluster, code, service, list)),
+    [...services].map(([code, service]) => verdictOf(ports, cluster, code, service, sent)),
   );
   const strange = [...strangers].flatMap((code) =>
     (list.get(code) ?? []).flatMap(({ id, status }) => (status === "terminated" ? [] : [id])),
@@ -61,17 +66,15 @@ async function verdictOf(
   { account, name }: ClusterName,
   code: string,
   serviceName: string,
-  list: AgentList,
+  sent: SentList,
 ): Promise<Verdict> {
-  // Read when it is used: a later heartbeat of the same agent may have come while services were looked up.
-  const alive = state.agents.alive(Date.now());
-  const others = alive.flatMap(({ listed }) => (listed === null || listed === list ? [] : [listed]));
   const verdict = await failures.attemptResult(`reconcile with service ${serviceName}`, () =>
     inTime(
-      service(account, serviceName).reconcile(name, [...(list.get(code) ?? [])], {
-        elsewhere: others.flatMap((other) => (other.get(code) ?? []).map(({ id }) => id)),
-        oldestMs: oldestListMs(alive, Date.now()),
-      }),
+      service(account, serviceName).reconcile(
+        name,
+        [...(sent.list.get(code) ?? [])],
+        state.listsFor(code, sent, Date.now()),
+      ),
       heartbeatVerdictWaitMs,
     ),
   );

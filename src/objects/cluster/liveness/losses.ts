@@ -9,13 +9,18 @@ import { lostEvent } from "./lost-event.ts";
  */
 export async function settleLosses(ports: ClusterPorts): Promise<boolean> {
   const { state, services } = ports;
+  if (!state.sql.cluster()) return true;
+  const now = Date.now();
+  const hasChanged = state.db.transaction(() => {
+    state.notePresence(now);
+    return state.agents.forgetDead(now);
+  });
+  if (hasChanged) services.agentsChanged();
+  // As it is now: it has the last heartbeat of those that were just forgotten.
   const row = state.sql.cluster();
   if (!row) return true;
-  const now = Date.now();
-  const hasChanged = state.db.transaction(() => state.agents.forgetDead(now));
-  if (hasChanged) services.agentsChanged();
   if (!row.lost && state.agents.alive(now).length === 0) return giveUp(ports, row);
-  if (hasChanged) await judgeList(ports, row, new Map(), now);
+  if (hasChanged) await judgeList(ports, row, { from: null, list: new Map() }, now);
   return true;
 }
 

@@ -7,17 +7,18 @@ import type { ClusterRow } from "../cluster.sql.ts";
 
 /**
  * The event that a cluster is lost: the same one however often it is made, since its id and time are made of the last
- * heartbeat that was received.
+ * heartbeat that was received, and of when its silence began to count.
  */
 export async function lostEvent({
   name,
   registration,
   last_heartbeat_at: lastHeartbeatAt,
-}: Pick<ClusterRow, "name" | "registration" | "last_heartbeat_at">): Promise<AccountEvent> {
+  watched_from: watchedFrom,
+}: Pick<ClusterRow, "name" | "registration" | "last_heartbeat_at" | "watched_from">): Promise<AccountEvent> {
   const hash = await hashSecret(`${name} ${registration} ${lastHeartbeatAt}`);
   return newEvent(
     { type: "cluster.lost", actor: null, cluster: name },
-    lastHeartbeatAt + clusterLostAfterMs,
+    Math.max(lastHeartbeatAt, watchedFrom) + clusterLostAfterMs,
     new TextEncoder().encode(hash.slice(0, eventIdRandomBytes)),
   );
 }

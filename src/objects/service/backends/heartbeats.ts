@@ -3,6 +3,7 @@ import {
   type HeartbeatVerdict,
   judgeHeartbeat,
   type KnownBackend,
+  newlyListed,
   type ReportedBackend,
 } from "../../../domain/backends/lease.ts";
 import type { ClusterRpc } from "../../contract.ts";
@@ -46,6 +47,9 @@ export class Heartbeats {
       const isListed = listed.has(row.id) && !refused.has(row.id);
       if (isListed && !this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
     }
+    const accepted = known.filter(({ id }) => !refused.has(id));
+    const ofThisAgent = newlyListed(reported, accepted, lists);
+    if (lists.from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, lists.from);
     this.#lose(verdict.lost, now);
     return { ...verdict, live: known.length - verdict.lost.length, overdue };
   }
@@ -75,8 +79,8 @@ export class Heartbeats {
       [...byCluster].map(([cluster, rows]) => {
         const expected = rows
           .map((row) => this.#known(row, now))
-          .flatMap(({ id, delivered, expectedAt }) =>
-            delivered ? [{ id, expectedForMs: now - expectedAt }] : [],
+          .flatMap(({ id, status, agent, delivered, expectedAt }) =>
+            delivered ? [{ id, status, agent, expectedForMs: now - expectedAt }] : [],
           );
         return expected.length === 0
           ? []
@@ -98,6 +102,7 @@ export class Heartbeats {
       fencingToken: row.fencing_token,
       expectedAt: this.#state.spawns.expectedAt(row, now),
       delivered: this.#state.spawns.isAcknowledged(row),
+      agent: row.agent,
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow, PendingDelivery } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
 export type LiveStatus = Exclude<BackendStatus, "terminated">;
@@ -25,7 +25,8 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
     /** What heartbeats are compared with: the live backends of one cluster, or of all. */
     judgedBackends: (cluster: string | null) =>
       db.all<JudgedRow>(
-        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at FROM backends
+        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at, agent
+         FROM backends
          WHERE status != 'terminated' AND (?1 IS NULL OR cluster = ?1)`,
         cluster,
       ),
@@ -49,7 +50,11 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
       )?.at ?? null,
 
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
+    /** Those that were due the longest first. */
+    pendingDeliveries: () =>
+      db.all<PendingDelivery>(
+        "SELECT id, cluster, backend, next_attempt_at FROM deliveries ORDER BY next_attempt_at",
+      ),
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
@@ -76,7 +81,9 @@ export function backendsWrites(db: Pick<Database, "run">) {
 
   return {
     /** @returns false where a backend has this id already */
-    insertBackend: (row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold">) =>
+    insertBackend: (
+      row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent">,
+    ) =>
       db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
                                status_at, base_url, next_attempt_at, deadline_at)
@@ -133,6 +140,13 @@ export function backendsWrites(db: Pick<Database, "run">) {
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) =>
       db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+    /** Notes which agent has listed these backends. */
+    setAgent: (ids: readonly string[], agent: string) =>
+      db.run(
+        "UPDATE backends SET agent = ? WHERE id IN (SELECT value FROM json_each(?))",
+        agent,
+        JSON.stringify(ids),
+      ),
     setDeadline: (id: string, at: number | null) =>
       db.run("UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
     /** Takes a backend out that has ended and that its shard knows to have ended. */

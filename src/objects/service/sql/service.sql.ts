@@ -2,6 +2,7 @@ import type { BackendStatus, TerminationReason } from "../../../domain/backends/
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -100,6 +101,11 @@ export const serviceMigrations: readonly Migration[] = [
   idempotencyMigration,
   usageMigration,
   eventOutboxMigration,
+  {
+    name: "which agent runs a backend",
+    sql: "ALTER TABLE backends ADD COLUMN agent TEXT;",
+  },
+  massTerminationsMigration,
 ];
 
 export type ServiceRow = {
@@ -172,12 +178,22 @@ export type BackendRow = {
   next_attempt_at: number | null;
   deadline_at: number | null;
   untold: number;
+  /** The agent that has listed it; null while none has. */
+  agent: string | null;
 };
 
 /** Without `spec`, which may be large: heartbeats look at thousands of rows. */
 export type JudgedRow = Pick<
   BackendRow,
-  "id" | "cluster" | "status" | "status_at" | "fencing_token" | "created_at" | "attempts" | "next_attempt_at"
+  | "id"
+  | "cluster"
+  | "status"
+  | "status_at"
+  | "fencing_token"
+  | "created_at"
+  | "attempts"
+  | "next_attempt_at"
+  | "agent"
 >;
 
 export type DeliveryRow = {
@@ -190,6 +206,9 @@ export type DeliveryRow = {
   next_attempt_at: number;
   expires_at: number;
 };
+
+/** Without the rest, which is read when its turn has come. */
+export type PendingDelivery = Pick<DeliveryRow, "id" | "cluster" | "backend" | "next_attempt_at">;
 
 /** The service itself, its environments and their revisions; images and backends have files of their own. */
 export function serviceReads(db: Pick<Database, "all" | "first">) {
