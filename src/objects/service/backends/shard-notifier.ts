@@ -44,6 +44,11 @@ export class ShardNotifier {
     return row.untold === 0 || this.#notified.get(row.id) === row.status;
   }
 
+  /** How many shards are being notified. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /** @returns whether the shard knows now; false is to be retried */
   async notify(backendId: string): Promise<boolean> {
     // One at a time, so that a shard receives the steps in their order.
