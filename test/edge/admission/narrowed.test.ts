@@ -89,6 +89,7 @@ const harmless = new Set([
     "auth",
     "backend_url_template",
     "before",
+    "created_before",
 
     "cursor",
     "default",
