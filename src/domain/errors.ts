@@ -34,6 +34,7 @@ export const errorStatus = {
   payload_too_large: 413,
   revision_conflict: 412,
   idempotency_mismatch: 422,
+  too_many_streams: 429,
   internal_error: 500,
   not_implemented: 501,
   cluster_bad_answer: 502,

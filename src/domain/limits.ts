@@ -9,6 +9,8 @@ export * from "./limits/clusters.ts";
 export * from "./limits/credentials.ts";
 export * from "./limits/deliveries.ts";
 export * from "./limits/events.ts";
+export * from "./limits/inputs.ts";
 export * from "./limits/registry.ts";
 export * from "./limits/requests.ts";
+export * from "./limits/streams.ts";
 export * from "./limits/usage.ts";

@@ -16,8 +16,8 @@ import { test } from "./support/object-test.ts";
 import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
 
 /*
- * Every change that two objects keep a part of, cut at every call between them (src/objects/README.md, "What two objects
- * write"): once it is repeated, or without that where it was acknowledged, both parts are there.
+ * Every change that two objects keep a part of, cut at every call between them (src/objects/README.md,
+ * "What two objects write"): once it is repeated, or without that where it was acknowledged, both parts are there.
  */
 
 /** How long everything that is left to do may take. */
@@ -190,7 +190,7 @@ const stories: Told[] = [
     story: "a connect with an Idempotency-Key",
     setUp: async () => ({ ids: new Set<string>() }),
     act: async ({ ids }, hello) => {
-      const idempotency = { key: "k", requestHash: "h" };
+      const idempotency = { principal: "t", key: "k", requestHash: "h" };
       const params = connectParams({ key: "doc" });
       const connected = await hello.service().connectBackend(params, { ...caller, idempotency });
       if (connected.ok) ids.add(connected.value.backendId);

@@ -11,7 +11,7 @@ const longest = [
   "objects/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
-  "e2e/streams/status-streams",
+  "e2e/streams/idle-streams",
   "e2e/registry/docker",
   "e2e/docker/backends",
   "e2e/docker/deployment",

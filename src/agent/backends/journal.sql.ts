@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { statusEntry } from "../../protocol/status-entry.ts";
-import { spawnWebhookData } from "../../protocol/webhooks/webhook.ts";
+import { spawnLimits, spawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
 /**
  * The steps of the journal's schema. They are only ever appended; `user_version` counts those applied.
@@ -45,11 +45,19 @@ export const journalMigrations: readonly string[] = [
 
 const json = z.string().transform((text): unknown => JSON.parse(text));
 
+/** A spawn as it was written down, which an earlier version may have accepted where this one would not. */
+const writtenSpawn = spawnWebhookData.extend({
+  key: z.string().nullable(),
+  env: z.record(z.string(), z.string()),
+  mount: z.union([z.string(), z.boolean()]).optional(),
+  limits: spawnLimits.extend({ max_idle_seconds: z.int().nonnegative() }),
+});
+
 const versionRow = z.object({ user_version: z.int() });
 const agentRow = z.object({ agent_id: z.string(), account: z.string(), cluster: z.string() });
 const leaseRow = z.object({ boot: z.string().nullable(), sent_at_ms: z.number(), for_ms: z.number() });
 const backendRow = z.object({
-  data: json.pipe(spawnWebhookData),
+  data: json.pipe(writtenSpawn),
   history: json.pipe(z.array(statusEntry).min(1)),
   acknowledged: z.int(),
   failure: z.string().nullable(),

@@ -7,6 +7,7 @@ import {
 } from "node:http";
 import type { Socket } from "node:net";
 import { type Readable, Transform } from "node:stream";
+import { tcpKeepAliveMs } from "../clock.ts";
 import { after } from "../timers.ts";
 import type { ProxiedBackend } from "./admission.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
@@ -76,6 +77,7 @@ export function forwardRequest(
     sent.once("socket", (assigned: Socket) => {
       socket = assigned;
       bytesBefore = assigned.bytesRead;
+      assigned.setKeepAlive(true, tcpKeepAliveMs);
       if (assigned.connecting) limitConnecting(sent, assigned, upstream.connectTimeoutMs);
     });
     sent.on("error", (error) => {

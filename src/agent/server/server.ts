@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
+import { tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { BackendProxy } from "../proxy/proxy.ts";
 import { sendEvents } from "./event-stream.ts";
@@ -46,6 +47,8 @@ export async function listen(
     maxHeaderSize: requestHeadMaxBytes,
     headersTimeout: requestHeadTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelay: tcpKeepAliveMs,
     // No limit for uploads to backends.
     requestTimeout: 0,
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",

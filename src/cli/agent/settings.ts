@@ -3,6 +3,7 @@ import { messageOf } from "../../agent/log.ts";
 import { parseBackendDomain } from "../../agent/proxy/backend-url.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { signingSecret } from "../../protocol/webhooks/signature.ts";
+import { backendUrlProblem } from "../../protocol/webhooks/url.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";
 import { agentToken, resolveSettings } from "../settings.ts";
 import { parseDockerHost } from "./docker-host.ts";
@@ -43,9 +44,8 @@ export async function agentSettings(
   if (!signingSecrets.ok) return signingSecrets;
   const runtime = runtimeOf(flags, env);
   if (!runtime.ok) return runtime;
-  if (publicUrl !== undefined && !/^https?:$/.test(URL.parse(publicUrl)?.protocol ?? "")) {
-    return usageFailure(`--public-url: \`${publicUrl}\` is not an http or https URL`);
-  }
+  const urlProblem = publicUrl === undefined ? null : backendUrlProblem(publicUrl);
+  if (urlProblem !== null) return usageFailure(`--public-url: \`${publicUrl}\`: ${urlProblem}`);
   try {
     if (backendDomain !== undefined) parseBackendDomain(backendDomain);
   } catch (error) {

@@ -35,6 +35,8 @@ export const keyMaxCharacters = 128;
 /** A spawn with more or longer environment variables is refused. */
 export const spawnEnvMaxVariables = 64;
 export const spawnEnvMaxBytes = 32 * 1024;
+/** … and as JSON, which has two to six bytes for some: the webhook has to fit into what an agent reads. */
+export const spawnEnvMaxJsonBytes = 56 * 1024;
 
 /** Fencing tokens are reserved in blocks, so that a spawn does not write a counter. A restart skips the rest of one. */
 export const fencingTokenBlock = 1000;

@@ -8,6 +8,7 @@ import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/tok
 import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { definedFields } from "../defined-fields.ts";
+import { callNamedAccount } from "../named-account.ts";
 import type { Credential } from "./credential.ts";
 import { badCredential, type Decision, noCredential, refuse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -31,9 +32,10 @@ export async function identify(
   if (credential === null) return noCredential();
   const token = credential.accessToken;
   if (!token) return badCredential();
-  return throughCache(cache, formatAccessToken(token), async () =>
-    accountStub(env, token.account).authenticate(token.id, await hashSecret(token.secret)),
-  );
+  return throughCache(cache, formatAccessToken(token), async () => {
+    const secretHash = await hashSecret(token.secret);
+    return callNamedAccount(env, token.account, (account) => account.authenticate(token.id, secretHash));
+  });
 }
 
 /**
@@ -59,11 +61,12 @@ export async function identifyRegistryCaller(
 async function throughCache(
   cache: TokenCache,
   key: string,
-  lookUp: () => Promise<Result<Identity>>,
+  lookUp: () => Promise<Result<Identity> | null>,
 ): Promise<Decision<Identity>> {
   const cached = cache.get(key);
   if (cached) return ok(cached);
   const answer = await lookUp();
+  if (!answer) return badCredential();
   if (!answer.ok) {
     return errorStatus[answer.error.code] < 500 ? badCredential() : refuse("undecided", answer.error);
   }

@@ -3,6 +3,12 @@ import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import { credentialsSql, sessionsMigration } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import {
+  credentialsSql,
+  linksOfSessionsMigration,
+  sessionsMigration,
+} from "./credentials/credentials.sql.ts";
+import { eventsMigration, eventsSql } from "./events/events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -58,6 +64,7 @@ export const accountMigrations: readonly Migration[] = [
   sessionsMigration,
   eventsMigration,
   eventKindsMigration,
+  linksOfSessionsMigration,
 ];
 
 export type TokenRow = {

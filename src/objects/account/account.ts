@@ -21,6 +21,7 @@ import type {
   Idempotency,
   Identity,
   LoginLink,
+  LogsIn,
   NewSecret,
   ServiceDescription,
   SessionParams,
@@ -30,7 +31,7 @@ import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
-import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
@@ -66,6 +67,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
     const { db, sql } = this.#state;
+    // First: nobody finds an account that is not registered.
+    await accountRegisterStub(this.env).registerAccount(name, !db.ready);
     if (!db.ready) db.migrate();
     const now = Date.now();
     return this.#state.idempotency.once(idempotency, now, () => {
@@ -110,9 +113,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
   }
 
-  async createSession(
-    params: SessionParams & { tokenId: string; kind: SessionKind },
-  ): Promise<Result<Session>> {
+  async createSession(params: SessionParams & LogsIn & { kind: SessionKind }): Promise<Result<Session>> {
     return this.#state.change(undefined, (_, now) => sessions.addSession(this.#state.sql, params, now));
   }
 
@@ -132,7 +133,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async createLoginLink(
-    link: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+    link: LogsIn & { expiresInSeconds: number; secret: NewSecret },
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>> {
     return this.#state.change(idempotency, (_, now) => sessions.addLoginLink(this.#state.sql, link, now));

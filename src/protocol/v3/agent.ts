@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
+import { agentTextMaxCharacters } from "../../domain/limits.ts";
 import { backendIdSchema, name } from "../primitives.ts";
+import { backendUrl } from "../webhooks/webhook.ts";
 
 /** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: retry it until answered. */
 export const statusReportBody = z.strictObject({
@@ -12,10 +14,7 @@ export const statusReportBody = z.strictObject({
   termination_reason: z.enum(terminationReasons).optional(),
   termination_kind: z.enum(terminationKinds).optional(),
   /** Where connections reach the backend, without the token's segment: as in the answer to its spawn. */
-  url: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .optional(),
+  url: backendUrl.optional(),
 });
 export type StatusReportBody = z.infer<typeof statusReportBody>;
 
@@ -35,9 +34,9 @@ export type StatusReportAnswer = z.infer<typeof statusReportAnswer>;
 export const heartbeatBody = z.strictObject({
   cluster: name,
   /** The same across restarts of one agent; a cluster may have several. */
-  agent_id: z.string().min(1).max(100),
+  agent_id: z.string().min(1).max(agentTextMaxCharacters),
   /** Of the agent's program, for people. */
-  version: z.string().max(100),
+  version: z.string().max(agentTextMaxCharacters),
   /** Everything that the agent runs. */
   backends: z
     .array(

@@ -1,4 +1,5 @@
 import ipaddr from "ipaddr.js";
+import { baseUrlMaxBytes, dnsLabelMaxBytes, hostMaxBytes } from "../../domain/limits.ts";
 
 /** Azure's metadata and platform service answers on a public address. */
 const metadataAddresses = ["168.63.129.16"];
@@ -22,15 +23,45 @@ export function webhookUrlProblem(text: string, allowPrivate: boolean): string |
     return "a webhook URL must begin with https://";
   }
   if (url.username !== "" || url.password !== "") return "a webhook URL must not carry credentials";
-  if (url.hash !== "") return "a webhook URL must not have a fragment";
-  if (allowPrivate) return null;
-  if (isPrivateHost(url.hostname)) {
+  if (text.includes("#")) return "a webhook URL must not have a fragment";
+  if (!allowPrivate && isPrivateHost(url.hostname)) {
     return `\`${url.hostname}\` is a private, loopback, link-local or metadata address`;
   }
-  if (ipaddr.isValid(bareHost(url.hostname))) {
+  if (!allowPrivate && ipaddr.isValid(bareHost(url.hostname))) {
     return `\`${url.hostname}\` is an address without a name, which Workers cannot call (Cloudflare's error 1003): give it a name in the DNS`;
   }
-  return null;
+  if (/\s|\p{Cc}/u.test(text)) return "a webhook URL must not hold blanks or control characters";
+  if (url.href.length > baseUrlMaxBytes) {
+    return `a webhook URL has at most ${baseUrlMaxBytes} bytes; encoded, this one has ${url.href.length}`;
+  }
+  return fitsDns(url) ? null : dnsRule;
+}
+
+/** RFC 3986 2: what a URL is written with. */
+const urlCharacters = /^[\w\-.~:/?#[\]@!$&'()*+,;=%]*$/;
+
+/**
+ * Why a URL cannot be that of a backend, or null where it can: a connection token follows it as a segment of the path, and it
+ * becomes a header.
+ * @example backendUrlProblem("https://eu.example.com/?a=b") // "it has a query or a fragment: …"
+ */
+export function backendUrlProblem(text: string): string | null {
+  const url = URL.parse(text);
+  if (!/^https?:$/.test(url?.protocol ?? "") || url === null) return "it is not an http or https URL";
+  if (!urlCharacters.test(text))
+    return "it has characters that a URL must have encoded, in the path by percent";
+  if (url.username !== "" || url.password !== "") return "it carries credentials";
+  if (/[?#]/.test(text)) return "it has a query or a fragment: a connection token is added to its path";
+  if (text.length > baseUrlMaxBytes) return `it has more than ${baseUrlMaxBytes} bytes`;
+  return fitsDns(url) ? null : dnsRule;
+}
+
+const dnsRule = `a host has at most ${hostMaxBytes} bytes, and between two dots at most ${dnsLabelMaxBytes}`;
+
+function fitsDns({ hostname }: URL): boolean {
+  return (
+    hostname.length <= hostMaxBytes && hostname.split(".").every(({ length }) => length <= dnsLabelMaxBytes)
+  );
 }
 
 /**

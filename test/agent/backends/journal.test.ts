@@ -29,7 +29,9 @@ function spawnOf(changes: Record<string, unknown> = {}) {
 
 test("what was written is there at the next start, as it was", async () => {
   const dir = await testFolder();
-  const spawn = spawnOf({ env: { A: "\u0000ü𝄞" }, port: 8080, mount: true });
+  // As an earlier version may have accepted it, which knew fewer limits.
+  const former = { env: { A: "\u0000ü𝄞" }, key: "a\nb", mount: "a/b" };
+  const spawn = { ...spawnOf({ port: 8080 }), ...former };
   const first = openJournal(dir, owner);
   first.addBackend(spawn, [scheduled]);
   first.setHistory(spawn.backend_id, [scheduled, ended], "no such image");

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { onTestFinished, vi } from "vitest";
+import { agentClock } from "../../../src/agent/clock.ts";
 import type { ProxiedBackend } from "../../../src/agent/proxy/admission.ts";
 import { parseBackendDomain } from "../../../src/agent/proxy/backend-url.ts";
 import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
@@ -62,7 +63,9 @@ export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] 
 }
 
 /** The agent's server with nothing behind it but its proxy and a table of backends. It ends with the test. */
-export async function startConnections(options: { backendDomain?: string; connectionWaitMs?: number } = {}) {
+export async function startConnections(
+  options: { backendDomain?: string; connectionWaitMs?: number; clientPingEveryMs?: number } = {},
+) {
   let signingKeys = await makeSigningKeys();
   let keys: Jwks = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
@@ -77,7 +80,7 @@ export async function startConnections(options: { backendDomain?: string; connec
       backends,
       keys: { current: () => keys, forKeyId: async () => keys },
       backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
-      clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
+      clock: { connectionWaitMs: 10_000, clientPingEveryMs: agentClock.clientPingEveryMs, ...options },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
     }),
     look: () => undefined,

@@ -28,7 +28,7 @@ const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
     backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
     keys: { current: () => jwks, forKeyId: async () => jwks },
     backendDomain: null,
-    clock: { connectionWaitMs: 10_000 },
+    clock: { connectionWaitMs: 10_000, clientPingEveryMs: 30_000 },
     log: () => undefined,
   }),
   look: () => undefined,

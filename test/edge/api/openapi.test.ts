@@ -96,7 +96,11 @@ describe("the description of the API", () => {
     const isKey = schemasOf("Idempotency-Key");
     const longest = "x".repeat(idempotencyKeyMaxCharacters);
     for (const key of ["a", "!~", longest, `${longest}x`, "a b", "a,b", ""]) {
-      const read = await readIdempotency(new Request(apiOrigin, { headers: { "idempotency-key": key } }), "");
+      const read = await readIdempotency(
+        new Request(apiOrigin, { headers: { "idempotency-key": key } }),
+        undefined,
+        "",
+      );
       expect([key, isKey(key)]).toEqual([key, read.ok]);
     }
     const isTag = schemasOf("If-Match");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { isName } from "../../../domain/names.ts";
+import { isName, mountPattern, mountRule } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { hasCode, messageOf } from "../../log.ts";
 import type { StartSpec } from "../runtime.ts";
@@ -17,12 +17,6 @@ const keyedFolder = "by-key";
  * ever taken begins so: no backend can have put anything here.
  */
 const namedFolder = "_by-name";
-
-/**
- * One name, since a backend could put a link into its mount: a path through it might lead anywhere on this
- * machine.
- */
-const mountNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** Keys that are used as folder names as they are: none that case-insensitive file systems would confuse. */
 const plainKeyPattern = /^[a-z0-9][a-z0-9._-]{0,127}$/;
@@ -47,13 +41,10 @@ interface Place {
 }
 
 function namedPlace(name: string): Result<Place> {
-  if (mountNamePattern.test(name) && name.toLowerCase() !== keyedFolder) {
+  if (mountPattern.test(name) && name.toLowerCase() !== keyedFolder) {
     return ok({ kind: namedFolder, folder: name });
   }
-  return fail(
-    "bad_request",
-    `mount \`${name}\` is not usable: 1 to 128 characters of a-z, A-Z, 0-9, ., _ and -, beginning with a letter or digit, and not \`${keyedFolder}\``,
-  );
+  return fail("bad_request", `mount \`${name}\` is not usable: ${mountRule}, and not \`${keyedFolder}\``);
 }
 
 function keyPlace(key: string | undefined): Result<Place> {

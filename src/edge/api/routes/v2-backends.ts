@@ -127,7 +127,7 @@ export const v2BackendRoutes = [
     cors: true,
     produces: "text/event-stream",
     summary: "The statuses of a backend so far, and then as they come",
-    handle: ({ env, backend }) => streamStatuses(env, backend, toPublicState),
+    handle: (call) => streamStatuses(call, toPublicState),
   }),
   defineRoute({
     method: "GET",

@@ -48,10 +48,15 @@ export const v3SessionRoutes = [
     status: 201,
     idempotent: true,
     summary: "Create a link that logs in once, with the rights of the token that asks",
-    async handle({ env, request, params: { account }, body, identity: { tokenId }, idempotency }) {
+    async handle({ env, request, params: { account }, body, identity, idempotency }) {
       const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
       const made = await accountStub(env, account).createLoginLink(
-        { tokenId, expiresInSeconds: body.expires_in_seconds, secret: { id, secretHash } },
+        {
+          tokenId: identity.tokenId,
+          ...(identity.session === undefined ? {} : { sessionId: identity.session.id }),
+          expiresInSeconds: body.expires_in_seconds,
+          secret: { id, secretHash },
+        },
         idempotency,
       );
       if (!made.ok) return made;

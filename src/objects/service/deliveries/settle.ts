@@ -1,6 +1,6 @@
 import type { DeliveryVerdict } from "../../../domain/deliveries/delivery.ts";
 import { backoffDelayMs, spawnRetryDelayMs } from "../../../domain/deliveries/retry.ts";
-import { type Backoff, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
+import { type Backoff, baseUrlMaxBytes, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import {
   beginTermination,
@@ -80,7 +80,7 @@ function spawnAccepted(
   beginTermination(state, row, { hard: true, reason: "internalerror" }, now);
   return fail(
     "cluster_bad_answer",
-    `cluster \`${row.cluster}\` has no backend_url_template and answered without a usable \`url\`; the backend is being terminated`,
+    `cluster \`${row.cluster}\` has no backend_url_template and answered without a usable \`url\` (http or https, at most ${baseUrlMaxBytes} bytes, no query, fragment or credentials); the backend is being terminated`,
     { details: { backend_id: row.id } },
   );
 }

@@ -103,7 +103,11 @@ describe("a request that is sent twice under one Idempotency-Key", () => {
 
   test("is another request by another method, path or body", async () => {
     const hashOf = async (method: string, path: string, body: string) => {
-      const read = await readIdempotency(new Request(apiOrigin + path, { method, headers: keyed }), body);
+      const read = await readIdempotency(
+        new Request(apiOrigin + path, { method, headers: keyed }),
+        undefined,
+        body,
+      );
       return read.ok ? read.value?.requestHash : undefined;
     };
     const hashes = await Promise.all(
