@@ -16,8 +16,8 @@ import { test } from "./support/object-test.ts";
 import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
 
 /*
- * Every change that two objects keep a part of, cut at every call between them (src/objects/README.md,
- * "What two objects write"): once it is repeated, or without that where it was acknowledged, both parts are there.
+ * Every change that two objects keep a part of, cut at every call between them: once it is repeated, or without that where
+ * it was acknowledged, both parts are there. They are listed in src/objects/README.md, "What two objects write".
  */
 
 /** How long everything that is left to do may take. */

@@ -9,6 +9,8 @@ const longest = [
   "e2e/failures/kill-anything",
   "e2e/npm-start",
   "objects/cuts",
+  "objects/service/message-order",
+  "agent/backends/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
   "e2e/streams/idle-streams",

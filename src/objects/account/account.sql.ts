@@ -1,14 +1,12 @@
 import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
-import { credentialsSql, sessionsMigration } from "./credentials/credentials.sql.ts";
-import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
 import {
   credentialsSql,
   linksOfSessionsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
-import { eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
