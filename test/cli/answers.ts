@@ -147,3 +147,6 @@ export const backend: Backend = {
   fencing_token: 4711,
   created_at: tuesday,
 };
+
+export const heldSince = "2026-11-24T08:15:00.000Z";
+export const heldBackend: Backend = { ...backend, held_since: heldSince };

@@ -1,8 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import type { BackendQuery } from "../../protocol/v3/backends.ts";
+import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
@@ -24,7 +25,8 @@ import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { endedBackends, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { endedBackends, findBackend, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
@@ -40,6 +42,7 @@ import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
+import type { BackendRow } from "./sql/service.sql.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -174,7 +177,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
     const isOfEnded = query.status === "terminated";
-    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.liveBackends();
+    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.#shownBackends(() => false);
     if (!live.ok) return live;
     return pageOfBackends(query, allowedEnvironments, async (before) =>
       isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
@@ -182,10 +185,41 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
+    return this.#shownBackends((row) => row.held_at !== null);
+  }
+
+  /** The live backends but for those that are unlisted. @param isHidden says of those whose keys are held to be hidden too */
+  async #shownBackends(isHidden: (row: BackendRow) => boolean): Promise<Result<BackendWithStatus[]>> {
     const found = this.#state.withService(ok);
     if (!found.ok) return found;
     const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
-    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
+    return this.#state.withService((service) =>
+      ok(
+        liveBackends(this.#state, service, (row) =>
+          row.held_at === null ? unlisted.has(row.id) : isHidden(row),
+        ),
+      ),
+    );
+  }
+
+  async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {
+    return findBackend(this.env, this.#state, backendId, allowedEnvironments);
+  }
+
+  async releaseBackend(
+    backendId: string,
+    note: string,
+    { actor }: Pick<Caller, "actor">,
+  ): Promise<Result<Backend>> {
+    const released = this.#state.db.transaction(() =>
+      releaseBackend(this.#state, backendId, note, actor, Date.now()),
+    );
+    if (released.ok) {
+      this.#parts.work();
+      await this.#parts.shards.notify(backendId);
+    }
+    const found = await this.getBackend(backendId);
+    return released.ok || !found.ok ? found : released;
   }
 
   async usage(query: UsageQuery) {
@@ -248,8 +282,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return ok(answer);
   }
 
-  async clusterLost(cluster: string, registration: number): Promise<Result<null>> {
-    if (this.#parts.heartbeats.clusterLost(cluster, registration, Date.now())) this.#parts.work();
+  async clusterLost(cluster: string, registration: number, fence: Fence): Promise<Result<null>> {
+    if (this.#parts.heartbeats.clusterLost(cluster, registration, fence, Date.now())) this.#parts.work();
     return ok(null);
   }
 

@@ -1,28 +1,65 @@
-import type { StatusEntry } from "../../../domain/backends/status.ts";
 import { idAlphabet } from "../../../domain/ids.ts";
-import { ok, type Result } from "../../../domain/result.ts";
+import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
 import { matchesQuery } from "../../backend-query.ts";
-import type { BackendInfo, BackendWithStatus } from "../../contract.ts";
+import type { BackendWithStatus } from "../../contract.ts";
 import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
+import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
-import type { ServiceRow } from "../sql/service.sql.ts";
+import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** The live backends of a service but for some that are not to be shown. */
+/** The live backends of a service but for those that are not to be shown. */
 export function liveBackends(
   state: ServiceState,
   service: ServiceRow,
-  hidden: ReadonlySet<string>,
+  isHidden: (row: BackendRow) => boolean,
 ): BackendWithStatus[] {
   return state.sql
     .liveBackends()
-    .filter(({ id }) => !hidden.has(id))
-    .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
+    .filter((row) => !isHidden(row))
+    .map((row) => withStatus(service, row));
+}
+
+function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
+  const held = row.held_at === null ? {} : { heldSince: row.held_at };
+  return { info: backendInfo(service, row), status: statusEntry(row), ...held };
+}
+
+/** One backend as a list shows it: as this object knows it, or its shard once it has ended. As `ServiceRpc.getBackend`. */
+export async function findBackend(
+  env: Env,
+  state: ServiceState,
+  backendId: string,
+  allowedEnvironments: readonly string[] | undefined,
+): Promise<Result<Backend>> {
+  if (!state.db.ready) return fail("backend_not_found", `backend \`${backendId}\` not found`);
+  const service = state.row();
+  const row = state.sql.backend(backendId);
+  const found = row ? ok(withStatus(service, row)) : await endedBackend(env, service, backendId);
+  if (!found.ok) return found;
+  const { environment } = found.value.info;
+  if (allowedEnvironments !== undefined && !allowedEnvironments.includes(environment)) {
+    return fail("forbidden", `this token may not look at backends of environment \`${environment}\``);
+  }
+  return ok(backendView(found.value));
+}
+
+async function endedBackend(
+  env: Env,
+  { account, name }: ServiceRow,
+  backendId: string,
+): Promise<Result<BackendWithStatus>> {
+  const described = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  if (!described.ok) return handedOn<BackendWithStatus>(described);
+  const { info, history } = described.value;
+  const status = history.at(-1);
+  if (!status) throw new Error(`backend ${backendId} has no history`);
+  return ok({ info: { ...info, pin: { ...info.pin } }, status: { ...status } });
 }
 
 /** Ended backends with a fencing token below `before`, from every shard. */
@@ -53,17 +90,10 @@ export async function pageOfBackends(
         backend.info.fencingToken < start.value && matchesQuery(query, backend, allowedEnvironments),
     )
     .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
-  return ok(
-    toPage(
-      found,
-      query.limit,
-      ({ info }) => info.fencingToken,
-      ({ info, status }) => backendView(info, status),
-    ),
-  );
+  return ok(toPage(found, query.limit, ({ info }) => info.fencingToken, backendView));
 }
 
-function backendView(info: BackendInfo, status: StatusEntry): Backend {
+function backendView({ info, status, heldSince }: BackendWithStatus): Backend {
   return {
     id: info.id,
     account: info.account,
@@ -76,5 +106,6 @@ function backendView(info: BackendInfo, status: StatusEntry): Backend {
     ...(info.key === null ? {} : { key: info.key }),
     fencing_token: info.fencingToken,
     created_at: isoTime(info.createdAt),
+    ...(heldSince === undefined ? {} : { held_since: isoTime(heldSince) }),
   };
 }

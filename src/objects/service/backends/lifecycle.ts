@@ -1,3 +1,4 @@
+import { endsUnseen, type Fence } from "../../../domain/backends/fence.ts";
 import {
   type BackendStatus,
   isConnectable,
@@ -44,6 +45,27 @@ export function endBackend(
   now: number,
 ): void {
   enter(state, row, "terminated", row.reason ?? reason, now, true);
+}
+
+/**
+ * Ends a backend that has not been seen to end: given up. Where its cluster needs proof, its key is held instead, until its
+ * agent shows what became of it or somebody releases it.
+ * @param fence the cluster's
+ */
+export function giveUpBackend(
+  state: ServiceState,
+  row: BackendRow,
+  reason: TerminationReason,
+  fence: Fence,
+  now: number,
+): void {
+  if (endsUnseen(row, fence)) endBackend(state, row, reason, now);
+  else if (row.held_at === null) state.sql.setHeld(row.id, now, null);
+}
+
+/** What frees the keys of a cluster whose agents are silent, as far as this service knows. */
+function fenceOf(state: ServiceState, { cluster }: Pick<BackendRow, "cluster">): Fence {
+  return state.cluster(cluster)?.fence ?? "lease";
 }
 
 /** Records the webhook that terminates a backend. */
@@ -119,11 +141,30 @@ export function terminationDelivered(
   const row = state.sql.backend(backendId);
   if (!row || row.status === "terminated") return false;
   if (answer === "accepted") {
-    if (row.status === "hard-terminating") state.sql.setDeadline(row.id, now + terminationReportSlackMs);
+    if (row.status === "hard-terminating" && row.held_at === null)
+      state.sql.setDeadline(row.id, now + terminationReportSlackMs);
     return false;
   }
-  endBackend(state, row, row.reason ?? "external", now);
-  return true;
+  const reason = row.reason ?? "external";
+  if (answer === "unknown_there") endBackend(state, row, reason, now);
+  else giveUpBackend(state, row, reason, fenceOf(state, row), now);
+  return state.sql.backend(backendId)?.status === "terminated";
+}
+
+/**
+ * Ends a spawn that its cluster has not taken, though an attempt whose answer was lost may have started it. Where the
+ * cluster needs proof its key is held until the termination is answered.
+ */
+export function giveUpSpawn(
+  state: ServiceState,
+  row: BackendRow,
+  reason: "internalerror" | "startuptimeout",
+  now: number,
+): void {
+  if (endsUnseen(row, fenceOf(state, row))) {
+    endBackend(state, row, reason, now);
+    enqueueTermination(state, row, { backend_id: row.id, hard: true, reason }, now);
+  } else beginTermination(state, row, { hard: true, reason }, now);
 }
 
 /** Acts on a deadline, if it has passed. */
@@ -143,7 +184,7 @@ export function applyDeadline(state: ServiceState, row: BackendRow, now: number)
       beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
       return;
     case "hard_termination":
-      endBackend(state, row, row.reason ?? "external", now);
+      giveUpBackend(state, row, row.reason ?? "external", fenceOf(state, row), now);
       return;
   }
 }

@@ -2,12 +2,7 @@ import type { DeliveryVerdict } from "../../../domain/deliveries/delivery.ts";
 import { backoffDelayMs, spawnRetryDelayMs } from "../../../domain/deliveries/retry.ts";
 import { type Backoff, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import {
-  beginTermination,
-  endBackend,
-  enqueueTermination,
-  terminationDelivered,
-} from "../backends/lifecycle.ts";
+import { beginTermination, endBackend, giveUpSpawn, terminationDelivered } from "../backends/lifecycle.ts";
 import type { BackendRow, DeliveryRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { answeredUrl } from "./webhooks.ts";
@@ -32,8 +27,8 @@ export function settleSpawn(
     case "delivered":
       return spawnAccepted(state, row, verdict.body, now);
     case "refused":
-      endBackend(state, row, "internalerror", now);
-      if (row.attempts > 0) stopStarted(state, row, "internalerror", now);
+      if (row.attempts > 0) giveUpSpawn(state, row, "internalerror", now);
+      else endBackend(state, row, "internalerror", now);
       return fail("cluster_refused", `cluster \`${row.cluster}\` refused the backend: ${verdict.message}`, {
         details: { backend_id: row.id, cluster_status: verdict.status },
       });
@@ -77,23 +72,12 @@ function spawnFailed(
   const attempts = row.attempts + 1;
   const delay = spawnRetryDelayMs(attempts, random(), verdict.retryAfterMs);
   if (delay === null) {
-    endBackend(state, row, "startuptimeout", now);
-    stopStarted(state, row, "startuptimeout", now);
+    giveUpSpawn(state, row, "startuptimeout", now);
     return clusterUnavailable(row, `${verdict.message}; given up after ${attempts} attempts`);
   }
   state.spawns.retry(row.id, attempts, now + delay);
   if (row.base_url !== null) return ok(row.base_url);
   return clusterUnavailable(row, `${verdict.message}; it is asked again`);
-}
-
-/** An earlier attempt may have started the backend although its answer was lost. */
-function stopStarted(
-  state: ServiceState,
-  row: BackendRow,
-  reason: "internalerror" | "startuptimeout",
-  now: number,
-): void {
-  enqueueTermination(state, row, { backend_id: row.id, hard: true, reason }, now);
 }
 
 function clusterUnavailable(row: BackendRow, why: string) {
