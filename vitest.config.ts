@@ -27,6 +27,18 @@ const bundledPackages = ["zod", "jose", "aws4fetch", "ipaddr.js", "standardwebho
 const testTimeout = 60_000;
 const hookTimeout = 240_000;
 
+/** What the agent, the command and `npm start` have of pure functions: tested beside the rules, in seconds. */
+const pureParts = [
+  "test/agent/{log,timers}.test.ts",
+  "test/agent/backends/{adoption,ended-output}.test.ts",
+  "test/agent/control-plane/lease.test.ts",
+  "test/agent/proxy/{address,backend-url,headers}.test.ts",
+  "test/agent/runtimes/output-lines.test.ts",
+  "test/agent/runtimes/docker/*.test.ts",
+  "test/cli/{agent-settings,stop-requests}.test.ts",
+  "test/local/{demo/*,runtime-choice}.test.ts",
+];
+
 /** Real processes, which are mostly waited for. */
 const processes = { testTimeout, hookTimeout };
 
@@ -51,12 +63,13 @@ export default defineConfig(async ({ mode }) => {
       sequence: { sequencer: LongestFirst },
       // The hundreds of programs that the tests start are compiled once.
       env: { NODE_COMPILE_CACHE: compileCache },
-      maxWorkers: 2,
+      // On two cores: end-to-end files mostly wait for what they have started.
+      maxWorkers: 3,
       projects: [
         {
           test: {
             name: "fast",
-            include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts"],
+            include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts", ...pureParts],
             // Pure functions leave nothing behind that the next file could see.
             pool: "threads",
             isolate: false,
@@ -67,6 +80,7 @@ export default defineConfig(async ({ mode }) => {
           test: {
             name: "node",
             include: ["test/{agent,cli,local}/**/*.test.ts"],
+            exclude: pureParts,
             ...processes,
           },
         },
@@ -87,7 +101,7 @@ export default defineConfig(async ({ mode }) => {
           test: {
             name: "runtime",
             include: ["test/{objects,edge}/**/*.test.ts"],
-            globalSetup: "test/support/registry/s3-server.ts",
+            globalSetup: ["test/support/registry/s3-server.ts", "test/support/remote/hostile-setup.ts"],
             server: { deps: { inline: [/htmx\.org/] } },
             deps: { optimizer: { ssr: { enabled: true, include: bundledPackages } } },
             testTimeout,

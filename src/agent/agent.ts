@@ -1,13 +1,16 @@
+import { setTimeout as elapse } from "node:timers/promises";
 import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
-import { type Journal, openJournal } from "./backends/journal.ts";
+import { openJournal } from "./backends/journal.ts";
 import { type AgentClock, agentClock } from "./clock.ts";
 import { bootId } from "./control-plane/boot-id.ts";
 import { slipwayClient } from "./control-plane/client.ts";
 import { startHeartbeat } from "./control-plane/heartbeat.ts";
-import { ClusterLease, LeaseGuard, leaseAfterRestart } from "./control-plane/lease.ts";
+import { ClusterLease, leaseAfterRestart } from "./control-plane/lease.ts";
+import { leaseFileIn, readLease, writeLease } from "./control-plane/lease-file.ts";
 import { statusReporter } from "./control-plane/reporter.ts";
-import { type Log, messageOf } from "./log.ts";
+import { GuardKeeper } from "./guard/guard-keeper.ts";
+import type { Log } from "./log.ts";
 import { backendUrl, parseBackendDomain } from "./proxy/backend-url.ts";
 import { backendProxy } from "./proxy/proxy.ts";
 import { verificationKeys } from "./proxy/verification-keys.ts";
@@ -46,6 +49,14 @@ export interface AgentOptions {
   backendDomain?: string;
   /** Names this agent among those of the cluster; one that `stateDir` keeps where it is left out. */
   agentId?: string;
+  /**
+   * Has a guard beside it, a process that outlives this one and ends backends with keys in its place. Left out where the
+   * control plane ends with the agent.
+   */
+  guard?: {
+    /** What starts this agent, for the guard to start it again when it has crashed; empty where a supervisor does. */
+    command: readonly string[];
+  };
   log: Log;
   clock?: Partial<AgentClock>;
 }
@@ -59,6 +70,8 @@ export interface Agent {
    * has stopped. The first call decides.
    */
   close(options?: { backends: "end" | "keep" }): Promise<void>;
+  /** For a process that ends at once: has its guard watch what is left, or ends that too. Returns when that is written down. */
+  leave(what: "end" | "keep"): void;
 }
 
 /**
@@ -79,27 +92,47 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
-  const reporter = statusReporter({ client, clock, log });
-  const lease = clusterLease(journal, clock, log);
+  const leaseFile = leaseFileIn(options.stateDir);
+  const boot = bootId();
+  const lease = new ClusterLease({
+    lease: leaseAfterRestart(readLease(leaseFile) ?? journal.lease(), boot),
+    now: clock.sinceBootMs,
+    keep: (held) => writeLease(leaseFile, { ...held, boot }),
+    fence: () => backends.fence(),
+    isFencing: () => backends.isFencing,
+    log,
+  });
+  const look = () => void lease.check();
+  const reporter = statusReporter({ client, clock, look, log });
   const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
-  const leaseGuard = new LeaseGuard({ lease, fence: () => backends.fence(), log });
   const keys = verificationKeys({ apiUrl, clock, log });
   const proxy = backendProxy({ account, cluster, backends, keys, backendDomain, clock, log });
   const urlsBehind = (serverUrl: string) => (backendId: string) =>
     backendUrl(backendId, options.publicUrl ?? serverUrl, backendDomain);
   const routesAt = (serverUrl: string): AgentRoutes => {
     const urlOf = urlsBehind(serverUrl);
-    const webhook = { verify, account, cluster, backends, urlOf, runtime, closing: closing.signal, log };
+    const webhook = {
+      verify,
+      account,
+      cluster,
+      backends,
+      lease,
+      urlOf,
+      runtime,
+      closing: closing.signal,
+      log,
+    };
     return {
       webhook: (body, headers) => handleWebhook(webhook, body, headers),
       health: () =>
         healthAnswer({ cluster, agentId: journal.agentId, version: agentVersion, backends, lease }),
       output: outputEndpoints({ verify, backends, log }),
       proxy,
+      look,
       log,
     };
   };
-  const leaseChecks = setInterval(() => leaseGuard.check(), clock.leaseCheckEveryMs);
+  const leaseChecks = setInterval(look, clock.leaseCheckEveryMs);
   let server: AgentServer;
   try {
     await backends.adopt();
@@ -113,67 +146,74 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   backends.startReporting(urlsBehind(server.url));
 
   const { agentId } = journal;
+  const { guarded, watchesLease } = runtime.fencing;
+  const guard =
+    options.guard && guarded && process.platform === "linux"
+      ? new GuardKeeper({
+          stateDir: options.stateDir,
+          runtime: guarded,
+          ...options.guard,
+          onChange: () => void heartbeat.beatNow(),
+          log,
+        })
+      : null;
+  const fence = () => (watchesLease || guard?.isAlive ? {} : { fence: "proof" as const });
+  let isLeaving = false;
   const heartbeat = startHeartbeat({
     client,
     everyMs: clock.heartbeatEveryMs,
-    body: () => ({
-      cluster,
-      agent_id: agentId,
-      version: agentVersion,
-      backends: backends.list(),
-      ...(backends.draining ? { draining: true } : {}),
-    }),
+    body: () => {
+      look();
+      return {
+        cluster,
+        agent_id: agentId,
+        version: agentVersion,
+        backends: backends.list(),
+        ...(backends.draining ? { draining: true } : {}),
+        ...(isLeaving ? { leaving: true } : {}),
+        ...fence(),
+      };
+    },
     now: clock.sinceBootMs,
     onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
-      leaseGuard.renew({ sentAtMs, forMs: lease_seconds * 1000 });
+      lease.renew({ sentAtMs, forMs: lease_seconds * 1000 });
       if (terminate.length === 0) return;
       log("heartbeat.terminate", { backends: terminate, unknown });
       backends.terminateUnwanted(terminate);
     },
     log,
   });
-  log("agent.started", { account, cluster, agent_id: agentId, url: server.url, is_leased: lease.held });
+  guard?.start();
+  log("agent.started", { account, cluster, agent_id: agentId, url: server.url, is_leased: lease.check() });
 
   async function close(what: "end" | "keep"): Promise<void> {
     closing.abort();
     backends.refuseSpawns();
     if (what === "end") {
-      heartbeat.beatNow();
+      void heartbeat.beatNow();
       await backends.endAll(clock.closeGraceMs);
     } else {
       // First: a webhook that is accepted from now on would not be acted on.
       await server.close();
       await backends.releaseAll();
+      isLeaving = true;
+      await Promise.race([heartbeat.beatNow(), elapse(clock.closeFlushMs, null, { ref: false })]);
     }
     await reporter.close(what === "end" ? clock.closeFlushMs : 0);
     clearInterval(leaseChecks);
     await heartbeat.stop();
     await server.close();
+    await guard?.close(what);
     journal.close();
     log("agent.closed", { agent_id: agentId });
   }
   let closed: Promise<void> | undefined;
   return {
     url: server.url,
+    leave: (what) => guard?.leave(what),
     close: (how = { backends: "end" }) => {
       closed ??= close(how.backends);
       return closed;
     },
   };
-}
-
-/** The lease, restored from the journal and persisted there at each renewal. */
-function clusterLease(journal: Journal, clock: AgentClock, log: Log): ClusterLease {
-  const boot = bootId();
-  return new ClusterLease({
-    lease: leaseAfterRestart(journal.lease(), boot),
-    now: clock.sinceBootMs,
-    keep(lease) {
-      try {
-        journal.setLease({ ...lease, boot });
-      } catch (error) {
-        log("journal.failed", { error: messageOf(error) });
-      }
-    },
-  });
 }

@@ -1,6 +1,12 @@
 import { uptime } from "node:os";
 import { heartbeatEveryMs, softTerminationGraceSeconds, webhookAttemptTimeoutMs } from "../domain/limits.ts";
 
+/**
+ * When the system begins to ask whether the other end of a silent connection is there. Ten requests follow, a second
+ * apart, and then the connection is over. Nothing is asked while data is not acknowledged, which takes its own time.
+ */
+export const tcpKeepAliveMs = 30_000;
+
 /** The agent's own durations, and what the lease is measured with; a backend's limits come with its spawn. */
 export interface AgentClock {
   /** Milliseconds since the machine was booted, those in which it slept included (CLOCK_BOOTTIME on Linux). */
@@ -24,6 +30,8 @@ export interface AgentClock {
   readyPollTimeoutMs: number;
   /** How long a connection waits for its backend to become ready. */
   connectionWaitMs: number;
+  /** After a client of a WebSocket has been silent for so long it is pinged, and has as long again to answer. */
+  clientPingEveryMs: number;
   reportRetryFirstMs: number;
   reportRetryLongestMs: number;
   /** One call to Slipway. */
@@ -54,6 +62,7 @@ export const agentClock: AgentClock = {
   readyPollEveryMs: 50,
   readyPollTimeoutMs: 10_000,
   connectionWaitMs: 10_000,
+  clientPingEveryMs: 30_000,
   reportRetryFirstMs: 500,
   reportRetryLongestMs: 15_000,
   callTimeoutMs: webhookAttemptTimeoutMs,

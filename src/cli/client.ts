@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { listLimitMax } from "../domain/limits.ts";
+import { apiAnswerMaxBytes, listLimitMax } from "../domain/limits.ts";
 import { errorEnvelope } from "../protocol/error-envelope.ts";
+import { AnswerTooLarge, CodedAnswer, fetchAnswer, readText } from "../protocol/remote-answer.ts";
 import { done, type Outcome, requestFailure, usageFailure } from "./outcome.ts";
 import { parseJson } from "./settings.ts";
 
@@ -64,7 +65,8 @@ export function createClient(settings: { base: string; root: readonly string[]; 
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, value);
     }
-    const init: RequestInit = {
+    const signal = AbortSignal.timeout(requestTimeoutMs);
+    const init = {
       method,
       headers: {
         authorization: `Bearer ${settings.secret}`,
@@ -72,13 +74,13 @@ export function createClient(settings: { base: string; root: readonly string[]; 
         ...options.headers,
       },
       // A followed redirect would turn a change into a GET of another page.
-      redirect: "manual",
-      signal: AbortSignal.timeout(requestTimeoutMs),
+      redirect: "manual" as const,
+      signal,
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     };
     try {
-      const response = await fetch(url, init);
-      const text = await response.text();
+      const response = await fetchAnswer(url, init);
+      const text = await readText(response, { maxBytes: apiAnswerMaxBytes, signal });
       return response.ok ? done(text) : refusal(`${method} ${url}`, response, text);
     } catch (error) {
       return unreachable(settings.base, error);
@@ -161,8 +163,11 @@ export function refusal(request: string, response: Response, text: string) {
   return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
 }
 
-/** The failure of a request without an answer. */
+/** The failure of a request without an answer, or with one that is not read. */
 export function unreachable(base: string, error: unknown) {
+  if (error instanceof CodedAnswer || error instanceof AnswerTooLarge) {
+    return requestFailure(`the answer of ${base} is not read: ${error.message}`);
+  }
   if (error instanceof Error && error.name === "TimeoutError") {
     return requestFailure(`${base} did not answer within ${requestTimeoutMs / 1000} s`);
   }

@@ -1,3 +1,5 @@
+import { errorAnswerMaxBytes } from "../domain/limits.ts";
+import { fetchAnswer, readStart } from "../protocol/remote-answer.ts";
 import { dataLines } from "../protocol/sse-lines.ts";
 import { refusal, unreachable } from "./client.ts";
 import { done, type Outcome, requestFailure } from "./outcome.ts";
@@ -24,13 +26,14 @@ export async function followStream({ base, path, secret, onLine }: FollowedStrea
   const timer = setTimeout(() => late.abort(new DOMException("no answer", "TimeoutError")), answerTimeoutMs);
   let response: Response;
   try {
-    response = await fetch(url, {
+    response = await fetchAnswer(url, {
       headers: { authorization: `Bearer ${secret}`, accept: "text/event-stream" },
       redirect: "manual",
       signal: late.signal,
     });
     if (response.status !== 200 || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
-      return refusal(`GET ${url}`, response, await response.text());
+      const text = await readStart(response, { maxBytes: errorAnswerMaxBytes, signal: late.signal });
+      return refusal(`GET ${url}`, response, text);
     }
   } catch (error) {
     return unreachable(base, error);

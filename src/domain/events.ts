@@ -1,3 +1,4 @@
+import { reaches } from "./credentials/access.ts";
 import { encodeRandom, idAlphabet } from "./ids.ts";
 import { shortDigest } from "./pins/images.ts";
 
@@ -39,6 +40,26 @@ export const eventTypes = [
 ] as const;
 /** What somebody, or the system, has done. */
 export type EventType = (typeof eventTypes)[number];
+
+/**
+ * What an event is kept as. `deed`: what somebody changed, which is looked for months later. `activity`: what pushes,
+ * backends and agents do by the thousand, which is on their own records too, and must not crowd out the former.
+ */
+export type EventKind = "deed" | "activity";
+
+/** @example eventKind("backend.terminated") // "activity" */
+export function eventKind(type: EventType): EventKind {
+  switch (type) {
+    case "image.recorded":
+    case "backend.terminated":
+    case "cluster.drained":
+    case "cluster.undrained":
+    case "cluster.lost":
+      return "activity";
+    default:
+      return "deed";
+  }
+}
 
 /** Machine-readable extras of an event. Never a secret. */
 export type EventDetails = Record<string, string | number | boolean | null | string[]>;
@@ -192,7 +213,7 @@ export interface EventFilter {
   service?: string | undefined;
   environment?: string | undefined;
   cluster?: string | undefined;
-  /** The environments that the reader is narrowed to; what concerns no environment is shown. */
+  /** The environments that the reader is narrowed to; what concerns and names no environment is shown. */
   allowedEnvironments?: readonly string[] | undefined;
 }
 
@@ -202,15 +223,20 @@ export interface EventFilter {
  */
 export function matchesEvent(
   filter: EventFilter,
-  event: { type: EventType; service?: string; environment?: string; cluster?: string },
+  event: {
+    type: EventType;
+    service?: string;
+    environment?: string;
+    cluster?: string;
+    details?: Readonly<EventDetails>;
+  },
 ): boolean {
+  const named = event.environment ?? event.details?.default_environment;
   return (
     (filter.type === undefined || event.type === filter.type) &&
     (filter.service === undefined || event.service === filter.service) &&
     (filter.environment === undefined || event.environment === filter.environment) &&
     (filter.cluster === undefined || event.cluster === filter.cluster) &&
-    (filter.allowedEnvironments === undefined ||
-      event.environment === undefined ||
-      filter.allowedEnvironments.includes(event.environment))
+    (typeof named !== "string" || reaches(filter.allowedEnvironments, named))
   );
 }

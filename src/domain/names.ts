@@ -4,6 +4,12 @@ export const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 /** What `namePattern` demands, for messages. */
 export const nameRule = "1 to 40 characters of a-z, 0-9 and -, beginning and ending with a letter or digit";
 
+/** A folder that outlives backends: one name, since a path through a folder that a backend writes to may lead anywhere. */
+export const mountPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** What `mountPattern` demands, for messages. */
+export const mountRule = "1 to 128 characters of a-z, A-Z, 0-9, ., _ and -, beginning with a letter or digit";
+
 /** Account names that would make image paths (`/v2/<account>/…`) clash with API paths. */
 export const reservedAccountNames: readonly string[] = ["service", "account", "backend"];
 

@@ -1,4 +1,5 @@
 import { fail, ok, type Result } from "../domain/result.ts";
+import { isKnownToBeShort } from "../protocol/remote-answer.ts";
 
 /** Deeper values would overflow the stack of code that walks them. */
 const maxDepth = 64;
@@ -15,8 +16,8 @@ export async function readText(request: Request, maxBytes: number): Promise<Resu
   let bytes = 0;
   let text = "";
   try {
-    // HTTP holds a body to the length that it announces, and reading it in one piece is quicker.
-    if (request.headers.has("content-length")) return ok(decoder.decode(await request.arrayBuffer()));
+    if (isKnownToBeShort(request.headers, maxBytes + 1))
+      return ok(decoder.decode(await request.arrayBuffer()));
     for await (const chunk of request.body) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) return tooLarge(maxBytes);

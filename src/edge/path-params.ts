@@ -1,4 +1,4 @@
-import { isName, nameRule } from "../domain/names.ts";
+import { isName, namePattern, nameRule } from "../domain/names.ts";
 import { digestPattern } from "../domain/pins/images.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
@@ -18,6 +18,12 @@ export type ParamName<Path extends string> = Path extends `${string}:${infer Nam
     : never;
 
 const namedParams: readonly string[] = ["account", "service", "environment", "cluster"];
+
+/** What a path parameter must match, if that is checked before it is looked for. */
+export function paramPattern(param: string): RegExp | undefined {
+  if (param === "digest") return digestPattern;
+  return namedParams.includes(param) ? namePattern : undefined;
+}
 
 /** Validates path parameters: `bad_request` where one is not a name, id or digest of its kind. */
 export function checkParams(params: Record<string, string>): Result<null> {

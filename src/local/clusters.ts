@@ -1,4 +1,3 @@
-import { mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, startAgent } from "../agent/agent.ts";
 import { hasCode, jsonLog } from "../agent/log.ts";
@@ -9,6 +8,7 @@ import type { ApiClient } from "../cli/client.ts";
 import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
 import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
+import { LogFile } from "./log-file.ts";
 import type { ClusterState, LocalStateFile } from "./state/state.ts";
 
 export const clusterNames = { staging: "local-staging", prod: "local-prod" } as const;
@@ -40,7 +40,8 @@ export async function startCluster(settings: ClusterSettings, name: string): Pro
   const { port, credentials } = await ensureRegistered(api, settings.file, name);
   const stateDir = join(settings.agentsDir, name);
   const owner = { stateDir, account: demoAccount, cluster: name, agentToken: credentials.agent_token };
-  const log = jsonLog(appendTo(settings.logDir, `${name}.log`));
+  const logFile = new LogFile(join(settings.logDir, `${name}.log`));
+  const log = jsonLog((line) => logFile.append(line));
   const { runtime, leave } = agentRuntime({
     ...owner,
     agentId: agentIdIn(owner),
@@ -132,11 +133,4 @@ async function startOnPort(options: AgentOptions): Promise<Agent> {
     if (!hasCode(error, "EADDRINUSE")) throw error;
     return await startAgent({ ...options, port: 0 });
   }
-}
-
-/** Appends whole lines to a file at once, so that nothing is lost when the process ends. */
-function appendTo(dir: string, name: string): (line: string) => void {
-  mkdirSync(dir, { recursive: true });
-  const file = openSync(join(dir, name), "a", 0o600);
-  return (line) => void writeSync(file, line);
 }

@@ -1,4 +1,9 @@
+import { errorAnswerMaxBytes } from "../domain/limits.ts";
+import { fetchAnswer, readStart } from "../protocol/remote-answer.ts";
 import type { OciBlob, OciImage } from "./node-image.ts";
+
+/** For one blob too: the control plane is on the same machine. */
+const requestTimeoutMs = 60_000;
 
 export interface PushTarget {
   /** Where Slipway is, and with it its registry. */
@@ -54,13 +59,15 @@ function requester({ apiUrl, account, service, token }: PushTarget): Request {
   return async (method, path, expected, { headers = {}, body } = {}) => {
     const url = new URL(path, repository);
     if (url.origin !== repository.origin) throw new Error(`the registry sends us to ${url.origin}`);
-    const response = await fetch(url, {
+    const signal = AbortSignal.timeout(requestTimeoutMs);
+    const response = await fetchAnswer(url, {
       method,
       headers: { ...headers, authorization },
       ...(body === undefined ? {} : { body }),
       redirect: "manual",
+      signal,
     });
-    const text = await response.text();
+    const text = await readStart(response, { maxBytes: errorAnswerMaxBytes, signal });
     if (expected.includes(response.status)) return response;
     throw new Error(`${method} ${url.pathname} was answered ${response.status} ${text.slice(0, 500)}`);
   };

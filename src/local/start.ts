@@ -1,4 +1,5 @@
-import { mkdir, open, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import type { Agent } from "../agent/agent.ts";
@@ -7,13 +8,17 @@ import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
 import { seedDemo } from "./demo/seed.ts";
+import { LogFile } from "./log-file.ts";
 import { makeLoginLink } from "./login-link.ts";
 import { chooseRuntime } from "./runtime-choice.ts";
 import { writeJson } from "./state/files.ts";
 import type { LocalJson } from "./state/local-json.ts";
-import { lockStateDir } from "./state/lock.ts";
+import { lockFileWhenFree, lockStateDir, workerLockPath } from "./state/lock.ts";
 import { openState } from "./state/state.ts";
 import { startWorker } from "./worker/worker.ts";
+
+/** A Worker ends within five seconds of its parent. */
+const formerWorkerWaitMs = 15_000;
 
 export interface LocalOptions {
   /** 0 takes a free one. */
@@ -52,9 +57,14 @@ export async function startLocal({
 
   try {
     const runtime = await chooseRuntime(options.runtime);
-    const apiPort = port === 0 ? await freePort(new Set()) : await requirePort(port);
+    const choosePort = () => (port === 0 ? freePort(new Set()) : requirePort(port));
+    // Before anything is made. Where a start was killed, its Worker may have the port for a moment yet.
+    const portOfFirstStart = existsSync(dir) ? null : await choosePort();
     await mkdir(dir, { recursive: true, mode: 0o700 });
     undo.push(await lockStateDir(dir));
+    const lockPath = workerLockPath(dir);
+    await formerWorkerEnded(lockPath, signal);
+    const apiPort = portOfFirstStart ?? (await choosePort());
     await rm(descriptionPath, { force: true });
     const file = await openState(dir);
     const { root_token, signing_keys } = file.state;
@@ -69,11 +79,11 @@ export async function startLocal({
       API_URL: apiUrl,
       ALLOW_PRIVATE_CLUSTERS: "true",
     };
-    const workerLog = await open(join(logDir, "worker.log"), "a", 0o600);
-    undo.push(() => workerLog.close());
+    const workerLog = new LogFile(join(logDir, "worker.log"));
+    undo.push(async () => workerLog.close());
     const worker = await startWorker(
-      { port: apiPort, storageDir: join(dir, "storage"), bindings },
-      workerLog.fd,
+      { port: apiPort, storageDir: join(dir, "storage"), lockPath, descriptionPath, bindings },
+      workerLog,
     );
     undo.push(() => worker.close());
 
@@ -110,6 +120,18 @@ export async function startLocal({
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Resolves once no Worker of an earlier start uses the storage and the port any more. */
+async function formerWorkerEnded(lockPath: string, signal: AbortSignal): Promise<void> {
+  const tooLate = AbortSignal.timeout(formerWorkerWaitMs);
+  try {
+    const release = await lockFileWhenFree(lockPath, AbortSignal.any([signal, tooLate]));
+    release();
+  } catch (error) {
+    if (!tooLate.aborted) throw error;
+    throw new Error(`the Worker of an earlier start has not ended and still has ${lockPath}`);
   }
 }
 

@@ -1,4 +1,5 @@
-import { alarmLateMs } from "../domain/limits.ts";
+import { backoffDelayMs } from "../domain/deliveries/retry.ts";
+import { alarmLateMs, alarmsAtOnceMax, hurriedAlarmBackoff } from "../domain/limits.ts";
 
 /**
  * The one alarm of an object, shared by whatever needs waking. Setting one is a row written: sooner ones only. One that is
@@ -8,6 +9,10 @@ import { alarmLateMs } from "../domain/limits.ts";
 export class Alarm {
   readonly #storage: DurableObjectStorage;
   #at: number | null = null;
+  /** Whether a time that was past was asked for since the alarm has rung. */
+  #isHurried = false;
+  /** How many alarms in a row have rung for that. */
+  #hurriedInARow = 0;
 
   constructor(object: DurableObjectState) {
     this.#storage = object.storage;
@@ -18,7 +23,10 @@ export class Alarm {
     });
   }
 
-  /** Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. */
+  /**
+   * Makes sure that the object wakes at `at` (milliseconds since the epoch) or before. Null asks for nothing. A time that
+   * is past means at once; work that asks for that again and again, and so gets nowhere, is put off longer and longer.
+   */
   noLaterThan(at: number | null): void {
     if (at === null || (this.#at !== null && this.#at <= at && !this.#isDropped())) return;
     this.#set(at);
@@ -32,6 +40,8 @@ export class Alarm {
   /** Call when the alarm has fired: the platform has taken it off. */
   fired(): void {
     this.#at = null;
+    this.#hurriedInARow = this.#isHurried ? this.#hurriedInARow + 1 : 0;
+    this.#isHurried = false;
   }
 
   #isDropped(): boolean {
@@ -39,7 +49,13 @@ export class Alarm {
   }
 
   #set(at: number): void {
-    this.#at = at;
-    void this.#storage.setAlarm(at);
+    const now = Date.now();
+    const tooMany = this.#hurriedInARow - alarmsAtOnceMax + 1;
+    const isPast = at <= now;
+    this.#isHurried ||= isPast;
+    const rings = isPast && tooMany > 0 ? now + backoffDelayMs(hurriedAlarmBackoff, tooMany, 0.5) : at;
+    if (this.#at !== null && this.#at <= rings && !this.#isDropped()) return;
+    this.#at = rings;
+    void this.#storage.setAlarm(rings);
   }
 }

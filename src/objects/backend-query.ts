@@ -1,3 +1,4 @@
+import { reaches } from "../domain/credentials/access.ts";
 import type { BackendQuery } from "../protocol/v3/backends.ts";
 import type { BackendWithStatus } from "./contract.ts";
 
@@ -8,7 +9,7 @@ export function matchesQuery(
   allowedEnvironments: readonly string[] | undefined,
 ): boolean {
   return (
-    (allowedEnvironments === undefined || allowedEnvironments.includes(info.environment)) &&
+    reaches(allowedEnvironments, info.environment) &&
     (query.environment === undefined || info.environment === query.environment) &&
     (query.digest === undefined || info.digest === query.digest) &&
     (query.key === undefined || info.key === query.key) &&

@@ -1,5 +1,6 @@
 import type { BlobBindings } from "./blobs/choose-blob-store.ts";
 import type {
+  AccountRegisterRpc,
   AccountRpc,
   BackendsRpc,
   ClusterRpc,
@@ -18,7 +19,7 @@ export interface Env extends BlobBindings {
   SERVICE: ObjectNamespace<ServiceRpc>;
   BACKENDS: ObjectNamespace<BackendsRpc>;
   CLUSTER: ObjectNamespace<ClusterRpc>;
-  DIRECTORY: ObjectNamespace<DirectoryRpc>;
+  DIRECTORY: ObjectNamespace<DirectoryRpc & AccountRegisterRpc>;
   REGISTRY: ObjectNamespace<RegistryRpc>;
   LOGIN: ObjectNamespace<LoginRpc>;
   /** Creates accounts. */
@@ -27,4 +28,9 @@ export interface Env extends BlobBindings {
   SIGNING_KEYS: string;
   API_URL: string;
   ALLOW_PRIVATE_CLUSTERS: string;
+  /** Whole numbers; the defaults are in the domain's limits. */
+  STATUS_STREAMS_PER_BACKEND?: string;
+  STATUS_STREAMS_PER_ADDRESS?: string;
+  /** The header in which a front that is not Cloudflare's says whose request it is. */
+  CLIENT_ADDRESS_HEADER?: string;
 }

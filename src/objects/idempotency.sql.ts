@@ -22,14 +22,35 @@ export interface IdempotencyRecord<T> {
   subject: string | null;
 }
 
-/** Answers to requests that named themselves, kept for a day. */
+type IdempotencyRow = { request_hash: string; result: string | null; subject: string | null };
+
+/** What a record is stored under: neither part has a comma. */
+function storedKey({ principal, key }: Idempotency): string {
+  return `${principal},${key}`;
+}
+
+/** Answers to requests that named themselves, kept for a day for whoever made them. */
 export function idempotencySql(db: Database) {
-  function find<T>({ key, requestHash }: Idempotency, now: number): Result<IdempotencyRecord<T> | null> {
-    const row = db.first<{ request_hash: string; result: string | null; subject: string | null; at: number }>(
-      "SELECT request_hash, result, subject, at FROM idempotency WHERE key = ?",
+  const kept = (key: string, now: number) =>
+    db.first<IdempotencyRow>(
+      "SELECT request_hash, result, subject FROM idempotency WHERE key = ? AND at > ?",
       key,
+      now - idempotencyKeptMs,
     );
-    if (!row || row.at <= now - idempotencyKeptMs) return ok(null);
+
+  /** The caller must be permitted what the record is about before it is shown to it. */
+  function find<T>(idempotency: Idempotency, now: number): Result<IdempotencyRecord<T> | null> {
+    const { key, requestHash } = idempotency;
+    const row = kept(storedKey(idempotency), now);
+    if (!row) {
+      // Records without a principal are of a version that had none. Whose they are is not known: to act once more
+      // would be as wrong as to show them.
+      if (!kept(key, now)) return ok(null);
+      return fail(
+        "idempotency_mismatch",
+        `the Idempotency-Key \`${key}\` was used, and it is not known by whom; use another one`,
+      );
+    }
     if (row.request_hash !== requestHash) {
       return fail("idempotency_mismatch", `the Idempotency-Key \`${key}\` was used with another request`);
     }
@@ -42,7 +63,7 @@ export function idempotencySql(db: Database) {
     db.run(
       `INSERT INTO idempotency (key, request_hash, result, subject, at) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET result = excluded.result, subject = excluded.subject`,
-      idempotency.key,
+      storedKey(idempotency),
       idempotency.requestHash,
       record.result === null ? null : JSON.stringify(record.result),
       record.subject,

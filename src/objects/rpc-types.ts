@@ -11,12 +11,16 @@ import type { ImagePinnedWebhookData } from "../protocol/webhooks/webhook.ts";
 export interface Actor {
   tokenId: string;
   tokenName: string;
-  /** The environments that the token is narrowed to; undefined means all. */
+  /** What the token is narrowed to; undefined means all of the account, and all environments of the service. */
+  service?: string;
   environments?: readonly string[];
 }
 
 /** A retry's name. The same key with another body is `idempotency_mismatch`. */
 export interface Idempotency {
+  /** Whose key it is: the id of an access token, or `root`. Another's record under the same key is never shown. */
+  principal: string;
+  /** Without commas. */
   key: string;
   /** SHA-256 of method, path and body. */
   requestHash: string;

@@ -25,8 +25,13 @@ export function clusterStub(env: Namespaces, account: string, cluster: string) {
   return env.CLUSTER.getByName(`${account}/${cluster}`);
 }
 
-export function directoryStub(env: Namespaces, serviceCode: string) {
+export function directoryStub(env: Pick<Namespaces, "DIRECTORY">, serviceCode: string) {
   return env.DIRECTORY.getByName(serviceCode.charAt(0));
+}
+
+/** The one register of accounts. Codes are of one case and have no such beginning. */
+export function accountRegisterStub(env: Pick<Namespaces, "DIRECTORY">) {
+  return env.DIRECTORY.getByName("accounts");
 }
 
 /** One for each account: a mount and a collection are transactions over all of its repositories. */

@@ -1,7 +1,14 @@
 import { z } from "zod";
+import { checkEnv, checkSpawnEnv } from "../domain/backends/spawn-env.ts";
 import { backendIdPattern } from "../domain/ids.ts";
-import { keyMaxCharacters } from "../domain/limits.ts";
-import { namePattern, nameRule } from "../domain/names.ts";
+import {
+  imageMaxCharacters,
+  keyMaxCharacters,
+  noteMaxCharacters,
+  spawnEnvMaxBytes,
+  timeMaxCharacters,
+} from "../domain/limits.ts";
+import { mountPattern, mountRule, namePattern, nameRule } from "../domain/names.ts";
 import { digestPattern, tagPattern } from "../domain/pins/images.ts";
 import { parsePin } from "../domain/pins/pin.ts";
 
@@ -23,16 +30,22 @@ export const digest = z
 /** A tag or a digest. What holds a colon is read as a digest (`parseImageReference`). */
 export const image = z
   .string()
+  .max(imageMaxCharacters, `an image tag or digest has at most ${imageMaxCharacters} characters`)
   .superRefine((text, context) => {
     const parsed = parsePin(text);
     if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.error.message });
   })
   .meta({ id: "Image", description: "An image tag or an image digest" });
 
-/** A key: 1 to 128 characters, counted as Unicode code points and not as UTF-16 units. */
+/**
+ * A key: 1 to 128 characters, counted as Unicode code points and not as UTF-16 units. It becomes an environment variable
+ * and a label, and is shown: no control characters.
+ */
 export const key = z
   .string()
   .min(1, "a key is not empty")
+  .max(2 * keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
+  .regex(/^\P{Cc}*$/u, "a key has no control characters")
   .refine((text) => [...text].length <= keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
   .refine((text) => text.isWellFormed(), "a key is well-formed unicode")
   .meta({ id: "Key" });
@@ -40,14 +53,51 @@ export const key = z
 /** A backend's id, which is a DNS label: the service's code and random characters (src/domain/ids.ts). */
 export const backendIdSchema = z.string().regex(backendIdPattern, "a backend id has 13 characters");
 
-/** What a person wrote down about a pin. */
-export const note = z.string().max(500, "a note has at most 500 characters");
+/** A line that people read, such as a name that they have chosen. */
+export function line(maxCharacters: number) {
+  return z
+    .string()
+    .max(maxCharacters, `at most ${maxCharacters} characters`)
+    .regex(/^\P{Cc}*$/u, "no line ends or other control characters");
+}
+
+/** What a person wrote down about a pin; it may have several lines. */
+export const note = z
+  .string()
+  .max(noteMaxCharacters, `a note has at most ${noteMaxCharacters} characters`)
+  .regex(/^[\P{Cc}\t\r\n]*$/u, "a note has no control characters but line ends and tabs");
+
+function variables(check: typeof checkEnv) {
+  return z
+    .record(z.string().max(spawnEnvMaxBytes), z.string().max(spawnEnvMaxBytes))
+    .superRefine((env, context) => {
+      const checked = check(env);
+      if (!checked.ok) context.addIssue({ code: "custom", message: checked.error.message });
+    });
+}
+
+/** Environment variables, as a process can be given them: at most 64, and 32 KiB (`checkEnv`). */
+export const environmentVariables = variables(checkEnv);
+
+/** The same as a spawn may ask for them: none of the platform's own (`checkSpawnEnv`). */
+export const spawnVariables = variables(checkSpawnEnv);
+
+/** The folder that a spawn mounts: one of this name, or true for the key's own. */
+export const mount = z.union([z.string().regex(mountPattern, `a mount's name is ${mountRule}`), z.boolean()]);
 
 /** RFC 3339 in UTC, as `Date.toISOString` writes it. */
-export const timestamp = z.iso.datetime().meta({ id: "Timestamp" });
+export const timestamp = z.iso.datetime().max(timeMaxCharacters).meta({ id: "Timestamp" });
+
+/** RFC 3339 with any offset. */
+export const time = z.iso.datetime({ offset: true }).max(timeMaxCharacters);
+
+const secondsMax = 315_360_000;
 
 /** Seconds as a positive whole number, at most ten years. */
-export const seconds = z.int().positive().max(315_360_000);
+export const seconds = z.int().positive().max(secondsMax);
+
+/** The same, where 0 means: never. */
+export const secondsOrNever = z.int().nonnegative().max(secondsMax);
 
 /**
  * A time as every answer writes it.

@@ -60,6 +60,7 @@ describe("an agent's settings", () => {
       stateDir: "/state",
       runtime: { kind: "docker" },
       onStop: "end",
+      guard: "restart",
       host: "127.0.0.1",
       port: 8790,
     });

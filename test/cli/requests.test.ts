@@ -263,6 +263,22 @@ const cases: Case[] = [
     says: ["is deleted"],
   },
   {
+    args: "backends terminate-all hello --environment prod --hard --created-before 2026-11-23T00:00:00Z".split(
+      " ",
+    ),
+    sends: "POST /services/hello/terminations",
+    body: { environment: "prod", hard: true, created_before: "2026-11-23T00:00:00Z" },
+    status: 201,
+    answer: answers.termination,
+    says: ["running", "9800", "slipway backends terminations hello"],
+  },
+  {
+    args: ["backends", "terminations", "hello"],
+    sends: "GET /services/hello/terminations",
+    answer: { terminations: [answers.termination] },
+    says: ["request", "prod", "10000", "200", "9800"],
+  },
+  {
     args: ["backends", "list", "hello", "--environment", "prod", "--status", "ready", "--key", "doc-123"],
     sends: "GET /services/hello/backends?environment=prod&status=ready&key=doc-123&limit=200",
     answer: { backends: [answers.backend] },

@@ -6,6 +6,7 @@ import {
   eventId,
   eventIdPattern,
   eventIdRandomBytes,
+  eventKind,
   eventMessage,
   eventTypes,
   matchesEvent,
@@ -89,6 +90,17 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
   "session.revoked": [{ type: "session.revoked" }, "ended a session"],
 };
 
+test("what pushes, backends and clusters do by the thousand is kept apart from what somebody changed", () => {
+  const activity = eventTypes.filter((type) => eventKind(type) === "activity");
+  expect(activity).toEqual([
+    "image.recorded",
+    "backend.terminated",
+    "cluster.drained",
+    "cluster.undrained",
+    "cluster.lost",
+  ]);
+});
+
 describe("the message of an event", () => {
   test.for(eventTypes)("`%s` is a sentence that names what was done and to what", (type) => {
     const [facts, message] = examples[type];
@@ -148,6 +160,19 @@ describe("a filter", () => {
   ] as const)("%j lets a pin of `staging` pass: %s", ([filter, passes]) => {
     expect(matchesEvent(filter, event)).toBe(passes);
   });
+
+  test.for(["staging", "prod", null])(
+    "of a narrowed reader minds the default environment that a change names: %s",
+    (named) => {
+      const changed = {
+        type: "service.changed",
+        service: "hello",
+        details: { default_environment: named },
+      } as const;
+      expect(matchesEvent({ allowedEnvironments: ["staging"] }, changed)).toBe(named !== "prod");
+      expect(matchesEvent({}, changed)).toBe(true);
+    },
+  );
 
   test("of a narrowed reader lets pass what concerns no environment", () => {
     const recorded = { type: "image.recorded", service: "hello" } as const;

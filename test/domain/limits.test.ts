@@ -7,12 +7,16 @@ const leaseMs = limits.leaseSeconds * seconds;
 const startupTimeoutMs = limits.startupTimeoutSeconds * seconds;
 const softGraceMs = limits.softTerminationGraceSeconds * seconds;
 const longestJitter = 1 + limits.retryJitter;
+/** What a spawn's webhook holds beside the environment variables: names, an image, a key, a secret. */
+const restOfSpawnBytes = 4 * 1024;
+/** As `heartbeatBody` has it. */
+const heartbeatBackendsMax = 10_000;
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
-/** How long a spawn takes to be given up whose every attempt times out. */
+/** How long a spawn takes to be given up whose every attempt waits for its turn, and then times out. */
 const spawnGivenUpAfterMs =
   sum(limits.spawnRetryDelaysMs) * longestJitter +
-  (limits.spawnRetryDelaysMs.length + 1) * limits.webhookAttemptTimeoutMs;
+  (limits.spawnRetryDelaysMs.length + 1) * (limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs);
 
 type Relation = [sentence: string, smaller: number, larger: number];
 
@@ -75,6 +79,26 @@ const mustBeLess: Record<string, Relation[]> = {
       "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",
       limits.webhookAttemptTimeoutMs,
       limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that waits for its turn is not taken for lost, or it would be sent twice",
+      limits.turnAwaitedMs,
+      limits.recoveryDelayMs,
+    ],
+    [
+      "a spawn that has waited for its turn has reached its agent before it can be missed, or it would be ended as lost",
+      limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs,
+      limits.heartbeatMissingAfterMs,
+    ],
+    [
+      "slow clusters leave something to prompt ones, or a cluster that hangs would hold up the others",
+      limits.webhooksAtOnceToSlowTogether,
+      limits.webhooksAtOnce,
+    ],
+    [
+      "an object's webhooks leave one of the six connections that may wait for their answers",
+      limits.webhooksAtOnce,
+      6,
     ],
     [
       "a spawn has all of its attempts before it would have timed out, or the last ones would start what is being ended",
@@ -144,6 +168,11 @@ const mustBeLess: Record<string, Relation[]> = {
       softGraceMs,
     ],
     [
+      "a client that has vanished is gone before its backend would be idle for too long, or it would double that time",
+      3 * agentClock.clientPingEveryMs,
+      limits.maxIdleSeconds * seconds,
+    ],
+    [
       "a connection's token is good for longer than a start-up, or it would have expired when its backend is ready",
       startupTimeoutMs,
       limits.connectionTokenSeconds * seconds,
@@ -195,12 +224,72 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.spawnEnvMaxBytes,
       limits.apiBodyMaxBytes,
     ],
+    [
+      "a spawn's webhook fits into what an agent reads, or a spawn that was accepted could start nowhere",
+      limits.spawnEnvMaxJsonBytes + restOfSpawnBytes,
+      limits.apiBodyMaxBytes,
+    ],
+    [
+      "the longest address and token fit into a request line, or a URL that was handed out could not be opened",
+      limits.baseUrlMaxBytes + limits.connectionTokenMaxBytes + "//".length,
+      limits.urlMaxBytes,
+    ],
+    [
+      "the claims fit into a token in base64url, with 250 bytes of its other claims and 190 of header and signature",
+      ((limits.connectionClaimsMaxBytes + 250) * 4) / 3 + 190,
+      limits.connectionTokenMaxBytes,
+    ],
+    [
+      "a backend with Node's limit of 16 KiB for all headers has room for those of its clients",
+      limits.verifiedHeadersMaxBytes,
+      8 * 1024,
+    ],
+  ],
+  "answers and images": [
+    [
+      "an agent reads an answer that names each of its backends twice, or a full one could not heartbeat",
+      2 * heartbeatBackendsMax * '"0123456789abc",'.length,
+      limits.agentCallAnswerMaxBytes,
+    ],
+    [
+      "a token has time for its request before the layer that it is for is given up",
+      limits.registryAnswerTimeoutMs,
+      limits.layerPullTimeoutMs,
+    ],
+    [
+      "an image may have its largest layer and more, or its own limit would be none",
+      limits.layerUnpackedMaxBytes,
+      limits.imageUnpackedMaxBytes,
+    ],
+    [
+      "a layer reaches its ratio before its size, or the ratio would be none",
+      limits.layerRatioFreeBytes,
+      limits.layerUnpackedMaxBytes,
+    ],
+    ["every image that Docker builds can be pulled, or some could not be run", 127, limits.imageLayersMax],
+  ],
+  "status streams": [
+    [
+      "the stream that leads shows that it is there before it is taken for gone, or each would take over from each",
+      limits.leadBeatEveryMs,
+      limits.leadSilentMs,
+    ],
+    [
+      "a stream that waits shows that it is there before its place is given away, or there would be more than may be",
+      2 * limits.leadWatchedLongestMs,
+      limits.streamSilentMs,
+    ],
+    [
+      "one address may not take all places of a backend, or one client could keep everybody else out",
+      limits.statusStreamsPerAddress,
+      limits.statusStreamsPerBackend,
+    ],
   ],
   "events and usage": [
     [
       "the events that are trimmed at once are fewer than those kept, or there could be none left",
       limits.eventsTrimmedAtOnce,
-      limits.eventsKeptMax,
+      Math.min(...Object.values(limits.eventsKeptMax)),
     ],
     [
       "a page that lost its object retries more often than its bound, or the bound would be the only delay",
@@ -250,6 +339,11 @@ describe("what clients and clusters are promised", () => {
       apiBodyMaxBytes: 65_536,
       spawnEnvMaxVariables: 64,
       spawnEnvMaxBytes: 32_768,
+      spawnEnvMaxJsonBytes: 57_344,
+      urlMaxBytes: 8_192,
+      baseUrlMaxBytes: 2_000,
+      connectionClaimsMaxBytes: 4_000,
+      verifiedHeadersMaxBytes: 8_000,
       tokenCacheMs: 10_000,
       browserSessionMs: 7 * day,
       cliSessionMs: 90 * day,

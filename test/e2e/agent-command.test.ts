@@ -127,3 +127,13 @@ test("a second signal leaves at once with its processes dead, and the next start
   await untilStatus(status_url, "terminated");
   expect(await lastStatus(backend_id)).toMatchObject({ status: "terminated", exit_code: 137 });
 });
+
+test("a disk that takes no more of its log ends neither an agent nor its backends", async () => {
+  const env = await makeCluster("unlogged");
+  await using agent = await startAgentCommand(env, "/dev/full");
+  const { url } = await connectToDemo(system.local, "unlogged");
+  expect(await titleAt(url)).toBe("hello-world v1 · unlogged");
+  expect(agent.printed()).toBe("");
+  agent.signal("SIGTERM");
+  expect(await agent.ended).toEqual({ exitCode: 0, stderr: "" });
+});

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -16,6 +16,7 @@ import { type Folder, makeFolder } from "../support/folder.ts";
 import {
   breakOffStart,
   type LocalSystem,
+  nodeCommand,
   npmCommand,
   runLocalSystem,
   startLocalSystem,
@@ -271,6 +272,35 @@ describe("stopping and starting again", () => {
     expect(statuses.at(-1)).toMatchObject({ status: "ready" });
     await second.stop();
     expect(await runningOf(backend)).toEqual([]);
+  });
+
+  test("killed, it is started again at once on the same port, and is not described meanwhile", async () => {
+    await using folder = await makeFolder();
+    const stateDir = join(folder.path, "state");
+    const first = await startLocalSystem(stateDir);
+    const port = Number(new URL(first.local.api_url).port);
+    const others = await first.children();
+    await first.crash();
+    await using second = await startLocalSystem(stateDir, nodeCommand, port);
+    expect(second.local).toMatchObject({ token: first.local.token, api_url: first.local.api_url });
+    expect(await runningOf(others)).toEqual([]);
+    const ofSecond = await second.children();
+    await second.crash();
+    await vi.waitFor(async () => expect(await runningOf(ofSecond)).toEqual([]), { timeout: 20_000 });
+    await expect(stat(join(stateDir, "local.json"))).rejects.toThrow("ENOENT");
+  });
+
+  test("a disk that takes no more of its logs ends nothing", async () => {
+    await using folder = await makeFolder();
+    const logs = join(folder.path, "state", "logs");
+    await mkdir(logs, { recursive: true });
+    // Every write to them fails as on a full disk.
+    for (const name of ["worker", "local-staging", "local-prod"])
+      await symlink("/dev/full", join(logs, `${name}.log`));
+    await using system = await startLocalSystem(join(folder.path, "state"));
+    const { url } = await connectToDemo(system.local, "prod");
+    expect(await pageOf(url)).toContain("hello-world v1 · prod");
+    expect(await system.stop()).toEqual({ exitCode: 0 });
   });
 
   test("a cluster whose agent finds its port taken is moved to the new one", async () => {

@@ -157,7 +157,7 @@ describe("public answers", () => {
 });
 
 describe("new secrets", () => {
-  const idempotency = { key: "k", requestHash: "h" };
+  const idempotency = { principal: "atoken000000", key: "k", requestHash: "h" };
 
   test("have 12 characters of id and 43 of secret", async () => {
     for (const source of [secretSource(env, "acme", undefined), secretSource(env, "acme", idempotency)]) {
@@ -168,18 +168,19 @@ describe("new secrets", () => {
     }
   });
 
-  test("are the same only for the same purpose, account, key and request", async () => {
+  test("are the same only for the same purpose, account, principal, key and request", async () => {
     const make = async (account: string, given: typeof idempotency) =>
       (await newAccessSecret(secretSource(env, account, given))).secret;
     const same = await make("acme", idempotency);
     expect(await make("acme", { ...idempotency })).toBe(same);
     const others = [
       await make("other", idempotency),
+      await make("acme", { ...idempotency, principal: "other0000000" }),
       await make("acme", { ...idempotency, key: "l" }),
       await make("acme", { ...idempotency, requestHash: "i" }),
       (await newAgentSecret(secretSource(env, "acme", idempotency))).secret,
     ];
-    expect(new Set([same, ...others]).size).toBe(5);
+    expect(new Set([same, ...others]).size).toBe(6);
   });
 });
 

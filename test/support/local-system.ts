@@ -35,11 +35,16 @@ export interface LocalSystem extends AsyncDisposable {
 }
 
 /**
- * Starts `npm start`'s process on a state directory, on any free port, and waits until it is ready.
+ * Starts `npm start`'s process on a state directory, and waits until it is ready.
  * @param command what starts it: by default Node itself, for which signals need not pass through npm
+ * @param port by default any free one
  */
-export async function startLocalSystem(stateDir: string, command = nodeCommand): Promise<LocalSystem> {
-  const { child, pid } = spawnMain(stateDir, command);
+export async function startLocalSystem(
+  stateDir: string,
+  command = nodeCommand,
+  port = 0,
+): Promise<LocalSystem> {
+  const { child, pid } = spawnMain(stateDir, command, port);
   const printed = collectOutput(child);
   const closed = once(child, "close");
   const ready = new Promise<void>((resolve) => {
@@ -87,8 +92,8 @@ export async function breakOffStart(stateDir: string): Promise<{ exitCode: numbe
   return { exitCode: child.exitCode, output: printed.output };
 }
 
-function spawnMain(stateDir: string, [program, ...args]: Command = nodeCommand) {
-  const child = spawn(program, [...args, "--port", "0", "--state-dir", stateDir], {
+function spawnMain(stateDir: string, [program, ...args]: Command = nodeCommand, port = 0) {
+  const child = spawn(program, [...args, "--port", String(port), "--state-dir", stateDir], {
     cwd: repository,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

@@ -9,9 +9,12 @@ const longest = [
   "e2e/failures/absence",
   "e2e/failures/kill-anything",
   "e2e/npm-start",
+  "objects/cuts",
+  "objects/service/message-order",
+  "agent/backends/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
-  "e2e/streams/status-streams",
+  "e2e/streams/idle-streams",
   "e2e/registry/docker",
   "e2e/docker/backends",
   "e2e/docker/deployment",
@@ -19,7 +22,7 @@ const longest = [
   "e2e/jamsocket/cli",
 ];
 
-/** Runs the end-to-end tests' longest files first, and then all others as Vitest orders them. */
+/** Runs the longest files first, and then all others as Vitest orders them. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {

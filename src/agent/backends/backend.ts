@@ -10,6 +10,7 @@ import {
 import type { Failure } from "../../domain/result.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { AgentClock } from "../clock.ts";
+import type { KeyLease } from "../control-plane/lease.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { Address, Runtime, Started } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
@@ -24,6 +25,7 @@ export interface BackendContext {
   runtime: Runtime;
   clock: AgentClock;
   log: Log;
+  lease: Pick<KeyLease, "check">;
   /** Called with every status that is entered, in order. */
   onStatus(backend: Backend, entry: StatusEntry): void;
 }
@@ -87,10 +89,15 @@ export class Backend {
     return this.#failure;
   }
 
-  /** Where a backend that has been ready answers until it ends; null before and after. */
+  /** Where a backend that has been ready answers until it ends; null before and after, and while it may not run. */
   get address(): Address | null {
     const servable = this.#history.some(({ status }) => status === "ready") && this.status !== "terminated";
-    return servable ? this.#address : null;
+    return servable && this.mayRun ? this.#address : null;
+  }
+
+  /** Whether it holds no key, or the lease is held at this moment. */
+  get mayRun(): boolean {
+    return this.spawn.key === null || this.#context.lease.check();
   }
 
   /**
@@ -201,12 +208,12 @@ export class Backend {
     if (!pulled.ok) return this.#giveUp(pulled.error);
     // After a slow spawn, Slipway may have given the backend up and its key to another.
     if (this.spawn.key !== null) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
-    if (this.#abandon.signal.aborted) return;
+    if (!this.mayRun || this.#abandon.signal.aborted) return;
 
     this.#phase = "starting";
     this.#failure = null;
     this.#enter({ status: "starting" });
-    const started = await context.runtime.start(startSpec(this.spawn));
+    const started = await context.runtime.start(startSpec(this.spawn, () => this.mayRun));
     if (!started.ok) return this.#giveUp(started.error);
     await this.#watch(started.value);
   }
@@ -218,7 +225,8 @@ export class Backend {
     this.#phase = "running";
     this.#address = address;
     this.#start.resolve(true);
-    void exited.then((exitCode) => this.#finish(exitCode));
+    // Without the lease something else than this process may have killed it.
+    void exited.then((exitCode) => this.#finish(exitCode, this.mayRun ? undefined : "lost"));
     if (this.#ending) return this.#stop();
     if (this.status === "ready") return this.#serve();
     this.#enter({ status: "waiting" });

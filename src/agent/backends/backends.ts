@@ -6,6 +6,7 @@ import {
 } from "../../domain/backends/status.ts";
 import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
+import type { KeyLease } from "../control-plane/lease.ts";
 import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
 import type { Found, Usage } from "../runtimes/runtime.ts";
@@ -17,8 +18,7 @@ import type { Journal, JournaledEnd } from "./journal.ts";
 export interface BackendsOptions extends Omit<BackendContext, "onStatus"> {
   journal: Journal;
   reporter: Reporter;
-  /** The cluster's lease: unless it is held nothing may hold a key. */
-  lease: { readonly held: boolean };
+  lease: KeyLease;
 }
 
 /** Where connections reach a backend. */
@@ -77,7 +77,7 @@ export class Backends {
       backend.resume(adoption, started);
       if (adoption === "remove") this.#streams.clear(backend.id);
     }
-    this.fence();
+    this.#options.lease.check();
     await Promise.all(Array.from(found.values(), (stray) => this.#endStray(stray)));
   }
 
@@ -101,7 +101,7 @@ export class Backends {
       return { ok: false, isFinal: true, message: "this backend was terminated before its spawn arrived" };
     if (this.#draining)
       return { ok: false, isFinal: false, message: "this cluster's agent is shutting down" };
-    if (data.key !== null && !this.#mayHoldKeys()) {
+    if (data.key !== null && !this.#options.lease.grants()) {
       const message =
         "this cluster's agent has not heard from Slipway for too long to start a backend with a key";
       return { ok: false, isFinal: false, message };
@@ -130,14 +130,19 @@ export class Backends {
     for (const id of backendIds) this.get(id)?.terminate("hard", "external");
   }
 
-  /** Kills the backends that hold keys, unless the lease is held. */
+  /** Kills the backends that hold keys. */
   fence(): void {
-    if (this.#options.lease.held) return;
     for (const { backend } of this.#backends.values()) {
       if (backend.spawn.key === null || backend.status === "terminated") continue;
       this.#fenced.add(backend);
       backend.terminate("hard", "lost");
     }
+  }
+
+  /** Whether a backend that was fenced may hold its key: until its process has ended. */
+  get isFencing(): boolean {
+    for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
+    return this.#fenced.size > 0;
   }
 
   list(): HeartbeatBody["backends"] {
@@ -190,13 +195,6 @@ export class Backends {
 
   get #context(): BackendContext {
     return { ...this.#options, onStatus: (backend, entry) => this.#onStatus(backend, entry) };
-  }
-
-  #mayHoldKeys(): boolean {
-    if (!this.#options.lease.held) return false;
-    // A fenced backend may hold its key until its process has ended.
-    for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
-    return this.#fenced.size === 0;
   }
 
   #terminateAll(kind: TerminationKind): void {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { statusEntry } from "../../protocol/status-entry.ts";
-import { spawnWebhookData } from "../../protocol/webhooks/webhook.ts";
+import { spawnLimits, spawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
 /**
  * The steps of the journal's schema. They are only ever appended; `user_version` counts those applied.
@@ -45,11 +45,19 @@ export const journalMigrations: readonly string[] = [
 
 const json = z.string().transform((text): unknown => JSON.parse(text));
 
+/** A spawn as it was written down, which an earlier version may have accepted where this one would not. */
+const writtenSpawn = spawnWebhookData.extend({
+  key: z.string().nullable(),
+  env: z.record(z.string(), z.string()),
+  mount: z.union([z.string(), z.boolean()]).optional(),
+  limits: spawnLimits.extend({ max_idle_seconds: z.int().nonnegative() }),
+});
+
 const versionRow = z.object({ user_version: z.int() });
 const agentRow = z.object({ agent_id: z.string(), account: z.string(), cluster: z.string() });
 const leaseRow = z.object({ boot: z.string().nullable(), sent_at_ms: z.number(), for_ms: z.number() });
 const backendRow = z.object({
-  data: json.pipe(spawnWebhookData),
+  data: json.pipe(writtenSpawn),
   history: json.pipe(z.array(statusEntry).min(1)),
   acknowledged: z.int(),
   failure: z.string().nullable(),
@@ -58,7 +66,6 @@ const idRow = z.object({ backend_id: z.string() });
 const endedRow = z.object({ was_spawned: z.int(), failure: z.string().nullable() });
 
 export type AgentRow = z.infer<typeof agentRow>;
-export type LeaseRow = z.infer<typeof leaseRow>;
 
 /** Named access to the journal's database. Each throws where the database fails or a row is not as it should be. */
 export function journalSql(db: DatabaseSync) {
@@ -68,9 +75,6 @@ export function journalSql(db: DatabaseSync) {
       "INSERT OR REPLACE INTO agent (one, agent_id, account, cluster) VALUES (1, :agent_id, :account, :cluster)",
     ),
     lease: db.prepare("SELECT boot, sent_at_ms, for_ms FROM lease"),
-    putLease: db.prepare(
-      "INSERT OR REPLACE INTO lease (one, boot, sent_at_ms, for_ms) VALUES (1, :boot, :sent_at_ms, :for_ms)",
-    ),
     backends: db.prepare(
       `SELECT data, history, acknowledged, failure FROM spawns JOIN lives USING (backend_id) ORDER BY spawns.rowid`,
     ),
@@ -90,7 +94,6 @@ export function journalSql(db: DatabaseSync) {
     agent: () => agentRow.optional().parse(statement.agent.get()),
     putAgent: (row: AgentRow) => void statement.putAgent.run(row),
     lease: () => leaseRow.optional().parse(statement.lease.get()),
-    putLease: (row: LeaseRow) => void statement.putLease.run(row),
 
     /** In the order in which they were spawned. */
     backends: () => z.array(backendRow).parse(statement.backends.all()),

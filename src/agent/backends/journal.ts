@@ -54,8 +54,8 @@ export interface Journal {
   ended(backendId: string): JournaledEnd | null;
   /** @returns whose ends were forgotten */
   forgetEndsBefore(at: number): string[];
+  /** What a version wrote that kept the lease here, and not in a file of its own. */
   lease(): KeptLease | null;
-  setLease(lease: KeptLease): void;
   close(): void;
 }
 
@@ -136,7 +136,6 @@ function journalOver(db: DatabaseSync, { account, cluster, agentId }: JournalOwn
       const row = sql.lease();
       return row ? { boot: row.boot, sentAtMs: row.sent_at_ms, forMs: row.for_ms } : null;
     },
-    setLease: ({ boot, sentAtMs, forMs }) => sql.putLease({ boot, sent_at_ms: sentAtMs, for_ms: forMs }),
     close: () => {
       if (db.isOpen) db.close();
     },

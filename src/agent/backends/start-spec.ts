@@ -2,8 +2,8 @@ import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { StartSpec } from "../runtimes/runtime.ts";
 import { backendEnv } from "./backend-env.ts";
 
-/** What a runtime is to start for a spawn. */
-export function startSpec(spawn: SpawnWebhookData): StartSpec {
+/** What a runtime is to start for a spawn. @param mayRun whether what holds a key may run, at the moment of the call */
+export function startSpec(spawn: SpawnWebhookData, mayRun: () => boolean): StartSpec {
   return {
     backendId: spawn.backend_id,
     image: spawn.image,
@@ -11,6 +11,7 @@ export function startSpec(spawn: SpawnWebhookData): StartSpec {
     resources: spawn.limits.resources,
     mount: spawn.mount,
     port: spawn.port,
+    ...(spawn.key === null ? {} : { mayRun }),
     labels: {
       account: spawn.account,
       service: spawn.service,

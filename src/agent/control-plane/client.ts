@@ -1,3 +1,5 @@
+import { agentCallAnswerMaxBytes } from "../../domain/limits.ts";
+import { fetchAnswer, readText } from "../../protocol/remote-answer.ts";
 import { messageOf } from "../log.ts";
 
 /** The outcome of a call to Slipway: an HTTP answer with its parsed JSON (undefined where it is none), or no answer. */
@@ -19,15 +21,17 @@ export function slipwayClient(options: {
   const base = options.apiUrl.replace(/\/+$/, "");
   return {
     async post(path, body, signal) {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
       try {
-        const response = await fetch(base + path, {
+        const response = await fetchAnswer(base + path, {
           method: "POST",
           headers: { authorization: `Bearer ${options.agentToken}`, "content-type": "application/json" },
           body: JSON.stringify(body),
           redirect: "manual",
-          signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
+          signal: limited,
         });
-        return { outcome: "answer", status: response.status, body: parseJson(await response.text()) };
+        const text = await readText(response, { maxBytes: agentCallAnswerMaxBytes, signal: limited });
+        return { outcome: "answer", status: response.status, body: parseJson(text) };
       } catch (error) {
         return { outcome: "failure", message: messageOf(error) };
       }

@@ -4,8 +4,8 @@ import { pause } from "../timers.ts";
 import type { SlipwayClient } from "./client.ts";
 
 export interface Heartbeat {
-  /** Sends an extra one at once, also while another is in flight. */
-  beatNow(): void;
+  /** Sends an extra one at once, also while another is in flight. Resolves when it is answered or given up. */
+  beatNow(): Promise<void>;
   /** Resolves when no heartbeat is in flight. */
   stop(): Promise<void>;
 }
@@ -51,6 +51,7 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
     beatNow() {
       const sent = beat().finally(() => extra.delete(sent));
       extra.add(sent);
+      return sent;
     },
     async stop() {
       stopping.abort();

@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 
 /**
  * The control plane's promise not to give this cluster's keys to another backend: made by the answer to a heartbeat,
@@ -31,79 +31,94 @@ export function leaseAfterRestart(kept: KeptLease | null, boot: string | null): 
   return { sentAtMs: kept.sentAtMs, forMs: kept.forMs };
 }
 
+/** What backends need of the lease. */
+export interface KeyLease {
+  /**
+   * Whether what has a key may run, looked up at this moment: a process that was frozen finds nothing that was remembered.
+   * Where it is not held, what holds a key is being ended when this returns.
+   */
+  check(): boolean;
+  /** Whether a backend with a key may be taken on. */
+  grants(): boolean;
+}
+
 export interface ClusterLeaseOptions {
   /** What was held when the agent started. */
   lease: Lease | null;
   /** Milliseconds on the clock that the lease is measured with. */
   now(): number;
-  /** Keeps a lease for the next start. */
+  /** Keeps a lease, for the next start and for those who watch it from outside. Throws where it is not kept. */
   keep(lease: Lease): void;
+  /** Ends the backends that hold keys. Called at every look that does not find the lease held. */
+  fence(): void;
+  /** Whether something that was to be ended so may still run. */
+  isFencing(): boolean;
+  log: Log;
 }
 
-/** The lease of this agent's cluster. */
-export class ClusterLease {
+/**
+ * The lease of this agent's cluster. It is kept anew only once everything that was fenced has ended: what is kept is
+ * then expired for as long as such a backend runs, and whoever watches it, or the next start, ends that too.
+ */
+export class ClusterLease implements KeyLease {
   readonly #options: ClusterLeaseOptions;
   #lease: Lease | null;
+  /** What watchers go by. */
+  #kept: Lease | null;
+  #wasHeld: boolean;
 
   constructor(options: ClusterLeaseOptions) {
     this.#options = options;
     this.#lease = options.lease;
-  }
-
-  get held(): boolean {
-    return isHeld(this.#lease, this.#options.now());
+    this.#kept = options.lease;
+    this.#wasHeld = this.#isHeld;
   }
 
   /** `none` where no heartbeat was ever answered, or none since a start that could not take the lease over. */
   get state(): "held" | "expired" | "none" {
     if (this.#lease === null) return "none";
-    return this.held ? "held" : "expired";
+    return this.check() ? "held" : "expired";
   }
 
-  /** @returns the lease that counts after an answer, which may be an earlier one */
-  renew(answered: Lease): Lease {
-    this.#lease = renewed(this.#lease, answered);
-    this.#options.keep(this.#lease);
-    return this.#lease;
-  }
-}
-
-interface LeaseGuardOptions {
-  lease: ClusterLease;
-  /** Called whenever the lease is found to be lost: backends that hold keys must be killed. */
-  fence(): void;
-  log: Log;
-}
-
-/** Fences whenever the lease is not held. */
-export class LeaseGuard {
-  readonly #options: LeaseGuardOptions;
-  #wasHeld: boolean;
-
-  constructor(options: LeaseGuardOptions) {
-    this.#options = options;
-    this.#wasHeld = options.lease.held;
-  }
-
-  /** Fences where the lease has run out. Call it often. */
-  check(): void {
-    const { lease, fence, log } = this.#options;
-    if (lease.held) return;
-    if (this.#wasHeld) log("lease.lost");
+  check(): boolean {
+    if (this.#isHeld) return true;
+    if (this.#wasHeld) this.#options.log("lease.lost");
     this.#wasHeld = false;
-    fence();
+    this.#options.fence();
+    return false;
   }
 
-  /**
-   * Renews the lease by the answer to a heartbeat. If it had expired before, fences first.
-   */
+  grants(): boolean {
+    return this.check() && this.#keep();
+  }
+
+  /** Renews it by the answer to a heartbeat. If it had expired before, fences first. */
   renew(answered: Lease): void {
-    const { lease, log } = this.#options;
     this.check();
-    const { forMs } = lease.renew(answered);
-    if (lease.held && !this.#wasHeld) {
+    this.#lease = renewed(this.#lease, answered);
+    this.#keep();
+    if (this.#isHeld && !this.#wasHeld) {
       this.#wasHeld = true;
-      log("lease.held", { for_ms: forMs });
+      this.#options.log("lease.held", { for_ms: this.#lease.forMs });
+    }
+  }
+
+  get #isHeld(): boolean {
+    return isHeld(this.#lease, this.#options.now());
+  }
+
+  /** @returns whether the lease that is held is also the one that is kept */
+  #keep(): boolean {
+    const { isFencing, keep, log } = this.#options;
+    if (this.#lease === null || isFencing()) return false;
+    if (this.#kept === this.#lease) return true;
+    try {
+      keep(this.#lease);
+      this.#kept = this.#lease;
+      return true;
+    } catch (error) {
+      log("lease.not_kept", { error: messageOf(error) });
+      return false;
     }
   }
 }

@@ -26,14 +26,21 @@ export interface Reporter {
 type Verdict = { verdict: "final"; outcome: ReportOutcome } | { verdict: "retry"; why: string };
 
 /** Reports statuses to Slipway: in order for each backend, each until it is acknowledged. */
-export function statusReporter(options: { client: SlipwayClient; clock: AgentClock; log: Log }): Reporter {
-  const { client, clock, log } = options;
+export function statusReporter(options: {
+  client: SlipwayClient;
+  clock: AgentClock;
+  /** Called right before each attempt: to look at the lease. */
+  look: () => void;
+  log: Log;
+}): Reporter {
+  const { client, clock, look, log } = options;
   const delays = { firstMs: clock.reportRetryFirstMs, longestMs: clock.reportRetryLongestMs };
   const closing = new AbortController();
   const queues = new Map<string, Promise<ReportOutcome>>();
 
   async function deliver(backendId: string, body: StatusReportBody): Promise<ReportOutcome> {
     for (let attempts = 1; !closing.signal.aborted; attempts++) {
+      look();
       const result = await client.post(`/v3/agent/backends/${backendId}/status`, body, closing.signal);
       const judged = judgeReport(result);
       const fields = { backend_id: backendId, status: body.status, attempts };

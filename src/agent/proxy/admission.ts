@@ -8,10 +8,12 @@ import type { TokenVerifier } from "./token-verifier.ts";
 
 /** What the proxy has to know of a backend. */
 export interface ProxiedBackend {
-  readonly spawn: { require_bearer_token?: boolean | undefined };
+  readonly spawn: { key?: string | null; require_bearer_token?: boolean | undefined };
   readonly history: readonly StatusEntry[];
   /** Where a backend that has been ready answers until it ends; null before and after. */
   readonly address: Address | null;
+  /** Whether it holds no key, or the lease is held at this moment. */
+  readonly mayRun: boolean;
   /** Resolves to whether the backend has become ready: false when it ends first or after `ms`. */
   whenReady(ms: number): Promise<boolean>;
   /** Counts an open connection, which keeps the backend from being idle. @returns what ends that */

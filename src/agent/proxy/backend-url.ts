@@ -1,4 +1,5 @@
-import { backendIdPattern } from "../../domain/ids.ts";
+import { backendIdPattern, backendRandomLength, serviceCodeLength } from "../../domain/ids.ts";
+import { hostMaxBytes } from "../../domain/limits.ts";
 
 /** The backend that a request is for, and what of its target comes after the backend's own part. */
 export interface BackendTarget {
@@ -19,7 +20,8 @@ export type BackendPath =
 export function parseBackendDomain(text: string): string {
   const domain = text.toLowerCase().replace(/^\.|\.$/g, "");
   const label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
-  if (new RegExp(`^${label}(\\.${label})*$`).test(domain)) return domain;
+  const hostLength = serviceCodeLength + backendRandomLength + ".".length + domain.length;
+  if (new RegExp(`^${label}(\\.${label})*$`).test(domain) && hostLength <= hostMaxBytes) return domain;
   throw new Error(
     `\`${text}\` is not a domain: give one such as \`prod.example.com\`, without scheme or port`,
   );

@@ -6,12 +6,14 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
-import type { Address } from "../runtimes/runtime.ts";
+import { type Readable, Transform } from "node:stream";
+import { tcpKeepAliveMs } from "../clock.ts";
 import { after } from "../timers.ts";
+import type { ProxiedBackend } from "./admission.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
 
 export interface Upstream {
-  address: Address;
+  backend: Pick<ProxiedBackend, "spawn" | "address" | "mayRun">;
   /** Connections that are kept between requests. */
   pool: Agent;
   /** How long the backend may take to accept a connection. */
@@ -52,7 +54,7 @@ export function forwardRequest(
   if (!isChunked && request.headers["content-length"] === undefined && !bodilessMethods.has(method)) {
     headers.push("content-length", "0");
   }
-  let outgoing: ClientRequest;
+  let outgoing: ClientRequest | undefined;
 
   function giveUp(error: Error): void {
     if (hasBody) drain(request, outgoing);
@@ -60,7 +62,12 @@ export function forwardRequest(
   }
 
   function send(agent: Agent | false): void {
-    const { host, port } = upstream.address;
+    const { address } = upstream.backend;
+    if (address === null) {
+      giveUp(new Error("the backend has ended"));
+      return;
+    }
+    const { host, port } = address;
     const sent = httpRequest({ agent, host, port, method, path, headers, setHost: false });
     outgoing = sent;
     let bytesBefore = 0;
@@ -70,6 +77,7 @@ export function forwardRequest(
     sent.once("socket", (assigned: Socket) => {
       socket = assigned;
       bytesBefore = assigned.bytesRead;
+      assigned.setKeepAlive(true, tcpKeepAliveMs);
       if (assigned.connecting) limitConnecting(sent, assigned, upstream.connectTimeoutMs);
     });
     sent.on("error", (error) => {
@@ -85,8 +93,12 @@ export function forwardRequest(
       if (!answer && !hasFailed && !response.destroyed) giveUp(new Error("it did not answer in HTTP"));
     });
     sent.once("response", (received) => {
+      if (!upstream.backend.mayRun) {
+        sent.destroy(leaseLost());
+        return;
+      }
       try {
-        sendBack(received, response);
+        sendBack(received, response, gateOf(upstream, sent));
         answer = received;
       } catch (error) {
         // Node reads some of what it refuses to write: control characters in the reason, which it keeps for later.
@@ -105,11 +117,11 @@ export function forwardRequest(
       sent.flushHeaders();
     }
     request.once("end", () => sendTrailers(request, sent));
-    request.pipe(sent);
+    through(request, gateOf(upstream, sent)).pipe(sent);
   }
 
   response.once("close", () => {
-    if (!response.writableFinished) outgoing.destroy();
+    if (!response.writableFinished) outgoing?.destroy();
   });
   send(mayRepeat ? upstream.pool : false);
 }
@@ -121,7 +133,29 @@ export function limitConnecting(sent: ClientRequest, socket: Socket, ms: number)
   socket.once("close", cancel);
 }
 
-function sendBack(answer: IncomingMessage, response: ServerResponse): void {
+function leaseLost(): Error {
+  return new Error("the lease ran out under which the backend holds its key");
+}
+
+/**
+ * What bytes from and to a backend with a key pass through: each chunk only while the lease is held, since this process
+ * may have been frozen before it. Null for a backend without a key. @param sent destroyed at the first chunk too late
+ */
+function gateOf({ backend }: Upstream, sent: ClientRequest): Transform | null {
+  if (typeof backend.spawn.key !== "string") return null;
+  return new Transform({
+    transform(chunk, _encoding, pass) {
+      if (backend.mayRun) pass(null, chunk);
+      else sent.destroy(leaseLost());
+    },
+  });
+}
+
+function through(source: Readable, gate: Transform | null): Readable {
+  return gate === null ? source : source.pipe(gate);
+}
+
+function sendBack(answer: IncomingMessage, response: ServerResponse, gate: Transform | null): void {
   const { statusCode = 502, statusMessage } = answer;
   response.writeHead(statusCode, statusMessage, answerHeaders(answer.rawHeaders));
   answer.on("error", () => breakOff(response));
@@ -137,7 +171,7 @@ function sendBack(answer: IncomingMessage, response: ServerResponse): void {
     // The head must not wait for the first bytes of a stream, and goes out with them if they are here.
     if (answer.readableLength === 0) response.flushHeaders();
     answer.once("end", () => sendTrailers(answer, response));
-    answer.pipe(response);
+    through(answer, gate).pipe(response);
   });
 }
 
@@ -149,10 +183,10 @@ function sendTrailers({ rawTrailers }: IncomingMessage, to: ServerResponse | Cli
  * Reads what is left of a request that is answered early: the client may read no answer before it has sent all, and
  * its next request comes after that.
  */
-function drain(request: IncomingMessage, sent: ClientRequest): void {
+function drain(request: IncomingMessage, sent: ClientRequest | undefined): void {
   if (request.complete) return;
-  request.unpipe(sent);
-  sent.destroy();
+  request.unpipe();
+  sent?.destroy();
   request.resume();
 }
 

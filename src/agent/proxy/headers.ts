@@ -1,5 +1,4 @@
 import ipaddr from "ipaddr.js";
-import type { ConnectionClaims } from "../../protocol/tokens/connection-token.ts";
 
 /** Names and values in turn, as Node has them in `rawHeaders`: nothing is merged, and each keeps its spelling. */
 export type FlatHeaders = readonly string[];
@@ -86,20 +85,6 @@ export function forwardedHeaders(
   return kept;
 }
 
-/**
- * The headers that identify the client to the backend.
- *
- * `x-verified-username` is the claim `user`, percent-encoded as UTF-8 where a character is not printable ASCII or
- * is `%`, so that `decodeURIComponent` gives back exactly what was signed and plain names stay as they are.
- * `x-verified-user-data` is the claim `auth` as JSON in which everything beyond ASCII is a `\u` escape.
- */
-export function verifiedHeaders({ user, auth }: Pick<ConnectionClaims, "user" | "auth">): string[] {
-  return [
-    ...(user === undefined ? [] : ["x-verified-username", headerText(user)]),
-    ...(auth === undefined ? [] : ["x-verified-user-data", asciiJson(auth)]),
-  ];
-}
-
 /** The headers of a backend's answer without those of its own hop; the server frames the body itself. */
 export function answerHeaders(rawHeaders: FlatHeaders): string[] {
   const ofThisHop = connectionOptions(rawHeaders);
@@ -153,18 +138,5 @@ function isFront(address: string): boolean {
   return (
     address === "127.0.0.1" ||
     (ipaddr.isValid(address) && reverseProxyRanges.has(ipaddr.parse(address).range()))
-  );
-}
-
-/** A text as a header value; see `verifiedHeaders`. Blanks at either end are encoded too: HTTP would trim them. */
-export function headerText(text: string): string {
-  return text.toWellFormed().replace(/[^\x20-\x7e]+|%|^ +| +$/gu, (part) => encodeURIComponent(part));
-}
-
-/** JSON in printable ASCII. */
-export function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -2,7 +2,7 @@ import { Agent, type IncomingMessage, type ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
-import type { AgentClock } from "../clock.ts";
+import { type AgentClock, tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 import { type Admission, admit, type ProxiedBackend, readyAddress } from "./admission.ts";
 import { type FailureAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
@@ -20,7 +20,7 @@ export interface BackendProxyOptions {
   keys: VerificationKeys;
   /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
   backendDomain: string | null;
-  clock: Pick<AgentClock, "connectionWaitMs">;
+  clock: Pick<AgentClock, "connectionWaitMs" | "clientPingEveryMs">;
   log: Log;
 }
 
@@ -43,6 +43,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
   const pools = new WeakMap<ProxiedBackend, Agent>();
   const webSockets = webSocketForwarder({
     connectTimeoutMs,
+    pingEveryMs: clock.clientPingEveryMs,
     onFailure: (error, request, socket) => writeAnswer(socket, unreachable(error, request)),
   });
 
@@ -50,7 +51,11 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     const known = pools.get(backend);
     if (known) return known;
     // No limit on connections in use, else streams would block other requests.
-    const pool = new Agent({ keepAlive: true, maxFreeSockets: keptConnections });
+    const pool = new Agent({
+      keepAlive: true,
+      keepAliveMsecs: tcpKeepAliveMs,
+      maxFreeSockets: keptConnections,
+    });
     pools.set(backend, pool);
     return pool;
   }
@@ -91,7 +96,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     forwardRequest(
       request,
       response,
-      { address: ready.value, pool: poolOf(backend), connectTimeoutMs },
+      { backend, pool: poolOf(backend), connectTimeoutMs },
       { path: path.path, headers: headersFor(request, admitted.value) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );

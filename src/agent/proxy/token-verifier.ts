@@ -1,7 +1,8 @@
 import { decodeProtectedHeader } from "jose";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { type Jwks, verifyConnectionToken } from "../../protocol/tokens/connection-token.ts";
-import { type FlatHeaders, verifiedHeaders } from "./headers.ts";
+import { verifiedHeaders } from "../../protocol/verified-headers.ts";
+import type { FlatHeaders } from "./headers.ts";
 import type { VerificationKeys } from "./verification-keys.ts";
 
 export interface TokenVerifier {

@@ -1,3 +1,5 @@
+import { jwksMaxBytes } from "../../domain/limits.ts";
+import { fetchAnswer, readJson } from "../../protocol/remote-answer.ts";
 import { type Jwks, jwks } from "../../protocol/tokens/connection-token.ts";
 import type { AgentClock } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
@@ -19,9 +21,13 @@ export function verificationKeys(options: { apiUrl: string; clock: AgentClock; l
 
   async function fetchKeys(): Promise<void> {
     try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(clock.callTimeoutMs) });
-      if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      const fetched = jwks.parse(await response.json());
+      const signal = AbortSignal.timeout(clock.callTimeoutMs);
+      const response = await fetchAnswer(url, { signal });
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`${url} answered ${response.status}`);
+      }
+      const fetched = jwks.parse(await readJson(response, { maxBytes: jwksMaxBytes, signal }));
       if (JSON.stringify(fetched) !== JSON.stringify(keys)) keys = fetched;
     } catch (error) {
       log("jwks.failed", { error: messageOf(error) });

@@ -2,8 +2,10 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:h
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createProxyServer } from "httpxy";
+import { tcpKeepAliveMs } from "../clock.ts";
 import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
+import { pingClient } from "./client-pings.ts";
 import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
@@ -22,12 +24,17 @@ export interface WebSocketForwarder {
 /** Headers of one request only, or set again for the upgrade. */
 const notForUpgrades = new Set(["expect", "content-length", "transfer-encoding", "connection", "upgrade"]);
 
+/** In a backend's answer to an upgrade: `off` where it wants its connection without Pings of the proxy. */
+const pingHeader = "x-slipway-ping";
+
 /**
+ * @param pingEveryMs how often a silent client is pinged (`pingClient`)
  * @param connectTimeoutMs how long a backend may take to accept a connection
  * @param onFailure called while HTTP is still spoken on the client's socket; a tunnel that breaks is just closed
  */
 export function webSocketForwarder(options: {
   connectTimeoutMs: number;
+  pingEveryMs: number;
   onFailure(error: Error, request: IncomingMessage | undefined, socket: Duplex): void;
 }): WebSocketForwarder {
   // A tunnel never uses a kept-alive connection.
@@ -35,6 +42,8 @@ export function webSocketForwarder(options: {
   /** Sockets that have switched protocols: HTTP is no longer spoken there. */
   const tunnels = new WeakSet<Duplex>();
   const stopWatching = new WeakMap<Duplex, () => void>();
+  /** The clients of open tunnels, by the sockets of their backends. */
+  const clients = new WeakMap<Socket, { client: Socket; isPinged: boolean }>();
 
   proxy.on("error", (error, request, socket) => {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
@@ -43,11 +52,20 @@ export function webSocketForwarder(options: {
     upstream.once("socket", (assigned: Socket) => {
       limitConnecting(upstream, assigned, options.connectTimeoutMs);
     });
-    upstream.once("upgrade", () => {
+    upstream.once("upgrade", (response, upstreamSocket) => {
       stopWatching.get(socket)?.();
       tunnels.add(socket);
+      clients.set(upstreamSocket, { client: socket, isPinged: takesPings(response) });
     });
     tieTogether(upstream, socket);
+  });
+  // Both directions are piped by now, and nothing has been read.
+  proxy.on("proxySocket", (upstreamSocket) => {
+    const tunnel = clients.get(upstreamSocket);
+    if (!tunnel) return;
+    const { client, isPinged } = tunnel;
+    for (const socket of [client, upstreamSocket]) socket.setKeepAlive(true, tcpKeepAliveMs);
+    if (isPinged) pingClient(client, upstreamSocket, options.pingEveryMs);
   });
 
   return {
@@ -61,6 +79,13 @@ export function webSocketForwarder(options: {
       await proxy.ws(request, socket, { target: address }, head);
     },
   };
+}
+
+/** Whether frames may be put between a backend's: its extensions must leave it at what frames are. */
+function takesPings({ headers }: IncomingMessage): boolean {
+  const extensions = (headers["sec-websocket-extensions"] ?? "").split(",").map((name) => name.trim());
+  const areOfMessages = extensions.every((name) => name === "" || name.startsWith("permessage-"));
+  return areOfMessages && String(headers[pingHeader] ?? "").toLowerCase() !== "off";
 }
 
 function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {

@@ -1,4 +1,6 @@
+import { registryAnswerTimeoutMs, tokenAnswerMaxBytes } from "../../domain/limits.ts";
 import { pullTokenAnswer } from "../../protocol/oci/pull.ts";
+import { fetchAnswer, readJson } from "../../protocol/remote-answer.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { mayBeSentTo, type RepositoryAddress } from "./address.ts";
 
@@ -52,10 +54,11 @@ export function registryAuthorization(credentials: RegistryCredentials | null): 
     if (service !== undefined) url.searchParams.set("service", service);
     url.searchParams.set("scope", `repository:${name}:pull`);
     const basic = url.origin === origin ? basicFor(origin) : null;
-    const response = await fetch(url, {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(registryAnswerTimeoutMs)]);
+    const response = await fetchAnswer(url, {
       ...(basic === null ? {} : { headers: { authorization: basic } }),
       redirect: "manual",
-      signal,
+      signal: limited,
     });
     if (response.status === 401 || response.status === 403) {
       await response.body?.cancel();
@@ -65,7 +68,9 @@ export function registryAuthorization(credentials: RegistryCredentials | null): 
       await response.body?.cancel();
       throw new Error(`the token server ${url.origin} answered ${response.status}`);
     }
-    const parsed = pullTokenAnswer.safeParse(await response.json());
+    const parsed = pullTokenAnswer.safeParse(
+      await readJson(response, { maxBytes: tokenAnswerMaxBytes, signal: limited }),
+    );
     const token = parsed.data?.token ?? parsed.data?.access_token;
     if (token === undefined) throw new Error(`the token server ${url.origin} gave no token`);
     return { value: `Bearer ${token}`, seconds: parsed.data?.expires_in ?? tokenSeconds };

@@ -1,5 +1,7 @@
+import { layerPullTimeoutMs, registryAnswerTimeoutMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { imageTypes, indexTypes } from "../../protocol/oci/manifest.ts";
+import { fetchAnswer } from "../../protocol/remote-answer.ts";
 import { messageOf } from "../log.ts";
 import { mayBeSentTo, parseRepository, type RepositoryAddress } from "./address.ts";
 import { type RegistryCredentials, registryAuthorization } from "./authorization.ts";
@@ -8,8 +10,9 @@ export type ContentKind = "manifests" | "blobs";
 
 export interface RegistryClient {
   /**
-   * Opens what a repository has under a digest. The bytes are as they come: the caller verifies them, and reads or
-   * cancels them. `image_not_found` where there is nothing, `forbidden` without access, else `unavailable`.
+   * Opens what a repository has under a digest. The bytes are as they come: the caller counts and verifies them, and
+   * reads or cancels them. A registry has half a minute for a manifest and an hour for a blob, then they break off.
+   * `image_not_found` where there is nothing, `forbidden` without access, else `unavailable`.
    * @param repository with its registry's host, as webhooks name it
    */
   open(
@@ -30,7 +33,7 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
   /** Requests from the registry itself, answering its challenge once. */
   async function authorized(repository: RepositoryAddress, url: URL, signal: AbortSignal): Promise<Response> {
     const request = (authorize: string | undefined) =>
-      fetch(url, {
+      fetchAnswer(url, {
         headers: {
           accept: url.pathname.includes("/manifests/") ? manifestAccept : "*/*",
           ...(authorize === undefined ? {} : { authorization: authorize }),
@@ -58,7 +61,7 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
       if (followed === redirectsMax || target === null || !mayBeSentTo(from, target)) {
         throw new Error(`${at.origin} redirects to where a blob may not be fetched from`);
       }
-      response = await fetch(target, { redirect: "manual", signal });
+      response = await fetchAnswer(target, { redirect: "manual", signal });
       at = target;
     }
     return response;
@@ -69,10 +72,12 @@ export function registryClient(credentials: RegistryCredentials | null): Registr
       const address = parseRepository(repository);
       if (!address.ok) return address;
       const url = new URL(`/v2/${address.value.name}/${kind}/${digest}`, address.value.origin);
+      const timeoutMs = kind === "blobs" ? layerPullTimeoutMs : registryAnswerTimeoutMs;
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const what = `${kind === "blobs" ? "blob" : "manifest"} \`${digest}\` of \`${repository}\``;
       try {
-        const answer = await authorized(address.value, url, signal);
-        const response = kind === "blobs" ? await followRedirects(answer, url, signal) : answer;
+        const answer = await authorized(address.value, url, limited);
+        const response = kind === "blobs" ? await followRedirects(answer, url, limited) : answer;
         if (response.status === 200) return ok(bytesOf(response));
         await response.body?.cancel();
         return refusal(response.status, what, address.value.origin === credentials?.origin);

@@ -15,6 +15,11 @@ export interface StartSpec {
   port: number | undefined;
   /** What the backend is, for people and tools that look at what runs: shown where the runtime has a place for it. */
   labels: Readonly<Record<string, string>>;
+  /**
+   * Whether it may run at the moment of the call; left out of what holds no key. Call it right before what starts it, with
+   * nothing to wait for in between: where it may not run, the start fails.
+   */
+  mayRun?: () => boolean;
 }
 
 /** Where something is reached over TCP. */
@@ -50,12 +55,28 @@ export interface Usage {
   systemCpu: number;
 }
 
+/** How the guard ends backends with keys (src/agent/guard): what it finds them by. */
+export type GuardedRuntime =
+  /** In folders below this one, as the process runtime keeps them. */
+  | { kind: "processes"; dir: string }
+  /** In containers of this scope, of an engine that this machine has. */
+  | { kind: "docker"; scope: string; engine: { socketPaths: string[] } | { host: string; port: number } };
+
+/** What ends backends with keys where the agent does not, once the lease has run out. */
+export interface Fencing {
+  /** Null where the guard cannot reach them. */
+  guarded: GuardedRuntime | null;
+  /** Whether each of them watches the lease itself. */
+  watchesLease: boolean;
+}
+
 /**
  * What runs backends. It keeps a started backend, its output and its exit code until `remove`, and beyond the end of
  * this process, a crash included: a new runtime over the same place finds them in `list`. Expected failures
  * are values; a method that throws is treated as `internal_error`.
  */
 export interface Runtime {
+  readonly fencing: Fencing;
   /** Makes a later start of this image quick. `image_not_found` where there is none. */
   pull(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>>;
   /** Starts a backend that is not in `list`. A failure leaves nothing running. */

@@ -1,6 +1,7 @@
 import { backendIdPattern } from "../../domain/ids.ts";
 import type { UsageSample } from "../../protocol/backend-metrics.ts";
 import { sseEvent, sseLineEvents } from "../../protocol/sse.ts";
+import { isSignedGetOf } from "../../protocol/webhooks/signature.ts";
 import type { Log } from "../log.ts";
 import type { Usage } from "../runtimes/runtime.ts";
 import type { WebhookAnswer } from "./webhook.ts";
@@ -61,6 +62,10 @@ export function outputEndpoints(options: OutputOptions): OutputEndpoints {
   return (requested, headers, left) => {
     const verified = verify(Buffer.alloc(0), headers);
     if (!verified.ok) return refusal(401, `the request's signature is not good: ${verified.reason}`);
+    const path = `/backends/${requested.backendId}/${requested.kind}`;
+    if (!isSignedGetOf(path, headers["webhook-id"] ?? "")) {
+      return refusal(401, "the request's signature is that of another request");
+    }
     if (open >= streamsAtMost) {
       const refused = refusal(503, `this agent serves ${streamsAtMost} streams already`);
       return { ...refused, headers: { "retry-after": "5" } };

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
+import { tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { BackendProxy } from "../proxy/proxy.ts";
 import { sendEvents } from "./event-stream.ts";
@@ -20,6 +21,8 @@ export interface AgentRoutes {
   health(): WebhookAnswer;
   output: OutputEndpoints;
   proxy: BackendProxy;
+  /** Called for each request before anything else, so that one that waited while this process was frozen finds no lease that is over. */
+  look(): void;
   log: Log;
 }
 
@@ -44,6 +47,8 @@ export async function listen(
     maxHeaderSize: requestHeadMaxBytes,
     headersTimeout: requestHeadTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelay: tcpKeepAliveMs,
     // No limit for uploads to backends.
     requestTimeout: 0,
     shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
@@ -72,6 +77,7 @@ export async function listen(
 /** @param upgraded holds the sockets that have switched protocols, until they are closed */
 function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duplex>): void {
   server.on("request", (request, response) => {
+    routes.look();
     route(routes, request, response).catch((error: unknown) => {
       routes.log("request.failed", { error: messageOf(error) });
       response.destroy();
@@ -80,6 +86,7 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
   // For `Expect: 100-continue` the handler decides; without this, Node would continue at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
+    routes.look();
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
     void routes.proxy.upgrade(request, socket, head);

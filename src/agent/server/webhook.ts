@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type WebhookMessage, webhookMessage } from "../../protocol/webhooks/webhook.ts";
 import type { Backends, BackendUrls } from "../backends/backends.ts";
+import type { KeyLease } from "../control-plane/lease.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";
 import type { Verification } from "./webhook-verification.ts";
@@ -18,6 +19,7 @@ export interface WebhookOptions {
   account: string;
   cluster: string;
   backends: Backends;
+  lease: Pick<KeyLease, "check">;
   urlOf: BackendUrls;
   runtime: Runtime;
   /** Aborted when the agent closes. */
@@ -31,6 +33,7 @@ export function handleWebhook(
   body: Buffer,
   headers: Record<string, string>,
 ): WebhookAnswer {
+  options.lease.check();
   const verified = options.verify(body, headers);
   if (!verified.ok) return refusal(401, `the webhook's signature is not good: ${verified.reason}`);
   const message = parseMessage(body.toString("utf8"));

@@ -16,6 +16,7 @@ export interface AgentFlags {
   publicUrl?: string;
   backendDomain?: string;
   onStop: "end" | "keep";
+  guard: "restart" | "watch" | "none";
   dockerHost?: string;
   dockerNetwork?: string;
   readOnly?: boolean;
@@ -72,6 +73,15 @@ export const agentOptions = (): VariableOption[] => [
       .choices(["end", "keep"])
       .default("end"),
     variable: "SLIPWAY_ON_STOP",
+  },
+  {
+    option: new Option(
+      "--guard <what>",
+      "the process beside it that ends backends with keys when it cannot: also starts it again after a crash, or only watches; none leaves keys with their holders while the agent is away",
+    )
+      .choices(["restart", "watch", "none"])
+      .default("restart"),
+    variable: "SLIPWAY_GUARD",
   },
   {
     option: new Option("--host <address>", "where it listens").default("127.0.0.1").helpGroup(connecting),

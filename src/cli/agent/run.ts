@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { startAgent } from "../../agent/agent.ts";
+import { type Agent, startAgent } from "../../agent/agent.ts";
 import { openJournal } from "../../agent/backends/journal.ts";
 import { type Log, messageOf } from "../../agent/log.ts";
 import { done, type Outcome, requestFailure } from "../outcome.ts";
@@ -12,17 +12,26 @@ import type { AgentSettings } from "./settings.ts";
  * started.
  */
 export async function runAgent(settings: AgentSettings, log: Log): Promise<Outcome<null>> {
-  const { runtime: choice, onStop, ...options } = settings;
+  const { runtime: choice, onStop, guard, ...options } = settings;
   const engine = await requireEngine(choice);
   if (!engine.ok) return engine;
   let leave: () => void = () => undefined;
+  let agent: Agent | undefined;
   const stopRequested = stopSignal(log, () => {
     if (onStop === "end") leave();
+    // Containers outlive it, whatever it was to do with them.
+    agent?.leave(choice.kind === "process" ? onStop : "keep");
   });
   try {
     const made = agentRuntime({ ...options, choice, agentId: agentIdIn(options), log });
     leave = made.leave;
-    const agent = await startAgent({ ...options, runtime: made.runtime, log });
+    const command = guard === "restart" && !hasSupervisor() ? ownCommand() : [];
+    agent = await startAgent({
+      ...options,
+      runtime: made.runtime,
+      ...(guard === "none" ? {} : { guard: { command } }),
+      log,
+    });
     await stopRequested;
     await agent.close({ backends: onStop });
     return done(null);
@@ -40,6 +49,16 @@ export function agentIdIn({
   const journal = openJournal(stateDir, { account, cluster });
   journal.close();
   return journal.agentId;
+}
+
+/** Whether systemd has started this process, and will again: a restart from elsewhere would take it out of its hands. */
+function hasSupervisor(): boolean {
+  return process.env.SYSTEMD_EXEC_PID === String(process.pid);
+}
+
+/** What starts this process once more. */
+function ownCommand(): string[] {
+  return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 }
 
 /** Resolves at the first signal to stop. @param leave called at the second, before this process ends */

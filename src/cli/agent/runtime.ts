@@ -1,9 +1,12 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { bootId } from "../../agent/control-plane/boot-id.ts";
+import { leaseFileIn } from "../../agent/control-plane/lease-file.ts";
 import { type Log, messageOf } from "../../agent/log.ts";
 import { agentCredentials } from "../../agent/registry/authorization.ts";
 import { registryClient } from "../../agent/registry/client.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../agent/runtimes/docker/docker.ts";
 import { imageStore } from "../../agent/runtimes/process/images/image-store.ts";
+import type { WatchedLease } from "../../agent/runtimes/process/launch.ts";
 import { processRuntime } from "../../agent/runtimes/process/process.ts";
 import type { Runtime } from "../../agent/runtimes/runtime.ts";
 import { done, type Outcome, requestFailure } from "../outcome.ts";
@@ -50,8 +53,15 @@ export function agentRuntime({
     };
   }
   const images = imageStore({ dir: join(stateDir, "images"), registry: registryClient(credentials) });
-  const runtime = processRuntime({ images, dir: join(stateDir, "processes") });
+  const dir = join(stateDir, "processes");
+  const runtime = processRuntime({ images, dir, lease: watchedLease(stateDir) });
   return { runtime, leave: () => runtime.killAll() };
+}
+
+/** What the shells of processes watch; null where there is no clock that a shell can read. */
+function watchedLease(stateDir: string): WatchedLease | null {
+  const boot = process.platform === "linux" ? bootId() : null;
+  return boot === null ? null : { path: leaseFileIn(resolve(stateDir)), boot };
 }
 
 /** Fails, saying what is wrong, where a runtime needs a container engine and none answers. */

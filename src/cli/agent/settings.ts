@@ -3,6 +3,7 @@ import { messageOf } from "../../agent/log.ts";
 import { parseBackendDomain } from "../../agent/proxy/backend-url.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { signingSecret } from "../../protocol/webhooks/signature.ts";
+import { backendUrlProblem } from "../../protocol/webhooks/url.ts";
 import { done, type Outcome, usageFailure } from "../outcome.ts";
 import { agentToken, resolveSettings } from "../settings.ts";
 import { parseDockerHost } from "./docker-host.ts";
@@ -18,6 +19,7 @@ export interface AgentSettings {
   stateDir: string;
   runtime: RuntimeChoice;
   onStop: "end" | "keep";
+  guard: "restart" | "watch" | "none";
   host: string;
   port: number;
   publicUrl?: string;
@@ -33,7 +35,7 @@ export async function agentSettings(
   apiUrl: string | undefined,
   env: NodeJS.ProcessEnv,
 ): Promise<Outcome<AgentSettings>> {
-  const { cluster, stateDir, publicUrl, backendDomain, host, port, onStop } = flags;
+  const { cluster, stateDir, publicUrl, backendDomain, host, port, onStop, guard } = flags;
   if (cluster === undefined) return missing("cluster", "--cluster", "SLIPWAY_CLUSTER");
   if (stateDir === undefined) return missing("state directory", "--state-dir", "SLIPWAY_AGENT_STATE_DIR");
   const token = await agentTokenOf(flags, apiUrl, env);
@@ -42,9 +44,8 @@ export async function agentSettings(
   if (!signingSecrets.ok) return signingSecrets;
   const runtime = runtimeOf(flags, env);
   if (!runtime.ok) return runtime;
-  if (publicUrl !== undefined && !/^https?:$/.test(URL.parse(publicUrl)?.protocol ?? "")) {
-    return usageFailure(`--public-url: \`${publicUrl}\` is not an http or https URL`);
-  }
+  const urlProblem = publicUrl === undefined ? null : backendUrlProblem(publicUrl);
+  if (urlProblem !== null) return usageFailure(`--public-url: \`${publicUrl}\`: ${urlProblem}`);
   try {
     if (backendDomain !== undefined) parseBackendDomain(backendDomain);
   } catch (error) {
@@ -57,6 +58,7 @@ export async function agentSettings(
     stateDir,
     runtime: runtime.value,
     onStop,
+    guard,
     host,
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),

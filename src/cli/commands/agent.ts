@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { jsonLog } from "../../agent/log.ts";
 import { type AgentFlags, agentOptions } from "../agent/options.ts";
@@ -31,10 +32,16 @@ export function addAgentCommand(program: Command): void {
     const { apiUrl, ...flags } = command.optsWithGlobals<AgentFlags & { apiUrl?: string }>();
     const settings = await agentSettings(flags, apiUrl, process.env);
     if (!settings.ok) return report(settings.failure);
-    const ended = await runAgent(
-      settings.value,
-      jsonLog((line) => process.stdout.write(line)),
-    );
+    const ended = await runAgent(settings.value, jsonLog(writeLine));
     if (!ended.ok) report(ended.failure);
   });
+}
+
+/** A full disk below stdout, or a reader that has left, loses lines of the log and must not end what runs. */
+function writeLine(line: string): void {
+  try {
+    writeFileSync(process.stdout.fd, line);
+  } catch {
+    // Nowhere to say so.
+  }
 }

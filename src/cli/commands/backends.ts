@@ -2,8 +2,14 @@ import { type Command, Option } from "commander";
 import type { z } from "zod";
 import { type BackendStatus, backendStatuses } from "../../domain/backends/status.ts";
 import { backendMetrics } from "../../protocol/backend-metrics.ts";
-import { backendIdSchema, key } from "../../protocol/primitives.ts";
+import { backendIdSchema, key, timestamp } from "../../protocol/primitives.ts";
 import { backend, backendList, releaseBody } from "../../protocol/v3/backends.ts";
+import {
+  createTerminationBody,
+  type Termination,
+  termination,
+  terminationList,
+} from "../../protocol/v3/terminations.ts";
 import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { byteSize, details, printable, table } from "../output.ts";
@@ -15,6 +21,12 @@ interface ListOptions {
   status?: BackendStatus;
   key?: string;
   limit?: number;
+}
+
+interface TerminateOptions {
+  environment?: string;
+  createdBefore?: string;
+  hard?: boolean;
 }
 
 export function addBackendCommands(program: Command): void {
@@ -98,6 +110,49 @@ export function addBackendCommands(program: Command): void {
 
   withExamples(
     backends
+      .command("terminate-all")
+      .description("Terminate all live backends of a service, in the background")
+      .argument("<service>", "the service's name", asName)
+      .option("--environment <name>", "only those of this environment", asName)
+      .option("--created-before <time>", "only those that were created before", accepted(timestamp))
+      .option("--hard", "at once, without the grace of a soft end"),
+    [
+      "slipway backends terminate-all hello --environment staging",
+      "slipway backends terminate-all hello --hard --created-before 2026-11-23T00:00:00Z",
+    ],
+  ).action((service: string, options: TerminateOptions, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({
+          method: "POST",
+          path: ["services", service, "terminations"],
+          body: bodyOf(createTerminationBody, {
+            ...(options.environment === undefined ? {} : { environment: options.environment }),
+            ...(options.createdBefore === undefined ? {} : { created_before: options.createdBefore }),
+            hard: options.hard ?? false,
+          }),
+          answer: termination,
+        }),
+      text: (begun) =>
+        `${terminationsText([begun])}\n\nIt goes on by itself: slipway backends terminations ${service}`,
+    }),
+  );
+
+  withExamples(
+    backends
+      .command("terminations")
+      .description("Show how far the terminations of many backends are, also after their service was deleted")
+      .argument("<service>", "the service's name", asName),
+    ["slipway backends terminations hello"],
+  ).action((service: string, _options: object, command: Command) =>
+    runForAccount(command, {
+      call: (api) => api.get(["services", service, "terminations"], terminationList),
+      text: ({ terminations }) => terminationsText(terminations),
+    }),
+  );
+
+  withExamples(
+    backends
       .command("logs")
       .description("Print what a backend has printed, and what it prints until it ends or Ctrl-C")
       .argument("<id>", "the backend's id", accepted(backendIdSchema)),
@@ -145,6 +200,22 @@ function backendText(item: z.infer<typeof backend>): string {
     fencing_token: item.fencing_token,
     created: item.created_at,
   });
+}
+
+function terminationsText(terminations: readonly Termination[]): string {
+  return table(
+    ["CREATED", "CAUSE", "HARD", "ENVIRONMENTS", "STATUS", "TOTAL", "TERMINATED", "REMAINING"],
+    terminations.map((one) => [
+      one.created_at,
+      one.cause,
+      one.hard,
+      one.environments?.join(" "),
+      one.status,
+      one.total,
+      one.terminated,
+      one.remaining,
+    ]),
+  );
 }
 
 const metricsHeadings = ["CPU     ", "MEMORY USED", "MEMORY AVAILABLE"] as const;

@@ -99,7 +99,8 @@ export function addServiceCommands(program: Command): void {
   ).action((name: string, _options: unknown, command: Command) =>
     runForAccount(command, {
       call: (api) => api.delete(["services", name]),
-      text: () => `Service \`${name}\` is deleted.`,
+      text: () =>
+        `Service \`${name}\` is deleted. Its backends are ending: slipway backends terminations ${name}`,
     }),
   );
 }

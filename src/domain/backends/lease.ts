@@ -102,10 +102,13 @@ export function newlyListed(
   { from, elsewhere }: Pick<ClusterLists, "from" | "elsewhere">,
 ): string[] {
   if (from === null) return [];
-  const listed = new Set(reported.map(({ id }) => id));
+  const tokens = new Map(reported.map(({ id, fencing_token: token }) => [id, token]));
   const others = new Set(elsewhere);
   return known
-    .filter(({ id, agent }) => listed.has(id) && agent !== from && (agent === null || !others.has(id)))
+    .filter(
+      ({ id, agent, fencingToken }) =>
+        tokens.get(id) === fencingToken && agent !== from && (agent === null || !others.has(id)),
+    )
     .map(({ id }) => id);
 }
 

@@ -1,13 +1,19 @@
-import { spawnEnvMaxBytes, spawnEnvMaxVariables } from "../limits.ts";
+import { spawnEnvMaxBytes, spawnEnvMaxJsonBytes, spawnEnvMaxVariables } from "../limits.ts";
 import { fail, ok, type Result } from "../result.ts";
 
 const reserved = /^(PORT$|SESSION_BACKEND_|JAMSOCKET_|SLIPWAY_)/;
 
+/** A name ends at the first `=` and both at a NUL; control characters in a name break what lists variables. */
+const namePattern = /^[^=\p{Cc}]+$/u;
+
+/** Half a character, which UTF-8 does not have: a process would get another text. */
+const illFormed = /\p{Surrogate}/u;
+
 /**
- * Checks the environment variables of a spawn: their number, names and size.
+ * Checks environment variables against what a process can be given: their number, names and size.
  * @returns `bad_request` with what is wrong with them
  */
-export function checkSpawnEnv(env: Readonly<Record<string, string>>): Result<null> {
+export function checkEnv(env: Readonly<Record<string, string>>): Result<null> {
   const entries = Object.entries(env);
   if (entries.length > spawnEnvMaxVariables) {
     return fail(
@@ -16,17 +22,14 @@ export function checkSpawnEnv(env: Readonly<Record<string, string>>): Result<nul
     );
   }
   for (const [name, value] of entries) {
-    if (name === "" || name.includes("=") || name.includes("\0") || value.includes("\0")) {
+    if (!namePattern.test(name) || value.includes("\0")) {
       return fail(
         "bad_request",
-        `env variable \`${name}\`: a name is not empty and has no =, and neither it nor its value has a NUL`,
+        `env variable \`${name.slice(0, 100)}\`: a name is not empty and has no = and no control characters, and its value has no NUL`,
       );
     }
-    if (reserved.test(name)) {
-      return fail(
-        "bad_request",
-        `env variable \`${name}\` is reserved: PORT, SESSION_BACKEND_*, JAMSOCKET_* and SLIPWAY_* are set by the platform`,
-      );
+    if (illFormed.test(name) || illFormed.test(value)) {
+      return fail("bad_request", `env variable \`${name.slice(0, 100)}\` is not well-formed unicode`);
     }
   }
   const bytes = entries.reduce((sum, [name, value]) => sum + utf8Length(name) + utf8Length(value), 0);
@@ -36,7 +39,24 @@ export function checkSpawnEnv(env: Readonly<Record<string, string>>): Result<nul
       `env has ${bytes} bytes of names and values; at most ${spawnEnvMaxBytes} are allowed`,
     );
   }
+  const jsonBytes = utf8Length(JSON.stringify(env));
+  if (jsonBytes > spawnEnvMaxJsonBytes) {
+    return fail(
+      "bad_request",
+      `env has ${jsonBytes} bytes as JSON; at most ${spawnEnvMaxJsonBytes} are allowed`,
+    );
+  }
   return ok(null);
+}
+
+/** Checks the environment variables that a spawn asks for: as `checkEnv`, and that none is the platform's own. */
+export function checkSpawnEnv(env: Readonly<Record<string, string>>): Result<null> {
+  const name = Object.keys(env).find((name) => reserved.test(name));
+  if (name === undefined) return checkEnv(env);
+  return fail(
+    "bad_request",
+    `env variable \`${name.slice(0, 100)}\` is reserved: PORT, SESSION_BACKEND_*, JAMSOCKET_* and SLIPWAY_* are set by the platform`,
+  );
 }
 
 /** The length of a text in UTF-8, in bytes. */

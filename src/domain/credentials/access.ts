@@ -69,6 +69,54 @@ export function permits(scope: Scope, action: Action, target: Target): Result<nu
   return ok(null);
 }
 
+/**
+ * Whether a token may act on, and learn of, an environment of a service that it reaches. Lists and views leave out what
+ * it does not reach.
+ * @param environments those that the token is narrowed to; undefined means all
+ */
+export function reaches(environments: Scope["environments"], environment: string): boolean {
+  return environments === undefined || environments.includes(environment);
+}
+
+/**
+ * The same for an environment that a body or query names, or that is meant where none is named.
+ * @returns `forbidden`, in words that say nothing of what the token does not reach, not even whether it exists
+ */
+export function checkReach(environments: Scope["environments"], environment: string): Result<null> {
+  if (environments === undefined || environments.includes(environment)) return ok(null);
+  return fail("forbidden", `this token may only act on environments ${listOf(environments)}`);
+}
+
+/** What a request names to run in an environment, where the environment has something else. */
+export interface RunChoice {
+  /** Null: the account's default. */
+  cluster?: string | null | undefined;
+  /** A tag or digest. */
+  image?: string | undefined;
+}
+
+/**
+ * Whether a token may choose where an environment's backends run, and what. Clusters stand above services: whoever is
+ * narrowed to environments takes an environment's own as it is. Images belong to the service, and so any of them may
+ * be chosen.
+ * @param own the cluster that the environment has, by itself or as the account's default; null where there is none
+ * @param accountDefault the cluster that null stands for
+ * @returns `forbidden` for another cluster, in the same words whether or not it exists
+ * @example permitsChoice(["staging"], { cluster: "eu" }, { own: "us", accountDefault: "us" }) // forbidden
+ */
+export function permitsChoice(
+  environments: Scope["environments"],
+  { cluster }: RunChoice,
+  { own, accountDefault }: { own: string | null; accountDefault: string | null },
+): Result<null> {
+  if (environments === undefined || cluster === undefined) return ok(null);
+  if ((cluster ?? accountDefault) === own) return ok(null);
+  return fail(
+    "forbidden",
+    "this token may not choose a cluster: it is narrowed to environments, which have theirs",
+  );
+}
+
 function neededRole(action: Action): string {
   const roles = tokenRoles.filter((role) => permitted[role].includes(action));
   return roles.length === 0 ? "a cluster's agent token" : roles.map((role) => `\`${role}\``).join(" or ");

@@ -5,6 +5,8 @@ import { fail, ok, type Result } from "../result.ts";
 export interface LoginPerson {
   account: string;
   tokenId: string;
+  /** The session of that token which they act in, where it is one: what has been begun in it ends with it. */
+  sessionId?: string;
 }
 
 /** A login of the CLI that a person has confirmed. One that nobody has confirmed is kept nowhere. */
@@ -40,15 +42,15 @@ export function loginCode(random16: () => number): string {
  */
 export function confirmLogin(
   attempt: LoginAttempt | undefined,
-  { account, tokenId, expiresAt }: LoginPerson & { expiresAt: number },
+  { expiresAt, ...person }: LoginPerson & { expiresAt: number },
   newCode: () => string,
   now: number,
 ): Result<LoginAttempt> {
   if ((attempt?.expiresAt ?? expiresAt) <= now) return loginNotFound();
   if (!attempt) {
-    return ok({ account, tokenId, expiresAt, code: newCode(), wrongTries: 0, completed: false });
+    return ok({ ...person, expiresAt, code: newCode(), wrongTries: 0, completed: false });
   }
-  if (attempt.account !== account || attempt.tokenId !== tokenId) {
+  if (attempt.account !== person.account || attempt.tokenId !== person.tokenId) {
     return fail("login_taken", "somebody else has confirmed this login; begin another one");
   }
   return isOpen(attempt, now) ? ok(attempt) : loginNotFound();
@@ -67,8 +69,8 @@ export function tryLoginCode(
 ): { attempt: LoginAttempt; answer: Result<LoginPerson> } {
   if (!isOpen(attempt, now)) return { attempt, answer: loginNotFound() };
   if (isRight) {
-    const { account, tokenId } = attempt;
-    return { attempt: { ...attempt, completed: true }, answer: ok({ account, tokenId }) };
+    const { code, wrongTries, completed, expiresAt, ...person } = attempt;
+    return { attempt: { ...attempt, completed: true }, answer: ok(person) };
   }
   const wrongTries = attempt.wrongTries + 1;
   const left = loginCodeTries - wrongTries;

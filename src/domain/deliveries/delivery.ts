@@ -7,7 +7,9 @@ export type AttemptResult =
   /** No complete answer came within the attempt's time; the cluster may have received the webhook all the same. */
   | { outcome: "timeout" }
   /** No connection came about, or it broke off. */
-  | { outcome: "connection_error"; message: string };
+  | { outcome: "connection_error"; message: string }
+  /** Its turn to be sent did not come in time: the cluster, or others, had not answered what was sent before. */
+  | { outcome: "unsent" };
 
 /** What follows from an attempt. */
 export type DeliveryVerdict =
@@ -16,7 +18,13 @@ export type DeliveryVerdict =
   /** Final: the cluster has said no, or is set up in a way that a repetition cannot mend. */
   | { verdict: "refused"; status: number; message: string }
   /** It may be delivered later: the cluster was not reached, or has said that it is not able for now. */
-  | { verdict: "retry"; message: string; retryAfterMs: number };
+  | {
+      verdict: "retry";
+      message: string;
+      retryAfterMs: number;
+      /** Whether it is known that the cluster did not act on it. Without an answer, or with one of an error, it may have. */
+      declined: boolean;
+    };
 
 /**
  * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
@@ -26,12 +34,18 @@ export type DeliveryVerdict =
  */
 export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   if (result.outcome === "timeout") return retry("the cluster did not answer in time");
+  if (result.outcome === "unsent") {
+    return { ...retry("it waited in vain for the answers to earlier webhooks"), declined: true };
+  }
   if (result.outcome === "connection_error")
     return retry(`the cluster could not be reached: ${result.message}`);
   const { status } = result;
   if (status >= 200 && status < 300) return { verdict: "delivered", body: result.body };
   if (status === 429 || status >= 500) {
-    return retry(`the cluster answered ${status}`, retryAfterMs(result.retryAfter));
+    return {
+      ...retry(`the cluster answered ${status}`, retryAfterMs(result.retryAfter)),
+      declined: status === 429,
+    };
   }
   if (status >= 300 && status < 400) {
     const to = result.location === null ? "" : ` to ${result.location}`;
@@ -43,8 +57,8 @@ export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   return refused(status, refusalMessage(result.body) ?? `the cluster answered ${status}`);
 }
 
-function retry(message: string, afterMs = 0): DeliveryVerdict {
-  return { verdict: "retry", message, retryAfterMs: afterMs };
+function retry(message: string, afterMs = 0): Extract<DeliveryVerdict, { verdict: "retry" }> {
+  return { verdict: "retry", message, retryAfterMs: afterMs, declined: false };
 }
 
 function refused(status: number, message: string): DeliveryVerdict {

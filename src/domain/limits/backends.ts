@@ -1,4 +1,4 @@
-import { day, second } from "./units.ts";
+import { day, hour, second } from "./units.ts";
 
 /** A backend that is not ready by then is ended with `startuptimeout`, unless its environment allows another time. */
 export const startupTimeoutSeconds = 300;
@@ -12,8 +12,21 @@ export const terminationReportSlackMs = 30 * second;
 export const lifetimeSlackMs = 30 * second;
 /** How soon a shard that could not be notified of a backend's step is notified again: how long its page lags behind. */
 export const shardRetryMs = 2 * second;
+/** So many shards are notified of their backends' steps at a time: a mass termination changes thousands of them. */
+export const shardsNotifiedAtOnce = 200;
+/** How many mass terminations a service keeps that are finished: somebody who watches one sees its end. */
+export const massTerminationsKept = 20;
 /** Ended backends stay readable by id for this long; then their page and history are gone. */
 export const endedBackendsKeptMs = 30 * day;
+
+/** They are forgotten so many at a time, at most once in this long: an object would wake for each of them otherwise. */
+export const endedForgottenAtOnce = 1_000;
+export const endedForgottenEveryMs = 1 * hour;
+/**
+ * A page of ended backends looks at no more of them than this in a shard, whatever it is filtered by; with a filter that
+ * matches few, it may show less than its limit and have a next page all the same.
+ */
+export const endedReadForPage = 1_000;
 
 /** How long a connect waits for a key whose holder is ending; then it fails with `key_terminating`, to be retried. */
 export const keyTerminatingWaitMs = 10 * second;
@@ -22,6 +35,8 @@ export const keyMaxCharacters = 128;
 /** A spawn with more or longer environment variables is refused. */
 export const spawnEnvMaxVariables = 64;
 export const spawnEnvMaxBytes = 32 * 1024;
+/** … and as JSON, which has two to six bytes for some: the webhook has to fit into what an agent reads. */
+export const spawnEnvMaxJsonBytes = 56 * 1024;
 
 /** Fencing tokens are reserved in blocks, so that a spawn does not write a counter. A restart skips the rest of one. */
 export const fencingTokenBlock = 1000;

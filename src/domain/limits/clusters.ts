@@ -10,8 +10,6 @@ export const clusterLostAfterMs = 60 * second;
 export const absentAfterMs = leaseSeconds * second;
 /** How often the object of a silent cluster wakes to note that the control plane runs: whether it was away shows by that. */
 export const watchEveryMs = 40 * second;
-/** An alarm that rings later than this was dropped, or the control plane was away when it was due. */
-export const alarmLateMs = 5 * second;
 /** A backend younger than this may not be on a list that its agent has sent; an older one that is missing is lost. */
 export const heartbeatMissingAfterMs = 30 * second;
 /** A hard termination that its agent has not begun by then is ordered by the answer to a heartbeat too: its webhook may not get through. */

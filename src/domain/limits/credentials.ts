@@ -3,6 +3,12 @@ import { day, hour, second } from "./units.ts";
 /** How long the edge takes a token for good without a look at its account: how long a revoked one may still be used. */
 export const tokenCacheMs = 10 * second;
 
+/**
+ * How long an account that was created before accounts were registered, and has no service, may first be used: after
+ * that its tokens are refused until its name is registered by creating it once more.
+ */
+export const olderAccountsAskedMs = 90 * day;
+
 /** When a browser has to log in again. */
 export const browserSessionMs = 7 * day;
 /** When the CLI has to log in again. */

@@ -13,6 +13,27 @@ export const webhookAttemptTimeoutMs = 10 * second;
  * again by then; sooner, and a cluster that is merely slow would be sent it twice.
  */
 export const recoveryDelayMs = webhookAttemptTimeoutMs + 1 * second;
+/**
+ * So many webhooks of one object wait for their answers to begin: the platform lets six connections do so, and has the
+ * seventh wait unsent. The sixth is left for whatever else an object may fetch.
+ */
+export const webhooksAtOnce = 5;
+/** A cluster whose answer has not begun by then is slow: it is held to few webhooks at a time, so that others have theirs. */
+export const slowAnswerMs = 1 * second;
+/** How many a slow cluster is sent at a time, and all slow clusters together: others keep the rest, whoever hangs. */
+export const webhooksAtOnceToSlow = 2;
+export const webhooksAtOnceToSlowTogether = 3;
+/**
+ * A spawn or a ping that was not sent by then, for the webhooks before it, has failed an attempt: somebody waits for it.
+ * Everything else waits in its row for as long as it takes.
+ */
+export const turnAwaitedMs = 10 * second;
+/** For each so many spawns to a cluster something else has its turn there, while both wait. */
+export const spawnsBeforeOthers = 4;
+/** So many deliveries of a cluster are taken up at a time; the next ones follow with the next alarm … */
+export const deliveriesTakenAtOnce = 100;
+/** … which comes so soon: each alarm has a budget of the platform's for what it sends. */
+export const nextDeliveriesAfterMs = 50;
 /** A longer answer is cut there: what a cluster says in it is lost, but the object that reads it keeps its memory. */
 export const webhookAnswerMaxBytes = 64 * 1024;
 /** Every delay is spread by this share either way, so that what failed together does not come back together. */
@@ -20,7 +41,7 @@ export const retryJitter = 0.2;
 /** A cluster may put an attempt off by this much with Retry-After; more is taken as this. */
 export const retryAfterLongestMs = 5 * minute;
 
-/** The waits between the attempts at a spawn. After the last the backend is given up, and its key is free again. */
+/** The waits between the attempts at a spawn. After the last it is given up: its key is free once it is certain that nothing runs with it. */
 export const spawnRetryDelaysMs = [1, 2, 4, 8, 16, 32].map((seconds) => seconds * second);
 
 /** Paces terminations: how soon after an outage a cluster's backends end that were terminated during it. */

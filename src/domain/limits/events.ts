@@ -1,9 +1,9 @@
 import type { Backoff } from "./deliveries.ts";
 import { day, minute, second } from "./units.ts";
 
-/** An account's events are shown for this long, and no more than so many of them. */
+/** An account's events are shown for this long, and no more than so many of each kind. */
 export const eventsKeptMs = 90 * day;
-export const eventsKeptMax = 10_000;
+export const eventsKeptMax = { deed: 100_000, activity: 10_000 } as const;
 /** How many are deleted at once, so that no single write is long, and how long after the first one too many. */
 export const eventsTrimmedAtOnce = 1_000;
 export const eventsTrimDelayMs = 10 * minute;

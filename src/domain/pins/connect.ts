@@ -1,4 +1,5 @@
 import { type BackendStatus, isConnectable } from "../backends/status.ts";
+import { permitsChoice } from "../credentials/access.ts";
 import { heartbeatEveryMs } from "../limits.ts";
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
@@ -47,6 +48,8 @@ export interface ConnectRequest {
   spawn: { tag?: string; cluster?: string } | null;
   /** The environments that the token is narrowed to; undefined means all. */
   allowedEnvironments?: readonly string[];
+  /** Whether the token is narrowed to a service, so that no clusters are named to it. */
+  hidesClusters?: boolean;
 }
 
 /** What a connect does. */
@@ -83,7 +86,7 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
   }
   if (!request.spawn) return keyNotHeld(request.key, environment.name);
 
-  const cluster = chooseCluster(request.spawn.cluster, environment, snapshot);
+  const cluster = clusterFor(request, environment, snapshot);
   if (!cluster.ok) return cluster;
   const image = resolveSpawnImage(request.spawn.tag, environment, snapshot.images);
   if (!image.ok) return image;
@@ -101,7 +104,7 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   if (decision.ok) return [];
   const chosen = chooseConnectEnvironment(request, snapshot);
   if (!chosen.ok || !request.spawn || decision.error.code === "key_held") return [decision.error];
-  const cluster = chooseCluster(request.spawn.cluster, chosen.value, snapshot);
+  const cluster = clusterFor(request, chosen.value, snapshot);
   return [
     cluster,
     resolveSpawnImage(request.spawn.tag, chosen.value, snapshot.images),
@@ -117,14 +120,9 @@ function chooseConnectEnvironment(
     request.environment,
     snapshot.environments.map((environment) => environment.name),
     snapshot.serviceDefaultEnvironment,
+    request.allowedEnvironments,
   );
   if (!name.ok) return name;
-  if (request.allowedEnvironments && !request.allowedEnvironments.includes(name.value)) {
-    return fail(
-      "forbidden",
-      `this token may only act on ${listOf(request.allowedEnvironments)}, not on environment \`${name.value}\``,
-    );
-  }
   const environment = snapshot.environments.find((candidate) => candidate.name === name.value);
   return environment
     ? ok(environment)
@@ -146,6 +144,22 @@ export function resolveSpawnImage(
   return pin.ok ? resolvePin(pin.value, images) : pin;
 }
 
+/** The cluster that a spawn goes to, if the token may have it go there. */
+function clusterFor(
+  { spawn, allowedEnvironments, hidesClusters = false }: ConnectRequest,
+  environment: EnvironmentSnapshot,
+  snapshot: ConnectSnapshot,
+): Result<string> {
+  const { accountDefaultCluster: accountDefault, clusters } = snapshot;
+  const choice = { cluster: spawn?.cluster, image: spawn?.tag };
+  const own = environment.cluster ?? accountDefault;
+  const permitted = permitsChoice(allowedEnvironments, choice, { own, accountDefault });
+  if (!permitted.ok) return permitted;
+  const named = spawn?.cluster;
+  if (hidesClusters && named !== undefined && !clusters.includes(named)) return clusterNotFound(named, null);
+  return chooseCluster(named, environment, snapshot);
+}
+
 /**
  * The cluster that a spawn goes to: the one that the request names, else the environment's, else the account's
  * default.
@@ -165,11 +179,16 @@ export function chooseCluster(
     );
   }
   if (snapshot.clusters.includes(cluster)) return ok(cluster);
-  return fail(
-    "cluster_not_found",
-    `cluster \`${cluster}\` not found; this account has ${listOf(snapshot.clusters)}`,
-    { details: { clusters: [...snapshot.clusters] } },
-  );
+  return clusterNotFound(cluster, snapshot.clusters);
+}
+
+/** The failure for a cluster that does not exist. @param existing the names of those that do; null: they are not named */
+export function clusterNotFound(named: string, existing: readonly string[] | null) {
+  const message = `cluster \`${named}\` not found`;
+  if (existing === null) return fail("cluster_not_found", message);
+  return fail("cluster_not_found", `${message}; this account has ${listOf(existing)}`, {
+    details: { clusters: [...existing] },
+  });
 }
 
 /** Refuses what a retry may mend. It is checked last, so that nobody retries what no retry mends. */

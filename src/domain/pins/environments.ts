@@ -1,3 +1,4 @@
+import { checkReach, reaches, type Scope } from "../credentials/access.ts";
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 
@@ -18,7 +19,9 @@ export interface EnvironmentSettings {
  * A service whose only environment is `default` uses it when none is named. As soon as others exist a
  * request must name one, unless the service has been given a default environment.
  * @param existing the names of the service's environments
- * @returns its name; `environment_not_found` or `environment_required`, each with those that there are
+ * @param allowed those that the token is narrowed to; undefined means all
+ * @returns its name; `forbidden` for one that the token does not reach; `environment_not_found` or
+ *   `environment_required`, each with those that there are as far as the token reaches
  * @example chooseEnvironment(undefined, ["default"], null) // ok("default")
  * @example chooseEnvironment(undefined, ["default", "prod"], null) // environment_required
  */
@@ -26,24 +29,43 @@ export function chooseEnvironment(
   named: string | undefined,
   existing: readonly string[],
   serviceDefault: string | null,
+  allowed?: Scope["environments"],
 ): Result<string> {
-  if (named !== undefined) {
-    if (existing.includes(named)) return ok(named);
-    return environmentNotFound(named, existing);
+  const name = named ?? unnamed(existing, serviceDefault);
+  if (name === undefined) {
+    const reached = existing.filter((candidate) => reaches(allowed, candidate));
+    return fail("environment_required", `name the environment: ${thereAre(reached, allowed)}`, {
+      details: { environments: reached },
+    });
   }
-  if (serviceDefault !== null && existing.includes(serviceDefault)) return ok(serviceDefault);
+  const reach = checkReach(allowed, name);
+  if (!reach.ok) return reach;
+  return existing.includes(name) ? ok(name) : environmentNotFound(name, existing, allowed);
+}
+
+/** The environment that a request without a name means; undefined where it has to name one. */
+function unnamed(existing: readonly string[], serviceDefault: string | null): string | undefined {
+  if (serviceDefault !== null && existing.includes(serviceDefault)) return serviceDefault;
   const [only] = existing;
-  if (existing.length === 1 && only === defaultEnvironmentName) return ok(only);
-  return fail("environment_required", `name the environment: this service has ${listOf(existing)}`, {
-    details: { environments: [...existing] },
+  return existing.length === 1 && only === defaultEnvironmentName ? only : undefined;
+}
+
+/**
+ * The failure for an environment that does not exist.
+ * @param existing the names of those that do
+ * @param allowed those that the token is narrowed to, since others are not named; undefined means all
+ */
+export function environmentNotFound(
+  named: string,
+  existing: readonly string[],
+  allowed: Scope["environments"],
+) {
+  const reached = existing.filter((candidate) => reaches(allowed, candidate));
+  return fail("environment_not_found", `environment \`${named}\` not found; ${thereAre(reached, allowed)}`, {
+    details: { environments: reached },
   });
 }
 
-/** The failure for an environment that does not exist. @param existing the names of those that do, for its details */
-export function environmentNotFound(named: string, existing: readonly string[]) {
-  return fail(
-    "environment_not_found",
-    `environment \`${named}\` not found; this service has ${listOf(existing)}`,
-    { details: { environments: [...existing] } },
-  );
+function thereAre(reached: readonly string[], allowed: Scope["environments"]): string {
+  return `${allowed === undefined ? "this service has" : "of this service, this token reaches"} ${listOf(reached)}`;
 }

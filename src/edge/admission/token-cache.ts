@@ -14,18 +14,21 @@ export class TokenCache {
     this.#now = now;
   }
 
-  /** @param token the whole access token: hashing it would cost every request a turn of the event loop */
-  get(token: string): Identity | undefined {
-    const entry = this.#entries.get(token);
+  /**
+   * @param key the whole access token, since hashing it would cost every request a turn of the event loop; or what
+   *   nobody can present as one, for a credential that is named without its secret
+   */
+  get(key: string): Identity | undefined {
+    const entry = this.#entries.get(key);
     if (!entry) return undefined;
     if (this.#now() < entry.until) return entry.identity;
-    this.#entries.delete(token);
+    this.#entries.delete(key);
     return undefined;
   }
 
-  set(token: string, identity: Identity): void {
+  set(key: string, identity: Identity): void {
     const until = Math.min(this.#now() + tokenCacheMs, identity.expiresAt ?? Number.POSITIVE_INFINITY);
-    this.#entries.set(token, { identity, until });
+    this.#entries.set(key, { identity, until });
   }
 
   /** Drops a revoked token with every session made from it, or an ended session. @param id of either */

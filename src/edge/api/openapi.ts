@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { idempotencyKeyMaxCharacters } from "../../domain/limits.ts";
 import { errorEnvelope } from "../../protocol/error-envelope.ts";
+import { paramPattern } from "../path-params.ts";
+import { idempotencyKey, revisionTag } from "./preconditions.ts";
 import type { Route } from "./route.ts";
 
 /** The parts of an OpenAPI 3.1 document that are used here. */
@@ -23,7 +26,14 @@ interface Operation {
   security: Record<string, string[]>[];
   parameters: Parameter[];
   requestBody?: { required: boolean; content: Content };
-  responses: Record<string, { description: string; content?: Content }>;
+  responses: Record<string, { description: string; content?: Content; links?: Record<string, Link> }>;
+}
+
+/** What can be requested next, with what is known from a request and its answer (OpenAPI 3.1, "Link Object"). */
+interface Link {
+  operationId: string;
+  /** Of the other operation's path, each as a runtime expression. */
+  parameters: Record<string, string>;
 }
 
 interface Parameter {
@@ -38,10 +48,11 @@ interface Parameter {
 export function buildOpenApi(routes: readonly Route[]): OpenApi {
   const components = new Components();
   const paths: OpenApi["paths"] = {};
-  for (const route of routes) {
-    if (route.version !== "v3" && route.version !== "public") continue;
+  const described = routes.filter(({ version }) => version === "v3" || version === "public");
+  for (const route of described) {
     const path = route.path.replaceAll(/:([a-z_]+)/g, "{$1}");
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, components) };
+    const method = route.method.toLowerCase();
+    paths[path] = { ...paths[path], [method]: operation(route, described, components) };
   }
   return {
     openapi: "3.1.0",
@@ -58,7 +69,7 @@ export function buildOpenApi(routes: readonly Route[]): OpenApi {
   };
 }
 
-function operation(route: Route, components: Components): Operation {
+function operation(route: Route, all: readonly Route[], components: Components): Operation {
   const failure: Content = { "application/json": { schema: components.add(errorEnvelope, "output") } };
   return {
     operationId: operationId(route),
@@ -74,7 +85,7 @@ function operation(route: Route, components: Components): Operation {
         }
       : {}),
     responses: {
-      [route.status ?? 200]: success(route, components),
+      [route.status ?? 200]: { ...success(route, components), ...linksFrom(route, all) },
       default: { description: "What went wrong", content: failure },
     },
   };
@@ -87,6 +98,48 @@ function success(route: Route, components: Components): Operation["responses"][s
     description: "OK",
     content: { "application/json": { schema: components.add(route.answer, "output") } },
   };
+}
+
+/**
+ * Links to every operation whose path is known from what the answer names and the request's own path, and that the same
+ * token may call.
+ */
+function linksFrom(route: Route, all: readonly Route[]): Pick<Operation["responses"][string], "links"> {
+  const { names } = route;
+  if (!names) return {};
+  const named = Object.entries(names).map(([name, pointer]) => [name, `$response.body#${pointer}`] as const);
+  const own = paramsOf(route).map((name) => [name, `$request.path.${name}`] as const);
+  const known = new Map([...own, ...named]);
+  const links = all.filter((other) => {
+    const wanted = paramsOf(other);
+    return (
+      mayFollow(route, other) &&
+      wanted.some((name) => name in names) &&
+      wanted.every((name) => known.has(name))
+    );
+  });
+  return {
+    links: Object.fromEntries(
+      links.map((other): [string, Link] => {
+        const parameters = paramsOf(other).map((name) => [name, known.get(name) ?? ""]);
+        return [
+          operationId(other),
+          { operationId: operationId(other), parameters: Object.fromEntries(parameters) },
+        ];
+      }),
+    ),
+  };
+}
+
+function paramsOf({ path }: Route): string[] {
+  return [...path.matchAll(/:([a-z_]+)/g)].map(([, name = ""]) => name);
+}
+
+function mayFollow(from: Route, to: Route): boolean {
+  const own = JSON.stringify(security(from));
+  return (
+    to.access.kind === "public" || to.access.kind === "any_token" || JSON.stringify(security(to)) === own
+  );
 }
 
 /** `GET /v3/accounts/:account/tokens` is `get_accounts_tokens`, one with a parameter at its end `get_…_token_id`. */
@@ -113,11 +166,11 @@ function security({ access }: Route): Operation["security"] {
 }
 
 function parameters(route: Route, components: Components): Parameter[] {
-  const inPath = [...route.path.matchAll(/:([a-z_]+)/g)].map(([, name = ""]) => ({
+  const inPath = paramsOf(route).map((name) => ({
     name,
     in: "path" as const,
     required: true,
-    schema: { type: "string" as const },
+    schema: matching(paramPattern(name)),
   }));
   const query = route.query ? components.add(route.query, "input") : {};
   const inQuery = Object.entries(query.properties ?? {}).map(([name, schema]) => ({
@@ -127,13 +180,22 @@ function parameters(route: Route, components: Components): Parameter[] {
     schema: typeof schema === "boolean" ? {} : schema,
   }));
   const inHeader: Parameter[] = [];
-  if (route.idempotent) inHeader.push(header("Idempotency-Key", "Replays the first answer for 24 hours"));
-  if (route.conditional) inHeader.push(header("If-Match", "The revision that is to be replaced"));
+  if (route.idempotent) {
+    const schema = { ...matching(idempotencyKey), minLength: 1, maxLength: idempotencyKeyMaxCharacters };
+    inHeader.push(header("Idempotency-Key", "Replays the first answer for 24 hours", schema));
+  }
+  if (route.conditional) {
+    inHeader.push(header("If-Match", "The revision that is to be replaced", matching(revisionTag)));
+  }
   return [...inPath, ...inQuery, ...inHeader];
 }
 
-function header(name: string, description: string): Parameter {
-  return { name, in: "header", required: false, description, schema: { type: "string" } };
+function header(name: string, description: string, schema: JsonSchema): Parameter {
+  return { name, in: "header", required: false, description, schema };
+}
+
+function matching(pattern: RegExp | undefined): JsonSchema {
+  return { type: "string", ...(pattern === undefined ? {} : { pattern: pattern.source }) };
 }
 
 const localReference = "#/$defs/";

@@ -1,10 +1,10 @@
 import { idempotencyKeyMaxCharacters } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { Idempotency } from "../../objects/contract.ts";
+import type { Idempotency, Identity } from "../../objects/contract.ts";
 import { hashSecret } from "../../protocol/tokens/access-token.ts";
 
 /** A revision as an entity tag, or bare as people type it. Fifteen digits are below 2^53. */
-const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
+export const revisionTag = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
 
 /** The revision that `If-Match` names; undefined without the header. */
 export function parseIfMatch(header: string | null): Result<number | undefined> {
@@ -16,14 +16,16 @@ export function parseIfMatch(header: string | null): Result<number | undefined> 
 }
 
 /** A repeated header arrives as one value joined by commas, so a comma is refused. */
-const idempotencyKey = /^[!-+\--~]+$/;
+export const idempotencyKey = /^[!-+\--~]+$/;
 
 /**
  * The idempotency key of a request; undefined without the header.
+ * @param identity of the caller; undefined for the holder of the root token
  * @param body as received: the object refuses the same key with another body
  */
 export async function readIdempotency(
   request: Request,
+  identity: Pick<Identity, "tokenId"> | undefined,
   body: string,
 ): Promise<Result<Idempotency | undefined>> {
   const key = request.headers.get("idempotency-key");
@@ -35,5 +37,6 @@ export async function readIdempotency(
     );
   }
   const path = new URL(request.url).pathname;
-  return ok({ key, requestHash: await hashSecret(`${request.method} ${path}\n${body}`) });
+  const principal = identity?.tokenId ?? "root";
+  return ok({ principal, key, requestHash: await hashSecret(`${request.method} ${path}\n${body}`) });
 }

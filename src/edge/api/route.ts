@@ -13,6 +13,8 @@ interface Identified {
   actor: Actor;
   /** The actor, with the conditions of the request's headers on routes that take them. */
   caller: Caller;
+  /** Whether the same request would be admitted now, with the same scope: for streams, which ask before each chunk. */
+  isStillAdmitted(): Promise<boolean>;
 }
 
 /** The input of a handler. All of it is checked: access, names, query and body. */
@@ -52,6 +54,8 @@ interface Description {
   idempotent?: boolean;
   /** Whether `If-Match` makes it conditional. */
   conditional?: boolean;
+  /** What its answer names, as the parameters of other routes' paths: where in the answer, as a JSON pointer. */
+  names?: Readonly<Record<string, string>>;
   /** In bytes; `apiBodyMaxBytes` when it is left out. */
   bodyMaxBytes?: number;
 }

@@ -17,6 +17,7 @@ import { v3EventRoutes } from "./routes/v3-events.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
 import { v3ServiceRoutes } from "./routes/v3-services.ts";
 import { v3SessionRoutes } from "./routes/v3-sessions.ts";
+import { v3TerminationRoutes } from "./routes/v3-terminations.ts";
 import { v3UsageRoutes } from "./routes/v3-usage.ts";
 
 let openApi: OpenApi | undefined;
@@ -48,6 +49,7 @@ export const routes: readonly Route[] = [
   ...v3EnvironmentRoutes,
   ...v3BackendRoutes,
   ...v3ImageRoutes,
+  ...v3TerminationRoutes,
   ...v3UsageRoutes,
   ...v3EventRoutes,
   ...v3AgentRoutes,

@@ -6,8 +6,9 @@ import { accountStub } from "../../objects/stubs.ts";
 import { type Admitted, admit, type Target } from "../admission/admit.ts";
 import { callerOf } from "../admission/caller.ts";
 import { bearerCredential } from "../admission/credential.ts";
-import { actorOf } from "../admission/identify.ts";
+import { actorOf, isSameHolder } from "../admission/identify.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
+import type { Decision } from "../admission/refusal.ts";
 import { parseJson, readText } from "../body.ts";
 import { parseInput } from "../input.ts";
 import { backendNotFound } from "../locate-backend.ts";
@@ -24,9 +25,11 @@ export async function runRoute(
 ): Promise<Response> {
   const requestId = crypto.randomUUID();
   const credential = bearerCredential(matched.request.headers.get("authorization"));
-  const admitted = await admit(matched.env, credential, route.access, targetOf(route, matched), state);
+  const target = targetOf(route, matched);
+  const admitNow = () => admit(matched.env, credential, route.access, target, state);
+  const admitted = await admitNow();
   if (!admitted.ok) return failureAnswer(admitted.error, requestId, route.version);
-  const call = await readCall(route, matched, admitted.value, state);
+  const call = await readCall(route, matched, { ...admitted.value, admitNow }, state);
   if (!call.ok) return failureAnswer(call.error, requestId, route.version);
 
   const answered = await route.handle(call.value);
@@ -59,7 +62,7 @@ function targetOf({ targetIn }: Route, { request, params }: MatchedRequest): Tar
 async function readCall(
   route: Route,
   { request, env, params }: MatchedRequest,
-  { identity, backend }: Admitted,
+  { identity, backend, admitNow }: Admitted & { admitNow: () => Promise<Decision<Admitted>> },
   { tokens }: IsolateState,
 ): Promise<Result<AnyCall>> {
   const names = checkParams(params);
@@ -87,7 +90,7 @@ async function readCall(
     if (!parsed.ok) return parsed;
     body = parsed.value;
     if (route.idempotent) {
-      const read = await readIdempotency(request, text.value);
+      const read = await readIdempotency(request, identity, text.value);
       if (!read.ok) return read;
       idempotency = read.value;
     }
@@ -103,7 +106,10 @@ async function readCall(
     body,
     idempotency,
     forget: (account, credentialId) => tokens.forget(account, credentialId),
-    ...(identity ? identified(identity, { request, env }, { idempotency, ifMatch: ifMatch.value }) : {}),
+    ...(identity && {
+      ...identified(identity, { request, env }, { idempotency, ifMatch: ifMatch.value }),
+      isStillAdmitted: () => isAdmittedAs(identity, admitNow),
+    }),
     ...(backend ? { backend } : {}),
   });
 }
@@ -115,6 +121,14 @@ function identified(
 ) {
   const actor = actorOf(identity);
   return { identity, actor, caller: callerOf(actor, matched, conditions) };
+}
+
+/** A handler has seen the actor: one whose scope has changed since then is not admitted as before. */
+async function isAdmittedAs(identity: Identity, admitNow: () => Promise<Decision<Admitted>>) {
+  const admitted = await admitNow();
+  return (
+    admitted.ok && admitted.value.identity !== undefined && isSameHolder(admitted.value.identity, identity)
+  );
 }
 
 /** Adds the nearest names to a `service_not_found`. Costs a call, on this failure only. */

@@ -7,7 +7,7 @@ import type { Env } from "../../objects/env.ts";
 import { loginStub } from "../../objects/stubs.ts";
 import { type LoginClaims, signLoginToken, verifyLoginToken } from "../../protocol/tokens/login-token.ts";
 import { originOf } from "../origin.ts";
-import { type StartedSession, startSession } from "./sessions.ts";
+import { personOf, type StartedSession, startSession } from "./sessions.ts";
 import { signingOf } from "./signing.ts";
 
 /** Begins a login of the CLI. Stateless: the token that it returns holds the attempt. */
@@ -36,14 +36,14 @@ export async function readCliLogin(
 export async function confirmCliLogin(
   env: Env,
   token: string,
-  { account, tokenId, role }: Pick<Identity, "account" | "tokenId" | "role">,
+  visitor: Pick<Identity, "account" | "tokenId" | "session" | "role">,
 ): Promise<Result<{ code: string }>> {
-  const permitted = mayLogIn(role);
+  const permitted = mayLogIn(visitor.role);
   if (!permitted.ok) return permitted;
   const login = await readCliLogin(env, token);
   if (!login.ok) return login;
   const { id, expiresAt } = login.value;
-  return loginStub(env, id).confirm({ account, tokenId, expiresAt });
+  return loginStub(env, id).confirm({ ...personOf(visitor), expiresAt });
 }
 
 /** Exchanges the code for the CLI's session. Fails as `LoginRpc.complete` does. */
@@ -57,7 +57,7 @@ export async function completeCliLogin(
   const person = await loginStub(env, login.value.id).complete(code);
   if (!person.ok) return person;
   const started = await startSession(env, person.value, "cli", login.value.userAgent);
-  // The visitor's token was revoked meanwhile, which must not show in the answer.
+  // The visitor's token or session has ended meanwhile, which must not show in the answer.
   if (!started.ok && errorStatus[started.error.code] < 500) return loginNotFound();
   return started;
 }

@@ -5,8 +5,8 @@ import { formatSigningSecret } from "../../protocol/webhooks/signature.ts";
 import { signingOf } from "./signing.ts";
 
 /**
- * The source of a request's new secrets: 32 bytes for each purpose. With an idempotency key they are derived from it
- * and from the request, so that a replay returns the same secret although only its hash is stored; without one they
+ * The source of a request's new secrets: 32 bytes for each purpose. With an idempotency key they are derived from it,
+ * its principal and the request, so that a replay returns the same secret although only its hash is stored; without one they
  * are random.
  */
 export type SecretSource = (purpose: SecretPurpose) => Promise<Uint8Array>;
@@ -20,7 +20,8 @@ export function secretSource(
 ): SecretSource {
   if (!idempotency) return async () => crypto.getRandomValues(new Uint8Array(32));
   return async (purpose) => {
-    const input = JSON.stringify([purpose, account, idempotency.key, idempotency.requestHash]);
+    const { principal, key: name, requestHash } = idempotency;
+    const input = JSON.stringify([purpose, account, principal, name, requestHash]);
     const key = await signingOf(env).derivation;
     return new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(input)));
   };

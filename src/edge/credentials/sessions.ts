@@ -1,3 +1,4 @@
+import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import { type SessionKind, shortUserAgent } from "../../domain/credentials/sessions.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import { loginLinkNotFound } from "../../objects/account/credentials/sessions.ts";
@@ -6,6 +7,7 @@ import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { formatAccessToken, hashSecret, parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
+import { callNamedAccount } from "../named-account.ts";
 import { newAccessSecret, secretSource } from "./secrets.ts";
 
 /** A new session with its credential, which is shown this once. */
@@ -16,19 +18,28 @@ export interface StartedSession {
   token: string;
 }
 
+/** Who logs in somewhere else. */
+export function personOf({
+  account,
+  tokenId,
+  session,
+}: Pick<Identity, "account" | "tokenId" | "session">): LoginPerson {
+  return { account, tokenId, ...(session === undefined ? {} : { sessionId: session.id }) };
+}
+
 /**
- * Logs the holder of an access token in. Called with a session, it starts another one of the same access
- * token, which may outlive the caller's session, but not the token.
+ * Logs the holder of an access token in. Called with a session, which must live, it starts another one of the same
+ * access token, which may outlive the caller's session, but not the token.
  * @param userAgent the `User-Agent` of the client that will hold the session
  */
 export function startSession(
   env: Env,
-  { account, tokenId }: Pick<Identity, "account" | "tokenId">,
+  { account, ...person }: LoginPerson,
   kind: SessionKind,
   userAgent: string | null,
 ): Promise<Result<StartedSession>> {
   return withSecret(env, account, userAgent, (params) =>
-    accountStub(env, account).createSession({ ...params, tokenId, kind }),
+    accountStub(env, account).createSession({ ...params, ...person, kind }),
   );
 }
 
@@ -41,9 +52,10 @@ export async function redeemLoginLink(
   const link = parseAccessToken(credential);
   if (!link) return loginLinkNotFound();
   const stored = { id: link.id, secretHash: await hashSecret(link.secret) };
-  return withSecret(env, link.account, userAgent, (params) =>
-    accountStub(env, link.account).useLoginLink(stored, params),
-  );
+  return withSecret(env, link.account, userAgent, async (params) => {
+    const used = await callNamedAccount(env, link.account, (account) => account.useLoginLink(stored, params));
+    return used ?? loginLinkNotFound();
+  });
 }
 
 async function withSecret(

@@ -1,4 +1,5 @@
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
+import { parseRepositoryName } from "../../domain/registry/repository.ts";
 import type { Env } from "../../objects/env.ts";
 import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
 import { bearerChallenge } from "../../protocol/oci/token-authentication.ts";
@@ -31,7 +32,10 @@ export function nameUnknown(name: string) {
   );
 }
 
-/** Renders a failure, with a challenge for one of authentication. */
+/**
+ * Renders a failure, with a challenge for one of authentication. The challenge has the scope that is wanted only where
+ * its name is one that a repository could have: a header has nothing in it that was not checked.
+ */
 export function refusalAnswer(
   env: Env,
   request: Request,
@@ -40,15 +44,15 @@ export function refusalAnswer(
 ): Response {
   const headers: Record<string, string> = {};
   if (failure.code === "UNAUTHORIZED") {
-    const repository = wanted && {
-      repository: wanted.name,
-      actions: wanted.action === "push" ? (["pull", "push"] as const) : ([wanted.action] as const),
-      ...(wanted.error === undefined ? {} : { error: wanted.error }),
-    };
+    const scope = wanted && parseRepositoryName(wanted.name).kind !== "malformed" ? wanted : undefined;
     headers["www-authenticate"] = bearerChallenge(
       originOf(env, request),
       registryHostOf(env, request),
-      repository,
+      scope && {
+        repository: scope.name,
+        actions: scope.action === "push" ? ["pull", "push"] : [scope.action],
+        ...(scope.error === undefined ? {} : { error: scope.error }),
+      },
     );
   }
   return request.method === "HEAD" ? ociAnswer(failure.status, headers) : ociFailureAnswer(failure, headers);

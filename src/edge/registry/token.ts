@@ -1,4 +1,5 @@
 import { parseRepositoryName } from "../../domain/registry/repository.ts";
+import type { Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import {
   basicChallenge,
@@ -8,7 +9,7 @@ import {
 } from "../../protocol/oci/token-authentication.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
-import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
+import { identify } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
@@ -17,7 +18,7 @@ import { ociRefusal } from "./refusal.ts";
 
 /**
  * `GET /v2/token?service=&scope=`: a short-lived token for those of the requested scopes that the caller has (CNCF
- * distribution, "Token authentication").
+ * distribution, "Token authentication"). A registry token buys no other one: it would go on after its credential.
  */
 export async function answerTokenRequest(
   env: Env,
@@ -31,19 +32,20 @@ export async function answerTokenRequest(
     return ociFailureAnswer(failure, { allow: "GET" });
   }
   const credential = basicOrBearerCredential(request.headers.get("authorization"));
-  const caller = await identifyRegistryCaller(env, credential, tokens, now);
+  const caller = await identify(env, credential, tokens);
   if (!caller.ok) {
     return ociFailureAnswer(ociRefusal(caller.error, "").error, { "www-authenticate": basicChallenge });
   }
   const scopes = new URL(request.url).searchParams.getAll("scope");
   const claims = claimsOf(caller.value, scopes);
   const { signer } = signingOf(env);
-  const answer = await grantRegistryToken(await signer, originOf(env, request), claims, now);
+  const { expiresAt } = caller.value;
+  const answer = await grantRegistryToken(await signer, originOf(env, request), claims, now, expiresAt);
   return ociJson(answer, { "cache-control": "no-store" });
 }
 
 /** Grants what the caller may do of what is requested: a registry token never has more rights than its credential. */
-function claimsOf(caller: Holder, scopes: readonly string[]): RegistryClaims {
+function claimsOf(caller: Identity, scopes: readonly string[]): RegistryClaims {
   const access = parseScopes(scopes).flatMap(({ name, actions }) => {
     const parsed = parseRepositoryName(name);
     if (parsed.kind !== "repository") return [];
@@ -52,12 +54,5 @@ function claimsOf(caller: Holder, scopes: readonly string[]): RegistryClaims {
     );
     return granted.length === 0 ? [] : [{ type: "repository" as const, name, actions: granted }];
   });
-  const { account, role, service, environments } = caller;
-  return {
-    sub: account,
-    role,
-    ...(service === undefined ? {} : { service }),
-    ...(environments === undefined ? {} : { environments: [...environments] }),
-    access,
-  };
+  return { sub: caller.account, credential: caller.session?.id ?? caller.tokenId, access };
 }

@@ -3,13 +3,13 @@ import type { Actor, BackendInfo } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { type UsageSample, usageSample } from "../../protocol/backend-metrics.ts";
-import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
+import { sseEvent } from "../../protocol/sse.ts";
 import { dataLines } from "../../protocol/sse-lines.ts";
 import type { BackendLocation } from "../locate-backend.ts";
 import { describeBackendTo } from "../views/backend-views.ts";
 import { openClusterStream } from "./cluster-stream.ts";
-import { withKeepAlive } from "./keep-alive.ts";
 import { pulledStream } from "./pulled-stream.ts";
+import { eventsWhileAdmitted, type StillAdmitted } from "./while-admitted.ts";
 
 /** A longer line of a cluster's stream is split. Agents already split lines of output at half of it. */
 const lineMaxCharacters = 16 * 1024;
@@ -19,14 +19,20 @@ type OutputKind = "logs" | "metrics";
 /** Renders an event of a cluster for the API's client; null for one that is not passed on. */
 type EventRenderer = (line: string) => string | null;
 
+/** Who wants to see which backend's output. */
+interface OutputCall {
+  env: Env;
+  actor: Actor;
+  backend: BackendLocation;
+  isStillAdmitted: StillAdmitted;
+}
+
 /**
- * Streams the logs or the metrics of a backend from its cluster until the cluster ends them or the client leaves.
- * Nothing is kept here. Also for a backend that has ended: its cluster may still have its output.
+ * Streams the logs or the metrics of a backend from its cluster until the cluster ends them, the client leaves, or may
+ * not see them any more. Nothing is kept here. Also for a backend that has ended: its cluster may still have its output.
  */
 export async function streamOutput(
-  env: Env,
-  actor: Actor,
-  backend: BackendLocation,
+  { env, actor, backend, isStillAdmitted }: OutputCall,
   kind: OutputKind,
 ): Promise<Response | Result<never>> {
   const described = await describeBackendTo(actor, env, backend);
@@ -35,7 +41,7 @@ export async function streamOutput(
   const opened = await openOutput(env, info, kind);
   if (!opened.ok) return opened;
   const render = kind === "logs" ? (line: string) => line : metricsOf(info);
-  return new Response(withKeepAlive(reframedEvents(opened.value, render)), { headers: sseHeaders });
+  return eventsWhileAdmitted(reframedEvents(opened.value, render), isStillAdmitted);
 }
 
 /** Requests a backend's logs or metrics from its cluster. Fails as `openClusterStream` does, or without the cluster. */

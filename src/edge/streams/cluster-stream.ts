@@ -3,6 +3,7 @@ import { webhookAttemptTimeoutMs } from "../../domain/limits.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { SignedGet } from "../../objects/contract.ts";
 import { responseOutcome } from "../../objects/webhooks/webhook-sender.ts";
+import { CodedAnswer, fetchAnswer } from "../../protocol/remote-answer.ts";
 
 /** Names the request in messages of failures. */
 interface StreamRequest {
@@ -11,7 +12,10 @@ interface StreamRequest {
   what: string;
 }
 
-type Outcome = AttemptResult | { outcome: "other_content"; contentType: string | null };
+type Outcome =
+  | AttemptResult
+  | { outcome: "other_content"; contentType: string | null }
+  | { outcome: "coded"; message: string };
 
 /**
  * Requests a stream of server-sent events from a cluster.
@@ -28,13 +32,13 @@ export async function openClusterStream(
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), headTimeoutMs);
   try {
-    const response = await fetch(url, {
+    const response = await fetchAnswer(url, {
       headers: { accept: "text/event-stream", "user-agent": "slipway", ...headers },
       redirect: "manual",
       signal: late.signal,
     });
     if (!response.ok) {
-      return { ok: false, error: streamFailure(requested, await responseOutcome(response)) };
+      return { ok: false, error: streamFailure(requested, await responseOutcome(response, late.signal)) };
     }
     const contentType = response.headers.get("content-type");
     if (response.status === 200 && isEventStream(contentType)) return ok(response);
@@ -43,7 +47,8 @@ export async function openClusterStream(
   } catch (error) {
     if (late.signal.aborted) return { ok: false, error: streamFailure(requested, { outcome: "timeout" }) };
     const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, error: streamFailure(requested, { outcome: "connection_error", message }) };
+    const outcome = error instanceof CodedAnswer ? "coded" : "connection_error";
+    return { ok: false, error: streamFailure(requested, { outcome, message }) };
   } finally {
     clearTimeout(timer);
   }
@@ -62,6 +67,7 @@ function streamFailure({ cluster, what }: StreamRequest, result: Outcome): Failu
   if (result.outcome === "other_content") {
     return bad(`it answered with ${result.contentType ?? "no content"} where text/event-stream was expected`);
   }
+  if (result.outcome === "coded") return bad(result.message);
   const verdict = judgeAttempt(result);
   switch (verdict.verdict) {
     case "retry":

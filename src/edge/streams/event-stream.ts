@@ -2,11 +2,11 @@ import { type EventFilter, eventIdPattern, matchesEvent } from "../../domain/eve
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { sseEventWithId, sseHeaders } from "../../protocol/sse.ts";
+import { sseEventWithId } from "../../protocol/sse.ts";
 import { type AccountEvent, accountEvent } from "../../protocol/v3/events.ts";
 import { followMessages, openFollowing } from "./follow.ts";
-import { withKeepAlive } from "./keep-alive.ts";
 import type { Step } from "./pulled-stream.ts";
+import { eventsWhileAdmitted, type StillAdmitted } from "./while-admitted.ts";
 
 /** More than an account replays to a follower that reconnects. */
 const mostUnreadEvents = 2_000;
@@ -33,9 +33,14 @@ export function readEvent(message: string, filter: EventFilter): Step<AccountEve
 
 /**
  * Streams an account's events as server-sent events, from now on; with `Last-Event-ID`, the events after that one are
- * replayed first. The stream ends where following breaks off or the client does not keep up; the client reconnects.
+ * replayed first. The stream ends where following breaks off, the client does not keep up, or may not see them any
+ * more; the client reconnects.
  */
-export async function streamEvents(env: Env, account: string, request: Request, filter: EventFilter) {
+export async function streamEvents(
+  { env, request, isStillAdmitted }: { env: Env; request: Request; isStillAdmitted: StillAdmitted },
+  account: string,
+  filter: EventFilter,
+) {
   const after = request.headers.get("last-event-id");
   if (after !== null && !eventIdPattern.test(after)) {
     return fail("bad_request", "`Last-Event-ID` is not the id of an event");
@@ -52,5 +57,5 @@ export async function streamEvents(env: Env, account: string, request: Request, 
       return { items: items.map((event) => encoder.encode(sseEventWithId(event.id, event))), ...rest };
     },
   });
-  return new Response(withKeepAlive(events), { headers: sseHeaders });
+  return eventsWhileAdmitted(events, isStillAdmitted);
 }

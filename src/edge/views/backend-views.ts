@@ -1,5 +1,6 @@
 import type { StatusEntry } from "../../domain/backends/status.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
+import { checkReach } from "../../domain/credentials/access.ts";
+import { ok, type Result } from "../../domain/result.ts";
 import type { Actor, BackendRecord, BackendWithStatus } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, backendsStub, serviceStub } from "../../objects/stubs.ts";
@@ -22,10 +23,9 @@ export async function describeBackendTo(
   backend: BackendLocation,
 ): Promise<Result<BackendRecord>> {
   const described = await describeBackend(env, backend);
-  if (!described.ok || !actor.environments) return described;
-  const { environment } = described.value.info;
-  if (actor.environments.includes(environment)) return described;
-  return fail("forbidden", `this token may not look at backends of environment \`${environment}\``);
+  if (!described.ok) return described;
+  const reach = checkReach(actor.environments, described.value.info.environment);
+  return reach.ok ? described : reach;
 }
 
 /** The current status of a backend; a record's history is never empty. */

@@ -1,4 +1,3 @@
-import { checkSpawnEnv } from "../../domain/backends/spawn-env.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Caller, Connection, ConnectParams } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
@@ -28,8 +27,6 @@ export async function connect(
   params: ConnectParams,
   user: ConnectingUser,
 ): Promise<Result<GrantedConnection>> {
-  const spawnEnv = checkSpawnEnv(params.spawn?.env ?? {});
-  if (!spawnEnv.ok) return spawnEnv;
   const connected = await serviceStub(env, account, service).connectBackend(params, caller);
   if (!connected.ok) return connected;
 

@@ -12,9 +12,11 @@ import {
   readContents,
 } from "../../protocol/oci/contents.ts";
 import type { Descriptor } from "../../protocol/oci/pull.ts";
+import { readText } from "../../protocol/remote-answer.ts";
 
 /** Configs are a few kB; an image with a larger one is described by its manifest alone. */
 const configReadMaxBytes = 64 * 1024;
+const configReadTimeoutMs = 10_000;
 /** How many images of an index are read: each takes three reads. */
 const imagesRead = 8;
 
@@ -90,5 +92,7 @@ async function readConfig(
   const blob = await registry.blob(repository, digest);
   if (!blob || !store || blob.size > configReadMaxBytes) return null;
   const stream = await store.get(blob.key);
-  return stream && describeConfig(await new Response(stream).text());
+  if (!stream) return null;
+  const signal = AbortSignal.timeout(configReadTimeoutMs);
+  return describeConfig(await readText(new Response(stream), { maxBytes: configReadMaxBytes, signal }));
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build } from "esbuild";
+import { type BuildOptions, build, stop } from "esbuild";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -22,16 +22,25 @@ export function bundleNodeProgram(entryPoint: string): Promise<string> {
   return bundle({ entryPoints: [entryPoint], format: "cjs", platform: "node", target: "node24" });
 }
 
+/** How many bundles are being made: esbuild has one process for all of them, which would stay with this one. */
+let underWay = 0;
+
 /** @returns the bundle's text, the same for the same sources wherever the repository stands */
 async function bundle(options: BuildOptions): Promise<string> {
-  const { outputFiles } = await build({
-    ...options,
-    absWorkingDir: repository,
-    bundle: true,
-    write: false,
-    logLevel: "silent",
-  });
-  const [file] = outputFiles ?? [];
-  if (!file) throw new Error(`bundling ${String(options.entryPoints)} gave nothing`);
-  return file.text;
+  underWay += 1;
+  try {
+    const { outputFiles } = await build({
+      ...options,
+      absWorkingDir: repository,
+      bundle: true,
+      write: false,
+      logLevel: "silent",
+    });
+    const [file] = outputFiles ?? [];
+    if (!file) throw new Error(`bundling ${String(options.entryPoints)} gave nothing`);
+    return file.text;
+  } finally {
+    underWay -= 1;
+    if (underWay === 0) await stop();
+  }
 }

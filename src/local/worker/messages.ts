@@ -5,6 +5,10 @@ export const workerStart = z.object({
   port: z.int(),
   /** Where the Durable Objects keep their databases. */
   storageDir: z.string(),
+  /** Locked for as long as this process may use the storage and the port (`lockFile`). */
+  lockPath: z.string(),
+  /** What describes the deployment: removed here where the parent was killed before it could. */
+  descriptionPath: z.string(),
   bindings: z.record(z.string(), z.string()),
 });
 export type WorkerStart = z.infer<typeof workerStart>;

@@ -1,4 +1,6 @@
+import { rmSync } from "node:fs";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { lockFile } from "../state/lock.ts";
 import { bundleWorker } from "./bundle.ts";
 import { type WorkerAnswer, type WorkerStart, workerStart } from "./messages.ts";
 import { workerOptions } from "./options.ts";
@@ -10,7 +12,8 @@ import { workerOptions } from "./options.ts";
 
 const stopAtMostMs = 5_000;
 
-async function runWorker({ port, storageDir, bindings }: WorkerStart): Promise<Miniflare> {
+async function runWorker({ port, storageDir, lockPath, bindings }: WorkerStart): Promise<Miniflare> {
+  if (!lockFile(lockPath)) throw new Error(`another process has ${lockPath}`);
   const contents = await bundleWorker();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -39,9 +42,15 @@ function send(answer: WorkerAnswer): void {
 }
 
 let running: Promise<Miniflare> | undefined;
+let descriptionPath: string | undefined;
+
+// What is printed goes nowhere once the parent is killed, and must not end this process before it has cleaned up.
+for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
 
 process.once("message", (message) => {
-  running = runWorker(workerStart.parse(message));
+  const start = workerStart.parse(message);
+  descriptionPath = start.descriptionPath;
+  running = runWorker(start);
   running.then(
     () => send({ type: "ready" }),
     (error: unknown) =>
@@ -53,6 +62,8 @@ process.once("disconnect", async () => {
   // Storage is durable at any instant, so that exiting loses nothing; workerd ends with Miniflare.
   setTimeout(() => process.exit(), stopAtMostMs);
   try {
+    // A parent that was killed leaves it. The next start writes it only once this process has ended.
+    if (descriptionPath !== undefined) rmSync(descriptionPath, { force: true });
     await (await running)?.dispose();
   } finally {
     process.exit();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { LogFile } from "../log-file.ts";
 import { type WorkerStart, workerAnswer } from "./messages.ts";
 
 const program = fileURLToPath(new URL("./process.ts", import.meta.url));
@@ -14,14 +15,15 @@ export interface RunningWorker {
 
 /**
  * Runs the Worker on a port of 127.0.0.1, in a separate process. Rejects with the cause when it does not start.
- * @param output a file descriptor for what it prints
+ * @param log takes what it prints
  */
-export async function startWorker(start: WorkerStart, output: number): Promise<RunningWorker> {
+export async function startWorker(start: WorkerStart, log: LogFile): Promise<RunningWorker> {
   const child = spawn(process.execPath, [program], {
     // In another process group: Ctrl-C at the terminal reaches this process only, which stops the Worker last.
     detached: true,
-    stdio: ["ignore", output, output, "ipc"],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  for (const output of [child.stdout, child.stderr]) output?.on("data", (bytes: Buffer) => log.append(bytes));
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

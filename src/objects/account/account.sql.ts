@@ -2,8 +2,12 @@ import type { Fence } from "../../domain/backends/fence.ts";
 import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
-import { credentialsSql, sessionsMigration } from "./credentials/credentials.sql.ts";
-import { eventsMigration, eventsSql } from "./events/events.sql.ts";
+import {
+  credentialsSql,
+  linksOfSessionsMigration,
+  sessionsMigration,
+} from "./credentials/credentials.sql.ts";
+import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -58,6 +62,8 @@ export const accountMigrations: readonly Migration[] = [
   },
   sessionsMigration,
   eventsMigration,
+  eventKindsMigration,
+  linksOfSessionsMigration,
   {
     name: "what frees the keys of a silent cluster",
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",

@@ -22,6 +22,7 @@ import type {
   Idempotency,
   Identity,
   LoginLink,
+  LogsIn,
   NewSecret,
   ServiceDescription,
   SessionParams,
@@ -31,7 +32,8 @@ import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
-import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
@@ -53,6 +55,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     state: this.#state,
     alarm: this.#alarm,
     failures: objectFailures(this.ctx, "Account"),
+    turns: new SendQueue(
+      () => Date.now(),
+      () => this.#state.sql.clusters().length > 1,
+    ),
     cluster: (account, name) => clusterStub(this.env, account, name),
     service: (account, name) => serviceStub(this.env, account, name),
     registry: (account) => registryStub(this.env, account),
@@ -62,6 +68,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
     const { db, sql } = this.#state;
+    // First: nobody finds an account that is not registered.
+    await accountRegisterStub(this.env).registerAccount(name, !db.ready);
     if (!db.ready) db.migrate();
     const now = Date.now();
     return this.#state.idempotency.once(idempotency, now, () => {
@@ -73,8 +81,13 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
-    if (!this.#state.db.ready) return fail("unauthorized", "the access token is not valid");
+    if (!this.#state.db.ready) return tokens.notValid();
     return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
+  }
+
+  async identityOf(credentialId: string): Promise<Result<Identity>> {
+    if (!this.#state.db.ready) return tokens.notValid();
+    return tokens.identityOfCredential(this.#state.sql, credentialId, Date.now());
   }
 
   async createToken(
@@ -101,9 +114,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.change(undefined, (_, now) => tokens.deleteToken(this.#state.sql, id, actor, now));
   }
 
-  async createSession(
-    params: SessionParams & { tokenId: string; kind: SessionKind },
-  ): Promise<Result<Session>> {
+  async createSession(params: SessionParams & LogsIn & { kind: SessionKind }): Promise<Result<Session>> {
     return this.#state.change(undefined, (_, now) => sessions.addSession(this.#state.sql, params, now));
   }
 
@@ -123,7 +134,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async createLoginLink(
-    link: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+    link: LogsIn & { expiresInSeconds: number; secret: NewSecret },
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>> {
     return this.#state.change(idempotency, (_, now) => sessions.addLoginLink(this.#state.sql, link, now));
@@ -186,10 +197,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     const rotated = this.#state.change(idempotency, (_, now) =>
       secrets.rotateSecret(this.#state.sql, name, signingSecret, actor, now),
     );
-    if (!rotated.ok) return rotated;
-    // A crash must not leave services signing with the old secret alone.
-    this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-    await syncConfig(this.#ports);
+    if (rotated.ok) await syncConfig(this.#ports);
     return rotated;
   }
 

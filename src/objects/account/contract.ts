@@ -1,4 +1,5 @@
 import type { Fence } from "../../domain/backends/fence.ts";
+import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import type { SessionKind } from "../../domain/credentials/sessions.ts";
 import type { Result } from "../../domain/result.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
@@ -20,6 +21,11 @@ import type { ServiceDescription } from "../service/contract.ts";
 export interface CredentialsRpc {
   /** `unauthorized` for a token or session that is unknown, wrong, revoked or expired. */
   authenticate(id: string, secretHash: string): Promise<Result<Identity>>;
+  /**
+   * The same by the id alone, which is no secret: for what was derived from a token or session, and that the
+   * deployment has signed.
+   */
+  identityOf(credentialId: string): Promise<Result<Identity>>;
 
   createToken(body: CreateTokenBody, secret: NewSecret, caller: Caller): Promise<Result<Token>>;
   listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
@@ -28,9 +34,10 @@ export interface CredentialsRpc {
 
   /**
    * Logs the holder of an access token in. The oldest of too many sessions of one token ends.
-   * `token_not_found` where the token is revoked or expired, `forbidden` for an agent's.
+   * `token_not_found` where the token is revoked or expired, `session_not_found` where the session is over that it was
+   * requested in, `forbidden` for an agent's.
    */
-  createSession(params: SessionParams & { tokenId: string; kind: SessionKind }): Promise<Result<Session>>;
+  createSession(params: SessionParams & LogsIn & { kind: SessionKind }): Promise<Result<Session>>;
   /** Those that live, newest first. */
   listSessions(query: ListQuery): Promise<Result<Page<Session>>>;
   /** `session_not_found` where there is none that lives. */
@@ -38,12 +45,15 @@ export interface CredentialsRpc {
 
   /** Makes a link that logs in once, as the holder of this token. Failures as of `createSession`. */
   createLoginLink(
-    link: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+    link: LogsIn & { expiresInSeconds: number; secret: NewSecret },
     idempotency?: Idempotency,
   ): Promise<Result<LoginLink>>;
   /** Uses a link up for a browser session. `login_link_not_found`, whether it is unknown, wrong, used or expired. */
   useLoginLink(link: NewSecret, session: SessionParams): Promise<Result<Session>>;
 }
+
+/** Who logs in. A session must still live when a login that was begun in it is completed. */
+export type LogsIn = Pick<LoginPerson, "tokenId" | "sessionId">;
 
 export interface SessionParams {
   userAgent: string;

@@ -1,6 +1,7 @@
 import type { Alarm } from "../alarm.ts";
 import type { ClusterRpc, DirectoryRpc, RegistryRpc, ServiceRpc } from "../contract.ts";
 import type { FailureLog } from "../failures/failure-log.ts";
+import type { SendQueue } from "../webhooks/send-queue.ts";
 import type { AccountState } from "./state.ts";
 
 /** What an Account object's functions work on, and how they reach the objects outside. */
@@ -8,6 +9,8 @@ export interface AccountPorts {
   state: AccountState;
   alarm: Pick<Alarm, "noLaterThan">;
   failures: FailureLog;
+  /** Whose turn it is to be sent a ping. */
+  turns: Pick<SendQueue, "turn">;
   cluster(account: string, name: string): Pick<ClusterRpc, "observe" | "recordAttempts">;
   service(account: string, name: string): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove">;
   registry(account: string): Pick<RegistryRpc, "removeRepository">;

@@ -1,4 +1,5 @@
 import type { Database, Migration } from "../database.ts";
+import type { EndPosition } from "./contract.ts";
 
 export const backendsMigrations: readonly Migration[] = [
   {
@@ -13,6 +14,14 @@ export const backendsMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    name: "ended backends by the time of their end",
+    sql: `
+      ALTER TABLE backends ADD COLUMN fencing_token INTEGER
+        GENERATED ALWAYS AS (json_extract(info, '$.fencingToken')) VIRTUAL;
+      CREATE INDEX ended_backends ON backends (ended_at, fencing_token) WHERE ended_at IS NOT NULL;
+    `,
+  },
 ];
 
 export type BackendRow = {
@@ -25,7 +34,8 @@ export type BackendRow = {
 
 export function backendsSql(db: Database) {
   return {
-    backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
+    backend: (id: string) =>
+      db.first<BackendRow>("SELECT id, info, history, base_url, ended_at FROM backends WHERE id = ?", id),
     putBackend: (row: BackendRow) =>
       db.run(
         `INSERT INTO backends (id, info, history, base_url, ended_at) VALUES (?, ?, ?, ?, ?)
@@ -37,8 +47,27 @@ export function backendsSql(db: Database) {
         row.base_url,
         row.ended_at,
       ),
-    endedBackends: () => db.all<BackendRow>("SELECT * FROM backends WHERE ended_at IS NOT NULL"),
-    deleteEndedBefore: (time: number) => db.run("DELETE FROM backends WHERE ended_at <= ?", time),
-    firstEnd: () => db.first<{ at: number | null }>("SELECT min(ended_at) AS at FROM backends")?.at ?? null,
+    /** Those that ended before a position, the last end first. */
+    endedBefore: ({ endedAt, fencingToken }: EndPosition, limit: number) =>
+      db.all<BackendRow>(
+        `SELECT id, info, history, base_url, ended_at FROM backends
+         WHERE ended_at IS NOT NULL AND (ended_at, fencing_token) < (?, ?)
+         ORDER BY ended_at DESC, fencing_token DESC LIMIT ?`,
+        endedAt,
+        fencingToken,
+        limit,
+      ),
+    /** Deletes those that ended first, at most so many. */
+    deleteEndedBefore: (time: number, atOnce: number) =>
+      db.run(
+        `DELETE FROM backends WHERE id IN (
+           SELECT id FROM backends WHERE ended_at IS NOT NULL AND ended_at <= ? ORDER BY ended_at LIMIT ?)`,
+        time,
+        atOnce,
+      ),
+    firstEnd: () =>
+      db.first<{ at: number }>(
+        "SELECT ended_at AS at FROM backends WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1",
+      )?.at ?? null,
   };
 }

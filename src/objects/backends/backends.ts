@@ -1,14 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
-import { endedBackendsKeptMs } from "../../domain/limits.ts";
+import { forgetEndedAt } from "../../domain/backends/ended.ts";
+import { endedBackendsKeptMs, endedForgottenAtOnce } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
-import { matchesQuery } from "../backend-query.ts";
-import type { BackendRecord, BackendsRpc, BackendWithStatus } from "../contract.ts";
+import type { BackendRecord, BackendsRpc, EndPosition } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { serviceStub } from "../stubs.ts";
+import { endedBackends } from "./ended.ts";
 import { sendHistory } from "./followers.ts";
 import { type BackendsPorts, describeBackend, recordBackend, reportStatus } from "./histories.ts";
 import { BackendsState } from "./state.ts";
@@ -48,22 +49,8 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     return ok(null);
   }
 
-  async ended(
-    query: BackendQuery,
-    before: number,
-    allowedEnvironments?: readonly string[],
-  ): Promise<BackendWithStatus[]> {
-    return this.#state
-      .ended()
-      .flatMap(({ info, history }) => {
-        const status = history.at(-1);
-        return status ? [{ info, status }] : [];
-      })
-      .filter(
-        (backend) => backend.info.fencingToken < before && matchesQuery(query, backend, allowedEnvironments),
-      )
-      .sort((a, b) => b.info.fencingToken - a.info.fencingToken)
-      .slice(0, query.limit + 1);
+  async ended(query: BackendQuery, before: EndPosition, allowedEnvironments?: readonly string[]) {
+    return endedBackends(this.#state, query, before, allowedEnvironments);
   }
 
   /** `GET /follow/<backend id>?account=…&service=…` as a WebSocket: the history, then each new entry. 503 where it is full. */
@@ -91,8 +78,8 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
   override async alarm(): Promise<void> {
     const { sql } = this.#state;
     this.#alarm.fired();
-    sql.deleteEndedBefore(Date.now() - endedBackendsKeptMs);
-    const firstEnd = sql.firstEnd();
-    this.#alarm.noLaterThan(firstEnd === null ? null : firstEnd + endedBackendsKeptMs);
+    const now = Date.now();
+    sql.deleteEndedBefore(now - endedBackendsKeptMs, endedForgottenAtOnce);
+    this.#alarm.noLaterThan(forgetEndedAt(sql.firstEnd(), now));
   }
 }

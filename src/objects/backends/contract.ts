@@ -3,6 +3,21 @@ import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/age
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { BackendRecord, BackendWithStatus } from "../service/contract.ts";
 
+/** Where an ended backend stands among those of its service: by its end, and of one instant by its spawn. */
+export interface EndPosition {
+  /** Milliseconds since the epoch. */
+  endedAt: number;
+  fencingToken: number;
+}
+
+/** What a shard has of a page of ended backends. */
+export interface EndedBackends {
+  /** The last end first. */
+  backends: BackendWithStatus[];
+  /** How far it looked; null where there are no more. */
+  readTo: EndPosition | null;
+}
+
 /**
  * One shard of a service's backends. Beside these methods it serves `GET /follow/<backend id>` with a WebSocket
  * upgrade: each message is one `StatusEntry` as JSON, the history first; it closes after `terminated`.
@@ -17,12 +32,12 @@ export interface BackendsRpc {
     backendId: string,
     report: StatusReportBody,
   ): Promise<Result<StatusReportAnswer>>;
-  /** Ended backends of this shard with a fencing token below `before`, newest first. */
+  /** Ended backends of this shard that the query matches and that ended before a position: one more than its limit at most. */
   ended(
     query: BackendQuery,
-    before: number,
+    before: EndPosition,
     allowedEnvironments?: readonly string[],
-  ): Promise<BackendWithStatus[]>;
+  ): Promise<EndedBackends>;
   /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
   record(backend: BackendRecord): Promise<Result<null>>;
 }

@@ -70,6 +70,8 @@ export async function reportStatus(
   if (!entry || body.fencing_token !== record.info.fencingToken) return ok(refusal(record));
 
   const url = body.url?.replace(/\/+$/, "") ?? null;
+  // The Service object forgets what has ended: should this object then die before it writes, something must be left here.
+  if (entry.status === "terminated" && !state.stored(backendId)) keep(ports, record);
   if (concernsService(entry) || (url !== null && url !== record.baseUrl)) {
     const reached = await service.statusReached(backendId, record.info.fencingToken, entry, url);
     // Not acknowledged: the agent reports it again.
@@ -83,6 +85,12 @@ export async function reportStatus(
 /** Takes over how far the service knows a backend to be. */
 export function recordBackend(ports: BackendsPorts, backend: BackendRecord): void {
   append(ports, ports.state.stored(backend.info.id) ?? begun(backend), backend.history, backend.baseUrl);
+}
+
+/** Writes a backend of which nothing is written here yet. */
+function keep(ports: BackendsPorts, record: BackendRecord): void {
+  ports.state.put(begun(record), null);
+  append(ports, begun(record), record.history, record.baseUrl);
 }
 
 /** Writes what `reports` add to a history, if they add anything, and sends it to the followers. */

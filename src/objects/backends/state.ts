@@ -1,6 +1,7 @@
 import { Database } from "../database.ts";
 import type { BackendRecord } from "../service/contract.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
+import type { EndPosition } from "./contract.ts";
 
 /** A shard's storage, and what it knows of its service while it is awake. */
 export class BackendsState {
@@ -31,8 +32,9 @@ export class BackendsState {
     });
   }
 
-  ended(): BackendRecord[] {
-    return this.db.ready ? this.sql.endedBackends().map(toRecord) : [];
+  /** Those that ended before a position, the last end first. */
+  endedBefore(position: EndPosition, limit: number): BackendRecord[] {
+    return this.db.ready ? this.sql.endedBefore(position, limit).map(toRecord) : [];
   }
 }
 

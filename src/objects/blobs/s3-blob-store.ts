@@ -1,4 +1,6 @@
 import { AwsClient } from "aws4fetch";
+import { errorAnswerMaxBytes, s3AnswerMaxBytes, s3AnswerTimeoutMs } from "../../domain/limits.ts";
+import { fetchAnswer, readStart, readText } from "../../protocol/remote-answer.ts";
 import type { BlobStore } from "./blob-store.ts";
 
 export interface S3Settings {
@@ -28,15 +30,15 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
     const url = `${bucketUrl}/${path}${query ? `?${new URLSearchParams(query)}` : ""}`;
     // Signed without the body: a stream can be neither read twice nor held.
     const signed = await signer.sign(url, { method, headers });
-    const response = await fetch(url, {
+    const response = await fetchAnswer(url, {
       method,
-      headers: signed.headers,
+      headers: Object.fromEntries(signed.headers),
       redirect: "manual",
       ...(body === undefined ? {} : { body }),
     });
     if (response.ok || allowed.includes(response.status)) return response;
-    const text = (await response.text()).slice(0, 500);
-    throw new Error(`S3 answered ${response.status} to ${method}: ${text}`);
+    const text = await readStart(response, answerLimit(errorAnswerMaxBytes));
+    throw new Error(`S3 answered ${response.status} to ${method}: ${text.slice(0, 500)}`);
   }
 
   async function sendAndDrain(...request: Parameters<typeof send>): Promise<Response> {
@@ -65,7 +67,8 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
     },
 
     async createMultipart(key) {
-      const answer = await (await send("POST", key, { query: { uploads: "" } })).text();
+      const response = await send("POST", key, { query: { uploads: "" } });
+      const answer = await readText(response, answerLimit(s3AnswerMaxBytes));
       const id = /<UploadId>([^<]+)<\/UploadId>/.exec(answer)?.[1];
       if (id === undefined) throw new Error("S3 began a multipart upload without naming it");
       return fromXml(id);
@@ -83,13 +86,9 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
         (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${toXml(etag)}</ETag></Part>`,
       );
       const body = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
-      const answer = await (
-        await send("POST", key, {
-          query: { uploadId: multipartId },
-          body,
-          headers: { "content-type": "text/xml" },
-        })
-      ).text();
+      const query = { uploadId: multipartId };
+      const response = await send("POST", key, { query, body, headers: { "content-type": "text/xml" } });
+      const answer = await readText(response, answerLimit(s3AnswerMaxBytes));
       // A failure that comes late comes with the status 200 (S3, "CompleteMultipartUpload").
       if (answer.includes("<Error>"))
         throw new Error(`S3 did not complete an upload: ${answer.slice(0, 500)}`);
@@ -98,6 +97,10 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       await sendAndDrain("DELETE", key, { query: { uploadId: multipartId } }, [404]);
     },
   };
+}
+
+function answerLimit(maxBytes: number) {
+  return { maxBytes, signal: AbortSignal.timeout(s3AnswerTimeoutMs) };
 }
 
 function toXml(text: string): string {

@@ -2,4 +2,19 @@ export interface DirectoryRpc {
   /** Gives the code to the service if nobody else has it. Asking again for the same service is harmless. */
   claim(code: string, account: string, service: string): Promise<boolean>;
   lookup(code: string): Promise<{ account: string; service: string } | null>;
+  /** The accounts of this object's codes. */
+  owners(): Promise<string[]>;
+}
+
+/**
+ * Whether there is an account: `unsure` where it may have been created before there was a register, and only its own
+ * object can say.
+ */
+export type AccountStanding = "known" | "unknown" | "unsure";
+
+/** The register of accounts, an object of the same class. */
+export interface AccountRegisterRpc {
+  /** Harmless where it is registered. @param isNew whether the account is only being created */
+  registerAccount(name: string, isNew: boolean): Promise<void>;
+  accountStanding(name: string): Promise<AccountStanding>;
 }

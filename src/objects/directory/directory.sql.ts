@@ -5,6 +5,14 @@ export const directoryMigrations: readonly Migration[] = [
     name: "codes",
     sql: "CREATE TABLE codes (code TEXT PRIMARY KEY, account TEXT NOT NULL, service TEXT NOT NULL) WITHOUT ROWID",
   },
+  {
+    name: "accounts",
+    sql: `
+      CREATE TABLE accounts (name TEXT PRIMARY KEY) WITHOUT ROWID;
+      -- One row, once it is decided: until when there may be accounts that are not in the table.
+      CREATE TABLE older_accounts (until INTEGER NOT NULL);
+    `,
+  },
 ];
 
 export function directorySql(db: Database) {
@@ -16,5 +24,13 @@ export function directorySql(db: Database) {
       ),
     insert: (code: string, account: string, service: string) =>
       db.run("INSERT INTO codes (code, account, service) VALUES (?, ?, ?)", code, account, service),
+    owners: () =>
+      db.all<{ account: string }>("SELECT DISTINCT account FROM codes").map(({ account }) => account),
+    hasAccount: (name: string) => db.first("SELECT 1 FROM accounts WHERE name = ?", name) !== undefined,
+    /** @returns whether it is new */
+    addAccount: (name: string) =>
+      db.run("INSERT INTO accounts (name) VALUES (?) ON CONFLICT DO NOTHING", name),
+    olderAccountsUntil: () => db.first<{ until: number }>("SELECT until FROM older_accounts")?.until ?? null,
+    setOlderAccountsUntil: (until: number) => db.run("INSERT INTO older_accounts (until) VALUES (?)", until),
   };
 }

@@ -1,13 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
-import type { DirectoryRpc } from "../contract.ts";
+import type { AccountRegisterRpc, AccountStanding, DirectoryRpc } from "../contract.ts";
 import { Database } from "../database.ts";
 import type { Env } from "../env.ts";
+import { AccountRegister } from "./account-register.ts";
 import { directoryMigrations, directorySql } from "./directory.sql.ts";
 
-/** Which service a code belongs to. Written once when the service is created, never changed. */
-export class Directory extends DurableObject<Env> implements DirectoryRpc {
+/** Which service a code belongs to. Written once when the service is created, never changed. One of them is the register of accounts. */
+export class Directory extends DurableObject<Env> implements DirectoryRpc, AccountRegisterRpc {
   readonly #db = new Database(this.ctx.storage, directoryMigrations);
   readonly #sql = directorySql(this.#db);
+  readonly #register = new AccountRegister(this.#db, this.#sql, this.env);
 
   async claim(code: string, account: string, service: string): Promise<boolean> {
     if (!this.#db.ready) this.#db.migrate();
@@ -21,5 +23,17 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   async lookup(code: string): Promise<{ account: string; service: string } | null> {
     if (!this.#db.ready) return null;
     return this.#sql.owner(code) ?? null;
+  }
+
+  async owners(): Promise<string[]> {
+    return this.#db.ready ? this.#sql.owners() : [];
+  }
+
+  registerAccount(name: string, isNew: boolean): Promise<void> {
+    return this.#register.add(name, isNew, Date.now());
+  }
+
+  async accountStanding(name: string): Promise<AccountStanding> {
+    return this.#register.standing(name, Date.now());
   }
 }

@@ -16,6 +16,7 @@ export const loginMigrations: readonly Migration[] = [
       );
     `,
   },
+  { name: "the session that confirmed it", sql: "ALTER TABLE attempt ADD COLUMN session_id TEXT;" },
 ];
 
 type AttemptRow = {
@@ -25,6 +26,7 @@ type AttemptRow = {
   wrong_tries: number;
   completed: number;
   expires_at: number;
+  session_id: string | null;
 };
 
 export function loginSql(db: Database) {
@@ -32,10 +34,11 @@ export function loginSql(db: Database) {
     attempt: (): LoginAttempt | undefined => {
       const row = db.first<AttemptRow>("SELECT * FROM attempt");
       if (!row) return undefined;
-      const { account, token_id, code, wrong_tries, completed, expires_at } = row;
+      const { account, token_id, code, wrong_tries, completed, expires_at, session_id } = row;
       return {
         account,
         tokenId: token_id,
+        ...(session_id === null ? {} : { sessionId: session_id }),
         code,
         wrongTries: wrong_tries,
         completed: completed === 1,
@@ -44,14 +47,16 @@ export function loginSql(db: Database) {
     },
     keep: (attempt: LoginAttempt) =>
       db.run(
-        `INSERT OR REPLACE INTO attempt (id, account, token_id, code, wrong_tries, completed, expires_at)
-         VALUES (1, ?, ?, ?, ?, ?, ?)`,
+        `INSERT OR REPLACE INTO attempt
+           (id, account, token_id, code, wrong_tries, completed, expires_at, session_id)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
         attempt.account,
         attempt.tokenId,
         attempt.code,
         attempt.wrongTries,
         attempt.completed ? 1 : 0,
         attempt.expiresAt,
+        attempt.sessionId ?? null,
       ),
   };
 }

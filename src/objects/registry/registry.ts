@@ -36,6 +36,7 @@ const announcedAtOnce = 100;
 export class Registry extends DurableObject<Env> implements RegistryRpc {
   readonly #state = new RegistryState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
+  readonly #store = chooseBlobStore(this.env);
   readonly #failures = objectFailures(this.ctx, "Registry");
   /** The service's view of a repository must follow this one's: one change that both see at a time. */
   readonly #changes = new Serially();
@@ -193,7 +194,7 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     const now = Date.now();
     const ports: CollectionPorts = {
       state: this.#state,
-      store: chooseBlobStore(this.env),
+      store: this.#store,
       service: (service) => this.#service({ account: this.#account(), service }),
       serially: (repository, action) => this.#changes.run(repository, action),
     };
@@ -251,7 +252,10 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     const { sql } = this.#state;
     const isUnannounced = sql.unannouncedTags(1).length > 0;
     const announceAt = isUnannounced ? Date.now() + announceRetryMs : null;
-    this.#alarm.noLaterThan(earliest([announceAt, nextCollectionAt(sql.oldest())]));
+    const oldest = sql.oldest();
+    // Without a store there is nobody to delete bytes.
+    const collectable = this.#store ? oldest : { ...oldest, bytes: null };
+    this.#alarm.noLaterThan(earliest([announceAt, nextCollectionAt(collectable)]));
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   ResolveAnswer,
   Revision,
 } from "../../protocol/v3/services.ts";
+import type { CreateTerminationBody, Termination } from "../../protocol/v3/terminations.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams, RegistryCaller } from "../rpc-types.ts";
 
@@ -158,7 +159,8 @@ export interface ServiceRpc {
   ): Promise<Result<ServiceDescription>>;
   /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
-  describe(): Promise<Result<ServiceDescription>>;
+  /** @param allowedEnvironments those that the caller may see, here and below; undefined means all */
+  describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>>;
   overview(allowedEnvironments?: readonly string[]): Promise<Result<ServiceOverview>>;
   patch(
     patch: { default_environment: string | null },
@@ -182,7 +184,7 @@ export interface ServiceRpc {
     query: ListQuery,
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
-  getEnvironment(name: string): Promise<Result<Environment>>;
+  getEnvironment(name: string, allowedEnvironments?: readonly string[]): Promise<Result<Environment>>;
   patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
   /** `environment_in_use` while it has live backends. */
   deleteEnvironment(name: string, caller: Caller): Promise<Result<null>>;
@@ -191,13 +193,21 @@ export interface ServiceRpc {
    * @param environment undefined: the one that a request without a name would use
    */
   pin(environment: string | undefined, params: PinParams, caller: Caller): Promise<Result<PinAnswer>>;
-  history(environment: string, query: ListQuery): Promise<Result<Page<Revision>>>;
+  history(
+    environment: string,
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<Revision>>>;
 
   /** Records a push. A tag stands on the latest push with it. */
   recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
   /** Newest first. */
   listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
-  getImage(digest: string, caller: Pick<Caller, "registryHost">): Promise<Result<ImageDetail>>;
+  getImage(
+    digest: string,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<ImageDetail>>;
   /**
    * `image_in_use` while an environment, one of its recent revisions or a live backend needs it.
    * @param caller the Registry object deletes by its own rules too
@@ -232,6 +242,16 @@ export interface ServiceRpc {
     params: TerminateAllParams,
     caller: Pick<Caller, "actor">,
   ): Promise<Result<{ matched: number; terminated: number; complete: boolean }>>;
+
+  /**
+   * Terminates the backends that live now, in the background. A repetition while it goes on begins no second one.
+   * `forbidden` for an environment that the caller may not touch.
+   */
+  createTermination(body: CreateTerminationBody, caller: Caller): Promise<Result<Termination>>;
+  /** Newest first. Those of a service that was deleted too. */
+  listTerminations(allowedEnvironments?: readonly string[]): Promise<Result<Termination[]>>;
+  /** `termination_not_found` for one that is not kept. */
+  getTermination(id: string, allowedEnvironments?: readonly string[]): Promise<Result<Termination>>;
 
   /** From the Cluster object: sends a webhook again. `delivery_over` where it is of no more use. */
   redeliver(params: RedeliveryParams): Promise<Result<LoggedAttempt>>;

@@ -1,3 +1,4 @@
+import { reaches, type Scope } from "../../domain/credentials/access.ts";
 import { recentPinsShown } from "../../domain/limits.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
 import { environmentView } from "./pins/environments.ts";
@@ -5,19 +6,24 @@ import { revisionView } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
-export function describeService(state: ServiceState, service: ServiceRow): ServiceDescription {
-  const rows = state.sql.environments();
+/** A service, as far as its caller may see it. @param allowed the environments that they may; undefined means all */
+export function describeService(
+  state: ServiceState,
+  service: ServiceRow,
+  allowed?: Scope["environments"],
+): ServiceDescription {
+  const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
   const [lastPush] = state.sql.recentPushes(1);
   const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
   return {
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
-    defaultEnvironment: service.default_environment,
+    defaultEnvironment: visibleDefault(service, allowed),
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.sql.liveBackends().length,
+    liveBackends: state.sql.liveBackends().filter(({ environment }) => reaches(allowed, environment)).length,
     environments: rows.map((row) => environmentView(state, row)),
   };
 }
@@ -31,7 +37,7 @@ export function serviceOverview(
   const running = Map.groupBy(state.sql.liveByDigest(), ({ environment }) => environment);
   const environments = state.sql
     .environments()
-    .filter(({ name }) => allowedEnvironments?.includes(name) ?? true)
+    .filter(({ name }) => reaches(allowedEnvironments, name))
     .map(
       (row): EnvironmentOverview => ({
         ...environmentView(state, row),
@@ -43,5 +49,12 @@ export function serviceOverview(
         })),
       }),
     );
-  return { defaultEnvironment: service.default_environment, environments };
+  return { defaultEnvironment: visibleDefault(service, allowedEnvironments), environments };
+}
+
+function visibleDefault(
+  { default_environment: name }: ServiceRow,
+  allowed: Scope["environments"],
+): string | null {
+  return name !== null && reaches(allowed, name) ? name : null;
 }

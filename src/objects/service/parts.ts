@@ -1,9 +1,11 @@
+import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import { sendWebhook } from "../webhooks/webhook-sender.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
@@ -37,6 +39,7 @@ export class ServiceParts {
     this.state = new ServiceState(ctx.storage, {
       visibleChanged: (parts) => nudges.changed(parts),
       eventWritten: () => this.outbox.changed(),
+      backendEnded: (backendId) => queueMicrotask(() => this.#ended(backendId)),
     });
     this.alarm = new Alarm(ctx);
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
@@ -44,12 +47,15 @@ export class ServiceParts {
     );
     this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
+      turns: new SendQueue(
+        () => Date.now(),
+        () => this.state.config().clusters.length > 1,
+      ),
       attempt: recordedAttempts(this.attempts),
       now: () => Date.now(),
       random: () => Math.random(),
       leftWork: () => this.work(),
       wakeBy: (at) => this.alarm.noLaterThan(at),
-      ended: (backendId) => void notifyShard(this, backendId),
     });
     this.heartbeats = new Heartbeats(this.state, clusterOf);
     this.shards = new ShardNotifier(this.state, failures, (record) => {
@@ -62,7 +68,6 @@ export class ServiceParts {
       deliveries: this.deliveries,
       shards: this.shards,
       attempts: this.attempts,
-      ended: (backendId) => this.waiters.ended(backendId),
     };
   }
 
@@ -80,6 +85,11 @@ export class ServiceParts {
     return result;
   }
 
+  #ended(backendId: string): void {
+    this.waiters.ended(backendId);
+    void notifyShard(this, backendId);
+  }
+
   work(): void {
     doWork(this.#workPorts, Date.now());
   }
@@ -87,8 +97,11 @@ export class ServiceParts {
 
 /** Attempts to deliver webhooks, each recorded once it has ended. */
 function recordedAttempts(log: AttemptLog): DeliveryPorts["attempt"] {
-  return async (cluster, webhook, startedAt, attempt) => {
-    const result = await sendWebhook(cluster, webhook, startedAt);
+  return async (cluster, webhook, attempt, turn) => {
+    const startedAt = Date.now();
+    const result: AttemptResult = turn
+      ? await sendWebhook(cluster, webhook, turn, startedAt)
+      : { outcome: "unsent" };
     log.record(cluster, webhook, { attempt, startedAt, result });
     return result;
   };

@@ -7,6 +7,7 @@ import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
+import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
   BackendWithStatus,
@@ -25,9 +26,10 @@ import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { endedBackends, findBackend, liveBackends, pageOfBackends } from "./backends/backend-list.ts";
+import { findBackend, liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
+import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
 import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
@@ -66,8 +68,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
-  async describe(): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((service) => ok(describeService(this.#state, service)));
+  async describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>> {
+    return this.#state.withService((service) =>
+      ok(describeService(this.#state, service, allowedEnvironments)),
+    );
   }
 
   async overview(allowedEnvironments?: readonly string[]) {
@@ -115,8 +119,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async getEnvironment(name: string) {
-    return this.#state.withService(() => environments.getEnvironment(this.#state, name));
+  async getEnvironment(name: string, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => environments.getEnvironment(this.#state, name, allowedEnvironments));
   }
 
   async patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller) {
@@ -137,8 +141,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async history(environment: string, query: ListQuery) {
-    return this.#state.withService(() => history(this.#state, environment, query));
+  async history(environment: string, query: ListQuery, allowedEnvironments?: readonly string[]) {
+    return this.#state.withService(() => history(this.#state, environment, query, allowedEnvironments));
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
@@ -151,8 +155,14 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => images.listImages(this.#state, service, query, caller));
   }
 
-  async getImage(digest: string, caller: Pick<Caller, "registryHost">) {
-    return this.#state.withService((service) => images.getImage(this.#state, service, digest, caller));
+  async getImage(
+    digest: string,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ) {
+    return this.#state.withService((service) =>
+      images.getImage(this.#state, service, digest, caller, allowedEnvironments),
+    );
   }
 
   async deleteImage(
@@ -176,12 +186,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    const isOfEnded = query.status === "terminated";
-    const live = isOfEnded ? this.#state.withService(() => ok([])) : await this.#shownBackends(() => false);
-    if (!live.ok) return live;
-    return pageOfBackends(query, allowedEnvironments, async (before) =>
-      isOfEnded ? endedBackends(this.env, this.#state.row(), query, before, allowedEnvironments) : live.value,
-    );
+    if (query.status === "terminated") {
+      const found = this.#state.withService(ok);
+      return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
+    }
+    const live = await this.#shownBackends(() => false);
+    return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
@@ -247,6 +257,20 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
+  async createTermination(body: CreateTerminationBody, caller: Caller) {
+    return this.#parts.changeBackends(() =>
+      terminations.createTermination(this.#state, body, caller, Date.now()),
+    );
+  }
+
+  async listTerminations(allowedEnvironments?: readonly string[]) {
+    return listMassTerminations(this.#state, allowedEnvironments, Date.now());
+  }
+
+  async getTermination(id: string, allowedEnvironments?: readonly string[]) {
+    return findMassTermination(this.#state, id, allowedEnvironments, Date.now());
+  }
+
   async redeliver(params: RedeliveryParams) {
     return redeliver(this.#parts, params, Date.now());
   }
@@ -261,11 +285,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     entry: StatusEntry,
     baseUrl: string | null,
   ): Promise<Result<null>> {
-    const { hasEnded, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entry, baseUrl);
-    if (hasEnded) {
-      this.#parts.shards.forget(backendId);
-      this.#parts.waiters.ended(backendId);
-    } else this.#alarm.noLaterThan(deadlineAt);
+    this.#alarm.noLaterThan(applyReport(this.#state, backendId, fencingToken, entry, baseUrl));
     this.#alarm.noLaterThan(this.#state.usage.writeBy());
     return ok(null);
   }

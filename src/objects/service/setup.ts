@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
-import { beginTermination } from "./backends/lifecycle.ts";
+import { beginMassTermination } from "./backends/mass-terminations.ts";
 import { describeService } from "./description.ts";
 import { recordEvent } from "./feed/event-outbox.ts";
 import { createDefaultEnvironment } from "./pins/environments.ts";
@@ -78,11 +78,10 @@ export function setDefaultEnvironment(
   return ok(describeService(state, state.row()));
 }
 
-/** Begins the termination of every backend and forgets environments and images. */
+/** Begins the termination of every backend, which goes on in the background, and forgets environments and images. */
 export function removeService(state: ServiceState, now: number): Result<null> {
-  for (const row of state.sql.liveBackends()) {
-    beginTermination(state, row, { hard: false, reason: "external" }, now);
-  }
+  const all = { cause: "service_deleted", hard: false, createdBefore: null, environments: null } as const;
+  beginMassTermination(state, all, now);
   state.sql.removeService(now);
   state.usage.forget();
   return ok(null);

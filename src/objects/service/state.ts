@@ -41,6 +41,8 @@ export interface BackendSpec {
 export interface StateWatchers {
   visibleChanged?: (parts: readonly ServicePart[]) => void;
   eventWritten?: () => void;
+  /** Called inside a transaction that may still be rolled back: look after it. */
+  backendEnded?: (backendId: string) => void;
 }
 
 const recentTagsForMessages = 200;
@@ -52,6 +54,8 @@ export class ServiceState {
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
+  /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
+  readonly backendEnded: (backendId: string) => void;
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -69,6 +73,7 @@ export class ServiceState {
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql);
     this.spawns = new SpawnDeliveryState(this.sql);
+    this.backendEnded = (backendId) => watchers.backendEnded?.(backendId);
   }
 
   /** The service's row, whether or not the service was removed. Throws where it was never set up. */
@@ -106,11 +111,6 @@ export class ServiceState {
 
   cluster(name: string): ClusterConfig | undefined {
     return this.config().clusters.find((cluster) => cluster.name === name);
-  }
-
-  /** Whether `name` may be given to an environment; null stands for the account's default. */
-  hasCluster(name: string | null): boolean {
-    return name === null || this.cluster(name) !== undefined;
   }
 
   /**

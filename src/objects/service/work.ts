@@ -1,8 +1,9 @@
 import { putOffUntil } from "../../domain/backends/watch.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
-import { shardRetryMs } from "../../domain/limits.ts";
+import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Alarm } from "../alarm.ts";
 import { applyDeadline } from "./backends/lifecycle.ts";
+import { continueMassTerminations } from "./backends/mass-terminations.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
 import type { AttemptLog } from "./deliveries/attempt-log.ts";
 import type { Deliveries } from "./deliveries/deliveries.ts";
@@ -15,8 +16,6 @@ export interface WorkPorts {
   deliveries: Deliveries;
   shards: ShardNotifier;
   attempts: AttemptLog;
-  /** Called when a backend has ended without its cluster's report. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -26,28 +25,32 @@ export interface WorkPorts {
  */
 export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, shards, alarm, attempts } = ports;
-  const rows = state.db.transaction(() => {
+  const { rows, nextTerminations } = state.db.transaction(() => {
+    const next = continueMassTerminations(state, now);
     const woken = state.sql.wakeList();
     for (const [environment, at] of lastSpawns(woken)) state.sql.noteSpawn(environment, at);
     const changed = [state.spawns.flush(), applyDeadlines(state, woken, now)];
-    return changed.includes(true) ? state.sql.wakeList() : woken;
+    return { rows: changed.includes(true) ? state.sql.wakeList() : woken, nextTerminations: next };
   });
 
-  for (const row of rows) {
-    if (row.status === "terminated") ports.ended(row.id);
-    if (!shards.isNotified(row)) void notifyShard(ports, row.id);
+  const unnotified = rows.filter((row) => !shards.isNotified(row));
+  for (const { id } of unnotified.slice(0, shardsNotifiedAtOnce)) void notifyShard(ports, id);
+  const times = [
+    deliveries.startSpawns(rows, now),
+    deliveries.startOthers(now),
+    attempts.flushDue(now),
+    nextTerminations,
+    // What is under way sets a sooner alarm where it fails, and has one left where it is lost with the process.
+    unnotified.length > 0 ? now + recoveryDelayMs : null,
+    unnotified.length > shardsNotifiedAtOnce ? now + shardRetryMs : null,
+    ...rows.map((row) => row.deadline_at),
+  ];
+  try {
+    state.usage.flush(now);
+  } finally {
+    // In one: each alarm that is set is a row written.
+    alarm.noLaterThan(earliest([...times, state.usage.writeBy()]));
   }
-  // In one: each alarm that is set is a row written.
-  alarm.noLaterThan(
-    earliest([
-      deliveries.startSpawns(rows, now),
-      ...rows.flatMap((row) => [row.deadline_at, shards.isNotified(row) ? null : now + shardRetryMs]),
-    ]),
-  );
-  startDeliveries(ports, now);
-  state.usage.flush(now);
-  alarm.noLaterThan(state.usage.writeBy());
-  attempts.flushDue(now);
 }
 
 /** Starts the deliveries that are due and no spawns: all that a change which touches no backend can have left to do. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { StatusEntry } from "../../domain/backends/status.ts";
-import { isoTime, key, name, tag, timestamp } from "../primitives.ts";
+import { isoTime, key, name, secondsOrNever, spawnVariables, tag, time, timestamp } from "../primitives.ts";
 
 /** The answer of v1 and v2 without content. */
 export const statusOk = z.object({ status: z.literal("ok") });
@@ -98,7 +98,7 @@ export const spawnBody = z.object({
   /** Instead of the environment's pin. A digest is not taken here. */
   tag: tag.optional(),
   /** v2's `max_idle_seconds`: for how long the backend may be without a connection; 0: it is never swept. */
-  grace_period_seconds: z.int().nonnegative().optional(),
+  grace_period_seconds: secondsOrNever.optional(),
   /** v2's `key`. */
   lock: key.optional(),
   service_environment: name.optional(),
@@ -106,8 +106,7 @@ export const spawnBody = z.object({
   require_bearer_token: z.boolean().optional(),
   /** Where the backend listens; 8080 when it is left out. */
   port: z.int().min(1).max(65_535).optional(),
-  /** At most 64 variables and 32 KiB; none of the platform's own (`checkSpawnEnv`). */
-  env: z.record(z.string(), z.string()).optional(),
+  env: spawnVariables.optional(),
 });
 
 /** The answer to it. */
@@ -130,7 +129,7 @@ export const imageNameAnswer = z.object({ status: z.literal("ok"), imageName: z.
 /** `POST /service/{account}/{service}/terminate-backends`. */
 export const terminateBackendsBody = z.object({
   /** Only backends created before this time; all when it is left out. */
-  before: z.iso.datetime({ offset: true }).optional(),
+  before: time.optional(),
   /** Without the grace of a soft termination. */
   hard: z.boolean().default(false),
   /** Counts, and ends nothing. */

@@ -1,7 +1,19 @@
 import { z } from "zod";
 import { backendStatuses } from "../../domain/backends/status.ts";
+import { userMaxCharacters } from "../../domain/limits.ts";
 import { fullState, publicState } from "../backend-state.ts";
-import { image, jsonObject, key, name, seconds, timestamp } from "../primitives.ts";
+import {
+  image,
+  jsonObject,
+  key,
+  mount,
+  name,
+  seconds,
+  secondsOrNever,
+  spawnVariables,
+  timestamp,
+} from "../primitives.ts";
+import { verifiedUserProblem } from "../verified-headers.ts";
 import { resourceLimits } from "../webhooks/webhook.ts";
 
 export { publicState };
@@ -9,13 +21,12 @@ export { publicState };
 /** `POST /v2/service/{account}/{service}[/{environment}]/update`: a tag, or in spite of its name a digest. */
 export const updateBody = z.object({ image_tag: image });
 
-/** `POST /v2/service/{account}/{service}[/{environment}]/connect`. Unknown fields are ignored. */
-export const connectBody = z.object({
+const connectFields = z.object({
   /** At most one live backend of an environment holds a key; without one every connect starts a backend. */
   key: key.optional(),
   /** A claim of the connection token; the backend receives it as `x-verified-username`. */
-  user: z.string().max(1000).optional(),
-  /** Likewise, as JSON in `x-verified-user-data`. */
+  user: z.string().max(userMaxCharacters).optional(),
+  /** Likewise, as JSON in `x-verified-user-data`. Both together are bounded (`verifiedUserProblem`). */
   auth: jsonObject.optional(),
   /** False: start nothing; the key must be held. Left out: true. */
   spawn: z
@@ -28,19 +39,24 @@ export const connectBody = z.object({
         cluster: name.optional(),
         lifetime_limit_seconds: seconds.optional(),
         /** 0: it is never swept. */
-        max_idle_seconds: z.int().nonnegative().optional(),
+        max_idle_seconds: secondsOrNever.optional(),
         executable: z
           .object({
             /** A folder that outlives the backend: of this name, or true for the key's own. */
-            mount: z.union([z.string(), z.boolean()]).optional(),
-            /** As in `spawnBody` of v1. */
-            env: z.record(z.string(), z.string()).optional(),
+            mount: mount.optional(),
+            env: spawnVariables.optional(),
             resource_limits: resourceLimits.optional(),
           })
           .optional(),
       }),
     ])
     .optional(),
+});
+
+/** `POST /v2/service/{account}/{service}[/{environment}]/connect`. Unknown fields are ignored. */
+export const connectBody = connectFields.superRefine((body, context) => {
+  const problem = verifiedUserProblem(body);
+  if (problem !== null) context.addIssue({ code: "custom", message: problem });
 });
 export type ConnectBody = z.infer<typeof connectBody>;
 

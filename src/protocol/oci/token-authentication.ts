@@ -1,6 +1,5 @@
 import { type CryptoKey, createLocalJWKSet, errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import { tokenRoles } from "../../domain/credentials/access.ts";
 import { registryTokenSeconds } from "../../domain/limits.ts";
 import { type RepositoryAction, repositoryActions } from "../../domain/registry/actions.ts";
 import { isoTime } from "../primitives.ts";
@@ -51,13 +50,16 @@ export const basicChallenge = 'Basic realm="Slipway",charset="UTF-8"';
 
 const registryAudience = "registry";
 
-/** The claims of a registry token: the scope of the access token that it was granted for, and the access requested. */
+/**
+ * The claims of a registry token. What its holder may do is not among them: that is looked up at each use by the
+ * credential, so that the registry token ends with it.
+ */
 const registryClaims = z.object({
   /** The account. */
   sub: z.string(),
-  role: z.enum([...tokenRoles, "agent"]),
-  service: z.string().optional(),
-  environments: z.array(z.string()).optional(),
+  /** The id, which is no secret, of the access token or session that the registry token was granted to. */
+  credential: z.string(),
+  /** The access requested, as far as the credential allowed it. */
   access: z.array(
     z.object({
       type: z.literal("repository"),
@@ -78,29 +80,31 @@ export const registryTokenAnswer = z.object({
 export type RegistryTokenAnswer = z.infer<typeof registryTokenAnswer>;
 
 /**
- * Grants a registry token: a JWT, EdDSA over Ed25519, good for five minutes.
+ * Grants a registry token: a JWT, EdDSA over Ed25519, good for five minutes, and no longer than its credential.
  * @param issuer the deployment's origin
- * @param now milliseconds since the epoch
+ * @param now milliseconds since the epoch, as is `credentialExpiresAt`, the end of the credential where it has one
  */
 export async function grantRegistryToken(
   signer: { key: CryptoKey; kid: string },
   issuer: string,
   { sub, ...claims }: RegistryClaims,
   now: number,
+  credentialExpiresAt = Number.POSITIVE_INFINITY,
 ): Promise<RegistryTokenAnswer> {
   const issuedAt = Math.floor(now / 1000);
+  const expiresAt = Math.min(issuedAt + registryTokenSeconds, Math.floor(credentialExpiresAt / 1000));
   const token = await new SignJWT(claims)
     .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signer.kid })
     .setIssuer(issuer)
     .setAudience(registryAudience)
     .setSubject(sub)
     .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + registryTokenSeconds)
+    .setExpirationTime(expiresAt)
     .sign(signer.key);
   return {
     token,
     access_token: token,
-    expires_in: registryTokenSeconds,
+    expires_in: expiresAt - issuedAt,
     issued_at: isoTime(issuedAt * 1000),
   };
 }

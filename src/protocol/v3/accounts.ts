@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { tokenRoles } from "../../domain/credentials/access.ts";
+import { tokenNameMaxCharacters } from "../../domain/limits.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
-import { name, seconds, timestamp } from "../primitives.ts";
+import { line, name, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
 /** `POST /v3/accounts`, with the root token. */
@@ -15,7 +16,7 @@ export const createAccountBody = z.strictObject({
 /** `POST /v3/accounts/{account}/tokens`. A token reaches the whole account unless `service` or `environments` narrow it. */
 export const createTokenBody = z
   .strictObject({
-    name: z.string().min(1).max(100).describe("For people: who or what holds it"),
+    name: line(tokenNameMaxCharacters).min(1).describe("For people: who or what holds it"),
     role: z.enum(tokenRoles),
     service: name.optional(),
     environments: z.array(name).min(1).max(50).optional(),

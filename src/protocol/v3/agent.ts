@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { fences } from "../../domain/backends/fence.ts";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
+import { agentTextMaxCharacters } from "../../domain/limits.ts";
 import { backendIdSchema, name } from "../primitives.ts";
+import { backendUrl } from "../webhooks/webhook.ts";
 
 /*
  * What an agent sends may have fields that are not known here: it may be newer than the control plane.
@@ -17,10 +19,7 @@ export const statusReportBody = z.object({
   termination_reason: z.enum(terminationReasons).optional(),
   termination_kind: z.enum(terminationKinds).optional(),
   /** Where connections reach the backend, without the token's segment: as in the answer to its spawn. */
-  url: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .optional(),
+  url: backendUrl.optional(),
 });
 export type StatusReportBody = z.infer<typeof statusReportBody>;
 
@@ -40,9 +39,9 @@ export type StatusReportAnswer = z.infer<typeof statusReportAnswer>;
 export const heartbeatBody = z.object({
   cluster: name,
   /** The same across restarts of one agent; a cluster may have several. */
-  agent_id: z.string().min(1).max(100),
+  agent_id: z.string().min(1).max(agentTextMaxCharacters),
   /** Of the agent's program, for people. */
-  version: z.string().max(100),
+  version: z.string().max(agentTextMaxCharacters),
   /** Everything that the agent runs. */
   backends: z
     .array(

@@ -1,20 +1,25 @@
 import { z } from "zod";
 import { fences } from "../../domain/backends/fence.ts";
 import { clusterHealths } from "../../domain/backends/lease.ts";
+import { backendRandomLength, serviceCodeLength } from "../../domain/ids.ts";
+import { baseUrlMaxBytes, urlTemplateMaxCharacters } from "../../domain/limits.ts";
 import { name, timestamp } from "../primitives.ts";
+import { backendUrlProblem } from "../webhooks/url.ts";
 import { expandBackendUrlTemplate } from "../webhooks/webhook.ts";
 import { listAnswer } from "./list.ts";
 
-const webhookUrl = z.string().max(2000).describe("https, and not a private address");
+const webhookUrl = z.string().max(baseUrlMaxBytes).describe("https, and a host with a public name");
 
 const backendUrlTemplate = z
   .string()
-  .max(1000)
+  .max(urlTemplateMaxCharacters)
   .refine((text) => text.includes("{backend_id}"), "a template holds {backend_id}")
-  .refine(
-    (text) => /^https?:$/.test(URL.parse(expandBackendUrlTemplate(text, "0"))?.protocol ?? ""),
-    "a template is an http or https URL",
-  )
+  .superRefine((text, context) => {
+    const problem = backendUrlProblem(
+      expandBackendUrlTemplate(text, "0".repeat(serviceCodeLength + backendRandomLength)),
+    );
+    if (problem !== null) context.addIssue({ code: "custom", message: `as a backend's URL, ${problem}` });
+  })
   .describe("For example https://{backend_id}.prod.example.com");
 
 const ack = z

@@ -5,7 +5,10 @@ import { listAnswer, listQuery } from "./list.ts";
 
 const detail = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]);
 
-/** What was done to an account, and by whom. Kept for 90 days, and at most the newest 10,000. */
+/**
+ * What was done to an account, and by whom. Kept for 90 days: of what somebody changed at most the newest 100,000, and
+ * apart from them, of pushes, terminations of backends and what clusters did, the newest 10,000.
+ */
 export const accountEvent = z
   .object({
     id: z.string().describe("Ids sort by time"),

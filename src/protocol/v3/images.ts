@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { digest, tag, timestamp } from "../primitives.ts";
+import { mediaTypeMaxCharacters, repositoryMaxCharacters } from "../../domain/limits.ts";
+import { digest, line, tag, time, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
 /** The grammar of a repository as OCI Distribution 1.1 gives it, with an optional host and port before it. */
 const repository = z
   .string()
-  .max(255)
+  .max(repositoryMaxCharacters)
   .regex(
     /^([a-zA-Z0-9.-]+(:[0-9]{1,5})?\/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(\/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$/,
     "a repository is host/path without a tag, for example registry.example.com/acme/hello",
@@ -19,9 +20,9 @@ export const recordImageBody = z.strictObject({
     .optional()
     .describe("Where the image is kept; this service's own repository when left out"),
   /** Of its manifest. */
-  media_type: z.string().max(200).optional(),
+  media_type: line(mediaTypeMaxCharacters).optional(),
   /** Now when left out. A push that names an earlier time than its tag's last one does not move the tag. */
-  pushed_at: z.iso.datetime({ offset: true }).optional(),
+  pushed_at: time.optional(),
 });
 export type RecordImageBody = z.infer<typeof recordImageBody>;
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { notificationEventsMax, notificationTextMaxCharacters } from "../../domain/limits.ts";
 import { digestPattern, tagPattern } from "../../domain/pins/images.ts";
 import { isoTime } from "../primitives.ts";
 import { type RecordImageBody, recordImageBody } from "./images.ts";
@@ -8,44 +9,52 @@ import { type RecordImageBody, recordImageBody } from "./images.ts";
  * under which tag; every other field is ignored, so that its sender may change it.
  */
 
+/** Bounded, and no more: what does not follow OCI's grammars is ignored, and not refused. */
+const text = z.string().max(notificationTextMaxCharacters);
+
+/** The last that RFC 3339 can write. */
+const lastSecond = Date.UTC(9999, 11, 31) / 1000;
+
 /** CNCF distribution, "Notifications": an envelope of events, pulls and deletions among them. */
 const distribution = z.object({
-  events: z.array(
-    z.object({
-      action: z.string(),
-      timestamp: z.string(),
-      target: z.object({
-        mediaType: z.string().optional(),
-        digest: z.string().optional(),
-        repository: z.string(),
-        tag: z.string().optional(),
+  events: z
+    .array(
+      z.object({
+        action: text,
+        timestamp: text,
+        target: z.object({
+          mediaType: text.optional(),
+          digest: text.optional(),
+          repository: text,
+          tag: text.optional(),
+        }),
+        request: z.object({ host: text.optional() }).optional(),
       }),
-      request: z.object({ host: z.string().optional() }).optional(),
-    }),
-  ),
+    )
+    .max(notificationEventsMax),
 });
 
 /** Harbor, "Webhook notifications", in its default payload format. `occur_at` in seconds. */
 const harbor = z.object({
-  type: z.string(),
-  occur_at: z.int(),
+  type: text,
+  occur_at: z.int().nonnegative().max(lastSecond),
   event_data: z.object({
-    resources: z.array(
-      z.object({ digest: z.string(), tag: z.string().optional(), resource_url: z.string().optional() }),
-    ),
+    resources: z
+      .array(z.object({ digest: text, tag: text.optional(), resource_url: text.optional() }))
+      .max(notificationEventsMax),
   }),
 });
 
 /** GitHub's `registry_package` webhook, which packages of its container registry send. */
 const github = z.object({
-  action: z.string(),
+  action: text,
   registry_package: z.object({
     package_version: z.object({
-      version: z.string(),
-      package_url: z.string().optional(),
-      created_at: z.string().optional(),
+      version: text,
+      package_url: text.optional(),
+      created_at: text.optional(),
       container_metadata: z
-        .object({ tag: z.object({ name: z.string(), digest: z.string() }).partial().optional() })
+        .object({ tag: z.object({ name: text, digest: text }).partial().optional() })
         .optional(),
     }),
   }),
@@ -54,16 +63,16 @@ const github = z.object({
 /** Amazon ECR, "Events and EventBridge": the image action event. */
 const amazon = z.object({
   source: z.literal("aws.ecr"),
-  "detail-type": z.string(),
-  account: z.string(),
-  region: z.string(),
-  time: z.string(),
+  "detail-type": text,
+  account: text,
+  region: text,
+  time: text,
   detail: z.object({
-    result: z.string().optional(),
-    "action-type": z.string().optional(),
-    "repository-name": z.string(),
-    "image-digest": z.string().optional(),
-    "image-tag": z.string().optional(),
+    result: text.optional(),
+    "action-type": text.optional(),
+    "repository-name": text,
+    "image-digest": text.optional(),
+    "image-tag": text.optional(),
   }),
 });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { digest, image, key, name, note, seconds, timestamp } from "../primitives.ts";
+import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
 /** `POST /v3/accounts/{account}/services`. The service has the environment `default` from the start. */
@@ -36,7 +36,7 @@ export const environmentSettings = z
     /** From `scheduled` to `ready`; 300 by default. */
     startup_timeout_seconds: seconds,
     /** Without a connection; 300 by default. */
-    max_idle_seconds: z.int().nonnegative().describe("0: an idle backend is never swept"),
+    max_idle_seconds: secondsOrNever.describe("0: an idle backend is never swept"),
     /** From `ready` on; none by default. */
     lifetime_limit_seconds: seconds,
   })

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { usageMinuteMs, usageStepsMax } from "../../domain/limits.ts";
 import type { EnvironmentUsage, UsageRange, UsageTotals } from "../../domain/usage/usage.ts";
-import { isoTime, timestamp } from "../primitives.ts";
+import { isoTime, time, timestamp } from "../primitives.ts";
 
 const shownByDefaultMs = 60 * usageMinuteMs;
 
 /** `GET …/services/{service}/usage`. */
 export const usageQuery = z.strictObject({
-  from: z.iso.datetime({ offset: true }).optional().describe("An hour before `to` when left out"),
-  to: z.iso.datetime({ offset: true }).optional().describe("Now when left out"),
+  from: time.optional().describe("An hour before `to` when left out"),
+  to: time.optional().describe("Now when left out"),
   step_seconds: z.coerce
     .number()
     .pipe(z.int().positive())

@@ -9,7 +9,7 @@ export const signatureToleranceSeconds = 300;
 
 /** The headers of a webhook, and of a request for a backend's output (Standard Webhooks 1.0, "Webhook headers"). */
 export interface WebhookHeaders {
-  /** The same in every attempt of one delivery. */
+  /** The same in every attempt of one delivery. That of a GET is `signedGetId`. */
   "webhook-id": string;
   /** Of the attempt, in seconds since the epoch. */
   "webhook-timestamp": string;
@@ -50,6 +50,25 @@ export async function signWebhook(
     "webhook-timestamp": String(timestampSeconds),
     "webhook-signature": signatures.join(" "),
   };
+}
+
+/**
+ * The id of a signed GET. The signature of Standard Webhooks covers the id and the body, of which a GET has none: so the
+ * id says what is requested, and the headers of one request open nothing else.
+ * @param path below the webhook's URL, with a slash at its beginning
+ * @param unique another one for each request
+ * @example signedGetId("/backends/k3f9q7h3kq2m9/logs", "7c0e…") // "GET:/backends/k3f9q7h3kq2m9/logs:7c0e…"
+ */
+export function signedGetId(path: string, unique: string): string {
+  return `GET:${path}:${unique}`;
+}
+
+/** The id that control planes up to 0.1.0 give, whatever the path. To be dropped with 0.3.0. */
+const formerGetId = /^get_[0-9a-f-]{36}$/;
+
+/** Whether the headers that are signed with an id are those of a GET of the path, as `signedGetId` has it. */
+export function isSignedGetOf(path: string, id: string): boolean {
+  return id.startsWith(signedGetId(path, "")) || formerGetId.test(id);
 }
 
 function toBase64(bytes: Uint8Array): string {

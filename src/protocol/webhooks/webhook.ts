@@ -1,6 +1,26 @@
 import { z } from "zod";
 import { terminationReasons } from "../../domain/backends/status.ts";
-import { backendIdSchema, digest, image, key, name, seconds, tag, timestamp } from "../primitives.ts";
+import {
+  baseUrlMaxBytes,
+  imageMaxCharacters,
+  repositoryMaxCharacters,
+  secretTokenMaxCharacters,
+} from "../../domain/limits.ts";
+import {
+  backendIdSchema,
+  digest,
+  environmentVariables,
+  image,
+  key,
+  line,
+  mount,
+  name,
+  seconds,
+  secondsOrNever,
+  tag,
+  timestamp,
+} from "../primitives.ts";
+import { backendUrlProblem } from "./url.ts";
 
 /** What a backend may use, with Jamsocket's names. What is left out is not limited. */
 export const resourceLimits = z
@@ -23,11 +43,14 @@ export const spawnLimits = z.object({
   /** From its spawn until it is ready. */
   startup_timeout_seconds: seconds,
   /** Without a connection; 0: it is never swept. */
-  max_idle_seconds: z.int().nonnegative(),
+  max_idle_seconds: secondsOrNever,
   /** From `ready` on. */
   lifetime_limit_seconds: seconds.optional(),
   resources: resourceLimits.optional(),
 });
+
+const repository = line(2 * repositoryMaxCharacters);
+const reference = line(2 * repositoryMaxCharacters + "@".length + imageMaxCharacters);
 
 /** `backend.spawn`: the same in every attempt. */
 export const spawnWebhookData = z.object({
@@ -37,8 +60,8 @@ export const spawnWebhookData = z.object({
   environment: name,
   cluster: name,
   image: z.object({
-    reference: z.string().describe("repository@digest"),
-    repository: z.string(),
+    reference: reference.describe("repository@digest"),
+    repository,
     digest: digest.describe("What must run"),
     tag: tag.nullable().describe("For people to read; null when a digest was named"),
   }),
@@ -48,16 +71,16 @@ export const spawnWebhookData = z.object({
   /** Larger than that of every backend of the service before it: storage can refuse writes of an earlier one. */
   fencing_token: z.int().positive(),
   /** Of the request; the platform's own variables are the cluster's to add. */
-  env: z.record(z.string(), z.string()),
+  env: environmentVariables,
   limits: spawnLimits,
   /** A folder that outlives the backend: of this name, or true for the key's own. */
-  mount: z.union([z.string(), z.boolean()]).optional(),
+  mount: mount.optional(),
   /** Connections carry their token in `Authorization` and not in the path. */
   require_bearer_token: z.boolean().optional(),
   /** Where the backend listens; 8080 when it is left out. */
   port: z.int().min(1).max(65_535).optional(),
   /** For the backend, as `SESSION_BACKEND_STATIC_TOKEN`. */
-  secret_token: z.string(),
+  secret_token: line(secretTokenMaxCharacters),
 });
 export type SpawnWebhookData = z.infer<typeof spawnWebhookData>;
 
@@ -76,8 +99,8 @@ export const imagePinnedWebhookData = z.object({
   service: name,
   environment: name,
   image: z.object({
-    reference: z.string(),
-    repository: z.string(),
+    reference,
+    repository,
     digest,
     tag: tag.nullable(),
   }),
@@ -94,13 +117,18 @@ export const webhookMessage = z.discriminatedUnion("type", [
 ]);
 export type WebhookMessage = z.infer<typeof webhookMessage>;
 
-/** What a cluster may answer to `backend.spawn`: where connections reach the backend, without the token's segment. */
-export const spawnWebhookAnswer = z.object({
-  url: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .optional(),
-});
+/** Where clients reach a backend, without the token's segment. */
+export const backendUrl = z
+  .string()
+  .max(baseUrlMaxBytes)
+  .superRefine((text, context) => {
+    const problem = backendUrlProblem(text);
+    if (problem !== null) context.addIssue({ code: "custom", message: problem });
+  })
+  .describe("An http or https URL without credentials, query and fragment");
+
+/** What a cluster may answer to `backend.spawn`. */
+export const spawnWebhookAnswer = z.object({ url: backendUrl.optional() });
 
 /**
  * The URL of a backend by its cluster's template.

@@ -141,7 +141,7 @@ test("what the runtime has and the journal does not know is ended before the age
   const dir = await testFolder();
   const processes = processesIn(dir);
   onTestFinished(() => processes.killAll());
-  const stray = await processes.start(startSpec(spawnWebhookData.parse(spawnData("grandchild"))));
+  const stray = await processes.start(startSpec(spawnWebhookData.parse(spawnData("grandchild")), () => true));
   if (!stray.ok) throw new Error(stray.error.message);
   await eventually(() => isListening(stray.value.address.port)).toBe(true);
   await startCluster({ dir });

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { handleWebhook } from "../../../src/agent/server/webhook.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
@@ -9,12 +11,19 @@ import { processesIn } from "../support/quick.ts";
 import { never } from "../support/streams.ts";
 
 test("a webhook that cannot be written down is answered 500, and nothing is done", async () => {
-  const { backends, journal } = await startBackends();
+  const full = (): never => {
+    throw new Error("the disk is full");
+  };
+  const { backends, dir, slipway } = await startBackends({
+    // What only reads goes on: the spawn gets as far as its own write.
+    journalOver: (journal) => ({ ...journal, addBackend: full, addEnd: full }),
+  });
   const options = {
     verify: () => ({ ok: true }) as const,
     account: "acme",
     cluster: "eu-prod",
     backends,
+    lease: { check: () => true },
     urlOf: (id: string) => `https://backends.example.com/${id}`,
     runtime: processesIn(await testFolder()),
     closing: never,
@@ -23,13 +32,18 @@ test("a webhook that cannot be written down is answered 500, and nothing is done
   const send = (type: string, data: unknown) =>
     handleWebhook(options, Buffer.from(JSON.stringify({ type, timestamp: "2026-01-01T00:00:00Z", data })), {})
       .status;
-  const data = spawnData();
-  journal.close();
+  const startsFile = join(dir, "starts");
+  const data = spawnData("serve", { key: null, env: { STARTS_FILE: startsFile } });
   expect(send("backend.spawn", data)).toBe(500);
   expect(send("backend.terminate", { backend_id: "k3f9q7h3kq2m9", hard: true, reason: "external" })).toBe(
     500,
   );
   expect(backends.list()).toEqual([]);
+  // What was begun all the same would have come this far before another backend, which is begun later, has ended.
+  const other = await startBackends();
+  const id = other.spawn("exit-3");
+  await other.forgotten(id);
+  expect([slipway.reports, existsSync(startsFile)]).toEqual([[], false]);
 });
 
 test("a status that cannot be written down is entered and reported all the same", async () => {

@@ -139,7 +139,7 @@ test("a backend that is terminated while its image is pulled is never started", 
   expect(cluster.starts.map(({ backendId }) => backendId)).toEqual([other]);
 });
 
-test("a backend without connections is swept, and one with an open request is not", async () => {
+test("a backend without connections is swept, and one with an open request is not, whatever else has ended", async () => {
   const cluster = await startCluster();
   // Two true waits: the limits of a spawn are whole seconds.
   const limits = { startup_timeout_seconds: 60, max_idle_seconds: 1 };
@@ -153,6 +153,7 @@ test("a backend without connections is swept, and one with an open request is no
   });
   await writer.write(new TextEncoder().encode("begun"));
   const response = await request;
+  await (await fetch(await cluster.address(used, "/pid"))).text();
 
   const idle = await cluster.spawnReady("serve", { limits });
   expect(await cluster.end(idle)).toMatchObject({ termination_reason: "swept", termination_kind: "soft" });

@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { leaseFileIn, readLease, writeLease } from "../../../src/agent/control-plane/lease-file.ts";
 import { type ClusterOptions, startCluster, type TestCluster, testFolder } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
@@ -182,10 +184,10 @@ test.for([
   await first.reached(at.id, "ready");
   await first.reached(other.backend_id, "ready");
   await first.kill();
-  at.rewrite((journal) => {
-    const lease = journal.lease();
-    if (lease) journal.setLease({ ...lease, ...change });
-  });
+  const leaseFile = leaseFileIn(join(at.dir, "state"));
+  const lease = readLease(leaseFile);
+  if (!lease) throw new Error("the agent has kept no lease");
+  writeLease(leaseFile, { ...lease, ...change });
   at.slipway.interceptHeartbeat = async () => ({ status: 503, body: {} });
   const second = await at.takeOver({ clock: { leaseCheckEveryMs: 600_000 } });
   expect((await second.deliver("backend.spawn", spawnData("serve", { key: "new" }))).status).toBe(503);

@@ -3,7 +3,6 @@ import {
   ClusterLease,
   isHeld,
   type Lease,
-  LeaseGuard,
   leaseAfterRestart,
   renewed,
 } from "../../../src/agent/control-plane/lease.ts";
@@ -51,55 +50,76 @@ test("without a lease kept there is none after a restart", () => {
   expect(leaseAfterRestart(null, "a")).toBeNull();
 });
 
-/** A guarded lease on a clock that the test sets. */
+/** A lease on a clock that the test sets. */
 function onClock(kept: Lease | null) {
   const happened: string[] = [];
-  const clock = { nowMs: lease.sentAtMs };
+  const at = { nowMs: lease.sentAtMs, isFencing: false, fails: false };
   const held = new ClusterLease({
     lease: kept,
-    now: () => clock.nowMs,
-    keep: ({ sentAtMs }) => happened.push(`keep ${sentAtMs}`),
-  });
-  const guard = new LeaseGuard({
-    lease: held,
+    now: () => at.nowMs,
+    keep({ sentAtMs }) {
+      if (at.fails) throw new Error("the disk is gone");
+      happened.push(`keep ${sentAtMs}`);
+    },
     fence: () => happened.push("fence"),
+    isFencing: () => at.isFencing,
     log: (event) => happened.push(event),
   });
-  return { clock, happened, lease: held, guard };
+  return { at, happened, lease: held };
 }
 
 test("a lease that runs out is said once, and fenced at every look", () => {
-  const { clock, happened, guard } = onClock(lease);
-  clock.nowMs = 45_999;
-  guard.check();
+  const { at, happened, lease: held } = onClock(lease);
+  at.nowMs = 45_999;
+  expect(held.check()).toBe(true);
   expect(happened).toEqual([]);
-  clock.nowMs = 46_000;
-  guard.check();
-  guard.check();
+  at.nowMs = 46_000;
+  expect([held.check(), held.check()]).toEqual([false, false]);
   expect(happened).toEqual(["lease.lost", "fence", "fence"]);
 });
 
 test("a heartbeat that is acknowledged after the lease has run out does not spare what it guarded", () => {
-  const { clock, happened, lease: held, guard } = onClock(lease);
-  clock.nowMs = 600_000;
-  guard.renew({ sentAtMs: 599_990, forMs: 45_000 });
+  const { at, happened, lease: held } = onClock(lease);
+  at.nowMs = 600_000;
+  held.renew({ sentAtMs: 599_990, forMs: 45_000 });
   expect(happened).toEqual(["lease.lost", "fence", "keep 599990", "lease.held"]);
-  expect(held.held).toBe(true);
+  expect(held.check()).toBe(true);
 });
 
 test("an answer that was on its way for longer than it promises renews nothing", () => {
-  const { clock, happened, lease: held, guard } = onClock(null);
-  clock.nowMs = 50_000;
-  guard.renew({ sentAtMs: 1_000, forMs: 45_000 });
-  expect(held.held).toBe(false);
+  const { at, happened, lease: held } = onClock(null);
+  at.nowMs = 50_000;
+  held.renew({ sentAtMs: 1_000, forMs: 45_000 });
+  expect(held.check()).toBe(false);
   expect(happened).not.toContain("lease.held");
 });
 
 test("a lease that is renewed in time is not fenced", () => {
-  const { clock, happened, lease: held, guard } = onClock(lease);
-  clock.nowMs = 40_000;
-  guard.renew({ sentAtMs: 39_000, forMs: 45_000 });
-  clock.nowMs = 83_999;
-  guard.check();
-  expect([happened, held.held]).toEqual([["keep 39000"], true]);
+  const { at, happened, lease: held } = onClock(lease);
+  at.nowMs = 40_000;
+  held.renew({ sentAtMs: 39_000, forMs: 45_000 });
+  at.nowMs = 83_999;
+  expect([held.check(), happened]).toEqual([true, ["keep 39000"]]);
+});
+
+test("a new lease is kept, and grants keys, only once all that was fenced has ended", () => {
+  const { at, happened, lease: held } = onClock(lease);
+  Object.assign(at, { nowMs: 100_000, isFencing: true });
+  held.renew({ sentAtMs: 99_000, forMs: 45_000 });
+  expect([held.check(), held.grants()]).toEqual([true, false]);
+  expect(happened).toEqual(["lease.lost", "fence", "lease.held"]);
+  at.isFencing = false;
+  expect(held.grants()).toBe(true);
+  expect(happened.at(-1)).toBe("keep 99000");
+});
+
+test("a lease that cannot be kept grants nothing, since whoever watches it would end that", () => {
+  const { at, happened, lease: held } = onClock(lease);
+  expect(held.grants()).toBe(true);
+  Object.assign(at, { nowMs: 2_000, fails: true });
+  held.renew({ sentAtMs: 1_500, forMs: 45_000 });
+  expect([held.check(), held.grants()]).toEqual([true, false]);
+  at.fails = false;
+  expect(held.grants()).toBe(true);
+  expect(happened).toEqual(["lease.not_kept", "lease.not_kept", "keep 1500"]);
 });

@@ -1,12 +1,6 @@
 import { expect, test } from "vitest";
-import {
-  answerHeaders,
-  asciiJson,
-  forwardedHeaders,
-  forwardedTrailers,
-  headerText,
-  verifiedHeaders,
-} from "../../../src/agent/proxy/headers.ts";
+import { answerHeaders, forwardedHeaders, forwardedTrailers } from "../../../src/agent/proxy/headers.ts";
+import { asciiJson, headerText, verifiedHeaders } from "../../../src/protocol/verified-headers.ts";
 
 const alice = ["x-verified-username", "alice"];
 const stranger = "203.0.113.7";

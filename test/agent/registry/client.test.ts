@@ -1,8 +1,12 @@
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { parseRepository } from "../../../src/agent/registry/address.ts";
 import { agentCredentials, parseChallenges } from "../../../src/agent/registry/authorization.ts";
 import { registryClient } from "../../../src/agent/registry/client.ts";
+import { startHostileAnswers } from "../../support/remote/hostile-answers.ts";
+import type { HostilePlace } from "../../support/remote/hostile-place.ts";
+import { share } from "../../support/shared.ts";
 import { agentToken } from "../support/cluster.ts";
 import { digestOfBytes } from "../support/oci-image.ts";
 import { type OciRegistry, startOciRegistry } from "../support/oci-registry.ts";
@@ -232,6 +236,51 @@ describe("what a registry answers", () => {
     expect(opened).toMatchObject({
       ok: false,
       error: { code: "unavailable", message: expect.stringContaining("cannot be pulled: ") },
+    });
+  });
+});
+
+describe("what is not to be read", () => {
+  let hostile: HostilePlace;
+  share({
+    start: async (stack) => {
+      hostile = stack.use(await startHostileAnswers());
+    },
+  });
+
+  test.for(["small-br", "bomb-br", "bomb-gzip", "flood"])("the token server's answer: %s", async (kind) => {
+    const registry = await registryWithBlob();
+    // Of this machine, as a registry of this machine may name it.
+    registry.challenge = () => `Bearer realm="${hostile.url}/${kind}",service="it"`;
+    expect(await pullText(registryClient(null), registry)).toMatchObject({
+      code: "unavailable",
+      message: expect.stringMatching(/content coding|more than 262144 bytes/),
+    });
+  });
+
+  test.for(["small-gzip", "bomb-br"])("a blob that is coded on its way: %s", async (kind) => {
+    const registry = await registryWithBlob();
+    registry.intercept = async (_, response) => {
+      response.writeHead(307, { location: `${hostile.url}/${kind}` }).end();
+      return true;
+    };
+    expect(await pullText(registryClient(null), registry)).toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("content coding"),
+    });
+  });
+
+  test("a failure's body, however long", async () => {
+    const registry = await registryWithBlob();
+    registry.intercept = async (_, response) => {
+      response.writeHead(500);
+      const flood = await fetch(`${hostile.url}/flood`);
+      Readable.from(flood.body ?? []).pipe(response);
+      return true;
+    };
+    expect(await pullText(registryClient(null), registry)).toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("answered 500"),
     });
   });
 });

@@ -37,7 +37,9 @@ test("what has ended does not count, even where its end was not acknowledged", a
 
 test("a lease is none until Slipway has answered, and expired once it has run out", () => {
   let nowMs = 0;
-  const lease = new ClusterLease({ lease: null, now: () => nowMs, keep: () => undefined });
+  const nothing = () => undefined;
+  const unused = { keep: nothing, fence: nothing, isFencing: () => false, log: nothing };
+  const lease = new ClusterLease({ lease: null, now: () => nowMs, ...unused });
   const backends = { draining: false, list: () => [] };
   const said = () => healthAnswer({ cluster: "eu-prod", agentId: "a-1", version: "1", backends, lease }).body;
   expect(said()).toMatchObject({ lease: "none" });

@@ -1,24 +1,32 @@
+import { randomUUID } from "node:crypto";
 import { get, type IncomingMessage } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
+import packageJson from "../../../package.json" with { type: "json" };
 import { type OutputOptions, outputEndpoints } from "../../../src/agent/server/output-endpoints.ts";
 import { listen } from "../../../src/agent/server/server.ts";
 import { webhookVerifier } from "../../../src/agent/server/webhook-verification.ts";
 import { usageSample } from "../../../src/protocol/backend-metrics.ts";
 import { dataLines } from "../../../src/protocol/sse-lines.ts";
-import { formatSigningSecret } from "../../../src/protocol/webhooks/signature.ts";
+import { formatSigningSecret, signedGetId } from "../../../src/protocol/webhooks/signature.ts";
 import { signatureHeaders, signingSecret, startCluster } from "../support/cluster.ts";
+import type { Delivery } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 
 type Kind = "logs" | "metrics";
+
+/** The headers of a request as Slipway signs it. */
+function headersFor(id: string, kind: Kind, changes: Delivery = {}) {
+  return signatureHeaders("", { id: signedGetId(`/backends/${id}/${kind}`, randomUUID()), ...changes });
+}
 
 /** Asks as Slipway does. */
 function requestOutput(
   agentUrl: string,
   id: string,
   kind: Kind,
-  headers = signatureHeaders(""),
+  headers: Record<string, string> = headersFor(id, kind),
 ): Promise<Response> {
   return fetch(`${agentUrl}/webhook/backends/${id}/${kind}`, { headers });
 }
@@ -107,17 +115,20 @@ test("what is not signed as Slipway signs is 401, whatever the backend", async (
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   const minuteMs = 60_000;
-  const refused: Record<string, string>[] = [
-    {},
-    { authorization: "Bearer acme_0123456789ab.secret" },
-    signatureHeaders("", { secret: otherSecret }),
-    signatureHeaders("{}"),
-    signatureHeaders("", { sentAt: new Date(Date.now() - 6 * minuteMs) }),
-    signatureHeaders("", { sentAt: new Date(Date.now() + 6 * minuteMs) }),
-    { ...signatureHeaders(""), "webhook-id": "another" },
-  ];
-  for (const headers of refused) {
-    for (const requested of [id, unknownId]) {
+  const refusedFor = (requested: string): Record<string, string>[] => {
+    const webhookId = signedGetId(`/backends/${requested}/logs`, randomUUID());
+    return [
+      {},
+      { authorization: "Bearer acme_0123456789ab.secret" },
+      headersFor(requested, "logs", { secret: otherSecret }),
+      signatureHeaders("{}", { id: webhookId }),
+      headersFor(requested, "logs", { sentAt: new Date(Date.now() - 6 * minuteMs) }),
+      headersFor(requested, "logs", { sentAt: new Date(Date.now() + 6 * minuteMs) }),
+      { ...headersFor(requested, "logs"), "webhook-id": webhookId },
+    ];
+  };
+  for (const requested of [id, unknownId]) {
+    for (const headers of refusedFor(requested)) {
       const response = await fetch(`${cluster.agent.url}/webhook/backends/${requested}/logs`, { headers });
       expect(response.status).toBe(401);
       expect(await messageOf(response)).toContain("signature");
@@ -125,11 +136,46 @@ test("what is not signed as Slipway signs is 401, whatever the backend", async (
   }
 });
 
+test("the headers of one request open no other output", async () => {
+  const cluster = await startCluster();
+  const [id, other] = [await cluster.spawnReady(), await cluster.spawnReady()];
+  const headers = headersFor(id, "logs");
+  for (const [requested, kind] of [
+    [other, "logs"],
+    [id, "metrics"],
+    [unknownId, "logs"],
+  ] as const) {
+    const response = await requestOutput(cluster.agent.url, requested, kind, headers);
+    expect(response.status).toBe(401);
+    expect(await messageOf(response)).toContain("another request");
+  }
+  for (const id of ["GET:", "GET:/backends", `GET:/backends/${other}/log`, `msg_${randomUUID()}`, "get_x"]) {
+    const signed = signatureHeaders("", { id });
+    expect((await requestOutput(cluster.agent.url, other, "logs", signed)).status).toBe(401);
+  }
+  const opened = await requestOutput(cluster.agent.url, id, "logs", headers);
+  expect(opened.status).toBe(200);
+  await opened.body?.cancel();
+});
+
+test("a control plane of 0.1.0, which signs no path, is answered all the same", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawnReady();
+  const former = signatureHeaders("", { id: `get_${randomUUID()}` });
+  const response = await requestOutput(cluster.agent.url, id, "logs", former);
+  expect(response.status).toBe(200);
+  await response.body?.cancel();
+});
+
+test("… until 0.3.0", () => {
+  expect(packageJson.version).toMatch(/^0\.[12]\./);
+});
+
 test("while a secret is rotated, a signature by either is good", async () => {
   const cluster = await startCluster({ signingSecrets: [otherSecret, signingSecret] });
   const id = await cluster.spawnReady();
   for (const secret of [otherSecret, signingSecret]) {
-    const response = await requestOutput(cluster.agent.url, id, "logs", signatureHeaders("", { secret }));
+    const response = await requestOutput(cluster.agent.url, id, "logs", headersFor(id, "logs", { secret }));
     expect(response.status).toBe(200);
     await response.body?.cancel();
   }
@@ -170,6 +216,7 @@ async function serve(options: Partial<OutputOptions>) {
     health: () => ({ status: 404 }),
     output,
     proxy: { request: unused, upgrade: unused, ownsHost: () => false },
+    look: () => undefined,
     log,
   }));
   onTestFinished(() => server.close());
@@ -186,7 +233,7 @@ function answerOf(url: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = get(
       `${url}/webhook/backends/${unknownId}/logs`,
-      { headers: signatureHeaders("") },
+      { headers: headersFor(unknownId, "logs") },
       resolve,
     );
     request.once("error", reject);

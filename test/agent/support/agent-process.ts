@@ -15,6 +15,10 @@ export interface AgentProcessOptions {
   port: number;
   /** Durations only: no function reaches another process. */
   clock?: Partial<Omit<AgentClock, "sinceBootMs">>;
+  /** Whether it has a guard, and whether that starts it again. */
+  guard?: { restarts: boolean };
+  /** Whether the shells of its backends watch the lease. */
+  watchesLease?: boolean;
   /** Where it kills itself: at an event of its log, the one after so many of its kind were passed. */
   dieAt?: { event: string; status?: string; passes?: number };
 }

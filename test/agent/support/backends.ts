@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { Backends } from "../../../src/agent/backends/backends.ts";
-import { openJournal } from "../../../src/agent/backends/journal.ts";
+import { type Journal, openJournal } from "../../../src/agent/backends/journal.ts";
 import { agentClock } from "../../../src/agent/clock.ts";
 import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
 import { statusReporter } from "../../../src/agent/control-plane/reporter.ts";
@@ -10,26 +10,44 @@ import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
 import { testFolder, testSlipway } from "./cluster.ts";
 import { agentToken, spawnData } from "./deliveries.ts";
 import { eventually } from "./eventually.ts";
+import type { FakeSlipway } from "./fake-slipway.ts";
 import type { ImageName } from "./images.ts";
 import { processesIn, quickClock } from "./quick.ts";
 import { collect, never } from "./streams.ts";
 
+export interface BackendsOptions {
+  images?: ImageCommands;
+  dir?: string;
+  slipway?: FakeSlipway;
+  /** Called before the runtime starts something. */
+  onStart?: () => void;
+  /** What is given to the backends in place of their journal. */
+  journalOver?: (journal: Journal) => Journal;
+}
+
 /** The backends of an agent without its server. They end with the test. */
-export async function startBackends(options: { images?: ImageCommands; dir?: string } = {}) {
-  const { images, dir = await testFolder() } = options;
-  const slipway = await testSlipway();
+export async function startBackends(options: BackendsOptions = {}) {
+  const { images, dir = await testFolder(), slipway = await testSlipway(), onStart, journalOver } = options;
+  const processes = processesIn(dir, images);
   const clock = { ...agentClock, ...quickClock, closeGraceMs: 0 };
   const log = () => undefined;
   const client = slipwayClient({ apiUrl: slipway.url, agentToken, timeoutMs: clock.callTimeoutMs });
-  const journal = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });
-  const reporter = statusReporter({ client, clock, log });
+  const opened = openJournal(join(dir, "state"), { account: "acme", cluster: "eu-prod" });
+  const journal = journalOver?.(opened) ?? opened;
+  const reporter = statusReporter({ client, clock, look: () => undefined, log });
   const backends = new Backends({
-    runtime: processesIn(dir, images),
+    runtime: {
+      ...processes,
+      start(spec) {
+        onStart?.();
+        return processes.start(spec);
+      },
+    },
     clock,
     log,
     journal,
     reporter,
-    lease: { held: true },
+    lease: { check: () => true, grants: () => true },
   });
   await backends.adopt();
   backends.startReporting((id) => `https://backends.example.com/${id}`);
@@ -46,6 +64,15 @@ export async function startBackends(options: { images?: ImageCommands; dir?: str
     dir,
     close() {
       closed ??= close();
+      return closed;
+    },
+    /** Leaves everything as it is, as an agent that is killed does. */
+    leave() {
+      closed ??= (async () => {
+        await backends.releaseAll();
+        await reporter.close(0);
+        journal.close();
+      })();
       return closed;
     },
     spawn(image: ImageName) {

@@ -89,7 +89,7 @@ export async function startCluster(options: ClusterOptions = {}) {
         event === "lease.held" || (event === "agent.started" && fields.is_leased === true),
     );
   if (leased) await eventually(isLeased).toBe(true);
-  return { slipway, agent, dir, starts, pulls, events, ...driver(slipway, () => agent.url) };
+  return { slipway, agent, dir, runtime, starts, pulls, events, ...driver(slipway, () => agent.url) };
 }
 
 export type TestCluster = Awaited<ReturnType<typeof startCluster>>;

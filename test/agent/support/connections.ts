@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { onTestFinished, vi } from "vitest";
+import { agentClock } from "../../../src/agent/clock.ts";
 import type { ProxiedBackend } from "../../../src/agent/proxy/admission.ts";
 import { parseBackendDomain } from "../../../src/agent/proxy/backend-url.ts";
 import { backendProxy } from "../../../src/agent/proxy/proxy.ts";
@@ -23,6 +24,7 @@ export const backendId = "k3f9q7h3kq2m9";
 
 export interface TestBackend extends ProxiedBackend {
   address: Address | null;
+  mayRun: boolean;
   history: StatusEntry[];
   /** How many connections are counted as open. */
   connections: number;
@@ -37,6 +39,7 @@ export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] 
   const backend: TestBackend = {
     spawn,
     address: port === null ? null : addressOf(port),
+    mayRun: true,
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
     connections: 0,
     whenReady: async (ms) => {
@@ -60,7 +63,9 @@ export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] 
 }
 
 /** The agent's server with nothing behind it but its proxy and a table of backends. It ends with the test. */
-export async function startConnections(options: { backendDomain?: string; connectionWaitMs?: number } = {}) {
+export async function startConnections(
+  options: { backendDomain?: string; connectionWaitMs?: number; clientPingEveryMs?: number } = {},
+) {
   let signingKeys = await makeSigningKeys();
   let keys: Jwks = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
@@ -75,9 +80,10 @@ export async function startConnections(options: { backendDomain?: string; connec
       backends,
       keys: { current: () => keys, forKeyId: async () => keys },
       backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
-      clock: { connectionWaitMs: options.connectionWaitMs ?? 10_000 },
+      clock: { connectionWaitMs: 10_000, clientPingEveryMs: agentClock.clientPingEveryMs, ...options },
       log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
     }),
+    look: () => undefined,
     log: (event, fields) => logged.push(`${event} ${JSON.stringify(fields)}`),
   }));
   onTestFinished(() => server.close());

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { AgentClock } from "../../../src/agent/clock.ts";
 import type { ImageCommands } from "../../../src/agent/runtimes/process/images/image-store.ts";
+import type { WatchedLease } from "../../../src/agent/runtimes/process/launch.ts";
 import { type ProcessRuntime, processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import { fixtureImages } from "./images.ts";
 
@@ -16,9 +17,14 @@ export const quickClock = {
 } satisfies Partial<AgentClock>;
 
 /** The process runtime of the agent whose state is in a folder: made anew each time, as by an agent that starts. */
-export function processesIn(dir: string, images: ImageCommands = fixtureImages): ProcessRuntime {
+export function processesIn(
+  dir: string,
+  images: ImageCommands = fixtureImages,
+  lease: WatchedLease | null = null,
+): ProcessRuntime {
   return processRuntime({
     images,
+    lease,
     dir: join(dir, "processes"),
     // Every backend of a restarted agent is one whose end is noticed by such a check.
     pollEveryMs: 10,

@@ -14,6 +14,7 @@ const backend = {
   spawn: {},
   history: [{ status: "ready" as const, time: 0 }],
   address: { host: "127.0.0.1", port: backendPort },
+  mayRun: true,
   whenReady: async () => true,
   openConnection: () => () => undefined,
 };
@@ -27,9 +28,10 @@ const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
     backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
     keys: { current: () => jwks, forKeyId: async () => jwks },
     backendDomain: null,
-    clock: { connectionWaitMs: 10_000 },
+    clock: { connectionWaitMs: 10_000, clientPingEveryMs: 30_000 },
     log: () => undefined,
   }),
+  look: () => undefined,
   log: () => undefined,
 }));
 process.send?.({ port: Number(new URL(server.url).port) });

@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Action,
+  checkReach,
   permits,
+  permitsChoice,
+  reaches,
   type Scope,
   type Target,
   type TokenRole,
@@ -107,5 +110,44 @@ describe("narrowed tokens", () => {
           expect(narrow.environments).toContain(where.environment);
       }),
     );
+  });
+});
+
+describe("what a body, a query or an answer names", () => {
+  test("is reached where the token is narrowed to it, or to nothing", () => {
+    const cases = [undefined, [], ["staging"], ["staging", "qa"]].flatMap((environments) =>
+      ["staging", "qa", "prod"].map((name) => ({ environments, name })),
+    );
+    for (const { environments, name } of cases) {
+      expect(reaches(environments, name)).toBe(environments?.includes(name) ?? true);
+      expect(checkReach(environments, name).ok).toBe(reaches(environments, name));
+    }
+  });
+
+  test("is not said again where it is not reached", () => {
+    const refused = checkReach(["staging"], "prod");
+    expect(refused).toMatchObject({ error: { code: "forbidden" } });
+    expect(JSON.stringify(refused)).not.toContain("prod");
+  });
+
+  const account = { own: "us", accountDefault: "eu" };
+  const narrow = ["staging"];
+  test.for([
+    ["another cluster", narrow, { cluster: "eu" }, account, false],
+    ["a cluster where there is none", narrow, { cluster: "eu" }, { own: null, accountDefault: null }, false],
+    ["the account's default in place of another", narrow, { cluster: null }, account, false],
+    ["its own cluster", narrow, { cluster: "us" }, account, true],
+    [
+      "the account's default, which it has",
+      narrow,
+      { cluster: null },
+      { own: "eu", accountDefault: "eu" },
+      true,
+    ],
+    ["no cluster", narrow, {}, account, true],
+    ["any image", narrow, { image: "v1" }, account, true],
+    ["another cluster, narrowed to no environments,", undefined, { cluster: "eu" }, account, true],
+  ] as const)("decides on %s", ([, environments, choice, own, allowed]) => {
+    expect(permitsChoice(environments, choice, own).ok).toBe(allowed);
   });
 });

@@ -53,6 +53,17 @@ describe("what an attempt's result means", () => {
     expect(refused).toHaveProperty("message", expect.stringContaining("connection refused"));
   });
 
+  test("only a 429 says that the cluster did not act on what it is to be sent again", () => {
+    const declined = (result: AttemptResult) => {
+      const verdict = judgeAttempt(result);
+      return verdict.verdict === "retry" && verdict.declined;
+    };
+    expect(declined(answer(429))).toBe(true);
+    for (const status of [500, 502, 503, 504]) expect(declined(answer(status))).toBe(false);
+    expect(declined({ outcome: "timeout" })).toBe(false);
+    expect(declined({ outcome: "connection_error", message: "reset" })).toBe(false);
+  });
+
   test("a delivered answer hands its body on", () => {
     expect(judgeAttempt(answer(200, { body: '{"url":"https://x.example"}' }))).toEqual({
       verdict: "delivered",

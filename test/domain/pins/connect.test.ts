@@ -147,6 +147,12 @@ describe("a spawn", () => {
         "forbidden",
       ],
       [
+        "onto another cluster than its environment's, with a token narrowed to environments",
+        { environment: "prod", spawn: { cluster: "us" }, allowedEnvironments: ["prod"] },
+        { clusters: ["eu", "us"] },
+        "forbidden",
+      ],
+      [
         "with a token that may act on nothing",
         { environment: "prod", spawn: {}, allowedEnvironments: [] },
         {},

@@ -72,6 +72,24 @@ describe("which environment a request means", () => {
     expect(result.ok ? "" : result.error.message).toContain("`prod`, `staging`");
   });
 
+  test.for(["prdo", undefined])(
+    "a refusal to a narrowed token lists what it reaches (named: %s)",
+    (named) => {
+      const result = chooseEnvironment(named, ["prod", "staging", "qa"], null, ["staging", "qa", "prdo"]);
+      expect(result).toMatchObject({ error: { details: { environments: ["staging", "qa"] } } });
+      expect(JSON.stringify(result)).not.toContain("prod");
+    },
+  );
+
+  test("a narrowed token is refused another environment in the same words whether or not it exists", () => {
+    const refusals = ["prod", "missing"].map((named) =>
+      chooseEnvironment(named, ["prod", "staging"], null, ["staging"]),
+    );
+    expect(refusals[0]).toMatchObject({ error: { code: "forbidden" } });
+    expect(refusals[0]).toEqual(refusals[1]);
+    expect(chooseEnvironment(undefined, ["prod", "staging"], "prod", ["staging"])).toEqual(refusals[0]);
+  });
+
   test("whatever is chosen exists, and is the named one if one was named", () => {
     const name = fc.constantFrom("default", "prod", "staging", "qa");
     fc.assert(

@@ -143,7 +143,7 @@ describe("writing", () => {
     const { runtime } = await makePlace({ readOnly: true, mountBase: base });
     const { id } = await start(runtime, "write", { env, mount: "shared" });
     expect(await outputOf(runtime, id)).toEqual(["wrote /tmp", "wrote /plane-data"]);
-    expect(await readdir(base)).toEqual(["shared"]);
+    expect(await readdir(join(base, "_by-name", "hello", "prod"))).toEqual(["shared"]);
   });
 
   test("without, it writes to its root, and without a mount there is no place for one", async () => {

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect } from "vitest";
 import { z } from "zod";
-import type { TokenRole } from "../../../src/domain/credentials/access.ts";
+import type { Action, TokenRole } from "../../../src/domain/credentials/access.ts";
 import { mountedPaths } from "../../../src/edge/api/route.ts";
 import { routes } from "../../../src/edge/api/routes.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -16,109 +16,11 @@ import {
   type TestAccount,
 } from "../../support/worker/api.ts";
 import { clusterTest as test } from "../../support/worker/worker-test.ts";
-
-/** Who may call a route, written down apart from the route itself: a new route must be given a row here. */
-type Row =
-  | "public"
-  | "root"
-  | "any"
-  | { needs: "read" | "spawn" | "deploy" | "admin" | "agent"; json?: unknown };
+import { table } from "../support/route-table.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
-const service = "/v3/accounts/:account/services/:service";
-const environment = `${service}/environments/:environment`;
 
-const table: Record<string, Row> = {
-  "GET /auth": "any",
-  "POST /user/:account/service": { needs: "deploy", json: { name: "stolen" } },
-  "GET /user/:account/services": { needs: "read" },
-  "GET /service/:account/:service/image-name": { needs: "read" },
-  "POST /user/:account/service/:service/spawn": { needs: "spawn", json: {} },
-  "GET /user/:account/backends": { needs: "read" },
-  "GET /backend/:id/status": "public",
-  "GET /backend/:id/status/stream": "public",
-  "GET /backend/:id/logs": { needs: "read" },
-  "POST /backend/:id/terminate": { needs: "spawn" },
-  "POST /service/:account/:service/terminate-backends": { needs: "spawn", json: { hard: true } },
-  "POST /user-session/:session_id/delete": "any",
-  "POST /cli-login": "public",
-  "GET /cli-login/:login/status/stream": "public",
-  "POST /cli-login/:login/complete": "public",
-
-  "POST /v2/account/:account/service": { needs: "deploy", json: { name: "stolen" } },
-  "GET /v2/account/:account/services": { needs: "read" },
-  "GET /v2/account/:account/backends": { needs: "read" },
-  "GET /v2/service/:account/:service": { needs: "read" },
-  "POST /v2/service/:account/:service/delete": { needs: "admin" },
-  "GET /v2/service/:account/:service/images": { needs: "read" },
-  "POST /v2/service/:account/:service/update": { needs: "deploy", json: { image_tag: "v1" } },
-  "POST /v2/service/:account/:service/:environment/update": { needs: "deploy", json: { image_tag: "v1" } },
-  "POST /v2/service/:account/:service/connect": { needs: "spawn", json: {} },
-  "POST /v2/service/:account/:service/:environment/connect": { needs: "spawn", json: {} },
-  "GET /v2/backend/:id": { needs: "read" },
-  "GET /v2/backend/:id/status": "public",
-  "GET /v2/backend/:id/status/stream": "public",
-  "GET /v2/backend/:id/logs/stream": { needs: "read" },
-  "GET /v2/backend/:id/metrics/stream": { needs: "read" },
-  "POST /v2/backend/:id/terminate": { needs: "spawn", json: {} },
-
-  "POST /v3/accounts": "root",
-  "GET /v3/accounts/:account/tokens": { needs: "admin" },
-  "POST /v3/accounts/:account/tokens": { needs: "admin", json: { name: "stolen", role: "admin" } },
-  "DELETE /v3/accounts/:account/tokens/:token_id": { needs: "admin" },
-  "GET /v3/accounts/:account/sessions": { needs: "admin" },
-  "DELETE /v3/accounts/:account/sessions/:session_id": { needs: "admin" },
-  "POST /v3/accounts/:account/login-links": "any",
-  "GET /v3/accounts/:account/clusters": { needs: "read" },
-  "POST /v3/accounts/:account/clusters": {
-    needs: "admin",
-    json: { name: "stolen", webhook_url: "https://cluster.test/" },
-  },
-  "GET /v3/accounts/:account/clusters/:cluster": { needs: "read" },
-  "PATCH /v3/accounts/:account/clusters/:cluster": {
-    needs: "admin",
-    json: { webhook_url: "https://thief.test/" },
-  },
-  "DELETE /v3/accounts/:account/clusters/:cluster": { needs: "admin" },
-  "POST /v3/accounts/:account/clusters/:cluster/rotate-secret": { needs: "admin", json: {} },
-  "POST /v3/accounts/:account/clusters/:cluster/test": { needs: "admin" },
-  "GET /v3/accounts/:account/clusters/:cluster/deliveries": { needs: "read" },
-  "POST /v3/accounts/:account/clusters/:cluster/deliveries/:delivery/redeliver": { needs: "admin" },
-  "GET /v3/accounts/:account/events": { needs: "read" },
-  "GET /v3/accounts/:account/services": { needs: "read" },
-  "POST /v3/accounts/:account/services": { needs: "deploy", json: { name: "stolen" } },
-  [`GET ${service}`]: { needs: "read" },
-  [`PATCH ${service}`]: { needs: "deploy", json: { default_environment: "default" } },
-  [`DELETE ${service}`]: { needs: "admin" },
-  [`GET ${service}/backends`]: { needs: "read" },
-  [`GET ${service}/usage`]: { needs: "read" },
-  [`GET ${service}/environments`]: { needs: "read" },
-  [`POST ${service}/environments`]: { needs: "deploy", json: { name: "stolen" } },
-  [`GET ${environment}`]: { needs: "read" },
-  [`PATCH ${environment}`]: { needs: "deploy", json: { cluster: null } },
-  [`DELETE ${environment}`]: { needs: "admin" },
-  [`PUT ${environment}/pin`]: { needs: "deploy", json: { image: "v1" } },
-  [`GET ${environment}/history`]: { needs: "read" },
-  [`GET ${environment}/resolve`]: { needs: "read" },
-  [`GET ${service}/images`]: { needs: "read" },
-  [`POST ${service}/images`]: { needs: "deploy", json: { digest, tag: "stolen" } },
-  [`POST ${service}/registry-events`]: { needs: "deploy", json: { events: [] } },
-  [`GET ${service}/images/:digest`]: { needs: "read" },
-  [`DELETE ${service}/images/:digest`]: { needs: "admin" },
-  "POST /v3/agent/backends/:id/status": { needs: "agent", json: { status: "terminated", fencing_token: 1 } },
-  "POST /v3/agent/heartbeat": {
-    needs: "agent",
-    json: { cluster: "main", agent_id: "a", version: "1", backends: [] },
-  },
-
-  "GET /ready/:id/:token": "public",
-  "GET /ready/:id": "public",
-  "GET /.well-known/jwks.json": "public",
-  "GET /healthz": "public",
-  "GET /v3/openapi.json": "public",
-};
-
-const rolesFor: Record<"read" | "spawn" | "deploy" | "admin" | "agent", TokenRole[]> = {
+const rolesFor: Record<Action, TokenRole[]> = {
   read: ["admin", "deploy", "spawn", "read"],
   spawn: ["admin", "spawn"],
   deploy: ["admin", "deploy"],
@@ -129,9 +31,11 @@ const rolesFor: Record<"read" | "spawn" | "deploy" | "admin" | "agent", TokenRol
 const mounted = routes.flatMap((route) =>
   mountedPaths(route).map((path) => ({ route, path, row: table[`${route.method} ${route.path}`] })),
 );
-const guarded = mounted.flatMap(({ route, path, row }) =>
-  typeof row === "object" ? [{ method: route.method, path, ...row }] : [],
-);
+const guarded = mounted.flatMap(({ route, path, row }) => {
+  if (!row || row.who === "public" || row.who === "root" || row.who === "any") return [];
+  const { who: needs, json } = row;
+  return [{ method: route.method, path, needs, ...(json === undefined ? {} : { json }) }];
+});
 
 let owner: TestAccount;
 let intruder: TestAccount;
@@ -187,18 +91,12 @@ const request = (method: string, json: unknown, token: string) => ({
 });
 
 describe("the table of routes", () => {
-  test("has a row in this test for every route, and none for others", () => {
-    const names = routes.map(({ method, path }) => `${method} ${path}`);
-    expect([...names].sort()).toEqual(Object.keys(table).sort());
-    expect(names.length).toBe(new Set(names).size);
-  });
-
   test("no two routes answer to one path", () => {
     const paths = mounted.map(({ route, path }) => `${route.method} ${path.replaceAll(/:[a-z_]+/g, ":")}`);
     expect(paths.length).toBe(new Set(paths).size);
   });
 
-  test.each(mounted.filter(({ row }) => row === "root" || row === "any" || typeof row === "object"))(
+  test.each(mounted.filter(({ row }) => row?.who !== "public"))(
     "$route.method $path is 401 without a token",
     async ({ route, path }) => {
       const answer = await refusal(fill(path, "owner", backendId), { method: route.method });
@@ -206,7 +104,7 @@ describe("the table of routes", () => {
     },
   );
 
-  test.each(mounted.filter(({ row }) => row === "public"))(
+  test.each(mounted.filter(({ row }) => row?.who === "public"))(
     "$route.method $path requires no token",
     async ({ route, path }) => {
       const response = await send(fill(path, "owner", unknownBackend), { method: route.method });

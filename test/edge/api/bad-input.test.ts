@@ -108,6 +108,7 @@ const rows: Row[] = [
   ["an update with a bad tag", 400, "/v2/service/acme/hello/update", { json: { image_tag: ".x" } }],
   ["an update to an unknown tag", 404, "/v2/service/acme/hello/update", { json: { image_tag: "v1" } }],
   ["a bad time", 400, "/service/acme/hello/terminate-backends", { json: { before: "yesterday" } }],
+  ["another bad time", 400, `${v3}/services/hello/terminations`, { json: { created_before: "yesterday" } }],
   ["a bad name of a service", 400, "/v2/service/acme/He_llo", {}],
   ["a name of 41 characters", 400, `/v2/service/acme/${"a".repeat(41)}`, {}],
   ["bad percent-encoding in a name", 400, "/v2/service/acme/%ZZ", {}],

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { idempotencyKeyMaxCharacters } from "../../../src/domain/limits.ts";
 import { buildOpenApi } from "../../../src/edge/api/openapi.ts";
+import { parseIfMatch, readIdempotency } from "../../../src/edge/api/preconditions.ts";
 import { routes } from "../../../src/edge/api/routes.ts";
-import { send } from "../../support/worker/api.ts";
+import { checkParams } from "../../../src/edge/path-params.ts";
+import { apiOrigin, send } from "../../support/worker/api.ts";
 
 const document = buildOpenApi(routes);
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -79,6 +82,39 @@ describe("the description of the API", () => {
       "/v3/agent/backends/{id}/status",
       "/v3/agent/heartbeat",
     ]);
+  });
+
+  test("says what is accepted in headers and paths as it is judged", async () => {
+    const parameters = operations.flatMap(({ operation }) => operation.parameters);
+    const schemasOf = (name: string) => {
+      const found = parameters
+        .filter((parameter) => parameter.name === name && parameter.in !== "query")
+        .map(({ schema }) => schema);
+      expect(new Set(found.map((schema) => JSON.stringify(schema))).size).toBe(1);
+      const { pattern = "", minLength = 0, maxLength = Number.POSITIVE_INFINITY } = found[0] ?? {};
+      return (text: string) =>
+        text.length >= minLength && text.length <= maxLength && new RegExp(pattern, "u").test(text);
+    };
+    const isKey = schemasOf("Idempotency-Key");
+    const longest = "x".repeat(idempotencyKeyMaxCharacters);
+    for (const key of ["a", "!~", longest, `${longest}x`, "a b", "a,b", ""]) {
+      const read = await readIdempotency(
+        new Request(apiOrigin, { headers: { "idempotency-key": key } }),
+        undefined,
+        "",
+      );
+      expect([key, isKey(key)]).toEqual([key, read.ok]);
+    }
+    const isTag = schemasOf("If-Match");
+    for (const tag of ['"7"', "7", '"123456789012345"', "1234567890123456", '"7', "*", 'W/"7"', '""', "-1"]) {
+      expect([tag, isTag(tag)]).toEqual([tag, parseIfMatch(tag).ok]);
+    }
+    for (const name of ["account", "service", "environment", "cluster", "digest"]) {
+      const isOne = schemasOf(name);
+      for (const text of ["a", "a-b", "-a", "A", "a".repeat(41), `sha256:${"a".repeat(64)}`, "sha256:a"]) {
+        expect([name, text, isOne(text)]).toEqual([name, text, checkParams({ [name]: text }).ok]);
+      }
+    }
   });
 
   test("says which operations need which token, and which can be repeated", () => {

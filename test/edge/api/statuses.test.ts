@@ -1,4 +1,9 @@
-import { describe, expect } from "vitest";
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, vi } from "vitest";
+import { routes } from "../../../src/edge/api/routes.ts";
+import { createApp } from "../../../src/edge/app.ts";
+import { backendsStub } from "../../../src/objects/stubs.ts";
 import { publicState } from "../../../src/protocol/backend-state.ts";
 import { v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { backendAnswer, connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -9,10 +14,12 @@ import {
 } from "../../../src/protocol/v3/agent.ts";
 import { backendList } from "../../../src/protocol/v3/backends.ts";
 import {
+  apiOrigin,
   call,
   createAccount,
   createCluster,
   createService,
+  freshName,
   refusal,
   send,
   type TestAccount,
@@ -174,6 +181,108 @@ describe("a status stream", () => {
       expect([answer.status, answer.code]).toEqual([404, "backend_not_found"]);
     },
   );
+});
+
+describe("the places of status streams", () => {
+  /** Opens streams where the deployment allows so many, each as a client that a front names. */
+  function deployment(limits: { perBackend: number; perAddress: number }) {
+    const app = createApp(routes);
+    const bindings = {
+      ...env,
+      STATUS_STREAMS_PER_BACKEND: String(limits.perBackend),
+      STATUS_STREAMS_PER_ADDRESS: String(limits.perAddress),
+      CLIENT_ADDRESS_HEADER: "X-Real-IP",
+    };
+    return async (path: string, address?: string) => {
+      const headers = address === undefined ? {} : { "x-real-ip": address };
+      const response = await app.fetch(new Request(`${apiOrigin}${path}`, { headers }), bindings);
+      const reader = response.body?.getReader();
+      const isOver = async () => (await reader?.read())?.done;
+      return { response, status: response.status, isOver, leave: () => reader?.cancel() };
+    };
+  }
+  const paths = [
+    "/v2/backend/:id/status/stream",
+    "/v1/backend/:id/status/stream",
+    "/backend/:id/status/stream",
+  ];
+  const freshAddress = () => `2001:db8:0:${freshName("").slice(1)}::1`;
+
+  test.for(paths)("of one backend at %s are limited, and given out again", async (path, { startBackend }) => {
+    const [{ id }, other] = [await startBackend(), await startBackend()];
+    const open = deployment({ perBackend: 2, perAddress: 10 });
+    const at = (backendId: string) => open(path.replace(":id", backendId));
+    const [first, second] = [await at(id), await at(id)];
+    const refused = await at(id);
+    expect([first.status, second.status, refused.status]).toEqual([200, 200, 429]);
+    expect(refused.response.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    expect(refused.response.headers.get("access-control-allow-origin")).toBe("*");
+    expect((await at(other.id)).status).toBe(200);
+    await second.leave();
+    expect((await at(id)).status).toBe(200);
+  });
+
+  test("of one address are limited, whatever backends they are of, and of no address are not", async ({
+    startBackend,
+  }) => {
+    const ids = [(await startBackend()).id, (await startBackend()).id];
+    const open = deployment({ perBackend: 10, perAddress: 2 });
+    const [address, neighbour] = [freshAddress(), freshAddress()];
+    const at = async (from: string | undefined, i: number) =>
+      (await open(`/v2/backend/${ids[i % 2]}/status/stream`, from)).status;
+    expect([await at(address, 0), await at(address, 1), await at(address, 0)]).toEqual([200, 200, 429]);
+    expect([await at(neighbour, 0), await at(neighbour, 1)]).toEqual([200, 200]);
+    for (let i = 0; i < 4; i++) expect(await at(undefined, i)).toBe(200);
+  });
+
+  test("are given back whichever way a stream ends, and where none begins", async ({ startBackend }) => {
+    const open = deployment({ perBackend: 1, perAddress: 1 });
+    const address = freshAddress();
+    const at = (id: string) => open(`/v2/backend/${id}/status/stream`, address);
+    const { id, report } = await startBackend();
+
+    expect((await at(`${id.slice(0, 5)}${"0".repeat(8)}`)).status).toBe(404);
+    const left = await at(id);
+    await left.leave();
+    const ending = await at(id);
+    expect([left.status, ending.status, (await at(id)).status]).toEqual([200, 200, 429]);
+    await report({ status: "terminated" });
+    await vi.waitFor(async () => expect(await ending.isOver()).toBe(true));
+    const again = await at(id);
+    expect(again.status).toBe(200);
+    await vi.waitFor(async () => expect(await again.isOver()).toBe(true));
+
+    const next = await startBackend();
+    const broken = await at(next.id);
+    const shard = backendsStub(env, "acme", "hello", next.id);
+    await runInDurableObject(shard, (_, state) => state.abort("restarted")).catch(() => null);
+    await vi.waitFor(async () => expect(await broken.isOver()).toBe(true));
+    expect((await at(next.id)).status).toBe(200);
+  });
+
+  test("hold a room of 500 behind one address, each of whom gets every status", async ({ startBackend }) => {
+    const { id, report } = await startBackend();
+    const open = deployment({ perBackend: 2_000, perAddress: 1_000 });
+    const address = freshAddress();
+    const room = await Promise.all(
+      Array.from({ length: 500 }, () => open(`/v2/backend/${id}/status/stream`, address)),
+    );
+    expect(new Set(room.map(({ status }) => status))).toEqual(new Set([200]));
+    await report({ status: "terminated" });
+    for (const { isOver } of room) await vi.waitFor(async () => expect(await isOver()).toBe(true));
+  });
+
+  test("that are not set to a whole number stop streams only, and say so in the log", async ({
+    startBackend,
+  }) => {
+    const { id } = await startBackend();
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+    const bindings = { ...env, STATUS_STREAMS_PER_BACKEND: "many" };
+    const ask = (path: string) => createApp(routes).fetch(new Request(apiOrigin + path), bindings);
+    expect((await ask(`/v2/backend/${id}/status/stream`)).status).toBe(500);
+    expect(String(logged.mock.calls[0])).toContain("STATUS_STREAMS_PER_BACKEND is not a whole number: many");
+    expect((await ask(`/v2/backend/${id}/status`)).status).toBe(200);
+  });
 });
 
 describe("the page of a backend that starts", () => {

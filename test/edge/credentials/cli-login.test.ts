@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { beginCliLogin, confirmCliLogin, readCliLogin } from "../../../src/edge/credentials/cli-login.ts";
+import { startSession } from "../../../src/edge/credentials/sessions.ts";
 import { followCliLogin } from "../../../src/edge/streams/cli-login-stream.ts";
 import { errorEnvelope } from "../../../src/protocol/error-envelope.ts";
 import { cliLoginAnswer, userSession } from "../../../src/protocol/jamsocket/login.ts";
@@ -120,7 +121,7 @@ describe("completing a login of the CLI", () => {
   });
 
   clockTest(
-    "is refused in the same words when it is unknown, not confirmed, expired, over, or lost its token",
+    "is refused in the same words when it is unknown, not confirmed, expired, over, or lost its token or session",
     async () => {
       const account = await createAccount();
       const reader = await createToken(account, { role: "read" });
@@ -134,6 +135,17 @@ describe("completing a login of the CLI", () => {
       const path = `/v3/accounts/${account.name}/tokens/${reader.id}`;
       expect((await send(path, { method: "DELETE", token: account.admin })).status).toBe(204);
       expect(await refusedCompletion(revoked, code)).toEqual(unknown);
+
+      const token = await begin();
+      const tokenId = account.admin.slice(account.admin.indexOf("_") + 1, account.admin.indexOf("."));
+      const person = { account: account.name, tokenId };
+      const started = await startSession(env, person, "browser", null);
+      const { session } = started.ok ? started.value : expect.fail();
+      const confirmed = await confirmCliLogin(env, token, { ...person, session, role: "admin" });
+      const sessionPath = `/v3/accounts/${account.name}/sessions/${session.id}`;
+      expect((await send(sessionPath, { method: "DELETE", token: account.admin })).status).toBe(204);
+      const ofSession = confirmed.ok ? confirmed.value.code : expect.fail();
+      expect(await refusedCompletion(token, ofSession)).toEqual(unknown);
 
       const late = await begin();
       const shown = await confirm(late, account);

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect } from "vitest";
+import { describe, expect, onTestFinished, vi } from "vitest";
+import { Service } from "../../../src/objects/service/service.ts";
 import { registryStub } from "../../../src/objects/stubs.ts";
 import { createAccount, createService, send } from "../../support/worker/api.ts";
 import { passTimeAndSettle } from "../../support/worker/clock.ts";
@@ -108,6 +109,25 @@ describe("an image", () => {
     expect(await statusOf(`manifests/${digest}`)).toBe(200);
     await pass(2 * day);
     expect(await statusOf(`manifests/${digest}`)).toBe(404);
+  });
+
+  test("that is tagged while its collection waits for its turn stays", async ({
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const { digest, manifest } = await repository.pushImage(null);
+    const { recentImages } = Service.prototype;
+    const look = vi.spyOn(Service.prototype, "recentImages");
+    onTestFinished(() => look.mockRestore());
+    look.mockImplementationOnce(async function (this: Service, ...params) {
+      const shown = await recentImages.apply(this, params);
+      expect((await repository.putManifest("late", manifest)).answer.status).toBe(201);
+      return shown;
+    });
+    await pass(8 * day);
+    expect(await statusOf(`manifests/${digest}`)).toBe(200);
+    expect(await statusOf("manifests/late")).toBe(200);
   });
 
   test("that an index lists stays as long as the index, and what is about it as long as itself", async ({

@@ -5,6 +5,7 @@ import { metricsOf, reframedEvents } from "../../../src/edge/streams/backend-out
 import { openClusterStream } from "../../../src/edge/streams/cluster-stream.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
+import { isSignedGetOf } from "../../../src/protocol/webhooks/signature.ts";
 import {
   call,
   createAccount,
@@ -100,6 +101,7 @@ describe("the logs of a backend", () => {
       expect([request.method, request.url]).toEqual(["GET", `https://cluster.test/hook/backends/${id}/logs`]);
       expect(request.redirect).toBe("manual");
       expect(request.headers.get("accept")).toBe("text/event-stream");
+      expect(request.headers.get("accept-encoding")).toBe("identity");
       const headers = Object.fromEntries(request.headers);
       expect(() => webhook.verify("", headers, { jsonParse: false })).not.toThrow();
       expect(Object.keys(headers)).not.toContain("authorization");
@@ -107,6 +109,10 @@ describe("the logs of a backend", () => {
     }
     const ids = requests.map(({ headers }) => headers.get("webhook-id"));
     expect(new Set(ids).size).toBe(2);
+    for (const signed of ids) {
+      expect(signed).toMatch(new RegExp(`^GET:/backends/${id}/logs:[0-9a-f-]{36}$`));
+      expect(isSignedGetOf(`/backends/${id}/logs`, signed ?? "")).toBe(true);
+    }
   });
 
   test("can be read as they come, and the cluster's stream is cancelled when the client leaves", async ({
@@ -311,6 +317,13 @@ describe("a cluster that gives no stream", () => {
       502,
       "cluster_bad_answer",
       "text/html",
+    ],
+    [
+      "a stream with a content coding",
+      answering(200, { ...sse, "content-encoding": "br" }, "data: x\n\n"),
+      502,
+      "cluster_bad_answer",
+      "content coding `br`",
     ],
     ["nothing", answering(204, {}), 502, "cluster_bad_answer", "no content"],
     [

@@ -1,7 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import type { StatusEntry } from "../../../src/domain/backends/status.ts";
+import { ok } from "../../../src/domain/result.ts";
 import { withKeepAlive } from "../../../src/edge/streams/keep-alive.ts";
-import { followSocket } from "../../../src/edge/streams/status-stream.ts";
+import { SharedStatuses } from "../../../src/edge/streams/shared-statuses.ts";
+import { type StatusRenderer, statusEvents } from "../../../src/edge/streams/status-stream.ts";
 import { followerPing, followerPong } from "../../../src/objects/followers.ts";
 import { toPublicState } from "../../../src/protocol/backend-state.ts";
 
@@ -15,13 +17,19 @@ function sockets() {
   return { ours, shards, sendEntry, closed };
 }
 
+/** The stream of somebody who follows a backend alone. */
+async function followSocket(socket: WebSocket, render: StatusRenderer, release?: () => void) {
+  const followed = await new SharedStatuses().follow("b", async () => ok(socket));
+  if (!followed.ok) throw new Error(followed.error.message);
+  return statusEvents(followed.value, render, release);
+}
+
 async function chunks(stream: ReadableStream<Uint8Array>): Promise<string[]> {
   const read: string[] = [];
   for await (const chunk of stream) read.push(new TextDecoder().decode(chunk));
   return read;
 }
 
-const anHourMs = 3_600_000;
 const soon = { timeout: 5_000, interval: 1 };
 const time = Date.UTC(2026, 0, 2, 3, 4, 5);
 const iso = "2026-01-02T03:04:05.000Z";
@@ -29,8 +37,8 @@ const iso = "2026-01-02T03:04:05.000Z";
 describe("a status stream", () => {
   test("writes each event whole, in one chunk, and ends after terminated", async () => {
     const { ours, sendEntry, closed } = sockets();
-    const stream = followSocket(ours, toPublicState);
     sendEntry({ status: "scheduled", time });
+    const stream = await followSocket(ours, toPublicState);
     sendEntry({ status: "ready", time });
     sendEntry({ status: "terminated", time, termination_reason: "external", exit_code: 1 });
     expect(await chunks(stream)).toEqual([
@@ -41,10 +49,10 @@ describe("a status stream", () => {
     expect(await closed).toBe(1000);
   });
 
-  test("leaves out what its teller has nothing new to say about", async () => {
+  test("leaves out what its renderer has nothing new to say about", async () => {
     const { ours, sendEntry } = sockets();
-    const stream = followSocket(ours, ({ status }) => (status === "loading" ? null : status));
     sendEntry({ status: "scheduled", time });
+    const stream = await followSocket(ours, ({ status }) => (status === "loading" ? null : status));
     sendEntry({ status: "loading", time });
     sendEntry({ status: "terminated", time });
     expect(await chunks(stream)).toEqual(["data: scheduled\n\n", "data: terminated\n\n"]);
@@ -52,26 +60,30 @@ describe("a status stream", () => {
 
   test("ends when the shard's socket closes, so that clients reconnect", async () => {
     const { ours, shards, sendEntry } = sockets();
-    const stream = followSocket(ours, ({ status }) => status);
     sendEntry({ status: "loading", time });
+    const stream = await followSocket(ours, ({ status }) => status);
     shards.close(1012, "restarting");
     expect(await chunks(stream)).toEqual(["data: loading\n\n"]);
   });
 
   test("closes the shard's socket when the client leaves", async () => {
     const { ours, sendEntry, closed } = sockets();
-    const reader = followSocket(ours, ({ status }) => status).getReader();
     sendEntry({ status: "loading", time });
+    const released = vi.fn();
+    const reader = (await followSocket(ours, ({ status }) => status, released)).getReader();
     await reader.read();
+    expect(released).not.toHaveBeenCalled();
     await reader.cancel();
     expect(await closed).toBe(1000);
+    expect(released).toHaveBeenCalledOnce();
   });
 
   test("ends when the shard does not answer, and stays while it does", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     try {
       const { ours, shards, sendEntry, closed } = sockets();
-      const stream = followSocket(ours, ({ status }) => status);
+      sendEntry({ status: "scheduled", time });
+      const stream = await followSocket(ours, ({ status }) => status);
       const received: string[] = [];
       ours.addEventListener("message", ({ data }) => void received.push(String(data)));
       const pinged = vi.fn();
@@ -87,7 +99,7 @@ describe("a status stream", () => {
       await vi.waitFor(() => expect(received).toHaveLength(4), soon);
       vi.advanceTimersByTime(15_000);
       expect(await closed).toBe(1000);
-      expect(await chunks(stream)).toEqual(["data: loading\n\n"]);
+      expect(await chunks(stream)).toEqual(["data: scheduled\n\n", "data: loading\n\n"]);
     } finally {
       vi.useRealTimers();
     }
@@ -96,16 +108,25 @@ describe("a status stream", () => {
   test("whose client takes nothing any more, nor closes it, is left after some minutes", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     try {
-      const { ours, sendEntry, closed } = sockets();
-      const leftBehind = withKeepAlive(followSocket(ours, ({ status }) => status, anHourMs));
+      const { ours, shards, sendEntry, closed } = sockets();
+      shards.addEventListener("message", () => shards.send(followerPong));
+      const answered = vi.fn();
+      ours.addEventListener("message", ({ data }) => data === followerPong && answered());
       sendEntry({ status: "loading", time });
-      const isClosed = vi.fn();
-      void closed.then(isClosed);
-      const turn = () => {
+      const released = vi.fn();
+      const leftBehind = withKeepAlive(await followSocket(ours, ({ status }) => status, released));
+      let turns = 0;
+      while (released.mock.calls.length === 0) {
+        turns += 1;
         vi.advanceTimersByTime(15_000);
-        expect(isClosed).toHaveBeenCalledWith(1000);
-      };
-      await vi.waitFor(turn, soon);
+        await vi.waitFor(
+          () => expect(answered.mock.calls.length + released.mock.calls.length).toBe(turns),
+          soon,
+        );
+      }
+      expect([20, 21, 22]).toContain(turns);
+      expect(released).toHaveBeenCalledOnce();
+      expect(await closed).toBe(1000);
       expect(await chunks(leftBehind)).toHaveLength(1);
     } finally {
       vi.useRealTimers();

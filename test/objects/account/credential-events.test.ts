@@ -78,7 +78,7 @@ describe("a session leaves an event", () => {
 
 describe("a rotated signing secret leaves an event", () => {
   test("in the name of whoever rotates it, once for each Idempotency-Key", async ({ hello }) => {
-    const idempotency = { key: "k", requestHash: "h" };
+    const idempotency = { principal: "atoken000000", key: "k", requestHash: "h" };
     for (let n = 0; n < 2; n++) {
       value(await hello.accountObject.rotateSecret("main", newSecret, { ...caller, idempotency }));
     }

@@ -1,9 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
-import { eventsKeptMax, eventsKeptMs } from "../../../src/domain/limits.ts";
+import { type EventKind, type EventType, eventKind } from "../../../src/domain/events.ts";
+import { eventsKeptMax, eventsKeptMs, recoveryDelayMs } from "../../../src/domain/limits.ts";
+import { accountMigrations } from "../../../src/objects/account/account.sql.ts";
+import { eventKindsMigration, eventsSql } from "../../../src/objects/account/events/events.sql.ts";
+import { Database } from "../../../src/objects/database.ts";
 import { newEvent } from "../../../src/objects/events.ts";
-import { accountStub } from "../../../src/objects/stubs.ts";
+import { accountStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { AccountEvent, EventQuery } from "../../../src/protocol/v3/events.ts";
 import { alarmOf, evict, passTime, passTimeRunning } from "../../support/worker/clock.ts";
@@ -218,7 +222,7 @@ describe("no event is left", () => {
   });
 
   test("by a request that was refused or sent again, nor by a patch of nothing", async ({ hello }) => {
-    const once = { key: "k", requestHash: "h" };
+    const once = { principal: "atoken000000", key: "k", requestHash: "h" };
     const body = { name: "prod", image: "latest" };
     for (let i = 0; i < 2; i++)
       value(await hello.service().createEnvironment(body, { ...caller, idempotency: once }));
@@ -286,7 +290,7 @@ describe("a service whose account does not take its events", () => {
     await hello.push(1, "v1");
     const at = await alarmOf(hello.service());
     expect(at).not.toBeNull();
-    expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(10_000);
+    expect((at ?? 0) - Date.now()).toBeLessThanOrEqual(recoveryDelayMs);
   });
 
   test("sends again what was recorded but not deleted here, and it is recorded once", async ({ hello }) => {
@@ -346,19 +350,37 @@ describe("events", () => {
 });
 
 describe("the account", () => {
-  /** Records many events at once. */
-  async function fill(hello: Hello, count: number, at: number) {
-    const of = Array.from({ length: count }, (_, i) =>
-      newEvent({ type: "service.created", actor: null, service: `s${i}` }, at + i),
-    );
-    value(await hello.accountObject.recordEvents(of));
+  /** Puts so many events of a type into an account, later than all that it has. */
+  function fill(hello: Hello, type: EventType, count: number) {
+    return runInDurableObject(hello.accountObject, (_, { storage }) => {
+      const at = Date.now() + 1;
+      const event = newEvent({ type: "service.created", actor: null, service: "hello" }, at);
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+         INSERT INTO events (id, at, type, event, kind, ordinal)
+         SELECT printf('%s%010d', ?2, i), ?3, ?4, ?5, ?6,
+           i + 1 + (SELECT coalesce(max(ordinal), 0) FROM events WHERE kind = ?6) FROM n`,
+        count,
+        event.id.slice(0, 10),
+        at,
+        type,
+        JSON.stringify({ ...event, type }),
+        eventKind(type),
+      );
+      vi.setSystemTime(at + 1);
+    });
   }
 
-  function count(hello: Hello): Promise<number> {
+  function count(hello: Hello, kind?: EventKind): Promise<number> {
     return runInDurableObject(
       hello.accountObject,
       (_, { storage }) =>
-        storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM events").one().count,
+        storage.sql
+          .exec<{ count: number }>(
+            "SELECT count(*) AS count FROM events WHERE kind = coalesce(?, kind)",
+            kind ?? null,
+          )
+          .one().count,
     );
   }
 
@@ -370,23 +392,67 @@ describe("the account", () => {
     expect(await count(hello)).toBe(0);
   });
 
-  test("keeps the newest of too many, and deletes the others in batches and not at every write", async ({
-    hello,
-  }) => {
-    const before = await count(hello);
-    await fill(hello, eventsKeptMax + 1_500, Date.now() + 1);
-    tick();
+  test.for([
+    { kind: "deed", type: "token.created" },
+    { kind: "activity", type: "backend.terminated" },
+  ] as const)(
+    "keeps the newest of too many of the kind $kind, and deletes the others in batches and not at every write",
+    async ({ kind, type }, { hello }) => {
+      const others = (await count(hello)) - (await count(hello, kind));
+      const before = await count(hello, kind);
+      await fill(hello, type, eventsKeptMax[kind] + 1_500);
+      value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
+      const deed = kind === "deed" ? 1 : 0;
+      const all = before + eventsKeptMax[kind] + 1_500 + deed;
+      expect(await count(hello, kind)).toBe(all);
+      const at = await alarmOf(hello.accountObject);
+      expect((at ?? 0) - Date.now()).toBeGreaterThan(500_000);
+      await passTime(hello.accountObject, 600_000);
+      expect(await count(hello, kind)).toBe(all - 1_000);
+      await passTime(hello.accountObject, 0);
+      expect(await count(hello, kind)).toBe(eventsKeptMax[kind]);
+      expect((await count(hello)) - (await count(hello, kind)), "those of the other kind").toBe(
+        others + 1 - deed,
+      );
+      expect(await messages(hello, { limit: 1, type: "cluster.changed" })).toHaveLength(1);
+    },
+  );
+
+  test("who created a service is known after any number of terminations", async ({ hello }) => {
+    await fill(hello, "backend.terminated", 2 * eventsKeptMax.activity);
     value(await hello.accountObject.patchCluster("main", { ack: "async" }, caller));
-    const all = before + eventsKeptMax + 1_500 + 1;
-    expect(await count(hello)).toBe(all);
-    const at = await alarmOf(hello.accountObject);
-    expect((at ?? 0) - Date.now()).toBeGreaterThan(500_000);
-    await passTime(hello.accountObject, 600_000);
-    expect(await count(hello)).toBe(all - 1_000);
-    await passTime(hello.accountObject, 0);
-    expect(await count(hello)).toBe(eventsKeptMax);
-    expect(await messages(hello, { limit: 1, type: "cluster.changed" })).toHaveLength(1);
+    for (let i = 0; i < 12; i++) await passTime(hello.accountObject, 600_000);
+    expect(await count(hello, "activity")).toBe(eventsKeptMax.activity);
+    const { items } = await events(hello, { limit: 10, type: "service.created" });
+    expect(items).toMatchObject([{ service: "hello" }]);
   });
+});
+
+test("events of an earlier version are counted by their kinds", async () => {
+  const found = await runInDurableObject(serviceStub(env, "migrations", "events"), (_, { storage }) => {
+    const former = accountMigrations.findIndex(({ name }) => name === eventKindsMigration.name);
+    new Database(storage, accountMigrations.slice(0, former)).migrate();
+    const types: EventType[] = ["service.created", "backend.terminated", "token.created", "cluster.lost"];
+    for (const [i, type] of types.entries()) {
+      storage.sql.exec("INSERT INTO events (id, at, type, event) VALUES (?, ?, ?, '{}')", `id${i}`, i, type);
+    }
+    const sql = eventsSql(new Database(storage, accountMigrations));
+    return [
+      storage.sql.exec("SELECT type, kind, ordinal FROM events ORDER BY seq").toArray(),
+      sql.eventsKept("deed"),
+      sql.eventsKept("activity"),
+    ];
+  });
+  expect(found).toEqual([
+    [
+      { type: "service.created", kind: "deed", ordinal: 1 },
+      { type: "backend.terminated", kind: "activity", ordinal: 1 },
+      { type: "token.created", kind: "deed", ordinal: 2 },
+      { type: "cluster.lost", kind: "activity", ordinal: 2 },
+    ],
+    { at: 0, count: 2 },
+    { at: 1, count: 2 },
+  ]);
 });
 
 describe("a follower of an account", () => {

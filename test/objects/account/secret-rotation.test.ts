@@ -81,7 +81,7 @@ describe("rotating a cluster's signing secret", () => {
     pinned: hello,
     cluster,
   }) => {
-    const idempotency = { key: "k", requestHash: "h" };
+    const idempotency = { principal: "atoken000000", key: "k", requestHash: "h" };
     const first = value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }));
     vi.setSystemTime(frozenAt + 1000);
     expect(value(await hello.accountObject.rotateSecret("main", second, { ...caller, idempotency }))).toEqual(

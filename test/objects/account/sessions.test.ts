@@ -221,6 +221,39 @@ describe("a login link", () => {
     expect(await countOf(hello, "login_links")).toEqual({ n: 0 });
   });
 
+  const linkOf = async (hello: Hello, name: string, sessionId: string) =>
+    hello.accountObject.createLoginLink({
+      tokenId: admin,
+      sessionId,
+      expiresInSeconds: 3600,
+      secret: await secretOf(name),
+    });
+
+  test("that a session has made ends with the session", async ({ hello }) => {
+    const { id } = value(await logIn(hello, "session"));
+    value(await linkOf(hello, "a", id));
+    value(await linkOf(hello, "b", id));
+    value(await use(hello, "a", "first"));
+    value(await hello.accountObject.deleteSession(id, caller));
+    expect(code(await use(hello, "b", "second"))).toBe("login_link_not_found");
+    expect(code(await linkOf(hello, "c", id))).toBe("session_not_found");
+    const params = { tokenId: admin, sessionId: id, kind: "cli", userAgent: "" } as const;
+    const begun = { ...params, secret: await secretOf("third") };
+    expect(code(await hello.accountObject.createSession(begun))).toBe("session_not_found");
+    // What has logged in already is a session of its own, in the list.
+    expect(await liveIds(hello)).toEqual(["first0000000"]);
+  });
+
+  test("that a session has made ends when the session expires", async ({ hello }) => {
+    const { id } = value(await logIn(hello, "session"));
+    vi.setSystemTime(Date.now() + 7 * day - 1);
+    value(await linkOf(hello, "a", id));
+    value(await linkOf(hello, "b", id));
+    value(await use(hello, "a", "first"));
+    vi.setSystemTime(Date.now() + 1);
+    expect(code(await use(hello, "b", "second"))).toBe("login_link_not_found");
+  });
+
   test("is no access token", async ({ hello }) => {
     value(await makeLink(hello, "link"));
     expect(code(await authenticate(hello, "link"))).toBe("unauthorized");

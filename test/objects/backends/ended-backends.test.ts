@@ -1,11 +1,17 @@
-import { listDurableObjectIds } from "cloudflare:test";
+import { listDurableObjectIds, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
-import { endedBackendsKeptMs } from "../../../src/domain/limits.ts";
-import { frozenAt, passTime } from "../../support/worker/clock.ts";
+import type { StatusEntry } from "../../../src/domain/backends/status.ts";
+import { idAlphabet } from "../../../src/domain/ids.ts";
+import { endedBackendsKeptMs, endedReadForPage } from "../../../src/domain/limits.ts";
+import type { BackendInfo } from "../../../src/objects/contract.ts";
+import { backendsStub } from "../../../src/objects/stubs.ts";
+import type { Backend } from "../../../src/protocol/v3/backends.ts";
+import type { Page } from "../../../src/protocol/v3/list.ts";
+import { alarmOf, frozenAt, passTime } from "../../support/worker/clock.ts";
 import { startBackend, statuses } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
-import { caller, code, value } from "../support/service.ts";
+import { caller, code, type Hello, value } from "../support/service.ts";
 
 describe("backends that have ended", () => {
   test("are readable for 30 days and then forgotten", async ({ backend }) => {
@@ -88,7 +94,164 @@ describe("backends that have ended", () => {
     const found = async (filter: object) =>
       value(await hello.service().listBackends({ ...query, ...filter })).items.map(({ id }) => id);
     expect(await found({ key: "doc" })).toEqual([keyed.backendId]);
-    expect(await found({ environment: "default" })).toEqual([keyed.backendId, backend.backendId]);
+    expect(await found({ environment: "default" })).toEqual([backend.backendId, keyed.backendId]);
     expect(await found({ environment: "prod" })).toEqual([]);
   });
+});
+
+/** Puts so many ended backends into the shards of a service, as their own writes would have. */
+async function putEnded(hello: Hello, ended: readonly { endedAt: number; environment: string }[]) {
+  const [live] = value(await hello.service().liveBackends());
+  if (!live) throw new Error("there is no backend to copy");
+  const code = live.info.id.slice(0, 5);
+  const rows = ended.map(({ endedAt, environment }, i) => {
+    const id = `${code}${idAlphabet.charAt(i % idAlphabet.length)}${String(i).padStart(7, "0")}`;
+    const info: BackendInfo = { ...live.info, id, environment, fencingToken: 1_000_000 + i };
+    const history = [
+      { status: "scheduled", time: endedAt - 1 },
+      { status: "terminated", time: endedAt, termination_reason: "external" },
+    ];
+    return { info, endedAt, history };
+  });
+  for (const shard of new Set(rows.map(({ info }) => info.id.charAt(5)))) {
+    const of = rows.filter(({ info }) => info.id.charAt(5) === shard);
+    const [first] = of;
+    if (!first) continue;
+    const { info, history } = first;
+    const entries: StatusEntry[] = [{ status: "scheduled", time: history[0]?.time ?? 0 }];
+    const stub = backendsStub(env, hello.account, "hello", info.id);
+    // Sets the shard up; its row is written over below.
+    value(await stub.record({ info, history: [...entries, end(first.endedAt)], baseUrl: null }));
+    await runInDurableObject(stub, (_, { storage }) => {
+      for (const row of of) {
+        storage.sql.exec(
+          "INSERT OR REPLACE INTO backends (id, info, history, ended_at) VALUES (?, ?, ?, ?)",
+          row.info.id,
+          JSON.stringify(row.info),
+          JSON.stringify(row.history),
+          row.endedAt,
+        );
+      }
+    });
+  }
+  return rows.map(({ info, endedAt }) => ({ id: info.id, environment: info.environment, endedAt, info }));
+}
+
+function end(time: number): StatusEntry {
+  return { status: "terminated", time, termination_reason: "external" };
+}
+
+/** All pages of a list of ended backends. */
+async function pagesOf(hello: Hello, query: { limit: number; environment?: string }) {
+  const pages: string[][] = [];
+  let cursor: string | null = null;
+  do {
+    const at: { cursor?: string } = cursor === null ? {} : { cursor };
+    const page: Page<Backend> = value(
+      await hello.service().listBackends({ ...query, ...at, status: "terminated" }),
+    );
+    pages.push(page.items.map(({ id }) => id));
+    cursor = page.next;
+  } while (cursor !== null);
+  return pages;
+}
+
+test("the pages of ended backends have each once, the last end first, whatever they are filtered by", async ({
+  backend,
+}) => {
+  const { hello } = backend;
+  const made = await putEnded(
+    hello,
+    Array.from({ length: 300 }, (_, i) => ({
+      // Several in an instant, and not in the order in which they were spawned.
+      endedAt: frozenAt + ((i * 7919) % 40),
+      environment: i % 9 === 0 ? "rare" : "usual",
+    })),
+  );
+  const sorted = made.toSorted((a, b) => b.endedAt - a.endedAt || b.info.fencingToken - a.info.fencingToken);
+  for (const [limit, environment] of [
+    [200, undefined],
+    [7, undefined],
+    [5, "rare"],
+    [50, "usual"],
+  ] as const) {
+    const pages = await pagesOf(hello, { limit, ...(environment === undefined ? {} : { environment }) });
+    const wanted = sorted.filter((one) => environment === undefined || one.environment === environment);
+    expect(pages.flat()).toEqual(wanted.map(({ id }) => id));
+    expect(pages.every((page) => page.length <= limit)).toBe(true);
+  }
+});
+
+test("a page looks at a bounded number of ended backends, and goes on from there", async ({ backend }) => {
+  const { hello } = backend;
+  const many = 2 * endedReadForPage * idAlphabet.length;
+  // In one shard, as far as the bound is concerned.
+  const made = await putEnded(
+    hello,
+    Array.from({ length: many / 8 }, (_, i) => ({ endedAt: frozenAt + i, environment: "usual" })),
+  );
+  const shard = made.filter(({ id }) => id.charAt(5) === idAlphabet.charAt(0));
+  const rare = shard[0];
+  if (!rare) throw new Error("there is no first");
+  const stub = backendsStub(env, hello.account, "hello", rare.id);
+  await runInDurableObject(stub, (_, { storage }) => {
+    storage.sql.exec(
+      "UPDATE backends SET info = json_set(info, '$.environment', 'rare') WHERE id = ?",
+      rare.id,
+    );
+    // So many that end later than the one that is looked for.
+    storage.sql.exec(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+       INSERT INTO backends (id, info, history, ended_at)
+       SELECT 'filler' || n.i, json_set(info, '$.fencingToken', 2000000 + n.i), history, ?2 + n.i FROM n, backends WHERE id = ?3`,
+      2 * endedReadForPage,
+      frozenAt + many,
+      shard[1]?.id ?? "",
+    );
+    storage.sql.exec(
+      "UPDATE backends SET history = json_set(history, '$[1].time', ended_at) WHERE id LIKE 'filler%'",
+    );
+  });
+  const pages = await pagesOf(hello, { limit: 10, environment: "rare" });
+  expect(pages.flat()).toEqual([rare.id]);
+  expect(pages.length).toBeGreaterThan(2);
+});
+
+test("a cursor that no list of ended backends gave is refused", async ({ backend }) => {
+  for (const cursor of ["12", "a-b", "1-2-3", "-", `${"9".repeat(16)}-1`]) {
+    const listed = await backend.hello.service().listBackends({ limit: 5, status: "terminated", cursor });
+    expect(code(listed)).toBe("bad_request");
+  }
+});
+
+test("a shard wakes to forget ended backends at most once an hour, and forgets all that are due", async ({
+  backend,
+}) => {
+  const { hello } = backend;
+  const made = await putEnded(
+    hello,
+    // One a minute, for five hours, in each shard.
+    Array.from({ length: 300 * idAlphabet.length }, (_, i) => ({
+      endedAt: frozenAt + Math.floor(i / idAlphabet.length) * 60_000,
+      environment: "usual",
+    })),
+  );
+  const stub = backendsStub(env, hello.account, "hello", made[0]?.id ?? "");
+  const left = () =>
+    runInDurableObject(
+      stub,
+      (_, { storage }) =>
+        storage.sql.exec<{ n: number }>("SELECT count(*) AS n FROM backends WHERE ended_at IS NOT NULL").one()
+          .n,
+    );
+  expect(await left()).toBe(300);
+  let alarms = 0;
+  for (let at = await alarmOf(stub); at !== null; at = await alarmOf(stub)) {
+    vi.setSystemTime(Math.max(Date.now(), at));
+    await runDurableObjectAlarm(stub);
+    alarms += 1;
+  }
+  expect(alarms).toBeLessThanOrEqual(7);
+  expect(Date.now()).toBeLessThanOrEqual(frozenAt + endedBackendsKeptMs + 6 * 3_600_000);
+  expect(await left()).toBe(0);
 });

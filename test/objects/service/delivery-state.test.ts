@@ -84,6 +84,27 @@ describe("a spawn", () => {
   });
 });
 
+describe("a cluster may run what a spawn was to start", () => {
+  const declined = (isFirst: boolean) => ({ isFirst, declined: true });
+  const failed = { isFirst: true, declined: false };
+
+  test("unless this object has made every attempt, and each was declined", () => {
+    const { state } = recordedState();
+    expect(state.mayRunAfter(row(), declined(true))).toBe(false);
+    expect(state.mayRunAfter(row(), declined(false))).toBe(false);
+    expect(state.mayRunAfter(row(), { ...failed, isFirst: false })).toBe(true);
+    expect(state.mayRunAfter(row(), declined(false))).toBe(true);
+  });
+
+  test("where an attempt before was lost with its process, or the cluster has acknowledged it", () => {
+    const { state } = recordedState();
+    expect(state.mayRunAfter(row(), declined(false))).toBe(true);
+    expect(state.mayRunAfter(row(), failed)).toBe(true);
+    state.acknowledge(row({ attempts: 0 }));
+    expect(state.mayRunAfter(row(), declined(true))).toBe(true);
+  });
+});
+
 describe("a backend is expected on its agent's list", () => {
   test("from its creation, where the first attempt was acknowledged", () => {
     const { state } = recordedState();

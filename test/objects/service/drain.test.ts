@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { recoveryDelayMs } from "../../../src/domain/limits.ts";
-import { Drain, type Pending } from "../../../src/objects/service/deliveries/drain.ts";
+import { Drain, type Pending, type UnderWay } from "../../../src/objects/service/deliveries/drain.ts";
 
 /** A drain by a clock that stands still, whose attempts end when the test has them end. */
 function stoppedDrain() {
@@ -8,7 +8,7 @@ function stoppedDrain() {
   const drain = new Drain<string>(() => clock.now);
   const started: { id: string; end(outcome: string): void }[] = [];
   const attempt = (id: string) =>
-    drain.joinOrStart(id, async (ended) => {
+    drain.joinOrStart(id, async ({ ended }) => {
       const { promise, resolve } = Promise.withResolvers<string>();
       started.push({ id, end: resolve });
       const outcome = await promise;
@@ -82,6 +82,25 @@ describe("what is pending", () => {
   });
 });
 
+test("an attempt that waits for its turn is not lost, however long that takes, and has all of its time then", async () => {
+  const clock = { now: 0 };
+  const drain = new Drain<string>(() => clock.now);
+  let underWay: UnderWay | undefined;
+  void drain.joinOrStart("a", (its) => {
+    underWay = its;
+    its.waits();
+    return new Promise(() => {});
+  });
+  await Promise.resolve();
+  clock.now = 1_000_000;
+  expect(drain.isUnderWay("a")).toBe(true);
+  underWay?.sent();
+  clock.now += recoveryDelayMs - 1;
+  expect(drain.isUnderWay("a")).toBe(true);
+  clock.now += 1;
+  expect(drain.isUnderWay("a")).toBe(false);
+});
+
 describe("an attempt under way", () => {
   test("is joined, and has one outcome for all", async () => {
     const { attempt, started } = stoppedDrain();
@@ -94,7 +113,7 @@ describe("an attempt under way", () => {
 
   test("that ends at once is not joined any more", async () => {
     const { drain } = stoppedDrain();
-    const attempt = async (ended: () => void) => {
+    const attempt = async ({ ended }: UnderWay) => {
       ended();
       return "delivered";
     };

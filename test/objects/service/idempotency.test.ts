@@ -6,6 +6,7 @@ import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import {
+  actor,
   caller,
   code,
   connectParams,
@@ -15,8 +16,9 @@ import {
   value,
 } from "../support/service.ts";
 
-const once: Idempotency = { key: "retry-1", requestHash: "a" };
-const otherBody: Idempotency = { key: "retry-1", requestHash: "b" };
+const once: Idempotency = { principal: actor.tokenId, key: "retry-1", requestHash: "a" };
+const otherBody: Idempotency = { ...once, requestHash: "b" };
+const ofAnother: Idempotency = { ...once, principal: "another00000" };
 
 function connect(hello: Hello, idempotency: Idempotency, key?: string) {
   const params = connectParams(key === undefined ? {} : { key });
@@ -52,7 +54,7 @@ describe("a connect that is sent again", () => {
     const { backendId } = value(await connect(hello, once));
     expect(code(await connect(hello, otherBody))).toBe("idempotency_mismatch");
     expect(await idsOfLive(hello)).toEqual([backendId]);
-    expect(value(await connect(hello, { key: "retry-2", requestHash: "b" })).backendId).not.toBe(backendId);
+    expect(value(await connect(hello, { ...otherBody, key: "retry-2" })).backendId).not.toBe(backendId);
   });
 
   test("while the first is still running is idempotency_in_progress, and the first's answer after it", async ({
@@ -138,12 +140,12 @@ describe("a connect that is sent again", () => {
 
   test("24 h later is a new request, and nothing is kept of the old ones", async ({ pinned: hello }) => {
     const first = value(await connect(hello, once));
-    value(await connect(hello, { key: "retry-2", requestHash: "a" }));
+    value(await connect(hello, { ...once, key: "retry-2" }));
     vi.setSystemTime(Date.now() + idempotencyKeptMs - 1);
     expect(value(await connect(hello, once)).backendId).toBe(first.backendId);
     vi.setSystemTime(Date.now() + 1);
     expect(value(await connect(hello, otherBody)).backendId).not.toBe(first.backendId);
-    expect(await recordsOf(hello)).toEqual([{ key: "retry-1" }]);
+    expect(await recordsOf(hello)).toEqual([{ key: `${actor.tokenId},retry-1` }]);
   });
 
   test("many times at once starts one backend", async ({ pinned: hello }) => {
@@ -152,6 +154,67 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toHaveLength(1);
     for (const answer of answers)
       expect([...(await idsOfLive(hello)), "idempotency_in_progress"]).toContain(answer);
+  });
+});
+
+describe("a connect with the key that a caller with another token has used", () => {
+  test("is a request of its own, whatever its body", async ({ pinned: hello }) => {
+    const { backendId } = value(await connect(hello, once));
+    const others = value(await connect(hello, ofAnother));
+    expect(others.backendId).not.toBe(backendId);
+    expect(value(await connect(hello, once)).backendId).toBe(backendId);
+    expect(value(await connect(hello, { ...otherBody, principal: "third0000000" })).spawned).toBe(true);
+  });
+
+  test("is a request of its own while the first is running", async ({ pinned: hello, cluster }) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    cluster.script(() => promise.then(() => Response.json({})));
+    const running = connect(hello, once);
+    await vi.waitFor(() => expect(cluster.of("backend.spawn")).toHaveLength(1));
+    expect(value(await connect(hello, ofAnother)).spawned).toBe(true);
+    resolve();
+    value(await running);
+  });
+});
+
+describe("a replay", () => {
+  const narrowedTo = (...environments: string[]) => ({ actor: { ...actor, environments } });
+
+  test("of a connect needs the right to the environment that it was answered for", async ({
+    pinned: hello,
+  }) => {
+    const withKey = (more: object) =>
+      hello.service().connectBackend(connectParams(), { ...caller, idempotency: once, ...more });
+    const first = value(await withKey({}));
+    expect(code(await withKey(narrowedTo("staging")))).toBe("forbidden");
+    expect(value(await withKey(narrowedTo("staging", first.environment)))).toEqual(first);
+    // What a crash leaves that comes after the decision and before the cluster's answer.
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec("UPDATE idempotency SET result = NULL");
+    });
+    expect(code(await withKey(narrowedTo("staging")))).toBe("forbidden");
+    expect(value(await withKey({})).backendId).toBe(first.backendId);
+  });
+
+  test("of a refusal needs it too", async ({ pinned: hello, cluster }) => {
+    cluster.script(409);
+    expect(code(await connect(hello, once))).toBe("cluster_refused");
+    const narrowed = { ...caller, idempotency: once, ...narrowedTo("staging") };
+    expect(code(await hello.service().connectBackend(connectParams(), narrowed))).toBe("forbidden");
+  });
+
+  test("of a record without a principal, which a former version kept, is refused and acts no second time", async ({
+    pinned: hello,
+  }) => {
+    const { backendId } = value(await connect(hello, once));
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec("UPDATE idempotency SET key = ?", once.key);
+    });
+    expect(code(await connect(hello, once))).toBe("idempotency_mismatch");
+    expect(code(await connect(hello, ofAnother))).toBe("idempotency_mismatch");
+    expect(await idsOfLive(hello)).toEqual([backendId]);
+    vi.setSystemTime(Date.now() + idempotencyKeptMs);
+    expect(value(await connect(hello, once)).backendId).not.toBe(backendId);
   });
 });
 

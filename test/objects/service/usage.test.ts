@@ -30,7 +30,7 @@ describe("what is counted", () => {
   test("a connect that repeats another with its idempotency key is not counted again", async ({
     pinned: hello,
   }) => {
-    const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
+    const retried = { ...caller, idempotency: { principal: "atoken000000", key: "k", requestHash: "h" } };
     value(await hello.service().connectBackend(connectParams(), retried));
     value(await hello.service().connectBackend(connectParams(), retried));
     expect(await totals(hello)).toEqual({ spawned: 1 });
@@ -40,7 +40,7 @@ describe("what is counted", () => {
     cluster,
   }) => {
     const hello = await setUpPinned({ template: null });
-    const retried = { ...caller, idempotency: { key: "k", requestHash: "h" } };
+    const retried = { ...caller, idempotency: { principal: "atoken000000", key: "k", requestHash: "h" } };
     cluster.script(500, () => Response.json({ url: "https://backend.test" }));
     expect(code(await hello.service().connectBackend(connectParams(), retried))).toBe("cluster_unavailable");
     await passTime(hello.service(), 1_200);

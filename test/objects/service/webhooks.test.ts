@@ -93,7 +93,7 @@ describe("the spawn webhook", () => {
     ]);
   });
 
-  test("is given up after its schedule: the backend ends with startuptimeout, and the cluster is sent a termination", async ({
+  test("is given up after its schedule: the cluster is sent a termination, and the key is held until it has answered that", async ({
     pinned: hello,
     cluster,
   }) => {
@@ -107,6 +107,22 @@ describe("the spawn webhook", () => {
         expect((await pendingWebhooks(hello.service()))[`${backendId}_spawn`]).toBe(attempts),
       );
     }
+    expect(await statusOf(hello, backendId)).toMatchObject({
+      status: "hard-terminating",
+      termination_reason: "startuptimeout",
+    });
+    await cluster.settledOf("backend.terminate", 1);
+    expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+    expect(cluster.of("backend.spawn")).toHaveLength(7);
+    expect(cluster.of("backend.terminate")[0]?.message.data).toMatchObject({
+      backend_id: backendId,
+      hard: true,
+    });
+    await vi.waitFor(async () =>
+      expect(await pendingWebhooks(hello.service())).toMatchObject({ [`${backendId}_terminate_hard`]: 1 }),
+    );
+    cluster.always(() => new Response(null, { status: 404 }));
+    await passTime(hello.service(), 1_300);
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({
         status: "terminated",
@@ -114,12 +130,6 @@ describe("the spawn webhook", () => {
         last_status: "scheduled",
       }),
     );
-    await cluster.settledOf("backend.terminate", 1);
-    expect(cluster.of("backend.spawn")).toHaveLength(7);
-    expect(cluster.of("backend.terminate")[0]?.message.data).toMatchObject({
-      backend_id: backendId,
-      hard: true,
-    });
     cluster.always(() => Response.json({}));
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });

@@ -55,7 +55,10 @@ export async function setUp({
   const service = () => serviceStub(env, account, "hello");
   return {
     account,
-    accountObject,
+    /** A new stub each time: one that has seen its object die is of no more use. */
+    get accountObject() {
+      return accountStub(env, account);
+    },
     signingSecret,
     service,
     push: async (n: number, tag?: string) =>

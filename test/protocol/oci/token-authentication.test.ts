@@ -16,8 +16,7 @@ const signer = await importSigningKey(keys);
 const jwks = publicJwks(keys);
 const claims: RegistryClaims = {
   sub: "acme",
-  role: "deploy",
-  service: "hello",
+  credential: "3f9q7h3kq2m9",
   access: [{ type: "repository", name: "acme/hello", actions: ["pull", "push"] }],
 };
 
@@ -33,20 +32,38 @@ describe("a registry token", () => {
     expect(await verifyRegistryToken(token, publicJwks(await makeSigningKeys()), now)).toBeNull();
   });
 
-  test.each([
-    ["for another audience", "acme/main", { ...claims }],
-    ["without a grant", "registry", { role: "deploy" }],
-    ["with a role that there is not", "registry", { ...claims, role: "root" }],
-  ])("%s is none", async (_, audience, payload) => {
-    const token = await new SignJWT(payload)
+  test("ends no later than its credential", async () => {
+    const granted = await grantRegistryToken(signer, "https://api.test", claims, now, now + 60_999);
+    expect(granted.expires_in).toBe(60);
+    expect(await verifyRegistryToken(granted.token, jwks, now + 59_000)).toEqual(claims);
+    expect(await verifyRegistryToken(granted.token, jwks, now + 60_000)).toBeNull();
+  });
+
+  const whole = {
+    ...claims,
+    iss: "https://api.test",
+    aud: "registry",
+    iat: now / 1000,
+    exp: now / 1000 + 60,
+  };
+  /** Without the claims that are undefined. */
+  const signed = (claims: { [claim: string]: unknown }) =>
+    new SignJWT(JSON.parse(JSON.stringify(claims)))
       .setProtectedHeader({ alg: "EdDSA", kid: signer.kid })
-      .setIssuer("https://api.test")
-      .setAudience(audience)
-      .setSubject("acme")
-      .setIssuedAt(now / 1000)
-      .setExpirationTime(now / 1000 + 60)
       .sign(signer.key);
-    expect(await verifyRegistryToken(token, jwks, now)).toBeNull();
+
+  test("is what its claims make it", async () => {
+    expect(await verifyRegistryToken(await signed(whole), jwks, now)).toEqual(claims);
+  });
+
+  test.each([
+    ["for another audience", { ...whole, aud: "acme/main" }],
+    ["without a grant", { ...whole, access: undefined }],
+    ["that names no credential", { ...whole, credential: undefined }],
+    ["without an end", { ...whole, exp: undefined }],
+    ["without an account", { ...whole, sub: undefined }],
+  ])("%s is none", async (_, payload) => {
+    expect(await verifyRegistryToken(await signed(payload), jwks, now)).toBeNull();
   });
 
   test.each(["", "a.b.c", "nonsense"])("that is none is refused: `%s`", async (token) => {

@@ -76,7 +76,7 @@ describe("the token of a login", () => {
     expect(
       await verifyLoginToken(await signConnectionToken(signer, grant), publicJwks(keys), now),
     ).toBeNull();
-    const claims = { sub: "acme", role: "admin", access: [] } as const;
+    const claims = { sub: "acme", credential: "3f9q7h3kq2m9", access: [] } as const;
     const { token } = await grantRegistryToken(signer, issuer, { ...claims, access: [] }, now);
     expect(await verifyLoginToken(token, publicJwks(keys), now)).toBeNull();
     expect(await verifyRegistryToken(await sign(), publicJwks(keys), now)).toBeNull();

@@ -10,6 +10,17 @@ describe("a webhook URL that may be called", () => {
     "https://cluster.example.com./",
     "https://xn--bcher-kva.example/",
     "https://bücher.example/",
+    "https://localhost.example.com/",
+    "https://internal.example.com/",
+    "https://my-local.example.com/",
+    "https://127.0.0.1.example.com/",
+  ])("%s", (url) => {
+    expect(webhookUrlProblem(url, false)).toBeNull();
+  });
+});
+
+describe("a public address, which Workers cannot call", () => {
+  test.for([
     "https://8.8.8.8/",
     "https://1.1/",
     "https://172.15.255.255/",
@@ -25,12 +36,9 @@ describe("a webhook URL that may be called", () => {
     "https://223.255.255.255/",
     "https://[2606:4700::1111]/",
     "https://[::ffff:8.8.8.8]/",
-    "https://localhost.example.com/",
-    "https://internal.example.com/",
-    "https://my-local.example.com/",
-    "https://127.0.0.1.example.com/",
   ])("%s", (url) => {
-    expect(webhookUrlProblem(url, false)).toBeNull();
+    expect(webhookUrlProblem(url, false)).toContain("is an address without a name");
+    expect(webhookUrlProblem(url, true)).toBeNull();
   });
 });
 

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { vi } from "vitest";
@@ -31,7 +32,7 @@ export interface AgentCommand extends AsyncDisposable {
   events(): z.infer<typeof logLine>[];
   printed(): string;
   health(): Promise<{ status: number; body: unknown }>;
-  /** The ids of all processes that it has started. */
+  /** The ids of all processes that it has started, but for its guards. */
   children(): Promise<number[]>;
   isRunning(): boolean;
   signal(signal: NodeJS.Signals): void;
@@ -64,13 +65,17 @@ export async function createCluster(
   };
 }
 
-/** Starts an agent and waits until it serves. Fails, with what it printed, where it ends before. */
+/**
+ * Starts an agent and waits until it serves. Fails, with what it printed, where it ends before.
+ * @param log the file that its log goes to, which then says nothing here
+ */
 export async function startAgentCommand(
   env: AgentEnvironment & Record<string, string>,
+  log?: string,
 ): Promise<AgentCommand> {
   const child = spawn(process.execPath, [main, "agent"], {
     env: { ...programEnv, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", log === undefined ? "pipe" : openSync(log, "a"), "pipe"],
     // A group of its own gets no Ctrl-C that ends the tests.
     detached: true,
   });
@@ -86,10 +91,14 @@ export async function startAgentCommand(
     const lines = printed.stdout.split("\n").slice(0, -1);
     return lines.map((line) => logLine.parse(JSON.parse(line)));
   };
-  const isServing = () => !isRunning() || events().some(({ event }) => event === "agent.started");
+  const url = `http://127.0.0.1:${env.SLIPWAY_PORT}`;
+  const isServing = async () =>
+    !isRunning() ||
+    (log === undefined
+      ? events().some(({ event }) => event === "agent.started")
+      : await answers(`${url}/healthz`));
   await vi.waitUntil(isServing, { timeout: 60_000 });
   if (!isRunning()) throw new Error(`slipway agent ended: ${printed.output}`);
-  const url = `http://127.0.0.1:${env.SLIPWAY_PORT}`;
   return {
     url,
     events,
@@ -98,7 +107,10 @@ export async function startAgentCommand(
       const response = await fetch(`${url}/healthz`);
       return { status: response.status, body: await response.json() };
     },
-    children: () => descendantsOf(child.pid ?? 0),
+    async children() {
+      const guards = events().flatMap(({ event, pid }) => (event === "guard.started" ? [pid] : []));
+      return (await descendantsOf(child.pid ?? 0)).filter((pid) => !guards.includes(pid));
+    },
     isRunning,
     signal: (signal) => void child.kill(signal),
     ended,
@@ -107,4 +119,12 @@ export async function startAgentCommand(
       await ended;
     },
   };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
 }

@@ -19,6 +19,8 @@ export interface DockerEngine extends AsyncDisposable {
   dockerOf(home: string): Docker;
   /** Removes all images and their layers: what it runs next it must pull. */
   empty(): Promise<void>;
+  /** Has it hang: it accepts requests and answers none. @returns what lets it go on */
+  freeze(): () => void;
   /** Sends it SIGKILL. Resolves when it is gone; its containers are not. */
   kill(): Promise<void>;
   /** Starts it again, over what it had. @param changes where it is to do otherwise from now on */
@@ -138,6 +140,10 @@ export async function startDockerEngine({
       if (ids.size > 0) await docker("image", "rm", "--force", ...ids);
       const left = await docker("image", "ls", "--quiet", "--all");
       if (left.output !== "") throw new Error(`the engine still has images: ${left.output}`);
+    },
+    freeze() {
+      engine?.kill("SIGSTOP");
+      return () => void engine?.kill("SIGCONT");
     },
     kill,
     async restart(changes) {

@@ -9,7 +9,8 @@ export function killableAgent(env: AgentEnvironment & Record<string, string>): K
   return killableProcess({
     name: `the agent of ${env.SLIPWAY_CLUSTER}`,
     command: [process.execPath, main, "agent"],
-    env,
+    // It is the test that starts it again.
+    env: { SLIPWAY_GUARD: "watch", ...env },
     saysItServes: (line) => line.includes('"event":"agent.started"'),
   });
 }

@@ -20,6 +20,8 @@ export interface KillableProcess extends AsyncDisposable {
   /** Resolves when the program, in this start of it or a later one, serves. Rejects where it has ended by itself. */
   serving(): Promise<void>;
   isServing(): boolean;
+  /** Null while it does not run. */
+  pid(): number | null;
   /** SIGKILL, at whatever it is doing. Resolves when it is gone. */
   kill(): Promise<void>;
   /** The lines that it has printed, in all its starts. */
@@ -83,6 +85,7 @@ export function killableProcess({ name, command, env, saysItServes }: ProgramOpt
     },
     serving: () => served.promise,
     isServing: () => isServing,
+    pid: () => child?.pid ?? null,
     kill,
     failure: () => failure,
     async [Symbol.asyncDispose]() {

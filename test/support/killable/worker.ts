@@ -27,6 +27,8 @@ export async function killableWorker(
   const message: WorkerStart = {
     port,
     storageDir,
+    lockPath: `${storageDir}.lock`,
+    descriptionPath: `${storageDir}.json`,
     bindings: {
       ROOT_TOKEN: rootToken,
       SIGNING_KEYS: JSON.stringify(await makeSigningKeys()),

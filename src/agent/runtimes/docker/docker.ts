@@ -6,6 +6,7 @@ import type { Runtime } from "../runtime.ts";
 import { type OwnContainer, ownContainers, removeContainer } from "./containers.ts";
 import { callEngine, refusalOf, retryPauses } from "./engine.ts";
 import { exitOf } from "./exits.ts";
+import { guardedEngine } from "./guarded-engine.ts";
 import { containerLogs } from "./logs.ts";
 import { backendNetwork } from "./network.ts";
 import { imagePuller } from "./pull.ts";
@@ -81,6 +82,8 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   }
 
   return {
+    fencing: { guarded: guardedEngine(options.engine, scope), watchesLease: false },
+
     pull,
 
     async start(spec) {

@@ -75,6 +75,9 @@ export function asReadable(stream: unknown, signal: AbortSignal): Readable {
   return stream;
 }
 
+/** It is an exit code, and a message where the engine failed. */
+const waitAnswerMaxCharacters = 64 * 1024;
+
 /**
  * Waits until a container has ended, by a request that the engine answers only then.
  * @returns what it answered. Rejects when the connection is cut before. Does not keep this process running
@@ -94,7 +97,12 @@ export async function waitAnswer(docker: Docker, containerId: string): Promise<u
   const answer = await promise;
   if (!(answer instanceof IncomingMessage)) throw new Error("the container engine's answer is no stream");
   answer.socket.unref();
-  return JSON.parse(Buffer.concat(await answer.toArray()).toString());
+  let text = "";
+  for await (const piece of answer.setEncoding("utf8")) {
+    text += piece;
+    if (text.length > waitAnswerMaxCharacters) throw new Error("the container engine's answer has no end");
+  }
+  return JSON.parse(text);
 }
 
 const retryFirstMs = 100;

@@ -68,6 +68,7 @@ export function starter(options: StarterOptions): (spec: StartSpec) => Promise<R
   }
 
   async function launch(spec: StartSpec, container: Docker.Container): Promise<Result<Started>> {
+    if (spec.mayRun?.() === false) return fail("unavailable", "the lease ran out before it was started");
     await callEngine((abortSignal) => container.start({ abortSignal }));
     const { State, NetworkSettings } = await callEngine((abortSignal) => container.inspect({ abortSignal }));
     const port = Number(NetworkSettings.Ports[exposedPort(spec)]?.[0]?.HostPort ?? 0);

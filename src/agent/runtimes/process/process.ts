@@ -8,7 +8,7 @@ import { BackendFolder, type BackendRecord, readBackendFolders } from "./backend
 import { findProgram } from "./find-program.ts";
 import type { ImageCommand } from "./images/image-command.ts";
 import type { ImageCommands } from "./images/image-store.ts";
-import { type HeldShell, holdShell } from "./launch.ts";
+import { type HeldShell, holdShell, type WatchedLease } from "./launch.ts";
 import { processTable } from "./machine-processes.ts";
 import { ProcessBackend } from "./process-backend.ts";
 import type { ProcessTable } from "./process-table.ts";
@@ -30,6 +30,8 @@ export interface ProcessRuntimeOptions {
   sampleEveryMs?: number;
   /** How much of a backend's output is kept at least, where there was so much; at most it is about twice that. */
   outputKeptBytes?: number;
+  /** Watched by the shell of each backend with a key, where it is given. */
+  lease?: WatchedLease | null;
   /** The process table; this machine's own where it is left out. */
   table?: ProcessTable;
 }
@@ -57,6 +59,7 @@ export function processRuntime({
   followEveryMs = 50,
   sampleEveryMs = 1_000,
   outputKeptBytes = 4 * 1024 * 1024,
+  lease = null,
   table = processTable(),
   ...options
 }: ProcessRuntimeOptions): ProcessRuntime {
@@ -135,7 +138,8 @@ export function processRuntime({
     let shell: HeldShell | undefined;
     let backend: ProcessBackend | undefined;
     try {
-      shell = await holdShell({ folder: folder.path, command, cwd, env });
+      const watched = spec.mayRun === undefined ? null : lease;
+      shell = await holdShell({ folder: folder.path, command, cwd, env, lease: watched });
       const identity = await table.identify(shell.pid);
       if (identity === null) throw new Error("its shell has ended at once");
       const leader = { pid: shell.pid, identity };
@@ -143,6 +147,7 @@ export function processRuntime({
       await folder.writeRecord(record);
       backend = track(spec.backendId, folder, record);
       void shell.ended.then(() => backend?.check());
+      if (spec.mayRun?.() === false) throw new Error("the lease ran out before it was started");
       shell.release();
       if (!(await backend.hasBegun())) throw new Error("its shell has ended before the command was started");
       return { address: backend.address, exited: backend.exited };
@@ -154,6 +159,8 @@ export function processRuntime({
   }
 
   return {
+    fencing: { guarded: { kind: "processes", dir }, watchesLease: lease !== null },
+
     async pull(image, signal) {
       const found = await find(image, signal);
       return found.ok ? ok(null) : found;

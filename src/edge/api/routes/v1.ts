@@ -123,10 +123,10 @@ export const v1Routes = [
     cors: true,
     produces: "text/event-stream",
     summary: "The statuses of a backend so far, and then as they come",
-    handle({ env, backend }) {
+    handle(call) {
       let last: string | undefined;
-      return streamStatuses(env, backend, (entry) => {
-        const state = v1.toV1State(backend.id, entry);
+      return streamStatuses(call, (entry) => {
+        const state = v1.toV1State(call.backend.id, entry);
         if (state.state === last) return null;
         last = state.state;
         return state;
@@ -140,7 +140,7 @@ export const v1Routes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "The output of a backend",
-    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "logs"),
+    handle: (call) => streamOutput(call, "logs"),
   }),
   defineRoute({
     method: "POST",

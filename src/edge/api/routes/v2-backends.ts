@@ -127,7 +127,7 @@ export const v2BackendRoutes = [
     cors: true,
     produces: "text/event-stream",
     summary: "The statuses of a backend so far, and then as they come",
-    handle: ({ env, backend }) => streamStatuses(env, backend, toPublicState),
+    handle: (call) => streamStatuses(call, toPublicState),
   }),
   defineRoute({
     method: "GET",
@@ -136,7 +136,7 @@ export const v2BackendRoutes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "The output of a backend",
-    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "logs"),
+    handle: (call) => streamOutput(call, "logs"),
   }),
   defineRoute({
     method: "GET",
@@ -145,7 +145,7 @@ export const v2BackendRoutes = [
     access: tokenFor("read"),
     produces: "text/event-stream",
     summary: "What a backend uses",
-    handle: ({ env, actor, backend }) => streamOutput(env, actor, backend, "metrics"),
+    handle: (call) => streamOutput(call, "metrics"),
   }),
   defineRoute({
     method: "POST",

@@ -48,8 +48,8 @@ export const v2ServiceRoutes = [
     access: tokenFor("read"),
     answer: v2.serviceAnswer,
     summary: "A service and its environments",
-    async handle({ env, request, params }) {
-      const described = await serviceStub(env, params.account, params.service).describe();
+    async handle({ env, request, params, actor }) {
+      const described = await serviceStub(env, params.account, params.service).describe(actor.environments);
       return described.ok ? ok(v2ServiceView(described.value, registryHostOf(env, request))) : described;
     },
   }),

@@ -37,6 +37,7 @@ export const v3AccountRoutes = [
     body: accounts.createTokenBody,
     answer: accounts.createdToken,
     status: 201,
+    names: { token_id: "/id" },
     idempotent: true,
     summary: "Create an access token",
     async handle({ env, params: { account }, body, caller }) {
@@ -57,6 +58,7 @@ export const v3AccountRoutes = [
     access: tokenFor("admin"),
     query: listQuery,
     answer: accounts.tokenList,
+    names: { token_id: "/tokens/0/id" },
     summary: "List access tokens, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listTokens(query);

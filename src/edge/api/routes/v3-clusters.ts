@@ -17,6 +17,7 @@ export const v3ClusterRoutes = [
     body: clusters.createClusterBody,
     answer: clusters.createdCluster,
     status: 201,
+    names: { cluster: "/name" },
     idempotent: true,
     summary: "Register a cluster",
     async handle({ env, params: { account }, body, caller }) {
@@ -52,6 +53,7 @@ export const v3ClusterRoutes = [
     version: "v3",
     access: tokenFor("read"),
     answer: clusters.observedCluster,
+    names: { cluster: "/name" },
     summary: "A cluster, and how it is",
     handle: ({ env, params }) => accountStub(env, params.account).getCluster(params.cluster),
   }),

@@ -13,6 +13,7 @@ export const v3DeliveryRoutes = [
     access: tokenFor("read"),
     query: deliveries.deliveryQuery,
     answer: deliveries.deliveryList,
+    names: { delivery: "/deliveries/0/id" },
     summary:
       "A cluster's webhooks with each attempt to deliver them, newest first; can be some seconds behind",
     async handle({ env, params: { account, cluster }, query }) {

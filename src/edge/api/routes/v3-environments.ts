@@ -28,6 +28,7 @@ export const v3EnvironmentRoutes = [
     body: services.createEnvironmentBody,
     answer: services.environment,
     status: 201,
+    names: { environment: "/name" },
     revisionOf,
     idempotent: true,
     summary: "Create an environment",
@@ -52,9 +53,10 @@ export const v3EnvironmentRoutes = [
     version: "v3",
     access: tokenFor("read"),
     answer: services.environment,
+    names: { environment: "/name" },
     revisionOf,
     summary: "An environment",
-    handle: (call) => serviceOf(call).getEnvironment(call.params.environment),
+    handle: (call) => serviceOf(call).getEnvironment(call.params.environment, call.actor.environments),
   }),
   defineRoute({
     method: "PATCH",
@@ -99,7 +101,8 @@ export const v3EnvironmentRoutes = [
     answer: services.history,
     summary: "Every revision of an environment's pin, newest first",
     async handle(call) {
-      const page = await serviceOf(call).history(call.params.environment, call.query);
+      const { environment } = call.params;
+      const page = await serviceOf(call).history(environment, call.query, call.actor.environments);
       return page.ok ? ok({ revisions: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),

@@ -16,10 +16,12 @@ export const v3EventRoutes = [
     query: eventQuery,
     answer: eventList,
     summary: "What was done, by whom, newest first; with `Accept: text/event-stream` live",
-    async handle({ env, request, params: { account }, query, actor }) {
-      if (wantsEventStream(request)) {
+    async handle(call) {
+      const { env, query, actor } = call;
+      const { account } = call.params;
+      if (wantsEventStream(call.request)) {
         const { limit, cursor, ...filter } = query;
-        return streamEvents(env, account, request, { ...filter, allowedEnvironments: actor.environments });
+        return streamEvents(call, account, { ...filter, allowedEnvironments: actor.environments });
       }
       const page = await accountStub(env, account).listEvents(query, actor.environments);
       return page.ok ? ok({ events: page.value.items, ...nextCursor(page.value) }) : page;

@@ -21,6 +21,7 @@ export const v3ImageRoutes = [
     body: images.recordImageBody,
     answer: images.image,
     status: 201,
+    names: { digest: "/digest" },
     idempotent: true,
     summary: "Record an image that is kept in another registry",
     handle: ({ env, params, body, caller }) =>
@@ -45,9 +46,14 @@ export const v3ImageRoutes = [
     version: "v3",
     access: tokenFor("read"),
     answer: images.imageDetail,
+    names: { digest: "/digest" },
     summary: "An image, with the environments and live backends that use it",
     handle: ({ env, params, caller }) =>
-      serviceStub(env, params.account, params.service).getImage(params.digest, caller),
+      serviceStub(env, params.account, params.service).getImage(
+        params.digest,
+        caller,
+        caller.actor.environments,
+      ),
   }),
   defineRoute({
     method: "DELETE",

@@ -19,6 +19,7 @@ export const v3ServiceRoutes = [
     body: services.createServiceBody,
     answer: services.service,
     status: 201,
+    names: { service: "/name" },
     idempotent: true,
     summary: "Create a service, with the environment `default`",
     async handle({ env, request, params, body, caller }) {
@@ -46,9 +47,10 @@ export const v3ServiceRoutes = [
     version: "v3",
     access: tokenFor("read"),
     answer: services.service,
+    names: { service: "/name" },
     summary: "A service",
-    async handle({ env, request, params }) {
-      const described = await serviceStub(env, params.account, params.service).describe();
+    async handle({ env, request, params, actor }) {
+      const described = await serviceStub(env, params.account, params.service).describe(actor.environments);
       return described.ok ? ok(serviceView(described.value, registryHostOf(env, request))) : described;
     },
   }),
@@ -82,6 +84,7 @@ export const v3ServiceRoutes = [
     access: tokenFor("read"),
     query: backendQuery,
     answer: backendList,
+    names: { id: "/backends/0/id" },
     summary: "List a service's backends, newest first; live ones unless a status is named",
     async handle({ env, params, query, actor }) {
       const owner = serviceStub(env, params.account, params.service);

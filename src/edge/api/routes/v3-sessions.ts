@@ -1,7 +1,7 @@
 import { ok } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
-import { formatAccessToken, hashSecret } from "../../../protocol/tokens/access-token.ts";
+import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import * as sessions from "../../../protocol/v3/sessions.ts";
 import { anyToken, tokenFor } from "../../admission/access.ts";
@@ -18,6 +18,7 @@ export const v3SessionRoutes = [
     access: tokenFor("admin"),
     query: listQuery,
     answer: sessions.sessionList,
+    names: { session_id: "/sessions/0/id" },
     summary: "List the logins that are live, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listSessions(query);
@@ -47,16 +48,16 @@ export const v3SessionRoutes = [
     status: 201,
     idempotent: true,
     summary: "Create a link that logs in once, with the rights of the token that asks",
-    async handle({ env, request, params: { account }, body, identity: { tokenId }, idempotency }) {
-      // A replay returns the link again, but only to the token that created it.
-      const own = idempotency && {
-        ...idempotency,
-        requestHash: await hashSecret(`${tokenId} ${idempotency.requestHash}`),
-      };
-      const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, own));
+    async handle({ env, request, params: { account }, body, identity, idempotency }) {
+      const { id, secret, secretHash } = await newAccessSecret(secretSource(env, account, idempotency));
       const made = await accountStub(env, account).createLoginLink(
-        { tokenId, expiresInSeconds: body.expires_in_seconds, secret: { id, secretHash } },
-        own,
+        {
+          tokenId: identity.tokenId,
+          ...(identity.session === undefined ? {} : { sessionId: identity.session.id }),
+          expiresInSeconds: body.expires_in_seconds,
+          secret: { id, secretHash },
+        },
+        idempotency,
       );
       if (!made.ok) return made;
       const credential = formatAccessToken({ account, id: made.value.id, secret });

@@ -10,9 +10,8 @@ import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
-import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
-import { TerminateAll, terminateAllForm } from "./terminate-all.tsx";
+import { RunningTerminations, TerminateAll, terminateAllForm } from "./terminate-all.tsx";
 
 /** The filter of the page: like the API's lists, by whether backends have terminated. */
 const filterFields = backendQuery
@@ -33,19 +32,21 @@ export const backendsPage = definePage({
     if (!parsed.ok) return parsed;
     const { status, ...narrowing } = parsed.value;
     const owner = serviceStub(env, account, service);
-    const [listed, described] = await Promise.all([
+    const [listed, described, terminations] = await Promise.all([
       owner.listBackends(
         backendQuery.parse(
           definedFields({ ...narrowing, status: status === "ended" ? "terminated" : undefined }),
         ),
         visitor.actor.environments,
       ),
-      owner.describe(),
+      owner.describe(visitor.actor.environments),
+      owner.listTerminations(visitor.actor.environments),
     ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;
+    if (!terminations.ok) return terminations;
     const { items, next } = listed.value;
-    const environments = visibleEnvironments(described.value, visitor);
+    const { environments } = described.value;
     return ok({
       title: `Backends of ${service}`,
       trail: serviceTrail(account, service),
@@ -68,6 +69,7 @@ export const backendsPage = definePage({
               </a>
             </p>
           )}
+          <RunningTerminations terminations={terminations.value} />
           <TerminateAll
             environments={environments}
             environment={narrowing.environment}
@@ -79,11 +81,6 @@ export const backendsPage = definePage({
   },
   forms: { "terminate-all": terminateAllForm },
 });
-
-/** The environments whose backends a visitor may see. */
-function visibleEnvironments({ environments }: ServiceDescription, { actor }: Visitor) {
-  return environments.filter(({ name }) => actor.environments?.includes(name) ?? true);
-}
 
 function Filter({
   filter,

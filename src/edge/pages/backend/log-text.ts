@@ -1,5 +1,6 @@
 import type { OutputLines } from "../../streams/backend-output.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
+import { type StillAdmitted, whileAdmitted } from "../../streams/while-admitted.ts";
 import { outputText } from "./output-text.ts";
 
 /** Plain text has no keep-alives, without which a client that leaves a silent stream goes unnoticed. */
@@ -18,7 +19,7 @@ const headers = {
 /** Streams output as plain text until it ends, or is silent for five minutes; then the last line says so. */
 export function logTextAnswer(
   output: OutputLines,
-  isAdmitted: () => Promise<boolean>,
+  isAdmitted: StillAdmitted,
   silentMs: number = silentAtMostMs,
 ): Response {
   const encoder = new TextEncoder();
@@ -34,7 +35,7 @@ export function logTextAnswer(
         if (lines === "silent") {
           return { text: "-- nothing was printed for a while: load this again to go on --\n", isLast: true };
         }
-        if (lines === null || !(await isAdmitted())) return { text: "", isLast: true };
+        if (lines === null) return { text: "", isLast: true };
         if (lines.length > 0) {
           return { text: lines.map((line) => `${outputText(line)}\n`).join(""), isLast: false };
         }
@@ -51,5 +52,5 @@ export function logTextAnswer(
     },
     release: (reason) => output.cancel(reason),
   });
-  return new Response(text, { headers });
+  return new Response(whileAdmitted(text, isAdmitted), { headers });
 }

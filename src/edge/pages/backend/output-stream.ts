@@ -1,6 +1,6 @@
 import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
-import { withKeepAlive } from "../../streams/keep-alive.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
+import { eventsWhileAdmitted, type StillAdmitted } from "../../streams/while-admitted.ts";
 import { closeEvent, retryingEvent } from "../frame/stream-events.ts";
 import type { View } from "../frame/view.ts";
 import { fragment } from "../frame/view.ts";
@@ -18,7 +18,7 @@ const reconnectAfterMs = 2_000;
 export function outputAnswer(
   batches: OutputBatches,
   renderer: OutputRenderer,
-  isAdmitted: () => Promise<boolean>,
+  isAdmitted: StillAdmitted,
 ): Response {
   const encoder = new TextEncoder();
   let isOpened = false;
@@ -26,7 +26,7 @@ export function outputAnswer(
   async function nextEvent(): Promise<string | null> {
     for (;;) {
       const lines = await batches.next();
-      if (lines === null || !(await isAdmitted())) return null;
+      if (lines === null) return null;
       const html = renderer.render(lines);
       if (html !== null) return sseEvent(await fragment(html));
     }
@@ -47,7 +47,7 @@ export function outputAnswer(
     },
     release: (reason) => batches.cancel(reason),
   });
-  return new Response(withKeepAlive(events), { headers: sseHeaders });
+  return eventsWhileAdmitted(events, isAdmitted);
 }
 
 /**

@@ -5,10 +5,12 @@ import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { name } from "../../../protocol/primitives.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
+import type { Termination } from "../../../protocol/v3/terminations.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
+import { Time } from "../elements/time.tsx";
 import type { Submitted } from "../frame/page.ts";
 import type { Visitor } from "../frame/page-call.ts";
 
@@ -39,13 +41,33 @@ export const terminateAllForm = {
     const { matched, terminated, complete } = ended.value;
     const done = complete
       ? `${countText(terminated)} told to end.`
-      : `${terminated} of ${countText(matched)} told to end. Terminate the rest when these have ended.`;
+      : `${terminated} of ${countText(matched)} told to end; the rest follows by itself, as this page shows.`;
     return ok({ done });
   },
 } as const;
 
 function countText(count: number): string {
   return count === 1 ? "1 backend" : `${count} backends`;
+}
+
+/** How far the terminations of many backends are that go on. */
+export function RunningTerminations({ terminations }: { terminations: readonly Termination[] }) {
+  const running = terminations.filter(({ status }) => status === "running");
+  if (running.length === 0) return null;
+  return (
+    <section>
+      <h2>Being terminated</h2>
+      <ul>
+        {running.map(({ hard, environments, created_at, total, terminated, remaining }) => (
+          <li>
+            {terminated} of {countText(total)} {environments ? `of ${environments.join(", ")} ` : ""}
+            {terminated === 1 ? "has" : "have"} ended, {remaining} to go: requested <Time at={created_at} />,{" "}
+            {hard ? "hard" : "soft"}.
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
 }
 
 /**

@@ -34,14 +34,15 @@ export const environmentPage = definePage({
     const stub = serviceStub(env, account, service);
     const chosen = query.get("image")?.trim() ?? "";
     const [environment, images, history] = await Promise.all([
-      stub.getEnvironment(name),
+      stub.getEnvironment(name, visitor.actor.environments),
       stub.listImages({ limit: imagesOffered }, visitor.caller),
-      stub.history(name, { limit: revisionsShown, ...cursorOf(query) }),
+      stub.history(name, { limit: revisionsShown, ...cursorOf(query) }, visitor.actor.environments),
     ]);
     if (!environment.ok) return environment;
     if (!images.ok) return images;
     if (!history.ok) return history;
-    const preview = chosen === "" ? null : await stub.resolve(name, { tag: chosen });
+    const preview =
+      chosen === "" ? null : await stub.resolve(name, { tag: chosen }, visitor.actor.environments);
     return ok({
       title: name,
       trail: serviceTrail(account, service),

@@ -24,6 +24,7 @@ export async function readAttempt(
 ): Promise<Result<Idempotency>> {
   const read = parseInput(attemptField, fields, "bad form");
   if (!read.ok) return read;
-  const requestHash = await hashSecret(JSON.stringify([path, visitor.identity.tokenId, params]));
-  return ok({ key: `form ${read.value.attempt} ${requestHash}`, requestHash });
+  const requestHash = await hashSecret(JSON.stringify([path, params]));
+  const principal = visitor.identity.tokenId;
+  return ok({ principal, key: `form ${read.value.attempt} ${requestHash}`, requestHash });
 }

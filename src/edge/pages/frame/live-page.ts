@@ -1,6 +1,6 @@
-import { sseEvent, sseHeaders } from "../../../protocol/sse.ts";
-import { withKeepAlive } from "../../streams/keep-alive.ts";
+import { sseEvent } from "../../../protocol/sse.ts";
 import { pulledStream } from "../../streams/pulled-stream.ts";
+import { eventsWhileAdmitted, type StillAdmitted } from "../../streams/while-admitted.ts";
 import type { Page } from "./page.ts";
 import type { AnyPageCall } from "./page-call.ts";
 import { closeEvent } from "./stream-events.ts";
@@ -13,17 +13,13 @@ const gatherMs = 200;
  * Streams the states of an open page: it is rendered again after each chunk of its `changes`, and sent if it differs
  * from what was sent last. Ends for good with a final view. Also ends when the changes end, when the visitor may not
  * see the page any more, and when it cannot be shown: the page then reconnects, and the answer says whether to stop.
- * @param isAdmitted checked before each rendering
+ * @param isAdmitted checked before each rendering, and before each chunk that is sent
  */
-export function livePage(page: Page, call: AnyPageCall, isAdmitted: () => Promise<boolean>): Response {
-  return new Response(withKeepAlive(pageChanges(page, call, isAdmitted)), { headers: sseHeaders });
+export function livePage(page: Page, call: AnyPageCall, isAdmitted: StillAdmitted): Response {
+  return eventsWhileAdmitted(pageChanges(page, call, isAdmitted), isAdmitted);
 }
 
-function pageChanges(
-  page: Page,
-  call: AnyPageCall,
-  isAdmitted: () => Promise<boolean>,
-): ReadableStream<Uint8Array> {
+function pageChanges(page: Page, call: AnyPageCall, isAdmitted: StillAdmitted): ReadableStream<Uint8Array> {
   const changes = page.changes?.(call).getReader();
   const encoder = new TextEncoder();
   let last = "";

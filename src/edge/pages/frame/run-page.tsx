@@ -5,7 +5,7 @@ import type { TokenAccess } from "../../admission/access.ts";
 import { admitHolder, decide, type Target } from "../../admission/admit.ts";
 import { callerOf } from "../../admission/caller.ts";
 import { bearerCredential } from "../../admission/credential.ts";
-import { actorOf, identify } from "../../admission/identify.ts";
+import { actorOf, identify, isSameHolder } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
 import { checkParams, type MatchedRequest } from "../../path-params.ts";
@@ -28,7 +28,7 @@ export async function runPage(page: Page, matched: MatchedRequest, state: Isolat
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
   if (call.query.has(liveParameter) && page.changes)
-    return livePage(page, call, () => isStillAdmitted(page, matched, state));
+    return livePage(page, call, () => isStillAdmitted(page, matched, call.visitor, state));
   return shownPage(page, call);
 }
 
@@ -40,7 +40,7 @@ export async function runStream(
 ): Promise<Response> {
   const call = await receive(stream, matched, state);
   if (call instanceof Response) return call;
-  const answer = await stream.answer(call, () => isStillAdmitted(stream, matched, state));
+  const answer = await stream.answer(call, () => isStillAdmitted(stream, matched, call.visitor, state));
   return answer instanceof Response ? answer : refusalPage(call.request, call.visitor, answer.error);
 }
 
@@ -172,13 +172,15 @@ async function admit(
   });
 }
 
+/** What is open was made for the visitor's scope as it was: where that has changed, it is to be opened anew. */
 async function isStillAdmitted(
   page: Guarded,
   matched: MatchedRequest,
+  { identity }: Visitor,
   state: IsolateState,
 ): Promise<boolean> {
   const visitor = await visitorOf(matched, state);
-  if (!visitor.ok || visitor.value === null) return false;
+  if (!visitor.ok || visitor.value === null || !isSameHolder(visitor.value.identity, identity)) return false;
   return (await admit(page, matched, visitor.value, state)).ok;
 }
 

@@ -21,7 +21,7 @@ export const imagePage = definePage({
   async show({ env, params: { account, service, digest }, visitor, path }) {
     const owner = serviceStub(env, account, service);
     const [found, running] = await Promise.all([
-      owner.getImage(digest, visitor.caller),
+      owner.getImage(digest, visitor.caller, visitor.actor.environments),
       owner.listBackends({ limit: backendsShown, digest }, visitor.actor.environments),
     ]);
     if (!found.ok) return found;

@@ -29,7 +29,7 @@ export const imagesPage = definePage({
     const owner = serviceStub(env, account, service);
     const [listed, described] = await Promise.all([
       owner.listImages(parsed.value, visitor.caller),
-      owner.describe(),
+      owner.describe(visitor.actor.environments),
     ]);
     if (!listed.ok) return listed;
     if (!described.ok) return described;

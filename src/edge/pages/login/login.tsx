@@ -4,7 +4,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { tokenCredential } from "../../admission/credential.ts";
 import { identify } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
-import { redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
+import { personOf, redeemLoginLink, type StartedSession, startSession } from "../../credentials/sessions.ts";
 import type { MatchedRequest } from "../../path-params.ts";
 import { Command } from "../elements/command.tsx";
 import { readForm, redirect, refusalPage, visitorOf } from "../frame/run-page.tsx";
@@ -27,7 +27,8 @@ export async function logIn({ request, env }: MatchedRequest, { tokens }: Isolat
   const again = (failure: Failure) => publicPage(request, (csrf) => tokenForm(csrf, next), failure);
   const identity = await identify(env, tokenCredential(token.trim()), tokens);
   if (!identity.ok) return again(identity.error);
-  const started = await startSession(env, identity.value, "browser", request.headers.get("user-agent"));
+  const person = personOf(identity.value);
+  const started = await startSession(env, person, "browser", request.headers.get("user-agent"));
   return started.ok ? welcome(request, started.value, next) : again(started.error);
 }
 

@@ -25,10 +25,11 @@ export const servicesPage = definePage({
     if (!listed.ok) return listed;
     const { services, next } = listed.value;
     const described = await Promise.all(
-      services.map((service) => serviceStub(env, visitor.identity.account, service).describe()),
+      services.map((service) =>
+        serviceStub(env, visitor.identity.account, service).describe(visitor.actor.environments),
+      ),
     );
-    const { environments: allowed } = visitor.actor;
-    const found = described.flatMap((answer) => (answer.ok ? [narrowed(answer.value, allowed)] : []));
+    const found = described.flatMap((answer) => (answer.ok ? [answer.value] : []));
     return ok({
       title: "Services",
       body: (
@@ -52,11 +53,6 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   const query = { limit: servicesShown, ...(cursor === null ? {} : { cursor }) };
   const page = await accountStub(env, identity.account).listServices(query);
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
-}
-
-/** A service without the environments that the visitor may not see. */
-function narrowed({ environments, ...service }: ServiceDescription, allowed: readonly string[] | undefined) {
-  return { ...service, environments: environments.filter(({ name }) => allowed?.includes(name) ?? true) };
 }
 
 function serviceCard({ account, name, environments }: ServiceDescription) {

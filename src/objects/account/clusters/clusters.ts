@@ -1,7 +1,8 @@
 import type { Fence } from "../../../domain/backends/fence.ts";
-import { judgeAttempt } from "../../../domain/deliveries/delivery.ts";
+import { type AttemptResult, judgeAttempt } from "../../../domain/deliveries/delivery.ts";
 import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
 import type { EventDetails } from "../../../domain/events.ts";
+import { turnAwaitedMs } from "../../../domain/limits.ts";
 import { listOf, nearest } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type {
@@ -11,6 +12,7 @@ import type {
   PatchClusterBody,
   TestedCluster,
 } from "../../../protocol/v3/clusters.ts";
+import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
 import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
@@ -206,14 +208,18 @@ function definedOf(patch: PatchClusterBody): EventDetails {
 
 /** Sends one `cluster.ping`, and has the cluster's log record its outcome. */
 export async function pingCluster(
-  { cluster, failures }: Pick<AccountPorts, "cluster" | "failures">,
+  { cluster, failures, turns }: Pick<AccountPorts, "cluster" | "failures" | "turns">,
   row: ClusterRow,
   account: AccountRow,
 ): Promise<TestedCluster> {
+  const turn = await turns.turn(row.name, "others", turnAwaitedMs);
   const started = Date.now();
   const id = `ping_${crypto.randomUUID()}`;
   const type = "cluster.ping";
-  const result = await sendWebhook(clusterConfig(row), { id, type, data: { cluster: row.name } }, started);
+  const ping = { id, type, data: { cluster: row.name } } as const;
+  const result: AttemptResult = turn
+    ? await sendWebhook(clusterConfig(row), ping, turn, started)
+    : { outcome: "unsent" };
   const durationMs = Date.now() - started;
   const verdict = judgeAttempt(result);
   const attempt = {
@@ -243,7 +249,7 @@ export async function pingCluster(
 /** @param path begins with a slash @param now milliseconds since the epoch */
 export async function signedGet(row: ClusterRow, path: string, now: number): Promise<SignedGet> {
   const config = clusterConfig(row);
-  const headers = await signForCluster(config, `get_${crypto.randomUUID()}`, now, "");
+  const headers = await signForCluster(config, signedGetId(path, crypto.randomUUID()), now, "");
   return { url: belowWebhookUrl(config.webhookUrl, path), headers };
 }
 

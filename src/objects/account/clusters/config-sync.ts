@@ -18,6 +18,8 @@ interface SyncOutcome {
 /** Brings every service that is behind up to the account's present configuration, now or by the alarm. */
 export async function syncConfig(ports: AccountPorts): Promise<void> {
   const { state, alarm } = ports;
+  // Before the calls: they may be cut short, with this object, and services must not go on by what was.
+  if (state.sql.servicesBehind().length > 0) alarm.noLaterThan(Date.now() + syncRetryMs);
   const { isPending } = await applyConfig(ports);
   if (isPending) alarm.noLaterThan(Date.now() + syncRetryMs);
   alarm.noLaterThan(nextEndOfSecrets(state.sql));

@@ -24,6 +24,11 @@ export const sessionsMigration: Migration = {
   `,
 };
 
+export const linksOfSessionsMigration: Migration = {
+  name: "the session that made a login link",
+  sql: "ALTER TABLE login_links ADD COLUMN session_id TEXT;",
+};
+
 export type SessionRow = {
   seq: number;
   id: string;
@@ -35,7 +40,9 @@ export type SessionRow = {
   expires_at: number;
 };
 
-export type LoginLinkRow = Pick<SessionRow, "seq" | "id" | "secret_hash" | "token_id" | "expires_at">;
+export type LoginLinkRow = Pick<SessionRow, "seq" | "id" | "secret_hash" | "token_id" | "expires_at"> & {
+  session_id: string | null;
+};
 
 /** What is made from access tokens, and ends with them. Times in milliseconds since the epoch. */
 export function credentialsSql(db: Database) {
@@ -78,11 +85,12 @@ export function credentialsSql(db: Database) {
       makeRoom("login_links", token, max, now),
     insertLoginLink: (row: Omit<LoginLinkRow, "seq">) =>
       db.run(
-        "INSERT INTO login_links (id, secret_hash, token_id, expires_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO login_links (id, secret_hash, token_id, expires_at, session_id) VALUES (?, ?, ?, ?, ?)",
         row.id,
         row.secret_hash,
         row.token_id,
         row.expires_at,
+        row.session_id,
       ),
     deleteLoginLink: (id: string) => db.run("DELETE FROM login_links WHERE id = ?", id),
 

@@ -9,7 +9,7 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { Session } from "../../../protocol/v3/sessions.ts";
-import type { Actor, LoginLink, NewSecret, SessionParams } from "../../contract.ts";
+import type { Actor, LoginLink, LogsIn, NewSecret, SessionParams } from "../../contract.ts";
 import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
 import type { SessionRow } from "./credentials.sql.ts";
@@ -17,10 +17,10 @@ import type { SessionRow } from "./credentials.sql.ts";
 /** @param now milliseconds since the epoch, as in all of these */
 export function addSession(
   sql: AccountSql,
-  { tokenId, kind, userAgent, secret }: SessionParams & { tokenId: string; kind: SessionKind },
+  { tokenId, sessionId, kind, userAgent, secret }: SessionParams & LogsIn & { kind: SessionKind },
   now: number,
 ): Result<Session> {
-  const token = tokenToLogInWith(sql, tokenId, now);
+  const token = tokenToLogInWith(sql, { tokenId, sessionId }, now);
   if (!token.ok) return token;
   const row = {
     id: secret.id,
@@ -48,10 +48,10 @@ export function endSession(sql: AccountSql, id: string, actor: Actor, now: numbe
 
 export function addLoginLink(
   sql: AccountSql,
-  { tokenId, expiresInSeconds, secret }: { tokenId: string; expiresInSeconds: number; secret: NewSecret },
+  { tokenId, sessionId, expiresInSeconds, secret }: LogsIn & { expiresInSeconds: number; secret: NewSecret },
   now: number,
 ): Result<LoginLink> {
-  const token = tokenToLogInWith(sql, tokenId, now);
+  const token = tokenToLogInWith(sql, { tokenId, sessionId }, now);
   if (!token.ok) return token;
   const expiresAt = Math.min(
     now + expiresInSeconds * 1000,
@@ -63,6 +63,7 @@ export function addLoginLink(
     secret_hash: secret.secretHash,
     token_id: tokenId,
     expires_at: expiresAt,
+    session_id: sessionId ?? null,
   });
   return ok({ id: secret.id, expiresAt });
 }
@@ -77,7 +78,11 @@ export function redeemLoginLink(
   if (!link || !constantTimeEqual(link.secret_hash, secretHash) || link.expires_at <= now) {
     return loginLinkNotFound();
   }
-  const made = addSession(sql, { ...session, tokenId: link.token_id, kind: "browser" }, now);
+  const by = {
+    tokenId: link.token_id,
+    ...(link.session_id === null ? {} : { sessionId: link.session_id }),
+  };
+  const made = addSession(sql, { ...session, ...by, kind: "browser" }, now);
   if (!made.ok) return loginLinkNotFound();
   sql.deleteLoginLink(id);
   return made;
@@ -102,10 +107,18 @@ export function sessionView(row: Omit<SessionRow, "seq">): Session {
   };
 }
 
-function tokenToLogInWith(sql: Pick<AccountSql, "token">, id: string, now: number): Result<TokenRow> {
-  const token = sql.token(id);
+/** The token must live, and the session in which its holder has asked to be logged in elsewhere, too. */
+function tokenToLogInWith(
+  sql: Pick<AccountSql, "token" | "session">,
+  { tokenId, sessionId }: { tokenId: string; sessionId: string | undefined },
+  now: number,
+): Result<TokenRow> {
+  const token = sql.token(tokenId);
   if (!token || (token.expires_at !== null && token.expires_at <= now)) {
-    return fail("token_not_found", `token \`${id}\` not found`);
+    return fail("token_not_found", `token \`${tokenId}\` not found`);
+  }
+  if (sessionId !== undefined && (sql.session(sessionId)?.expires_at ?? 0) <= now) {
+    return sessionNotFound(sessionId);
   }
   const permitted = mayLogIn(token.role);
   return permitted.ok ? ok(token) : permitted;

@@ -2,25 +2,51 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
 import type { Actor, Identity, NewSecret } from "../../contract.ts";
-import type { AccountSql } from "../account.sql.ts";
+import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
+import type { SessionRow } from "./credentials.sql.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
-/** Whose token or session this is. A session is nothing without its token. @param now milliseconds since the epoch */
+/** Whose token or session this is. @param now milliseconds since the epoch, as in all of these */
 export function authenticate(sql: AccountSql, id: string, secretHash: string, now: number): Result<Identity> {
+  const found = find(sql, id);
+  if (!found || !constantTimeEqual((found.session ?? found.token).secret_hash, secretHash)) return notValid();
+  return identityOfLive(sql, found, now);
+}
+
+/** The same for one that is named by what the deployment has signed, without its secret. */
+export function identityOfCredential(sql: AccountSql, id: string, now: number): Result<Identity> {
+  const found = find(sql, id);
+  return found ? identityOfLive(sql, found, now) : notValid();
+}
+
+/** A session is nothing without its token. */
+interface Credential {
+  token: TokenRow;
+  session: SessionRow | undefined;
+}
+
+function find(sql: AccountSql, id: string): Credential | null {
+  const named = sql.token(id);
+  const session = named ? undefined : sql.session(id);
+  const token = session ? sql.token(session.token_id) : named;
+  return token ? { token, session } : null;
+}
+
+function identityOfLive(sql: AccountSql, { token, session }: Credential, now: number): Result<Identity> {
   const account = sql.account();
-  const token = sql.token(id);
-  const session = token ? undefined : sql.session(id);
-  const row = session ? sql.token(session.token_id) : token;
-  if (!account || !row || !constantTimeEqual((session ?? row).secret_hash, secretHash)) {
-    return fail("unauthorized", "the access token is not valid");
-  }
-  if ([row, session].some((one) => typeof one?.expires_at === "number" && one.expires_at <= now)) {
+  if (!account) return notValid();
+  if ([token, session].some((one) => typeof one?.expires_at === "number" && one.expires_at <= now)) {
     return fail("unauthorized", "the access token has expired");
   }
-  const cluster = row.cluster === null ? undefined : sql.cluster(row.cluster);
-  const identity = identityOf(account.name, row, cluster);
+  const cluster = token.cluster === null ? undefined : sql.cluster(token.cluster);
+  const identity = identityOf(account.name, token, cluster);
   return ok(session ? sessionIdentity(identity, session) : identity);
+}
+
+/** The answer for every credential that authenticates nobody. */
+export function notValid() {
+  return fail("unauthorized", "the access token is not valid");
 }
 
 export function addToken(

@@ -1,4 +1,4 @@
-import type { EventFilter, EventType } from "../../../domain/events.ts";
+import type { EventFilter, EventKind, EventType } from "../../../domain/events.ts";
 import type { Database, Migration } from "../../database.ts";
 
 export const eventsMigration: Migration = {
@@ -18,6 +18,23 @@ export const eventsMigration: Migration = {
   `,
 };
 
+/** The kinds as they were when this was released (`eventKind`). */
+const activityTypes =
+  "'image.recorded', 'backend.terminated', 'cluster.drained', 'cluster.undrained', 'cluster.lost'";
+
+export const eventKindsMigration: Migration = {
+  name: "events of two kinds, each with a bound of its own",
+  sql: `
+    ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT 'deed';
+    ALTER TABLE events ADD COLUMN ordinal INTEGER NOT NULL DEFAULT 0; -- of its kind, without gaps
+    UPDATE events SET kind = 'activity' WHERE type IN (${activityTypes});
+    UPDATE events SET ordinal = numbered.ordinal
+      FROM (SELECT seq, row_number() OVER (PARTITION BY kind ORDER BY seq) AS ordinal FROM events) AS numbered
+      WHERE numbered.seq = events.seq;
+    CREATE UNIQUE INDEX events_by_kind ON events (kind, ordinal);
+  `,
+};
+
 export type EventRow = {
   seq: number;
   id: string;
@@ -26,12 +43,18 @@ export type EventRow = {
   service: string | null;
   environment: string | null;
   cluster: string | null;
+  kind: EventKind;
+  /** Its number among those of its kind, in the order of recording: without gaps, since the first ones go first. */
+  ordinal: number;
   event: string;
 };
 
+/** The environment that an event is about, or names. */
+const named = "coalesce(environment, json_extract(event, '$.details.default_environment'))";
+
 const filtered = `(?3 IS NULL OR type = ?3) AND (?4 IS NULL OR service = ?4) AND (?5 IS NULL OR environment = ?5)
   AND (?6 IS NULL OR cluster = ?6)
-  AND (?7 IS NULL OR environment IS NULL OR environment IN (SELECT value FROM json_each(?7)))`;
+  AND (?7 IS NULL OR ${named} IS NULL OR ${named} IN (SELECT value FROM json_each(?7)))`;
 
 /** The values of `filtered`: the same rule as the domain's `matchesEvent`. */
 function valuesOf({ type, service, environment, cluster, allowedEnvironments }: EventFilter) {
@@ -42,9 +65,11 @@ function valuesOf({ type, service, environment, cluster, allowedEnvironments }: 
 export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
   return {
     /** An event that is there already is left as it is. */
-    insertEvent: (row: Omit<EventRow, "seq">) =>
+    insertEvent: (row: Omit<EventRow, "seq" | "ordinal">) =>
       db.run(
-        `INSERT INTO events (id, at, type, service, environment, cluster, event) VALUES (?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO events (id, at, type, service, environment, cluster, event, kind, ordinal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+           (SELECT coalesce(max(ordinal), 0) + 1 FROM events WHERE kind = ?8))
          ON CONFLICT (id) DO NOTHING`,
         row.id,
         row.at,
@@ -53,6 +78,7 @@ export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
         row.environment,
         row.cluster,
         row.event,
+        row.kind,
       ),
     /** Those older than an event, newest first. */
     eventsBefore: (id: string, limit: number, filter: EventFilter) =>
@@ -76,16 +102,21 @@ export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
       (db.first<{ seq: number | null }>("SELECT min(seq) AS seq FROM events WHERE id > ?", id)?.seq ??
         lastSeq() + 1) - 1,
     lastEventSeq: lastSeq,
-    /** The oldest and how many there are, by the order of recording, which has no gaps but at its beginning. */
-    eventsKept: () =>
+    /** When the first recorded one of a kind was, and how many there are. */
+    eventsKept: (kind: EventKind) =>
       db.first<{ at: number; count: number }>(
-        "SELECT at, (SELECT max(seq) FROM events) - seq + 1 AS count FROM events ORDER BY seq LIMIT 1",
+        `SELECT at, (SELECT max(ordinal) FROM events WHERE kind = ?1) - ordinal + 1 AS count
+         FROM events WHERE kind = ?1 ORDER BY ordinal LIMIT 1`,
+        kind,
       ),
-    /** Deletes the first recorded ones, at most so many: those that are too old, and those that are too many. */
-    trimEvents: (recordedBefore: number, kept: number, atOnce: number) =>
+    /** Deletes the first recorded ones of a kind, at most so many: those that are too old, and those that are too many. */
+    trimEvents: (kind: EventKind, recordedBefore: number, kept: number, atOnce: number) =>
       db.run(
-        `DELETE FROM events WHERE seq IN (
-           SELECT seq FROM events WHERE at <= ?1 OR seq <= (SELECT max(seq) FROM events) - ?2 ORDER BY seq LIMIT ?3)`,
+        `WITH first AS (SELECT ordinal, at FROM events WHERE kind = ?1 ORDER BY ordinal LIMIT ?4)
+         DELETE FROM events WHERE kind = ?1 AND ordinal IN (SELECT ordinal FROM first) AND (
+           ordinal <= (SELECT max(ordinal) FROM events WHERE kind = ?1) - ?3
+           OR ordinal < (SELECT coalesce(min(ordinal), 1 + (SELECT max(ordinal) FROM first)) FROM first WHERE at > ?2))`,
+        kind,
         recordedBefore,
         kept,
         atOnce,

@@ -1,4 +1,5 @@
-import { type EventFilter, eventIdPattern } from "../../../domain/events.ts";
+import { earliest } from "../../../domain/deliveries/retry.ts";
+import { type EventFilter, type EventKind, eventIdPattern, eventKind } from "../../../domain/events.ts";
 import {
   eventsKeptMax,
   eventsKeptMs,
@@ -40,6 +41,7 @@ function addEvent(sql: Writing, event: AccountEvent): void {
     service: event.service ?? null,
     environment: event.environment ?? null,
     cluster: event.cluster ?? null,
+    kind: eventKind(event.type),
     event: JSON.stringify(event),
   });
 }
@@ -61,6 +63,8 @@ const afterEveryId = "~";
 function eventOf(row: EventRow): AccountEvent {
   return JSON.parse(row.event);
 }
+
+const eventKinds: readonly EventKind[] = ["deed", "activity"];
 
 const followed = "events";
 const sentAtOnce = 200;
@@ -115,7 +119,9 @@ export class EventFeed {
   /** Deletes a batch of what is too old or too much: the alarm's work. @param now milliseconds since the epoch */
   trim(now: number): void {
     if (!this.#db.ready) return;
-    this.#sql.trimEvents(now - eventsKeptMs, eventsKeptMax, eventsTrimmedAtOnce);
+    for (const kind of eventKinds) {
+      this.#sql.trimEvents(kind, now - eventsKeptMs, eventsKeptMax[kind], eventsTrimmedAtOnce);
+    }
     this.#sentSeq = this.#sql.lastEventSeq();
     this.#alarm.noLaterThan(this.#trimDueAt(now, 0));
   }
@@ -134,8 +140,11 @@ export class EventFeed {
 
   /** When something has to go: not at once when one more is too many, so that not every event deletes another. */
   #trimDueAt(now: number, delayMs: number): number | null {
-    const kept = this.#sql.eventsKept();
-    if (!kept) return null;
-    return kept.count > eventsKeptMax ? now + delayMs : kept.at + eventsKeptMs;
+    const due = eventKinds.map((kind) => {
+      const kept = this.#sql.eventsKept(kind);
+      if (!kept) return null;
+      return kept.count > eventsKeptMax[kind] ? now + delayMs : kept.at + eventsKeptMs;
+    });
+    return earliest(due);
   }
 }

@@ -4,7 +4,7 @@ import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
 import { matchesQuery } from "../../backend-query.ts";
-import type { BackendWithStatus } from "../../contract.ts";
+import type { BackendWithStatus, EndPosition } from "../../contract.ts";
 import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
@@ -26,7 +26,7 @@ export function liveBackends(
 }
 
 function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
-  const held = row.held_at === null ? {} : { heldSince: row.held_at };
+  const held = row.held_at === null || row.status === "terminated" ? {} : { heldSince: row.held_at };
   return { info: backendInfo(service, row), status: statusEntry(row), ...held };
 }
 
@@ -62,29 +62,66 @@ async function endedBackend(
   return ok({ info: { ...info, pin: { ...info.pin } }, status: { ...status } });
 }
 
-/** Ended backends with a fencing token below `before`, from every shard. */
-export async function endedBackends(
+const endCursor = /^(\d{1,15})-(\d{1,15})$/;
+
+/**
+ * A page of ended backends, the last end first, from every shard. With a filter that matches few of them it may hold less
+ * than its limit, or nothing, and have a next page all the same.
+ */
+export async function pageOfEnded(
   env: Env,
   { account, name, code }: ServiceRow,
   query: BackendQuery,
-  before: number,
   allowedEnvironments: readonly string[] | undefined,
-): Promise<BackendWithStatus[]> {
-  const shards = Array.from(idAlphabet, (shard) =>
-    backendsStub(env, account, name, `${code}${shard}0000000`).ended(query, before, allowedEnvironments),
+): Promise<Result<Page<Backend>>> {
+  const [, endedAt, token] = endCursor.exec(query.cursor ?? `${"9".repeat(15)}-0`) ?? [];
+  if (endedAt === undefined || token === undefined) {
+    return fail("bad_request", "`cursor` is not one that a list gave");
+  }
+  const before: EndPosition = { endedAt: Number(endedAt), fencingToken: Number(token) };
+  const shards = await Promise.all(
+    Array.from(idAlphabet, (shard) =>
+      backendsStub(env, account, name, `${code}${shard}0000000`).ended(query, before, allowedEnvironments),
+    ),
   );
-  return (await Promise.all(shards)).flat();
+  // What lies beyond where one shard stopped to look may have others of that shard before it.
+  const readTo = shards.flatMap((shard) => shard.readTo ?? []).reduce<EndPosition | null>(later, null);
+  const found = shards
+    .flatMap(({ backends }) => backends)
+    .map((backend) => ({ ...backend, position: positionOf(backend) }))
+    .filter(({ position }) => readTo === null || compareEnds(position, readTo) <= 0)
+    .sort((a, b) => compareEnds(a.position, b.position));
+  const shown = found.slice(0, query.limit);
+  const last = shown.at(-1)?.position;
+  const next = found.length > query.limit && last ? last : readTo;
+  return ok({
+    items: shown.map(backendView),
+    next: next && `${next.endedAt}-${next.fencingToken}`,
+  });
 }
 
-/** A page of backends, newest first; the fencing token orders them. */
-export async function pageOfBackends(
+function positionOf({ info, status }: BackendWithStatus): EndPosition {
+  return { endedAt: status.time, fencingToken: info.fencingToken };
+}
+
+/** Negative where `a` is listed before `b`: it ended later. */
+function compareEnds(a: EndPosition, b: EndPosition): number {
+  return b.endedAt - a.endedAt || b.fencingToken - a.fencingToken;
+}
+
+function later(a: EndPosition | null, b: EndPosition): EndPosition {
+  return a === null || compareEnds(b, a) < 0 ? b : a;
+}
+
+/** A page of live backends, newest first; the fencing token orders them. */
+export function pageOfLive(
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,
-  candidates: (before: number) => Promise<BackendWithStatus[]>,
-): Promise<Result<Page<Backend>>> {
+  live: readonly BackendWithStatus[],
+): Result<Page<Backend>> {
   const start = pageStart(query);
   if (!start.ok) return start;
-  const found = (await candidates(start.value))
+  const found = live
     .filter(
       (backend) =>
         backend.info.fencingToken < start.value && matchesQuery(query, backend, allowedEnvironments),

@@ -50,8 +50,7 @@ export class Heartbeats {
       const isListed = listed.has(row.id) && !refused.has(row.id);
       if (isListed && !this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
     }
-    const accepted = known.filter(({ id }) => !refused.has(id));
-    const ofThisAgent = newlyListed(reported, accepted, lists);
+    const ofThisAgent = newlyListed(reported, known, lists);
     if (lists.from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, lists.from);
     for (const row of rows) {
       if (row.held_at !== null && listed.has(row.id) && !refused.has(row.id)) this.#letGo(row.id);

@@ -20,7 +20,7 @@ export function releaseBackend(
   if (state.db.ready && state.sql.isReleased(backendId)) return ok(null);
   const row = state.db.ready ? state.sql.backend(backendId) : undefined;
   if (!row || row.held_at === null || row.status === "terminated") return notHeld(backendId, row);
-  endBackend(state, row, "lost", now);
+  endBackend(state, row, { reason: "lost", at: now });
   state.sql.noteRelease(row.id, now, now - endedBackendsKeptMs);
   const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
   recordEvent(state, { type: "backend.released", actor, ...target, details: { note } }, now);

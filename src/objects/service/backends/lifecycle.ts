@@ -1,6 +1,5 @@
 import { endsUnseen, type Fence } from "../../../domain/backends/fence.ts";
 import {
-  type BackendStatus,
   isConnectable,
   type StatusEntry,
   statusRank,
@@ -8,6 +7,7 @@ import {
 } from "../../../domain/backends/status.ts";
 import { terminationReportSlackMs, terminationRetryForMs } from "../../../domain/limits.ts";
 import type { TerminateWebhookData } from "../../../protocol/webhooks/webhook.ts";
+import type { LiveStatus } from "../sql/backends.sql.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -27,7 +27,7 @@ export function beginTermination(
   termination: { hard: boolean; reason: TerminationReason },
   now: number,
 ): boolean {
-  const status: BackendStatus = termination.hard ? "hard-terminating" : "terminating";
+  const status = termination.hard ? "hard-terminating" : "terminating";
   if (statusRank(row.status) >= statusRank(status)) return false;
   const reason = row.reason ?? termination.reason;
   enter(state, row, status, reason, now, true);
@@ -37,14 +37,30 @@ export function beginTermination(
   return true;
 }
 
-/** Ends a backend by Slipway's own decision. Its row stays until its shard knows. */
-export function endBackend(
-  state: ServiceState,
-  row: BackendRow,
-  reason: TerminationReason,
-  now: number,
-): void {
-  enter(state, row, "terminated", row.reason ?? reason, now, true);
+/** What ends a backend: its cluster's report, or a decision of Slipway's own. `at` in milliseconds since the epoch. */
+export type BackendEnd = { reported: StatusEntry } | { reason: TerminationReason; at: number };
+
+/**
+ * Ends a backend, whatever the cause: here alone its key becomes free, its end is counted, and those who wait for it, its
+ * shard and its followers come to know of it. After a report its row goes, since the shard that passed the report on keeps
+ * the end; after a decision it stays until the shard has received that.
+ */
+export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd): void {
+  if ("reported" in end) {
+    state.usage.countStep(row, end.reported);
+    state.sql.deleteBackend(row);
+    state.sql.deleteDeliveriesOf(row.id);
+  } else {
+    const ended = { ...row, status_at: Math.max(end.at, row.status_at), reason: row.reason ?? end.reason };
+    state.usage.countStep(row, { status: "terminated", time: ended.status_at });
+    state.sql.endBackend(ended);
+  }
+  state.spawns.forget(row.id);
+  state.backendEnded(row.id);
+}
+
+function terminationId(backendId: string, hard: boolean): string {
+  return `${backendId}_terminate_${hard ? "hard" : "soft"}`;
 }
 
 /**
@@ -59,7 +75,7 @@ export function giveUpBackend(
   fence: Fence,
   now: number,
 ): void {
-  if (endsUnseen(row, fence)) endBackend(state, row, reason, now);
+  if (endsUnseen(row, fence)) endBackend(state, row, { reason, at: now });
   else if (row.held_at === null) state.sql.setHeld(row.id, now, null);
 }
 
@@ -76,7 +92,7 @@ export function enqueueTermination(
   now: number,
 ): void {
   state.sql.insertDelivery({
-    id: `${row.id}_terminate_${data.hard ? "hard" : "soft"}`,
+    id: terminationId(row.id, data.hard),
     type: "backend.terminate",
     cluster: row.cluster,
     backend: row.id,
@@ -88,7 +104,7 @@ export function enqueueTermination(
 
 /**
  * Commits a status that the cluster has reported, received from the shard. Ignored under another fencing token.
- * @returns whether the backend ended with it, and else its deadline in milliseconds since the epoch
+ * @returns the backend's deadline in milliseconds since the epoch, null where it has none
  */
 export function applyReport(
   state: ServiceState,
@@ -96,75 +112,54 @@ export function applyReport(
   fencingToken: number,
   entry: StatusEntry,
   baseUrl: string | null,
-): { hasEnded: boolean; deadlineAt: number | null } {
-  if (!state.db.ready) return { hasEnded: false, deadlineAt: null };
+): number | null {
+  if (!state.db.ready) return null;
   return state.db.transaction(() => {
     const row = state.sql.backend(backendId);
-    const isMeant = row?.fencing_token === fencingToken;
-    const hasEnded = isMeant && applyReportedStatus(state, row, entry, baseUrl);
-    return { hasEnded, deadlineAt: state.sql.backend(backendId)?.deadline_at ?? null };
+    if (row?.fencing_token === fencingToken) applyReportedStatus(state, row, entry, baseUrl);
+    return state.sql.backend(backendId)?.deadline_at ?? null;
   });
 }
 
-/** @returns whether the backend ended with it */
 function applyReportedStatus(
   state: ServiceState,
   row: BackendRow,
   entry: StatusEntry,
   baseUrl: string | null,
-): boolean {
+): void {
   if (entry.status === "terminated") {
-    state.usage.countStep(row, entry);
-    state.sql.deleteBackend(row);
-    state.sql.deleteDeliveriesOf(row.id);
-    state.spawns.forget(row.id);
-    return true;
+    endBackend(state, row, { reported: entry });
+    return;
   }
   if (baseUrl !== null && baseUrl !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, baseUrl);
   if (statusRank(entry.status) > statusRank(row.status)) {
     enter(state, row, entry.status, entry.termination_reason ?? row.reason, entry.time, false);
   }
-  return false;
 }
 
 /**
  * A termination is delivered, or given up.
+ * @param deliveryId says which one it was: the answer to a soft one can come after a hard one has begun
  * @param answer `unknown_there`: the cluster does not know the backend
- * @returns whether the backend has ended with it
  */
 export function terminationDelivered(
   state: ServiceState,
   backendId: string,
+  deliveryId: string,
   answer: "accepted" | "unknown_there" | "expired",
   now: number,
-): boolean {
-  const row = state.sql.backend(backendId);
-  if (!row || row.status === "terminated") return false;
-  if (answer === "accepted") {
-    if (row.status === "hard-terminating" && row.held_at === null)
-      state.sql.setDeadline(row.id, now + terminationReportSlackMs);
-    return false;
-  }
-  const reason = row.reason ?? "external";
-  if (answer === "unknown_there") endBackend(state, row, reason, now);
-  else giveUpBackend(state, row, reason, fenceOf(state, row), now);
-  return state.sql.backend(backendId)?.status === "terminated";
-}
-
-/**
- * Ends a spawn that its cluster has not taken, though an attempt whose answer was lost may have started it. Where the
- * cluster needs proof its key is held until the termination is answered.
- */
-export function giveUpSpawn(
-  state: ServiceState,
-  row: BackendRow,
-  reason: "internalerror" | "startuptimeout",
-  now: number,
 ): void {
-  if (endsUnseen(row, fenceOf(state, row))) {
-    endBackend(state, row, reason, now);
-    enqueueTermination(state, row, { backend_id: row.id, hard: true, reason }, now);
-  } else beginTermination(state, row, { hard: true, reason }, now);
+  const row = state.sql.backend(backendId);
+  if (!row || row.status === "terminated") return;
+  if (answer === "unknown_there") endBackend(state, row, { reason: "external", at: now });
+  else if (answer === "expired") giveUpBackend(state, row, "external", fenceOf(state, row), now);
+  else if (
+    row.status === "hard-terminating" &&
+    row.held_at === null &&
+    deliveryId === terminationId(backendId, true)
+  ) {
+    state.sql.setDeadline(row.id, now + terminationReportSlackMs);
+  }
 }
 
 /** Acts on a deadline, if it has passed. */
@@ -184,7 +179,7 @@ export function applyDeadline(state: ServiceState, row: BackendRow, now: number)
       beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
       return;
     case "hard_termination":
-      giveUpBackend(state, row, row.reason ?? "external", fenceOf(state, row), now);
+      giveUpBackend(state, row, "external", fenceOf(state, row), now);
       return;
   }
 }
@@ -206,7 +201,7 @@ export function statusEntry(row: BackendRow): StatusEntry {
 function enter(
   state: ServiceState,
   row: BackendRow,
-  status: BackendStatus,
+  status: LiveStatus,
   reason: TerminationReason | null,
   now: number,
   notifiesShard: boolean,

@@ -49,6 +49,7 @@ export class ShardNotifier {
     // One at a time, so that a shard receives the steps in their order.
     for (let other = this.#underWay.get(backendId); other; other = this.#underWay.get(backendId)) await other;
     const row = this.#state.sql.backend(backendId);
+    if (!row) this.#notified.delete(backendId);
     if (!row || this.isNotified(row)) return true;
     const notifying = this.#send(row);
     this.#underWay.set(backendId, notifying);
@@ -71,9 +72,5 @@ export class ShardNotifier {
       this.#notified.set(row.id, row.status);
     }
     return true;
-  }
-
-  forget(backendId: string): void {
-    this.#notified.delete(backendId);
   }
 }

@@ -1,11 +1,18 @@
+import { checkReach } from "../../../domain/credentials/access.ts";
+import { environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { Actor, TerminateAllParams } from "../../contract.ts";
+import type { CreateTerminationBody, Termination } from "../../../protocol/v3/terminations.ts";
+import type { Actor, Caller, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
-import type { BackendRow } from "../sql/service.sql.ts";
+import type { MassTerminationRow } from "../sql/mass-terminations.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
-
-const atOnce = 500;
+import {
+  beginMassTermination,
+  continueMassTerminations,
+  type MassTermination,
+  massTerminationView,
+} from "./mass-terminations.ts";
 
 /** Terminates one backend. `backend_not_running` for one that has ended. */
 export function terminate(
@@ -19,9 +26,8 @@ export function terminate(
   if (!row || row.status === "terminated") {
     return fail("backend_not_running", `backend \`${backendId}\` is not running`);
   }
-  if (!mayEnd(actor, row)) {
-    return fail("forbidden", `this token may not end backends of environment \`${row.environment}\``);
-  }
+  const reach = checkReach(actor.environments, row.environment);
+  if (!reach.ok) return reach;
   if (beginTermination(state, row, { hard, reason: "external" }, now)) {
     const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
     recordEvent(state, { type: "backend.terminated", actor, ...target, details: { hard } }, now);
@@ -29,36 +35,71 @@ export function terminate(
   return ok(null);
 }
 
-/** Terminates the live backends that match, at most so many in one call; `complete` says whether those were all. */
+/**
+ * Terminates all backends that are meant, what its clusters can receive at once now and the rest in the background. Dry, it counts them and ends none.
+ * @returns how many are meant; how many of these are being terminated already, and whether these are all
+ */
 export function terminateAll(
   state: ServiceState,
   params: TerminateAllParams,
   actor: Actor,
   now: number,
 ): Result<{ matched: number; terminated: number; complete: boolean }> {
-  const { before, environment } = params;
-  const matched = state.sql
-    .liveBackends()
-    .filter(
-      (row) =>
-        (before === null || row.created_at < before) &&
-        (environment === undefined || row.environment === environment) &&
-        mayEnd(actor, row),
-    );
-  const chosen = params.dryRun ? [] : matched.slice(0, atOnce);
-  const { hard } = params;
-  const ended = chosen.filter((row) => beginTermination(state, row, { hard, reason: "external" }, now));
-  if (ended.length > 0) {
-    const details = { hard, count: ended.length };
-    recordEvent(state, { type: "backend.terminated", actor, service: state.row().name, details }, now);
-  }
-  return ok({
-    matched: matched.length,
-    terminated: chosen.length,
-    complete: params.dryRun || chosen.length === matched.length,
+  const { hard, before, environment } = params;
+  const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
+  if (!reach.ok) return reach;
+  const environments = environmentsMeant(environment, actor);
+  const meant = {
+    hard: hard ? 1 : 0,
+    created_before: before,
+    environments: environments && JSON.stringify(environments),
+    last_fencing_token: state.sql.newestFencingToken(),
+  };
+  const matched = state.sql.meantAndLive(meant);
+  if (params.dryRun || matched === 0) return ok({ matched, terminated: 0, complete: true });
+  requestTermination(state, { hard, createdBefore: before, environments }, actor, now);
+  continueMassTerminations(state, now);
+  const left = state.sql.candidates(meant).length;
+  return ok({ matched, terminated: matched - left, complete: left === 0 });
+}
+
+/** Begins to terminate backends, as `beginMassTermination`. `forbidden` for an environment that the actor may not touch. */
+export function createTermination(
+  state: ServiceState,
+  { environment, hard, created_before }: CreateTerminationBody,
+  { actor, idempotency }: Pick<Caller, "actor" | "idempotency">,
+  now: number,
+): Result<Termination> {
+  const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
+  if (!reach.ok) return reach;
+  return state.idempotency.once(idempotency, now, () => {
+    if (environment !== undefined && !state.sql.environment(environment)) {
+      const names = state.sql.environments().map(({ name }) => name);
+      return environmentNotFound(environment, names, actor.environments);
+    }
+    const createdBefore = created_before === undefined ? null : Date.parse(created_before);
+    const environments = environmentsMeant(environment, actor);
+    const row = requestTermination(state, { hard, createdBefore, environments }, actor, now);
+    return ok(massTerminationView(state, row));
   });
 }
 
-function mayEnd(actor: Actor, row: BackendRow): boolean {
-  return actor.environments === undefined || actor.environments.includes(row.environment);
+/** The environments of which backends are ended: what is named, or what the actor may touch; null: all. */
+function environmentsMeant(named: string | undefined, { environments }: Actor): string[] | null {
+  if (named !== undefined) return [named];
+  return environments ? [...environments].sort() : null;
+}
+
+function requestTermination(
+  state: ServiceState,
+  params: Omit<MassTermination, "cause">,
+  actor: Actor,
+  now: number,
+): MassTerminationRow {
+  const { row, begun } = beginMassTermination(state, { cause: "request", ...params }, now);
+  if (begun > 0) {
+    const details = { hard: params.hard, count: begun };
+    recordEvent(state, { type: "backend.terminated", actor, service: state.row().name, details }, now);
+  }
+  return row;
 }

@@ -6,6 +6,7 @@ import type { Deliveries } from "../deliveries/deliveries.ts";
 import type { ServiceState } from "../state.ts";
 import { type ConnectCall, connectRandomBytes, type Decided, decide } from "./decide.ts";
 import { findReplay, type Replayed } from "./replay.ts";
+import { replaySubject } from "./replay-subject.ts";
 import { countConnect, countRefusal } from "./usage.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -50,7 +51,7 @@ function replayOrDecide(
 ): Result<Replayed | Decided> {
   const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
   return state.withService<Replayed | Decided>((service) => {
-    const replay = findReplay(state, deliveries, call.caller.idempotency, now);
+    const replay = findReplay(state, deliveries, call.caller, now);
     if (!replay.ok) return replay;
     return replay.value ? ok(replay.value) : decide(state, service, call, now, random);
   });
@@ -83,7 +84,7 @@ async function complete(ports: ConnectPorts, call: ConnectCall, chosen: Chosen):
   else if (!draft.spawned) countConnect(ports, "reused", draft.environment);
   const { idempotency } = call.caller;
   if (idempotency && (result.ok || result.error.code !== "cluster_unavailable")) {
-    state.idempotency.keep(idempotency, { result, subject: draft.backendId }, Date.now());
+    state.idempotency.keep(idempotency, { result, subject: replaySubject(draft) }, Date.now());
   }
   return result;
 }
@@ -93,6 +94,8 @@ async function urlOf({ state, deliveries }: ConnectPorts, chosen: Chosen): Promi
   const { backendId, baseUrl, cluster } = chosen.draft;
   if (chosen.step === "reused" && baseUrl !== null) return ok(baseUrl);
   if (chosen.step === "reused" && !deliveries.isSpawning(backendId)) {
+    const found = await deliveries.findUrl(backendId);
+    if (found.ok) return found;
     return fail(
       "cluster_unavailable",
       `cluster \`${cluster}\` has not told the URL of backend \`${backendId}\` yet`,

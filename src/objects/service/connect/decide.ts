@@ -8,6 +8,7 @@ import type { Caller, Connection, ConnectParams } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
+import { replaySubject } from "./replay-subject.ts";
 
 /** What somebody connects with. */
 export interface ConnectCall {
@@ -50,18 +51,19 @@ export function decide(
       : spawn(state, service, decision, call, now, random);
   const { idempotency } = call.caller;
   if (idempotency) {
-    state.idempotency.keep(idempotency, { result: null, subject: chosen.draft.backendId }, now);
+    state.idempotency.keep(idempotency, { result: null, subject: replaySubject(chosen.draft) }, now);
   }
   return ok(chosen);
 }
 
 function requestOf({ params, caller }: ConnectCall): ConnectRequest {
   const { environment, key, spawn } = params;
-  const allowedEnvironments = caller.actor.environments;
+  const { environments: allowedEnvironments, service } = caller.actor;
   return {
     ...(environment === undefined ? {} : { environment }),
     ...(key === undefined ? {} : { key }),
     ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
+    ...(service === undefined ? {} : { hidesClusters: true }),
     spawn: spawn && {
       ...(spawn.tag === undefined ? {} : { tag: spawn.tag }),
       ...(spawn.cluster === undefined ? {} : { cluster: spawn.cluster }),

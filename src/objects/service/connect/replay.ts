@@ -1,7 +1,9 @@
+import { checkReach } from "../../../domain/credentials/access.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { Connection, Idempotency } from "../../contract.ts";
+import type { Caller, Connection } from "../../contract.ts";
 import type { ServiceState } from "../state.ts";
 import { connectionOf, type Decided } from "./decide.ts";
+import { parseReplaySubject } from "./replay-subject.ts";
 
 /** What the same request was answered before, to be answered again as it was. */
 export interface Replayed {
@@ -10,22 +12,26 @@ export interface Replayed {
 }
 
 /**
- * What there is of a request that was received before under its idempotency key: its answer, or the backend that it
- * decided on and was cut short before it could answer with it. Null where the request is new, or named by no key.
+ * What there is of a request that its caller has made before under its idempotency key: its answer, or the backend that
+ * it decided on and was cut short before it could answer with it. Null where the request is new, or named by no key.
+ * `forbidden` where the caller may not connect any more to the environment that it was about.
  */
 export function findReplay(
   state: ServiceState,
   deliveries: { isSpawning(backendId: string): boolean },
-  idempotency: Idempotency | undefined,
+  { idempotency, actor }: Pick<Caller, "idempotency" | "actor">,
   now: number,
 ): Result<Replayed | Extract<Decided, { step: "reused" }> | null> {
   if (!idempotency) return ok(null);
   const found = state.idempotency.find<Connection>(idempotency, now);
   if (!found.ok) return found;
-  if (found.value?.result) return ok({ step: "replayed", result: found.value.result });
   if (!found.value?.subject) return ok(null);
 
-  const backendId = found.value.subject;
+  const { result, subject } = found.value;
+  const { environment, backendId } = parseReplaySubject(subject);
+  const permitted = checkReach(actor.environments, environment);
+  if (!permitted.ok) return permitted;
+  if (result) return ok({ step: "replayed", result });
   if (deliveries.isSpawning(backendId)) {
     return fail("idempotency_in_progress", "the first request with this Idempotency-Key is still running", {
       retryAfterSeconds: 1,

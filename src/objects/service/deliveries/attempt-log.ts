@@ -93,11 +93,15 @@ export class AttemptLog {
     };
   }
 
-  /** Starts to flush, once the oldest attempt has waited for a while: so that logs are written in few rows. */
-  flushDue(now: number): void {
-    if (this.#firstAt === null) return;
-    if (now - this.#firstAt >= attemptsFlushedAfterMs) void this.flush();
-    else this.#ports.wakeBy(this.#firstAt + attemptsFlushedWithinMs);
+  /**
+   * Starts to flush, once the oldest attempt has waited for a while: so that logs are written in few rows.
+   * @returns when to look again, null where nothing waits
+   */
+  flushDue(now: number): number | null {
+    if (this.#firstAt === null) return null;
+    if (now - this.#firstAt < attemptsFlushedAfterMs) return this.#firstAt + attemptsFlushedWithinMs;
+    void this.flush();
+    return null;
   }
 
   /** Sends all that waits to the clusters' logs. What a log does not take waits on; it never rejects. */

@@ -1,24 +1,33 @@
+import { isConnectable } from "../../../domain/backends/status.ts";
 import {
   type AttemptResult,
   type DeliveryVerdict,
   judgeAttempt,
 } from "../../../domain/deliveries/delivery.ts";
+import { deliveriesTakenAtOnce, nextDeliveriesAfterMs, turnAwaitedMs } from "../../../domain/limits.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import type { ClusterConfig } from "../../contract.ts";
+import type { SendQueue, Turn } from "../../webhooks/send-queue.ts";
 import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
-import type { BackendRow, DeliveryRow } from "../sql/service.sql.ts";
+import type { BackendRow, PendingDelivery } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { Drain, type Pending } from "./drain.ts";
+import { Drain, type Pending, type UnderWay } from "./drain.ts";
 import { settleDelivery, settleSpawn, spawnOutcome } from "./settle.ts";
 import { answeredUrl, spawnWebhookData } from "./webhooks.ts";
 
 export interface DeliveryPorts {
-  /** Makes one attempt and records it. @param attempt its number, 1 for the first */
+  /** Whose turn it is to be sent. */
+  turns: Pick<SendQueue, "turn">;
+  /**
+   * Makes one attempt and records it.
+   * @param attempt its number, 1 for the first
+   * @param turn null where it came to none: then that is recorded
+   */
   attempt(
     cluster: ClusterConfig,
     webhook: OutgoingWebhook,
-    now: number,
     attempt: number,
+    turn: Turn | null,
   ): Promise<AttemptResult>;
   now(): number;
   /** In [0, 1). */
@@ -27,8 +36,6 @@ export interface DeliveryPorts {
   leftWork(): void;
   /** Has what is due started at `at` or before, in milliseconds since the epoch, if that is not null. */
   wakeBy(at: number | null): void;
-  /** Called when a termination's delivery has shown that its backend has ended. */
-  ended(backendId: string): void;
 }
 
 /**
@@ -42,6 +49,9 @@ export class Deliveries {
   readonly #others: Drain<void>;
   /** Backends whose termination waits for the spawn that is under way, so that it cannot overtake it. */
   readonly #heldBack = new Set<string>();
+  /** What was taken up of everything else, by cluster, and the clusters that had more due than that. */
+  readonly #taken = new Map<string, Set<string>>();
+  readonly #leftForLater = new Set<string>();
 
   constructor(state: ServiceState, ports: DeliveryPorts) {
     this.#state = state;
@@ -65,7 +75,9 @@ export class Deliveries {
 
   /** Starts everything else that is due. @returns when to look again */
   startOthers(now: number): number | null {
-    return this.#others.startDue(this.#state.sql.deliveries(), now, (delivery) => this.#start(delivery));
+    return this.#others.startDue(this.#state.sql.pendingDeliveries(), now, (delivery) =>
+      this.#start(delivery),
+    );
   }
 
   /**
@@ -75,27 +87,44 @@ export class Deliveries {
    *   while it goes on and its URL is not known
    */
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
-    return this.#spawns.joinOrStart(backendId, async (ended) => {
+    return this.#spawns.joinOrStart(backendId, async (underWay) => {
       let leavesWork = true;
       try {
         const row = known ?? this.#state.sql.backend(backendId);
-        if (!row || this.#state.spawns.isAcknowledged(row)) return spawnOutcome(this.#state, backendId);
-        const verdict = await this.#attemptSpawn(row);
-        if (verdict.verdict === "delivered" && row.base_url !== null && isUsual(verdict.body, row.base_url)) {
+        const made =
+          row && (await this.#attemptSpawn(row, underWay, (now) => !this.#state.spawns.isAcknowledged(now)));
+        if (!made) return spawnOutcome(this.#state, backendId);
+        const { sent, verdict } = made;
+        const { base_url: url } = sent;
+        const isUsual = verdict.verdict === "delivered" && url !== null && isWithoutNewUrl(verdict.body, url);
+        const present = isUsual ? this.#state.sql.backend(backendId) : undefined;
+        if (isUsual && (present === undefined || present.base_url === url)) {
           leavesWork = false;
-          this.#state.spawns.acknowledge(row);
-          return ok(row.base_url);
+          if (present) this.#state.spawns.acknowledge(present);
+          return ok(url);
         }
+        const attempt = { sent, isFirst: known !== undefined, verdict };
         const outcome = this.#state.db.transaction(() =>
-          settleSpawn(this.#state, backendId, verdict, this.#ports.now(), this.#ports.random),
+          settleSpawn(this.#state, attempt, this.#ports.now(), this.#ports.random),
         );
         leavesWork = !outcome.ok || verdict.verdict !== "delivered";
         return outcome;
       } finally {
-        ended();
+        underWay.ended();
         this.#spawnEnded(backendId, leavesWork);
       }
     });
+  }
+
+  /**
+   * Finds the URL of a backend whose cluster has shown that it has the spawn, and whose answer with the URL was lost: the same
+   * spawn is sent once more. One that is still to be delivered is left to its schedule.
+   * @returns `cluster_unavailable` where the URL stays unknown
+   */
+  async findUrl(backendId: string): Promise<Result<string>> {
+    const row = this.#state.sql.backend(backendId);
+    const isRepeated = row && isConnectable(row.status) && this.#state.spawns.isAcknowledged(row);
+    return isRepeated ? this.repeatSpawn(backendId) : spawnOutcome(this.#state, backendId);
   }
 
   /**
@@ -103,18 +132,18 @@ export class Deliveries {
    * but a URL that was not known: the backend lives by what was acknowledged before.
    */
   repeatSpawn(backendId: string): Promise<Result<string>> {
-    return this.#spawns.joinOrStart(backendId, async (ended) => {
+    return this.#spawns.joinOrStart(backendId, async (underWay) => {
       try {
         const row = this.#state.sql.backend(backendId);
-        const verdict = row && (await this.#attemptSpawn(row));
-        const url = verdict?.verdict === "delivered" ? answeredUrl(verdict.body) : null;
+        const made = row && (await this.#attemptSpawn(row, underWay, ({ status }) => isConnectable(status)));
+        const url = made?.verdict.verdict === "delivered" ? answeredUrl(made.verdict.body) : null;
         const current = this.#state.sql.backend(backendId);
-        if (url !== null && current?.status === "scheduled" && current.base_url === null) {
+        if (url !== null && current && current.status !== "terminated" && current.base_url === null) {
           this.#state.spawns.acknowledgeWithUrl(backendId, url);
         }
         return spawnOutcome(this.#state, backendId);
       } finally {
-        ended();
+        underWay.ended();
         this.#spawnEnded(backendId, false);
       }
     });
@@ -124,51 +153,92 @@ export class Deliveries {
     if (this.#heldBack.delete(backendId) || leavesWork) this.#ports.leftWork();
   }
 
-  async #attemptSpawn(row: BackendRow): Promise<DeliveryVerdict> {
-    const cluster = this.#state.cluster(row.cluster);
-    if (!cluster) return clusterGone(`cluster \`${row.cluster}\` does not exist any more`);
+  /**
+   * Attempts a spawn when its turn has come.
+   * @param isMeant whether it is still to be sent then
+   * @returns the row that was sent and what follows, or null where it was not to be sent any more
+   */
+  async #attemptSpawn(
+    before: BackendRow,
+    underWay: UnderWay,
+    isMeant: (row: BackendRow) => boolean,
+  ): Promise<{ sent: BackendRow; verdict: DeliveryVerdict } | null> {
+    if (!isMeant(before)) return null;
+    const granted = this.#ports.turns.turn(before.cluster, "spawns", turnAwaitedMs);
+    const hasWaited = granted instanceof Promise;
+    const turn = hasWaited ? await granted : granted;
+    if (hasWaited) underWay.sent();
+    const row = hasWaited ? this.#state.sql.backend(before.id) : before;
+    const cluster = this.#state.cluster(before.cluster);
+    if (!row || !isMeant(row) || !cluster) {
+      turn?.unused();
+      if (!row || !isMeant(row)) return null;
+      return { sent: row, verdict: clusterGone(`cluster \`${row.cluster}\` does not exist any more`) };
+    }
     const data = spawnWebhookData(this.#state.row(), row);
     const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
-    return judgeAttempt(await this.#ports.attempt(cluster, webhook, this.#ports.now(), row.attempts + 1));
+    const result = await this.#ports.attempt(cluster, webhook, row.attempts + 1, turn);
+    return { sent: row, verdict: judgeAttempt(result) };
   }
 
-  #start(delivery: DeliveryRow): void {
-    if (delivery.backend !== null && this.isSpawning(delivery.backend)) {
-      this.#heldBack.add(delivery.backend);
+  /** Takes a delivery up, unless enough of its cluster were: then it has its turn after them. */
+  #start({ id, cluster, backend }: PendingDelivery): void {
+    const taken = this.#taken.get(cluster) ?? new Set();
+    if (backend !== null && this.isSpawning(backend)) {
+      this.#heldBack.add(backend);
+    } else if (taken.size >= deliveriesTakenAtOnce) {
+      this.#leftForLater.add(cluster);
     } else {
-      void this.#others.joinOrStart(delivery.id, (ended) => this.#deliver(delivery, ended));
+      this.#taken.set(cluster, taken.add(id));
+      void this.#others.joinOrStart(id, (underWay) => this.#deliver(id, cluster, underWay));
     }
   }
 
-  async #deliver(delivery: DeliveryRow, ended: () => void): Promise<void> {
+  async #deliver(id: string, cluster: string, underWay: UnderWay): Promise<void> {
     try {
-      const verdict = await this.#attemptDelivery(delivery);
-      const settled = this.#state.db.transaction(() =>
-        settleDelivery(this.#state, delivery.id, verdict, this.#ports.now(), this.#ports.random),
+      const verdict = await this.#attemptDelivery(id, cluster, underWay);
+      if (!verdict) return;
+      const wakeAt = this.#state.db.transaction(() =>
+        settleDelivery(this.#state, id, verdict, this.#ports.now(), this.#ports.random),
       );
-      if (settled.ended !== null) this.#ports.ended(settled.ended);
-      this.#ports.wakeBy(settled.wakeAt);
+      this.#ports.wakeBy(wakeAt);
     } finally {
-      ended();
+      underWay.ended();
+      this.#letGo(id, cluster);
     }
   }
 
-  async #attemptDelivery(delivery: DeliveryRow): Promise<DeliveryVerdict> {
-    const cluster = this.#state.cluster(delivery.cluster);
-    if (!cluster) return clusterGone("the cluster does not exist any more");
-    const webhook: OutgoingWebhook = {
-      id: delivery.id,
-      type: delivery.type,
-      data: JSON.parse(delivery.data),
-    };
-    return judgeAttempt(
-      await this.#ports.attempt(cluster, webhook, this.#ports.now(), delivery.attempts + 1),
-    );
+  #letGo(id: string, cluster: string): void {
+    const taken = this.#taken.get(cluster);
+    taken?.delete(id);
+    if (taken?.size !== 0) return;
+    this.#taken.delete(cluster);
+    const isMore = this.#leftForLater.delete(cluster) || this.#state.sql.openMassTerminations().length > 0;
+    if (isMore) this.#ports.wakeBy(this.#ports.now() + nextDeliveriesAfterMs);
+  }
+
+  /** Attempts a delivery when its turn has come. @returns null where it has become of no use meanwhile */
+  async #attemptDelivery(id: string, of: string, underWay: UnderWay): Promise<DeliveryVerdict | null> {
+    const granted = this.#ports.turns.turn(of, "others", null);
+    if (granted instanceof Promise) underWay.waits();
+    const turn = await granted;
+    underWay.sent();
+    const delivery = this.#state.sql.delivery(id);
+    const cluster = this.#state.cluster(of);
+    if (!delivery || !cluster || delivery.expires_at <= this.#ports.now()) {
+      turn?.unused();
+      if (!delivery) return null;
+      return cluster
+        ? judgeAttempt({ outcome: "unsent" })
+        : clusterGone("the cluster does not exist any more");
+    }
+    const webhook: OutgoingWebhook = { id, type: delivery.type, data: JSON.parse(delivery.data) };
+    return judgeAttempt(await this.#ports.attempt(cluster, webhook, delivery.attempts + 1, turn));
   }
 }
 
 /** Whether an answer gives no other URL than the one that is known, so that nothing has to be written. */
-function isUsual(body: string, baseUrl: string): boolean {
+function isWithoutNewUrl(body: string, baseUrl: string): boolean {
   const url = body === "" || body === "{}" ? null : answeredUrl(body);
   return url === null || url === baseUrl;
 }

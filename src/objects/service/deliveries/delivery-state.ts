@@ -15,6 +15,8 @@ export class SpawnDeliveryState {
   readonly #unwritten = new Set<string>();
   /** When spawns that had to be repeated were first seen to be acknowledged, in milliseconds since the epoch. */
   readonly #acknowledgedAt = new Map<string, number>();
+  /** Those of which every attempt was made by this object and declined: their clusters have certainly not started them. */
+  readonly #declined = new Set<string>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -50,6 +52,22 @@ export class SpawnDeliveryState {
     this.#sql.retrySpawn(id, attempts, at);
   }
 
+  /**
+   * Notes an attempt that has failed.
+   * @param attempt `isFirst`: there was none before it, not even one that was lost with its process
+   * @returns whether the cluster may run the backend, by this attempt or by an earlier one
+   */
+  mayRunAfter(
+    row: Pick<BackendRow, "id" | "next_attempt_at">,
+    attempt: { isFirst: boolean; declined: boolean },
+  ): boolean {
+    const isDeclined =
+      attempt.declined && (attempt.isFirst || this.#declined.has(row.id)) && !this.isAcknowledged(row);
+    if (isDeclined) this.#declined.add(row.id);
+    else this.#declined.delete(row.id);
+    return !isDeclined;
+  }
+
   /** Writes the acknowledgements that are only in memory. @returns whether there were any */
   flush(): boolean {
     if (this.#unwritten.size === 0) return false;
@@ -80,5 +98,6 @@ export class SpawnDeliveryState {
   forget(id: string): void {
     this.#unwritten.delete(id);
     this.#acknowledgedAt.delete(id);
+    this.#declined.delete(id);
   }
 }

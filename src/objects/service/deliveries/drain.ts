@@ -8,13 +8,24 @@ export interface Pending {
   next_attempt_at: number | null;
 }
 
+/** What an attempt says of itself. */
+export interface UnderWay {
+  /** It waits for its turn, for as long as it takes: until `sent` it is not taken for lost. */
+  waits(): void;
+  /** It is on its way from now on. */
+  sent(): void;
+  /** It is not to be joined any more. */
+  ended(): void;
+}
+
 /**
- * Attempts to deliver, at most one under way for each id. None waits for another: a slow cluster holds up nothing else.
- * An attempt that has outlived every timeout counts no longer, since it will never say how it ended.
+ * Attempts to deliver, at most one under way for each id. An attempt that has outlived every timeout counts no longer,
+ * since it will never say how it ended.
  */
 export class Drain<Outcome> {
   readonly #now: () => number;
-  readonly #underWay = new Map<string, { attempt: Promise<Outcome>; since: number }>();
+  /** `since` is null while an attempt waits to be sent. */
+  readonly #underWay = new Map<string, { attempt: Promise<Outcome>; since: number | null }>();
 
   /** @param now milliseconds since the epoch, as all times here */
   constructor(now: () => number) {
@@ -25,18 +36,26 @@ export class Drain<Outcome> {
     return this.#find(id) !== undefined;
   }
 
-  /**
-   * Joins the attempt under way, or starts one.
-   * @param attempt calls `ended` once it is not to be joined any more
-   */
-  joinOrStart(id: string, attempt: (ended: () => void) => Promise<Outcome>): Promise<Outcome> {
+  /** Joins the attempt under way, or starts one. @param attempt calls `ended` in the end */
+  joinOrStart(id: string, attempt: (underWay: UnderWay) => Promise<Outcome>): Promise<Outcome> {
     const joined = this.#find(id);
     if (joined) return joined.attempt;
-    const ended = () => {
-      if (this.#underWay.get(id) === started) this.#underWay.delete(id);
+    const underWay: UnderWay = {
+      waits: () => {
+        started.since = null;
+      },
+      sent: () => {
+        started.since = this.#now();
+      },
+      ended: () => {
+        if (this.#underWay.get(id) === started) this.#underWay.delete(id);
+      },
     };
-    // A turn later: an attempt that ends at once must not end before it is in the map.
-    const started = { attempt: Promise.resolve().then(() => attempt(ended)), since: this.#now() };
+    const started: { attempt: Promise<Outcome>; since: number | null } = {
+      // A turn later: an attempt that ends at once must not end before it is in the map.
+      attempt: Promise.resolve().then(() => attempt(underWay)),
+      since: this.#now(),
+    };
     this.#underWay.set(id, started);
     return started.attempt;
   }
@@ -68,6 +87,7 @@ export class Drain<Outcome> {
 
   #find(id: string) {
     const found = this.#underWay.get(id);
-    return found && this.#now() - found.since < recoveryDelayMs ? found : undefined;
+    if (!found || (found.since !== null && this.#now() - found.since >= recoveryDelayMs)) return undefined;
+    return found;
   }
 }

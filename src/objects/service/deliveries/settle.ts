@@ -1,8 +1,13 @@
 import type { DeliveryVerdict } from "../../../domain/deliveries/delivery.ts";
 import { backoffDelayMs, spawnRetryDelayMs } from "../../../domain/deliveries/retry.ts";
-import { type Backoff, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
+import { type Backoff, baseUrlMaxBytes, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import { beginTermination, endBackend, giveUpSpawn, terminationDelivered } from "../backends/lifecycle.ts";
+import {
+  beginTermination,
+  endBackend,
+  enqueueTermination,
+  terminationDelivered,
+} from "../backends/lifecycle.ts";
 import type { BackendRow, DeliveryRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { answeredUrl } from "./webhooks.ts";
@@ -12,29 +17,42 @@ import { answeredUrl } from "./webhooks.ts";
  * milliseconds since the epoch, `random` gives numbers in [0, 1).
  */
 
-/** Settles an attempt at a spawn. @returns as `Deliveries.spawn` does */
+/** An attempt at a spawn that has ended. */
+export interface SpawnAttempt {
+  /** The backend's row as it was when the attempt began. */
+  sent: BackendRow;
+  /** Whether there was no attempt before it. */
+  isFirst: boolean;
+  verdict: DeliveryVerdict;
+}
+
+type Retry = Extract<DeliveryVerdict, { verdict: "retry" }>;
+
+/**
+ * Settles an attempt at a spawn. Its cluster may have reported on the backend meanwhile: what it reported stands, and its
+ * answer adds what only the answer says.
+ * @returns as `Deliveries.spawn` does
+ */
 export function settleSpawn(
   state: ServiceState,
-  backendId: string,
-  verdict: DeliveryVerdict,
+  { sent, isFirst, verdict }: SpawnAttempt,
   now: number,
   random: () => number,
 ): Result<string> {
-  const row = state.sql.backend(backendId);
-  // Ended, or to be ended, while the attempt was under way: nothing depends on its answer any more.
-  if (row?.status !== "scheduled") return spawnOutcome(state, backendId);
-  switch (verdict.verdict) {
-    case "delivered":
-      return spawnAccepted(state, row, verdict.body, now);
-    case "refused":
-      if (row.attempts > 0) giveUpSpawn(state, row, "internalerror", now);
-      else endBackend(state, row, "internalerror", now);
-      return fail("cluster_refused", `cluster \`${row.cluster}\` refused the backend: ${verdict.message}`, {
-        details: { backend_id: row.id, cluster_status: verdict.status },
-      });
-    case "retry":
-      return spawnFailed(state, row, verdict, now, random);
-  }
+  const row = state.sql.backend(sent.id);
+  if (!row || row.status === "terminated") return spawnOutcome(state, sent.id);
+  if (verdict.verdict === "delivered") return spawnAccepted(state, row, sent, verdict.body, now);
+  const mayRun = state.spawns.mayRunAfter(row, {
+    isFirst,
+    declined: verdict.verdict === "refused" || verdict.declined,
+  });
+  // It lives by what its cluster has reported, or is ending already.
+  if (row.status !== "scheduled") return spawnOutcome(state, row.id);
+  if (verdict.verdict === "retry") return spawnFailed(state, row, verdict, mayRun, now, random);
+  giveUp(state, row, "internalerror", mayRun, now);
+  return fail("cluster_refused", `cluster \`${row.cluster}\` refused the backend: ${verdict.message}`, {
+    details: { backend_id: row.id, cluster_status: verdict.status },
+  });
 }
 
 /** How a backend's spawn stands by its row: its URL, or `cluster_unavailable` where there is none. */
@@ -46,16 +64,23 @@ export function spawnOutcome(state: ServiceState, backendId: string): Result<str
   });
 }
 
-function spawnAccepted(state: ServiceState, row: BackendRow, body: string, now: number): Result<string> {
-  const url = answeredUrl(body);
+function spawnAccepted(
+  state: ServiceState,
+  row: BackendRow,
+  sent: BackendRow,
+  body: string,
+  now: number,
+): Result<string> {
+  // A URL that was reported while the attempt was under way is more recent than the one in its answer.
+  const isReported = row.base_url !== sent.base_url;
+  const url = isReported ? row.base_url : (answeredUrl(body) ?? row.base_url);
   if (url !== null && url !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, url);
-  else state.spawns.acknowledge(row);
-  const known = url ?? row.base_url;
-  if (known !== null) return ok(known);
+  else if (!state.spawns.isAcknowledged(row)) state.spawns.acknowledge(row);
+  if (url !== null) return ok(url);
   beginTermination(state, row, { hard: true, reason: "internalerror" }, now);
   return fail(
     "cluster_bad_answer",
-    `cluster \`${row.cluster}\` has no backend_url_template and answered without a usable \`url\`; the backend is being terminated`,
+    `cluster \`${row.cluster}\` has no backend_url_template and answered without a usable \`url\` (http or https, at most ${baseUrlMaxBytes} bytes, no query, fragment or credentials); the backend is being terminated`,
     { details: { backend_id: row.id } },
   );
 }
@@ -63,21 +88,41 @@ function spawnAccepted(state: ServiceState, row: BackendRow, body: string, now: 
 function spawnFailed(
   state: ServiceState,
   row: BackendRow,
-  verdict: Extract<DeliveryVerdict, { verdict: "retry" }>,
+  { message, retryAfterMs }: Retry,
+  mayRun: boolean,
   now: number,
   random: () => number,
 ): Result<string> {
-  // A status report can be quicker than the answer that was lost.
-  if (state.spawns.isAcknowledged(row) && row.base_url !== null) return ok(row.base_url);
+  // A status report or a heartbeat can be quicker than the answer that was lost.
+  if (state.spawns.isAcknowledged(row)) return spawnOutcome(state, row.id);
   const attempts = row.attempts + 1;
-  const delay = spawnRetryDelayMs(attempts, random(), verdict.retryAfterMs);
+  const delay = spawnRetryDelayMs(attempts, random(), retryAfterMs);
   if (delay === null) {
-    giveUpSpawn(state, row, "startuptimeout", now);
-    return clusterUnavailable(row, `${verdict.message}; given up after ${attempts} attempts`);
+    giveUp(state, row, "startuptimeout", mayRun, now);
+    return clusterUnavailable(row, `${message}; given up after ${attempts} attempts`);
   }
   state.spawns.retry(row.id, attempts, now + delay);
   if (row.base_url !== null) return ok(row.base_url);
-  return clusterUnavailable(row, `${verdict.message}; it is asked again`);
+  return clusterUnavailable(row, `${message}; it is asked again`);
+}
+
+/**
+ * Gives a spawn up. What its cluster may run all the same is stopped there. A key is held until the cluster has shown that
+ * nothing runs with it, or as long as its termination is tried (invariants 1 and 6); without one the backend has ended.
+ */
+function giveUp(
+  state: ServiceState,
+  row: BackendRow,
+  reason: "internalerror" | "startuptimeout",
+  mayRun: boolean,
+  now: number,
+): void {
+  if (mayRun && row.key !== null) {
+    beginTermination(state, row, { hard: true, reason }, now);
+    return;
+  }
+  endBackend(state, row, { reason, at: now });
+  if (mayRun) enqueueTermination(state, row, { backend_id: row.id, hard: true, reason }, now);
 }
 
 function clusterUnavailable(row: BackendRow, why: string) {
@@ -92,23 +137,19 @@ const backoffs: Record<DeliveryRow["type"], Backoff> = {
   "image.pinned": pinnedBackoff,
 };
 
-export interface SettledDelivery {
-  /** The backend that ended with the delivery, null where none did. */
-  ended: string | null;
-  /** When there is something to do next, in milliseconds since the epoch. */
-  wakeAt: number | null;
-}
-
-/** Settles an attempt at a delivery that is no spawn: removes it, or schedules the next attempt. */
+/**
+ * Settles an attempt at a delivery that is no spawn: removes it, or schedules the next attempt.
+ * @returns when there is something to do next, in milliseconds since the epoch; null where there is nothing
+ */
 export function settleDelivery(
   state: ServiceState,
   deliveryId: string,
   verdict: DeliveryVerdict,
   now: number,
   random: () => number,
-): SettledDelivery {
+): number | null {
   const row = state.sql.delivery(deliveryId);
-  if (!row) return { ended: null, wakeAt: null };
+  if (!row) return null;
   const over = isOver(row, verdict);
   if (over !== null) return remove(state, row, over, now);
   const attempts = row.attempts + 1;
@@ -116,10 +157,10 @@ export function settleDelivery(
   const next = now + backoffDelayMs(backoffs[row.type], attempts, random(), retryAfterMs);
   if (next > row.expires_at) return remove(state, row, "expired", now);
   state.sql.retryDelivery(row.id, attempts, next);
-  return { ended: null, wakeAt: next };
+  return next;
 }
 
-type Ending = Parameters<typeof terminationDelivered>[2];
+type Ending = Parameters<typeof terminationDelivered>[3];
 
 function isOver(row: DeliveryRow, verdict: DeliveryVerdict): Ending | null {
   if (verdict.verdict === "delivered") return "accepted";
@@ -129,10 +170,14 @@ function isOver(row: DeliveryRow, verdict: DeliveryVerdict): Ending | null {
   return null;
 }
 
-function remove(state: ServiceState, row: DeliveryRow, ending: Ending, now: number): SettledDelivery {
-  state.sql.deleteDelivery(row.id);
-  const { backend } = row;
-  if (backend === null) return { ended: null, wakeAt: null };
-  const hasEnded = terminationDelivered(state, backend, ending, now);
-  return { ended: hasEnded ? backend : null, wakeAt: state.sql.backend(backend)?.deadline_at ?? null };
+function remove(
+  state: ServiceState,
+  { id, backend }: DeliveryRow,
+  ending: Ending,
+  now: number,
+): number | null {
+  state.sql.deleteDelivery(id);
+  if (backend === null) return null;
+  terminationDelivered(state, backend, id, ending, now);
+  return state.sql.backend(backend)?.deadline_at ?? null;
 }

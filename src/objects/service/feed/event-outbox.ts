@@ -1,5 +1,10 @@
 import { backoffDelayMs } from "../../../domain/deliveries/retry.ts";
-import { eventOutboxBackoff, eventOutboxCallMs, eventsSentAtOnce } from "../../../domain/limits.ts";
+import {
+  eventOutboxBackoff,
+  eventOutboxCallMs,
+  eventsSentAtOnce,
+  recoveryDelayMs,
+} from "../../../domain/limits.ts";
 import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
@@ -64,8 +69,8 @@ export class EventOutbox {
       for (;;) {
         const rows = sql.queuedEvents(eventsSentAtOnce);
         if (rows.length === 0) return;
-        // Before the call: it may be cut short, with this object.
-        this.#alarm.noLaterThan(Date.now() + this.#delayMs());
+        // Before the call: it may be cut short, with this object. At the time that its webhooks set an alarm for too.
+        this.#alarm.noLaterThan(Date.now() + Math.max(recoveryDelayMs, this.#delayMs()));
         if (!(await this.#isTaken(rows.map(({ event }) => event)))) {
           this.#failures += 1;
           this.#alarm.noLaterThan(Date.now() + this.#delayMs());

@@ -1,4 +1,5 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
+import { reaches } from "../../../domain/credentials/access.ts";
 import {
   usageDeletedAtOnce,
   usageDeleteEveryMs,
@@ -126,7 +127,7 @@ export class UsageCounters {
     return ok(
       this.#sql
         .environments()
-        .filter(({ name }) => allowed?.includes(name) ?? true)
+        .filter(({ name }) => reaches(allowed, name))
         .map(({ seq, name }) =>
           usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
         ),

@@ -55,6 +55,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     noteRelease: changes(none, writes.noteRelease),
     setAgent: changes(none, writes.setAgent),
     setDeadline: changes(none, writes.setDeadline),
+    endBackend: changes(backends, writes.endBackend),
     deleteBackend: changes(backends, writes.deleteBackend),
     noteSpawn: changes(none, writes.noteSpawn),
 
@@ -62,6 +63,12 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     retryDelivery: changes(none, writes.retryDelivery),
     deleteDelivery: changes(none, writes.deleteDelivery),
     deleteDeliveriesOf: changes(none, writes.deleteDeliveriesOf),
+
+    insertMassTermination: changes(backends, writes.insertMassTermination),
+    extendMassTermination: changes(backends, writes.extendMassTermination),
+    // Each comes with the ends that it follows from.
+    closeMassTermination: changes(none, writes.closeMassTermination),
+    finishMassTermination: changes(none, writes.finishMassTermination),
 
     queueEvent: changes(none, writes.queueEvent),
     dropQueuedEvents: changes(none, writes.dropQueuedEvents),

@@ -1,6 +1,7 @@
+import { permitsChoice, reaches, type Scope } from "../../../domain/credentials/access.ts";
 import type { EventDetails } from "../../../domain/events.ts";
 import { maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
-import { listOf } from "../../../domain/names.ts";
+import { clusterNotFound } from "../../../domain/pins/connect.ts";
 import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domain/pins/environments.ts";
 import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
@@ -55,8 +56,12 @@ export function environmentView(state: ServiceState, row: EnvironmentRow): Envir
   };
 }
 
-export function getEnvironment(state: ServiceState, name: string): Result<Environment> {
-  const row = findEnvironment(state, name);
+export function getEnvironment(
+  state: ServiceState,
+  name: string,
+  allowed?: Scope["environments"],
+): Result<Environment> {
+  const row = findEnvironment(state, name, allowed);
   return row.ok ? ok(environmentView(state, row.value)) : row;
 }
 
@@ -70,7 +75,7 @@ export function listEnvironments(
   if (!start.ok) return start;
   const rows = state.sql
     .environments()
-    .filter((row) => row.seq < start.value && (allowedEnvironments?.includes(row.name) ?? true))
+    .filter((row) => row.seq < start.value && reaches(allowedEnvironments, row.name))
     .reverse();
   return ok(
     toPage(
@@ -131,7 +136,8 @@ function addEnvironment(
   const { name, image } = body;
   if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
-  if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
+  const known = checkCluster(state, cluster, actor);
+  if (!known.ok) return known;
   if (image !== pinText(initialPin)) {
     const pin = parsePin(image);
     if (!pin.ok) return pin;
@@ -156,8 +162,14 @@ export function patchEnvironment(
 ): Result<Environment> {
   const row = findToChange(state, name, caller);
   if (!row.ok) return row;
+  const { actor } = caller;
+  const accountDefault = state.config().defaultCluster;
+  const own = row.value.cluster ?? accountDefault;
+  const permitted = permitsChoice(actor.environments, patch, { own, accountDefault });
+  if (!permitted.ok) return permitted;
   const cluster = patch.cluster === undefined ? row.value.cluster : patch.cluster;
-  if (!state.hasCluster(cluster)) return clusterNotFound(state, cluster);
+  const known = checkCluster(state, cluster, actor);
+  if (!known.ok) return known;
   const settings = JSON.stringify(merged(settingsOf(row.value), patch.settings));
   state.sql.updateEnvironment({ name, cluster, settings });
   const details = { ...(patch.cluster === undefined ? {} : { cluster }), ...definedSettings(patch.settings) };
@@ -166,7 +178,7 @@ export function patchEnvironment(
       state,
       {
         type: "environment.changed",
-        actor: caller.actor,
+        actor,
         service: service.name,
         environment: name,
         details,
@@ -217,7 +229,11 @@ export function deleteEnvironment(
   return ok(null);
 }
 
-function clusterNotFound(state: ServiceState, name: string | null) {
-  const clusters = state.config().clusters.map((cluster) => cluster.name);
-  return fail("cluster_not_found", `cluster \`${name}\` not found; this account has ${listOf(clusters)}`);
+/** Whether an environment may have this cluster: `cluster_not_found` where there is none of the name. */
+function checkCluster(state: ServiceState, name: string | null, { service }: Actor): Result<null> {
+  if (name === null || state.cluster(name) !== undefined) return ok(null);
+  return clusterNotFound(
+    name,
+    service === undefined ? state.config().clusters.map((cluster) => cluster.name) : null,
+  );
 }

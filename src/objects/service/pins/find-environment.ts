@@ -1,15 +1,24 @@
+import { checkReach, type Scope } from "../../../domain/credentials/access.ts";
 import { chooseEnvironment, environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { Actor, Caller } from "../../contract.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 
-export function findEnvironment(state: ServiceState, name: string): Result<EnvironmentRow> {
+/** An environment by its name. @param allowed those that the caller is narrowed to; undefined means all */
+export function findEnvironment(
+  state: ServiceState,
+  name: string,
+  allowed?: Scope["environments"],
+): Result<EnvironmentRow> {
+  const reach = checkReach(allowed, name);
+  if (!reach.ok) return reach;
   const row = state.sql.environment(name);
   if (row) return ok(row);
   return environmentNotFound(
     name,
     state.sql.environments().map((environment) => environment.name),
+    allowed,
   );
 }
 
@@ -17,9 +26,9 @@ export function findEnvironment(state: ServiceState, name: string): Result<Envir
 export function findToChange(
   state: ServiceState,
   name: string,
-  { ifMatch }: Pick<Caller, "ifMatch">,
+  { ifMatch, actor }: Pick<Caller, "ifMatch" | "actor">,
 ): Result<EnvironmentRow> {
-  const row = findEnvironment(state, name);
+  const row = findEnvironment(state, name, actor.environments);
   if (!row.ok || ifMatch === undefined || ifMatch === row.value.revision) return row;
   const { revision, image } = row.value;
   return fail("revision_conflict", `environment \`${name}\` is at revision ${revision}, not ${ifMatch}`, {
@@ -39,10 +48,5 @@ export function chooseToChange(
   actor: Actor,
 ): Result<string> {
   const names = state.sql.environments().map(({ name }) => name);
-  const chosen = chooseEnvironment(named, names, service.default_environment);
-  if (!chosen.ok) return chosen;
-  if (actor.environments && !actor.environments.includes(chosen.value)) {
-    return fail("forbidden", `this token may not change environment \`${chosen.value}\``);
-  }
-  return chosen;
+  return chooseEnvironment(named, names, service.default_environment, actor.environments);
 }

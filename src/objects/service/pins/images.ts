@@ -1,3 +1,4 @@
+import { reaches, type Scope } from "../../../domain/credentials/access.ts";
 import { recentImages as recentImagesShown } from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { storedPin } from "../../../domain/pins/pin.ts";
@@ -83,12 +84,15 @@ export function getImage(
   service: ServiceRow,
   digest: string,
   caller: ForNames,
+  allowed: Scope["environments"],
 ): Result<ImageDetail> {
   return withImage(state, digest, (row) =>
     ok({
       ...imageView(state, service, row, caller),
-      environments: environmentsOn(state, digest).map(({ name }) => name),
-      live_backends: backendsOn(state, digest),
+      environments: environmentsOn(state, digest).flatMap(({ name }) =>
+        reaches(allowed, name) ? [name] : [],
+      ),
+      live_backends: backendsOn(state, digest, allowed),
     }),
   );
 }
@@ -152,8 +156,10 @@ function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
   return state.sql.environments().filter((row) => state.digestOf(row) === digest);
 }
 
-function backendsOn(state: ServiceState, digest: string): string[] {
-  return state.sql.liveBackends().flatMap((row) => (row.digest === digest ? [row.id] : []));
+function backendsOn(state: ServiceState, digest: string, allowed?: Scope["environments"]): string[] {
+  return state.sql
+    .liveBackends()
+    .flatMap((row) => (row.digest === digest && reaches(allowed, row.environment) ? [row.id] : []));
 }
 
 function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) => Result<T>): Result<T> {

@@ -1,3 +1,4 @@
+import type { Scope } from "../../../domain/credentials/access.ts";
 import { resolvedRevisionsProtected } from "../../../domain/limits.ts";
 import { type PinHistory, storedPin } from "../../../domain/pins/pin.ts";
 import { ok, type Result } from "../../../domain/result.ts";
@@ -32,8 +33,13 @@ export function addRevision(
 }
 
 /** A page of an environment's revisions, newest first. */
-export function history(state: ServiceState, name: string, query: ListQuery): Result<Page<Revision>> {
-  const row = findEnvironment(state, name);
+export function history(
+  state: ServiceState,
+  name: string,
+  query: ListQuery,
+  allowed: Scope["environments"],
+): Result<Page<Revision>> {
+  const row = findEnvironment(state, name, allowed);
   if (!row.ok) return row;
   const start = pageStart(query);
   if (!start.ok) return start;

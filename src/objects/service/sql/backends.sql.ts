@@ -1,6 +1,9 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow, PendingDelivery } from "./service.sql.ts";
+
+/** A status of a backend that has not ended. */
+export type LiveStatus = Exclude<BackendStatus, "terminated">;
 
 /** Live backends, which are their own delivery records, and the deliveries of everything else. */
 export function backendsReads(db: Pick<Database, "all" | "first">) {
@@ -49,7 +52,11 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
 
     isReleased: (id: string) => db.first("SELECT 1 FROM releases WHERE backend = ?", id) !== undefined,
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    deliveries: () => db.all<DeliveryRow>("SELECT * FROM deliveries"),
+    /** Those that were due the longest first. */
+    pendingDeliveries: () =>
+      db.all<PendingDelivery>(
+        "SELECT id, cluster, backend, next_attempt_at FROM deliveries ORDER BY next_attempt_at",
+      ),
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
@@ -105,9 +112,12 @@ export function backendsWrites(db: Pick<Database, "run">) {
     /** Acknowledges a spawn, with the URL that its cluster gave. */
     acknowledgeWithUrl: (id: string, url: string) =>
       db.run("UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
-    /** Enters a status, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
+    /** Enters a status of its life, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
     acknowledgeWithStatus: (
-      row: Pick<BackendRow, "id" | "status" | "status_at" | "reason" | "deadline_at"> & { untold: boolean },
+      row: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
+        status: LiveStatus;
+        untold: boolean;
+      },
     ) =>
       db.run(
         `UPDATE backends SET status = ?, status_at = ?, reason = ?, deadline_at = ?, untold = ?, next_attempt_at = NULL
@@ -117,6 +127,16 @@ export function backendsWrites(db: Pick<Database, "run">) {
         row.reason,
         row.deadline_at,
         row.untold ? 1 : 0,
+        row.id,
+      ),
+    /** Ends a backend: its key is free, and its row stays until its shard has been notified. */
+    endBackend: (row: Pick<BackendRow, "id" | "status_at" | "reason">) =>
+      db.run(
+        `UPDATE backends SET status = 'terminated', status_at = ?, reason = ?, deadline_at = NULL, untold = 1,
+                             next_attempt_at = NULL
+         WHERE id = ?`,
+        row.status_at,
+        row.reason,
         row.id,
       ),
     /** Schedules a spawn's next attempt. @param attempts how many were made */

@@ -2,6 +2,7 @@ import type { BackendStatus, TerminationReason } from "../../../domain/backends/
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -100,6 +101,7 @@ export const serviceMigrations: readonly Migration[] = [
   idempotencyMigration,
   usageMigration,
   eventOutboxMigration,
+  massTerminationsMigration,
   {
     name: "which agent runs a backend",
     sql: "ALTER TABLE backends ADD COLUMN agent TEXT;",
@@ -217,6 +219,9 @@ export type DeliveryRow = {
   next_attempt_at: number;
   expires_at: number;
 };
+
+/** Without the rest, which is read when its turn has come. */
+export type PendingDelivery = Pick<DeliveryRow, "id" | "cluster" | "backend" | "next_attempt_at">;
 
 /** The service itself, its environments and their revisions; images and backends have files of their own. */
 export function serviceReads(db: Pick<Database, "all" | "first">) {

@@ -7,14 +7,30 @@ import {
   eventOutboxWrites,
 } from "./event-outbox.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
+import {
+  type MassTerminationsReads,
+  type MassTerminationsWrites,
+  massTerminationsReads,
+  massTerminationsWrites,
+} from "./mass-terminations.sql.ts";
 import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
 import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
 
 /** Every statement that reads a service's storage. They are given nothing that could write. */
-export type Reads = ServiceReads & ImagesReads & BackendsReads & EventOutboxReads & UsageReads;
+export type Reads = ServiceReads &
+  ImagesReads &
+  BackendsReads &
+  EventOutboxReads &
+  MassTerminationsReads &
+  UsageReads;
 
 /** Every statement that writes it. */
-export type Writes = ServiceWrites & ImagesWrites & BackendsWrites & EventOutboxWrites & UsageWrites;
+export type Writes = ServiceWrites &
+  ImagesWrites &
+  BackendsWrites &
+  EventOutboxWrites &
+  MassTerminationsWrites &
+  UsageWrites;
 
 export type Statements = Reads & Writes;
 
@@ -26,6 +42,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
+    ...massTerminationsReads(db),
     ...usageReads(db),
   };
 }
@@ -37,6 +54,7 @@ export function writes({ db, cached, events }: { db: Writer; cached: Writer; eve
     ...imagesWrites(cached),
     ...backendsWrites(db),
     ...eventOutboxWrites(events),
+    ...massTerminationsWrites(db),
     ...usageWrites(db),
   };
 }

@@ -35,3 +35,8 @@ test("a frame that was cut off is left out", async () => {
 test("what the engine says of itself is no output", async () => {
   expect(await read(frame(3, "T1 error from the engine"), frame(1, "T2 x"))).toEqual(["stdout T2 x"]);
 });
+
+test("a frame longer than any log driver writes is not waited for", async () => {
+  const header = Buffer.from([1, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]);
+  await expect(read(frame(1, "T1 x"), header)).rejects.toThrow("has 2147483647 bytes");
+});

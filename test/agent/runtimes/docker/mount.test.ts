@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { mountFolder } from "../../../../src/agent/runtimes/docker/mount.ts";
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { mountFolder, prepareMount } from "../../../../src/agent/runtimes/docker/mount.ts";
+import { makeFolder } from "../../../support/folder.ts";
 
 const env = {
   JAMSOCKET_SERVICE: "hello",
@@ -12,8 +15,29 @@ describe("the folder of a mount", () => {
     expect(mountFolder({ mount, env })).toEqual({ ok: true, value: null });
   });
 
-  test("has the name that is requested", () => {
-    expect(mountFolder({ mount: "Shared_1.data", env })).toEqual({ ok: true, value: ["Shared_1.data"] });
+  test("has the name that is requested, in its service and environment", () => {
+    expect(mountFolder({ mount: "Shared_1.data", env })).toEqual({
+      ok: true,
+      value: ["_by-name", "hello", "prod", "Shared_1.data"],
+    });
+  });
+
+  test("is another in each service and environment, whatever is named", () => {
+    const places = ["hello", "other"].flatMap((JAMSOCKET_SERVICE) =>
+      ["prod", "staging"].map((SLIPWAY_ENVIRONMENT) => ({ ...env, JAMSOCKET_SERVICE, SLIPWAY_ENVIRONMENT })),
+    );
+    const mounts = [true, "shared", "hello", "prod", "doc-123"];
+    const folders = places.flatMap((of) =>
+      mounts.map((mount) => {
+        const folder = mountFolder({ mount, env: of });
+        return folder.ok ? folder.value?.join("/") : undefined;
+      }),
+    );
+    expect(folders).not.toContain(undefined);
+    for (const [i, folder] of folders.entries()) {
+      const others = folders.toSpliced(i, 1);
+      expect(others.filter((other) => other === folder || other?.startsWith(`${folder}/`))).toEqual([]);
+    }
   });
 
   test.for([
@@ -64,7 +88,49 @@ describe("the folder of a mount", () => {
 
   test("is refused where the service or environment is no name", () => {
     for (const changes of [{ JAMSOCKET_SERVICE: ".." }, { SLIPWAY_ENVIRONMENT: "../.." }]) {
-      expect(mountFolder({ mount: true, env: { ...env, ...changes } })).toMatchObject({ ok: false });
+      for (const mount of [true, "shared"]) {
+        expect(mountFolder({ mount, env: { ...env, ...changes } })).toMatchObject({ ok: false });
+      }
     }
+  });
+});
+
+describe("a folder from when all environments shared a name", () => {
+  async function baseWith(...folders: string[]): Promise<string> {
+    const { path, [Symbol.asyncDispose]: remove } = await makeFolder();
+    onTestFinished(() => remove());
+    for (const folder of folders) await mkdir(join(path, folder), { recursive: true });
+    return path;
+  }
+
+  test("is opened by nobody, until it is moved to the one whose it is", async () => {
+    const base = await baseWith("shared");
+    const staging = { mount: "shared", env: { ...env, SLIPWAY_ENVIRONMENT: "staging" } };
+    const place = join(base, "_by-name", "hello", "prod");
+    for (const spec of [{ mount: "shared", env }, staging]) {
+      expect(await prepareMount(base, spec)).toMatchObject({
+        ok: false,
+        error: {
+          code: "bad_request",
+          message: expect.stringContaining(`${join(base, "shared")} is from when`),
+        },
+      });
+    }
+    await mkdir(place, { recursive: true });
+    await rename(join(base, "shared"), join(place, "shared"));
+    expect(await prepareMount(base, { mount: "shared", env })).toEqual({
+      ok: true,
+      value: join(place, "shared"),
+    });
+    expect(await prepareMount(base, staging)).toEqual({
+      ok: true,
+      value: join(base, "_by-name", "hello", "staging", "shared"),
+    });
+  });
+
+  test("hinders no other name, and no key", async () => {
+    const base = await baseWith("shared");
+    for (const mount of ["other", true])
+      expect(await prepareMount(base, { mount, env })).toMatchObject({ ok: true });
   });
 });

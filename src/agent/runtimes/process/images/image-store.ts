@@ -1,6 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { manifestMaxBytes } from "../../../../domain/limits.ts";
+import { imageLayersMax, manifestMaxBytes } from "../../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../../domain/result.ts";
 import type { OciResult } from "../../../../protocol/oci/errors.ts";
 import {
@@ -19,6 +19,7 @@ import { type ImageCommand, imageCommand } from "./image-command.ts";
 import { localPlatform } from "./platform.ts";
 import { placeInRoot } from "./root-path.ts";
 import { unpackLayers } from "./unpack.ts";
+import { type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 
 /** What an image runs, pulled first where that has not been done. `image_not_found` where there is none. */
 export type ImageCommands = (
@@ -32,6 +33,7 @@ export interface ImageStoreOptions {
   registry: RegistryClient;
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
+  limits?: UnpackingLimits;
 }
 
 /** How many layers of an image are pulled at a time. */
@@ -44,7 +46,12 @@ const rootName = "rootfs";
  * Pulls images by digest and keeps them unpacked on disk. Every byte is verified before it is used, nothing that was
  * verified is pulled again, and concurrent pulls of the same share one.
  */
-export function imageStore({ dir, registry, platform = localPlatform }: ImageStoreOptions): ImageCommands {
+export function imageStore({
+  dir,
+  registry,
+  platform = localPlatform,
+  limits = unpackingLimits,
+}: ImageStoreOptions): ImageCommands {
   const content = contentStore(dir);
   const shared: SharedWork<Result<string>> = sharedWork();
 
@@ -139,6 +146,9 @@ export function imageStore({ dir, registry, platform = localPlatform }: ImageSto
       if (diffIds.length !== image.layers.length) {
         return fail("internal_error", `\`${image.digest}\` has other layers than its configuration says`);
       }
+      const problem = tooMuch(image.layers, limits);
+      if (problem !== null)
+        return fail("internal_error", `image \`${image.digest}\` is not pulled: ${problem}`);
       const pulled = await pullLayers(repository, image.layers, working);
       if (!pulled.ok) return pulled;
       const layers = pulled.value.map((path, index) => ({ path, diffId: diffIds[index] ?? "" }));
@@ -146,7 +156,7 @@ export function imageStore({ dir, registry, platform = localPlatform }: ImageSto
         const root = join(unfinished, rootName);
         try {
           await mkdir(root);
-          await unpackLayers(root, layers, working);
+          await unpackLayers(root, layers, working, limits);
           await placeInRoot(root, config.config?.WorkingDir || "/", { missing: "make", isDirectory: true });
           return ok(null);
         } catch (error) {
@@ -165,6 +175,15 @@ export function imageStore({ dir, registry, platform = localPlatform }: ImageSto
     const root = await unpack(repository, image.value, config.value, signal);
     return root.ok ? imageCommand(root.value, config.value) : root;
   };
+}
+
+/** What of an image's layers, as its manifest lists them, is beyond the limits; null for nothing. */
+function tooMuch(layers: readonly Descriptor[], { imageMaxBytes, layerMaxBytes }: UnpackingLimits) {
+  if (layers.length > imageLayersMax)
+    return `it has ${layers.length} layers; at most ${imageLayersMax} are pulled`;
+  if (layers.some(({ size }) => size > layerMaxBytes)) return `a layer has more than ${layerMaxBytes} bytes`;
+  const bytes = layers.reduce((sum, { size }) => sum + size, 0);
+  return bytes > imageMaxBytes ? `its layers have more than ${imageMaxBytes} bytes` : null;
 }
 
 function usable<T>(digest: string, read: OciResult<T>): Result<T> {

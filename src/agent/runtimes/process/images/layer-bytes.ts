@@ -9,25 +9,36 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 const gzipMagic = Buffer.from([0x1f, 0x8b]);
 const zstdMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
+/** Counts the bytes of a layer's archive as they are decompressed. @throws where there are too many */
+export type ByteCount = (compressedBytes: number, bytes: number) => void;
+
 /**
  * Streams a layer's archive, decompressed where it is compressed: its first bytes decide, since media types are
  * often wrong.
+ * @param count is called for each piece before it is read
  * @param read is given the archive and reads all of it
  * @returns the digest of the archive by the algorithm given
  */
 export async function readLayer(
   path: string,
   algorithm: string,
+  count: ByteCount,
   read: (archive: AsyncIterable<Buffer>) => Promise<void>,
   signal: AbortSignal,
 ): Promise<string> {
   const hash = createHash(algorithm);
+  const { size } = await stat(path);
   const compression = await compressionOf(path);
   await pipeline(
     compression === "zstd" ? Readable.from(zstdFrames(path)) : createReadStream(path),
     compression === "gzip" ? createGunzip() : new PassThrough(),
     async (archive: AsyncIterable<Buffer>) => {
-      await read(tapped(archive, (chunk) => hash.update(chunk)));
+      await read(
+        tapped(archive, (chunk) => {
+          count(size, chunk.length);
+          hash.update(chunk);
+        }),
+      );
     },
     { signal },
   );

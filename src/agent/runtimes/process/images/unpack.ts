@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readLayer } from "./layer-bytes.ts";
 import { LeavesRoot, namesOf, type PlaceInRoot, placeInRoot, statOf } from "./root-path.ts";
 import { forEachTarEntry, type TarEntry } from "./tar-entries.ts";
+import { UnpackingBudget, type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 
 /** OCI Image 1.1, "Whiteouts". */
 const whiteoutPrefix = ".wh.";
@@ -20,20 +21,22 @@ export interface Layer {
 /**
  * Unpacks an image's layers, one over the other, into an empty folder. Nothing is written outside of it and no link
  * leads out of it. Modes are kept but for setuid, setgid and sticky; owners and times are not.
- * Rejects for a layer that would do more than that, or does not match its `diffId`.
+ * Rejects for a layer that would do more than that or go beyond the limits, or does not match its `diffId`.
  */
 export async function unpackLayers(
   root: string,
   layers: readonly Layer[],
   signal: AbortSignal,
+  limits: UnpackingLimits = unpackingLimits,
 ): Promise<void> {
   const links: PlaceInRoot[] = [];
+  const budget = new UnpackingBudget(limits);
   for (const { path, diffId } of layers) {
-    const unpacking = new LayerUnpacking(root, links);
+    const unpacking = new LayerUnpacking(root, links, budget);
     const algorithm = diffId.slice(0, diffId.indexOf(":"));
     const read = (archive: AsyncIterable<Buffer>) =>
       forEachTarEntry(archive, (entry) => unpacking.take(entry));
-    const actual = await readLayer(path, algorithm, read, signal);
+    const actual = await readLayer(path, algorithm, budget.layer(), read, signal);
     if (actual !== diffId)
       throw new Error(`the layer is ${actual}, where the image's configuration has ${diffId}`);
   }
@@ -54,14 +57,22 @@ class LayerUnpacking {
   readonly #links: PlaceInRoot[];
   /** The paths of this layer, with their parents: its whiteouts apply to the layers below only. */
   readonly #made = new Set<string>();
+  readonly #budget: UnpackingBudget;
 
   /** @param links is added to */
-  constructor(root: string, links: PlaceInRoot[]) {
+  constructor(root: string, links: PlaceInRoot[], budget: UnpackingBudget) {
     this.#root = root;
     this.#links = links;
+    this.#budget = budget;
   }
 
   async take(entry: TarEntry): Promise<void> {
+    const before = this.#made.size;
+    await this.#take(entry);
+    this.#budget.addPlaces(Math.max(1, this.#made.size - before));
+  }
+
+  async #take(entry: TarEntry): Promise<void> {
     const names = safeNames(entry.path);
     const name = names.pop();
     if (name === undefined) {

@@ -271,6 +271,34 @@ describe("bytes that are not what they should be", () => {
     });
   });
 
+  test.for([
+    ["with a layer that is too large", [{ size: 20 * 2 ** 30 }], "a layer has more than"],
+    [
+      "with layers that are too large together",
+      Array(3).fill({ size: 12 * 2 ** 30 }),
+      "its layers have more than",
+    ],
+    ["with too many layers", Array(513).fill({}), "it has 513 layers; at most 512 are pulled"],
+  ] as const)("an image %s is not pulled, by what its manifest says", async ([, changes, message]) => {
+    const { registry, pull } = await start();
+    const layers = changes.map((change: object) => ({
+      digest: app.diffId,
+      size: app.bytes.length,
+      ...change,
+    }));
+    const rootfs = { type: "layers", diff_ids: layers.map(() => app.diffId) };
+    const config = Buffer.from(JSON.stringify({ config: { Cmd: ["node", "main.mjs"] }, rootfs }));
+    const hostile = imageOf(
+      [],
+      {},
+      { config: { digest: digestOfBytes(config), size: config.length }, layers },
+    );
+    registry.add({ ...hostile, blobs: new Map([[digestOfBytes(config), config]]) });
+    const pulled = await pull(hostile.digest);
+    expect(pulled).toMatchObject({ ok: false, error: { message: expect.stringContaining(message) } });
+    expect(registry.requests).not.toContain(`blobs ${app.diffId}`);
+  });
+
   test("a connection that breaks in a layer fails the pull, and the next one pulls the layer again", async () => {
     const { registry, pull } = await start();
     registry.add(image);

@@ -1,0 +1,17 @@
+import { second } from "./units.ts";
+
+/** Status streams of one backend that an isolate holds, and those from one address, unless the deployment says otherwise. */
+export const statusStreamsPerBackend = 2_000;
+export const statusStreamsPerAddress = 1_000;
+/** When somebody who was refused a stream may find a place: about how long a client that has left still has one. */
+export const streamRetrySeconds = 20;
+/** A stream that has shown no life for so long has ended without a word, and its place is free. */
+export const streamSilentMs = 60 * second;
+
+/** How often a stream that follows a backend for all streams of its isolate shows that it is there. */
+export const leadBeatEveryMs = 5 * second;
+/** Without that for so long another stream takes its place: how late a status is at most, with the watch below. */
+export const leadSilentMs = 8 * second;
+/** About how often any of the streams that wait looks after that: each looks the less often the more there are. */
+export const leadWatchedEveryMs = 4 * second;
+export const leadWatchedLongestMs = 15 * second;

@@ -1,0 +1,118 @@
+import type { Database, Migration } from "../../database.ts";
+
+export const massTerminationsMigration: Migration = {
+  name: "mass terminations",
+  sql: `
+    CREATE TABLE mass_terminations (
+      seq INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
+      cause TEXT NOT NULL, -- request, service_deleted
+      hard INTEGER NOT NULL,
+      created_before INTEGER,
+      environments TEXT, -- JSON: string[]; null: all
+      created_at INTEGER NOT NULL,
+      last_fencing_token INTEGER NOT NULL, -- of the backends that are meant
+      total INTEGER NOT NULL,
+      open INTEGER NOT NULL, -- some are still to be sent their termination
+      finished_at INTEGER
+    );
+  `,
+};
+
+export type MassTerminationRow = {
+  seq: number;
+  id: string;
+  cause: "request" | "service_deleted";
+  hard: number;
+  created_before: number | null;
+  environments: string | null;
+  created_at: number;
+  last_fencing_token: number;
+  total: number;
+  open: number;
+  finished_at: number | null;
+};
+
+/** Which backends a mass termination means. */
+export type MeantBackends = Pick<
+  MassTerminationRow,
+  "hard" | "created_before" | "environments" | "last_fencing_token"
+>;
+
+const meant = `fencing_token <= ?1 AND (?2 IS NULL OR created_at < ?2)
+  AND (?3 IS NULL OR environment IN (SELECT value FROM json_each(?3)))`;
+
+function valuesOf(row: MeantBackends) {
+  return [row.last_fencing_token, row.created_before, row.environments] as const;
+}
+
+export function massTerminationsReads(db: Pick<Database, "all" | "first">) {
+  return {
+    /** Newest first. */
+    massTerminations: () => db.all<MassTerminationRow>("SELECT * FROM mass_terminations ORDER BY seq DESC"),
+    openMassTerminations: () =>
+      db.all<MassTerminationRow>("SELECT * FROM mass_terminations WHERE open = 1 ORDER BY seq"),
+    /** Those that it has not begun to terminate, oldest first. */
+    candidates: (row: MeantBackends) =>
+      db.all<{ id: string; cluster: string }>(
+        `SELECT id, cluster FROM backends WHERE ${meant}
+           AND status NOT IN ('hard-terminating', 'terminated') AND (?4 = 1 OR status != 'terminating')
+         ORDER BY fencing_token`,
+        ...valuesOf(row),
+        row.hard,
+      ),
+    meantAndLive: (row: MeantBackends) =>
+      db.first<{ count: number }>(
+        `SELECT count(*) AS count FROM backends WHERE ${meant} AND status != 'terminated'`,
+        ...valuesOf(row),
+      )?.count ?? 0,
+    newestFencingToken: () =>
+      db.first<{ token: number | null }>("SELECT max(fencing_token) AS token FROM backends")?.token ?? 0,
+    /** How many deliveries each cluster has to receive. */
+    deliveriesByCluster: () =>
+      db.all<{ cluster: string; count: number }>(
+        "SELECT cluster, count(*) AS count FROM deliveries GROUP BY cluster",
+      ),
+  };
+}
+export type MassTerminationsReads = ReturnType<typeof massTerminationsReads>;
+
+export function massTerminationsWrites(db: Pick<Database, "run">) {
+  return {
+    /** @param kept how many that are finished stay beside it */
+    insertMassTermination: (row: Omit<MassTerminationRow, "seq" | "finished_at">, kept: number) => {
+      db.run(
+        `DELETE FROM mass_terminations WHERE finished_at IS NOT NULL AND seq NOT IN (
+           SELECT seq FROM mass_terminations WHERE finished_at IS NOT NULL ORDER BY seq DESC LIMIT ?)`,
+        kept,
+      );
+      db.run(
+        `INSERT INTO mass_terminations
+           (id, cause, hard, created_before, environments, created_at, last_fencing_token, total, open)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.id,
+        row.cause,
+        row.hard,
+        row.created_before,
+        row.environments,
+        row.created_at,
+        row.last_fencing_token,
+        row.total,
+        row.open,
+      );
+    },
+    /** Has it mean backends up to a later one. */
+    extendMassTermination: (id: string, lastFencingToken: number, total: number) =>
+      db.run(
+        "UPDATE mass_terminations SET last_fencing_token = ?, total = ?, open = 1 WHERE id = ?",
+        lastFencingToken,
+        total,
+        id,
+      ),
+    /** All that are meant have been sent their termination. */
+    closeMassTermination: (id: string) => db.run("UPDATE mass_terminations SET open = 0 WHERE id = ?", id),
+    finishMassTermination: (id: string, at: number) =>
+      db.run("UPDATE mass_terminations SET open = 0, finished_at = ? WHERE id = ?", at, id),
+  };
+}
+export type MassTerminationsWrites = ReturnType<typeof massTerminationsWrites>;

@@ -1,0 +1,22 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { forgetEndedAt } from "../../../src/domain/backends/ended.ts";
+import { endedBackendsKeptMs, endedForgottenEveryMs } from "../../../src/domain/limits.ts";
+
+const now = 5_000_000_000_000;
+
+test("nothing that has ended needs no alarm", () => {
+  expect(forgetEndedAt(null, now)).toBeNull();
+});
+
+test("what is due after a batch is forgotten soon, everything else an hour later at the soonest and never early", () => {
+  const firstEnd = fc.integer({ min: now - 2 * endedBackendsKeptMs, max: now });
+  fc.assert(
+    fc.property(firstEnd, (at) => {
+      const due = at + endedBackendsKeptMs;
+      const next = forgetEndedAt(at, now) ?? 0;
+      if (due <= now) expect(next - now).toBeLessThanOrEqual(10_000);
+      else expect(next).toBe(Math.max(due, now + endedForgottenEveryMs));
+    }),
+  );
+});

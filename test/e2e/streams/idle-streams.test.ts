@@ -1,0 +1,4 @@
+import { testIdleStreams } from "../../support/streams/idle-streams.ts";
+
+testIdleStreams({ streams: 2_000, backends: 1, rounds: 2 });
+testIdleStreams({ streams: 2_000, backends: 200, rounds: 3 });

@@ -1,0 +1,372 @@
+import { describe, expect } from "vitest";
+import { z } from "zod";
+import type { TokenRole } from "../../../src/domain/credentials/access.ts";
+import { pages } from "../../../src/edge/pages/pages.ts";
+import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { sseHeaders } from "../../../src/protocol/sse.ts";
+import { call, createCluster, createToken, send } from "../../support/worker/api.ts";
+import { loggedIn } from "../../support/worker/page-client.ts";
+import { clusterTest as test } from "../../support/worker/worker-test.ts";
+import { type Promised, promised } from "../support/drive.ts";
+import { digest, makeWorld, pathIn, type World } from "../support/world.ts";
+
+/**
+ * What a narrowed token gets from every route and page, whatever it names. Beside what the token reaches (`hello`, its
+ * environment `staging`) there is something of each kind that it does not, under a name that is nowhere else.
+ */
+interface NarrowedWorld extends World {
+  /** Of the environment `staging`. */
+  ownBackend: string;
+  /** Of `secret-env`, of `default` and of `secret-service`. */
+  hiddenBackends: { environment: string; default: string; service: string };
+}
+
+const service = "secret-service";
+const environment = "secret-env";
+const cluster = "secret-cluster";
+/** What nothing is called, and an environment that a token is narrowed to after its deletion. */
+const nothing = "secret-nothing";
+const gone = "gone";
+const anything = z.looseObject({});
+
+async function makeNarrowedWorld(): Promise<NarrowedWorld> {
+  const world = await makeWorld();
+  const { name, admin: token } = world.account;
+  const services = `/v3/accounts/${name}/services`;
+  await createCluster(world.account, cluster);
+  await call(anything, services, { token, json: { name: service } });
+  await call(anything, `${services}/${service}/images`, { token, json: { digest, tag: "latest" } });
+  await call(anything, `${services}/hello/environments`, { token, json: { name: environment, image: "v1" } });
+  const json = { default_environment: environment };
+  await call(anything, `${services}/hello`, { method: "PATCH", token, json });
+  async function connect(place: string, key: string) {
+    return (await call(connectAnswer, `/v2/service/${name}/${place}/connect`, { token, json: { key } }))
+      .backend_id;
+  }
+  return {
+    ...world,
+    ownBackend: await connect("hello/staging", "own"),
+    hiddenBackends: {
+      environment: await connect(`hello/${environment}`, "secret-key"),
+      default: world.backendId,
+      service: await connect(service, "secret-key"),
+    },
+  };
+}
+
+type Narrowing = "an environment" | "a service";
+
+const scopes: Readonly<Record<Narrowing, { service: string; environments?: string[] }>> = {
+  "an environment": { service: "hello", environments: ["staging", gone] },
+  "a service": { service: "hello" },
+};
+
+/** Every name and id that the token does not reach. */
+function hiddenFrom(narrowing: Narrowing, { hiddenBackends: ids }: NarrowedWorld): string[] {
+  const above = [service, cluster, ids.service];
+  return narrowing === "a service"
+    ? above
+    : [...above, environment, "secret-key", ids.environment, ids.default];
+}
+
+/** The names that a field of a body or query may be given from outside the scope; null: it names nothing outside. */
+const fields: Readonly<Record<string, Readonly<Record<Narrowing, unknown>> | null>> = {
+  cluster: { "an environment": cluster, "a service": nothing },
+  environment: { "an environment": environment, "a service": null },
+  service_environment: { "an environment": environment, "a service": null },
+  default_environment: { "an environment": environment, "a service": null },
+  service: { "an environment": service, "a service": service },
+  environments: { "an environment": [environment], "a service": null },
+  key: { "an environment": "secret-key", "a service": null },
+  lock: { "an environment": "secret-key", "a service": null },
+};
+
+/** Fields that name what belongs to the service or environment itself, or that name nothing. */
+const harmless = new Set([
+  ...["tag", "image", "image_tag", "digest", "repository", "mount", "name"],
+  ...[
+    "ack",
+    "auth",
+    "backend_url_template",
+    "before",
+
+    "cursor",
+    "default",
+    "dry_run",
+    "env",
+    "executable",
+  ],
+  ...[
+    "expires_in_seconds",
+    "from",
+    "grace_period_seconds",
+    "hard",
+    "lifetime_limit_seconds",
+    "limit",
+    "max_idle_seconds",
+  ],
+  ...[
+    "media_type",
+    "note",
+    "outcome",
+    "port",
+    "pushed_at",
+    "require_bearer_token",
+    "resource_limits",
+    "role",
+  ],
+  ...[
+    "settings",
+    "spawn",
+    "startup_timeout_seconds",
+    "status",
+    "step_seconds",
+    "to",
+    "type",
+    "user",
+    "webhook_url",
+  ],
+]);
+
+interface Field {
+  in: "body" | "query";
+  path: readonly string[];
+}
+
+const schemaShape = z.looseObject({
+  properties: z.record(z.string(), z.unknown()).optional(),
+  anyOf: z.array(z.unknown()).optional(),
+});
+
+/** Every field that a schema has, at any depth. */
+function fieldsOf(schema: unknown): string[][] {
+  const { properties = {}, anyOf = [] } = schemaShape.safeParse(schema).data ?? {};
+  return [
+    ...anyOf.flatMap(fieldsOf),
+    ...Object.entries(properties).flatMap(([name, inner]) => [
+      [name],
+      ...fieldsOf(inner).map((path) => [name, ...path]),
+    ]),
+  ];
+}
+
+/** The fields of a route's query and body. Notifications of other registries name nothing of ours. */
+function fieldsOfRoute({ route: { query, body, path } }: Promised): Field[] {
+  const of = (schema: z.ZodType | undefined) =>
+    fieldsOf(schema?.toJSONSchema({ io: "input", unrepresentable: "any", reused: "inline" }));
+  if (path.endsWith("/registry-events")) return [];
+  return [
+    ...of(query).map((path) => ({ in: "query" as const, path })),
+    ...of(body).map((path) => ({ in: "body" as const, path })),
+  ];
+}
+
+const ofTokens = promised.filter(({ row: { who } }) => who !== "public" && who !== "root" && who !== "agent");
+const roleOf = ({ row: { who } }: Promised): Exclude<TokenRole, "agent"> =>
+  who === "read" || who === "spawn" || who === "deploy" ? who : "admin";
+
+/** A request that names something. `missing` is the same one, with a name that nothing has. */
+interface Attempt {
+  title: string;
+  at: Record<string, string>;
+  field?: { field: Field; value: unknown };
+  missing?: Attempt;
+}
+
+function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): Attempt[] {
+  const own = { environment: "staging", id: world.ownBackend, delivery: "unknown", ...of.row.at };
+  const paths: Record<string, string[]> = {
+    service: [service],
+    cluster: [cluster],
+    environment: narrowing === "a service" ? [] : [environment, gone],
+    id: hiddenFrom(narrowing, world).filter((hidden) => Object.values(world.hiddenBackends).includes(hidden)),
+  };
+  const byPath = [...of.route.path.matchAll(/:([a-z_]+)/g)].flatMap(([, name = ""]) =>
+    (paths[name] ?? []).map((value): Attempt => {
+      const missing = { title: `a missing ${name}`, at: { ...own, [name]: nothing } };
+      if (value === gone) return { title: "an environment that is gone", at: { ...own, [name]: gone } };
+      return {
+        title: `the path's ${name} ${value}`,
+        at: { ...own, [name]: value },
+        ...(name !== "id" && { missing }),
+      };
+    }),
+  );
+  const byField = fieldsOfRoute(of).flatMap((field): Attempt[] => {
+    const value = fields[field.path.at(-1) ?? ""]?.[narrowing] ?? null;
+    if (value === null) return [];
+    const title = `${field.in} ${field.path.join(".")}`;
+    const missing = { title, at: own, field: { field, value: Array.isArray(value) ? [nothing] : nothing } };
+    return [{ title, at: own, field: { field, value }, missing }];
+  });
+  // Last, since it may end what it reaches.
+  return [...byPath, ...byField, { title: "what it reaches", at: own }];
+}
+
+function withField(body: object, [name = "", ...rest]: readonly string[], value: unknown): object {
+  const inner = z
+    .record(z.string(), z.unknown())
+    .safeParse(Object.getOwnPropertyDescriptor(body, name)?.value);
+  return { ...body, [name]: rest.length === 0 ? value : withField(inner.data ?? {}, rest, value) };
+}
+
+async function sendAttempt(world: World, { route, row }: Promised, { at, field }: Attempt, token: string) {
+  const path = await pathIn(world, route.path, at);
+  const json = typeof row.json === "function" ? await row.json(world, path) : row.json;
+  const parameters = new URLSearchParams(route.targetIn === "query" ? { service: "hello" } : {});
+  if (field?.field.in === "query") parameters.set(field.field.path.join("."), `${field.value}`);
+  const query = parameters.size === 0 ? "" : `?${parameters}`;
+  const body = field?.field.in === "body" ? withField(json ?? {}, field.field.path, field.value) : json;
+  const response = await send(path + query, {
+    method: route.method,
+    token,
+    ...(body === undefined ? {} : { json: body }),
+  });
+  const headers = JSON.stringify([...response.headers]);
+  const text = await response.text();
+  return { status: response.status, headers, text, sent: `${path}${query} ${JSON.stringify(body)}` };
+}
+
+/** What an answer says, without what differs between two that say the same: names, and ids of requests and backends. */
+function told({ route: { method } }: Promised, { status, text }: { status: number; text: string }): unknown {
+  if (status < 300 && method !== "GET") return [status];
+  return [status, text.replaceAll(/secret-[a-z]+/g, "X").replace(/"id":"[0-9a-f-]{36}"/, "")];
+}
+
+/** What lies outside the scope, as an admin sees it. */
+async function outsideOf({ account: { name, admin: token } }: World, narrowing: Narrowing): Promise<unknown> {
+  const services = `/v3/accounts/${name}/services`;
+  const ofService = [`${service}/environments`, `${service}/backends`, `${service}/images`];
+  const ofEnvironment = [
+    "hello",
+    `hello/environments/${environment}`,
+    `hello/environments/${environment}/history`,
+  ];
+  const lists = narrowing === "a service" ? ofService : [...ofService, ...ofEnvironment.slice(1)];
+  const hidden = await Promise.all(
+    lists.map(async (list) => (await send(`${services}/${list}`, { token })).json()),
+  );
+  const live = await (await send(`${services}/hello/backends?environment=${environment}`, { token })).json();
+  return narrowing === "a service" ? hidden : [hidden, live];
+}
+
+const output = () => new Response("data: {}\n\n", { headers: sseHeaders });
+
+let looked: Promise<NarrowedWorld> | undefined;
+
+describe("every field of every query and body", () => {
+  test("is known to name something, or not to", () => {
+    const names = ofTokens.flatMap((of) => fieldsOfRoute(of).map(({ path }) => path.at(-1) ?? ""));
+    const unknown = names.filter((name) => !(name in fields) && !harmless.has(name));
+    expect([...new Set(unknown)].sort()).toEqual([]);
+    const gone = [...harmless, ...Object.keys(fields)].filter((name) => !names.includes(name));
+    expect(gone).toEqual([]);
+  });
+});
+
+const narrowings: Narrowing[] = ["an environment", "a service"];
+
+describe.for(narrowings)("a token narrowed to %s", (narrowing) => {
+  test.for(ofTokens)(
+    "reads and changes nothing outside, and does not learn what there is: $name",
+    async (of, { cluster: scripted }) => {
+      scripted.alwaysStreams(output);
+      if (of.route.method === "GET") looked ??= makeNarrowedWorld();
+      const world = (await (of.route.method === "GET" ? looked : undefined)) ?? (await makeNarrowedWorld());
+      const { secret_token: token } = await createToken(world.account, {
+        role: roleOf(of),
+        ...scopes[narrowing],
+      });
+      const before = await outsideOf(world, narrowing);
+      const spawned = scripted.received.length;
+      async function scanned(attempt: Attempt) {
+        const answer = await sendAttempt(world, of, attempt, token);
+        const said = `${answer.headers} ${answer.text}`;
+        const read = hiddenFrom(narrowing, world).filter(
+          (name) => said.includes(name) && !answer.sent.includes(name),
+        );
+        expect([attempt.title, read, answer.status < 500]).toEqual([attempt.title, [], true]);
+        return answer;
+      }
+      for (const attempt of attemptsOf(of, narrowing, world)) {
+        const answer = await scanned(attempt);
+        if (!attempt.missing) continue;
+        const missing = await scanned(attempt.missing);
+        expect([attempt.title, told(of, answer)]).toEqual([attempt.title, told(of, missing)]);
+      }
+      expect(await outsideOf(world, narrowing)).toEqual(before);
+      for (const { message } of scripted.received.slice(spawned)) {
+        if (message.type !== "backend.spawn") continue;
+        expect(message.data.service).toBe("hello");
+        if (narrowing === "an environment") {
+          expect([message.data.environment, message.data.cluster]).toEqual(["staging", "main"]);
+        }
+      }
+    },
+  );
+
+  test.for(pages.map(({ path }) => ({ path })))(
+    "reads nothing outside on the page $path",
+    async ({ path }, { cluster: scripted }) => {
+      scripted.alwaysStreams(output);
+      looked ??= makeNarrowedWorld();
+      const world = await looked;
+      const { secret_token: token } = await createToken(world.account, {
+        role: "admin",
+        ...scopes[narrowing],
+      });
+      const visitor = loggedIn(token);
+      const ids = [world.ownBackend, ...Object.values(world.hiddenBackends)];
+      const environments = ["staging", environment];
+      for (const id of path.includes(":id") ? ids : [world.ownBackend]) {
+        for (const name of path.includes(":environment") ? environments : ["staging"]) {
+          const page = await pathIn(world, path, { id, environment: name });
+          const response = await visitor.send(page);
+          const html = response.headers.get("content-type")?.startsWith("text/event-stream")
+            ? await firstOf(response)
+            : await response.text();
+          const read = hiddenFrom(narrowing, world).filter(
+            (hidden) => html.includes(hidden) && !page.includes(hidden),
+          );
+          expect([page, response.status, read]).toEqual([page, response.status, []]);
+        }
+      }
+    },
+  );
+});
+
+/** What a stream sends first. */
+async function firstOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const first = await reader?.read();
+  await reader?.cancel();
+  return new TextDecoder().decode(first?.value);
+}
+
+test("a stream of events sends a token narrowed to an environment nothing of others", async ({
+  cluster: _,
+}) => {
+  const world = await makeNarrowedWorld();
+  const { name, admin } = world.account;
+  const { secret_token: token } = await createToken(world.account, {
+    role: "read",
+    ...scopes["an environment"],
+  });
+  const path = `/v3/accounts/${name}/events?service=hello`;
+  const response = await send(path, { token, headers: { accept: "text/event-stream" } });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const hello = `/v3/accounts/${name}/services/hello`;
+  const change = (below: string, method: string, json: object) =>
+    call(anything, `${hello}${below}`, { method, token: admin, json });
+  for (const chosen of ["default", environment]) await change("", "PATCH", { default_environment: chosen });
+  await change(`/environments/${environment}/pin`, "PUT", { image: "v1" });
+  await change("/environments/staging/pin", "PUT", { image: "v1", note: "the last" });
+  let said = "";
+  while (!said.includes("the last")) {
+    const { done = true, value = "" } = (await reader?.read()) ?? {};
+    expect(done).toBe(false);
+    said += value;
+  }
+  await reader?.cancel();
+  expect(hiddenFrom("an environment", world).filter((hidden) => said.includes(hidden))).toEqual([]);
+});

@@ -1,0 +1,431 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect } from "vitest";
+import type { EventType } from "../../src/domain/events.ts";
+import { fail, ok, type Result } from "../../src/domain/result.ts";
+import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
+import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
+import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
+import { passTime } from "../support/worker/clock.ts";
+import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { agentOf, listed, register, registrationOf } from "./support/agent.ts";
+import { startBackend } from "./support/backend.ts";
+import { type Cut, Cuts } from "./support/cuts.ts";
+import { failureLines } from "./support/failure-lines.ts";
+import { test } from "./support/object-test.ts";
+import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
+
+/*
+ * Every change that two objects keep a part of, cut at every call between them: once it is repeated, or without that where
+ * it was acknowledged, both parts are there. They are listed in src/objects/README.md, "What two objects write".
+ */
+
+/** How long everything that is left to do may take. */
+const withinMs = 15_000;
+
+/** The webhooks of a type that the story has sent. */
+type Sent = (type: WebhookMessage["type"]) => ReceivedWebhook[];
+
+interface Story<Stage> {
+  story: string;
+  setUp(hello: Hello): Promise<Stage>;
+  /** The change. Run again where it was not acknowledged, as its caller would. */
+  act(stage: Stage, hello: Hello): Promise<Result<unknown>>;
+  /** What a repetition of a change that was made is answered, beside what the change itself is. */
+  doneBefore?: string;
+  /** How it must stand in the end. */
+  check(stage: Stage, hello: Hello, sent: Sent): Promise<void>;
+  /** How it must stand where it was not acknowledged and nobody repeats it. */
+  unrepeated?(stage: Stage, hello: Hello): Promise<void>;
+}
+
+/** A story with its stage's type put away. */
+interface Told {
+  story: string;
+  begin(hello: Hello): Promise<{
+    act(): Promise<void>;
+    check(sent: Sent): Promise<void>;
+    unrepeated(): Promise<void>;
+  }>;
+}
+
+function told<Stage>({ story, setUp, act, doneBefore, check, unrepeated }: Story<Stage>): Told {
+  return {
+    story,
+    begin: async (hello) => {
+      const stage = await setUp(hello);
+      return {
+        act: async () => {
+          const result = await act(stage, hello);
+          if (!result.ok && result.error.code !== doneBefore) value(result);
+        },
+        check: (sent) => check(stage, hello, sent),
+        unrepeated: async () => unrepeated?.(stage, hello),
+      };
+    },
+  };
+}
+
+/** How often events of a type are in the account's log. */
+async function eventsOf(hello: Hello, type: EventType): Promise<number> {
+  const { items } = value(await hello.accountObject.listEvents({ limit: 200 }));
+  return items.filter((event) => event.type === type).length;
+}
+
+/** What a service's own copy of the account's configuration says. */
+function configOf(hello: Hello, service = "hello"): Promise<string> {
+  return runInDurableObject(serviceStub(env, hello.account, service), (_, { storage }) =>
+    String(storage.sql.exec("SELECT config FROM service").one().config),
+  );
+}
+
+type Backend = Awaited<ReturnType<typeof startBackend>>;
+
+const holding = (hello: Hello) => startBackend(hello, "doc");
+
+async function keyIsFree(hello: Hello, { backendId }: Backend): Promise<void> {
+  const next = value(await hello.connect({ key: "doc" }));
+  expect(next.spawned).toBe(true);
+  expect(next.backendId).not.toBe(backendId);
+}
+
+const repository = (hello: Hello) => ({ account: hello.account, service: "hello" });
+const registry = (hello: Hello) => registryStub(env, hello.account);
+
+async function push(hello: Hello, n: number, tag: string): Promise<Result<unknown>> {
+  const facts = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    blobs: [],
+    foreignBlobs: [],
+    children: [],
+    subject: null,
+    artifactType: null,
+    annotations: null,
+  };
+  return fromOci(
+    await registry(hello).putManifest(repository(hello), {
+      digest: digestNumber(n),
+      bytes: Uint8Array.from([123, 125]),
+      facts,
+      tags: [tag],
+      registryHost: "registry.test",
+    }),
+  );
+}
+
+/** An answer of the registry as a result. */
+function fromOci(answer: Awaited<ReturnType<ReturnType<typeof registry>["putManifest"]>>): Result<unknown> {
+  if (answer.ok) return ok(null);
+  return fail("bad_request", JSON.stringify(answer));
+}
+
+const secret = formatSigningSecret(new Uint8Array(32).fill(7));
+const registration = {
+  act: (_: unknown, hello: Hello) => register(hello, "second"),
+  doneBefore: "already_exists",
+};
+
+const stories: Told[] = [
+  told({
+    story: "a report of an end, which is the first that its shard receives",
+    setUp: holding,
+    act: (backend) => backend.report({ status: "terminated", exit_code: 3 }),
+    check: async (backend, hello) => {
+      expect((await backend.describe()).history.at(-1)).toMatchObject({ status: "terminated", exit_code: 3 });
+      await keyIsFree(hello, backend);
+    },
+    unrepeated: async (backend) => {
+      expect((await backend.describe()).history.at(0)?.status).toBe("scheduled");
+    },
+  }),
+  told({
+    story: "a report of an end after others",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await backend.report({ status: "loading" }));
+      return backend;
+    },
+    act: (backend) => backend.report({ status: "terminated", exit_code: 3 }),
+    check: async (backend, hello) => {
+      expect((await backend.describe()).history.at(-1)).toMatchObject({ status: "terminated", exit_code: 3 });
+      await keyIsFree(hello, backend);
+    },
+    unrepeated: async (backend) => {
+      expect((await backend.describe()).history.at(0)?.status).toBe("scheduled");
+    },
+  }),
+  told({
+    story: "a report that a backend is ready",
+    setUp: holding,
+    act: (backend) => backend.report({ status: "ready" }),
+    check: async (backend, hello, sent) => {
+      expect((await backend.describe()).history.at(-1)?.status).toBe("ready");
+      await passTime(hello.service(), 301_000);
+      await passTime(hello.service(), 1_000);
+      expect(sent("backend.terminate")).toEqual([]);
+      expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
+        backendId: backend.backendId,
+        status: "ready",
+      });
+    },
+  }),
+  told({
+    story: "a termination",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await backend.report({ status: "ready" }));
+      return backend;
+    },
+    act: ({ backendId }, hello) => hello.service().terminate(backendId, false, caller),
+    check: async ({ backendId, shard }, hello, sent) => {
+      const stored = await runInDurableObject(shard(), (_, { storage }) =>
+        String(storage.sql.exec("SELECT history FROM backends WHERE id = ?", backendId).one().history),
+      );
+      expect(stored).toContain('"terminating"');
+      expect(sent("backend.terminate").length).toBeGreaterThan(0);
+      expect(await eventsOf(hello, "backend.terminated")).toBe(1);
+    },
+  }),
+  told({
+    story: "a connect with an Idempotency-Key",
+    setUp: async () => ({ ids: new Set<string>() }),
+    act: async ({ ids }, hello) => {
+      const idempotency = { principal: "t", key: "k", requestHash: "h" };
+      const params = connectParams({ key: "doc" });
+      const connected = await hello.service().connectBackend(params, { ...caller, idempotency });
+      if (connected.ok) ids.add(connected.value.backendId);
+      return connected;
+    },
+    check: async ({ ids: answered }, hello, sent) => {
+      const live = await listed(hello);
+      expect(live).toEqual([...answered]);
+      const ids = sent("backend.spawn").map(({ headers }) => headers["webhook-id"]);
+      expect(new Set(ids)).toEqual(new Set([`${live[0]}_spawn`]));
+    },
+    unrepeated: async (_, hello) => {
+      expect((await listed(hello)).length).toBeLessThanOrEqual(1);
+    },
+  }),
+  told({
+    story: "a push",
+    setUp: async () => null,
+    act: (_, hello) => push(hello, 7, "v7"),
+    check: async (_, hello) => {
+      expect(value(await hello.service().getImage(digestNumber(7), caller)).tags).toEqual(["v7"]);
+      expect((await registry(hello).manifest(repository(hello), "v7"))?.digest).toBe(digestNumber(7));
+    },
+    unrepeated: async (_, hello) => {
+      // What the registry has, the service has too, by the registry's alarm.
+      const stored = await registry(hello).manifest(repository(hello), "v7");
+      const known = await hello.service().getImage(digestNumber(7), caller);
+      expect(known.ok).toBe(stored !== null);
+    },
+  }),
+  told({
+    story: "the deletion of a tag",
+    setUp: async (hello) => value(await push(hello, 7, "v7")),
+    act: async (_, hello) => fromOci(await registry(hello).deleteTag(repository(hello), "v7")),
+    doneBefore: "bad_request",
+    check: async (_, hello) => {
+      expect(await registry(hello).manifest(repository(hello), "v7")).toBeNull();
+      expect(value(await hello.service().getImage(digestNumber(7), caller)).tags).toEqual([]);
+    },
+  }),
+  told({
+    story: "the deletion of an image",
+    setUp: async (hello) => value(await push(hello, 7, "v7")),
+    act: async (_, hello) =>
+      fromOci(await registry(hello).deleteManifest(repository(hello), digestNumber(7))),
+    doneBefore: "bad_request",
+    check: async (_, hello) => {
+      expect(await registry(hello).manifest(repository(hello), digestNumber(7))).toBeNull();
+      expect((await hello.service().getImage(digestNumber(7), caller)).ok).toBe(false);
+    },
+  }),
+  told({
+    story: "a pin",
+    setUp: async (hello) => hello.push(2, "v2"),
+    act: (_, hello) => hello.service().pin("default", { image: "v2" }, caller),
+    check: async (_, hello, sent) => {
+      const { digest } = value(await hello.service().getEnvironment("default"));
+      expect(digest).toBe(digestNumber(2));
+      expect(sent("image.pinned").length).toBeGreaterThan(0);
+      const before = await eventsOf(hello, "environment.pinned");
+      expect(before).toBeGreaterThan(0);
+    },
+  }),
+  told({
+    story: "the registration of a cluster",
+    setUp: async () => null,
+    ...registration,
+    check: async (_, hello) => {
+      expect(await configOf(hello)).toContain('"second"');
+      expect(await eventsOf(hello, "cluster.registered")).toBe(2);
+    },
+    unrepeated: async (_, hello) => {
+      const isRegistered = (await hello.accountObject.getCluster("second")).ok;
+      expect((await configOf(hello)).includes('"second"')).toBe(isRegistered);
+    },
+  }),
+  told({
+    story: "a change of a cluster",
+    setUp: async () => null,
+    act: (_, hello) =>
+      hello.accountObject.patchCluster("main", { webhook_url: "https://cluster.test/other" }, caller),
+    check: async (_, hello) => expect(await configOf(hello)).toContain("https://cluster.test/other"),
+    unrepeated: async (_, hello) => {
+      const { webhook_url } = value(await hello.accountObject.getCluster("main"));
+      expect(await configOf(hello)).toContain(webhook_url);
+    },
+  }),
+  told({
+    story: "the rotation of a signing secret",
+    setUp: async () => null,
+    act: (_, hello) => hello.accountObject.rotateSecret("main", secret, caller),
+    doneBefore: "already_exists",
+    check: async (_, hello) => expect(await configOf(hello)).toContain(secret),
+    unrepeated: async (_, hello) => {
+      const { clusters } = value(await hello.accountObject.config());
+      expect((await configOf(hello)).includes(secret)).toBe(JSON.stringify(clusters).includes(secret));
+    },
+  }),
+  told({
+    story: "the deletion of a cluster",
+    setUp: async (hello) => value(await register(hello, "second")),
+    act: (_, hello) => hello.accountObject.deleteCluster("second", caller),
+    doneBefore: "cluster_not_found",
+    check: async (_, hello) => {
+      expect((await hello.accountObject.getCluster("second")).ok).toBe(false);
+      expect(await configOf(hello)).not.toContain('"second"');
+      expect(await eventsOf(hello, "cluster.deleted")).toBe(1);
+    },
+  }),
+  told({
+    story: "an agent that begins to drain",
+    setUp: async (hello) => value(await agentOf(hello).beat([])),
+    act: (_, hello) => agentOf(hello).beat([], "agent-1", { draining: true }),
+    check: async (_, hello) => expect(await configOf(hello)).toContain('"draining":true'),
+  }),
+  told({
+    story: "a heartbeat without a backend that its agent had",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await backend.report({ status: "ready" }));
+      await passTime(hello.service(), 40_000);
+      return backend;
+    },
+    act: (_, hello) => agentOf(hello).beat([]),
+    check: async (backend, hello) => {
+      expect((await backend.describe()).history.at(-1)).toMatchObject({
+        status: "terminated",
+        termination_reason: "lost",
+      });
+      await keyIsFree(hello, backend);
+    },
+  }),
+  told({
+    story: "the loss of a cluster",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await agentOf(hello).beat([backend.reported]));
+      return { ...backend, registration: await registrationOf(hello) };
+    },
+    act: async (_, hello) => {
+      await passTime(agentOf(hello).stub(), 61_000);
+      return ok(null);
+    },
+    check: async (backend, hello) => {
+      expect((await backend.describe()).history.at(-1)?.termination_reason).toBe("lost");
+      expect(await eventsOf(hello, "cluster.lost")).toBe(1);
+      await keyIsFree(hello, backend);
+    },
+  }),
+  told({
+    story: "the creation of a service",
+    setUp: async () => null,
+    act: (_, hello) => hello.accountObject.createService({ name: "second" }, caller),
+    doneBefore: "already_exists",
+    check: async (_, hello) => {
+      const second = serviceStub(env, hello.account, "second");
+      expect(value(await second.describe()).environments.map(({ name }) => name)).toEqual(["default"]);
+      expect(value(await hello.accountObject.serviceNames()).toSorted()).toEqual(["hello", "second"]);
+      const code = await runInDurableObject(second, (_, { storage }) =>
+        String(storage.sql.exec("SELECT code FROM service").one().code),
+      );
+      expect(await directoryStub(env, code).lookup(code)).toEqual({
+        account: hello.account,
+        service: "second",
+      });
+      expect(await configOf(hello, "second")).toBe(await configOf(hello));
+      expect(await eventsOf(hello, "service.created")).toBe(2);
+    },
+  }),
+  told({
+    story: "the deletion of a service",
+    setUp: async (hello) => {
+      value(await push(hello, 7, "v7"));
+      const backend = await holding(hello);
+      value(await backend.report({ status: "ready" }));
+      return backend;
+    },
+    act: (_, hello) => hello.accountObject.deleteService("hello", caller),
+    doneBefore: "service_not_found",
+    check: async ({ describe }, hello, sent) => {
+      expect(value(await hello.accountObject.serviceNames())).toEqual([]);
+      expect(await registry(hello).manifest(repository(hello), "v7")).toBeNull();
+      expect(sent("backend.terminate").length).toBeGreaterThan(0);
+      expect((await describe()).history.at(-1)?.status).toBe("terminating");
+      expect(await eventsOf(hello, "service.deleted")).toBe(1);
+    },
+  }),
+];
+
+/** Tells a story, cut or not. @param isRepeated whether its caller tries again where it was not acknowledged */
+async function tell(
+  cluster: ScriptedCluster,
+  { begin }: Told,
+  cut: Cut | null,
+  isRepeated: boolean,
+): Promise<{ calls: string[]; isAcknowledged: boolean }> {
+  const hello = await setUpPinned();
+  const cuts = new Cuts();
+  try {
+    const { act, check, unrepeated } = await begin(hello);
+    await cuts.settle(withinMs);
+    const sentBefore = cluster.received.length;
+    const sent: Sent = (type) =>
+      cluster.received.slice(sentBefore).filter(({ message }) => message.type === type);
+    cuts.arm(cut);
+    const { isAcknowledged } = await cuts.run(act, withinMs);
+    const calls = [...cuts.calls];
+    if (!isAcknowledged && isRepeated) await cuts.run(act, withinMs);
+    await (isAcknowledged || isRepeated ? check(sent) : unrepeated());
+    return { calls, isAcknowledged };
+  } finally {
+    cuts.restore();
+  }
+}
+
+/** Nothing is decided by the log of attempts, which may lose some. */
+const isLog = (call: string | undefined) => call === "Cluster.recordAttempts";
+
+describe("killed at any call between objects, nothing that was acknowledged is lost, and a repetition completes", () => {
+  test.for(stories.map((each) => [each.story, each] as const))("%s", async ([_, story], { cluster }) => {
+    failureLines();
+    const { calls } = await tell(cluster, story, null, true);
+    expect(calls.length).toBeGreaterThan(0);
+    for (const [i, name] of calls.entries()) {
+      for (const at of isLog(name) ? [] : (["before", "after"] as const)) {
+        for (const isRepeated of [true, false]) {
+          const told = tell(cluster, story, { call: i + 1, at }, isRepeated);
+          const { isAcknowledged } = await told.catch((error: unknown) => {
+            const where = at === "before" ? `before call ${i + 1}` : `before the answer to call ${i + 1}`;
+            const after = isRepeated ? "repeated" : "not repeated";
+            throw new Error(`killed ${where}, ${name}, ${after}: ${error}`, { cause: error });
+          });
+          if (isAcknowledged) break;
+        }
+      }
+    }
+  });
+});
