@@ -44,7 +44,6 @@ import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
-import type { BackendRow } from "./sql/service.sql.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -190,44 +189,28 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       const found = this.#state.withService(ok);
       return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
     }
-    const live = await this.#shownBackends(() => false);
+    const live = await this.#shownBackends();
     return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
-    return this.#shownBackends((row) => row.held_at !== null);
+    const shown = await this.#shownBackends();
+    return shown.ok ? ok(shown.value.filter(({ heldSince }) => heldSince === undefined)) : shown;
   }
 
-  /** The live backends but for those that are unlisted. @param isHidden says of those whose keys are held to be hidden too */
-  async #shownBackends(isHidden: (row: BackendRow) => boolean): Promise<Result<BackendWithStatus[]>> {
+  async #shownBackends(): Promise<Result<BackendWithStatus[]>> {
     const found = this.#state.withService(ok);
     if (!found.ok) return found;
     const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
-    return this.#state.withService((service) =>
-      ok(
-        liveBackends(this.#state, service, (row) =>
-          row.held_at === null ? unlisted.has(row.id) : isHidden(row),
-        ),
-      ),
-    );
+    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
   }
 
   async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {
     return findBackend(this.env, this.#state, backendId, allowedEnvironments);
   }
 
-  async releaseBackend(
-    backendId: string,
-    note: string,
-    { actor }: Pick<Caller, "actor">,
-  ): Promise<Result<Backend>> {
-    const released = this.#state.db.transaction(() =>
-      releaseBackend(this.#state, backendId, note, actor, Date.now()),
-    );
-    if (released.ok) {
-      this.#parts.work();
-      await this.#parts.shards.notify(backendId);
-    }
+  async releaseBackend(backendId: string, note: string, { actor }: Pick<Caller, "actor">) {
+    const released = await releaseBackend(this.#parts, backendId, note, actor, Date.now());
     const found = await this.getBackend(backendId);
     return released.ok || !found.ok ? found : released;
   }

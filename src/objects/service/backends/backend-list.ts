@@ -1,3 +1,4 @@
+import { checkReach } from "../../../domain/credentials/access.ts";
 import { idAlphabet } from "../../../domain/ids.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
@@ -13,15 +14,15 @@ import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** The live backends of a service but for those that are not to be shown. */
+/** The live backends of a service but for some that are not to be shown; those whose keys are held are. */
 export function liveBackends(
   state: ServiceState,
   service: ServiceRow,
-  isHidden: (row: BackendRow) => boolean,
+  hidden: ReadonlySet<string>,
 ): BackendWithStatus[] {
   return state.sql
     .liveBackends()
-    .filter((row) => !isHidden(row))
+    .filter(({ id, held_at }) => held_at !== null || !hidden.has(id))
     .map((row) => withStatus(service, row));
 }
 
@@ -42,11 +43,8 @@ export async function findBackend(
   const row = state.sql.backend(backendId);
   const found = row ? ok(withStatus(service, row)) : await endedBackend(env, service, backendId);
   if (!found.ok) return found;
-  const { environment } = found.value.info;
-  if (allowedEnvironments !== undefined && !allowedEnvironments.includes(environment)) {
-    return fail("forbidden", `this token may not look at backends of environment \`${environment}\``);
-  }
-  return ok(backendView(found.value));
+  const reach = checkReach(allowedEnvironments, found.value.info.environment);
+  return reach.ok ? ok(backendView(found.value)) : reach;
 }
 
 async function endedBackend(

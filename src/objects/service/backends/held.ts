@@ -5,12 +5,37 @@ import { recordEvent } from "../feed/event-outbox.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { endBackend } from "./lifecycle.ts";
+import type { ShardNotifier } from "./shard-notifier.ts";
+
+export interface ReleasePorts {
+  state: ServiceState;
+  shards: Pick<ShardNotifier, "notify">;
+  /** Starts what is due. */
+  work(): void;
+}
+
+/** Releases a backend, and notifies its shard and those who wait for its key. */
+export async function releaseBackend(
+  ports: ReleasePorts,
+  backendId: string,
+  note: string,
+  actor: Actor,
+  now: number,
+): Promise<Result<null>> {
+  const { state, shards } = ports;
+  const released = state.db.transaction(() => release(state, backendId, note, actor, now));
+  if (released.ok) {
+    ports.work();
+    await shards.notify(backendId);
+  }
+  return released;
+}
 
 /**
  * Ends a backend of which nobody knows whether it runs, on the word of a person who has made sure that it does not. Doing
  * it again changes nothing; `backend_not_held` for one that an agent runs, or that has ended by itself.
  */
-export function releaseBackend(
+function release(
   state: ServiceState,
   backendId: string,
   note: string,
