@@ -1,7 +1,7 @@
 import type { Action } from "../../../src/domain/credentials/access.ts";
 import type { EventType } from "../../../src/domain/events.ts";
 import { freshName } from "../../support/worker/api.ts";
-import { confirmLogin, spareDigest, type World } from "./world.ts";
+import { confirmLogin, holdKey, spareDigest, type World } from "./world.ts";
 
 /**
  * What a route promises, written down apart from the route itself. A new route must be given a row, and each promise
@@ -186,6 +186,16 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`DELETE ${service}`]: { who: "admin", leaves: "service.deleted" },
   [`GET ${service}/backends`]: { who: "read", paged: "backends" },
+  "GET /v3/accounts/:account/backends/:id": { who: "read" },
+  "POST /v3/accounts/:account/backends/:id/release": {
+    who: "admin",
+    json: async (world) => {
+      await holdKey(world);
+      return { note: "its machine was switched off" };
+    },
+    repeated: { because: "what was released is not released again" },
+    leaves: "backend.released",
+  },
   [`POST ${service}/terminations`]: {
     who: "spawn",
     json: { hard: true },
