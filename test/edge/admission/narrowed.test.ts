@@ -25,7 +25,7 @@ const anything = z.looseObject({});
 
 /** Fields that name what belongs to the service or environment itself, or that name nothing. */
 const harmless = new Set(
-  `tag image image_tag digest repository mount name ack auth backend_url_template before cursor default dry_run env executable
+  `tag image image_tag digest repository mount name ack auth backend_url_template before created_before cursor default dry_run env executable
    expires_in_seconds from grace_period_seconds hard lifetime_limit_seconds limit max_idle_seconds media_type note outcome port
    pushed_at require_bearer_token resource_limits role settings spawn startup_timeout_seconds status step_seconds to type user
    webhook_url`.split(/\s+/),
@@ -82,6 +82,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
     service: [service],
     cluster: [cluster],
     environment: narrowing === "a service" ? [] : [environment, gone],
+    termination: narrowing === "a service" ? [] : [world.hiddenTermination],
     id: hiddenFrom(narrowing, world).filter((hidden) => Object.values(world.hiddenBackends).includes(hidden)),
   };
   const byPath = [...of.route.path.matchAll(/:([a-z_]+)/g)].flatMap(([, name = ""]) =>
@@ -91,7 +92,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
       return {
         title: `the path's ${name} ${value}`,
         at: { ...own, [name]: value },
-        ...(name !== "id" && { missing }),
+        ...(name !== "id" && name !== "termination" && { missing }),
       };
     }),
   );
