@@ -58,6 +58,11 @@ export class ShardNotifier {
     return [...due.filter((id) => !this.#failed.has(id)), ...again].slice(0, atMost);
   }
 
+  /** How many shards are being notified. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /** @returns whether the shard knows now; false is to be retried */
   async notify(backendId: string): Promise<boolean> {
     // One at a time, so that a shard receives the steps in their order.
