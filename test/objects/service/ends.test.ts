@@ -18,6 +18,7 @@ interface System {
   cluster: ScriptedCluster;
   /** The backend that holds the key `doc`, if it has one. */
   id: string;
+  fencingToken: number;
   report(status: "loading" | "ready" | "terminating" | "terminated"): Promise<void>;
   terminate(hard: boolean): Promise<void>;
   /** Waits until a termination's attempt is recorded. */
@@ -40,6 +41,7 @@ async function begun(cluster: ScriptedCluster, key: string | null, connect?: (he
     hello,
     cluster,
     id,
+    fencingToken: fencing_token,
     report: async (status) => void value(await hello.report(id, fencing_token, status)),
     terminate: async (hard) => void value(await hello.service().terminate(id, hard, caller)),
     attempted: (how) =>
@@ -183,7 +185,11 @@ const ways: Way[] = [
   {
     ...ready,
     way: "a heartbeat without it",
-    begin: readyAndEnding,
+    begin: async (system) => {
+      await readyAndEnding(system);
+      const listed = { id: system.id, status: "terminating", fencing_token: system.fencingToken } as const;
+      value(await agentOf(system.hello).beat([listed]));
+    },
     end: async ({ hello }) => {
       vi.setSystemTime(Date.now() + 40_000);
       value(await agentOf(hello).beat([]));
@@ -193,7 +199,8 @@ const ways: Way[] = [
     ...ready,
     way: "the loss of its cluster",
     begin: readyAndEnding,
-    end: async ({ hello }) => value(await hello.service().clusterLost("main", await registrationOf(hello))),
+    end: async ({ hello }) =>
+      value(await hello.service().clusterLost("main", await registrationOf(hello), "lease")),
   },
   {
     ...never,
@@ -201,7 +208,7 @@ const ways: Way[] = [
     begin: async ({ hello, cluster }) => {
       cluster.always(down);
       await passTime(hello.service(), 12_000);
-      await passTime(hello.service(), 300_000);
+      await passTime(hello.service(), 288_000);
     },
     end: async ({ cluster, hello, attempted }) => {
       await attempted("hard");
@@ -245,7 +252,7 @@ const ways: Way[] = [
   },
   {
     ...never,
-    way: "a spawn that was given up, and that its agent does not list",
+    way: "a spawn that was given up, and that no agent has listed for the whole of a start-up",
     spawn: (hello, cluster) => {
       cluster.always(down);
       return hello.connect({ key: "doc" });
@@ -253,7 +260,10 @@ const ways: Way[] = [
     begin: giveUp,
     end: async ({ hello, cluster }) => {
       cluster.always(() => Response.json({}));
-      vi.setSystemTime(Date.now() + 40_000);
+      for (let waited = 0; waited <= 300_000; waited += 40_000) {
+        value(await agentOf(hello).beat([]));
+        vi.setSystemTime(Date.now() + 40_000);
+      }
       value(await agentOf(hello).beat([]));
     },
   },

@@ -46,6 +46,11 @@ export class ShardNotifier {
     return row.untold === 0 || this.#notified.get(row.id) === row.status;
   }
 
+  /** How many shards are being notified. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /**
    * The backends whose shards are to be notified next, at most so many: those that failed come last, by turns, so that a
    * shard which cannot be reached keeps no other waiting.
@@ -56,11 +61,6 @@ export class ShardNotifier {
     const among = new Set(due);
     const again = [...this.#failed].filter((id) => among.has(id));
     return [...due.filter((id) => !this.#failed.has(id)), ...again].slice(0, atMost);
-  }
-
-  /** How many shards are being notified. */
-  get underWay(): number {
-    return this.#underWay.size;
   }
 
   /** @returns whether the shard knows now; false is to be retried */
