@@ -1,8 +1,13 @@
 import { describe, expect, vi } from "vitest";
-import { spawnRetryDelaysMs, terminationRetryForMs } from "../../../src/domain/limits.ts";
+import {
+  heartbeatEveryMs,
+  spawnRetryDelaysMs,
+  startupTimeoutSeconds,
+  terminationRetryForMs,
+} from "../../../src/domain/limits.ts";
 import { Waiters } from "../../../src/objects/service/connect/waiters.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
-import { passTime } from "../../support/worker/clock.ts";
+import { passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { follow, followObject } from "../support/follow.ts";
@@ -18,6 +23,8 @@ interface System {
   cluster: ScriptedCluster;
   /** The backend that holds the key `doc`, if it has one. */
   id: string;
+  /** How a heartbeat lists it. */
+  reported: { id: string; status: "ready"; fencing_token: number };
   report(status: "loading" | "ready" | "terminating" | "terminated"): Promise<void>;
   terminate(hard: boolean): Promise<void>;
   /** Waits until a termination's attempt is recorded. */
@@ -40,6 +47,7 @@ async function begun(cluster: ScriptedCluster, key: string | null, connect?: (he
     hello,
     cluster,
     id,
+    reported: { id, status: "ready", fencing_token },
     report: async (status) => void value(await hello.report(id, fencing_token, status)),
     terminate: async (hard) => void value(await hello.service().terminate(id, hard, caller)),
     attempted: (how) =>
@@ -183,7 +191,10 @@ const ways: Way[] = [
   {
     ...ready,
     way: "a heartbeat without it",
-    begin: readyAndEnding,
+    begin: async (system) => {
+      value(await agentOf(system.hello).beat([system.reported]));
+      await readyAndEnding(system);
+    },
     end: async ({ hello }) => {
       vi.setSystemTime(Date.now() + 40_000);
       value(await agentOf(hello).beat([]));
@@ -200,13 +211,12 @@ const ways: Way[] = [
     way: "its startup deadline",
     begin: async ({ hello, cluster }) => {
       cluster.always(down);
-      await passTime(hello.service(), 12_000);
-      await passTime(hello.service(), 300_000);
+      await passTimeRunning(hello.service(), 301_000);
     },
     end: async ({ cluster, hello, attempted }) => {
       await attempted("hard");
       doesNotKnow(cluster);
-      await passTime(hello.service(), 1_300);
+      await passTimeRunning(hello.service(), 5_000);
     },
   },
   {
@@ -253,8 +263,11 @@ const ways: Way[] = [
     begin: giveUp,
     end: async ({ hello, cluster }) => {
       cluster.always(() => Response.json({}));
-      vi.setSystemTime(Date.now() + 40_000);
-      value(await agentOf(hello).beat([]));
+      // No agent has listed it: it may take as long as a start-up until one does.
+      const until = Date.now() + startupTimeoutSeconds * 1000 + heartbeatEveryMs;
+      for (; Date.now() <= until; vi.setSystemTime(Date.now() + heartbeatEveryMs)) {
+        value(await agentOf(hello).beat([]));
+      }
     },
   },
   {
