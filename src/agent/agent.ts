@@ -135,6 +135,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const leaseChecks = setInterval(look, clock.leaseCheckEveryMs);
   let server: AgentServer;
   try {
+    // Before anything runs under it: an earlier version has kept it elsewhere.
+    lease.grants();
     await backends.adopt();
     server = await listen({ host: options.host ?? "127.0.0.1", port: options.port }, routesAt);
   } catch (error) {
@@ -188,6 +190,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   async function close(what: "end" | "keep"): Promise<void> {
     closing.abort();
+    guard?.announceStop();
     backends.refuseSpawns();
     if (what === "end") {
       void heartbeat.beatNow();

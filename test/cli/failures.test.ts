@@ -57,6 +57,16 @@ describe("refused requests end with exit code 1 and one line on stderr", { timeo
     },
   );
 
+  test("an answer with a content coding, which nobody asked for, is not read", async () => {
+    await using api = await startRecordedApi([{ body: {}, headers: { "content-encoding": "br" } }]);
+    const { exitCode, stderr } = await slipwayAsAcme(api.url, ["services", "show", "hello"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe(
+      `error: the answer of ${api.url} is not read: it answered with the content coding \`br\`, where none was accepted\n`,
+    );
+    expect(api.requests[0]?.headers["accept-encoding"]).toBe("identity");
+  });
+
   test("a redirect is not followed, since it could turn a change into something else", async () => {
     await using api = await startRecordedApi([
       { status: 301, headers: { location: "/elsewhere" } },

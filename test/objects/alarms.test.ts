@@ -49,9 +49,14 @@ test.for(["remembers", "has forgotten"])(
     expect(await passTime(hello.service(), 20_000)).toBe(false);
 
     value(
-      await hello
-        .service()
-        .reconcile("main", [], { from: null, elsewhere: [], alive: [], watchedFrom: 0, unchangedSince: 0 }),
+      await hello.service().reconcile("main", [], {
+        from: null,
+        elsewhere: [],
+        alive: [],
+        watchedFrom: 0,
+        unchangedSince: 0,
+        fence: "lease",
+      }),
     );
     await passTime(hello.service(), 0);
     await cluster.settled(2);
@@ -103,7 +108,7 @@ const reasons: Reason[] = [
       await mend();
       return hello.accountObject;
     },
-    alarms: 4,
+    alarms: 6,
   },
   {
     what: "a cluster whose agent falls silent",

@@ -6,8 +6,12 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longest = [
   "e2e/failures/partition",
+  "e2e/failures/absence",
   "e2e/failures/kill-anything",
+  "e2e/docker/guard",
+  "agent/guard/guard",
   "e2e/npm-start",
+  "e2e/failures/holders",
   "objects/cuts",
   "objects/service/message-order",
   "agent/backends/cuts",

@@ -63,14 +63,13 @@ export interface ClusterLeaseOptions {
 export class ClusterLease implements KeyLease {
   readonly #options: ClusterLeaseOptions;
   #lease: Lease | null;
-  /** What watchers go by. */
-  #kept: Lease | null;
+  /** What this process has kept: what watchers go by. */
+  #kept: Lease | null = null;
   #wasHeld: boolean;
 
   constructor(options: ClusterLeaseOptions) {
     this.#options = options;
     this.#lease = options.lease;
-    this.#kept = options.lease;
     this.#wasHeld = this.#isHeld;
   }
 

@@ -12,8 +12,8 @@ import { lastTurn, readAlive, writePlan } from "./guard-files.ts";
 const program = fileURLToPath(new URL("./guard.ts", import.meta.url));
 
 const lookEveryMs = 1_000;
-/** How many looks in a row find no turn of a guard that takes one each second, or waits for an engine some seconds. */
-const silentLooks = { ofDead: 3, ofFrozen: 30 };
+/** How many looks in a row find no turn of a guard: it takes one each second, or after the 6 s that an engine gets at most. */
+const silentLooks = { ofDead: 3, ofFrozen: 15 };
 const startAgainFirstMs = 1_000;
 const startAgainLongestMs = 60_000;
 const endWithinMs = 5_000;
@@ -64,14 +64,16 @@ export class GuardKeeper {
     void this.#attempt(() => this.#startUnlessThere());
   }
 
+  /** From now on the guard does not start this agent again: it was stopped, even if it does not come to its end. */
+  announceStop(): void {
+    void this.#attempt(() => this.#plan("keep"));
+  }
+
   /** `keep` leaves it to watch what this agent leaves; `end` ends it, unless it has a supervisor. */
   async close(what: "end" | "keep"): Promise<void> {
     this.leave(what);
-    if (what === "keep") return;
     await this.#attempt(async () => {
-      if (readAlive(this.#folder)?.is_supervised !== false) return;
-      const giveUpAt = performance.now() + endWithinMs;
-      while ((await this.#signal("SIGTERM")) && performance.now() < giveUpAt) await elapse(endPollMs);
+      if (what === "end" && readAlive(this.#folder)?.is_supervised === false) await this.#end();
     });
   }
 
@@ -98,7 +100,7 @@ export class GuardKeeper {
     }
     this.#silent++;
     if (this.#silent % silentLooks.ofDead !== 0) return;
-    const isThere = await this.#signal(this.#silent < silentLooks.ofFrozen ? 0 : "SIGKILL");
+    const isThere = await this.#signal(this.#silent < silentLooks.ofFrozen ? undefined : "SIGKILL");
     if (isThere || this.#isClosed) return;
     this.#enter(false);
     this.#startLater();
@@ -113,12 +115,17 @@ export class GuardKeeper {
 
   /** Ends one of another version first. */
   async #startUnlessThere(): Promise<void> {
-    const isOurs = readAlive(this.#folder)?.program === hashOfProgram();
-    if (await this.#signal(isOurs ? 0 : "SIGTERM")) {
-      if (isOurs) return;
+    if (await this.#signal()) {
+      if (readAlive(this.#folder)?.program === hashOfProgram()) return;
       this.#options.log("guard.replaced");
+      await this.#end();
     }
     this.#start();
+  }
+
+  async #end(): Promise<void> {
+    const giveUpAt = performance.now() + endWithinMs;
+    while ((await this.#signal("SIGTERM")) && performance.now() < giveUpAt) await elapse(endPollMs);
   }
 
   #startLater(): void {
@@ -148,11 +155,11 @@ export class GuardKeeper {
     });
   }
 
-  /** @returns whether the process of the last guard is there, which is sent the signal */
-  async #signal(signal: NodeJS.Signals | 0): Promise<boolean> {
+  /** @returns whether the process of the last guard is there. @param signal sent to it, where one is given */
+  async #signal(signal?: NodeJS.Signals): Promise<boolean> {
     const guard = readAlive(this.#folder);
     if (guard === null || (await processTable().identify(guard.pid)) !== guard.identity) return false;
-    process.kill(guard.pid, signal);
+    if (signal !== undefined) process.kill(guard.pid, signal);
     return true;
   }
 

@@ -116,6 +116,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
       // WebSocket clients follow no redirects, so a missing slash is forgiven.
       path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
       headers: headersFor(request, admitted.value),
+      mayRun: () => backend.mayRun,
     });
   }
 

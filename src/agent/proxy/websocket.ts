@@ -17,7 +17,7 @@ export interface WebSocketForwarder {
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
-    to: { address: Address; path: string; headers: FlatHeaders },
+    to: { address: Address; path: string; headers: FlatHeaders; mayRun(): boolean },
   ): Promise<void>;
 }
 
@@ -44,6 +44,7 @@ export function webSocketForwarder(options: {
   const stopWatching = new WeakMap<Duplex, () => void>();
   /** The clients of open tunnels, by the sockets of their backends. */
   const clients = new WeakMap<Socket, { client: Socket; isPinged: boolean }>();
+  const leases = new WeakMap<Duplex, () => boolean>();
 
   proxy.on("error", (error, request, socket) => {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
@@ -57,7 +58,7 @@ export function webSocketForwarder(options: {
       tunnels.add(socket);
       clients.set(upstreamSocket, { client: socket, isPinged: takesPings(response) });
     });
-    tieTogether(upstream, socket);
+    tieTogether(upstream, socket, leases.get(socket));
   });
   // Both directions are piped by now, and nothing has been read.
   proxy.on("proxySocket", (upstreamSocket) => {
@@ -73,7 +74,8 @@ export function webSocketForwarder(options: {
       socket.on("error", () => socket.destroy());
       stopWatching.set(socket, endWhenClientLeaves(socket));
     },
-    async forward(request, socket, head, { address, path, headers }) {
+    async forward(request, socket, head, { address, path, headers, mayRun }) {
+      leases.set(socket, mayRun);
       request.headers = upgradeHeaders(headers);
       request.url = path;
       await proxy.ws(request, socket, { target: address }, head);
@@ -99,10 +101,19 @@ function upgradeHeaders(headers: FlatHeaders): IncomingHttpHeaders {
   return { ...upgrade, connection: "Upgrade", upgrade: "websocket" };
 }
 
-/** Lets neither side of a WebSocket outlive the other, however that ends. */
-function tieTogether(upstream: ClientRequest, socket: Socket): void {
+/**
+ * Lets neither side of a WebSocket outlive the other, however that ends, nor anything pass once its backend may not run:
+ * this process may have been frozen before it was read.
+ */
+function tieTogether(upstream: ClientRequest, socket: Socket, mayRun: () => boolean = () => true): void {
   socket.once("close", () => upstream.destroy());
   upstream.once("upgrade", (_response, upstreamSocket) => {
+    const check = () => {
+      if (mayRun()) return;
+      socket.destroy();
+      upstreamSocket.destroy();
+    };
+    for (const side of [socket, upstreamSocket]) side.prependListener("data", check);
     socket.once("close", () => upstreamSocket.destroy());
     upstreamSocket.once("close", () => socket.destroySoon());
   });

@@ -51,9 +51,12 @@ export function agentIdIn({
   return journal.agentId;
 }
 
-/** Whether systemd has started this process, and will again: a restart from elsewhere would take it out of its hands. */
+/**
+ * Whether systemd has started this process, or its container ends with it: what starts it again is then another's, and a
+ * restart from elsewhere would take it out of their hands.
+ */
 function hasSupervisor(): boolean {
-  return process.env.SYSTEMD_EXEC_PID === String(process.pid);
+  return process.pid === 1 || process.env.SYSTEMD_EXEC_PID === String(process.pid);
 }
 
 /** What starts this process once more. */

@@ -123,6 +123,21 @@ test("a report that waited to be sent again: it is sent only once what has a key
   expect(fencedAt[1]).toBe(true);
 });
 
+test("a message on an open WebSocket: it does not pass, and the socket is closed", async () => {
+  const cluster = await startFreezable();
+  const keyed = await cluster.spawnReady();
+  const socket = new WebSocket((await cluster.address(keyed, "/socket")).replace("http", "ws"));
+  const got: unknown[] = [];
+  socket.addEventListener("message", ({ data }) => got.push(data));
+  await eventually(() => got.length).toBe(1);
+  const closed = new Promise<void>((resolve) => socket.addEventListener("close", () => resolve()));
+  cluster.freeze();
+  socket.send("to be echoed");
+  await closed;
+  expect(got).toHaveLength(1);
+  expect(await cluster.end(keyed)).toMatchObject(lost);
+});
+
 test("more bytes from a client or from the backend: none of them passes", async () => {
   const cluster = await startFreezable();
   const keyed = await cluster.spawnReady();

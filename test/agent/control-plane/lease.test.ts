@@ -121,5 +121,5 @@ test("a lease that cannot be kept grants nothing, since whoever watches it would
   expect([held.check(), held.grants()]).toEqual([true, false]);
   at.fails = false;
   expect(held.grants()).toBe(true);
-  expect(happened).toEqual(["lease.not_kept", "lease.not_kept", "keep 1500"]);
+  expect(happened).toEqual(["keep 1000", "lease.not_kept", "lease.not_kept", "keep 1500"]);
 });

@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { runningOf } from "../../support/process.ts";
 import { importsOf } from "../../support/rooms/imports.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
-import { endLater, guardOf } from "../support/guards.ts";
+import { endLater, guardOf, guardPid } from "../support/guards.ts";
+import type { ImageName } from "../support/images.ts";
 import { theCase } from "../support/killable.ts";
 
 const source = new URL("../../../src/agent/guard/guard.ts", import.meta.url);
@@ -19,15 +21,15 @@ test("the guard needs nothing but Node: not the rest of the agent, and no packag
 });
 
 /** An agent with a guard, and one backend with a key and one without that are ready. */
-async function guarded(options: { leaseSeconds?: number; restarts?: boolean } = {}) {
-  const { leaseSeconds = 2, restarts = false } = options;
-  const at = await theCase("serve", { key: "doc-123" });
+async function guarded(options: { leaseSeconds?: number; restarts?: boolean; image?: ImageName } = {}) {
+  const { leaseSeconds = 2, restarts = false, image = "serve" } = options;
+  const at = await theCase(image, { key: "doc-123" });
   endLater(at.dir);
   const guard = guardOf(join(at.dir, "state"));
   at.slipway.leaseSeconds = leaseSeconds;
   const agent = await at.start({ guard: { restarts } });
   await guard.started();
-  const unkeyed = spawnData("serve", { key: null, env: at.data.env });
+  const unkeyed = spawnData(image, { key: null, env: at.data.env });
   await eventually(async () => (await agent.deliver("backend.spawn", at.data)).status).toBe(200);
   await agent.reached(at.id, "ready");
   await agent.deliver("backend.spawn", unkeyed);
@@ -35,6 +37,20 @@ async function guarded(options: { leaseSeconds?: number; restarts?: boolean } = 
   const [keyedPid = 0, unkeyedPid = 0] = at.starts();
   return { at, agent, guard, keyedPid, unkeyedPid };
 }
+
+test.for([
+  ["nothing that watches the lease", false, "proof"],
+  ["shells that watch the lease", true, undefined],
+] as const)(
+  "an agent without a guard and with %s says in heartbeats what its keys need",
+  async ([, watchesLease, fence]) => {
+    const at = await theCase("serve");
+    await at.start({ watchesLease });
+    await eventually(() => at.slipway.heartbeats.length).toBeGreaterThan(0);
+    expect(at.slipway.heartbeats.map((heartbeat) => heartbeat.fence)).toContain(fence);
+    expect(guardPid(join(at.dir, "state"))).toBeNull();
+  },
+);
 
 describe.runIf(hasGuard)("the guard", () => {
   test.for([
@@ -65,6 +81,16 @@ describe.runIf(hasGuard)("the guard", () => {
     const { at, agent, guard, unkeyedPid } = await guarded();
     const first = guard.signal("SIGKILL");
     await guard.started(first);
+    await agent.kill();
+    await eventually(at.running).toEqual([unkeyedPid]);
+  });
+
+  test("is replaced by the agent when it hangs", { timeout: 90_000 }, async () => {
+    const { at, agent, guard, unkeyedPid } = await guarded();
+    const hanging = guard.signal("SIGSTOP");
+    await expect.poll(guard.pid, { timeout: 60_000 }).not.toBe(hanging);
+    await guard.started(hanging);
+    expect(await runningOf([hanging])).toEqual([]);
     await agent.kill();
     await eventually(at.running).toEqual([unkeyedPid]);
   });
@@ -113,6 +139,15 @@ describe.runIf(hasGuard)("the guard", () => {
     await eventually(() => at.slipway.heartbeats.length).toBeGreaterThan(length + 1);
     expect((await at.running()).toSorted()).toEqual([keyedPid, unkeyedPid].toSorted());
     expect(guard.log()).toContain("guard.agent_started");
+  });
+
+  test("starts no agent again that was killed while it stopped", async () => {
+    const { at, agent, guard, unkeyedPid } = await guarded({ restarts: true, image: "ignore-sigterm" });
+    void agent.close("end");
+    await eventually(async () => (await fetch(`${agent.url}/healthz`)).status).toBe(503);
+    await agent.kill();
+    await eventually(at.running).toEqual([unkeyedPid]);
+    expect(guard.log()).not.toContain("guard.agent_ended");
   });
 
   test("is one alone, however many are started", async () => {

@@ -39,7 +39,7 @@ async function giveUp(ports: ClusterPorts, lost: ClusterRow): Promise<boolean> {
     ),
     ...services.map(({ service: name }) =>
       failures.attemptResult(`give up the backends of service ${name}`, async () =>
-        service(lost.account, name).clusterLost(lost.name, lost.registration),
+        service(lost.account, name).clusterLost(lost.name, lost.registration, state.agents.fence()),
       ),
     ),
   ]);

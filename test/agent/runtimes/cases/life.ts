@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
 import { expect } from "vitest";
+import { checkSpawnEnv, utf8Length } from "../../../../src/domain/backends/spawn-env.ts";
+import { keyMaxCharacters, spawnEnvMaxBytes, spawnEnvMaxVariables } from "../../../../src/domain/limits.ts";
 import { eventually } from "../../support/eventually.ts";
 import { collect, never } from "../../support/streams.ts";
 import { type Case, readUntil, statusAt } from "./kit.ts";
@@ -55,6 +57,24 @@ export function lifeCases(test: Case): void {
     );
     expect(lines).toContainEqual(expect.stringMatching(/^PORT=\d+$/));
     expect(lines.filter((line) => line.startsWith("PWD="))).toEqual(["PWD=/nowhere"]);
+  });
+
+  test("a backend gets the longest environment and carries the longest key that a spawn may have", async (bench) => {
+    const each = spawnEnvMaxBytes / spawnEnvMaxVariables;
+    const env = Object.fromEntries(
+      Array.from({ length: spawnEnvMaxVariables }, (_, i) => {
+        const name = `LONG \u{1f4a1} ${i}`;
+        return [name, "x".repeat(each - utf8Length(name))];
+      }),
+    );
+    expect(checkSpawnEnv(env).ok).toBe(true);
+    const labels = { key: "\u{1f4a1}".repeat(keyMaxCharacters) };
+    const spec = bench.spec("env", { env: { ...env, SESSION_BACKEND_KEY: labels.key }, labels });
+    expect(await bench.runtime.start(spec)).toMatchObject({ ok: true });
+    expect(await bench.place.labelsOf(spec.backendId)).toMatchObject(labels);
+    expect(await collect(bench.runtime.logs(spec.backendId, never))).toEqual(
+      expect.arrayContaining(Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)),
+    );
   });
 
   test("a backend carries its labels", async (bench) => {
