@@ -1,5 +1,5 @@
 import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
-import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
+import { shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
@@ -101,8 +101,6 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
-    // Should the calls be lost with this process, they are made again.
-    if (this.shards.underWay > 0) this.alarm.noLaterThan(Date.now() + recoveryDelayMs);
   }
 
   work(): void {

@@ -1,8 +1,14 @@
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { spawnRetryDelaysMs, terminationRetryForMs } from "../../../src/domain/limits.ts";
+import {
+  shardsNotifiedAtOnce,
+  spawnRetryDelaysMs,
+  terminationRetryForMs,
+} from "../../../src/domain/limits.ts";
+import { Backends } from "../../../src/objects/backends/backends.ts";
 import { Waiters } from "../../../src/objects/service/connect/waiters.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
-import { passTime } from "../../support/worker/clock.ts";
+import { passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { follow, followObject } from "../support/follow.ts";
@@ -392,4 +398,36 @@ test("a hard termination is not taken as delivered by the answer to the soft one
   await passTime(hello.service(), 31_000);
   expect(await statusOf(hello, id)).toBe("hard-terminating");
   expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+});
+
+test("of many backends that end together, a bounded number of shards is notified at a time, and all in the end", async ({
+  pinned: hello,
+}) => {
+  value(await hello.connect());
+  const inService = <T>(read: (sql: SqlStorage) => T) =>
+    runInDurableObject(hello.service(), (_, { storage }) => read(storage.sql));
+  await inService((sql) =>
+    sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${shardsNotifiedAtOnce + 50})
+      INSERT INTO backends (id, environment, cluster, fencing_token, digest, spec, created_at, status, status_at)
+      SELECT substr(id, 1, 6) || printf('%07d', i), environment, cluster, 1000 + i, digest, spec, created_at, status,
+             status_at
+      FROM backends, n`),
+  );
+  const { record } = Backends.prototype;
+  const gate = Promise.withResolvers<void>();
+  const recorded = vi.spyOn(Backends.prototype, "record").mockImplementation(async function (
+    this: Backends,
+    backend,
+  ) {
+    await gate.promise;
+    return record.call(this, backend);
+  });
+  value(await hello.service().clusterLost("main", await registrationOf(hello), "lease"));
+  await vi.waitFor(() => expect(recorded).toHaveBeenCalled(), soon);
+  expect(recorded.mock.calls.length).toBeLessThanOrEqual(shardsNotifiedAtOnce);
+  gate.resolve();
+  await vi.waitFor(async () => {
+    await passTimeRunning(hello.service(), 3_000);
+    expect(await inService((sql) => sql.exec("SELECT count(*) AS count FROM backends").one().count)).toBe(0);
+  }, soon);
 });
