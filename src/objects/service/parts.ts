@@ -41,7 +41,7 @@ export class ServiceParts {
     this.state = new ServiceState(ctx.storage, {
       visibleChanged: (parts) => nudges.changed(parts),
       eventWritten: () => this.outbox.changed(),
-      backendEnded: (backendId) => this.#backendEnded(backendId),
+      backendEnded: (backendId) => this.#noteEnd(backendId),
     });
     this.alarm = new Alarm(ctx);
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
@@ -88,7 +88,7 @@ export class ServiceParts {
   }
 
   /** After the transaction: those that end together are many where a cluster is lost. */
-  #backendEnded(backendId: string): void {
+  #noteEnd(backendId: string): void {
     if (this.#ended.size === 0) queueMicrotask(() => this.#notifyOfEnds());
     this.#ended.add(backendId);
   }
