@@ -205,8 +205,8 @@ export function accountSql(db: Database, eventWritten: () => void) {
       ),
     /** Services that run with an older configuration than the account's. */
     servicesBehind: () =>
-      db.all<ServiceRow>(
-        `SELECT * FROM services
+      db.all<Pick<ServiceRow, "name">>(
+        `SELECT name FROM services
          WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
       ),
     insertService: (name: string, code: string, now: number) =>

@@ -54,6 +54,10 @@ export const clusterMigrations: readonly Migration[] = [
       ALTER TABLE agents ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    name: "how far a loss is notified",
+    sql: "ALTER TABLE cluster ADD COLUMN loss TEXT;",
+  },
 ];
 
 export type ClusterRow = {
@@ -75,6 +79,8 @@ export type ClusterRow = {
   gone_with_proof: string;
   /** What was reported to the account. */
   told_fence: Fence;
+  /** JSON: how far services are notified of the loss; null while none is under way. */
+  loss: string | null;
 };
 
 export type AgentRow = {
@@ -112,7 +118,8 @@ export function clusterSql(db: Database) {
       db.run("DELETE FROM cluster");
       db.run("DELETE FROM agents");
     },
-    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?", lost ? 1 : 0),
+    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?, loss = NULL", lost ? 1 : 0),
+    setLoss: (loss: string) => db.run("UPDATE cluster SET loss = ?", loss),
     setGoneWithProof: (ids: readonly string[]) =>
       db.run("UPDATE cluster SET gone_with_proof = ?", JSON.stringify(ids)),
     setReportedFence: (registration: number, fence: Fence) =>

@@ -36,9 +36,10 @@ export class Heartbeats {
     reported: readonly ReportedBackend[],
     lists: ClusterLists,
     now: number,
-  ): HeartbeatVerdict & { live: number; overdue: boolean } {
+  ): Omit<HeartbeatVerdict, "proven"> & { live: number; overdue: boolean } {
     if (!this.#state.db.ready) {
-      return { ...judgeHeartbeat(reported, [], lists, now), live: 0, overdue: false };
+      const { terminate, unknown } = judgeHeartbeat(reported, [], lists, now);
+      return { terminate, unknown, lost: [], live: 0, overdue: false };
     }
     const rows = this.#state.sql.judgedBackends(cluster);
     const known = rows.map((row) => this.#known(row, now));
@@ -62,7 +63,8 @@ export class Heartbeats {
       lists.fence,
       now,
     );
-    return { ...verdict, live: known.length - verdict.lost.length, overdue };
+    const { terminate, unknown, lost } = verdict;
+    return { terminate, unknown, lost, live: known.length - lost.length, overdue };
   }
 
   /** The last agent of a registration of a cluster is gone, and every backend there with it. @returns whether there were any */
