@@ -103,7 +103,7 @@ const reasons: Reason[] = [
       await mend();
       return hello.accountObject;
     },
-    alarms: 4,
+    alarms: 6,
   },
   {
     what: "a cluster whose agent falls silent",

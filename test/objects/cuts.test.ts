@@ -8,7 +8,7 @@ import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import { passTime } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
-import { agentOf, listed, register, registrationOf } from "./support/agent.ts";
+import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
@@ -28,7 +28,7 @@ type Sent = (type: WebhookMessage["type"]) => ReceivedWebhook[];
 
 interface Story<Stage> {
   story: string;
-  setUp(hello: Hello): Promise<Stage>;
+  setUp(hello: Hello, cluster: ScriptedCluster): Promise<Stage>;
   /** The change. Run again where it was not acknowledged, as its caller would. */
   act(stage: Stage, hello: Hello): Promise<Result<unknown>>;
   /** What a repetition of a change that was made is answered, beside what the change itself is. */
@@ -42,7 +42,10 @@ interface Story<Stage> {
 /** A story with its stage's type put away. */
 interface Told {
   story: string;
-  begin(hello: Hello): Promise<{
+  begin(
+    hello: Hello,
+    cluster: ScriptedCluster,
+  ): Promise<{
     act(): Promise<void>;
     check(sent: Sent): Promise<void>;
     unrepeated(): Promise<void>;
@@ -52,8 +55,8 @@ interface Told {
 function told<Stage>({ story, setUp, act, doneBefore, check, unrepeated }: Story<Stage>): Told {
   return {
     story,
-    begin: async (hello) => {
-      const stage = await setUp(hello);
+    begin: async (hello, cluster) => {
+      const stage = await setUp(hello, cluster);
       return {
         act: async () => {
           const result = await act(stage, hello);
@@ -184,6 +187,30 @@ const stories: Told[] = [
       expect(stored).toContain('"terminating"');
       expect(sent("backend.terminate").length).toBeGreaterThan(0);
       expect(await eventsOf(hello, "backend.terminated")).toBe(1);
+    },
+  }),
+  told({
+    story: "a termination of what its cluster does not know",
+    setUp: async (hello, cluster) => {
+      const backend = await holding(hello);
+      value(await backend.report({ status: "ready" }));
+      cluster.always(() => {
+        const isTermination = cluster.received.at(-1)?.message.type === "backend.terminate";
+        return isTermination ? new Response(null, { status: 404 }) : Response.json({});
+      });
+      return backend;
+    },
+    act: ({ backendId }, hello) => hello.service().terminate(backendId, false, caller),
+    doneBefore: "backend_not_running",
+    check: async (backend, hello) => {
+      const kept = await runInDurableObject(backend.shard(), (_, { storage }) =>
+        String(
+          storage.sql.exec("SELECT history FROM backends WHERE id = ?", backend.backendId).one().history,
+        ),
+      );
+      expect(kept).toContain('"terminated"');
+      expect(await notEnded(hello)).toEqual([]);
+      await keyIsFree(hello, backend);
     },
   }),
   told({
@@ -390,7 +417,7 @@ async function tell(
   const hello = await setUpPinned();
   const cuts = new Cuts();
   try {
-    const { act, check, unrepeated } = await begin(hello);
+    const { act, check, unrepeated } = await begin(hello, cluster);
     await cuts.settle(withinMs);
     const sentBefore = cluster.received.length;
     const sent: Sent = (type) =>

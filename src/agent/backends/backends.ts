@@ -10,6 +10,7 @@ import type { KeyLease } from "../control-plane/lease.ts";
 import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
 import type { Found, Usage } from "../runtimes/runtime.ts";
+import { after } from "../timers.ts";
 import { adoptionOf } from "./adoption.ts";
 import { Backend, type BackendContext } from "./backend.ts";
 import { BackendStreams } from "./backend-streams.ts";
@@ -201,8 +202,10 @@ export class Backends {
     for (const { backend } of this.#backends.values()) backend.terminate(kind, "external");
   }
 
-  async #endStray({ backendId, exited }: Found): Promise<void> {
-    const { runtime, log } = this.#options;
+  /** Resolves after one attempt. One that fails is repeated until the agent stops: what nobody knows may hold a key. */
+  async #endStray(stray: Found): Promise<void> {
+    const { runtime, clock, log } = this.#options;
+    const { backendId, exited } = stray;
     log("stray.found", { backend_id: backendId });
     try {
       await runtime.stop(backendId, "hard");
@@ -210,6 +213,9 @@ export class Backends {
       await runtime.remove(backendId);
     } catch (error) {
       log("stray.remains", { backend_id: backendId, error: messageOf(error) });
+      after(clock.stopRetryMs, () => {
+        if (!this.#draining) void this.#endStray(stray);
+      });
     }
   }
 

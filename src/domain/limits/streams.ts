@@ -12,6 +12,8 @@ export const streamSilentMs = 60 * second;
 export const leadBeatEveryMs = 5 * second;
 /** Without that for so long another stream takes its place: how late a status is at most, with the watch below. */
 export const leadSilentMs = 8 * second;
+/** What it has then to show itself, after a moment in which nothing in the isolate could. */
+export const leadSuspectedMs = 2 * second;
 /** About how often any of the streams that wait looks after that: each looks the less often the more there are. */
 export const leadWatchedEveryMs = 4 * second;
 export const leadWatchedLongestMs = 15 * second;

@@ -2,6 +2,7 @@ import type { StatusEntry } from "../../domain/backends/status.ts";
 import {
   leadBeatEveryMs,
   leadSilentMs,
+  leadSuspectedMs,
   leadWatchedEveryMs,
   leadWatchedLongestMs,
 } from "../../domain/limits.ts";
@@ -78,6 +79,8 @@ class SharedFollower implements PullSource<StatusEntry> {
   readonly #ports: FollowerPorts;
   #position = 0;
   #hasLeft = false;
+  /** A lead that was silent when it was last looked after: perhaps the isolate was, and it is late like all others. */
+  #suspected: Lead | null = null;
   #wake: () => void = () => {};
   /** Of this stream's own request, while it leads. */
   #stopLeading: (() => void) | null = null;
@@ -115,9 +118,13 @@ class SharedFollower implements PullSource<StatusEntry> {
   /** Waits for a change at most until it is time to look after the lead, or becomes the lead. */
   async #change(): Promise<void> {
     const { lead, waiting } = this.#shared;
-    if (!lead || Date.now() - lead.seenAt > leadSilentMs) return this.#takeLead();
+    const isSilent = lead !== null && Date.now() - lead.seenAt > leadSilentMs;
+    if (!lead || (isSilent && lead === this.#suspected)) return this.#takeLead();
+    this.#suspected = isSilent ? lead : null;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watchMs = Math.min(leadWatchedEveryMs * (waiting.size + 1), leadWatchedLongestMs);
+    const watchMs = isSilent
+      ? leadSuspectedMs
+      : Math.min(leadWatchedEveryMs * (waiting.size + 1), leadWatchedLongestMs);
     const timer = setTimeout(resolve, watchMs);
     this.#wake = resolve;
     waiting.add(resolve);

@@ -16,14 +16,22 @@ export class StreamPlaces {
   /** When each holder last showed that it is there; the one that has been silent for the longest comes first. */
   readonly #held = new Map<string, Map<Place, number>>();
   readonly #now: () => number;
+  #sweptAt: number;
 
   /** @param now the isolate's clock, in milliseconds since the epoch */
   constructor(now: () => number = Date.now) {
     this.#now = now;
+    this.#sweptAt = now();
+  }
+
+  /** How many keys have holders, as far as is known. */
+  get keys(): number {
+    return this.#held.size;
   }
 
   /** @returns null where `most` places of the key are taken */
   take(key: string, most: number): Place | null {
+    this.#sweep();
     const held = this.#held.get(key) ?? new Map<Place, number>();
     this.#dropSilent(held);
     if (held.size >= most) return null;
@@ -39,6 +47,16 @@ export class StreamPlaces {
     };
     held.set(place, this.#now());
     return place;
+  }
+
+  /** Once in a while, what ended without a word and nobody has looked at since: all of it, or it would never be freed. */
+  #sweep(): void {
+    if (this.#now() - this.#sweptAt < streamSilentMs) return;
+    this.#sweptAt = this.#now();
+    for (const [key, held] of this.#held) {
+      this.#dropSilent(held);
+      if (held.size === 0) this.#held.delete(key);
+    }
   }
 
   #dropSilent(held: Map<Place, number>): void {

@@ -1,4 +1,5 @@
 import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
+import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
@@ -30,6 +31,7 @@ export class ServiceParts {
   readonly heartbeats: Heartbeats;
   readonly shards: ShardNotifier;
   readonly #workPorts: WorkPorts;
+  readonly #ended = new Set<string>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     const clusterOf = (account: string, cluster: string) => clusterStub(env, account, cluster);
@@ -39,7 +41,7 @@ export class ServiceParts {
     this.state = new ServiceState(ctx.storage, {
       visibleChanged: (parts) => nudges.changed(parts),
       eventWritten: () => this.outbox.changed(),
-      backendEnded: (backendId) => queueMicrotask(() => this.#ended(backendId)),
+      backendEnded: (backendId) => this.#backendEnded(backendId),
     });
     this.alarm = new Alarm(ctx);
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
@@ -85,9 +87,22 @@ export class ServiceParts {
     return result;
   }
 
-  #ended(backendId: string): void {
-    this.waiters.ended(backendId);
-    void notifyShard(this, backendId);
+  /** After the transaction: those that end together are many where a cluster is lost. */
+  #backendEnded(backendId: string): void {
+    if (this.#ended.size === 0) queueMicrotask(() => this.#notifyOfEnds());
+    this.#ended.add(backendId);
+  }
+
+  #notifyOfEnds(): void {
+    const ended = [...this.#ended];
+    this.#ended.clear();
+    for (const backendId of ended) {
+      this.waiters.ended(backendId);
+      if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
+      else this.alarm.noLaterThan(Date.now() + shardRetryMs);
+    }
+    // Should the calls be lost with this process, they are made again.
+    if (this.shards.underWay > 0) this.alarm.noLaterThan(Date.now() + recoveryDelayMs);
   }
 
   work(): void {

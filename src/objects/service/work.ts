@@ -34,7 +34,7 @@ export function doWork(ports: WorkPorts, now: number): void {
   });
 
   const unnotified = rows.filter((row) => !shards.isNotified(row));
-  for (const { id } of unnotified.slice(0, shardsNotifiedAtOnce)) void notifyShard(ports, id);
+  for (const id of shards.next(unnotified, shardsNotifiedAtOnce)) void notifyShard(ports, id);
   const times = [
     deliveries.startSpawns(rows, now),
     deliveries.startOthers(now),

@@ -150,6 +150,24 @@ test("what the runtime has and the journal does not know is ended before the age
   expect(await anew.list()).toEqual([]);
 });
 
+test("what the journal does not know is ended although the first attempts fail", async () => {
+  const dir = await testFolder();
+  const processes = processesIn(dir);
+  onTestFinished(() => processes.killAll());
+  const stray = await processes.start(
+    startSpec(spawnWebhookData.parse(spawnData("never-listen")), () => true),
+  );
+  if (!stray.ok) throw new Error(stray.error.message);
+  let failures = 2;
+  const stop: typeof processes.stop = async (...args) => {
+    if (failures-- > 0) throw new Error("the engine is busy");
+    return processes.stop(...args);
+  };
+  await startCluster({ dir, runtime: { ...processes, stop }, clock: { stopRetryMs: 10 } });
+  expect(await stray.value.exited).toBe(137);
+  await eventually(() => processes.list()).toEqual([]);
+});
+
 test("nothing of an ended backend stays in the runtime", async () => {
   const dir = await testFolder();
   const processes = processesIn(dir);

@@ -147,12 +147,13 @@ async function reading(response: Response) {
     }
     isOver = true;
   };
-  const over = read();
+  void read();
+  const soon = { timeout: 5_000, interval: 5 };
   return {
     chunks,
-    over,
     isOver: () => isOver,
-    begun: () => vi.waitFor(() => expect(chunks).not.toEqual([]), { timeout: 5_000, interval: 5 }),
+    begun: () => vi.waitFor(() => expect(chunks).not.toEqual([]), soon),
+    ended: () => vi.waitFor(() => expect(isOver).toBe(true), soon),
   };
 }
 
@@ -181,7 +182,7 @@ describe.for([...apiStreams, ...pageStreams])("%s", (path) => {
       await vi.advanceTimersByTimeAsync(tokenCacheMs);
       if (path === withoutKeepAlive) await hello.happen();
       await vi.advanceTimersByTimeAsync(keepAliveMs);
-      await stream.over;
+      await stream.ended();
     },
   );
 
@@ -194,7 +195,7 @@ describe.for([...apiStreams, ...pageStreams])("%s", (path) => {
     const before = stream.chunks.length;
     await hello.happen();
     await vi.advanceTimersByTimeAsync(keepAliveMs);
-    await stream.over;
+    await stream.ended();
     expect(stream.chunks.slice(before)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { BackendStatus, StatusEntry } from "../../../src/domain/backends/status.ts";
-import { leadSilentMs, leadWatchedLongestMs } from "../../../src/domain/limits.ts";
+import { leadSilentMs, leadSuspectedMs, leadWatchedLongestMs } from "../../../src/domain/limits.ts";
 import { fail, ok } from "../../../src/domain/result.ts";
 import { SharedStatuses } from "../../../src/edge/streams/shared-statuses.ts";
 import { followerPing, followerPong } from "../../../src/objects/followers.ts";
@@ -98,6 +98,10 @@ describe("the streams of a backend", () => {
     const staying = await Promise.all([followerOf(shared, shard), followerOf(shared, shard)]);
     shard.reach("ready");
     vi.advanceTimersByTime(leadSilentMs + leadWatchedLongestMs);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(3));
+    // Not at the first sight of it.
+    expect(shard.opened).toBe(1);
+    vi.advanceTimersByTime(leadSuspectedMs);
     for (const { seen } of staying) {
       await vi.waitFor(() => expect(seen).toEqual(["scheduled", "ready"]));
     }

@@ -30,6 +30,21 @@ describe("places", () => {
     expect(places.take("a", 2)).toBeNull();
   });
 
+  test("that nobody asks about any more are forgotten with their holders", () => {
+    let now = 0;
+    const places = new StreamPlaces(() => now);
+    for (let i = 0; i < 100; i++) places.take(`backend ${i}`, 1);
+    const renewed = places.take("renewed", 1);
+    now = streamSilentMs - 1;
+    renewed?.renew();
+    expect(places.keys).toBe(101);
+    now = streamSilentMs;
+    places.take("another", 1);
+    expect(places.keys).toBe(2);
+    renewed?.release();
+    expect(places.keys).toBe(1);
+  });
+
   test("are never more than there are, and none is lost", () => {
     const most = 3;
     const step = fc.oneof(

@@ -193,7 +193,7 @@ export const table: Readonly<Record<string, Row>> = {
     leaves: "backend.terminated",
   },
   [`GET ${service}/terminations`]: { who: "read", whole: "the last of them are kept" },
-  [`GET ${service}/terminations/:termination`]: { who: "read" },
+  [`GET ${service}/terminations/:termination`]: { who: "read", whole: "the environments that it means" },
   [`GET ${service}/usage`]: { who: "read", whole: "a range has at most so many steps" },
   [`GET ${service}/environments`]: { who: "read", paged: "environments" },
   [`POST ${service}/environments`]: {

@@ -64,14 +64,17 @@ function statOf(pid: number): Stat | null {
   }
 }
 
-function parseStat(text: string): Stat | null {
+/** A process as `/proc/<pid>/stat` has it; null where there is none. */
+export function parseStat(text: string): Stat | null {
   // The second field is the program's name in parentheses, which may hold any character.
   const [state, _parent, group, ...later] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const startedAt = later[16];
   if (state === undefined || group === undefined || startedAt === undefined) return null;
   // Its own time and that of the children that it has waited for, so that nothing is lost when a child ends.
   const ticks = later.slice(8, 12).reduce((sum, field) => sum + Number(field), 0);
-  return { isZombie: /[ZX]/.test(state), group: Number(group), cpuMs: ticks * tickMs, startedAt };
+  // A process whose first thread has ended holds its files, and what it listens on, until its last one has.
+  const isZombie = /[ZX]/.test(state) && Number(later[14]) <= 1;
+  return { isZombie, group: Number(group), cpuMs: ticks * tickMs, startedAt };
 }
 
 function residentBytes(status: string): number {

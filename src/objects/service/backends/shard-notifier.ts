@@ -29,6 +29,8 @@ export class ShardNotifier {
   /** Backends with the status that their shard has received; the rows stay `untold`, since notifying again is harmless. */
   readonly #notified = new Map<string, string>();
   readonly #underWay = new Map<string, Promise<boolean>>();
+  /** Backends whose shard could not be notified, the one that was tried longest ago first. */
+  readonly #failed = new Set<string>();
 
   constructor(
     state: ServiceState,
@@ -44,12 +46,32 @@ export class ShardNotifier {
     return row.untold === 0 || this.#notified.get(row.id) === row.status;
   }
 
+  /** How many shards are being notified. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  /**
+   * The backends whose shards are to be notified next, at most so many: those that failed come last, by turns, so that a
+   * shard which cannot be reached keeps no other waiting.
+   */
+  next(rows: readonly Pick<BackendRow, "id" | "untold" | "status">[], atMost: number): string[] {
+    const due = rows.filter((row) => !this.isNotified(row)).map(({ id }) => id);
+    if (due.length <= atMost) return due;
+    const among = new Set(due);
+    const again = [...this.#failed].filter((id) => among.has(id));
+    return [...due.filter((id) => !this.#failed.has(id)), ...again].slice(0, atMost);
+  }
+
   /** @returns whether the shard knows now; false is to be retried */
   async notify(backendId: string): Promise<boolean> {
     // One at a time, so that a shard receives the steps in their order.
     for (let other = this.#underWay.get(backendId); other; other = this.#underWay.get(backendId)) await other;
     const row = this.#state.sql.backend(backendId);
-    if (!row) this.#notified.delete(backendId);
+    if (!row) {
+      this.#notified.delete(backendId);
+      this.#failed.delete(backendId);
+    }
     if (!row || this.isNotified(row)) return true;
     const notifying = this.#send(row);
     this.#underWay.set(backendId, notifying);
@@ -64,7 +86,11 @@ export class ShardNotifier {
     const recorded = await this.#failures.attemptResult("record statuses in their shards", async () =>
       this.#record(backendRecord(this.#state, row)),
     );
-    if (recorded === null) return false;
+    this.#failed.delete(row.id);
+    if (recorded === null) {
+      this.#failed.add(row.id);
+      return false;
+    }
     if (row.status === "terminated") {
       this.#state.sql.deleteBackend(row);
       this.#notified.delete(row.id);

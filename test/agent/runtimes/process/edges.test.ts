@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { BackendFolder } from "../../../../src/agent/runtimes/process/backend-folder.ts";
 import { processTable } from "../../../../src/agent/runtimes/process/machine-processes.ts";
-import { procTable } from "../../../../src/agent/runtimes/process/proc-table.ts";
+import { parseStat, procTable } from "../../../../src/agent/runtimes/process/proc-table.ts";
 import type { Leader, ProcessTable } from "../../../../src/agent/runtimes/process/process-table.ts";
 import { psTable } from "../../../../src/agent/runtimes/process/ps-table.ts";
 import { ok } from "../../../../src/domain/result.ts";
@@ -86,6 +86,16 @@ test.for(tables)("a process of an earlier boot has left nothing in %s", async ([
 
 test("/proc distinguishes a process at once from one that had its id before", () => {
   expect(procTable().isRunning({ pid: process.pid, identity: "another" })).toBe(false);
+});
+
+test.for([
+  ["S", 11, false],
+  ["Z", 1, true],
+  // Its first thread has ended, and one of the others still has what it listens on.
+  ["Z", 2, false],
+] as const)("a process in the state %s with %i threads has ended: %s", ([state, threads, isZombie]) => {
+  const stat = `9280 (a (b) c) ${state} 1 9227 26208 0 -1 4 1 0 0 0 5 6 0 0 20 0 ${threads} 0 1717143 0 0`;
+  expect(parseStat(stat)).toMatchObject({ isZombie, group: 9227, startedAt: "1717143" });
 });
 
 test.for(tables)(

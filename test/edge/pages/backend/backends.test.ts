@@ -141,6 +141,7 @@ describe("terminating all backends by their page", () => {
       const ended = await admin.submit(hello.path, "terminate-all", { how, environment: "" });
       expect([ended.status, ended.location]).toEqual([303, hello.path]);
       expect((await hello.live()).map((backend) => backend.status)).toEqual([status, status]);
+      expect((await admin.visit(hello.path)).html).toContain("2 to go");
     }
   });
 
