@@ -56,3 +56,31 @@ test("nothing is fetched or read without a bound, but for what is named", () => 
   const found = files.flatMap(({ path, text }) => readingsOf(text).map((what) => `${path}: ${what}`));
   expect(found.toSorted()).toEqual(exceptions.map(({ path, what }) => `${path}: ${what}`).toSorted());
 });
+
+/*
+ * A redirect leads where the sender of a secret or a webhook did not mean to send it. Each request says that it is not
+ * followed; what may be is named here.
+ */
+const followed = [
+  { path: "agent/proxy/verification-keys.ts", reason: "the request for public keys carries no secret" },
+];
+
+function requestsThatFollow(source: string): number {
+  const requests = source.match(/(?<!function )\bfetchAnswer\(/g)?.length ?? 0;
+  return requests - (source.match(/\bredirect: "manual"/g)?.length ?? 0);
+}
+
+test.each([
+  ["await fetchAnswer(url, { signal });", 1],
+  ['await fetchAnswer(url, { redirect: "manual", signal });', 0],
+  ['const init = { redirect: "manual" as const }; await fetchAnswer(url, init);', 0],
+  ['await fetchAnswer(a, { redirect: "manual" }); await fetchAnswer(b, {});', 1],
+  ["export async function fetchAnswer(url: string) {}", 0],
+])("the check of redirects finds in `%s` so many that are followed: %i", (source, found) => {
+  expect(requestsThatFollow(source)).toBe(found);
+});
+
+test("no request follows redirects, but for what is named", () => {
+  const found = files.filter(({ text }) => requestsThatFollow(text) !== 0).map(({ path }) => path);
+  expect(found).toEqual(followed.map(({ path }) => path));
+});

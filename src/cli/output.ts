@@ -1,13 +1,19 @@
 /** A cell: times as the API writes them; null, undefined and an empty text are shown as `-`. */
 export type Cell = string | number | boolean | null | undefined;
 
-/**
- * Control characters shown as U+FFFD, so that a key or a note of another user carries no escape sequences to the terminal.
- * Line feeds and tabs stay.
- */
-export function printable(text: string): string {
+/** What can drive a terminal, or turn a text around; but for line feeds and tabs. */
+const controls =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Control characters shown as U+FFFD, so that a key or a note of another user carries no escape sequences to the terminal. */
+export function printable(text: string): string {
+  return text.replace(controls, "\ufffd");
+}
+
+/** JSON with the same characters as escapes. `JSON.stringify` leaves those beyond ASCII, of which terminals obey some. */
+export function printableJson(json: string): string {
+  return json.replace(controls, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** A table with a line of headings; columns are as wide as their widest cell, two spaces apart. */
@@ -39,7 +45,7 @@ function aligned(rows: readonly (readonly Cell[])[]): string {
 
 function cellText(cell: Cell): string {
   if (cell === null || cell === undefined || cell === "") return "-";
-  return printable(String(cell).replace(/\s+/g, " "));
+  return String(cell).replace(/\s+/g, " ");
 }
 
 /** `padEnd` counts UTF-16 units, of which some characters have two. */

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { type Answer, type ApiClient, createClient } from "./client.ts";
 import { followStream } from "./event-stream.ts";
 import { type CommandFailure, exitCodes, type Outcome } from "./outcome.ts";
-import { printable } from "./output.ts";
+import { printable, printableJson } from "./output.ts";
 import { accountOf, accountToken, resolveSettings, rootToken } from "./settings.ts";
 
 /** The options of the program itself, which every command has. */
@@ -14,7 +14,7 @@ interface GlobalOptions {
 
 export interface Work<T> {
   call: (api: ApiClient) => Promise<Outcome<Answer<T>>>;
-  /** The answer for people. */
+  /** The answer for people; `printable` goes over it. */
   text: (body: T) => string;
   /** Whether a successful answer reports a failure, such as a ping that did not arrive: the exit code is 1 then. */
   reportsFailure?: (body: T) => boolean;
@@ -37,7 +37,7 @@ interface StreamWork {
   path: readonly string[];
   /** Printed above the lines, for people. */
   heading?: string;
-  /** A line for people; null to leave it out. */
+  /** A line for people; null to leave it out. `printable` goes over it. */
   text: (line: string) => string | null;
   /** The same for programs: JSON on one line. */
   json: (line: string) => string;
@@ -56,7 +56,7 @@ export async function runStream(command: Command, work: StreamWork): Promise<voi
     async onLine(line) {
       const text = options.json ? work.json(line) : work.text(line);
       if (text === null) return true;
-      const printed = `${heading}${text}\n`;
+      const printed = `${heading}${options.json ? printableJson(text) : printable(text)}\n`;
       heading = "";
       return written(printed);
     },
@@ -90,8 +90,8 @@ async function show<T>(outcome: Outcome<Answer<T>>, work: Work<T>, options: Glob
   if (!outcome.ok) return report(outcome.failure);
   const { body, json } = outcome.value;
   if (work.reportsFailure?.(body)) process.exitCode = exitCodes.request;
-  if (!options.json) process.stdout.write(`${work.text(body)}\n`);
-  else if (json !== undefined) process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+  if (!options.json) process.stdout.write(`${printable(work.text(body))}\n`);
+  else if (json !== undefined) process.stdout.write(`${printableJson(JSON.stringify(json, null, 2))}\n`);
 }
 
 /** Prints on stderr why a command failed, and sets the exit code. */

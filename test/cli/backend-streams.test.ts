@@ -122,6 +122,17 @@ describe.each(["logs", "metrics"])("backends %s that are refused", { timeout: 30
     });
   });
 
+  test("by a redirect are not requested elsewhere, with the token", async () => {
+    await using api = await startRecordedApi([
+      { status: 302, headers: { location: "/elsewhere" } },
+      { headers: sse, body: events("elsewhere") },
+    ]);
+    const ended = await slipwayAsAcme(api.url, ["backends", command, id]);
+    expect(ended).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(ended.stderr).toContain("was answered with 302 to /elsewhere");
+    expect(api.requests).toHaveLength(1);
+  });
+
   test("since something else than the API answers are not taken for a stream", async () => {
     await using api = await startRecordedApi([
       { headers: { "content-type": "text/html" }, body: "<p>data: x" },

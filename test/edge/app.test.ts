@@ -4,7 +4,13 @@ import { publicAccess } from "../../src/edge/admission/access.ts";
 import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
 import { BoundedMap } from "../../src/edge/bounded-map.ts";
-import { newAccessSecret, newAgentSecret, secretSource } from "../../src/edge/credentials/secrets.ts";
+import {
+  newAccessSecret,
+  newAgentSecret,
+  newSigningSecret,
+  type SecretSource,
+  secretSource,
+} from "../../src/edge/credentials/secrets.ts";
 import { csrfToken } from "../../src/edge/pages/frame/session.ts";
 import { errorEnvelope } from "../../src/protocol/error-envelope.ts";
 import { apiOrigin, send } from "../support/worker/api.ts";
@@ -181,6 +187,20 @@ describe("new secrets", () => {
       (await newAgentSecret(secretSource(env, "acme", idempotency))).secret,
     ];
     expect(new Set([same, ...others]).size).toBe(6);
+  });
+
+  test("of one request are each for a purpose of their own, and no two of the same bytes", async () => {
+    const derived = secretSource(env, "acme", idempotency);
+    const made: { purpose: string; bytes: string }[] = [];
+    const source: SecretSource = async (purpose) => {
+      const bytes = await derived(purpose);
+      made.push({ purpose, bytes: bytes.join() });
+      return bytes;
+    };
+    for (const make of [newAccessSecret, newAgentSecret, newSigningSecret]) await make(source);
+    expect(made).toHaveLength(4);
+    expect(new Set(made.map(({ purpose }) => purpose)).size).toBe(4);
+    expect(new Set(made.map(({ bytes }) => bytes)).size).toBe(4);
   });
 });
 

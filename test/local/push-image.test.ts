@@ -6,8 +6,11 @@ import { nodeImage } from "../../src/local/node-image.ts";
 import { pushImage } from "../../src/local/push-image.ts";
 import { digestOfBytes } from "../agent/support/oci-image.ts";
 
-/** A registry that keeps what it is pushed, and wants Basic with `demo` and `secret`. */
-async function startPushRegistry() {
+/**
+ * A registry that keeps what it is pushed, and wants Basic with `demo` and `secret`.
+ * @param redirectedMethod requests of which it redirects
+ */
+async function startPushRegistry(redirectedMethod?: string) {
   const blobs = new Map<string, Buffer>();
   const tags = new Map<string, { bytes: Buffer; type: string | undefined }>();
   const requests: string[] = [];
@@ -16,6 +19,7 @@ async function startPushRegistry() {
     const url = new URL(request.url ?? "", "http://registry.test");
     const path = url.pathname.replace("/v2/demo/hello/", "");
     requests.push(`${method} ${path}`);
+    if (method === redirectedMethod) return response.writeHead(307, { location: "/elsewhere" }).end();
     const bytes = await buffer(request);
     const [, kind = "", reference = ""] = /^(blobs|manifests)\/([^/]+)$/.exec(path) ?? [];
     if (headers.authorization !== `Basic ${btoa("demo:secret")}`)
@@ -73,4 +77,10 @@ test("a refusal is reported with the request and the registry's answer", async (
   await expect(pushImage({ ...target, token: "wrong" }, nodeImage("1"), ["v1"])).rejects.toThrow(
     `HEAD /v2/demo/hello/blobs/${config} was answered 401`,
   );
+});
+
+test.for(["HEAD", "POST", "PUT"])("a redirect of a %s is not followed, with the token", async (method) => {
+  const { requests, target } = await startPushRegistry(method);
+  await expect(pushImage(target, nodeImage("1"), ["v1"])).rejects.toThrow("was answered 307");
+  expect(requests).not.toContain(`${method} /elsewhere`);
 });

@@ -12,7 +12,7 @@ import {
 } from "../../protocol/v3/terminations.ts";
 import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { byteSize, details, printable, table } from "../output.ts";
+import { byteSize, details, table } from "../output.ts";
 import { runForAccount, runStream } from "../run.ts";
 import { parseJson } from "../settings.ts";
 
@@ -163,7 +163,7 @@ export function addBackendCommands(program: Command): void {
   ).action((id: string, _options: object, command: Command) =>
     runStream(command, {
       path: ["v2", "backend", id, "logs", "stream"],
-      text: printable,
+      text: (line) => line,
       json: (line) => JSON.stringify(line),
     }),
   );

@@ -13,7 +13,7 @@ import {
 } from "../../protocol/v3/clusters.ts";
 import { asName, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, printable, secrets, table } from "../output.ts";
+import { details, secrets, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 interface ClusterOptions {
@@ -189,7 +189,7 @@ export function addClusterCommands(program: Command): void {
       call: (api) => api.send({ method: "POST", path: ["clusters", name, "test"], answer: testedCluster }),
       text: ({ delivered, status, duration_ms, error }) => {
         const answer = status === undefined ? "" : ` The answer was ${status}.`;
-        const reason = error === undefined ? "" : ` ${printable(error)}`;
+        const reason = error === undefined ? "" : ` ${error}`;
         return `${delivered ? "Delivered" : "Not delivered"} in ${Math.round(duration_ms)} ms.${answer}${reason}`;
       },
       reportsFailure: ({ delivered }) => !delivered,

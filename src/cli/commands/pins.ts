@@ -19,7 +19,7 @@ import {
   withLimit,
 } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, printable, table } from "../output.ts";
+import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 /** The commands about what an environment runs: to pin it, its history, and what a spawn would resolve to. */
@@ -133,6 +133,6 @@ function resolutionText(resolution: ResolveAnswer): string {
     revision: resolution.revision,
     cluster: resolution.cluster,
   });
-  const refusals = resolution.refusals.map(({ code, message }) => `- ${printable(message)} (${code})`);
+  const refusals = resolution.refusals.map(({ code, message }) => `- ${message} (${code})`);
   return refusals.length === 0 ? fields : `${fields}\n\nA spawn would be refused:\n${refusals.join("\n")}`;
 }

@@ -258,6 +258,15 @@ describe("what is not to be read", () => {
     });
   });
 
+  test("where a token server redirects to, with the credentials that it was sent", async () => {
+    const registry = await registryWithBlob();
+    registry.challenge = () => `Bearer realm="${hostile.url}/redirect",service="it"`;
+    expect(await pullText(registryClient(null), registry)).toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("answered 307"),
+    });
+  });
+
   test.for(["small-gzip", "bomb-br"])("a blob that is coded on its way: %s", async (kind) => {
     const registry = await registryWithBlob();
     registry.intercept = async (_, response) => {

@@ -85,6 +85,7 @@ describe("the outcome of a delivery", () => {
       "a termination was refused, which is repeated",
       [attempt("a", 1, { type: "backend.terminate", status: 403 })],
     ],
+    ["retrying", "a spawn had its sixth attempt", [attempt("a", 6)]],
     ["given_up", "a spawn had its seventh attempt", [attempt("a", 7)]],
     ["retrying", "a termination had its seventh attempt", [attempt("a", 7, { type: "backend.terminate" })]],
     ["given_up", "no attempt has come for too long", [attempt("a", 1, { time: now - 400_000 })]],

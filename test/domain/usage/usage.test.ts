@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { backendStatuses, statusRank } from "../../../src/domain/backends/status.ts";
+import { ok } from "../../../src/domain/result.ts";
 import { histogramOf, startupBuckets } from "../../../src/domain/usage/startup-histogram.ts";
 import {
   countOf,
@@ -158,10 +159,18 @@ describe("the steps of a range", () => {
     });
   });
 
+  test("cover up to 30 days, and a step is up to 30 days long", () => {
+    const from = 360 * day;
+    const to = from + 30 * day;
+    expect(usageSteps({ from, to, stepMs: day })).toEqual(ok({ from, stepMs: day, count: 30 }));
+    expect(usageSteps({ from, to, stepMs: 30 * day })).toEqual(ok({ from, stepMs: 30 * day, count: 1 }));
+  });
+
   test.for([
     ["that ends when it begins", { from: now, to: now, stepMs: minute }],
     ["that ends before it begins", { from: now, to: now - 1, stepMs: minute }],
     ["of more than 30 days", { from: now - 30 * day - 1, to: now, stepMs: day }],
+    ["of steps of more than 30 days", { from: now - day, to: now, stepMs: 30 * day + minute }],
     ["of half minutes", { from: now - minute, to: now, stepMs: minute / 2 }],
     ["of steps that are no whole minutes", { from: now - minute, to: now, stepMs: 1.5 * minute }],
     ["of endless steps", { from: now - minute, to: now, stepMs: 1e12 * minute }],

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -6,11 +6,13 @@ import { laptop, phone } from "../../support/browser/browser.ts";
 import { type LivelyPage, livelyPageNames, liven } from "../../support/browser/lively-demo.ts";
 import { usePages } from "../../support/browser/page-tests.ts";
 
-/* Draws pictures of the pages, for people to look at, with `SLIPWAY_PICTURES=1`; otherwise checks that they are there. */
+/* Draws pictures of the pages, for people to look at, with `SLIPWAY_PICTURES=1`; otherwise checks that they are there, and not blank. */
 
 const folder = fileURLToPath(new URL("../../pictures", import.meta.url));
 const isRequested = process.env.SLIPWAY_PICTURES === "1";
 const heightMaxPixels = 2_000;
+/** One of a single colour has 0.003; a form in the middle of nothing has 0.04. */
+const bytesPerPixelLeast = 0.02;
 
 const screens = [
   { screen: "laptop", size: laptop, colorScheme: "light" },
@@ -51,4 +53,22 @@ else test("drawing", ({ skip }) => skip("pictures are drawn with SLIPWAY_PICTURE
 test("there is a picture of every page on a laptop and on a phone, and of no other", async () => {
   const drawn = livelyPageNames.flatMap((name) => screens.map(({ screen }) => `${name}-${screen}.png`));
   expect((await readdir(folder)).sort()).toEqual(drawn.sort());
+});
+
+test("every picture is as wide as its screen, has something on it, and is not that of another", async () => {
+  const seen = new Set<string>();
+  for (const name of livelyPageNames) {
+    for (const { screen, size } of screens) {
+      const file = `${name}-${screen}.png`;
+      const png = await readFile(join(folder, file));
+      // After the signature and its own head, the first chunk says how large it is (PNG, "IHDR").
+      expect(png.toString("latin1", 1, 4), file).toBe("PNG");
+      const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+      expect(width, file).toBe(size.width);
+      expect(height, file).toBeLessThanOrEqual(heightMaxPixels);
+      expect(png.length / (width * height), file).toBeGreaterThan(bytesPerPixelLeast);
+      seen.add(png.toString("base64"));
+    }
+  }
+  expect(seen.size).toBe(livelyPageNames.length * screens.length);
 });

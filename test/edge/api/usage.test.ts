@@ -64,6 +64,15 @@ describe("the usage of a service", () => {
     ]);
   });
 
+  test("is given for exactly 30 days", async () => {
+    const { environments } = await usage({
+      from: "2026-01-01T00:00:00Z",
+      to: "2026-01-31T00:00:00Z",
+      step_seconds: "86400",
+    });
+    expect(environments[0]?.points).toHaveLength(30);
+  });
+
   test("covers the environments that a token is narrowed to, and no others", async () => {
     const { secret_token } = await createToken(account, {
       role: "read",

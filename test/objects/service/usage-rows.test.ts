@@ -178,6 +178,20 @@ describe("what was counted is kept", () => {
     expect((await rows(hello)).every(({ minute }) => minute > first)).toBe(true);
   });
 
+  test("and read up to the minute that began exactly 30 days ago, and no further", async ({
+    pinned: hello,
+  }) => {
+    const now = Math.ceil(Date.now() / minute) * minute + 90 * minute;
+    await insertRows(hello, now - 30 * day - minute, 2);
+    vi.setSystemTime(now - recoveryDelayMs);
+    value(await hello.connect());
+    await passTime(hello.service(), recoveryDelayMs);
+    expect(Date.now()).toBe(now);
+    expect((await rows(hello)).map((row) => row.minute)).toEqual([now - 30 * day, now - minute]);
+    const month = { from: now - 30 * day, to: now, stepMs: day };
+    expect(value(await hello.service().usage(month))[0]?.totals.spawned).toBe(9 + 1);
+  });
+
   test("and not deleted more than 10,000 rows at a time", async ({ pinned: hello }) => {
     await insertRows(hello, Date.now() - 60 * day, 10_001);
     value(await hello.connect());

@@ -56,6 +56,7 @@ export async function startHostileAnswers(bytes = 64 * mib): Promise<HostilePlac
     "bomb-gzip": (response) => coded(response, "gzip", bombs.gzip),
     flood: (response) => flood(response, "x".repeat(65_536), bytes),
     silent: (response) => response.write("{"),
+    redirect: (response) => response.writeHead(307, { location: "/echo" }).end(),
   };
   const server = createServer((request, response) => {
     response.on("error", () => undefined);

@@ -75,6 +75,30 @@ class Connections {
   }
 }
 
+const redirectsAtMost = 20;
+
+/**
+ * `fetch` as it is specified, over a network that answers single requests: it follows redirects, with a request's method
+ * and body where the status keeps them, unless the request says otherwise.
+ */
+function fetchOver(network: (request: Request) => Promise<Response>): typeof fetch {
+  return async (input, init) => {
+    let request = new Request(input, init);
+    for (let followed = 0; ; followed++) {
+      // What is followed with the same body needs a copy of it.
+      const again = request.redirect === "manual" ? null : request.clone();
+      const response = await network(request);
+      const location = response.headers.get("location");
+      const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== null;
+      if (!isRedirect || again === null) return response;
+      if (followed === redirectsAtMost) throw new TypeError("too many redirects");
+      const to = new URL(location, again.url);
+      const isRepeated = again.method === "GET" || response.status === 307 || response.status === 308;
+      request = isRepeated ? new Request(to, again) : new Request(to, { headers: again.headers });
+    }
+  };
+}
+
 /** A cluster at `https://cluster.test` that answers by its script: outbound fetches run in the test's isolate. */
 export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];
@@ -84,8 +108,7 @@ export function startScriptedCluster(): ScriptedCluster {
   let standing: (message: WebhookMessage) => Response | Promise<Response> = () => Response.json({});
   const connections = new Connections();
 
-  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
-    const request = new Request(input, init);
+  const network = async (request: Request): Promise<Response> => {
     if (request.method === "GET" && request.url.startsWith("https://cluster.test/hook/"))
       return streams(request);
     if (new URL(request.url).host !== "cluster.test")
@@ -102,7 +125,8 @@ export function startScriptedCluster(): ScriptedCluster {
       answered.push(message.type);
       close();
     }
-  });
+  };
+  vi.spyOn(globalThis, "fetch").mockImplementation(fetchOver(network));
 
   const settledOf = (type: WebhookMessage["type"], count: number) =>
     vi.waitFor(
