@@ -18,7 +18,7 @@ const steps: [what: string, pattern: RegExp, places: string[]][] = [
   ],
   [
     "what follows from an end",
-    /\bbackendEnded\(|\bwaiters\.ended\(/g,
+    /(?<!#)\bbackendEnded\(|\bwaiters\.ended\(/g,
     ["objects/service/backends/lifecycle.ts", "objects/service/parts.ts"],
   ],
 ];

@@ -20,6 +20,8 @@ export const eventTypes = [
   "tag.removed",
   /** Somebody terminated one backend or many; not: a backend ended. */
   "backend.terminated",
+  /** Somebody vouched that a backend does not run any more, which nothing had shown. */
+  "backend.released",
   "cluster.registered",
   /** Another webhook URL, or other options. */
   "cluster.changed",
@@ -86,6 +88,7 @@ interface FactsOf {
       | { environment: string; backend_id: string; details: { hard: boolean } }
       | { details: { hard: boolean; count: number } }
     );
+  "backend.released": OfEnvironment & { backend_id: string; details: { note: string } };
   "cluster.registered": OfCluster;
   "cluster.changed": OfCluster & { details: EventDetails };
   "cluster.deleted": OfCluster;
@@ -143,6 +146,8 @@ export function eventMessage(facts: EventFacts): string {
       const { count } = facts.details;
       return `terminated ${count} ${count === 1 ? "backend" : "backends"} of service \`${facts.service}\` ${how}`;
     }
+    case "backend.released":
+      return `released backend \`${facts.backend_id}\`: ${facts.details.note}`;
     case "cluster.registered":
       return `registered cluster \`${facts.cluster}\``;
     case "cluster.changed":

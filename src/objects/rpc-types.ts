@@ -1,3 +1,4 @@
+import type { Fence } from "../domain/backends/fence.ts";
 import type { Scope } from "../domain/credentials/access.ts";
 import type { SessionKind } from "../domain/credentials/sessions.ts";
 import type { DeliveryAttempt } from "../domain/deliveries/delivery-log.ts";
@@ -76,6 +77,8 @@ export interface ClusterConfig {
   registration?: number;
   /** It takes no new backends for now. */
   draining?: boolean;
+  /** What frees the keys of its backends while its agents are silent; `lease` where it is left out. */
+  fence?: Fence;
   /** The secrets that sign now, newest first. `validUntil` in milliseconds since the epoch, null for good. */
   secrets: { secret: string; validUntil: number | null }[];
 }

@@ -148,6 +148,9 @@ export const backend: Backend = {
   created_at: tuesday,
 };
 
+export const heldSince = "2026-11-24T08:15:00.000Z";
+export const heldBackend: Backend = { ...backend, held_since: heldSince };
+
 export const termination = {
   id: "0d5f3f0e-4a3c-4f7e-9a53-6f0e6f3a9b11",
   cause: "request",

@@ -44,6 +44,19 @@ export const commandCases: readonly CommandCase[] = [
     says: ["abcdefghjkm1 is revoked"],
   },
   {
+    args: ["backends", "show", "k3f9q7h3kq2m9"],
+    sends: "GET /backends/k3f9q7h3kq2m9",
+    answer: answers.heldBackend,
+    says: ["k3f9q7h3kq2m9", "held_since", answers.heldSince, "doc-123"],
+  },
+  {
+    args: ["backends", "release", "k3f9q7h3kq2m9", "--note", "the machine was off"],
+    sends: "POST /backends/k3f9q7h3kq2m9/release",
+    body: { note: "the machine was off" },
+    answer: { ...answers.heldBackend, status: "terminated" },
+    says: ["terminated"],
+  },
+  {
     args: ["clusters", "list"],
     sends: "GET /clusters?limit=200",
     answer: { clusters: [answers.healthyEuProd] },

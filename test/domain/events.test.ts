@@ -55,6 +55,10 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
     { type: "backend.terminated", ...ofEnvironment, backend_id: "b", details: { hard: false } },
     "terminated backend `b` softly",
   ],
+  "backend.released": [
+    { type: "backend.released", ...ofEnvironment, backend_id: "b", details: { note: "it was off" } },
+    "released backend `b`: it was off",
+  ],
   "cluster.registered": [{ type: "cluster.registered", ...ofCluster }, "registered cluster `main`"],
   "cluster.changed": [
     { type: "cluster.changed", ...ofCluster, details: { ack: "async" } },

@@ -4,6 +4,7 @@ import { nodeImage } from "../../src/local/node-image.ts";
 import { pushImage } from "../../src/local/push-image.ts";
 import { backendAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { observedCluster } from "../../src/protocol/v3/clusters.ts";
+import { guardOf } from "../agent/support/guards.ts";
 import { call, connectToDemo, untilStatus } from "../support/api.ts";
 import { createCluster, startAgentCommand } from "../support/clusters/agent-command.ts";
 import { makeFolder } from "../support/folder.ts";
@@ -101,6 +102,31 @@ test("what is kept on SIGTERM runs on, and the next start serves it as if nothin
   expect(await runningOf(children)).toEqual([]);
   expect(await lastStatus(backend_id)).toMatchObject({ status: "terminated", exit_code: 0 });
 });
+
+test.runIf(process.platform === "linux")(
+  "an agent that is killed is back, by its guard, with the key's holder as it was; and stops for good",
+  async () => {
+    const env = await makeCluster("guarded");
+    const guard = guardOf(env.SLIPWAY_AGENT_STATE_DIR);
+    await using first = await startAgentCommand(env);
+    const { backend_id, url } = await connectToDemo(system.local, "guarded", { key: "k" });
+    const children = await first.children();
+    const [shell = 0] = children;
+    await guard.started();
+    first.signal("SIGKILL");
+    await first.ended;
+    await vi.waitFor(async () => expect(await titleAt(url)).toBe("hello-world v1 · guarded"), {
+      timeout: 30_000,
+    });
+    expect(await lastStatus(backend_id)).toMatchObject({ status: "ready" });
+    expect(await runningOf([shell])).toEqual([shell]);
+
+    process.kill(guard.agentPid() ?? 0, "SIGTERM");
+    await vi.waitFor(async () => expect(await guard.isRunning()).toBe(false), { timeout: 30_000 });
+    expect(await runningOf(children)).toEqual([]);
+    expect(await lastStatus(backend_id)).toMatchObject({ status: "terminated", exit_code: 0 });
+  },
+);
 
 test("a second signal leaves at once with its processes dead, and the next start reports their end", async () => {
   const env = await makeCluster("left");

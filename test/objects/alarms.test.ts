@@ -49,9 +49,14 @@ test.for(["remembers", "has forgotten"])(
     expect(await passTime(hello.service(), 20_000)).toBe(false);
 
     value(
-      await hello
-        .service()
-        .reconcile("main", [], { from: null, elsewhere: [], alive: [], watchedFrom: 0, unchangedSince: 0 }),
+      await hello.service().reconcile("main", [], {
+        from: null,
+        elsewhere: [],
+        alive: [],
+        watchedFrom: 0,
+        unchangedSince: 0,
+        fence: "lease",
+      }),
     );
     await passTime(hello.service(), 0);
     await cluster.settled(2);

@@ -2,11 +2,12 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect } from "vitest";
 import type { EventType } from "../../src/domain/events.ts";
+import { clusterLostAfterMs } from "../../src/domain/limits.ts";
 import { fail, ok, type Result } from "../../src/domain/result.ts";
 import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
 import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
-import { passTime } from "../support/worker/clock.ts";
+import { passTime, passTimeRunning } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend } from "./support/backend.ts";
@@ -20,8 +21,8 @@ import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } f
  * it was acknowledged, both parts are there. They are listed in src/objects/README.md, "What two objects write".
  */
 
-/** How long everything that is left to do may take. */
-const withinMs = 15_000;
+/** How long everything that is left to do may take, unless the story says otherwise. */
+const soonMs = 15_000;
 
 /** The webhooks of a type that the story has sent. */
 type Sent = (type: WebhookMessage["type"]) => ReceivedWebhook[];
@@ -31,6 +32,8 @@ interface Story<Stage> {
   setUp(hello: Hello, cluster: ScriptedCluster): Promise<Stage>;
   /** The change. Run again where it was not acknowledged, as its caller would. */
   act(stage: Stage, hello: Hello): Promise<Result<unknown>>;
+  /** How long it takes until everything is done. */
+  withinMs?: number;
   /** What a repetition of a change that was made is answered, beside what the change itself is. */
   doneBefore?: string;
   /** How it must stand in the end. */
@@ -42,6 +45,7 @@ interface Story<Stage> {
 /** A story with its stage's type put away. */
 interface Told {
   story: string;
+  withinMs: number;
   begin(
     hello: Hello,
     cluster: ScriptedCluster,
@@ -52,9 +56,10 @@ interface Told {
   }>;
 }
 
-function told<Stage>({ story, setUp, act, doneBefore, check, unrepeated }: Story<Stage>): Told {
+function told<Stage>({ setUp, act, doneBefore, check, unrepeated, ...told }: Story<Stage>): Told {
   return {
-    story,
+    withinMs: soonMs,
+    ...told,
     begin: async (hello, cluster) => {
       const stage = await setUp(hello, cluster);
       return {
@@ -163,8 +168,7 @@ const stories: Told[] = [
     act: (backend) => backend.report({ status: "ready" }),
     check: async (backend, hello, sent) => {
       expect((await backend.describe()).history.at(-1)?.status).toBe("ready");
-      await passTime(hello.service(), 301_000);
-      await passTime(hello.service(), 1_000);
+      await passTimeRunning(hello.service(), 301_000);
       expect(sent("backend.terminate")).toEqual([]);
       expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
         backendId: backend.backendId,
@@ -338,6 +342,7 @@ const stories: Told[] = [
     setUp: async (hello) => {
       const backend = await holding(hello);
       value(await backend.report({ status: "ready" }));
+      value(await agentOf(hello).beat([backend.reported]));
       await passTime(hello.service(), 40_000);
       return backend;
     },
@@ -357,10 +362,8 @@ const stories: Told[] = [
       value(await agentOf(hello).beat([backend.reported]));
       return { ...backend, registration: await registrationOf(hello) };
     },
-    act: async (_, hello) => {
-      await passTime(agentOf(hello).stub(), 61_000);
-      return ok(null);
-    },
+    act: async () => ok(null),
+    withinMs: 2 * clusterLostAfterMs,
     check: async (backend, hello) => {
       expect((await backend.describe()).history.at(-1)?.termination_reason).toBe("lost");
       expect(await eventsOf(hello, "cluster.lost")).toBe(1);
@@ -410,7 +413,7 @@ const stories: Told[] = [
 /** Tells a story, cut or not. @param isRepeated whether its caller tries again where it was not acknowledged */
 async function tell(
   cluster: ScriptedCluster,
-  { begin }: Told,
+  { begin, withinMs }: Told,
   cut: Cut | null,
   isRepeated: boolean,
 ): Promise<{ calls: string[]; isAcknowledged: boolean }> {
@@ -418,7 +421,7 @@ async function tell(
   const cuts = new Cuts();
   try {
     const { act, check, unrepeated } = await begin(hello, cluster);
-    await cuts.settle(withinMs);
+    await cuts.settle(soonMs);
     const sentBefore = cluster.received.length;
     const sent: Sent = (type) =>
       cluster.received.slice(sentBefore).filter(({ message }) => message.type === type);

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { inTime } from "../../src/objects/failures/in-time.ts";
-import { unreached } from "../../src/objects/failures/unreached.ts";
+import { budgetSpent, unreached } from "../../src/objects/failures/unreached.ts";
 import { directoryStub } from "../../src/objects/stubs.ts";
 
 async function errorOf(call: Promise<unknown>): Promise<unknown> {
@@ -41,6 +41,25 @@ describe("what may be retried", () => {
     const call = runInDurableObject(stub, (_, state) => state.abort("restarted"));
     expect(unreached(await errorOf(call))).toBe(true);
   });
+});
+
+describe("a call too many for one invocation", () => {
+  const messages = [
+    "Too many subrequests.",
+    "Too many subrequests by single Worker invocation. To configure this limit, see the documentation.",
+    "Too many API requests by single worker invocation.",
+  ];
+  test.each(messages)("is %j, and no object that restarts", (message) => {
+    expect(budgetSpent(new Error(message))).toBe(true);
+    expect(unreached(new Error(message))).toBe(false);
+  });
+
+  test.each([new Error("the row says: Too many subrequests."), "Too many subrequests.", null])(
+    "is not %s",
+    (error) => {
+      expect(budgetSpent(error)).toBe(false);
+    },
+  );
 });
 
 describe("what may not be retried as if it were nothing", () => {

@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longest = [
   "e2e/failures/partition",
+  "e2e/failures/absence",
   "e2e/failures/kill-anything",
   "e2e/docker/guard",
   "agent/guard/guard",

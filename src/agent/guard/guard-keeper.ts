@@ -116,7 +116,10 @@ export class GuardKeeper {
   /** Ends one of another version first. */
   async #startUnlessThere(): Promise<void> {
     if (await this.#signal()) {
-      if (readAlive(this.#folder)?.program === hashOfProgram()) return;
+      if (readAlive(this.#folder)?.program === hashOfProgram()) {
+        if (Date.now() - (this.#lastTurn ?? 0) < silentLooks.ofDead * lookEveryMs) this.#enter(true);
+        return;
+      }
       this.#options.log("guard.replaced");
       await this.#end();
     }

@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
+import type { z } from "zod";
 import { type BackendStatus, backendStatuses } from "../../domain/backends/status.ts";
 import { backendMetrics } from "../../protocol/backend-metrics.ts";
 import { backendIdSchema, key, timestamp } from "../../protocol/primitives.ts";
-import { backendList } from "../../protocol/v3/backends.ts";
+import { backend, backendList, releaseBody } from "../../protocol/v3/backends.ts";
 import {
   createTerminationBody,
   type Termination,
@@ -11,7 +12,7 @@ import {
 } from "../../protocol/v3/terminations.ts";
 import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { byteSize, table } from "../output.ts";
+import { byteSize, details, table } from "../output.ts";
 import { runForAccount, runStream } from "../run.ts";
 import { parseJson } from "../settings.ts";
 
@@ -72,6 +73,38 @@ export function addBackendCommands(program: Command): void {
             item.key,
           ]),
         ),
+    }),
+  );
+
+  withExamples(
+    backends
+      .command("show")
+      .description("Show one backend, live or ended")
+      .argument("<id>", "the backend's id", accepted(backendIdSchema)),
+    ["slipway backends show k3f9q7h3kq2m9"],
+  ).action((id: string, _options: object, command: Command) =>
+    runForAccount(command, { call: (api) => api.get(["backends", id], backend), text: backendText }),
+  );
+
+  withExamples(
+    backends
+      .command("release")
+      .description(
+        "Free the key of a backend whose agent is silent, once you know that it does not run any more",
+      )
+      .argument("<id>", "the backend's id", accepted(backendIdSchema))
+      .requiredOption("--note <text>", "how you know, for the account's events"),
+    ["slipway backends release k3f9q7h3kq2m9 --note 'the machine was switched off'"],
+  ).action((id: string, { note }: { note: string }, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.send({
+          method: "POST",
+          path: ["backends", id, "release"],
+          body: bodyOf(releaseBody, { note }),
+          answer: backend,
+        }),
+      text: backendText,
     }),
   );
 
@@ -149,6 +182,24 @@ export function addBackendCommands(program: Command): void {
       json: (line) => line,
     }),
   );
+}
+
+function backendText(item: z.infer<typeof backend>): string {
+  return details({
+    id: item.id,
+    service: item.service,
+    environment: item.environment,
+    cluster: item.cluster,
+    status: item.status,
+    since: item.status_at,
+    key: item.key,
+    held_since: item.held_since,
+    image: item.image.image,
+    digest: item.image.digest,
+    revision: item.image.revision,
+    fencing_token: item.fencing_token,
+    created: item.created_at,
+  });
 }
 
 function terminationsText(terminations: readonly Termination[]): string {

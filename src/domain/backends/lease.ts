@@ -5,6 +5,7 @@ import {
   startupTimeoutSeconds,
   unheededTerminationAfterMs,
 } from "../limits.ts";
+import type { Fence } from "./fence.ts";
 import { type BackendStatus, statusRank } from "./status.ts";
 
 /** What the control plane knows of one backend of the cluster that sent a heartbeat. Times in milliseconds since the epoch. */
@@ -40,6 +41,8 @@ export interface ClusterLists {
   watchedFrom: number;
   /** From when on the agents are the same and watched: what runs and is on no list by then is on none. */
   unchangedSince: number;
+  /** What frees the key of a backend that none of them lists. */
+  fence: Fence;
 }
 
 /** What follows from a heartbeat. */
@@ -50,6 +53,8 @@ export interface HeartbeatVerdict {
   unknown: string[];
   /** What the cluster should run and no agent of it does. */
   lost: string[];
+  /** Of those, the ones that certainly do not run: their own agent lists them no more. */
+  proven: string[];
 }
 
 /**
@@ -83,6 +88,7 @@ export function judgeHeartbeat(
     terminate: [...unknown, ...unwanted.map(({ id }) => id)],
     unknown,
     lost: lost.map(({ id }) => id),
+    proven: lost.filter(({ agent }) => agent !== null && agent === lists.from).map(({ id }) => id),
   };
 }
 
@@ -96,10 +102,13 @@ export function newlyListed(
   { from, elsewhere }: Pick<ClusterLists, "from" | "elsewhere">,
 ): string[] {
   if (from === null) return [];
-  const listed = new Set(reported.map(({ id }) => id));
+  const tokens = new Map(reported.map(({ id, fencing_token: token }) => [id, token]));
   const others = new Set(elsewhere);
   return known
-    .filter(({ id, agent }) => listed.has(id) && agent !== from && (agent === null || !others.has(id)))
+    .filter(
+      ({ id, agent, fencingToken }) =>
+        tokens.get(id) === fencingToken && agent !== from && (agent === null || !others.has(id)),
+    )
     .map(({ id }) => id);
 }
 

@@ -16,6 +16,12 @@ export const heartbeatMissingAfterMs = 30 * second;
 export const unheededTerminationAfterMs = 30 * second;
 /** A heartbeat is answered without a service that takes longer: its agent gives the call up at some point, and needs the answer for its lease. */
 export const heartbeatVerdictWaitMs = 3 * second;
+/** How many services a lost cluster notifies at once, and an account of its configuration, before others have their turn. */
+export const servicesNotifiedAtOnce = 200;
+/** In how many such turns one run goes on, where none of them failed: an invocation may make 10,000 calls. */
+export const configTurnsAtOnce = 10;
+/** How many services judge one heartbeat. The others judge a later one: what is lost of them ends this much later. */
+export const servicesJudgedAtOnce = 500;
 /** How often a cluster's lists are compared with every service: how long a backend can be missing that no list ever held. */
 export const allServicesComparedEveryMs = 5 * minute;
 

@@ -22,6 +22,8 @@ export interface EnvironmentSnapshot {
 export interface KeyHolder {
   id: string;
   status: BackendStatus;
+  /** Nobody knows whether it still runs, and its cluster cannot end it by time. */
+  isHeld: boolean;
 }
 
 /** All that a connect decision depends on, read inside one transaction. */
@@ -76,6 +78,7 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
 
   if (request.key !== undefined) {
     const holder = snapshot.holderOf(environment.name, request.key);
+    if (holder?.isHeld) return keyHeld(request.key, holder.id);
     if (holder && isConnectable(holder.status)) {
       return ok({ action: "reuse", environment, backendId: holder.id });
     }
@@ -100,7 +103,7 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   const decision = decideConnect(request, snapshot);
   if (decision.ok) return [];
   const chosen = chooseConnectEnvironment(request, snapshot);
-  if (!chosen.ok || !request.spawn) return [decision.error];
+  if (!chosen.ok || !request.spawn || decision.error.code === "key_held") return [decision.error];
   const cluster = clusterFor(request, chosen.value, snapshot);
   return [
     cluster,
@@ -198,6 +201,15 @@ function checkAvailable(
     "cluster_unavailable",
     `cluster \`${cluster}\` is draining: it starts no backends until an agent takes over`,
     { retryAfterSeconds: heartbeatEveryMs / 1000 },
+  );
+}
+
+function keyHeld(key: string, backendId: string) {
+  return fail(
+    "key_held",
+    `backend \`${backendId}\` holds the key \`${key}\`, and nothing shows that it has ended: its agent is silent, and its ` +
+      "cluster needs proof. The key is free when the agent is back, or when an admin releases the backend",
+    { details: { backend_id: backendId }, retryAfterSeconds: heartbeatEveryMs / 1000 },
   );
 }
 

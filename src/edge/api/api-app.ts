@@ -3,7 +3,7 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
+import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";
@@ -48,6 +48,13 @@ function answerException(error: Error, c: ApiContext): Response {
     const failure = fail("unavailable", "the service is busy or restarting; try again", {
       retryAfterSeconds: 1,
     });
+    return failureAnswer(failure.error, requestId);
+  }
+  if (budgetSpent(error)) {
+    const failure = fail(
+      "unavailable",
+      "this needs more calls than one request may make; ask for less at once",
+    );
     return failureAnswer(failure.error, requestId);
   }
   // Not the path itself, which may hold a token.

@@ -9,6 +9,7 @@ import { v2BackendRoutes } from "./routes/v2-backends.ts";
 import { v2ServiceRoutes } from "./routes/v2-services.ts";
 import { v3AccountRoutes } from "./routes/v3-accounts.ts";
 import { v3AgentRoutes } from "./routes/v3-agent.ts";
+import { v3BackendRoutes } from "./routes/v3-backends.ts";
 import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
 import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   ...v3DeliveryRoutes,
   ...v3ServiceRoutes,
   ...v3EnvironmentRoutes,
+  ...v3BackendRoutes,
   ...v3ImageRoutes,
   ...v3TerminationRoutes,
   ...v3UsageRoutes,

@@ -2,6 +2,7 @@ import { backoffDelayMs } from "../../domain/deliveries/retry.ts";
 import { refollowBackoff, refollowLongestMs } from "../../domain/limits.ts";
 import type { Env } from "../../objects/env.ts";
 import { FailureLog } from "../../objects/failures/failure-log.ts";
+import { budgetSpent } from "../../objects/failures/unreached.ts";
 import { accountStub, serviceStub } from "../../objects/stubs.ts";
 import { type ServiceNudge, serviceNudge, serviceParts } from "../../protocol/service-nudge.ts";
 import type { AccountEvent } from "../../protocol/v3/events.ts";
@@ -113,7 +114,8 @@ class FollowedObject<T> implements PullSource<T> {
       return "connected";
     } catch (error) {
       this.#ports.failures.failed("follow", error);
-      return "failed";
+      // Its reader comes again, in an invocation that may make calls.
+      return budgetSpent(error) ? "gone" : "failed";
     }
   }
 

@@ -1,6 +1,6 @@
 import { loginWaitMs } from "../../domain/limits.ts";
 import type { LoginRpc } from "../../objects/contract.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
+import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import type { CliLoginStatus } from "../../protocol/jamsocket/login.ts";
 import { sseEvent } from "../../protocol/sse.ts";
 import { pulledStream } from "./pulled-stream.ts";
@@ -41,6 +41,7 @@ async function untilConfirmed(
     try {
       if (await login.waitConfirmed(Math.min(leftMs, loginWaitMs))) return true;
     } catch (error) {
+      if (budgetSpent(error)) return false;
       if (!unreached(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }

@@ -2,7 +2,7 @@ import type { StatusEntry } from "../../domain/backends/status.ts";
 import { statusStreamsPerAddress, statusStreamsPerBackend, streamRetrySeconds } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
+import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import { backendsStub } from "../../objects/stubs.ts";
 import { sseEvent, sseHeaders } from "../../protocol/sse.ts";
 import { clientAddress } from "../client-address.ts";
@@ -106,7 +106,7 @@ async function openFollow(env: Env, { id, account, service }: BackendLocation): 
     if (following.socket) return ok(following.socket);
     return following.status === 404 ? backendNotFound(id) : cannotFollow();
   } catch (error) {
-    if (!unreached(error)) throw error;
+    if (!unreached(error) && !budgetSpent(error)) throw error;
     return cannotFollow();
   }
 }

@@ -1,4 +1,4 @@
-import { unreached } from "../../objects/failures/unreached.ts";
+import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import { sseHeaders } from "../../protocol/sse.ts";
 import { withKeepAlive } from "./keep-alive.ts";
 import { pulledStream } from "./pulled-stream.ts";
@@ -42,7 +42,7 @@ async function isKnownToBe(isAdmitted: StillAdmitted): Promise<boolean> {
   try {
     return await isAdmitted();
   } catch (error) {
-    if (!unreached(error)) throw error;
+    if (!unreached(error) && !budgetSpent(error)) throw error;
     return false;
   }
 }

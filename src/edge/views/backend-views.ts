@@ -1,7 +1,7 @@
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { checkReach } from "../../domain/credentials/access.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import type { Actor, BackendRecord, BackendWithStatus } from "../../objects/contract.ts";
+import type { Actor, BackendRecord, BackendWithStatus, ServiceRpc } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, backendsStub, serviceStub } from "../../objects/stubs.ts";
 import { toFullState } from "../../protocol/backend-state.ts";
@@ -35,13 +35,18 @@ export function currentStatus({ info, history }: BackendRecord): StatusEntry {
   return current;
 }
 
+/** So many answers are waited for, and held, at once. */
+const servicesReadAtOnce = 50;
+
 /** The live backends of every service of an account, as v1 and v2 list them. */
 export async function runningBackends(env: Env, account: string) {
   const names = await accountStub(env, account).serviceNames();
   if (!names.ok) return names;
-  const lists = await Promise.all(
-    names.value.map((service) => serviceStub(env, account, service).liveBackends()),
-  );
+  const lists: Awaited<ReturnType<ServiceRpc["liveBackends"]>>[] = [];
+  for (let at = 0; at < names.value.length; at += servicesReadAtOnce) {
+    const some = names.value.slice(at, at + servicesReadAtOnce);
+    lists.push(...(await Promise.all(some.map((name) => serviceStub(env, account, name).liveBackends()))));
+  }
   const failed = lists.find((list) => !list.ok && list.error.code !== "service_not_found");
   if (failed && !failed.ok) return failed;
   return ok({ running_backends: lists.flatMap((list) => (list.ok ? list.value.map(runningBackend) : [])) });

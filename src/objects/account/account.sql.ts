@@ -1,3 +1,4 @@
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
@@ -63,6 +64,10 @@ export const accountMigrations: readonly Migration[] = [
   eventsMigration,
   eventKindsMigration,
   linksOfSessionsMigration,
+  {
+    name: "what frees the keys of a silent cluster",
+    sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
+  },
 ];
 
 export type TokenRow = {
@@ -90,6 +95,7 @@ export type ClusterRow = {
   /** The config version that it came with: higher than that of any registration of its name before. */
   registration: number;
   draining: number;
+  fence: Fence;
 };
 
 export type ServiceRow = {
@@ -153,7 +159,7 @@ export function accountSql(db: Database, eventWritten: () => void) {
         seq,
         limit,
       ),
-    insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining">) =>
+    insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining" | "fence">) =>
       db.run(
         `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at, registration)
          VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -179,6 +185,8 @@ export function accountSql(db: Database, eventWritten: () => void) {
       db.run("UPDATE clusters SET deleting = ? WHERE name = ?", deleting ? 1 : 0, name),
     setDraining: (name: string, draining: boolean) =>
       db.run("UPDATE clusters SET draining = ? WHERE name = ?", draining ? 1 : 0, name),
+    setFence: (name: string, fence: Fence) =>
+      db.run("UPDATE clusters SET fence = ? WHERE name = ?", fence, name),
     deleteCluster: (name: string) => db.run("DELETE FROM clusters WHERE name = ?", name),
 
     service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
@@ -197,8 +205,8 @@ export function accountSql(db: Database, eventWritten: () => void) {
       ),
     /** Services that run with an older configuration than the account's. */
     servicesBehind: () =>
-      db.all<ServiceRow>(
-        `SELECT * FROM services
+      db.all<Pick<ServiceRow, "name">>(
+        `SELECT name FROM services
          WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
       ),
     insertService: (name: string, code: string, now: number) =>

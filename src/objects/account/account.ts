@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
@@ -231,6 +232,14 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
     const set = this.#state.change(undefined, (_, now) =>
       clusters.setClusterDraining(this.#state.sql, cluster, registration, draining, now),
+    );
+    if (set.ok) await syncConfig(this.#ports);
+    return set;
+  }
+
+  async setClusterFence(cluster: string, registration: number, fence: Fence): Promise<Result<null>> {
+    const set = this.#state.change(undefined, () =>
+      clusters.setClusterFence(this.#state.sql, cluster, registration, fence),
     );
     if (set.ok) await syncConfig(this.#ports);
     return set;

@@ -1,3 +1,4 @@
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import type { SessionKind } from "../../domain/credentials/sessions.ts";
 import type { Result } from "../../domain/result.ts";
@@ -129,6 +130,8 @@ export interface AccountRpc extends CredentialsRpc {
   ): Promise<Result<{ code: string; service: string }[]>>;
   /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
   setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;
+  /** From the Cluster object: what frees the keys of its backends while its agents are silent. `cluster_not_found` as above. */
+  setClusterFence(cluster: string, registration: number, fence: Fence): Promise<Result<null>>;
   /** Ends the service's backends and takes it out of the directory. */
   deleteService(name: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
 

@@ -1,3 +1,4 @@
+import { type FanOut, fanOutBegun } from "../../domain/fan-out.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Idempotency } from "../contract.ts";
@@ -13,6 +14,8 @@ export class AccountState {
   readonly idempotency: IdempotencySql;
   /** Names of the services that are being created now. */
   readonly creating = new Set<string>();
+  /** How far the services that are behind have come in their present turn: begun anew, it only does a part again. */
+  sync: FanOut = fanOutBegun;
 
   /** @param eventWritten called at every write of an event, before it is committed */
   constructor(storage: DurableObjectStorage, eventWritten: () => void) {

@@ -1,3 +1,4 @@
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { Watch } from "../../domain/backends/watch.ts";
 import type { Database, Migration } from "../database.ts";
 import { deliveriesMigration } from "./deliveries/deliveries.sql.ts";
@@ -44,6 +45,19 @@ export const clusterMigrations: readonly Migration[] = [
       ALTER TABLE agents ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    name: "which agents need proof of an end",
+    sql: `
+      ALTER TABLE cluster ADD COLUMN gone_with_proof TEXT NOT NULL DEFAULT '[]'; -- JSON: ids of agents
+      ALTER TABLE cluster ADD COLUMN told_fence TEXT NOT NULL DEFAULT 'lease';
+      ALTER TABLE agents ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';
+      ALTER TABLE agents ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
+  {
+    name: "how far a loss is notified",
+    sql: "ALTER TABLE cluster ADD COLUMN loss TEXT;",
+  },
 ];
 
 export type ClusterRow = {
@@ -61,6 +75,12 @@ export type ClusterRow = {
   watched_from: number;
   /** When this object last noted that it runs, while its agents were silent. */
   present_at: number;
+  /** JSON: the agents that needed proof when they were last heard, and are forgotten since. */
+  gone_with_proof: string;
+  /** What was reported to the account. */
+  told_fence: Fence;
+  /** JSON: how far services are notified of the loss; null while none is under way. */
+  loss: string | null;
 };
 
 export type AgentRow = {
@@ -73,6 +93,8 @@ export type AgentRow = {
   last_heartbeat_at: number;
   /** The first heartbeat since the agent was last forgotten. */
   begun_at: number;
+  fence: Fence;
+  leaving: number;
 };
 
 export function clusterSql(db: Database) {
@@ -96,24 +118,32 @@ export function clusterSql(db: Database) {
       db.run("DELETE FROM cluster");
       db.run("DELETE FROM agents");
     },
-    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?", lost ? 1 : 0),
+    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?, loss = NULL", lost ? 1 : 0),
+    setLoss: (loss: string) => db.run("UPDATE cluster SET loss = ?", loss),
+    setGoneWithProof: (ids: readonly string[]) =>
+      db.run("UPDATE cluster SET gone_with_proof = ?", JSON.stringify(ids)),
+    setReportedFence: (registration: number, fence: Fence) =>
+      db.run("UPDATE cluster SET told_fence = ? WHERE registration = ?", fence, registration),
     setReportedDraining: (registration: number, draining: boolean) =>
       db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
 
     agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
     putAgent: (row: Omit<AgentRow, "begun_at">) =>
       db.run(
-        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at, fence, leaving)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
          ON CONFLICT (id) DO UPDATE
          SET version = excluded.version, draining = excluded.draining, capacity = excluded.capacity,
-             backends = excluded.backends, last_heartbeat_at = excluded.last_heartbeat_at`,
+             backends = excluded.backends, last_heartbeat_at = excluded.last_heartbeat_at,
+             fence = excluded.fence, leaving = excluded.leaving`,
         row.id,
         row.version,
         row.draining,
         row.capacity,
         row.backends,
         row.last_heartbeat_at,
+        row.fence,
+        row.leaving,
       ),
     /** Forgets an agent; the time of its last heartbeat stays known. */
     deleteAgent: (row: AgentRow) => {

@@ -17,8 +17,8 @@ import { inTime } from "../failures/in-time.ts";
 import { handedOn } from "../rpc.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
+import { AccountReport } from "./liveness/account-report.ts";
 import { listByService } from "./liveness/agents.ts";
-import { DrainingReport } from "./liveness/draining.ts";
 import { enterHeartbeat, judgeList } from "./liveness/heartbeat.ts";
 import { settleLosses } from "./liveness/losses.ts";
 import { ReconciledServices } from "./liveness/services.ts";
@@ -51,7 +51,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
       this.#failures,
     ),
   };
-  readonly #draining = new DrainingReport(this.#ports);
+  readonly #report = new AccountReport(this.#ports);
 
   /**
    * Every heartbeat that is written is answered with the lease, also where a service gave no verdict: the lease says that
@@ -81,7 +81,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     this.#alarm.noLaterThan(this.#nextWatch(now));
     const [{ terminate, unknown }, isReported] = await Promise.all([
       judgeList(this.#ports, { account, name: cluster }, { from: body.agent_id, list }, now),
-      this.#draining.send(),
+      this.#report.send(),
     ]);
     if (!isReported) this.#alarm.noLaterThan(Date.now() + retryMs);
     return ok({ lease_seconds: leaseSeconds, terminate, unknown });
@@ -105,6 +105,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     return {
       health: clusterHealth(lastAt, alive, now),
       last_heartbeat_at: isoTime(lastAt),
+      fence: this.#state.agents.fence(),
       agents: this.#state.agents.shown(now),
     };
   }
@@ -138,7 +139,7 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     this.#alarm.fired();
     // The platform drops an alarm that throws too often, and the loss of a cluster must not be missed.
     const settled = await this.#failures.attempt("settle losses", () => settleLosses(this.#ports));
-    if (!settled?.value || !(await this.#draining.send())) this.#alarm.noLaterThan(Date.now() + retryMs);
+    if (!settled?.value || !(await this.#report.send())) this.#alarm.noLaterThan(Date.now() + retryMs);
     const now = Date.now();
     this.#alarm.noLaterThan(earliest([this.#nextWatch(now), this.#state.deliveries.prune(now)]));
   }

@@ -9,7 +9,9 @@ export interface ClusterPorts {
   state: ClusterState;
   services: ReconciledServices;
   failures: FailureLog;
-  account(name: string): Pick<AccountRpc, "recordEvents" | "servicesOfCluster" | "setClusterDraining">;
+  account(
+    name: string,
+  ): Pick<AccountRpc, "recordEvents" | "servicesOfCluster" | "setClusterDraining" | "setClusterFence">;
   service(account: string, name: string): Pick<ServiceRpc, "reconcile" | "clusterLost">;
 }
 

@@ -53,6 +53,7 @@ export class ClusterState {
       ),
       alive: alive.map(({ id }) => id),
       watchedFrom,
+      fence: this.agents.fence(),
       unchangedSince: Math.max(watchedFrom, ...alive.map(({ begunAt }) => begunAt)),
     };
   }

@@ -1,5 +1,5 @@
 import type { Result } from "../../domain/result.ts";
-import { unreached } from "./unreached.ts";
+import { budgetSpent, unreached } from "./unreached.ts";
 
 const messageMaxCharacters = 500;
 const stackMaxCharacters = 4_000;
@@ -11,8 +11,8 @@ interface Streak {
 }
 
 /**
- * The failures that an object lives with, because it retries or can do without what failed. Of what could not be reached
- * one line is logged when a streak of failures begins and one when it ends; an error that cannot be classified is
+ * The failures that an object lives with, because it retries or can do without what failed. Of what could not be reached,
+ * or was one call too many, one line is logged when a streak of failures begins and one when it ends; an error that cannot be classified is
  * logged every time, since it is a bug that the retries would hide. Each line is one JSON object, whose
  * fields the platform's logs are searched by.
  */
@@ -30,13 +30,13 @@ export class FailureLog {
     const streak = this.#streaks.get(what) ?? { failures: 0, since: Date.now() };
     streak.failures += 1;
     this.#streaks.set(what, streak);
-    const isClassified = unreached(error);
-    if (isClassified && streak.failures > 1) return;
+    const kind = unreached(error) ? "unreached" : budgetSpent(error) ? "budget_spent" : null;
+    if (kind !== null && streak.failures > 1) return;
     const message = { error: String(error).slice(0, messageMaxCharacters) };
     console.error(
-      isClassified
-        ? this.#line("unreached", what, streak, message)
-        : this.#line("unclassified_error", what, streak, { ...message, ...stackOf(error) }),
+      kind === null
+        ? this.#line("unclassified_error", what, streak, { ...message, ...stackOf(error) })
+        : this.#line(kind, what, streak, message),
     );
   }
 

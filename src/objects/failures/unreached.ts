@@ -26,3 +26,15 @@ export function unreached(error: unknown): boolean {
   if ("name" in error && error.name === timeoutErrorName) return true;
   return "message" in error && error.message === connectionLost;
 }
+
+/** How the runtime begins to say that one invocation has made as many calls as it may. */
+const budgetMessage = /^Too many (subrequests|API requests)\b/;
+
+/**
+ * Whether an error says that this invocation may make no more calls: neither has an object restarted, nor does it help to
+ * try again. What goes on for long ends, and goes on in another invocation.
+ * @example budgetSpent(new Error("Too many subrequests by single Worker invocation.")) // true
+ */
+export function budgetSpent(error: unknown): boolean {
+  return error instanceof Error && budgetMessage.test(error.message);
+}

@@ -1,3 +1,4 @@
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { BackendStatus, StatusEntry } from "../../domain/backends/status.ts";
 import type { Result } from "../../domain/result.ts";
@@ -114,6 +115,8 @@ export interface BackendRecord {
 export interface BackendWithStatus {
   info: BackendInfo;
   status: StatusEntry;
+  /** Since when its key is held although nobody knows whether it runs, in milliseconds since the epoch. */
+  heldSince?: number;
 }
 
 export interface RecentImage {
@@ -223,7 +226,12 @@ export interface ServiceRpc {
   /** The most recent pushes, newest first, one entry for each push. */
   recentImages(caller: Pick<Caller, "registryHost">): Promise<Result<RecentImage[]>>;
 
+  /** Live ones as below, but for those whose keys are held until their end is proven: they are among them. */
   listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]): Promise<Result<Page<Backend>>>;
+  /** One of them, ended ones too. `backend_not_found`; `forbidden` in an environment that the reader is not allowed. */
+  getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>>;
+  /** Ends one whose key is held until its end is proven. `backend_not_held` for any other; a repetition is harmless. */
+  releaseBackend(backendId: string, note: string, caller: Pick<Caller, "actor">): Promise<Result<Backend>>;
   /** Without those that no agent has reported for longer than the lease; their keys are held all the same. */
   liveBackends(): Promise<Result<BackendWithStatus[]>>;
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
@@ -269,6 +277,9 @@ export interface ServiceRpc {
     reported: ReportedBackend[],
     lists: ClusterLists,
   ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown"> & { live: number }>>;
-  /** From the Cluster object: the last agent of this registration is gone, and every backend with it. */
-  clusterLost(cluster: string, registration: number): Promise<Result<null>>;
+  /**
+   * From the Cluster object: the last agent of this registration is gone, and every backend with it.
+   * @param fence `proof`: backends that hold keys are not ended, and their keys stay held
+   */
+  clusterLost(cluster: string, registration: number, fence: Fence): Promise<Result<null>>;
 }

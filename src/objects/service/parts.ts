@@ -1,5 +1,5 @@
 import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
-import { recoveryDelayMs, shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
+import { shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
@@ -41,7 +41,7 @@ export class ServiceParts {
     this.state = new ServiceState(ctx.storage, {
       visibleChanged: (parts) => nudges.changed(parts),
       eventWritten: () => this.outbox.changed(),
-      backendEnded: (backendId) => this.#backendEnded(backendId),
+      backendEnded: (backendId) => this.#noteEnd(backendId),
     });
     this.alarm = new Alarm(ctx);
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
@@ -88,7 +88,7 @@ export class ServiceParts {
   }
 
   /** After the transaction: those that end together are many where a cluster is lost. */
-  #backendEnded(backendId: string): void {
+  #noteEnd(backendId: string): void {
     if (this.#ended.size === 0) queueMicrotask(() => this.#notifyOfEnds());
     this.#ended.add(backendId);
   }
@@ -101,8 +101,6 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
-    // Should the calls be lost with this process, they are made again.
-    if (this.shards.underWay > 0) this.alarm.noLaterThan(Date.now() + recoveryDelayMs);
   }
 
   work(): void {

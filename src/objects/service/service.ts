@@ -1,8 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import type { BackendQuery } from "../../protocol/v3/backends.ts";
+import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
@@ -25,7 +26,8 @@ import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
 import { backendsStub } from "../stubs.ts";
-import { liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
+import { findBackend, liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
+import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
 import { knownBackend } from "./backends/shard-notifier.ts";
@@ -187,15 +189,30 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       const found = this.#state.withService(ok);
       return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
     }
-    const live = await this.liveBackends();
+    const live = await this.#shownBackends();
     return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
   }
 
   async liveBackends(): Promise<Result<BackendWithStatus[]>> {
+    const shown = await this.#shownBackends();
+    return shown.ok ? ok(shown.value.filter(({ heldSince }) => heldSince === undefined)) : shown;
+  }
+
+  async #shownBackends(): Promise<Result<BackendWithStatus[]>> {
     const found = this.#state.withService(ok);
     if (!found.ok) return found;
     const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
     return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
+  }
+
+  async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {
+    return findBackend(this.env, this.#state, backendId, allowedEnvironments);
+  }
+
+  async releaseBackend(backendId: string, note: string, { actor }: Pick<Caller, "actor">) {
+    const released = await releaseBackend(this.#parts, backendId, note, actor, Date.now());
+    const found = await this.getBackend(backendId);
+    return released.ok || !found.ok ? found : released;
   }
 
   async usage(query: UsageQuery) {
@@ -268,8 +285,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return ok(answer);
   }
 
-  async clusterLost(cluster: string, registration: number): Promise<Result<null>> {
-    if (this.#parts.heartbeats.clusterLost(cluster, registration, Date.now())) this.#parts.work();
+  async clusterLost(cluster: string, registration: number, fence: Fence): Promise<Result<null>> {
+    if (this.#parts.heartbeats.clusterLost(cluster, registration, fence, Date.now())) this.#parts.work();
     return ok(null);
   }
 

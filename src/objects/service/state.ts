@@ -164,7 +164,10 @@ export class ServiceState {
       clusters: config.clusters.map(({ name }) => name),
       drainingClusters: config.clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
       images: this.imageIndex(),
-      holderOf: (environment, key) => this.sql.holder(environment, key),
+      holderOf: (environment, key) => {
+        const holder = this.sql.holder(environment, key);
+        return holder && { id: holder.id, status: holder.status, isHeld: holder.held_at !== null };
+      },
     };
   }
 }

@@ -1,11 +1,16 @@
 import { z } from "zod";
+import { fences } from "../../domain/backends/fence.ts";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
 import { agentTextMaxCharacters } from "../../domain/limits.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 import { backendUrl } from "../webhooks/webhook.ts";
 
+/*
+ * What an agent sends may have fields that are not known here: it may be newer than the control plane.
+ */
+
 /** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: retry it until answered. */
-export const statusReportBody = z.strictObject({
+export const statusReportBody = z.object({
   status: z.enum(backendStatuses),
   /** As in the backend's spawn: a report about an earlier attempt is not accepted. */
   fencing_token: z.int().positive(),
@@ -31,7 +36,7 @@ export const statusReportAnswer = z
 export type StatusReportAnswer = z.infer<typeof statusReportAnswer>;
 
 /** `POST /v3/agent/heartbeat`, every 10 s, with the cluster's agent token. At most 1 MiB. */
-export const heartbeatBody = z.strictObject({
+export const heartbeatBody = z.object({
   cluster: name,
   /** The same across restarts of one agent; a cluster may have several. */
   agent_id: z.string().min(1).max(agentTextMaxCharacters),
@@ -40,7 +45,7 @@ export const heartbeatBody = z.strictObject({
   /** Everything that the agent runs. */
   backends: z
     .array(
-      z.strictObject({
+      z.object({
         id: backendIdSchema,
         status: z.enum(backendStatuses),
         fencing_token: z.int().positive(),
@@ -51,13 +56,15 @@ export const heartbeatBody = z.strictObject({
   capacity: z.int().nonnegative().optional(),
   /** It takes no new backends. */
   draining: z.boolean().optional(),
-  /** The last of this agent for now: it stops, and leaves what runs to its next start. */
+  /** What shows that its backends with keys have ended once it is silent. `lease` where it is left out. */
+  fence: z
+    .enum(fences)
+    .optional()
+    .describe(
+      "lease: they are ended when the lease runs out; proof: nothing ends them, so that their keys do not move",
+    ),
+  /** It stops and keeps its backends. It takes no new ones; what holds keys is ended by the lease as ever. */
   leaving: z.boolean().optional(),
-  /**
-   * What ends backends with keys when the agent itself does not: `lease`, the default, something on its machine that
-   * watches the lease; `proof`, nothing, so that a key is free only once its holder is known to have ended.
-   */
-  fence: z.enum(["lease", "proof"]).optional(),
 });
 export type HeartbeatBody = z.infer<typeof heartbeatBody>;
 

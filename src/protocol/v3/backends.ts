@@ -29,8 +29,18 @@ export const backend = z
     /** Larger than that of every backend of the service before it. */
     fencing_token: z.int(),
     created_at: timestamp,
+    held_since: timestamp
+      .optional()
+      .describe(
+        "Its agent is silent and its cluster needs proof of its end: its key is held until there is one, or it is released",
+      ),
   })
   .meta({ id: "Backend" });
 export type Backend = z.infer<typeof backend>;
+
+/** `POST /v3/accounts/{account}/backends/{id}/release`: somebody has made sure that it does not run any more. */
+export const releaseBody = z.strictObject({
+  note: z.string().trim().min(1).max(1000).describe("How that is known: it is in the account's events"),
+});
 
 export const backendList = listAnswer("backends", backend);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { fences } from "../../domain/backends/fence.ts";
 import { clusterHealths } from "../../domain/backends/lease.ts";
 import { backendRandomLength, serviceCodeLength } from "../../domain/ids.ts";
 import { baseUrlMaxBytes, urlTemplateMaxCharacters } from "../../domain/limits.ts";
@@ -70,6 +71,7 @@ const clusterAgent = z
     version: z.string(),
     last_heartbeat_at: timestamp,
     draining: z.boolean(),
+    leaving: z.literal(true).optional().describe("It has said that it stops and keeps its backends"),
     backends: z.int().describe("How many it last listed"),
     capacity: z.int().optional(),
   })
@@ -84,6 +86,12 @@ const clusterObservation = z.object({
         "silent: none was heard for 45 s; lost: for 60 s, and what ran there is given up",
     ),
   last_heartbeat_at: timestamp.optional(),
+  fence: z
+    .enum(fences)
+    .optional()
+    .describe(
+      "What frees the keys of backends whose agent is silent. lease: time; proof: a report of their end, or a release",
+    ),
   agents: z.array(clusterAgent).describe("Those heard in the last 60 s, the latest first"),
 });
 export type ClusterObservation = z.infer<typeof clusterObservation>;

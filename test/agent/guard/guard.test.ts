@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { clusterLostAfterMs, leaseSeconds } from "../../../src/domain/limits.ts";
 import { runningOf } from "../../support/process.ts";
 import { importsOf } from "../../support/rooms/imports.ts";
 import { spawnData } from "../support/deliveries.ts";
@@ -12,12 +13,21 @@ import type { ImageName } from "../support/images.ts";
 import { theCase } from "../support/killable.ts";
 
 const source = new URL("../../../src/agent/guard/guard.ts", import.meta.url);
+const text = readFileSync(source, "utf8");
 const hasGuard = process.platform === "linux";
 
 test("the guard needs nothing but Node: not the rest of the agent, and no package", () => {
-  const imports = importsOf(readFileSync(source, "utf8"));
+  const imports = importsOf(text);
   expect(imports.length).toBeGreaterThan(0);
   expect(imports.filter((specifier) => !specifier.startsWith("node:"))).toEqual([]);
+});
+
+test("the guard has fenced, an engine that hangs included, before a cluster is taken for lost", () => {
+  const constant = (name: string) =>
+    Number(new RegExp(`const ${name} = ([\\d_]+)`).exec(text)?.[1]?.replaceAll("_", ""));
+  // A list that gets no answer, and a kill.
+  const fencedAfterMs = leaseSeconds * 1000 + constant("turnMs") + 2 * constant("engineTimeoutMs");
+  expect(fencedAfterMs).toBeLessThan(clusterLostAfterMs);
 });
 
 /** An agent with a guard, and one backend with a key and one without that are ready. */

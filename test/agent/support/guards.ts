@@ -51,6 +51,8 @@ export function guardOf(stateDir: string) {
   });
   return {
     pid: () => guardPid(stateDir),
+    /** The process of the agent that it watches. */
+    agentPid: () => agentPid(stateDir),
     isRunning,
     signal,
     /** Resolves once one is there. @param otherThan the process of one that does not count */

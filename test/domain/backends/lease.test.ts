@@ -42,6 +42,7 @@ const alone: ClusterLists = {
   alive: ["one"],
   watchedFrom: now - 3_600_000,
   unchangedSince: now - 3_600_000,
+  fence: "lease",
 };
 const startupMs = startupTimeoutSeconds * 1000;
 
@@ -58,6 +59,8 @@ describe("a heartbeat", () => {
     terminate?: string[];
     unknown?: string[];
     lost?: string[];
+    /** Those of `lost` that certainly do not run. */
+    proven?: string[];
   }[] = [
     { title: "that agrees asks for nothing", says: [reported("a")], knows: [known("a")] },
     { title: "of an idle cluster asks for nothing", says: [], knows: [] },
@@ -152,6 +155,7 @@ describe("a heartbeat", () => {
       says: [],
       knows: [known("a", { agent: "two" })],
       lost: ["a"],
+      proven: [],
     },
     {
       title: "misses nothing of another agent's that may not have come back yet",
@@ -165,6 +169,7 @@ describe("a heartbeat", () => {
       knows: [known("a", { agent: "two" })],
       lists: { ...alone, watchedFrom: now - clusterLostAfterMs },
       lost: ["a"],
+      proven: [],
     },
     {
       title: "misses nothing that no agent has listed yet, for the whole of a start-up",
@@ -176,6 +181,7 @@ describe("a heartbeat", () => {
       says: [],
       knows: [known("a", { agent: null, expectedAt: now - startupMs - 1 })],
       lost: ["a"],
+      proven: [],
     },
     {
       title: "misses nothing that no agent has listed, for the whole of a start-up since an agent began",
@@ -194,6 +200,7 @@ describe("a heartbeat", () => {
       knows: [known("a", { agent: "gone" }), known("b"), known("c", { agent: null })],
       lists: { ...alone, from: null },
       lost: ["a"],
+      proven: [],
     },
     {
       title: "that lists what another agent lists too is left alone: no two can be right for long",
@@ -223,8 +230,9 @@ describe("a heartbeat", () => {
       knows: [known("a", { status: "terminating" })],
     },
   ];
-  test.for(cases)("$title", ({ says, knows, lists = alone, terminate = [], unknown = [], lost = [] }) => {
-    expect(judgeHeartbeat(says, knows, lists, now)).toEqual({ terminate, unknown, lost });
+  test.for(cases)("$title", ({ says, knows, lists = alone, terminate = [], unknown = [], ...ended }) => {
+    const { lost = [], proven = lost } = ended;
+    expect(judgeHeartbeat(says, knows, lists, now)).toEqual({ terminate, unknown, lost, proven });
   });
 
   const id = fc.constantFrom("a", "b", "c", "d", "e");
@@ -251,6 +259,7 @@ describe("a heartbeat", () => {
     alive: fc.subarray(["one", "two", "three"]),
     watchedFrom: fc.integer({ min: now - 90_000, max: now }),
     unchangedSince: fc.integer({ min: now - 600_000, max: now }),
+    fence: fc.constant("lease" as const),
   });
 
   test("never requests to stop what should run, and leaves nothing running that should not", () => {
@@ -340,7 +349,8 @@ describe("agents of one cluster that begin in any order, beat at any time, and n
             alive: [...lists.keys()],
             watchedFrom: now,
             unchangedSince: now,
-          };
+            fence: "lease",
+          } as const;
           expect(judgeHeartbeat(says, [...known.values()], seen, now + atMs).lost).toEqual([]);
           for (const id of newlyListed(says, [...known.values()], seen)) {
             const backend = known.get(id);

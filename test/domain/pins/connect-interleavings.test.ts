@@ -71,7 +71,10 @@ describe("any interleaving of connects, pins, pushes and ends, each decided on t
                 hasDigest: (digest) => [digest1, digest2].includes(digest),
                 recentTags: () => [...pushed.keys()],
               },
-              holderOf: (name, key) => live(name, key)[0],
+              holderOf: (name, key) => {
+                const holder = live(name, key)[0];
+                return holder && { id: holder.id, status: holder.status, isHeld: false };
+              },
             }),
           );
           if (!decided.ok) throw new Error(decided.error.message);

@@ -11,11 +11,29 @@ import {
 import { digest1, digest2, environment, snapshot } from "./connect-snapshot.ts";
 
 /** `doc` of `prod` is held by a backend in this status. */
-function heldBy(status: BackendStatus): Partial<ConnectSnapshot> {
-  return {
-    holderOf: (name, key) => (name === "prod" && key === "doc" ? { id: "holder", status } : undefined),
-  };
+function heldBy(status: BackendStatus, isHeld = false): Partial<ConnectSnapshot> {
+  const holder = { id: "holder", status, isHeld };
+  return { holderOf: (name, key) => (name === "prod" && key === "doc" ? holder : undefined) };
 }
+
+describe("a key whose holder may run or not, and is held until that is known", () => {
+  test.for(
+    backendStatuses
+      .filter((status) => status !== "terminated")
+      .flatMap((status) => [[status, {}] as const, [status, null] as const]),
+  )("is refused with the holder and when to come again: %s, spawn %j", ([status, spawn]) => {
+    const request = { environment: "prod", key: "doc", spawn };
+    const refused = decideConnect(request, snapshot(heldBy(status, true)));
+    const error = {
+      code: "key_held",
+      message: expect.stringContaining("`holder` holds the key `doc`"),
+      details: { backend_id: "holder" },
+      retryAfterSeconds: 10,
+    };
+    expect(refused).toMatchObject({ ok: false, error });
+    expect(connectRefusals(request, snapshot(heldBy(status, true)))).toMatchObject([error]);
+  });
+});
 
 describe("a spawn", () => {
   test("runs the digest that the environment's tag means now, on the environment's cluster", () => {

@@ -82,6 +82,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
     service: [service],
     cluster: [cluster],
     environment: narrowing === "a service" ? [] : [environment, gone],
+    termination: narrowing === "a service" ? [] : [world.hiddenTermination],
     id: hiddenFrom(narrowing, world).filter((hidden) => Object.values(world.hiddenBackends).includes(hidden)),
   };
   const byPath = [...of.route.path.matchAll(/:([a-z_]+)/g)].flatMap(([, name = ""]) =>
@@ -91,7 +92,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
       return {
         title: `the path's ${name} ${value}`,
         at: { ...own, [name]: value },
-        ...(name !== "id" && { missing }),
+        ...(name !== "id" && name !== "termination" && { missing }),
       };
     }),
   );

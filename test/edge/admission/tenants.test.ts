@@ -123,8 +123,8 @@ describe("another account's token", () => {
   test.each(guarded.filter(({ path }) => path.includes(":account")))(
     "gets 404 from $method $path, in the words for an account that does not exist",
     async ({ method, path, json }) => {
-      const there = await refusalOf(fill(path, "owner", ""), method, json, intruder.admin);
-      const nowhere = await refusalOf(fill(path, "nobody", ""), method, json, intruder.admin);
+      const there = await refusalOf(fill(path, "owner", backendId), method, json, intruder.admin);
+      const nowhere = await refusalOf(fill(path, "nobody", backendId), method, json, intruder.admin);
       expect(there).toMatchObject({ status: 404, code: "account_not_found" });
       expect(there.message.replace("owner", "nobody")).toBe(nowhere.message);
     },
@@ -134,8 +134,8 @@ describe("another account's token", () => {
     "gets 404 from $method $path, in the words for a backend that does not exist",
     async ({ method, path, json, needs }) => {
       const token = needs === "agent" ? (tokens["agent of intruder"] ?? "") : intruder.admin;
-      const there = await refusalOf(fill(path, "", backendId), method, json, token);
-      const nowhere = await refusalOf(fill(path, "", unknownBackend), method, json, token);
+      const there = await refusalOf(fill(path, "intruder", backendId), method, json, token);
+      const nowhere = await refusalOf(fill(path, "intruder", unknownBackend), method, json, token);
       expect(there).toMatchObject({ status: 404, code: "backend_not_found" });
       expect(there.message.replace(backendId, unknownBackend)).toBe(nowhere.message);
     },

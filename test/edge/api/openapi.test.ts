@@ -72,13 +72,15 @@ describe("the description of the API", () => {
     expect(body("/v3/accounts/{account}/clusters/{cluster}/test", "post")).toBeUndefined();
   });
 
-  test("bodies of v3 refuse unknown fields, but for notifications, whose format is their senders'", () => {
+  test("bodies of v3 refuse unknown fields, but for notifications and what agents send, who may be newer", () => {
     const open = operations.filter(({ operation }) => {
       const schema = operation.requestBody?.content["application/json"]?.schema;
       return schema && schema.additionalProperties !== false;
     });
     expect(open.map(({ path }) => path)).toEqual([
       "/v3/accounts/{account}/services/{service}/registry-events",
+      "/v3/agent/backends/{id}/status",
+      "/v3/agent/heartbeat",
     ]);
   });
 

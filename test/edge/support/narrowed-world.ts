@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { termination } from "../../../src/protocol/v3/terminations.ts";
 import { call, createCluster, send } from "../../support/worker/api.ts";
 import { digest, makeWorld, type World } from "./world.ts";
 
@@ -12,6 +13,8 @@ export interface NarrowedWorld extends World {
   ownBackend: string;
   /** Of `secret-env`, of `default` and of `secret-service`. */
   hiddenBackends: { environment: string; default: string; service: string };
+  /** Of the environment `secret-env`: it has ended nothing. */
+  hiddenTermination: string;
 }
 
 export const service = "secret-service";
@@ -36,8 +39,11 @@ export async function makeNarrowedWorld(): Promise<NarrowedWorld> {
     return (await call(connectAnswer, `/v2/service/${name}/${place}/connect`, { token, json: { key } }))
       .backend_id;
   }
+  const past = { environment, created_before: "2000-01-01T00:00:00Z" };
+  const ended = await call(termination, `${services}/hello/terminations`, { token, json: past });
   return {
     ...world,
+    hiddenTermination: ended.id,
     ownBackend: await connect("hello/staging", "own"),
     hiddenBackends: {
       environment: await connect(`hello/${environment}`, "secret-key"),
@@ -55,11 +61,12 @@ export const scopes: Readonly<Record<Narrowing, { service: string; environments?
 };
 
 /** Every name and id that the token does not reach. */
-export function hiddenFrom(narrowing: Narrowing, { hiddenBackends: ids }: NarrowedWorld): string[] {
+export function hiddenFrom(narrowing: Narrowing, world: NarrowedWorld): string[] {
+  const { hiddenBackends: ids, hiddenTermination } = world;
   const above = [service, cluster, ids.service];
   return narrowing === "a service"
     ? above
-    : [...above, environment, "secret-key", ids.environment, ids.default];
+    : [...above, environment, "secret-key", ids.environment, ids.default, hiddenTermination];
 }
 
 /** The names that a field of a body or query may be given from outside the scope; null: it names nothing outside. */

@@ -1,7 +1,7 @@
 import type { Action } from "../../../src/domain/credentials/access.ts";
 import type { EventType } from "../../../src/domain/events.ts";
 import { freshName } from "../../support/worker/api.ts";
-import { confirmLogin, spareDigest, type World } from "./world.ts";
+import { confirmLogin, holdKey, spareDigest, type World } from "./world.ts";
 
 /**
  * What a route promises, written down apart from the route itself. A new route must be given a row, and each promise
@@ -186,6 +186,16 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`DELETE ${service}`]: { who: "admin", leaves: "service.deleted" },
   [`GET ${service}/backends`]: { who: "read", paged: "backends" },
+  "GET /v3/accounts/:account/backends/:id": { who: "read" },
+  "POST /v3/accounts/:account/backends/:id/release": {
+    who: "admin",
+    json: async (world) => {
+      await holdKey(world);
+      return { note: "its machine was switched off" };
+    },
+    repeated: { because: "what was released is not released again" },
+    leaves: "backend.released",
+  },
   [`POST ${service}/terminations`]: {
     who: "spawn",
     json: { hard: true },
@@ -193,7 +203,7 @@ export const table: Readonly<Record<string, Row>> = {
     leaves: "backend.terminated",
   },
   [`GET ${service}/terminations`]: { who: "read", whole: "the last of them are kept" },
-  [`GET ${service}/terminations/:termination`]: { who: "read", whole: "the environments that it means" },
+  [`GET ${service}/terminations/:termination`]: { who: "read", whole: "the environments that it is about" },
   [`GET ${service}/usage`]: { who: "read", whole: "a range has at most so many steps" },
   [`GET ${service}/environments`]: { who: "read", paged: "environments" },
   [`POST ${service}/environments`]: {

@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { z } from "zod";
@@ -54,6 +54,13 @@ export async function makeWorld(): Promise<World> {
   });
   const { backend_id, token: connectionToken } = connected;
   return { account, agentToken: agent_token, backendId: backend_id, connectionToken };
+}
+
+/** Has the key of the live backend held, as where the cluster of its silent agent needs proof of its end. */
+export async function holdKey({ account, backendId }: World): Promise<void> {
+  await runInDurableObject(serviceStub(env, account.name, "hello"), (_, { storage }) => {
+    storage.sql.exec("UPDATE backends SET held_at = ? WHERE id = ?", Date.now(), backendId).toArray();
+  });
 }
 
 /** How each name of a path is found or made; a path's other names are those of `at`. */

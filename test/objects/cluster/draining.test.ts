@@ -123,7 +123,7 @@ describe("a cluster that could not notify its account that it drains", () => {
     set.mockImplementationOnce(async () => fail("internal_error", "not now"));
     value(await agent.beat([reported], "agent-1", draining));
     expect(lines()).toMatchObject([
-      { event: "unclassified_error", what: "report draining to the account", failures: 1 },
+      { event: "unclassified_error", what: "report to the account", failures: 1 },
     ]);
     await passTime(agent.stub(), 2_000);
     expect(code(await hello.connect())).toBe("cluster_unavailable");

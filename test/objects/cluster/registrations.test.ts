@@ -58,9 +58,9 @@ describe("a cluster that was deleted and registered again under its name", () =>
   test("keeps its backends when the loss of the one before is reported late", async () => {
     const { hello, backendId } = await setUpAnew();
     const registration = await registrationOf(hello);
-    value(await hello.service().clusterLost("main", registration - 1));
+    value(await hello.service().clusterLost("main", registration - 1, "lease"));
     expect(await notEnded(hello)).toEqual([backendId]);
-    value(await hello.service().clusterLost("main", registration));
+    value(await hello.service().clusterLost("main", registration, "lease"));
     expect(await notEnded(hello)).toEqual([]);
   });
 

@@ -16,6 +16,7 @@ function row(extra: Partial<JudgedRow> = {}): JudgedRow {
     attempts: 0,
     next_attempt_at: now,
     agent: null,
+    held_at: null,
     ...extra,
   };
 }

@@ -1,8 +1,14 @@
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { spawnRetryDelaysMs, terminationRetryForMs } from "../../../src/domain/limits.ts";
+import {
+  shardsNotifiedAtOnce,
+  spawnRetryDelaysMs,
+  terminationRetryForMs,
+} from "../../../src/domain/limits.ts";
+import { Backends } from "../../../src/objects/backends/backends.ts";
 import { Waiters } from "../../../src/objects/service/connect/waiters.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
-import { passTime } from "../../support/worker/clock.ts";
+import { passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { follow, followObject } from "../support/follow.ts";
@@ -18,6 +24,7 @@ interface System {
   cluster: ScriptedCluster;
   /** The backend that holds the key `doc`, if it has one. */
   id: string;
+  fencingToken: number;
   report(status: "loading" | "ready" | "terminating" | "terminated"): Promise<void>;
   terminate(hard: boolean): Promise<void>;
   /** Waits until a termination's attempt is recorded. */
@@ -40,6 +47,7 @@ async function begun(cluster: ScriptedCluster, key: string | null, connect?: (he
     hello,
     cluster,
     id,
+    fencingToken: fencing_token,
     report: async (status) => void value(await hello.report(id, fencing_token, status)),
     terminate: async (hard) => void value(await hello.service().terminate(id, hard, caller)),
     attempted: (how) =>
@@ -183,7 +191,11 @@ const ways: Way[] = [
   {
     ...ready,
     way: "a heartbeat without it",
-    begin: readyAndEnding,
+    begin: async (system) => {
+      await readyAndEnding(system);
+      const listed = { id: system.id, status: "terminating", fencing_token: system.fencingToken } as const;
+      value(await agentOf(system.hello).beat([listed]));
+    },
     end: async ({ hello }) => {
       vi.setSystemTime(Date.now() + 40_000);
       value(await agentOf(hello).beat([]));
@@ -193,7 +205,8 @@ const ways: Way[] = [
     ...ready,
     way: "the loss of its cluster",
     begin: readyAndEnding,
-    end: async ({ hello }) => value(await hello.service().clusterLost("main", await registrationOf(hello))),
+    end: async ({ hello }) =>
+      value(await hello.service().clusterLost("main", await registrationOf(hello), "lease")),
   },
   {
     ...never,
@@ -201,7 +214,7 @@ const ways: Way[] = [
     begin: async ({ hello, cluster }) => {
       cluster.always(down);
       await passTime(hello.service(), 12_000);
-      await passTime(hello.service(), 300_000);
+      await passTime(hello.service(), 288_000);
     },
     end: async ({ cluster, hello, attempted }) => {
       await attempted("hard");
@@ -245,7 +258,7 @@ const ways: Way[] = [
   },
   {
     ...never,
-    way: "a spawn that was given up, and that its agent does not list",
+    way: "a spawn that was given up, and that no agent has listed for the whole of a start-up",
     spawn: (hello, cluster) => {
       cluster.always(down);
       return hello.connect({ key: "doc" });
@@ -253,7 +266,10 @@ const ways: Way[] = [
     begin: giveUp,
     end: async ({ hello, cluster }) => {
       cluster.always(() => Response.json({}));
-      vi.setSystemTime(Date.now() + 40_000);
+      for (let waited = 0; waited <= 300_000; waited += 40_000) {
+        value(await agentOf(hello).beat([]));
+        vi.setSystemTime(Date.now() + 40_000);
+      }
       value(await agentOf(hello).beat([]));
     },
   },
@@ -382,4 +398,36 @@ test("a hard termination is not taken as delivered by the answer to the soft one
   await passTime(hello.service(), 31_000);
   expect(await statusOf(hello, id)).toBe("hard-terminating");
   expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+});
+
+test("of many backends that end together, a bounded number of shards is notified at a time, and all in the end", async ({
+  pinned: hello,
+}) => {
+  value(await hello.connect());
+  const inService = <T>(read: (sql: SqlStorage) => T) =>
+    runInDurableObject(hello.service(), (_, { storage }) => read(storage.sql));
+  await inService((sql) =>
+    sql.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${shardsNotifiedAtOnce + 50})
+      INSERT INTO backends (id, environment, cluster, fencing_token, digest, spec, created_at, status, status_at)
+      SELECT substr(id, 1, 6) || printf('%07d', i), environment, cluster, 1000 + i, digest, spec, created_at, status,
+             status_at
+      FROM backends, n`),
+  );
+  const { record } = Backends.prototype;
+  const gate = Promise.withResolvers<void>();
+  const recorded = vi.spyOn(Backends.prototype, "record").mockImplementation(async function (
+    this: Backends,
+    backend,
+  ) {
+    await gate.promise;
+    return record.call(this, backend);
+  });
+  value(await hello.service().clusterLost("main", await registrationOf(hello), "lease"));
+  await vi.waitFor(() => expect(recorded).toHaveBeenCalled(), soon);
+  expect(recorded.mock.calls.length).toBeLessThanOrEqual(shardsNotifiedAtOnce);
+  gate.resolve();
+  await vi.waitFor(async () => {
+    await passTimeRunning(hello.service(), 3_000);
+    expect(await inService((sql) => sql.exec("SELECT count(*) AS count FROM backends").one().count)).toBe(0);
+  }, soon);
 });

@@ -166,7 +166,7 @@ describe("a key whose holder is ending", () => {
     value(await hello.service().terminate(hello.backendId, true, caller));
     await cluster.settledOf("backend.terminate", 1);
     const { answer } = await connectThatWaits(cluster, hello);
-    value(await hello.service().clusterLost("main", await registrationOf(hello)));
+    value(await hello.service().clusterLost("main", await registrationOf(hello), "lease"));
     expect(value(await answer).spawned).toBe(true);
   });
 });

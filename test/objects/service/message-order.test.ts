@@ -1,7 +1,8 @@
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
 import { type BackendStatus, isConnectable, statusRank } from "../../../src/domain/backends/status.ts";
+import { alarmLateMs } from "../../../src/domain/limits.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
@@ -66,6 +67,7 @@ class Known {
   status: BackendStatus = "scheduled";
   url: "of the template" | "answered" | "reported" | null;
   acknowledged = false;
+  #listed = false;
   #spawnAnswered = false;
   #terminationAnswered = false;
   /** A hard termination that is in the cluster's hands. */
@@ -102,9 +104,11 @@ class Known {
         break;
       case "a heartbeat with it":
         this.acknowledged = true;
+        this.#listed = true;
         break;
       case "a heartbeat without it":
-        if (this.acknowledged || !isConnectable(this.status)) this.reaches("terminated");
+        // What no agent has listed yet may be another agent's.
+        if (this.#listed) this.reaches("terminated");
         break;
       case "the request to terminate it":
         this.#beginTermination();
@@ -132,6 +136,21 @@ class Known {
 
   reaches(status: BackendStatus): void {
     if (statusRank(status) > statusRank(this.status)) this.status = status;
+  }
+}
+
+/** Lets a backend's deadline pass; one that is past has been put off before, as after a stop of the control plane. */
+async function reachDeadline(service: DurableObjectStub, id: string): Promise<void> {
+  for (let isLate = true; isLate; ) {
+    const at = await runInDurableObject(service, (_, { storage }) =>
+      storage.sql
+        .exec<{ at: number | null }>("SELECT deadline_at AS at FROM backends WHERE id = ?", id)
+        .toArray(),
+    );
+    const deadlineAt = at[0]?.at ?? Date.now() + 301_000;
+    isLate = Date.now() - deadlineAt > alarmLateMs;
+    vi.setSystemTime(Math.max(Date.now(), deadlineAt));
+    await runDurableObjectAlarm(service);
   }
 }
 
@@ -199,11 +218,10 @@ async function live(cluster: ScriptedCluster, life: Life): Promise<void> {
         terminationAnswer.resolve();
         return;
       case "its deadline":
-        vi.setSystemTime(Date.now() + 301_000);
-        await runDurableObjectAlarm(hello.service());
+        await reachDeadline(hello.service(), id);
         return;
       case "the loss of its cluster":
-        value(await hello.service().clusterLost("main", await registrationOf(hello)));
+        value(await hello.service().clusterLost("main", await registrationOf(hello), "lease"));
     }
   }
 

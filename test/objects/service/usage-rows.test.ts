@@ -168,7 +168,7 @@ describe("what was counted is kept", () => {
     await insertOld();
     value(await hello.connect());
     await passTime(hello.service(), minute);
-    expect(await rows(hello)).toHaveLength(2);
+    expect((await rows(hello)).map(({ minute }) => minute)).toContain(first - minute);
     const old = { from: first - minute, to: first, stepMs: minute };
     expect(value(await hello.service().usage(old))[0]?.totals.spawned).toBe(0);
 

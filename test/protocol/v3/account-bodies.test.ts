@@ -94,6 +94,7 @@ describeBodies({
   },
   statusReportBody: {
     schema: statusReportBody,
+    ofAgent: true,
     good: [
       { status: "ready", fencing_token: 1, url: "http://127.0.0.1:9000" },
       {
@@ -120,6 +121,7 @@ describeBodies({
   },
   heartbeatBody: {
     schema: heartbeatBody,
+    ofAgent: true,
     good: [
       { cluster: "eu", agent_id: "a", version: "1", backends: [] },
       {
@@ -130,6 +132,7 @@ describeBodies({
         capacity: 0,
         draining: true,
       },
+      { cluster: "eu", agent_id: "a", version: "1", backends: [], fence: "proof", leaving: true },
     ],
     bad: [
       { cluster: "eu", agent_id: "a", version: "1" },
@@ -143,12 +146,7 @@ describeBodies({
         backends: [{ id: "k3", status: "ready", fencing_token: 1 }],
       },
       { cluster: "eu", agent_id: "a", version: "1", backends: [{ id, status: "ready" }] },
-      {
-        cluster: "eu",
-        agent_id: "a",
-        version: "1",
-        backends: [{ id, status: "ready", fencing_token: 1, pid: 5 }],
-      },
+      { cluster: "eu", agent_id: "a", version: "1", backends: [], fence: "hope" },
       { cluster: "eu", agent_id: "a", version: "1", backends: [], capacity: -1 },
     ],
   },

@@ -8,7 +8,7 @@ import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
 import { environment } from "../../../src/protocol/v3/services.ts";
 import { call } from "../api.ts";
 import { makeFolder } from "../folder.ts";
-import { killableWorker } from "../killable/worker.ts";
+import { type KillableWorker, killableWorker } from "../killable/worker.ts";
 import { lifeProgram } from "../life.ts";
 import { type AgentCommand, startAgentCommand } from "./agent-command.ts";
 import { type Link, startLink } from "./link.ts";
@@ -19,6 +19,7 @@ import { type Link, startLink } from "./link.ts";
  */
 export interface TwoClusters extends AsyncDisposable {
   api: { api_url: string; token: string };
+  controlPlane: KillableWorker;
   near: AgentCommand;
   /** The only links between Slipway and the agent of `near`; clients bypass them. */
   links: { toSlipway: Link; toAgent: Link };
@@ -74,5 +75,5 @@ export async function startTwoClusters(): Promise<TwoClusters> {
     json: { name: "prod", cluster: "near", settings: { max_idle_seconds: 0 } },
   });
   const kept = started.move();
-  return { api, near, links, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { api, controlPlane: worker, near, links, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

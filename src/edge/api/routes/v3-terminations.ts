@@ -13,6 +13,7 @@ export const v3TerminationRoutes = [
     body: terminations.createTerminationBody,
     answer: terminations.termination,
     status: 201,
+    names: { termination: "/id" },
     idempotent: true,
     summary: "Terminate all live backends of a service or of an environment, however many, in the background",
     handle: ({ env, params, body, caller }) =>

@@ -6,6 +6,7 @@ import { definePage } from "../frame/page.ts";
 import { Timeline } from "../plots/timeline.tsx";
 import { Facts } from "./facts.tsx";
 import { LogSection } from "./log.tsx";
+import { heldSince, Release, releaseForm, releaseHeld } from "./release.tsx";
 import { hardForm, softForm, Termination, terminateBackend } from "./termination.tsx";
 import { UsageSection } from "./usage.tsx";
 
@@ -13,7 +14,8 @@ import { UsageSection } from "./usage.tsx";
 export const backendPage = definePage({
   path: "/backend/:id",
   action: "read",
-  async show({ env, backend, visitor }) {
+  async show(call) {
+    const { env, backend, visitor } = call;
     const described = await describeBackendTo(visitor.actor, env, backend);
     if (!described.ok) return described;
     const record = described.value;
@@ -21,6 +23,7 @@ export const backendPage = definePage({
     const status = currentStatus(record);
     const isFinal = status.status === "terminated";
     const { account, service } = info;
+    const since = isFinal ? undefined : await heldSince(call, info);
     return ok({
       title: `Backend ${info.id}`,
       trail: [
@@ -31,6 +34,7 @@ export const backendPage = definePage({
       body: (
         <>
           <Facts record={record} />
+          <Release info={info} since={since} visitor={visitor} />
           <Termination info={info} status={status} visitor={visitor} />
           <section id="statuses" class="amounts" aria-labelledby="statuses-heading">
             <h2 id="statuses-heading">Statuses</h2>
@@ -49,6 +53,7 @@ export const backendPage = definePage({
   changes: ({ env, backend }) => statusChanges(env, backend),
   forms: {
     [softForm]: { action: "spawn", submit: (call) => terminateBackend(call, false) },
+    [releaseForm]: { action: "admin", submit: releaseHeld },
     [hardForm]: { action: "spawn", submit: (call) => terminateBackend(call, true) },
   },
 });

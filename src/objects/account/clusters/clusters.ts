@@ -1,3 +1,4 @@
+import type { Fence } from "../../../domain/backends/fence.ts";
 import { type AttemptResult, judgeAttempt } from "../../../domain/deliveries/delivery.ts";
 import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
 import type { EventDetails } from "../../../domain/events.ts";
@@ -145,6 +146,22 @@ export function setClusterDraining(
   return ok(null);
 }
 
+/** Notes what frees the keys of a cluster whose agents are silent: a new configuration, as above. */
+export function setClusterFence(
+  sql: AccountSql,
+  name: string,
+  registration: number,
+  fence: Fence,
+): Result<null> {
+  const found = findRegistration(sql, name, registration);
+  if (!found.ok) return found;
+  if (found.value.fence !== fence) {
+    sql.setFence(name, fence);
+    sql.bumpConfigVersion();
+  }
+  return ok(null);
+}
+
 /** A cluster with how it is, as its Cluster object observes it. */
 export async function observedCluster(
   { cluster }: Pick<AccountPorts, "cluster">,
@@ -152,9 +169,15 @@ export async function observedCluster(
   account: AccountRow,
 ): Promise<ObservedCluster> {
   const observation = await cluster(account.name, row.name).observe(row.registration);
-  const { health, agents, last_heartbeat_at: lastAt } = observation;
+  const { health, agents, last_heartbeat_at: lastAt, fence } = observation;
   const lastHeartbeat = lastAt === undefined ? {} : { last_heartbeat_at: lastAt };
-  return { ...clusterView(row, account), health, ...lastHeartbeat, agents };
+  return {
+    ...clusterView(row, account),
+    health,
+    ...lastHeartbeat,
+    ...(fence === undefined ? {} : { fence }),
+    agents,
+  };
 }
 
 /** Takes a cluster for gone, until its deletion is finished or found to be impossible. */

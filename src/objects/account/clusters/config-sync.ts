@@ -1,3 +1,5 @@
+import { fanOutAfter, fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
+import { configTurnsAtOnce, servicesNotifiedAtOnce } from "../../../domain/limits.ts";
 import type { Actor } from "../../contract.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
@@ -25,23 +27,47 @@ export async function syncConfig(ports: AccountPorts): Promise<void> {
   alarm.noLaterThan(nextEndOfSecrets(state.sql));
 }
 
-async function applyConfig({ state, failures, service }: SyncPorts): Promise<SyncOutcome> {
+/** Goes through the services that are behind, a bounded number in one run. */
+async function applyConfig(ports: SyncPorts): Promise<SyncOutcome> {
+  const whole: SyncOutcome = { refusedBy: [], isPending: false };
+  for (let turn = 0; turn < configTurnsAtOnce; turn++) {
+    const { refusedBy, isPending, hasFailed } = await applyToNext(ports);
+    whole.refusedBy.push(...refusedBy.filter((name) => !whole.refusedBy.includes(name)));
+    whole.isPending = isPending;
+    if (!isPending || hasFailed) break;
+  }
+  return whole;
+}
+
+async function applyToNext({
+  state,
+  failures,
+  service,
+}: SyncPorts): Promise<SyncOutcome & { hasFailed: boolean }> {
   const { sql } = state;
   const account = sql.account();
-  if (!account) return { refusedBy: [], isPending: false };
+  if (!account) return { refusedBy: [], isPending: false, hasFailed: false };
   const config = accountConfig(account, sql.clusters());
-  const outcome: SyncOutcome = { refusedBy: [], isPending: false };
+  const behind = sql.servicesBehind().map(({ name }) => name);
+  const next = nextOfFanOut(behind, state.sync, servicesNotifiedAtOnce);
+  const outcome: Pick<SyncOutcome, "refusedBy"> = { refusedBy: [] };
+  const failed: string[] = [];
   await Promise.all(
-    sql.servicesBehind().map(async ({ name }) => {
+    next.map(async (name) => {
       const applied = await failures.attempt(`apply the configuration to service ${name}`, async () =>
         service(account.name, name).applyAccountConfig(config),
       );
-      if (applied === null) outcome.isPending = true;
+      if (applied === null) failed.push(name);
       else if (applied.value.ok) sql.setServiceConfigVersion(name, config.version);
       else outcome.refusedBy.push(name);
     }),
   );
-  return outcome;
+  const reached = fanOutAfter(state.sync, next, failed);
+  // Once around, the next run begins with the first again.
+  const isAround = nextOfFanOut(behind, { after: reached.after, failed: [] }, 1).length === 0;
+  state.sync = isAround ? fanOutBegun : reached;
+  const hasFailed = failed.length > 0;
+  return { refusedBy: outcome.refusedBy, isPending: hasFailed || !isAround, hasFailed };
 }
 
 /**

@@ -25,6 +25,7 @@ export function clusterConfig(row: ClusterRow): ClusterConfig {
     ack: row.ack,
     registration: row.registration,
     draining: row.draining === 1,
+    fence: row.fence,
     secrets: secretList.parse(JSON.parse(row.secrets)),
   };
 }

@@ -1,3 +1,4 @@
+import { clusterFence, type Fence } from "../../../domain/backends/fence.ts";
 import {
   type AgentSnapshot,
   isAlive,
@@ -13,6 +14,9 @@ import type { AgentRow, ClusterSql } from "../cluster.sql.ts";
 
 /** What an agent lists, by the code of the service that each backend belongs to. */
 export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
+
+/** That there is one is what matters; the ids are there for those that come back. */
+const goneKept = 1_000;
 
 /** A list, and which agent sent it; null stands for none: then it is empty, and others are to be judged. */
 export interface SentList {
@@ -50,11 +54,17 @@ export class Agents {
     this.#sql.putAgent({
       id: body.agent_id,
       version: body.version,
-      draining: body.draining ? 1 : 0,
+      draining: body.draining || body.leaving ? 1 : 0,
+      fence: body.fence ?? "lease",
+      leaving: body.leaving ? 1 : 0,
       capacity: body.capacity ?? null,
       backends: body.backends.length,
       last_heartbeat_at: now,
     });
+    const gone = this.goneWithProof();
+    if (gone.includes(body.agent_id)) {
+      this.#sql.setGoneWithProof(gone.filter((id) => id !== body.agent_id));
+    }
     const isNew = !this.#lists.has(body.agent_id);
     this.#lists.set(body.agent_id, list);
     return isNew;
@@ -88,11 +98,24 @@ export class Agents {
   /** Forgets those that are not alive any more, inside a transaction. @returns whether there were any */
   forgetDead(now: number): boolean {
     const dead = this.#rows(now).filter(({ agent }) => !isAlive(agent, now));
+    const ofProof = dead.flatMap(({ row }) => (row.fence === "proof" ? [row.id] : []));
+    if (ofProof.length > 0)
+      this.#sql.setGoneWithProof([...this.goneWithProof(), ...ofProof].slice(-goneKept));
     for (const { row } of dead) {
       this.#sql.deleteAgent(row);
       this.#lists.delete(row.id);
     }
     return dead.length > 0;
+  }
+
+  /** The agents that needed proof when they were last heard, and are forgotten since. */
+  goneWithProof(): string[] {
+    return JSON.parse(this.#sql.cluster()?.gone_with_proof ?? "[]");
+  }
+
+  /** What shows that a backend of this cluster has ended, while its agent is silent. */
+  fence(): Fence {
+    return clusterFence(this.#sql.agents(), this.goneWithProof());
   }
 
   /** Call when the rows of all agents were deleted. */
@@ -115,6 +138,7 @@ function agentView(row: AgentRow): ClusterAgent {
     version: row.version,
     last_heartbeat_at: isoTime(row.last_heartbeat_at),
     draining: row.draining === 1,
+    ...(row.leaving === 1 ? { leaving: true as const } : {}),
     backends: row.backends,
     ...(row.capacity === null ? {} : { capacity: row.capacity }),
   };

@@ -27,7 +27,7 @@ export function enterHeartbeat(
       state.forget();
       sql.insertCluster({ ...registered, last_heartbeat_at: now, watched_from: now });
     } else {
-      if (row.lost) sql.setLost(false);
+      if (row.lost || row.loss !== null) sql.setLost(false);
       const from = sql.agents().length === 0 ? now : state.watchAt(now).from;
       if (from !== row.watched_from) sql.setWatch({ from, presentAt: now });
     }

@@ -1,3 +1,5 @@
+import { type FanOut, fanOutAfter, fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
+import { servicesNotifiedAtOnce } from "../../../domain/limits.ts";
 import type { ClusterRow } from "../cluster.sql.ts";
 import { type ClusterPorts, servicesOf } from "../ports.ts";
 import { judgeList } from "./heartbeat.ts";
@@ -24,26 +26,40 @@ export async function settleLosses(ports: ClusterPorts): Promise<boolean> {
   return true;
 }
 
-/** Notifies every service and the account that the cluster is lost: all of them again, where one could not be. */
+/**
+ * Notifies the account and the next services that the cluster is lost. How far that is lies in the cluster's row, so that
+ * a run is bounded, and no failure begins it anew. @returns false while there are more
+ */
 async function giveUp(ports: ClusterPorts, lost: ClusterRow): Promise<boolean> {
   const { state, failures, account, service } = ports;
-  const services = await servicesOf(ports, lost);
+  const services = (await servicesOf(ports, lost)).map((each) => each.service);
   const event = await lostEvent(lost);
   const isStillLost = () =>
     state.registered(lost.registration) !== undefined && state.agents.alive(Date.now()).length === 0;
   // A heartbeat may have come meanwhile: then its answer ends what was given up.
   if (!isStillLost()) return true;
-  const notified = await Promise.all([
-    failures.attemptResult("record the loss at the account", async () =>
-      account(lost.account).recordEvents([event]),
-    ),
-    ...services.map(({ service: name }) =>
-      failures.attemptResult(`give up the backends of service ${name}`, async () =>
-        service(lost.account, name).clusterLost(lost.name, lost.registration),
-      ),
-    ),
+  const progress: FanOut = lost.loss === null ? fanOutBegun : JSON.parse(lost.loss);
+  const next = nextOfFanOut(services, progress, servicesNotifiedAtOnce);
+  const failed: string[] = [];
+  const [recorded] = await Promise.all([
+    lost.loss === null
+      ? failures.attemptResult("record the loss at the account", async () =>
+          account(lost.account).recordEvents([event]),
+        )
+      : { value: null },
+    ...next.map(async (name) => {
+      const notified = await failures.attemptResult(`give up the backends of service ${name}`, async () =>
+        service(lost.account, name).clusterLost(lost.name, lost.registration, state.agents.fence()),
+      );
+      if (notified === null) failed.push(name);
+    }),
   ]);
-  if (notified.includes(null)) return false;
-  if (isStillLost()) state.sql.setLost(true);
-  return true;
+  if (!isStillLost()) return true;
+  // Without the event the first ones are notified again: it is what people see of the loss.
+  if (recorded === null) return false;
+  const reached = fanOutAfter(progress, next, failed);
+  const isOver = nextOfFanOut(services, reached, 1).length === 0;
+  if (isOver) state.sql.setLost(true);
+  else state.sql.setLoss(JSON.stringify(reached));
+  return isOver;
 }

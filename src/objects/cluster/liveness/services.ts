@@ -1,4 +1,5 @@
-import { allServicesComparedEveryMs } from "../../../domain/limits.ts";
+import { fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
+import { allServicesComparedEveryMs, servicesJudgedAtOnce } from "../../../domain/limits.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
 
 export interface ServicesPorts {
@@ -20,6 +21,9 @@ export class ReconciledServices {
   readonly #names = new Map<string, string>();
   /** Those that have backends here, or have given no verdict. */
   readonly #concerned = new Set<string>();
+  /** Of every service, those that are still to be compared once. */
+  readonly #unjudged = new Set<string>();
+  #judgedAfter = "";
   #everyServiceDueAt = 0;
 
   constructor(ports: ServicesPorts, failures: FailureLog) {
@@ -49,12 +53,25 @@ export class ReconciledServices {
       }),
     ]);
     for (const { code, service } of every) this.#names.set(code, service);
+    for (const { code } of every) this.#unjudged.add(code);
+    const wanted = new Set([...codes, ...this.#concerned, ...this.#unjudged]);
     const services = new Map<string, string>();
-    for (const code of [...codes, ...every.map((each) => each.code), ...this.#concerned]) {
+    for (const code of this.#inTurn([...wanted])) {
       const name = this.#names.get(code);
+      this.#unjudged.delete(code);
       if (name !== undefined) services.set(code, name);
     }
     return { services, strangers };
+  }
+
+  /** The next of them, at most as many as judge one heartbeat; the others have their turn with later ones. */
+  #inTurn(codes: readonly string[]): string[] {
+    const next = nextOfFanOut(codes, { after: this.#judgedAfter, failed: [] }, servicesJudgedAtOnce);
+    const rest = servicesJudgedAtOnce - next.length;
+    const first = nextOfFanOut(codes, fanOutBegun, rest).filter((code) => code <= this.#judgedAfter);
+    const chosen = [...next, ...first];
+    this.#judgedAfter = codes.length > chosen.length ? (chosen.at(-1) ?? "") : "";
+    return chosen;
   }
 
   /** @param liveBackends how many a service has here; null where it gave no verdict */

@@ -1,19 +1,20 @@
-import type { StatusEntry } from "../../../domain/backends/status.ts";
+import { checkReach } from "../../../domain/credentials/access.ts";
 import { idAlphabet } from "../../../domain/ids.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
 import { matchesQuery } from "../../backend-query.ts";
-import type { BackendInfo, BackendWithStatus, EndPosition } from "../../contract.ts";
+import type { BackendWithStatus, EndPosition } from "../../contract.ts";
 import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
+import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
-import type { ServiceRow } from "../sql/service.sql.ts";
+import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** The live backends of a service but for some that are not to be shown. */
+/** The live backends of a service but for some that are not to be shown; those whose keys are held are. */
 export function liveBackends(
   state: ServiceState,
   service: ServiceRow,
@@ -21,8 +22,42 @@ export function liveBackends(
 ): BackendWithStatus[] {
   return state.sql
     .liveBackends()
-    .filter(({ id }) => !hidden.has(id))
-    .map((row) => ({ info: backendInfo(service, row), status: statusEntry(row) }));
+    .filter(({ id, held_at }) => held_at !== null || !hidden.has(id))
+    .map((row) => withStatus(service, row));
+}
+
+function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
+  const held = row.held_at === null || row.status === "terminated" ? {} : { heldSince: row.held_at };
+  return { info: backendInfo(service, row), status: statusEntry(row), ...held };
+}
+
+/** One backend as a list shows it: as this object knows it, or its shard once it has ended. As `ServiceRpc.getBackend`. */
+export async function findBackend(
+  env: Env,
+  state: ServiceState,
+  backendId: string,
+  allowedEnvironments: readonly string[] | undefined,
+): Promise<Result<Backend>> {
+  if (!state.db.ready) return fail("backend_not_found", `backend \`${backendId}\` not found`);
+  const service = state.row();
+  const row = state.sql.backend(backendId);
+  const found = row ? ok(withStatus(service, row)) : await endedBackend(env, service, backendId);
+  if (!found.ok) return found;
+  const reach = checkReach(allowedEnvironments, found.value.info.environment);
+  return reach.ok ? ok(backendView(found.value)) : reach;
+}
+
+async function endedBackend(
+  env: Env,
+  { account, name }: ServiceRow,
+  backendId: string,
+): Promise<Result<BackendWithStatus>> {
+  const described = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  if (!described.ok) return handedOn<BackendWithStatus>(described);
+  const { info, history } = described.value;
+  const status = history.at(-1);
+  if (!status) throw new Error(`backend ${backendId} has no history`);
+  return ok({ info: { ...info, pin: { ...info.pin } }, status: { ...status } });
 }
 
 const endCursor = /^(\d{1,15})-(\d{1,15})$/;
@@ -58,7 +93,7 @@ export async function pageOfEnded(
   const last = shown.at(-1)?.position;
   const next = found.length > query.limit && last ? last : readTo;
   return ok({
-    items: shown.map(({ info, status }) => backendView(info, status)),
+    items: shown.map(backendView),
     next: next && `${next.endedAt}-${next.fencingToken}`,
   });
 }
@@ -90,17 +125,10 @@ export function pageOfLive(
         backend.info.fencingToken < start.value && matchesQuery(query, backend, allowedEnvironments),
     )
     .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
-  return ok(
-    toPage(
-      found,
-      query.limit,
-      ({ info }) => info.fencingToken,
-      ({ info, status }) => backendView(info, status),
-    ),
-  );
+  return ok(toPage(found, query.limit, ({ info }) => info.fencingToken, backendView));
 }
 
-function backendView(info: BackendInfo, status: StatusEntry): Backend {
+function backendView({ info, status, heldSince }: BackendWithStatus): Backend {
   return {
     id: info.id,
     account: info.account,
@@ -113,5 +141,6 @@ function backendView(info: BackendInfo, status: StatusEntry): Backend {
     ...(info.key === null ? {} : { key: info.key }),
     fencing_token: info.fencingToken,
     created_at: isoTime(info.createdAt),
+    ...(heldSince === undefined ? {} : { held_since: isoTime(heldSince) }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Fence } from "../../../domain/backends/fence.ts";
 import {
   type ClusterLists,
   type HeartbeatVerdict,
@@ -8,8 +9,9 @@ import {
 } from "../../../domain/backends/lease.ts";
 import type { ClusterRpc } from "../../contract.ts";
 import type { JudgedRow, ServiceRow } from "../sql/service.sql.ts";
-import type { ServiceState } from "../state.ts";
-import { endBackend } from "./lifecycle.ts";
+import { type ServiceState, specOf } from "../state.ts";
+import { deadlineOf } from "./deadline.ts";
+import { giveUpBackend } from "./lifecycle.ts";
 
 /** Compares a service's backends with the heartbeats of their clusters: which they run, have lost, or are silent about. */
 export class Heartbeats {
@@ -26,6 +28,7 @@ export class Heartbeats {
 
   /**
    * Compares what a cluster's agents say they run with what it should run, and ends what they have lost.
+   * What was this agent's and is on its list no more has ended; anything else is given up.
    * @returns also whether a spawn is overdue, for which the alarm should have rung long ago
    */
   reconcile(
@@ -33,9 +36,10 @@ export class Heartbeats {
     reported: readonly ReportedBackend[],
     lists: ClusterLists,
     now: number,
-  ): HeartbeatVerdict & { live: number; overdue: boolean } {
+  ): Omit<HeartbeatVerdict, "proven"> & { live: number; overdue: boolean } {
     if (!this.#state.db.ready) {
-      return { ...judgeHeartbeat(reported, [], lists, now), live: 0, overdue: false };
+      const { terminate, unknown } = judgeHeartbeat(reported, [], lists, now);
+      return { terminate, unknown, lost: [], live: 0, overdue: false };
     }
     const rows = this.#state.sql.judgedBackends(cluster);
     const known = rows.map((row) => this.#known(row, now));
@@ -47,27 +51,43 @@ export class Heartbeats {
       const isListed = listed.has(row.id) && !refused.has(row.id);
       if (isListed && !this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
     }
-    const accepted = known.filter(({ id }) => !refused.has(id));
-    const ofThisAgent = newlyListed(reported, accepted, lists);
+    const ofThisAgent = newlyListed(reported, known, lists);
     if (lists.from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, lists.from);
-    this.#lose(verdict.lost, now);
-    return { ...verdict, live: known.length - verdict.lost.length, overdue };
+    for (const row of rows) {
+      if (row.held_at !== null && listed.has(row.id) && !refused.has(row.id)) this.#letGo(row.id);
+    }
+    const proven = new Set(verdict.proven);
+    this.#lose(verdict.proven, "lease", now);
+    this.#lose(
+      verdict.lost.filter((id) => !proven.has(id)),
+      lists.fence,
+      now,
+    );
+    const { terminate, unknown, lost } = verdict;
+    return { terminate, unknown, lost, live: known.length - lost.length, overdue };
   }
 
   /** The last agent of a registration of a cluster is gone, and every backend there with it. @returns whether there were any */
-  clusterLost(cluster: string, registration: number, now: number): boolean {
+  clusterLost(cluster: string, registration: number, fence: Fence, now: number): boolean {
     if (!this.#state.db.ready || this.#registrationOf(cluster) !== registration) return false;
     const ids = this.#state.sql.judgedBackends(cluster).map(({ id }) => id);
-    this.#lose(ids, now);
+    this.#lose(ids, fence, now);
     return ids.length > 0;
   }
 
-  #lose(ids: readonly string[], now: number): void {
+  /** A key that was held is its backend's own again: an agent runs it. */
+  #letGo(id: string): void {
+    const row = this.#state.sql.backend(id);
+    if (row) this.#state.sql.setHeld(id, null, deadlineOf(row, specOf(row))?.at ?? null);
+  }
+
+  /** @param fence `lease`: their keys are free with it in any case */
+  #lose(ids: readonly string[], fence: Fence, now: number): void {
     if (ids.length === 0) return;
     this.#state.db.transaction(() => {
       for (const id of ids) {
         const row = this.#state.sql.backend(id);
-        if (row && row.status !== "terminated") endBackend(this.#state, row, { reason: "lost", at: now });
+        if (row && row.status !== "terminated") giveUpBackend(this.#state, row, "lost", fence, now);
       }
     });
   }

@@ -1,3 +1,4 @@
+import { endsUnseen, type Fence } from "../../../domain/backends/fence.ts";
 import {
   isConnectable,
   type StatusEntry,
@@ -60,6 +61,27 @@ export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd
 
 function terminationId(backendId: string, hard: boolean): string {
   return `${backendId}_terminate_${hard ? "hard" : "soft"}`;
+}
+
+/**
+ * Ends a backend that has not been seen to end: given up. Where its cluster needs proof, its key is held instead, until its
+ * agent shows what became of it or somebody releases it.
+ * @param fence the cluster's
+ */
+export function giveUpBackend(
+  state: ServiceState,
+  row: BackendRow,
+  reason: TerminationReason,
+  fence: Fence,
+  now: number,
+): void {
+  if (endsUnseen(row, fence)) endBackend(state, row, { reason, at: now });
+  else if (row.held_at === null) state.sql.setHeld(row.id, now, null);
+}
+
+/** What frees the keys of a cluster whose agents are silent, as far as this service knows. */
+function fenceOf(state: ServiceState, { cluster }: Pick<BackendRow, "cluster">): Fence {
+  return state.cluster(cluster)?.fence ?? "lease";
 }
 
 /** Records the webhook that terminates a backend. */
@@ -129,8 +151,13 @@ export function terminationDelivered(
 ): void {
   const row = state.sql.backend(backendId);
   if (!row || row.status === "terminated") return;
-  if (answer !== "accepted") endBackend(state, row, { reason: "external", at: now });
-  else if (row.status === "hard-terminating" && deliveryId === terminationId(backendId, true)) {
+  if (answer === "unknown_there") endBackend(state, row, { reason: "external", at: now });
+  else if (answer === "expired") giveUpBackend(state, row, "external", fenceOf(state, row), now);
+  else if (
+    row.status === "hard-terminating" &&
+    row.held_at === null &&
+    deliveryId === terminationId(backendId, true)
+  ) {
     state.sql.setDeadline(row.id, now + terminationReportSlackMs);
   }
 }
@@ -152,7 +179,7 @@ export function applyDeadline(state: ServiceState, row: BackendRow, now: number)
       beginTermination(state, row, { hard: true, reason: row.reason ?? "external" }, now);
       return;
     case "hard_termination":
-      endBackend(state, row, { reason: "external", at: now });
+      giveUpBackend(state, row, "external", fenceOf(state, row), now);
       return;
   }
 }

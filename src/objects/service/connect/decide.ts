@@ -123,6 +123,7 @@ function spawn(
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
     untold: 0,
     agent: null,
+    held_at: null,
   }));
   return { step: "spawned", row, draft: connectionOf(row, true, now) };
 }

@@ -29,7 +29,13 @@ import type { Statements } from "../sql/statements.ts";
 
 type UsageSql = Pick<
   Statements,
-  "environments" | "usageIn" | "usageBetween" | "hasUsageSince" | "putUsage" | "deleteUsageBefore"
+  | "environments"
+  | "lastTokenOfDeleted"
+  | "usageIn"
+  | "usageBetween"
+  | "hasUsageSince"
+  | "putUsage"
+  | "deleteUsageBefore"
 >;
 
 interface Minute {
@@ -64,13 +70,17 @@ export class UsageCounters {
     this.#since ??= now;
   }
 
-  /** Counts what a step of a backend's life amounts to. @param row as it was before the step */
+  /**
+   * Counts what a step of a backend's life amounts to. One of a service that was deleted since is not counted for the
+   * environment that has its name now.
+   * @param row as it was before the step
+   */
   countStep(
-    row: Pick<BackendRow, "environment" | "status" | "created_at">,
+    row: Pick<BackendRow, "environment" | "status" | "created_at" | "fencing_token">,
     step: { status: BackendStatus; time: number },
   ): void {
     const event = eventOfStep(row.status, step.status);
-    if (event === null) return;
+    if (event === null || row.fencing_token <= this.#sql.lastTokenOfDeleted()) return;
     const startup = event === "ready" ? histogramOf([step.time - row.created_at]) : undefined;
     this.count(row.environment, countOf(event, startup), step.time);
   }

@@ -51,6 +51,8 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     acknowledgeWithUrl: changes(none, writes.acknowledgeWithUrl),
     acknowledgeWithStatus: changes(backends, writes.acknowledgeWithStatus),
     retrySpawn: changes(none, writes.retrySpawn),
+    setHeld: changes(backends, writes.setHeld),
+    noteRelease: changes(none, writes.noteRelease),
     setAgent: changes(none, writes.setAgent),
     setDeadline: changes(none, writes.setDeadline),
     endBackend: changes(backends, writes.endBackend),

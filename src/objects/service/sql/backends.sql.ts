@@ -25,14 +25,15 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
     /** What heartbeats are compared with: the live backends of one cluster, or of all. */
     judgedBackends: (cluster: string | null) =>
       db.all<JudgedRow>(
-        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at, agent
+        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at, agent,
+                held_at
          FROM backends
          WHERE status != 'terminated' AND (?1 IS NULL OR cluster = ?1)`,
         cluster,
       ),
     holder: (environment: string, key: string) =>
-      db.first<{ id: string; status: BackendStatus }>(
-        "SELECT id, status FROM backends WHERE environment = ? AND key = ? AND status != 'terminated'",
+      db.first<{ id: string; status: BackendStatus; held_at: number | null }>(
+        "SELECT id, status, held_at FROM backends WHERE environment = ? AND key = ? AND status != 'terminated'",
         environment,
         key,
       ),
@@ -49,6 +50,7 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
         environment.created_at,
       )?.at ?? null,
 
+    isReleased: (id: string) => db.first("SELECT 1 FROM releases WHERE backend = ?", id) !== undefined,
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
     /** Those that were due the longest first. */
     pendingDeliveries: () =>
@@ -82,7 +84,7 @@ export function backendsWrites(db: Pick<Database, "run">) {
   return {
     /** @returns false where a backend has this id already */
     insertBackend: (
-      row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent">,
+      row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at">,
     ) =>
       db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
@@ -140,6 +142,14 @@ export function backendsWrites(db: Pick<Database, "run">) {
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) =>
       db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+    /** Holds a backend's key without a deadline, or not any more. @param at null: an agent runs it */
+    setHeld: (id: string, at: number | null, deadlineAt: number | null) =>
+      db.run("UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
+    /** Notes that somebody has released a backend; what was noted at `keptAfter` or before goes. */
+    noteRelease: (id: string, now: number, keptAfter: number) => {
+      db.run("DELETE FROM releases WHERE at <= ?", keptAfter);
+      db.run("INSERT INTO releases (backend, at) VALUES (?, ?) ON CONFLICT (backend) DO NOTHING", id, now);
+    },
     /** Notes which agent has listed these backends. */
     setAgent: (ids: readonly string[], agent: string) =>
       db.run(

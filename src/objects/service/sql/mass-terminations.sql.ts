@@ -68,6 +68,11 @@ export function massTerminationsReads(db: Pick<Database, "all" | "first">) {
       )?.count ?? 0,
     newestFencingToken: () =>
       db.first<{ token: number | null }>("SELECT max(fencing_token) AS token FROM backends")?.token ?? 0,
+    /** The last backend of the service as it was before its last deletion; 0 where it was never deleted. */
+    lastTokenOfDeleted: () =>
+      db.first<{ token: number | null }>(
+        "SELECT max(last_fencing_token) AS token FROM mass_terminations WHERE cause = 'service_deleted'",
+      )?.token ?? 0,
     /** How many deliveries each cluster has to receive. */
     deliveriesByCluster: () =>
       db.all<{ cluster: string; count: number }>(

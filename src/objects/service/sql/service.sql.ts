@@ -101,11 +101,21 @@ export const serviceMigrations: readonly Migration[] = [
   idempotencyMigration,
   usageMigration,
   eventOutboxMigration,
+  massTerminationsMigration,
   {
     name: "which agent runs a backend",
     sql: "ALTER TABLE backends ADD COLUMN agent TEXT;",
   },
-  massTerminationsMigration,
+  {
+    name: "keys that are held until an end is proven",
+    sql: `
+      ALTER TABLE backends ADD COLUMN held_at INTEGER; -- null: the key is held by what runs
+      CREATE TABLE releases (
+        backend TEXT PRIMARY KEY,
+        at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `,
+  },
 ];
 
 export type ServiceRow = {
@@ -180,6 +190,8 @@ export type BackendRow = {
   untold: number;
   /** The agent that has listed it; null while none has. */
   agent: string | null;
+  /** Since when it is not known whether it still runs, and its key is held all the same; null otherwise. */
+  held_at: number | null;
 };
 
 /** Without `spec`, which may be large: heartbeats look at thousands of rows. */
@@ -194,6 +206,7 @@ export type JudgedRow = Pick<
   | "attempts"
   | "next_attempt_at"
   | "agent"
+  | "held_at"
 >;
 
 export type DeliveryRow = {
