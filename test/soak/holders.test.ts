@@ -1,4 +1,4 @@
 import { testHolders } from "../support/killable/holders.ts";
 import { soakRounds } from "../support/soak-rounds.ts";
 
-testHolders(soakRounds(100));
+testHolders(soakRounds(30));

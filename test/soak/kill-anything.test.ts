@@ -1,4 +1,4 @@
 import { testKills } from "../support/killable/kills.ts";
 import { soakRounds } from "../support/soak-rounds.ts";
 
-testKills(soakRounds(200));
+testKills(soakRounds(100));

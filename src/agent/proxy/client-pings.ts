@@ -72,6 +72,8 @@ export function pingClient(client: Socket, backend: Socket, everyMs: number): vo
     if (isTaking || client.isPaused()) owedFor = null;
     else if (owedFor !== null && owedFor >= 1) client.destroy();
     else if (owedFor !== null) owedFor += 1;
+    // In the middle of a frame that it does not take there is no place for a Ping, nor need of one.
+    else if (!wasHeard && wasHeldUp) owedFor = 1;
     else if (!wasHeard) ping(1);
     wasHeard = false;
   }, everyMs);

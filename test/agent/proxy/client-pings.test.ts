@@ -88,6 +88,16 @@ test("a client that stops reading, while its backend goes on sending, is gone", 
   await eventually(() => sockets.backend.connections).toBe(0);
 });
 
+test("a client that stops reading in the middle of a frame, where no Ping has a place, is gone", async () => {
+  const sockets = await startWebSockets(quick);
+  const { backend, raw } = await connectAndVanish(sockets);
+  raw.socket.pause();
+  // More than the sockets between them take.
+  backend.send(Buffer.alloc(50_000_000));
+  await once(backend, "close");
+  await eventually(() => sockets.backend.connections).toBe(0);
+});
+
 test("a client that is silent and answers stays, and its backend sees nothing of it", async () => {
   const { client, backend, pings } = await connect(await startWebSockets(patient));
   const seen: string[] = [];
