@@ -6,7 +6,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longest = [
   "e2e/failures/partition",
-  "e2e/failures/absence",
   "e2e/failures/kill-anything",
   "e2e/docker/guard",
   "agent/guard/guard",
@@ -17,7 +16,6 @@ const longest = [
   "agent/backends/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
-  "e2e/streams/idle-streams",
   "e2e/registry/docker",
   "e2e/docker/backends",
   "e2e/docker/deployment",

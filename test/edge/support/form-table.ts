@@ -1,4 +1,4 @@
-import { pathIn, spareDigest, type World } from "./world.ts";
+import { holdKey, pathIn, spareDigest, type World } from "./world.ts";
 
 /** What a form of a page does: what a route of the API does too, under the same promises. */
 export interface FormRow {
@@ -28,6 +28,13 @@ export const formTable: Readonly<Record<string, FormRow>> = {
   },
   "/backend/:id terminate": { does: "POST /v2/backend/:id/terminate" },
   "/backend/:id terminate-hard": { does: "POST /backend/:id/terminate" },
+  "/backend/:id release": {
+    does: `POST ${accounts}/backends/:id/release`,
+    fields: async (world) => {
+      await holdKey(world);
+      return { note: "its machine was switched off" };
+    },
+  },
   "/service/:account/:service/backends terminate-all": {
     does: "POST /service/:account/:service/terminate-backends",
     fields: { how: "hard", environment: "" },

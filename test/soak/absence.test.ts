@@ -1,10 +1,10 @@
 import { expect, test, vi } from "vitest";
-import { connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
-import { observedCluster } from "../../../src/protocol/v3/clusters.ts";
-import { eventList } from "../../../src/protocol/v3/events.ts";
-import { call, untilStatus } from "../../support/api.ts";
-import { startTwoClusters, type TwoClusters } from "../../support/clusters/two-clusters.ts";
-import { watchLife } from "../../support/life.ts";
+import { connectAnswer, runningBackendsAnswer } from "../../src/protocol/jamsocket/v2.ts";
+import { observedCluster } from "../../src/protocol/v3/clusters.ts";
+import { eventList } from "../../src/protocol/v3/events.ts";
+import { call, untilStatus } from "../support/api.ts";
+import { startTwoClusters, type TwoClusters } from "../support/clusters/two-clusters.ts";
+import { watchLife } from "../support/life.ts";
 
 /** Longer than a silent cluster is waited for. */
 const absentMs = 75_000;
