@@ -6,6 +6,8 @@ import { hasReceived, startWatchedWorker, type WatchedWorker } from "./watched-w
 
 /** Measured: 95 to 105 KB, nearly all of it what the runtime takes for a connection and a request that do nothing. */
 const bytesOfStreamMax = 150_000;
+/** Measured: some 700 KB for a shard that is followed for the first time, which has nothing to do with its streams. */
+const bytesOfShardMax = 1_000_000;
 /** By how much of the first round the last may take more than the one before: a leak would add as much again with each. */
 const growthMax = 0.4;
 const healthzMaxMs = 100;
@@ -107,7 +109,7 @@ export function testIdleStreams(shape: { streams: number; backends: number; roun
     console.info(
       `${count} streams of ${of}: ${kilobytes} KB each by round, /healthz ${slowest.toFixed(1)} ms`,
     );
-    expect(first / count).toBeLessThan(bytesOfStreamMax);
+    expect(first).toBeLessThan(count * bytesOfStreamMax + backends * bytesOfShardMax);
     expect(last - lastButOne).toBeLessThan(first * growthMax);
     expect(slowest).toBeLessThan(healthzMaxMs);
 
