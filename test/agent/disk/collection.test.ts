@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RuntimeImages } from "../../../src/agent/runtimes/runtime.ts";
 import { type DiskClusterOptions, percent, sizedImage, startDiskCluster } from "../support/disk-cluster.ts";
@@ -68,8 +70,13 @@ describe("an agent whose disk fills", () => {
   });
 
   test("counts a session's whole life as use, and each later one", async () => {
-    const { roots, run, end, disk, removed } = await startUsed([one, two, three]);
-    await end(await run(one));
+    const { roots, run, end, disk, removed, looked } = await startUsed([]);
+    const longest = await run(one);
+    await end(await run(three));
+    await end(await run(two));
+    await end(await run(three));
+    await looked();
+    await end(longest);
     disk.othersBytes = 40 * percent;
     await eventually(removed).toEqual([two.digest]);
     expect((await roots()).sort()).toEqual(digestsOf(one, three));
@@ -95,13 +102,15 @@ describe("an agent whose disk fills", () => {
     await eventually(roots).toHaveLength(3);
     disk.othersBytes = 100 * percent;
     await eventually(removed).toEqual([one.digest]);
+    await looked();
+    expect((await roots()).sort()).toEqual(digestsOf(two, three));
     await announce(four, "prod", 6);
     await eventually(removed).toEqual(expect.arrayContaining(digestsOf(two, three)));
     await looked();
     await eventually(roots).toEqual([four.digest]);
   });
 
-  test("removes what a pull that failed has left, and what nobody knows any more", async () => {
+  test("removes what a pull that failed has left", async () => {
     const { kept, roots, send, reached, disk } = await startUsed([one]);
     const broken = sizedImage("broken", percent);
     const [, padding = ""] = broken.blobs.keys();
@@ -125,6 +134,17 @@ describe("an agent whose disk fills", () => {
     after.disk.othersBytes = 40 * percent;
     await eventually(() => after.kept("roots")).toHaveLength(2);
     expect((await after.kept("roots")).sort()).toEqual(digestsOf(one, three));
+  });
+
+  test("removes what it has pulled where that was forgotten, but for what is in use", async () => {
+    const before = await startUsed([one, two]);
+    const { slipway, registry, dir } = before;
+    await before.run(three);
+    await before.agent.close({ backends: "keep" });
+    await rm(join(dir, "state", "images.json"));
+    const after = await startDiskCluster({ slipway, registry, dir });
+    after.disk.othersBytes = 100 * percent;
+    await eventually(() => after.kept("roots")).toEqual([three.digest]);
   });
 
   test("keeps what sessions of an earlier start run from", async () => {
@@ -161,14 +181,15 @@ describe("an image that is about to be removed", () => {
 
   test("stays where a session comes before its turn", async () => {
     const { begun, open, over } = heldRemovals();
-    const cluster = await startUsed([one, two], { imagesOver: over, diskMarks: { floor: 0 } });
+    const marks = { floor: 0, low: 50 };
+    const cluster = await startUsed([one, two], { imagesOver: over, diskMarks: marks });
     cluster.disk.othersBytes = 94 * percent;
     await eventually(() => begun).toEqual([one.digest]);
     cluster.disk.othersBytes = 50 * percent;
     const { id, status } = await cluster.send(two);
     expect(status).toBe(200);
-    open();
     await cluster.reached(id, "waiting");
+    open();
     await cluster.looked();
     expect(cluster.removed()).toEqual([one.digest]);
     expect(await cluster.roots()).toEqual([two.digest]);
