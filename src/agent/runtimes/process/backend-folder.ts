@@ -117,6 +117,17 @@ export async function readBackendFolders(
   return backends;
 }
 
+/** Clears away what broken-off starts and removals left, but for the folders of the backends that are known. */
+export async function clearOrphans(dir: string, isKnown: (backendId: string) => boolean): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const wasRemoved = name.endsWith(removedSuffix);
+    const folder = new BackendFolder(join(dir, name));
+    if (isKnown(wasRemoved ? name.slice(0, -removedSuffix.length) : name)) continue;
+    if (wasRemoved) await rm(folder.path, { recursive: true, force: true });
+    else if ((await folder.readRecord()) === null) await removeIfEmpty(folder.path);
+  }
+}
+
 /** Not with all that is in it: other files in there are not ours. */
 async function removeIfEmpty(path: string): Promise<void> {
   await rm(join(path, unfinishedRecordName), { force: true }).catch(() => undefined);

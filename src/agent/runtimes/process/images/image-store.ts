@@ -12,7 +12,7 @@ import {
 } from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
 import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
-import { contentStore } from "../../../registry/content-store.ts";
+import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
 import { type SharedWork, sharedWork } from "../../shared-work.ts";
 import { type ImageCommand, imageCommand } from "./image-command.ts";
@@ -28,8 +28,7 @@ export type ImageCommands = (
 ) => Promise<Result<ImageCommand>>;
 
 export interface ImageStoreOptions {
-  /** Belongs to one agent. */
-  dir: string;
+  content: ContentStore;
   registry: RegistryClient;
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
@@ -47,12 +46,11 @@ const rootName = "rootfs";
  * verified is pulled again, and concurrent pulls of the same share one.
  */
 export function imageStore({
-  dir,
+  content,
   registry,
   platform = localPlatform,
   limits = unpackingLimits,
 }: ImageStoreOptions): ImageCommands {
-  const content = contentStore(dir);
   const shared: SharedWork<Result<string>> = sharedWork();
 
   /** @returns where the bytes are */
