@@ -38,6 +38,12 @@ export const image = z
   .meta({ id: "Image", description: "An image tag or an image digest" });
 
 /**
+ * What a pattern's class holds of all characters that are no control characters. They are spelled out because the
+ * patterns are in the description of the API, and not every reader of JSON Schema knows `\P{Cc}`.
+ */
+const noControls = " -~\u00a0-\u{10ffff}";
+
+/**
  * A key: 1 to 128 characters, counted as Unicode code points and not as UTF-16 units. It becomes an environment variable
  * and a label, and is shown: no control characters.
  */
@@ -45,7 +51,7 @@ export const key = z
   .string()
   .min(1, "a key is not empty")
   .max(2 * keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
-  .regex(/^\P{Cc}*$/u, "a key has no control characters")
+  .regex(new RegExp(`^[${noControls}]*$`, "u"), "a key has no control characters")
   .refine((text) => [...text].length <= keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
   .refine((text) => text.isWellFormed(), "a key is well-formed unicode")
   .meta({ id: "Key" });
@@ -58,14 +64,17 @@ export function line(maxCharacters: number) {
   return z
     .string()
     .max(maxCharacters, `at most ${maxCharacters} characters`)
-    .regex(/^\P{Cc}*$/u, "no line ends or other control characters");
+    .regex(new RegExp(`^[${noControls}]*$`, "u"), "no line ends or other control characters");
 }
 
 /** What a person wrote down about a pin; it may have several lines. */
 export const note = z
   .string()
   .max(noteMaxCharacters, `a note has at most ${noteMaxCharacters} characters`)
-  .regex(/^[\P{Cc}\t\r\n]*$/u, "a note has no control characters but line ends and tabs");
+  .regex(
+    new RegExp(`^[${noControls}\\t\\r\\n]*$`, "u"),
+    "a note has no control characters but line ends and tabs",
+  );
 
 function variables(check: typeof checkEnv) {
   return z
