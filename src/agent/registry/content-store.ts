@@ -22,7 +22,7 @@ export interface ContentStore {
   addBlob(expected: Expected, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<string>>;
   /** Where the unpacked image of a manifest is, null where it is not. */
   root(manifestDigest: string): Promise<string | null>;
-  /** Lets `build` fill a new folder and keeps it if that succeeds. @returns where */
+  /** Lets `build` fill a new folder and keeps it if that succeeds, in the place of one that is there. @returns where */
   addRoot(manifestDigest: string, build: (dir: string) => Promise<Result<null>>): Promise<Result<string>>;
 }
 
@@ -75,6 +75,7 @@ export function contentStore(dir: string): ContentStore {
         const built = await build(unfinished);
         if (!built.ok) return built;
         await mkdir(dirname(path), { recursive: true });
+        await rm(path, { recursive: true, force: true });
         await rename(unfinished, path);
         return ok(path);
       } finally {
