@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AgentOptions } from "../../../src/agent/agent.ts";
 import { registryClient } from "../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../src/agent/registry/content-store.ts";
-import { imageStore } from "../../../src/agent/runtimes/process/images/image-store.ts";
+import { imageStore, sessionTrees } from "../../../src/agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../../src/agent/runtimes/process/images/kept-images.ts";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime, RuntimeImages } from "../../../src/agent/runtimes/runtime.ts";
@@ -58,9 +58,11 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   const registry = given ?? (await startOciRegistry());
   const imagesDir = join(dir, "images");
   const content = contentStore(imagesDir);
-  const images = keptImages(imagesDir, content);
+  // Beside what the disk is said to have: copies for sessions are not what is collected.
+  const trees = sessionTrees({ dir: join(dir, "copies") });
+  const images = keptImages(content, trees);
   const runtime: Runtime = processRuntime({
-    images: imageStore({ content, registry: registryClient(null) }),
+    images: imageStore({ content, registry: registryClient(null), trees }),
     keptImages: imagesOver?.(images) ?? images,
     dir: join(dir, "processes"),
     pollEveryMs: 10,

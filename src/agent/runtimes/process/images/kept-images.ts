@@ -5,6 +5,7 @@ import { readManifest } from "../../../../protocol/oci/pull.ts";
 import { hasCode } from "../../../log.ts";
 import type { Content, ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImages } from "../../runtime.ts";
+import type { SessionTrees } from "../trees/session-trees.ts";
 
 /** How often a removal begins anew because other images were being pulled meanwhile; then it is left for later. */
 const attempts = 5;
@@ -19,9 +20,9 @@ interface Parts {
 
 /**
  * The images that a store of the process runtime has, by the digest that they were pulled by. All in it is this agent's.
- * @param dir the store's folder
+ * @param trees has copies of them, which go with them
  */
-export function keptImages(dir: string, content: ContentStore): RuntimeImages {
+export function keptImages(content: ContentStore, trees: Pick<SessionTrees, "discardOf">): RuntimeImages {
   /** A folder never changes; looking through it takes as long as it has files. */
   const rootSizes = new Map<string, number>();
 
@@ -72,7 +73,9 @@ export function keptImages(dir: string, content: ContentStore): RuntimeImages {
         isSame(new Set(kept()), names) &&
         !others.awaited.some((manifest) => existsSync(content.pathOf(manifest)));
       const unshared = contents.filter((one) => !others.contents.has(keyOf(one)));
-      if (await content.remove(unshared, stayedSo)) return true;
+      if (!(await content.remove(unshared, stayedSo))) continue;
+      for (const one of unshared) if (one.kind === "roots") await trees.discardOf(content.pathOf(one));
+      return true;
     }
     return false;
   }
@@ -81,8 +84,8 @@ export function keptImages(dir: string, content: ContentStore): RuntimeImages {
     nameOf: ({ digest }) => digest,
 
     async folder() {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      return dir;
+      await mkdir(content.dir, { recursive: true, mode: 0o700 });
+      return content.dir;
     },
 
     async list(names) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
-import { imageStore } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
+import { imageStore, sessionTrees } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../../../../src/agent/runtimes/process/images/kept-images.ts";
 import { makeFolder } from "../../../../support/folder.ts";
 import { digestOfBytes, imageOf, indexOf, layerOf } from "../../../support/oci-image.ts";
@@ -22,8 +22,10 @@ async function start() {
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const dir = folder.path;
   const content = contentStore(dir);
+  const trees = sessionTrees(content);
   const pull = imageStore({
     content,
+    trees,
     registry: registryClient(null),
     platform: { os: "linux", architecture: "amd64" },
   });
@@ -31,7 +33,8 @@ async function start() {
     registry,
     dir,
     content,
-    images: keptImages(dir, content),
+    images: keptImages(content, trees),
+    trees,
     async pull(digest: string) {
       const pulled = await pull({ repository: registry.repository, digest }, never);
       expect(pulled).toMatchObject({ ok: true });
@@ -73,6 +76,19 @@ describe("the images of the process runtime", () => {
     expect(await readdir(join(dir, "incoming"))).toEqual([]);
     await pull(one.digest);
     expect(await kept()).toEqual(partsOf(one));
+  });
+
+  test("take the copies with them that were made ahead of sessions", async () => {
+    const { registry, images, pull, trees, content, dir } = await start();
+    for (const image of [one, two]) registry.add(image);
+    for (const { digest } of [one, two]) {
+      await pull(digest);
+      trees.prepare(join(content.pathOf({ kind: "roots", digest }), "root"));
+    }
+    await images.remove(one.digest, () => [two.digest]);
+    expect(await readdir(join(dir, "spares"))).toHaveLength(1);
+    await images.clear(() => []);
+    expect(await readdir(join(dir, "spares"))).toEqual([]);
   });
 
   test("that are one of several platforms are removed by the name that they were pulled by", async () => {
