@@ -10,6 +10,7 @@ export * from "./limits/credentials.ts";
 export * from "./limits/deliveries.ts";
 export * from "./limits/events.ts";
 export * from "./limits/inputs.ts";
+export * from "./limits/quotas.ts";
 export * from "./limits/registry.ts";
 export * from "./limits/requests.ts";
 export * from "./limits/streams.ts";
