@@ -1,13 +1,15 @@
 import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
 import { shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
-import type { Result } from "../../domain/result.ts";
+import { ok, type Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
+import type { BackendWithStatus } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import { sendWebhook } from "../webhooks/webhook-sender.ts";
+import { liveBackends } from "./backends/backend-list.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";
@@ -15,6 +17,7 @@ import { type AttemptLog, serviceAttemptLog } from "./deliveries/attempt-log.ts"
 import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
+import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import { ServiceState } from "./state.ts";
 import { doWork, notifyShard, startDeliveries, type WorkPorts } from "./work.ts";
@@ -25,6 +28,7 @@ export class ServiceParts {
   readonly state: ServiceState;
   readonly alarm: Alarm;
   readonly outbox: EventOutbox;
+  readonly holdings: HoldingLedger;
   readonly waiters = new Waiters();
   readonly attempts: AttemptLog;
   readonly deliveries: Deliveries;
@@ -39,7 +43,10 @@ export class ServiceParts {
     this.followers = new Followers(ctx);
     const nudges = new Nudges(this.followers);
     this.state = new ServiceState(ctx.storage, {
-      visibleChanged: (parts) => nudges.changed(parts),
+      visibleChanged: (parts) => {
+        nudges.changed(parts);
+        if (parts.includes("environments")) this.holdings.changed();
+      },
       eventWritten: () => this.outbox.changed(),
       backendEnded: (backendId) => this.#noteEnd(backendId),
     });
@@ -47,6 +54,15 @@ export class ServiceParts {
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
       accountStub(env, this.state.row().account).recordEvents(events),
     );
+    this.holdings = new HoldingLedger({
+      state: this.state,
+      alarm: this.alarm,
+      failures,
+      claim: (holdings, isForced) => {
+        const { account, name } = this.state.row();
+        return accountStub(env, account).claimHoldings(name, holdings, isForced);
+      },
+    });
     this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
       turns: new SendQueue(
@@ -73,9 +89,9 @@ export class ServiceParts {
     };
   }
 
-  /** A change of pins or images, which may leave something to send. */
-  change<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
-    const result = this.state.withService(action);
+  /** A change of pins or images, which may hold more than before, and leave something to send. */
+  async change<T>(action: (service: ServiceRow) => Result<T>, by: Changer = "request"): Promise<Result<T>> {
+    const result = await this.holdings.change(() => this.state.withService(action), by);
     if (result.ok) startDeliveries(this.#workPorts, Date.now());
     return result;
   }
@@ -101,6 +117,14 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
+  }
+
+  /** Those that live, but for those that no agent lists any more. */
+  async shownBackends(): Promise<Result<BackendWithStatus[]>> {
+    const found = this.state.withService(ok);
+    if (!found.ok) return found;
+    const unlisted = await this.heartbeats.unlisted(found.value, Date.now());
+    return this.state.withService((service) => ok(liveBackends(this.state, service, unlisted)));
   }
 
   work(): void {

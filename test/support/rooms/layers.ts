@@ -37,10 +37,11 @@ export const layers: Readonly<Record<string, Layers>> = {
   "objects/account": {
     "account.ts": everything,
     "service-setup.ts": everything,
-    ".": ["credentials/credentials.sql.ts", "events/events.sql.ts"],
+    ".": ["credentials/credentials.sql.ts", "events/events.sql.ts", "quotas/quotas.sql.ts"],
     events: [],
-    credentials: ["events"],
-    clusters: ["credentials", "events"],
+    quotas: ["events"],
+    credentials: ["events", "quotas"],
+    clusters: ["credentials", "events", "quotas"],
   },
   "objects/cluster": {
     "cluster.ts": everything,
@@ -58,6 +59,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     sql: [],
     feed: ["sql"],
     pins: ["feed", "sql"],
+    quotas: [],
     backends: ["feed", "sql"],
     deliveries: ["backends", "pins", "sql"],
     connect: ["backends", "deliveries", "sql"],

@@ -6,7 +6,7 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
-import type { Caller, RecentImage, RegistryCaller } from "../../contract.ts";
+import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
@@ -27,6 +27,20 @@ export function recordImage(
   return state.idempotency.once(caller.idempotency, now, () =>
     announcingPins(state, service, caller, now, () => recordPush(state, service, body, caller, now)),
   );
+}
+
+/** What a push through the registry records, a tag after the other. */
+export function recordTags(
+  state: ServiceState,
+  service: ServiceRow,
+  { digest, tags }: AdmittedPush,
+  now: number,
+): Result<null> {
+  for (const tag of tags) {
+    const recorded = recordPush(state, service, { digest, tag }, { actor: null, registryHost: "" }, now);
+    if (!recorded.ok) return recorded;
+  }
+  return ok(null);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { BackendStatus, TerminationReason } from "../../../domain/backends/
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
@@ -116,6 +117,7 @@ export const serviceMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  holdingsMigration,
 ];
 
 export type ServiceRow = {
@@ -291,8 +293,10 @@ export function serviceWrites(db: Pick<Database, "run">) {
       ),
     setPin: (name: string, image: string, revision: number) =>
       db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
+    /** Its revisions stay, without their notes, so that no other environment gets its `seq`. */
     deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
       db.run("DELETE FROM environments WHERE seq = ?", row.seq);
+      db.run("UPDATE revisions SET note = NULL WHERE environment = ? AND note IS NOT NULL", row.seq);
     },
 
     insertRevision: (row: RevisionRow) =>

@@ -6,6 +6,7 @@ import {
   eventOutboxReads,
   eventOutboxWrites,
 } from "./event-outbox.sql.ts";
+import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
 import {
   type MassTerminationsReads,
@@ -21,6 +22,7 @@ export type Reads = ServiceReads &
   ImagesReads &
   BackendsReads &
   EventOutboxReads &
+  HoldingsReads &
   MassTerminationsReads &
   UsageReads;
 
@@ -29,6 +31,7 @@ export type Writes = ServiceWrites &
   ImagesWrites &
   BackendsWrites &
   EventOutboxWrites &
+  HoldingsWrites &
   MassTerminationsWrites &
   UsageWrites;
 
@@ -36,34 +39,26 @@ export type Statements = Reads & Writes;
 
 type Writer = Pick<Database, "run">;
 
-interface Writers {
-  db: Writer;
-  cached: Writer;
-  events: Writer;
-  backendChanged: (id: string) => void;
-}
-
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
+    ...holdingsReads(db),
     ...massTerminationsReads(db),
     ...usageReads(db),
   };
 }
 
-/**
- * @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else;
- *   `backendChanged` is called before the row of a backend changes
- */
-export function writes({ db, cached, events, backendChanged }: Writers): Writes {
+/** @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else */
+export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
   return {
     ...serviceWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backendChanged),
+    ...backendsWrites(db),
     ...eventOutboxWrites(events),
+    ...holdingsWrites(db),
     ...massTerminationsWrites(db),
     ...usageWrites(db),
   };
