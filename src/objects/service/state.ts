@@ -59,6 +59,8 @@ export class ServiceState {
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
+  /** Rows as they are stored, of backends that somebody looks at more than once. */
+  readonly #backends = new Map<string, BackendRow>();
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
@@ -66,7 +68,8 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const written = notifyingWrites(writes({ db: this.db, cached, events }), (parts) =>
+    const backendChanged = (id: string) => this.dropBackend(id);
+    const written = notifyingWrites(writes({ db: this.db, cached, events, backendChanged }), (parts) =>
       watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
@@ -141,6 +144,20 @@ export class ServiceState {
       hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
+  }
+
+  /** The row of a backend, from memory where it is kept. */
+  backend(id: string): BackendRow | undefined {
+    return this.#backends.get(id) ?? this.sql.backend(id);
+  }
+
+  /** Keeps a row that is stored, so that it need not be read again until it changes. `dropBackend` must be called in the end. */
+  keepBackend(row: BackendRow): void {
+    this.#backends.set(row.id, row);
+  }
+
+  dropBackend(id: string): void {
+    this.#backends.delete(id);
   }
 
   /** What an environment's pin means now; null while nothing was pushed that it could mean. */

@@ -69,8 +69,14 @@ export type WakeRow = Pick<
 /**
  * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
  * that do so are named for it, and two of them carry something else in the same row written.
+ * @param rowChanged called before a row that is there is changed or deleted
  */
-export function backendsWrites(db: Pick<Database, "run">) {
+export function backendsWrites(db: Pick<Database, "run">, rowChanged: (id: string) => void) {
+  function change(ids: readonly string[], sql: string, ...values: (string | number | null)[]): boolean {
+    for (const id of ids) rowChanged(id);
+    return db.run(sql, ...values);
+  }
+
   /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
   function noteSpawn(environment: string, at: number): void {
     db.run(
@@ -105,13 +111,14 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Acknowledges spawns, many at a time. */
     acknowledge: (ids: readonly string[]) =>
-      db.run(
+      change(
+        ids,
         "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
         JSON.stringify(ids),
       ),
     /** Acknowledges a spawn, with the URL that its cluster gave. */
     acknowledgeWithUrl: (id: string, url: string) =>
-      db.run("UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
+      change([id], "UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
     /** Enters a status of its life, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
     acknowledgeWithStatus: (
       row: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
@@ -119,7 +126,8 @@ export function backendsWrites(db: Pick<Database, "run">) {
         untold: boolean;
       },
     ) =>
-      db.run(
+      change(
+        [row.id],
         `UPDATE backends SET status = ?, status_at = ?, reason = ?, deadline_at = ?, untold = ?, next_attempt_at = NULL
          WHERE id = ?`,
         row.status,
@@ -131,7 +139,8 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Ends a backend: its key is free, and its row stays until its shard has been notified. */
     endBackend: (row: Pick<BackendRow, "id" | "status_at" | "reason">) =>
-      db.run(
+      change(
+        [row.id],
         `UPDATE backends SET status = 'terminated', status_at = ?, reason = ?, deadline_at = NULL, untold = 1,
                              next_attempt_at = NULL
          WHERE id = ?`,
@@ -141,10 +150,10 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) =>
-      db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+      change([id], "UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
     /** Holds a backend's key without a deadline, or not any more. @param at null: an agent runs it */
     setHeld: (id: string, at: number | null, deadlineAt: number | null) =>
-      db.run("UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
+      change([id], "UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
     /** Notes that somebody has released a backend; what was noted at `keptAfter` or before goes. */
     noteRelease: (id: string, now: number, keptAfter: number) => {
       db.run("DELETE FROM releases WHERE at <= ?", keptAfter);
@@ -152,17 +161,18 @@ export function backendsWrites(db: Pick<Database, "run">) {
     },
     /** Notes which agent has listed these backends. */
     setAgent: (ids: readonly string[], agent: string) =>
-      db.run(
+      change(
+        ids,
         "UPDATE backends SET agent = ? WHERE id IN (SELECT value FROM json_each(?))",
         agent,
         JSON.stringify(ids),
       ),
     setDeadline: (id: string, at: number | null) =>
-      db.run("UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
+      change([id], "UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
     /** Takes a backend out that has ended and that its shard knows to have ended. */
     deleteBackend: (row: Pick<BackendRow, "id" | "environment" | "created_at">) => {
       noteSpawn(row.environment, row.created_at);
-      db.run("DELETE FROM backends WHERE id = ?", row.id);
+      change([row.id], "DELETE FROM backends WHERE id = ?", row.id);
     },
     noteSpawn,
 

@@ -39,6 +39,13 @@ export type Statements = Reads & Writes;
 
 type Writer = Pick<Database, "run">;
 
+interface Writers {
+  db: Writer;
+  cached: Writer;
+  events: Writer;
+  backendChanged: (id: string) => void;
+}
+
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
@@ -51,12 +58,15 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
   };
 }
 
-/** @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else */
-export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
+/**
+ * @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else;
+ *   `backendChanged` is called before the row of a backend changes
+ */
+export function writes({ db, cached, events, backendChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db),
+    ...backendsWrites(db, backendChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
     ...massTerminationsWrites(db),
