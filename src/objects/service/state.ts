@@ -9,6 +9,7 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import { BackendIndex } from "./backends/backend-index.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -51,6 +52,7 @@ const recentTagsForMessages = 200;
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
+  readonly backends: BackendIndex;
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
@@ -68,11 +70,16 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const backendChanged = (id: string) => this.dropBackend(id);
-    const written = notifyingWrites(writes({ db: this.db, cached, events, backendChanged }), (parts) =>
+    const backendsChanged = (ids: readonly string[]) => {
+      this.backends.changed(ids);
+      for (const id of ids) this.dropBackend(id);
+    };
+    const written = notifyingWrites(writes({ db: this.db, cached, events, backendsChanged }), (parts) =>
       watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
+    this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
+    this.db.rolledBack(() => this.backends.forget());
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql);
     this.spawns = new SpawnDeliveryState(this.sql);
@@ -130,7 +137,9 @@ export class ServiceState {
 
   /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
   lastSpawnedAt(row: EnvironmentRow): number | null {
-    const at = Math.max(row.last_spawned_at ?? 0, this.sql.lastSpawnOf(row) ?? 0);
+    const ofKept = this.backends.lastSpawnIn(row.name) ?? 0;
+    // A backend of an environment of the same name that was deleted does not count.
+    const at = Math.max(row.last_spawned_at ?? 0, ofKept >= row.created_at ? ofKept : 0);
     return at === 0 ? null : at;
   }
 

@@ -39,13 +39,6 @@ export type Statements = Reads & Writes;
 
 type Writer = Pick<Database, "run">;
 
-interface Writers {
-  db: Writer;
-  cached: Writer;
-  events: Writer;
-  backendChanged: (id: string) => void;
-}
-
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
@@ -58,15 +51,22 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
   };
 }
 
-/**
- * @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else;
- *   `backendChanged` is called before the row of a backend changes
- */
-export function writes({ db, cached, events, backendChanged }: Writers): Writes {
+interface Writers {
+  /** Writes what decisions read from memory. */
+  cached: Writer;
+  /** Writes the account's events. */
+  events: Writer;
+  /** Writes all else. */
+  db: Writer;
+  /** Called with the backends that are written. */
+  backendsChanged(ids: readonly string[]): void;
+}
+
+export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backendChanged),
+    ...backendsWrites(db, backendsChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
     ...massTerminationsWrites(db),
