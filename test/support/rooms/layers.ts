@@ -22,7 +22,7 @@ export const layers: Readonly<Record<string, Layers>> = {
       "service/contract.ts",
       "blobs",
     ],
-    blobs: [],
+    blobs: ["failures"],
     failures: [],
     webhooks: [],
     // An object knows of another nothing but its contract.
