@@ -3,8 +3,8 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
+import { callFailure } from "../call-failure.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";
 import { mountedPaths, type Route } from "./route.ts";
@@ -44,19 +44,8 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
 /** An exception is a bug, or an object that is unavailable; the answer shows neither's message. */
 function answerException(error: Error, c: ApiContext): Response {
   const requestId = crypto.randomUUID();
-  if (unreached(error)) {
-    const failure = fail("unavailable", "the service is busy or restarting; try again", {
-      retryAfterSeconds: 1,
-    });
-    return failureAnswer(failure.error, requestId);
-  }
-  if (budgetSpent(error)) {
-    const failure = fail(
-      "unavailable",
-      "this needs more calls than one request may make; ask for less at once",
-    );
-    return failureAnswer(failure.error, requestId);
-  }
+  const ofCall = callFailure(error);
+  if (ofCall) return failureAnswer(ofCall, requestId);
   // Not the path itself, which may hold a token.
   console.error(`${requestId} ${c.req.method} ${routePath(c)}`, error);
   const failure = fail("internal_error", "something went wrong; the request id names it in the logs");

@@ -5,7 +5,6 @@ import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import { parseRepositoryName, type RepositoryName } from "../../domain/registry/repository.ts";
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { decide } from "../admission/admit.ts";
@@ -13,6 +12,7 @@ import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
+import { callFailure } from "../call-failure.ts";
 import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
@@ -49,13 +49,12 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
 function answerException(error: Error, request: Request): Response {
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
-  if (unreached(error)) {
-    const busy = {
-      code: "TOOMANYREQUESTS",
-      message: "the registry is busy or restarting; try again",
-      status: 503,
-    };
-    return ociFailureAnswer(busy, { ...identified, "retry-after": "1" });
+  const ofCall = callFailure(error);
+  if (ofCall) {
+    const { message, retryAfterSeconds } = ofCall;
+    const retry: Record<string, string> =
+      retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
+    return ociFailureAnswer({ code: "TOOMANYREQUESTS", message, status: 503 }, { ...identified, ...retry });
   }
   console.error(`${requestId} ${request.method} ${new URL(request.url).pathname}`, error);
   // The specification has codes for 4xx only; other registries use this one.
@@ -160,8 +159,7 @@ class RegistryDoor {
   async #serviceExists(env: Env, { account, service }: RepositoryName): Promise<boolean> {
     const name = `${account}/${service}`;
     if ((this.#services.get(name) ?? 0) > this.#now()) return true;
-    const names = await accountStub(env, account).serviceNames();
-    if (!names.ok || !names.value.includes(service)) return false;
+    if (!(await accountStub(env, account).hasService(service))) return false;
     this.#services.set(name, this.#now() + tokenCacheMs);
     return true;
   }
