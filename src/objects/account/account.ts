@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
+import { serviceNamesPerCall } from "../../domain/limits.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
@@ -218,8 +219,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
-  async servicesOfCluster(cluster: string, registration: number) {
-    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration));
+  async servicesOfCluster(cluster: string, registration: number, after: string) {
+    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration, after));
   }
 
   async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
@@ -256,8 +257,19 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     );
   }
 
-  async serviceNames(): Promise<Result<string[]>> {
-    return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
+  async serviceNames(after = ""): Promise<Result<string[]>> {
+    const { sql } = this.#state;
+    return this.#state.read(() =>
+      ok(sql.serviceNamesAfter(after, serviceNamesPerCall).map(({ name }) => name)),
+    );
+  }
+
+  async hasService(name: string): Promise<boolean> {
+    return this.#state.db.ready && this.#state.sql.service(name)?.state === "live";
+  }
+
+  async nearestServices(name: string): Promise<Result<string[]>> {
+    return this.#state.read(() => ok(services.nearestServices(this.#state.sql, name)));
   }
 
   deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
