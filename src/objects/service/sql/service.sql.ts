@@ -3,6 +3,7 @@ import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
+import { boundsMigration } from "./revisions.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -116,6 +117,7 @@ export const serviceMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  boundsMigration,
 ];
 
 export type ServiceRow = {
@@ -139,18 +141,6 @@ export type EnvironmentRow = {
   revision: number;
   created_at: number;
   last_spawned_at: number | null;
-};
-
-export type RevisionRow = {
-  environment: number;
-  revision: number;
-  image: string;
-  digest: string | null;
-  kind: "create" | "pin";
-  token_id: string;
-  token_name: string;
-  note: string | null;
-  at: number;
 };
 
 export type ImageRow = {
@@ -223,7 +213,7 @@ export type DeliveryRow = {
 /** Without the rest, which is read when its turn has come. */
 export type PendingDelivery = Pick<DeliveryRow, "id" | "cluster" | "backend" | "next_attempt_at">;
 
-/** The service itself, its environments and their revisions; images and backends have files of their own. */
+/** The service itself and its environments; revisions, images and backends have files of their own. */
 export function serviceReads(db: Pick<Database, "all" | "first">) {
   return {
     service: () => db.first<ServiceRow>("SELECT * FROM service"),
@@ -231,13 +221,6 @@ export function serviceReads(db: Pick<Database, "all" | "first">) {
     environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
     environment: (name: string) =>
       db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
-    revisionsBefore: (environment: number, revision: number, limit: number) =>
-      db.all<RevisionRow>(
-        "SELECT * FROM revisions WHERE environment = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
-        environment,
-        revision,
-        limit,
-      ),
   };
 }
 export type ServiceReads = ReturnType<typeof serviceReads>;
@@ -274,7 +257,7 @@ export function serviceWrites(db: Pick<Database, "run">) {
       db.run(
         `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
-                                 coalesce((SELECT max(environment) FROM revisions), 0))), ?, ?, ?, ?, ?, ?)`,
+                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.cluster,
         row.settings,
@@ -291,24 +274,12 @@ export function serviceWrites(db: Pick<Database, "run">) {
       ),
     setPin: (name: string, image: string, revision: number) =>
       db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
+    /** Its number is given to no other: what was counted goes by it. */
     deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
+      db.run("UPDATE service SET last_environment = max(last_environment, ?)", row.seq);
       db.run("DELETE FROM environments WHERE seq = ?", row.seq);
+      db.run("DELETE FROM revisions WHERE environment = ?", row.seq);
     },
-
-    insertRevision: (row: RevisionRow) =>
-      db.run(
-        `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        row.environment,
-        row.revision,
-        row.image,
-        row.digest,
-        row.kind,
-        row.token_id,
-        row.token_name,
-        row.note,
-        row.at,
-      ),
   };
 }
 export type ServiceWrites = ReturnType<typeof serviceWrites>;

@@ -13,11 +13,18 @@ import {
   massTerminationsReads,
   massTerminationsWrites,
 } from "./mass-terminations.sql.ts";
+import {
+  type RevisionsReads,
+  type RevisionsWrites,
+  revisionsReads,
+  revisionsWrites,
+} from "./revisions.sql.ts";
 import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
 import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
 
 /** Every statement that reads a service's storage. They are given nothing that could write. */
 export type Reads = ServiceReads &
+  RevisionsReads &
   ImagesReads &
   BackendsReads &
   EventOutboxReads &
@@ -26,6 +33,7 @@ export type Reads = ServiceReads &
 
 /** Every statement that writes it. */
 export type Writes = ServiceWrites &
+  RevisionsWrites &
   ImagesWrites &
   BackendsWrites &
   EventOutboxWrites &
@@ -39,6 +47,7 @@ type Writer = Pick<Database, "run">;
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
+    ...revisionsReads(db),
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
@@ -51,6 +60,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
 export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
   return {
     ...serviceWrites(cached),
+    ...revisionsWrites(cached),
     ...imagesWrites(cached),
     ...backendsWrites(db),
     ...eventOutboxWrites(events),
