@@ -4,6 +4,7 @@ import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import {
   credentialsSql,
+  expiryMigration,
   linksOfSessionsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
@@ -70,6 +71,7 @@ export const accountMigrations: readonly Migration[] = [
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
   quotasMigration,
+  expiryMigration,
 ];
 
 export type TokenRow = {
@@ -116,11 +118,18 @@ export type AccountRow = {
   config_version: number;
 };
 
-/** @param eventWritten called at every write of an event, before it is committed */
-export function accountSql(db: Database, eventWritten: () => void) {
+/** Called at every write of a kind, before it is committed. */
+export interface AccountWatchers {
+  eventWritten(): void;
+  /** Of a credential that expires, or the record of a request. */
+  expiringWritten(): void;
+}
+
+export function accountSql(db: Database, { eventWritten, expiringWritten }: AccountWatchers) {
+  const expiring = db.watched(expiringWritten);
   return {
     ...eventsSql(db.watched(eventWritten)),
-    ...credentialsSql(db),
+    ...credentialsSql(expiring),
     ...quotasSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
@@ -133,7 +142,7 @@ export function accountSql(db: Database, eventWritten: () => void) {
     tokensBefore: (seq: number, limit: number) =>
       db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
     insertToken: (row: Omit<TokenRow, "seq">) =>
-      db.run(
+      expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,

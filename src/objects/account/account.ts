@@ -36,13 +36,14 @@ import type {
   SignedGet,
 } from "../contract.ts";
 import type { Env } from "../env.ts";
+import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { toPage } from "../page.ts";
 import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
-import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
+import { catchUp, finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
@@ -56,9 +57,13 @@ import { AccountState } from "./state.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends DurableObject<Env> implements AccountRpc {
-  readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
+  readonly #state = new AccountState(this.ctx.storage, {
+    eventWritten: () => this.#events.changed(),
+    expiringWritten: () => this.#expiries.changed(),
+  });
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
+  readonly #expiries = new Expiries(this.#state.db, this.#alarm, this.#state.expiring);
   readonly #ports: AccountPorts = {
     state: this.#state,
     alarm: this.#alarm,
@@ -322,10 +327,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#alarm.fired();
     db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
-    for (const { name, deleting } of sql.clusters()) {
-      if (deleting) await finishDeletion(this.#ports, name, Date.now());
-    }
-    await syncConfig(this.#ports);
-    if (sql.clusters().some(({ deleting }) => deleting)) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+    this.#expiries.sweep(Date.now());
+    await catchUp(this.#ports);
   }
 }

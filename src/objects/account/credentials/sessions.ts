@@ -31,7 +31,7 @@ export function addSession(
     created_at: now,
     expires_at: sessionExpiry(kind, token.value.expires_at, now),
   };
-  sql.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
+  sql.makeRoomForSession(tokenId, sessionsPerTokenMax);
   sql.insertSession(row);
   const actor = { tokenId, tokenName: token.value.name };
   recordEvent(sql, { type: "session.created", actor, details: { kind } }, now);
@@ -57,7 +57,7 @@ export function addLoginLink(
     now + expiresInSeconds * 1000,
     token.value.expires_at ?? Number.POSITIVE_INFINITY,
   );
-  sql.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax, now);
+  sql.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax);
   sql.insertLoginLink({
     id: secret.id,
     secret_hash: secret.secretHash,
