@@ -1,10 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
-import { serviceNamesPerCall } from "../../domain/limits.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
 import type {
   Account as AccountView,
   CreateTokenBody,
@@ -39,7 +37,6 @@ import type { Env } from "../env.ts";
 import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
-import { toPage } from "../page.ts";
 import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
@@ -48,10 +45,10 @@ import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
 import * as tokens from "./credentials/tokens.ts";
-import { tokenView } from "./credentials/views.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import * as quotas from "./quotas/quotas.ts";
+import { pageOfServices, serviceNames } from "./service-list.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
 
@@ -117,10 +114,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
-    return this.#state.page(query, (start) => {
-      const rows = this.#state.sql.tokensBefore(start, query.limit + 1);
-      return toPage(rows, query.limit, ({ seq }) => seq, tokenView);
-    });
+    return this.#state.page(query, (start) => tokens.pageOfTokens(this.#state.sql, start, query.limit));
   }
 
   async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -132,10 +126,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listSessions(query: ListQuery): Promise<Result<Page<Session>>> {
-    return this.#state.page(query, (start, _, now) => {
-      const rows = this.#state.sql.liveSessionsBefore(start, query.limit + 1, now);
-      return toPage(rows, query.limit, ({ seq }) => seq, sessions.sessionView);
-    });
+    return this.#state.page(query, (start, _, now) =>
+      sessions.pageOfSessions(this.#state.sql, start, query.limit, now),
+    );
   }
 
   async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -252,21 +245,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#state.page(query, (start) =>
-      toPage(
-        this.#state.sql.servicesBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
-      ),
-    );
+    return this.#state.page(query, (start) => pageOfServices(this.#state.sql, start, query.limit));
   }
 
   async serviceNames(after = ""): Promise<Result<string[]>> {
-    const { sql } = this.#state;
-    return this.#state.read(() =>
-      ok(sql.serviceNamesAfter(after, serviceNamesPerCall).map(({ name }) => name)),
-    );
+    return this.#state.read(() => ok(serviceNames(this.#state.sql, after)));
   }
 
   async hasService(name: string): Promise<boolean> {
