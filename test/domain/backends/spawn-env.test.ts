@@ -80,3 +80,11 @@ test("the length in UTF-8 is what an encoder gives, for ill-formed text too", ()
     }),
   );
 });
+
+test.for([0, 1, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff])(
+  "the character %i has as many bytes as its UTF-8",
+  (point) => {
+    const text = String.fromCodePoint(point);
+    expect(utf8Length(text)).toBe(new TextEncoder().encode(text).length);
+  },
+);
