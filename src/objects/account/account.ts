@@ -1,9 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
-import { serviceNamesPerCall } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
 import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
@@ -254,21 +252,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#state.page(query, (start) =>
-      toPage(
-        this.#state.sql.servicesBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
-      ),
-    );
+    return services.listServices(this.#state, query);
   }
 
   async serviceNames(after = ""): Promise<Result<string[]>> {
-    const { sql } = this.#state;
-    return this.#state.read(() =>
-      ok(sql.serviceNamesAfter(after, serviceNamesPerCall).map(({ name }) => name)),
-    );
+    return this.#state.read(() => ok(services.serviceNamesAfter(this.#state.sql, after)));
   }
 
   async hasService(name: string): Promise<boolean> {
