@@ -48,7 +48,6 @@ import * as tokens from "./credentials/tokens.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import * as quotas from "./quotas/quotas.ts";
-import { pageOfServices, serviceNames } from "./service-list.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
 
@@ -245,11 +244,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#state.page(query, (start) => pageOfServices(this.#state.sql, start, query.limit));
+    return services.listServices(this.#state, query);
   }
 
   async serviceNames(after = ""): Promise<Result<string[]>> {
-    return this.#state.read(() => ok(serviceNames(this.#state.sql, after)));
+    return this.#state.read(() => ok(services.serviceNamesAfter(this.#state.sql, after)));
   }
 
   async hasService(name: string): Promise<boolean> {

@@ -1,8 +1,12 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
+import { serviceNamesPerCall } from "../../domain/limits.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
+import { toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
@@ -157,6 +161,26 @@ async function claimCode(
     if (await directory(code).claim(code, account, service)) return code;
     state.sql.setServiceCode(service, randomServiceCode());
   }
+}
+
+/** A page of services, newest first. */
+export function listServices(
+  state: Pick<AccountState, "sql" | "page">,
+  query: ListQuery,
+): Result<Page<{ name: string; created_at: string }>> {
+  return state.page(query, (start) =>
+    toPage(
+      state.sql.servicesBefore(start, query.limit + 1),
+      query.limit,
+      ({ seq }) => seq,
+      (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
+    ),
+  );
+}
+
+/** The next names after one, in their order. */
+export function serviceNamesAfter(sql: Pick<AccountSql, "serviceNamesAfter">, after: string): string[] {
+  return sql.serviceNamesAfter(after, serviceNamesPerCall).map(({ name }) => name);
 }
 
 /** Those are compared with a name that there is none of, on either side of it. */

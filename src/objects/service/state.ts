@@ -9,7 +9,7 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
-import { BackendIndex } from "./backends/backend-index.ts";
+import { BackendIndex } from "./backend-index.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";

@@ -7,7 +7,8 @@ export class PageChanges {
   readonly #mark: () => number;
   /** The moment of the last change that nobody has taken. */
   #changedAt: number | null;
-  #end: { error?: unknown } | null = null;
+  /** Why the changes have ended; null at their own end. */
+  readonly #end: Promise<{ error: unknown } | null>;
   #wake: () => void = () => {};
 
   /**
@@ -19,18 +20,22 @@ export class PageChanges {
     this.#reader = changes?.getReader();
     // What has changed since the page itself was rendered.
     this.#changedAt = mark();
-    void this.#read();
+    this.#end = this.#read().then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
   }
 
   /** Waits for a change. @returns the moment of the last of what has changed; null at the end */
   async next(): Promise<number | null> {
-    while (this.#changedAt === null && this.#end === null) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    if (this.#end) {
-      if ("error" in this.#end) throw this.#end.error;
+    const changed = new Promise<"changed">((resolve) => {
+      this.#wake = () => resolve("changed");
+    });
+    if (this.#changedAt !== null) this.#wake();
+    // The end comes first: what has changed before it is shown by whoever opens the page anew.
+    const first = await Promise.race([this.#end, changed]);
+    if (first !== "changed") {
+      if (first) throw first.error;
       return null;
     }
     const at = this.#changedAt;
@@ -43,15 +48,9 @@ export class PageChanges {
   }
 
   async #read(): Promise<void> {
-    try {
-      while (this.#reader && !(await this.#reader.read()).done) {
-        this.#changedAt = this.#mark();
-        this.#wake();
-      }
-      this.#end = {};
-    } catch (error) {
-      this.#end = { error };
+    while (this.#reader && !(await this.#reader.read()).done) {
+      this.#changedAt = this.#mark();
+      this.#wake();
     }
-    this.#wake();
   }
 }

@@ -6,7 +6,7 @@ import { unreached } from "../../../objects/failures/unreached.ts";
 interface Rendering<T> {
   /** Counts all that were begun. */
   number: number;
-  /** In milliseconds since the epoch. */
+  /** By the isolate's monotonic clock, in milliseconds. */
   startedAt: number;
   result: Promise<T>;
   isUnderWay: boolean;
@@ -43,9 +43,9 @@ export class SharedRenders<T> {
         const made = await settled(last);
         if (made) return made.value;
         if (this.#renderings.get(key) === last) return this.#render(key, render);
-      } else if (last && Date.now() - last.startedAt < pageRenderedEveryMs) {
-        await pause(last.startedAt + pageRenderedEveryMs - Date.now());
-      } else if (last?.isUnderWay && Date.now() - last.startedAt < pageRenderLostAfterMs) {
+      } else if (last && performance.now() - last.startedAt < pageRenderedEveryMs) {
+        await pause(last.startedAt + pageRenderedEveryMs - performance.now());
+      } else if (last?.isUnderWay && performance.now() - last.startedAt < pageRenderLostAfterMs) {
         await settled(last);
       } else {
         return this.#render(key, render);
@@ -58,7 +58,7 @@ export class SharedRenders<T> {
     this.#begun += 1;
     const rendering: Rendering<T> = {
       number: this.#begun,
-      startedAt: Date.now(),
+      startedAt: performance.now(),
       result: render().finally(() => {
         rendering.isUnderWay = false;
       }),
@@ -70,14 +70,14 @@ export class SharedRenders<T> {
 
   #sweep(): void {
     for (const [key, { startedAt }] of this.#renderings) {
-      if (Date.now() - startedAt > keptMs) this.#renderings.delete(key);
+      if (performance.now() - startedAt > keptMs) this.#renderings.delete(key);
     }
   }
 }
 
 /** What a rendering gave; null where it failed, or takes so long that it is lost. */
 async function settled<T>({ startedAt, result }: Rendering<T>): Promise<{ value: T } | null> {
-  const left = Math.max(0, startedAt + pageRenderLostAfterMs - Date.now());
+  const left = Math.max(0, startedAt + pageRenderLostAfterMs - performance.now());
   const made = result.then(
     (value) => ({ value }),
     () => null,

@@ -9,7 +9,7 @@ import { usageMigration } from "./usage.sql.ts";
 
 /**
  * Writes are the price of a spawn, and each index is one more: `backends` has one, which makes invariant 1 hold in the
- * database too. What else it is read by is indexed in memory (`../backends/backend-index.ts`).
+ * database too. What else it is read by is indexed in memory (`../backend-index.ts`).
  */
 export const serviceMigrations: readonly Migration[] = [
   {

@@ -8,7 +8,7 @@ import {
 import { SharedRenders } from "../../../../src/edge/pages/frame/shared-renders.ts";
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: 1_000_000 });
+  vi.useFakeTimers({ toFake: ["Date", "performance", "setTimeout", "clearTimeout"], now: 1_000_000 });
 });
 afterEach(() => {
   vi.useRealTimers();
