@@ -1,54 +1,62 @@
-import { execFile } from "node:child_process";
-import { appendFileSync, closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { hasCode } from "../../src/agent/log.ts";
-import { type Folder, makeFolder } from "./folder.ts";
+import { whyNotWith } from "./programs.ts";
 
-const run = promisify(execFile);
-
-/** A folder on a disk of its own that is soon full. */
-export interface SmallDisk extends Folder {
-  /** Takes all the room that there is. */
+/** A file system of its own, in memory, that a test fills. */
+export interface SmallDisk extends Disposable {
+  path: string;
+  /** Takes what room there is, to the last byte. */
   fill(): void;
   /** Gives back what was taken. */
-  free(): void;
+  makeRoom(): void;
 }
 
-/** A disk in memory. @returns why there is none, where this machine or user cannot mount it */
-export async function mountSmallDisk(bytes: number): Promise<SmallDisk | string> {
-  if (process.platform !== "linux" || process.getuid?.() !== 0)
-    return "only root on Linux mounts a small disk";
-  const folder = await makeFolder();
+const fillingBytes = [1024 * 1024, 4096, 1];
+
+/** Why a file system cannot be mounted here; null where it can. */
+export function whyNoSmallDisk(): string | null {
+  const whyNot = whyNotWith("mount", "umount");
+  if (whyNot !== null) return whyNot;
   try {
-    await run("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", folder.path]);
+    mountSmallDisk(1024 * 1024)[Symbol.dispose]();
+    return null;
   } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    return `no small disk can be mounted here: ${String(error)}`;
+    if (process.env.CI) throw error;
+    return `a file system cannot be mounted here: ${String(error)}`;
   }
-  const filler = join(folder.path, "filler");
+}
+
+export function mountSmallDisk(bytes: number): SmallDisk {
+  const path = mkdtempSync(join(tmpdir(), "slipway-disk-"));
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path]);
+  if (mounted.status !== 0) {
+    rmdirSync(path);
+    throw new Error(mounted.error?.message ?? mounted.stderr.toString().trim());
+  }
+  const filling = join(path, "filling");
   return {
-    path: folder.path,
+    path,
     fill() {
-      appendFileSync(filler, "");
-      const file = openSync(filler, "a");
-      try {
-        for (let size = 64 * 1024; size >= 1; ) {
-          try {
-            writeSync(file, Buffer.alloc(size));
-          } catch (error) {
-            if (!hasCode(error, "ENOSPC")) throw error;
-            size = Math.floor(size / 2);
-          }
-        }
-      } finally {
-        closeSync(file);
-      }
+      const file = openSync(filling, "a");
+      for (const size of fillingBytes) while (isWritten(file, Buffer.alloc(size)));
+      closeSync(file);
     },
-    free: () => rmSync(filler, { force: true }),
-    async [Symbol.asyncDispose]() {
-      await run("umount", ["--lazy", folder.path]);
-      await folder[Symbol.asyncDispose]();
+    makeRoom: () => rmSync(filling, { force: true }),
+    [Symbol.dispose]() {
+      // Also where a process that has just ended still has files of it open.
+      spawnSync("umount", ["--lazy", path]);
+      rmdirSync(path);
     },
   };
+}
+
+function isWritten(file: number, bytes: Buffer): boolean {
+  try {
+    return writeSync(file, bytes) === bytes.length;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOSPC") return false;
+    throw error;
+  }
 }

@@ -1,13 +1,14 @@
 import { expect, onTestFinished, type TestContext, test } from "vitest";
-import { mountSmallDisk } from "../../support/small-disk.ts";
+import { mountSmallDisk, whyNoSmallDisk } from "../../support/small-disk.ts";
 import { spawnData, startCluster, type TestCluster, testSlipway } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** An agent whose state and processes are on a small disk of their own. */
 async function setUp({ skip }: TestContext) {
-  const disk = await mountSmallDisk(3 * 1024 * 1024);
-  if (typeof disk === "string") return skip(disk);
-  onTestFinished(() => disk[Symbol.asyncDispose]());
+  const whyNot = whyNoSmallDisk();
+  if (whyNot !== null) skip(whyNot);
+  const disk = mountSmallDisk(3 * 1024 * 1024);
+  onTestFinished(() => disk[Symbol.dispose]());
   const slipway = await testSlipway();
   const start = () => startCluster({ dir: disk.path, slipway, publicUrl: "https://backends.example.com" });
   return { disk, slipway, start };
@@ -25,11 +26,11 @@ test("a full disk ends nothing that runs, loses no end, and refuses spawns for t
 
   expect(await first.get(lives, "/pid")).toBeTypeOf("number");
   const refused = await first.deliver("backend.spawn", spawnData("serve", { key: null }));
-  expect([refused.status, refused.headers.get("retry-after"), await refused.json()]).toEqual([
-    503,
-    "5",
-    { error: { message: expect.stringContaining("no space left") } },
-  ]);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+  expect(await refused.json()).toMatchObject({
+    error: { message: expect.stringContaining("the disk of this") },
+  });
   // Its end is not written down: it is begun and reported, and requested again of an agent that starts now.
   expect((await first.terminate(ends, false)).status).toBe(503);
   expect(await first.end(ends)).toMatchObject({ exit_code: 5, termination_reason: "external" });
@@ -44,7 +45,7 @@ test("a full disk ends nothing that runs, loses no end, and refuses spawns for t
   expect(slipway.acknowledged(ends).at(-1)).toMatchObject({ exit_code: 5 });
   expect(second.starts).toEqual([]);
 
-  disk.free();
+  disk.makeRoom();
   await eventually(() => healthOf(second)).toMatchObject({ backends: 1, journal: "ok" });
   await eventually(() => listed(second)).toEqual([lives]);
   const next = await second.spawnReady("serve", { key: null });

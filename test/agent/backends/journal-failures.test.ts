@@ -21,6 +21,7 @@ async function receiver(backends: Backends) {
     lease: { check: () => true },
     urlOf: (id: string) => `https://backends.example.com/${id}`,
     runtime: processesIn(await testFolder()),
+    announce: () => undefined,
     closing: never,
     log: () => undefined,
   };

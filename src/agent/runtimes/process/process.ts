@@ -4,11 +4,12 @@ import { setTimeout as elapse } from "node:timers/promises";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { messageOf } from "../../log.ts";
 import { freePort } from "../free-port.ts";
-import type { Runtime, RuntimeImage, Started, StartSpec } from "../runtime.ts";
-import { BackendFolder, type BackendRecord, readBackendFolders } from "./backend-folder.ts";
+import type { Runtime, RuntimeImage, RuntimeImages, Started, StartSpec } from "../runtime.ts";
+import { BackendFolder, type BackendRecord, clearOrphans, readBackendFolders } from "./backend-folder.ts";
 import { findProgram } from "./find-program.ts";
 import type { LocalImage } from "./images/image-command.ts";
 import type { ImageCommands } from "./images/image-store.ts";
+import { noImages } from "./images/kept-images.ts";
 import { type HeldShell, holdShell, type WatchedLease } from "./launch.ts";
 import { processTable } from "./machine-processes.ts";
 import { ProcessBackend } from "./process-backend.ts";
@@ -17,6 +18,8 @@ import { usageOfGroup } from "./usage.ts";
 
 export interface ProcessRuntimeOptions {
   images: ImageCommands;
+  /** What `images` keeps on the disk; nothing where it is left out. */
+  keptImages?: RuntimeImages;
   /** What is kept of backends. Belongs to one agent. */
   dir: string;
   /** Where backends find programs if their image has no PATH. */
@@ -57,6 +60,7 @@ export interface ProcessRuntime extends Runtime {
  */
 export function processRuntime({
   images,
+  keptImages = noImages,
   path = process.env.PATH,
   pollEveryMs = 200,
   followEveryMs = 50,
@@ -171,7 +175,10 @@ export function processRuntime({
   return {
     fencing: { guarded: { kind: "processes", dir }, watchesLease: lease !== null },
 
-    async pull(image, signal) {
+    images: keptImages,
+
+    async pull(image, signal, claim = () => undefined) {
+      claim();
       const found = await find(image, signal);
       if (!found.ok) return found;
       found.value.files?.prepare();
@@ -215,6 +222,12 @@ export function processRuntime({
       if (backend === undefined) return;
       if (!backend.over.aborted) throw new Error(`backend \`${backendId}\` has not ended: stop it first`);
       await forget(backendId, backend);
+    },
+
+    async clear({ isKnown }) {
+      const ended = Array.from(await known()).filter(([id, { over }]) => over.aborted && !isKnown(id));
+      for (const [backendId, backend] of ended) await forget(backendId, backend);
+      await clearOrphans(dir, (backendId) => backends.has(backendId) || starting.has(backendId));
     },
 
     async *logs(backendId, signal) {

@@ -12,10 +12,10 @@ import {
 } from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
 import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
-import { contentStore } from "../../../registry/content-store.ts";
+import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
 import { type SharedWork, sharedWork } from "../../shared-work.ts";
-import { SessionTrees } from "../trees/session-trees.ts";
+import { SessionTrees, type SessionTreesOptions } from "../trees/session-trees.ts";
 import { imageCommand, type LocalImage } from "./image-command.ts";
 import { localPlatform } from "./platform.ts";
 import { placeInRoot, statOf } from "./root-path.ts";
@@ -29,14 +29,21 @@ export type ImageCommands = (
 ) => Promise<Result<LocalImage>>;
 
 export interface ImageStoreOptions {
-  /** Belongs to one agent. */
-  dir: string;
+  content: ContentStore;
   registry: RegistryClient;
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
   limits?: UnpackingLimits;
-  /** How long after a session was given its copy of an image the next one is made. */
-  refillAfterMs?: number;
+  /** Copies images for sessions; those of `content` where it is left out. */
+  trees?: SessionTrees;
+}
+
+/** Those that copy the images of a store. */
+export function sessionTrees(
+  { dir }: Pick<ContentStore, "dir">,
+  { limits = unpackingLimits, ...options }: Partial<Omit<SessionTreesOptions, "dir">> = {},
+): SessionTrees {
+  return new SessionTrees({ dir: join(dir, "spares"), limits, ...options });
 }
 
 /** How many layers of an image are pulled at a time. */
@@ -50,14 +57,12 @@ const rootName = "root";
  * is used, nothing that was verified is pulled again, and concurrent pulls of the same share one.
  */
 export function imageStore({
-  dir,
+  content,
   registry,
   platform = localPlatform,
   limits = unpackingLimits,
-  ...options
+  trees = sessionTrees(content, { limits }),
 }: ImageStoreOptions): ImageCommands {
-  const content = contentStore(dir);
-  const trees = new SessionTrees({ dir: join(dir, "spares"), limits, ...options });
   const shared: SharedWork<Result<string>> = sharedWork();
 
   /** @returns where the bytes are */

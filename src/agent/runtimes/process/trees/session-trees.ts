@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { copyTree, type TreeLimits } from "./copy-tree.ts";
 import { removeTree } from "./remove-tree.ts";
 import { turnsOf } from "./turns.ts";
@@ -60,6 +60,22 @@ export class SessionTrees {
       await copyTree(root, path, this.#options.limits, this.#turns);
     } finally {
       this.#refillLater(root);
+    }
+  }
+
+  /** Removes the copies that no session has of the images below a folder. */
+  async discardOf(folder: string): Promise<void> {
+    const isBelow = (root: string) => root.startsWith(`${folder}${sep}`);
+    for (const [root, refill] of this.#refills) {
+      if (!isBelow(root)) continue;
+      clearTimeout(refill);
+      this.#refills.delete(root);
+    }
+    for (const [root, spare] of this.#spares) {
+      if (!isBelow(root)) continue;
+      this.#spares.delete(root);
+      const path = await spare;
+      if (path !== null) await this.#discard(path);
     }
   }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
+import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
 import { imageStore } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { makeFolder } from "../../../../support/folder.ts";
 import { imageOf, layerOf } from "../../../support/oci-image.ts";
@@ -37,7 +38,7 @@ test("a crash in the middle of an unpack leaves nothing that is taken for the im
   expect(await namesIn(join(folder.path, "roots"))).toEqual([]);
 
   registry.requests.length = 0;
-  const images = imageStore({ dir: folder.path, registry: registryClient(null) });
+  const images = imageStore({ content: contentStore(folder.path), registry: registryClient(null) });
   const pulled = await images({ repository, digest }, never);
   expect(pulled).toMatchObject({ ok: true });
   const root = pulled.ok ? (pulled.value.cwd ?? "") : "";

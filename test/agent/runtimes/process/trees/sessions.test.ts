@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
-import { imageStore } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
+import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
+import { imageStore, sessionTrees } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { processRuntime } from "../../../../../src/agent/runtimes/process/process.ts";
 import type { RuntimeImage } from "../../../../../src/agent/runtimes/runtime.ts";
 import { ok } from "../../../../../src/domain/result.ts";
@@ -51,7 +52,9 @@ async function setUp({ refillAfterMs = 1_000_000 } = {}) {
     image: reference,
     /** A runtime and an image store made anew, as after a restart. */
     open() {
-      const images = imageStore({ dir: imagesDir, registry: registryClient(null), refillAfterMs });
+      const content = contentStore(imagesDir);
+      const trees = sessionTrees(content, { refillAfterMs });
+      const images = imageStore({ content, registry: registryClient(null), trees });
       const runtime = processRuntime({ images, dir, pollEveryMs: 10, followEveryMs: 5 });
       return {
         ...runtime,
