@@ -183,3 +183,29 @@ describe("a filter", () => {
     expect(matchesEvent({ allowedEnvironments: ["prod"] }, recorded)).toBe(true);
   });
 });
+
+describe("the sentences of images", () => {
+  test.for([
+    ["v1", "v1"],
+    [digest, "sha256:1234567890ab…"],
+    ["sha256:1234567890ab", "sha256:1234567890ab"],
+  ] as const)("name %s so that people can compare it: %s", ([image, shown]) => {
+    const facts: EventFacts = { type: "image.deleted", ...ofService, details: { digest: image } };
+    expect(eventMessage(facts)).toBe(`deleted image ${shown}`);
+  });
+
+  test("leave out a tag that there is not", () => {
+    const facts: EventFacts = { type: "image.recorded", ...ofService, details: { digest } };
+    expect(eventMessage(facts)).toMatch(/^recorded image \S+$/);
+  });
+});
+
+test.for([
+  [{ cluster: "main" }, "main", true],
+  [{ cluster: "main" }, "other", false],
+  [{ cluster: "main" }, undefined, false],
+  [{}, "main", true],
+] as const)("the filter %j takes an event of the cluster %s: %s", ([filter, cluster, passes]) => {
+  const event = { type: "cluster.changed", ...(cluster === undefined ? {} : { cluster }) } as const;
+  expect(matchesEvent(filter, event)).toBe(passes);
+});

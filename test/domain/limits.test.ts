@@ -319,9 +319,19 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.usageWriteWithinMs,
     ],
     [
-      "old counts are deleted more often than they grow old, or twice as many would be kept",
-      limits.usageDeleteEveryMs,
-      limits.usageKeptMs,
+      "what is past its keeping is deleted more often than it grows old, or twice as much would lie there",
+      limits.expiredForgottenEveryMs,
+      Math.min(limits.idempotencyKeptMs, limits.usageKeptMs, limits.expiredTokensKeptMs),
+    ],
+    [
+      "revisions are kept longer than they protect their images, or nobody could see what does",
+      limits.resolvedRevisionsProtected,
+      limits.revisionsKept,
+    ],
+    [
+      "pushes are kept as long as they are shown, or the list would be short",
+      limits.recentImages,
+      limits.pushesKept,
     ],
   ],
 };

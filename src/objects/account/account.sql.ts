@@ -4,6 +4,7 @@ import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import {
   credentialsSql,
+  expiryMigration,
   linksOfSessionsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
@@ -70,6 +71,7 @@ export const accountMigrations: readonly Migration[] = [
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
   quotasMigration,
+  expiryMigration,
 ];
 
 export type TokenRow = {
@@ -116,11 +118,18 @@ export type AccountRow = {
   config_version: number;
 };
 
-/** @param eventWritten called at every write of an event, before it is committed */
-export function accountSql(db: Database, eventWritten: () => void) {
+/** Called at every write of a kind, before it is committed. */
+export interface AccountWatchers {
+  eventWritten(): void;
+  /** Of a credential that expires, or the record of a request. */
+  expiringWritten(): void;
+}
+
+export function accountSql(db: Database, { eventWritten, expiringWritten }: AccountWatchers) {
+  const expiring = db.watched(expiringWritten);
   return {
     ...eventsSql(db.watched(eventWritten)),
-    ...credentialsSql(db),
+    ...credentialsSql(expiring),
     ...quotasSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
@@ -133,7 +142,7 @@ export function accountSql(db: Database, eventWritten: () => void) {
     tokensBefore: (seq: number, limit: number) =>
       db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
     insertToken: (row: Omit<TokenRow, "seq">) =>
-      db.run(
+      expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
@@ -194,12 +203,29 @@ export function accountSql(db: Database, eventWritten: () => void) {
 
     service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
     /** Those that may have backends. */
-    servicesWithBackends: () =>
+    servicesWithBackends: (after: string, limit: number) =>
       db.all<{ code: string; service: string }>(
-        "SELECT code, name AS service FROM services WHERE state != 'creating'",
+        "SELECT code, name AS service FROM services WHERE name > ? AND state != 'creating' ORDER BY name LIMIT ?",
+        after,
+        limit,
       ),
-    serviceNames: () =>
-      db.all<{ name: string }>("SELECT name FROM services WHERE state = 'live' ORDER BY name"),
+    /** In the order of their names. */
+    serviceNamesAfter: (name: string, limit: number) =>
+      db.all<{ name: string }>(
+        "SELECT name FROM services WHERE name > ? AND state = 'live' ORDER BY name LIMIT ?",
+        name,
+        limit,
+      ),
+    /** Those on either side of a name. */
+    serviceNamesAround: (name: string, limit: number) => {
+      const side = (comparison: string, order: string) =>
+        db.all<{ name: string }>(
+          `SELECT name FROM services WHERE name ${comparison} ? AND state = 'live' ORDER BY name ${order} LIMIT ?`,
+          name,
+          limit,
+        );
+      return [...side("<", "DESC").reverse(), ...side(">=", "ASC")].map((row) => row.name);
+    },
     servicesBefore: (seq: number, limit: number) =>
       db.all<ServiceRow>(
         "SELECT * FROM services WHERE state = 'live' AND seq < ? ORDER BY seq DESC LIMIT ?",

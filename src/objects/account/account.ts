@@ -3,7 +3,6 @@ import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
 import type {
   Account as AccountView,
   CreateTokenBody,
@@ -35,29 +34,33 @@ import type {
   SignedGet,
 } from "../contract.ts";
 import type { Env } from "../env.ts";
+import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
-import { toPage } from "../page.ts";
 import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
-import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
+import { catchUp, finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
 import * as tokens from "./credentials/tokens.ts";
-import { tokenView } from "./credentials/views.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import * as quotas from "./quotas/quotas.ts";
+import { pageOfServices, serviceNames } from "./service-list.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends DurableObject<Env> implements AccountRpc {
-  readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
+  readonly #state = new AccountState(this.ctx.storage, {
+    eventWritten: () => this.#events.changed(),
+    expiringWritten: () => this.#expiries.changed(),
+  });
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
+  readonly #expiries = new Expiries(this.#state.db, this.#alarm, this.#state.expiring);
   readonly #ports: AccountPorts = {
     state: this.#state,
     alarm: this.#alarm,
@@ -111,10 +114,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
-    return this.#state.page(query, (start) => {
-      const rows = this.#state.sql.tokensBefore(start, query.limit + 1);
-      return toPage(rows, query.limit, ({ seq }) => seq, tokenView);
-    });
+    return this.#state.page(query, (start) => tokens.pageOfTokens(this.#state.sql, start, query.limit));
   }
 
   async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -126,10 +126,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listSessions(query: ListQuery): Promise<Result<Page<Session>>> {
-    return this.#state.page(query, (start, _, now) => {
-      const rows = this.#state.sql.liveSessionsBefore(start, query.limit + 1, now);
-      return toPage(rows, query.limit, ({ seq }) => seq, sessions.sessionView);
-    });
+    return this.#state.page(query, (start, _, now) =>
+      sessions.pageOfSessions(this.#state.sql, start, query.limit, now),
+    );
   }
 
   async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -218,8 +217,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
-  async servicesOfCluster(cluster: string, registration: number) {
-    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration));
+  async servicesOfCluster(cluster: string, registration: number, after: string) {
+    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration, after));
   }
 
   async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
@@ -246,18 +245,19 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#state.page(query, (start) =>
-      toPage(
-        this.#state.sql.servicesBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
-      ),
-    );
+    return this.#state.page(query, (start) => pageOfServices(this.#state.sql, start, query.limit));
   }
 
-  async serviceNames(): Promise<Result<string[]>> {
-    return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
+  async serviceNames(after = ""): Promise<Result<string[]>> {
+    return this.#state.read(() => ok(serviceNames(this.#state.sql, after)));
+  }
+
+  async hasService(name: string): Promise<boolean> {
+    return this.#state.db.ready && this.#state.sql.service(name)?.state === "live";
+  }
+
+  async nearestServices(name: string): Promise<Result<string[]>> {
+    return this.#state.read(() => ok(services.nearestServices(this.#state.sql, name)));
   }
 
   deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -310,10 +310,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#alarm.fired();
     db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
-    for (const { name, deleting } of sql.clusters()) {
-      if (deleting) await finishDeletion(this.#ports, name, Date.now());
-    }
-    await syncConfig(this.#ports);
-    if (sql.clusters().some(({ deleting }) => deleting)) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
+    this.#expiries.sweep(Date.now());
+    await catchUp(this.#ports);
   }
 }

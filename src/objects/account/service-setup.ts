@@ -159,12 +159,19 @@ async function claimCode(
   }
 }
 
+/** Those are compared with a name that there is none of, on either side of it. */
+const namesCompared = 500;
+
+/** The services whose names are the nearest to one, of those that begin as it does. */
+export function nearestServices(sql: Pick<AccountSql, "serviceNamesAround">, name: string): string[] {
+  return nearest(name, sql.serviceNamesAround(name, namesCompared));
+}
+
 /** Says what there is instead. */
-export function serviceNotFound(sql: Pick<AccountSql, "serviceNames">, name: string) {
-  const names = sql.serviceNames().map((row) => row.name);
+export function serviceNotFound(sql: Pick<AccountSql, "serviceNamesAround">, name: string) {
   return fail(
     "service_not_found",
-    `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
+    `service \`${name}\` not found; this account has ${listOf(nearestServices(sql, name))}`,
   );
 }
 

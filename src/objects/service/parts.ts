@@ -3,8 +3,10 @@ import { shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
 import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
 import type { Env } from "../env.ts";
+import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
+import { idempotencyExpiry } from "../idempotency.sql.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import { sendWebhook } from "../webhooks/webhook-sender.ts";
@@ -16,7 +18,9 @@ import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
 import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
+import { releasesExpiry } from "./sql/backends.sql.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
+import { usageExpiry } from "./sql/usage.sql.ts";
 import { ServiceState } from "./state.ts";
 import { doWork, notifyShard, startDeliveries, type WorkPorts } from "./work.ts";
 
@@ -32,6 +36,7 @@ export class ServiceParts {
   readonly deliveries: Deliveries;
   readonly heartbeats: Heartbeats;
   readonly shards: ShardNotifier;
+  readonly expiries: Expiries;
   readonly #workPorts: WorkPorts;
   readonly #ended = new Set<string>();
 
@@ -78,6 +83,12 @@ export class ServiceParts {
       const { account, service, id } = record.info;
       return backendsStub(env, account, service, id).record(record);
     });
+    const { db } = this.state;
+    this.expiries = new Expiries(db, this.alarm, [
+      idempotencyExpiry(db),
+      usageExpiry(db),
+      releasesExpiry(db),
+    ]);
     this.#workPorts = {
       state: this.state,
       alarm: this.alarm,

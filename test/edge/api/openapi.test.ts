@@ -131,6 +131,12 @@ describe("the description of the API", () => {
     }
   });
 
+  test("says which operations may lead elsewhere, with an answer that has no body", () => {
+    const leading = operations.filter(({ operation }) => "302" in operation.responses);
+    expect(leading.map(({ path }) => path)).toEqual(["/ready/{id}/{token}", "/ready/{id}"]);
+    for (const { operation } of leading) expect(operation.responses["302"]?.content).toBeUndefined();
+  });
+
   test("says which operations need which token, and which can be repeated", () => {
     const pin =
       document.paths["/v3/accounts/{account}/services/{service}/environments/{environment}/pin"]?.put;

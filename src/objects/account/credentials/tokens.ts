@@ -1,7 +1,9 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
+import type { Page } from "../../../protocol/v3/list.ts";
 import type { Actor, Identity, NewSecret } from "../../contract.ts";
+import { toPage } from "../../page.ts";
 import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
 import { checkOneMore } from "../quotas/quotas.ts";
@@ -19,6 +21,11 @@ export function authenticate(sql: AccountSql, id: string, secretHash: string, no
 export function identityOfCredential(sql: AccountSql, id: string, now: number): Result<Identity> {
   const found = find(sql, id);
   return found ? identityOfLive(sql, found, now) : notValid();
+}
+
+/** Tokens below a cursor, newest first. */
+export function pageOfTokens(sql: AccountSql, start: number, limit: number): Page<Token> {
+  return toPage(sql.tokensBefore(start, limit + 1), limit, ({ seq }) => seq, tokenView);
 }
 
 /** A session is nothing without its token. */

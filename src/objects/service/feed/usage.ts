@@ -1,9 +1,8 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import { reaches } from "../../../domain/credentials/access.ts";
 import {
-  usageDeletedAtOnce,
-  usageDeleteEveryMs,
   usageKeptMs,
+  usagePointsMax,
   usageWriteAfterMs,
   usageWriteWithinMs,
 } from "../../../domain/limits.ts";
@@ -18,6 +17,7 @@ import {
   mergeUsage,
   minuteOf,
   noUsage,
+  tooManyPoints,
   type UsageCounts,
   type UsageRange,
   usageOf,
@@ -29,13 +29,7 @@ import type { Statements } from "../sql/statements.ts";
 
 type UsageSql = Pick<
   Statements,
-  | "environments"
-  | "lastTokenOfDeleted"
-  | "usageIn"
-  | "usageBetween"
-  | "hasUsageSince"
-  | "putUsage"
-  | "deleteUsageBefore"
+  "environments" | "lastTokenOfDeleted" | "usageIn" | "usageBetween" | "putUsage"
 >;
 
 interface Minute {
@@ -100,20 +94,15 @@ export class UsageCounters {
   /** Writes down what was counted, unless all of it is quite new: one row for each environment and minute. */
   flush(now: number): void {
     if (this.#since === null || now - this.#since < usageWriteAfterMs) return;
-    this.#db.transaction(() => this.#write(now));
+    this.#db.transaction(() => this.#write());
     this.#counted.clear();
     this.#since = null;
   }
 
-  #write(now: number): void {
+  #write(): void {
     const rows = this.#sql
       .environments()
       .flatMap(({ seq, name }) => this.#unwritten(name).map((counted) => ({ seq, ...counted })));
-    const hour = Math.floor(now / usageDeleteEveryMs) * usageDeleteEveryMs;
-    // The first row of an hour is the mark that lets old ones be deleted once in it, also by an object that was evicted.
-    if (rows.some(({ minute }) => minute >= hour) && !this.#sql.hasUsageSince(hour)) {
-      this.#sql.deleteUsageBefore(now - usageKeptMs, usageDeletedAtOnce);
-    }
     for (const { seq, minute, counts } of rows) {
       const stored = decodeUsage(this.#sql.usageIn(minute, seq) ?? "") ?? noUsage;
       this.#sql.putUsage({ minute, environment: seq, counts: encodeUsage(mergeUsage(stored, counts)) });
@@ -123,7 +112,7 @@ export class UsageCounters {
   /**
    * What happened in the environments that there are, the oldest first, with what is not written down yet.
    * @param query `environments` are the names that the caller may see; undefined means all
-   * @returns `bad_request` for a range that is none, or has too many steps
+   * @returns `bad_request` for a range that is none, or has too many steps, in one environment or in all together
    */
   usage(
     { environments: allowed, ...range }: UsageRange & { environments?: readonly string[] },
@@ -132,15 +121,14 @@ export class UsageCounters {
     const steps = usageSteps(range);
     if (!steps.ok) return steps;
     const { from, stepMs, count } = steps.value;
+    const environments = this.#sql.environments().filter(({ name }) => reaches(allowed, name));
+    if (environments.length * count > usagePointsMax) return tooManyPoints(environments.length, count);
     const rows = this.#sql.usageBetween(Math.max(from, now - usageKeptMs), from + count * stepMs);
     const written = Map.groupBy(rows, ({ environment }) => environment);
     return ok(
-      this.#sql
-        .environments()
-        .filter(({ name }) => reaches(allowed, name))
-        .map(({ seq, name }) =>
-          usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
-        ),
+      environments.map(({ seq, name }) =>
+        usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
+      ),
     );
   }
 

@@ -74,6 +74,5 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     queueEvent: changes(none, writes.queueEvent),
     dropQueuedEvents: changes(none, writes.dropQueuedEvents),
     putUsage: changes(none, writes.putUsage),
-    deleteUsageBefore: changes(none, writes.deleteUsageBefore),
   };
 }

@@ -1,5 +1,9 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
-import { imageBackendsListed, recentImages as recentImagesShown } from "../../../domain/limits.ts";
+import {
+  imageBackendsListed,
+  pushesKept,
+  recentImages as recentImagesShown,
+} from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
@@ -63,7 +67,8 @@ function recordPush(
     media_type: body.media_type ?? null,
     pushed_at: pushedAt,
   });
-  state.sql.insertPush({ digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt });
+  const push = { digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt };
+  state.sql.insertPush(push, pushesKept);
   if (body.tag !== undefined) {
     const current = state.sql.tag(body.tag);
     const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;

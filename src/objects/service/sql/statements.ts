@@ -14,11 +14,18 @@ import {
   massTerminationsReads,
   massTerminationsWrites,
 } from "./mass-terminations.sql.ts";
+import {
+  type RevisionsReads,
+  type RevisionsWrites,
+  revisionsReads,
+  revisionsWrites,
+} from "./revisions.sql.ts";
 import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
 import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
 
 /** Every statement that reads a service's storage. They are given nothing that could write. */
 export type Reads = ServiceReads &
+  RevisionsReads &
   ImagesReads &
   BackendsReads &
   EventOutboxReads &
@@ -28,6 +35,7 @@ export type Reads = ServiceReads &
 
 /** Every statement that writes it. */
 export type Writes = ServiceWrites &
+  RevisionsWrites &
   ImagesWrites &
   BackendsWrites &
   EventOutboxWrites &
@@ -42,6 +50,7 @@ type Writer = Pick<Database, "run">;
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
+    ...revisionsReads(db),
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
@@ -65,6 +74,7 @@ interface Writers {
 export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
+    ...revisionsWrites(cached),
     ...imagesWrites(cached),
     ...backendsWrites(db, backendsChanged),
     ...eventOutboxWrites(events),
