@@ -20,6 +20,8 @@ export interface AgentClock {
   softTerminationGraceMs: number;
   /** Between two attempts to kill a backend where the runtime failed at it. */
   stopRetryMs: number;
+  /** Between two attempts at what could not be written to the journal. */
+  journalRetryMs: number;
   /** After the first failed pull of a spawn; each later wait is twice as long, up to the longest. */
   pullRetryFirstMs: number;
   pullRetryLongestMs: number;
@@ -58,6 +60,7 @@ export const agentClock: AgentClock = {
   leaseCheckEveryMs: 1_000,
   softTerminationGraceMs: softTerminationGraceSeconds * 1000,
   stopRetryMs: 1_000,
+  journalRetryMs: 2_000,
   pullRetryFirstMs: 1_000,
   pullRetryLongestMs: 15_000,
   readyPollFirstMs: 2,

@@ -16,3 +16,14 @@ export function messageOf(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
+
+/** SQLite's codes for a disk without room (SQLITE_FULL), and for a write that failed (SQLITE_IOERR_WRITE), as one beyond a quota does. */
+const sqliteFullCodes = [13, 778];
+
+/** Whether an error says that there is no room on the disk, or no more for this user. */
+export function isDiskFull(error: unknown): boolean {
+  if (hasCode(error, "ENOSPC") || hasCode(error, "EDQUOT")) return true;
+  return (
+    error instanceof Error && "errcode" in error && sqliteFullCodes.some((code) => code === error.errcode)
+  );
+}

@@ -6,8 +6,11 @@ export interface Folder extends AsyncDisposable {
   path: string;
 }
 
+/** What was left to itself may be writing there for a moment yet. */
+const removal = { recursive: true, force: true, maxRetries: 20 };
+
 /** A new empty folder, removed with all that is in it when it is disposed of. */
 export async function makeFolder(): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), "slipway-test-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return { path, [Symbol.asyncDispose]: () => rm(path, removal) };
 }

@@ -101,12 +101,12 @@ export class Backend {
   }
 
   /**
-   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed. Call
-   * it once, or `resume` in its place.
+   * Pulls, starts and waits until the backend is ready or ended. What holds a key is started once it is confirmed, and so
+   * is what may have ended already. Call it once, or `resume` in its place.
    */
-  launch(): void {
+  launch({ mayHaveEnded = false } = {}): void {
     this.#armStartup();
-    this.#bringingUp = this.#bringUp().catch((error: unknown) =>
+    this.#bringingUp = this.#bringUp(mayHaveEnded || this.spawn.key !== null).catch((error: unknown) =>
       this.#giveUp({ code: "internal_error", message: messageOf(error) }),
     );
   }
@@ -119,7 +119,8 @@ export class Backend {
       this.#ending = { kind, reason: last.termination_reason ?? "external" };
     }
     if (adoption === "launch") {
-      this.launch();
+      // Its end may be known to Slipway only, where it could not be written down here.
+      this.launch({ mayHaveEnded: true });
     } else if (adoption === "watch" && found) {
       if (isConnectable(this.status) && this.status !== "ready") this.#armStartup();
       this.#bringingUp = this.#watch(found);
@@ -196,7 +197,7 @@ export class Backend {
     };
   }
 
-  async #bringUp(): Promise<void> {
+  async #bringUp(needsConfirmation: boolean): Promise<void> {
     const { log, ...context } = this.#context;
     this.#enter({ status: "loading" });
     const onRetry = (failure: Failure) => {
@@ -207,7 +208,7 @@ export class Backend {
     if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
     // After a slow spawn, Slipway may have given the backend up and its key to another.
-    if (this.spawn.key !== null) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
+    if (needsConfirmation) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
     if (!this.mayRun || this.#abandon.signal.aborted) return;
 
     this.#phase = "starting";

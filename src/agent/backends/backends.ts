@@ -15,6 +15,7 @@ import { adoptionOf } from "./adoption.ts";
 import { Backend, type BackendContext } from "./backend.ts";
 import { BackendStreams } from "./backend-streams.ts";
 import type { Journal, JournaledEnd } from "./journal.ts";
+import { JournalWrites } from "./journal-writes.ts";
 
 export interface BackendsOptions extends Omit<BackendContext, "onStatus"> {
   journal: Journal;
@@ -41,6 +42,8 @@ interface Kept {
 /** All backends of this agent: those that run, and those whose end Slipway has not acknowledged yet. */
 export class Backends {
   readonly #options: BackendsOptions;
+  /** What could not be written down yet of a backend is missing under its id: an agent that started now would not know it. */
+  readonly writes: JournalWrites;
   readonly #streams: BackendStreams;
   readonly #backends = new Map<string, Kept>();
   readonly #fenced = new Set<Backend>();
@@ -51,6 +54,7 @@ export class Backends {
   constructor(options: BackendsOptions) {
     this.#options = options;
     this.#streams = new BackendStreams(options);
+    this.writes = new JournalWrites(options);
   }
 
   get draining(): boolean {
@@ -67,15 +71,17 @@ export class Backends {
    */
   async adopt(): Promise<void> {
     const { journal, runtime, log } = this.#options;
-    this.#forgetOldEnds();
+    this.writes.write("old ends", () => this.#forgetOldEnds());
     const found = new Map((await runtime.list()).map((started) => [started.backendId, started]));
     for (const { spawn, acknowledged, ...life } of journal.backends()) {
       const backend = new Backend(spawn, life, this.#context);
       const started = found.get(backend.id);
       const adoption = adoptionOf(backend.status, started !== undefined);
       found.delete(backend.id);
-      // A restarted spawn is confirmed again, so all but `scheduled`, which Slipway wrote itself, is reported again.
-      this.#backends.set(backend.id, { backend, reported: adoption === "launch" ? 1 : acknowledged });
+      // A restarted spawn is confirmed again, so all but `scheduled`, which Slipway wrote itself, is reported again. More than
+      // is known here was acknowledged where it could not be written down.
+      const reported = adoption === "launch" ? 1 : Math.min(acknowledged, life.history.length);
+      this.#backends.set(backend.id, { backend, reported });
       log("backend.adopted", { backend_id: backend.id, status: backend.status, adoption });
       backend.resume(adoption, started);
       if (adoption === "remove") this.#streams.clear(backend.id);
@@ -123,7 +129,10 @@ export class Backends {
     return { ok: true };
   }
 
-  /** @returns false for a backend that this agent does not know; its spawn is refused if it comes later */
+  /**
+   * @returns whether this agent knows the backend; the spawn of one that it does not know is refused if it comes later.
+   * Throws where that cannot be written down
+   */
   terminate(backendId: string, kind: TerminationKind, reason: TerminationReason): boolean {
     const backend = this.get(backendId);
     if (backend) backend.terminate(kind, reason);
@@ -201,6 +210,7 @@ export class Backends {
     const killing = setTimeout(() => this.#terminateAll("hard"), graceMs);
     await ended;
     clearTimeout(killing);
+    this.writes.close();
     await this.#streams.settled();
   }
 
@@ -208,6 +218,7 @@ export class Backends {
   async releaseAll(): Promise<void> {
     this.#urlOf = null;
     await Promise.all(Array.from(this.#backends.values(), ({ backend }) => backend.release()));
+    this.writes.close();
     await this.#streams.settled();
   }
 
@@ -238,10 +249,12 @@ export class Backends {
 
   #onStatus(backend: Backend, entry: StatusEntry): void {
     const { time: _time, last_status: _lastStatus, ...fields } = entry;
-    // A status that was not written is still reported; the next one that is written includes it.
-    this.#tryWrite(() => this.#options.journal.setHistory(backend.id, backend.history, backend.failure));
+    this.writes.write(backend.id, () => {
+      this.#options.journal.setHistory(backend.id, backend.history, backend.failure);
+      // Until its end is written down, what the runtime has is how the next agent knows of it.
+      if (backend.status === "terminated") this.#streams.clear(backend.id);
+    });
     this.#options.log("backend.status", { backend_id: backend.id, ...fields });
-    if (entry.status === "terminated") this.#streams.clear(backend.id);
     const kept = this.#backends.get(backend.id);
     if (kept) this.#report(kept);
   }
@@ -266,11 +279,16 @@ export class Backends {
     });
     if (delivered.outcome === "undelivered") return;
     if (entry.status === "terminated") {
-      const end = { wasSpawned: true, failure: backend.failure };
-      if (this.#tryWrite(() => this.#addEnd(backend.id, end))) this.#backends.delete(backend.id);
+      const isUnwritten = this.writes.isMissing(backend.id);
+      this.writes.write(backend.id, () => {
+        this.#addEnd(backend.id, { wasSpawned: true, failure: backend.failure });
+        this.#backends.delete(backend.id);
+        if (isUnwritten) this.#streams.clear(backend.id);
+      });
       return;
     }
-    this.#tryWrite(() => this.#options.journal.setAcknowledged(backend.id, acknowledged));
+    const { journal } = this.#options;
+    this.writes.write(`${backend.id} acknowledged`, () => journal.setAcknowledged(backend.id, acknowledged));
     if (isUnwanted(delivered)) backend.terminate("hard", "external");
     else if (delivered.outcome === "acknowledged") backend.confirm();
   }
@@ -283,17 +301,6 @@ export class Backends {
   #forgetOldEnds(): void {
     const { journal, clock } = this.#options;
     for (const id of journal.forgetEndsBefore(Date.now() - clock.endedRememberedMs)) this.#streams.forget(id);
-  }
-
-  /** Writes to the journal where a failure must not stop the backend. @returns whether it was written */
-  #tryWrite(write: () => void): boolean {
-    try {
-      write();
-      return true;
-    } catch (error) {
-      this.#options.log("journal.failed", { error: messageOf(error) });
-      return false;
-    }
   }
 }
 

@@ -6,7 +6,7 @@ import {
 } from "../../protocol/webhooks/webhook.ts";
 import type { Backends, BackendUrls } from "../backends/backends.ts";
 import type { KeyLease } from "../control-plane/lease.ts";
-import { type Log, messageOf } from "../log.ts";
+import { isDiskFull, type Log, messageOf } from "../log.ts";
 import type { Runtime, RuntimeImage } from "../runtimes/runtime.ts";
 import type { Verification } from "./webhook-verification.ts";
 
@@ -49,7 +49,8 @@ export function handleWebhook(
     return act(options, message.value);
   } catch (error) {
     options.log("webhook.failed", { type: message.value.type, error: messageOf(error) });
-    return refusal(500, "the agent could not write this down; nothing was done");
+    if (!isDiskFull(error)) return refusal(500, "the agent could not write this down; nothing was done");
+    return unavailable("there is no space left on the disk of this cluster's agent; nothing was done", 5);
   }
 }
 
@@ -63,12 +64,14 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
       const spawned = options.backends.spawn(message.data);
       if (spawned.ok) return { status: 200, body: { url: options.urlOf(message.data.backend_id) } };
       if (spawned.isFinal) return refusal(409, spawned.message);
-      return { ...refusal(503, spawned.message), headers: { "retry-after": "1" } };
+      return unavailable(spawned.message, 1);
     }
     case "backend.terminate": {
       const { backend_id, hard, reason } = message.data;
       const known = options.backends.terminate(backend_id, hard ? "hard" : "soft", reason);
-      return known ? { status: 200, body: {} } : refusal(404, `backend \`${backend_id}\` does not run here`);
+      if (!known) return refusal(404, `backend \`${backend_id}\` does not run here`);
+      if (!options.backends.writes.isMissing(backend_id)) return { status: 200, body: {} };
+      return unavailable("it is being ended, which the agent could not write down", 5);
     }
     case "image.pinned":
       options.announce(message.data);
@@ -105,6 +108,11 @@ function parseMessage(text: string): { ok: true; value: WebhookMessage } | { ok:
 
 function wrongCluster({ account, cluster }: WebhookOptions, named: string): string {
   return `this agent serves cluster \`${account}/${cluster}\`, not \`${named}\``;
+}
+
+/** To be sent again, after so many seconds at the earliest. */
+function unavailable(message: string, retryAfterSeconds: number): WebhookAnswer {
+  return { ...refusal(503, message), headers: { "retry-after": String(retryAfterSeconds) } };
 }
 
 function refusal(status: number, message: string): WebhookAnswer {

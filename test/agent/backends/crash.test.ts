@@ -1,4 +1,9 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
 import { eventually } from "../support/eventually.ts";
 import { theCase } from "../support/killable.ts";
 
@@ -115,6 +120,28 @@ test("a backend that ends while no agent runs is reported with its exit code, an
   await eventually(at.running).toEqual([]);
   const second = await at.takeOver();
   expect(await second.end(at.id)).toEqual({ status: "terminated", fencing_token: 4711, exit_code: 7 });
+});
+
+test("a backend that ends while no agent runs is never ready, though another program answers at its port", async () => {
+  const at = await theCase("never-listen");
+  const first = await at.start();
+  await first.deliver("backend.spawn", at.data);
+  await first.reached(at.id, "waiting");
+  // It is waited for as soon as there is a process, which is not known by then.
+  await eventually(at.running).toHaveLength(1);
+  await first.kill();
+  for (const pid of await at.running()) process.kill(pid, "SIGKILL");
+  await eventually(at.running).toEqual([]);
+  const record = z.object({ port: z.int() });
+  const { port } = record.parse(
+    JSON.parse(readFileSync(join(at.dir, "processes", at.id, "record.json"), "utf8")),
+  );
+  const other = createServer((_request, response) => response.end());
+  onTestFinished(() => void other.close());
+  await once(other.listen(port, "127.0.0.1"), "listening");
+  const second = await at.takeOver();
+  expect(await second.end(at.id)).toMatchObject({ exit_code: 137 });
+  expect(at.reported()).not.toContain("ready");
 });
 
 test("reports that were not acknowledged before the agent was killed are sent by the next one, in order", async () => {

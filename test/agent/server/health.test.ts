@@ -21,6 +21,7 @@ test("an agent that serves says whose it is, what it runs and that it holds its 
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       backends: 1,
       lease: "held",
+      journal: "ok",
       draining: false,
     },
   ]);
@@ -40,7 +41,7 @@ test("a lease is none until Slipway has answered, and expired once it has run ou
   const nothing = () => undefined;
   const unused = { keep: nothing, fence: nothing, isFencing: () => false, log: nothing };
   const lease = new ClusterLease({ lease: null, now: () => nowMs, ...unused });
-  const backends = { draining: false, list: () => [] };
+  const backends = { draining: false, list: () => [], writes: { isFailing: false } };
   const said = () => healthAnswer({ cluster: "eu-prod", agentId: "a-1", version: "1", backends, lease }).body;
   expect(said()).toMatchObject({ lease: "none" });
   lease.renew({ sentAtMs: 0, forMs: 45_000 });

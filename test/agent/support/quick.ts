@@ -10,6 +10,7 @@ export const quickClock = {
   readyPollEveryMs: 10,
   reportRetryFirstMs: 5,
   reportRetryLongestMs: 20,
+  journalRetryMs: 5,
   pullRetryFirstMs: 5,
   pullRetryLongestMs: 20,
   heartbeatEveryMs: 20,

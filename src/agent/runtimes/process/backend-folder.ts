@@ -20,6 +20,8 @@ const recordName = "record.json";
 const unfinishedRecordName = "record.json.unfinished";
 const removedSuffix = ".removed";
 const killedExitCode = 137;
+/** What is in the place of an exit code before there is one: it takes the room that the code needs, on a disk that fills up. */
+const noExitCode = "---\n";
 
 /** All that is kept of a backend. */
 export class BackendFolder {
@@ -49,9 +51,15 @@ export class BackendFolder {
     await mkdir(this.path, { mode: 0o700 });
   }
 
+  /** Where the exit code of the backend's command is written, over what is there. */
+  get exit(): string {
+    return join(this.path, "exit");
+  }
+
   async writeRecord(record: BackendRecord): Promise<void> {
     const unfinished = join(this.path, unfinishedRecordName);
-    await writeFile(unfinished, `${JSON.stringify(record, null, 2)}\n`);
+    const text = `${JSON.stringify(record, null, 2)}\n`;
+    await Promise.all([writeFile(this.exit, noExitCode), writeFile(unfinished, text)]);
     await rename(unfinished, join(this.path, recordName));
   }
 
@@ -84,7 +92,7 @@ export class BackendFolder {
 
   /** The exit code of a backend that has ended; null where it is unknown. */
   async exitCode(): Promise<number | null> {
-    const written = /^(\d+)\n$/.exec(await textOf(join(this.path, "exit")));
+    const written = /^(\d+)\n/.exec(await textOf(this.exit));
     if (written) return Number(written[1]);
     const isKilled = await access(join(this.path, "killed")).then(
       () => true,
@@ -137,7 +145,7 @@ export async function clearOrphans(dir: string, isKnown: (backendId: string) => 
 /** What began no backend is not removed with all that is in it: other files in there are not ours. */
 async function clearAway(wasRemoved: boolean, { path, tree }: BackendFolder): Promise<void> {
   if (wasRemoved) return removeTree(path);
-  await rm(join(path, unfinishedRecordName), { force: true });
+  for (const name of [unfinishedRecordName, "exit"]) await rm(join(path, name), { force: true });
   await removeTree(tree);
   await rmdir(path);
 }

@@ -48,8 +48,9 @@ function quoted(text: string): string {
  *
  * It starts nothing before it is sent a line: if the agent ends before it has written down what it started, the shell
  * reads the end of the input instead. The traps keep the shell alive when a signal goes to the whole group; they are
- * not inherited. `output` is there as soon as the subshell can be ended by a signal. The exit code counts once its line
- * end is written. The last line ends what the command has left behind, and the shell itself.
+ * not inherited. `output` is there as soon as the subshell can be ended by a signal. The exit code is written over what is
+ * in its place, which takes no room on a full disk, and counts once its line end is written. The last line ends what the
+ * command has left behind, and the shell itself.
  */
 function script(carriers: readonly string[], lease: WatchedLease | null): string {
   const unpack = carriers.map((name) => `set -- "$${name}" "$@"; unset ${name}; `).join("");
@@ -57,7 +58,7 @@ function script(carriers: readonly string[], lease: WatchedLease | null): string
   return `read -r SLIPWAY_GO || exit
 trap : HUP INT QUIT USR1 USR2 ALRM PIPE TERM
 ${lease === null ? "" : watch(lease)}( exec </dev/null >>"$0/output" 2>&1; ${unpack}exec ${command} )
-echo "$?" >"$0/exit"
+printf '%03d\\n' "$?" 1<>"$0/exit"
 kill -s KILL 0`;
 }
 

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as elapse } from "node:timers/promises";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { messageOf } from "../../log.ts";
 import { freePort } from "../free-port.ts";
@@ -41,6 +42,8 @@ export interface ProcessRuntimeOptions {
 
 /** The address that backends listen on; their records hold only the port. */
 const host = "127.0.0.1";
+/** How long the end of a backend that an earlier process has left is waited for: what the kernel does not end is not. */
+const endedWithinMs = 1_000;
 
 export interface ProcessRuntime extends Runtime {
   /** Ends every backend that was started or found here, before it returns: for a process that must leave at once. */
@@ -105,10 +108,16 @@ export function processRuntime({
     await Promise.all(
       found.map(async ({ backendId, folder, record }) => {
         const backend = track(backendId, folder, record);
-        if (!(await backend.isRecognised())) backend.end();
+        if (!(await backend.isRecognised())) await settleEnd(backend);
         if (!(await backend.hasBegun())) await forget(backendId, backend);
       }),
     );
+  }
+
+  /** Known as ended before anybody looks for it at its port, which may be another program's by now. */
+  async function settleEnd(backend: ProcessBackend): Promise<void> {
+    backend.end();
+    await Promise.race([backend.exited, elapse(endedWithinMs, null, { ref: false })]);
   }
 
   /** @returns all backends, once the earlier ones are adopted */
