@@ -49,8 +49,8 @@ export interface DiskClusterOptions extends Partial<AgentOptions> {
 }
 
 /**
- * An agent that pulls from a registry and runs processes, on a disk that has nothing but its images, and what the test says
- * others have on it.
+ * An agent that pulls from a registry and runs processes; where no other meter is given, on a disk that has nothing but its
+ * images, and what the test says others have on it.
  */
 export async function startDiskCluster(options: DiskClusterOptions = {}) {
   const { imagesOver, registry: given, dir: place, ...overrides } = options;
