@@ -23,13 +23,15 @@ export interface Content {
  * renamed.
  */
 export interface ContentStore {
+  /** The folder itself. */
+  dir: string;
   /** Where the bytes of a digest are, null where they are not kept. */
   blob(digest: string): Promise<string | null>;
   /** Streams bytes to disk and keeps them if they are what is expected. @returns where */
   addBlob(expected: Expected, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<string>>;
   /** Where the unpacked image of a manifest is, null where it is not. */
   root(manifestDigest: string): Promise<string | null>;
-  /** Lets `build` fill a new folder and keeps it if that succeeds. @returns where */
+  /** Lets `build` fill a new folder and keeps it if that succeeds, in the place of one that is there. @returns where */
   addRoot(manifestDigest: string, build: (dir: string) => Promise<Result<null>>): Promise<Result<string>>;
   /** Where content is or would be. */
   pathOf(content: Content): string;
@@ -72,6 +74,8 @@ export function contentStore(dir: string): ContentStore {
   }
 
   return {
+    dir,
+
     blob: (digest) => existing(pathOf("blobs", digest)),
     root: (digest) => existing(pathOf("roots", digest)),
 
@@ -97,6 +101,7 @@ export function contentStore(dir: string): ContentStore {
         const built = await build(unfinished);
         if (!built.ok) return built;
         await mkdir(dirname(path), { recursive: true });
+        await rm(path, { recursive: true, force: true });
         await rename(unfinished, path);
         return ok(path);
       } finally {

@@ -6,7 +6,7 @@ import { agentCredentials } from "../../agent/registry/authorization.ts";
 import { registryClient } from "../../agent/registry/client.ts";
 import { contentStore } from "../../agent/registry/content-store.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../agent/runtimes/docker/docker.ts";
-import { imageStore } from "../../agent/runtimes/process/images/image-store.ts";
+import { imageStore, sessionTrees } from "../../agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../agent/runtimes/process/images/kept-images.ts";
 import type { WatchedLease } from "../../agent/runtimes/process/launch.ts";
 import { processRuntime } from "../../agent/runtimes/process/process.ts";
@@ -54,11 +54,11 @@ export function agentRuntime({
       leave: () => undefined,
     };
   }
-  const imagesDir = join(stateDir, "images");
-  const content = contentStore(imagesDir);
+  const content = contentStore(join(stateDir, "images"));
+  const trees = sessionTrees(content);
   const runtime = processRuntime({
-    images: imageStore({ content, registry: registryClient(credentials) }),
-    keptImages: keptImages(imagesDir, content),
+    images: imageStore({ content, trees, registry: registryClient(credentials) }),
+    keptImages: keptImages(content, trees),
     dir: join(stateDir, "processes"),
     lease: watchedLease(stateDir),
   });

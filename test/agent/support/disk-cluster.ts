@@ -1,10 +1,12 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import type { AgentOptions } from "../../../src/agent/agent.ts";
 import { registryClient } from "../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../src/agent/registry/content-store.ts";
-import { imageStore } from "../../../src/agent/runtimes/process/images/image-store.ts";
+import { imageStore, sessionTrees } from "../../../src/agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../../src/agent/runtimes/process/images/kept-images.ts";
+import { unpackingLimits } from "../../../src/agent/runtimes/process/images/unpacking-limits.ts";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime, RuntimeImages } from "../../../src/agent/runtimes/runtime.ts";
 import type { DiskSpace } from "../../../src/domain/disk/disk-space.ts";
@@ -58,24 +60,36 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   const registry = given ?? (await startOciRegistry());
   const imagesDir = join(dir, "images");
   const content = contentStore(imagesDir);
-  const images = keptImages(imagesDir, content);
-  const runtime: Runtime = processRuntime({
-    images: imageStore({ content, registry: registryClient(null) }),
+  // Made at a pull only, and given to the session right after: images are what fills the disk.
+  const trees = sessionTrees(content, unpackingLimits, 1_000_000);
+  const images = keptImages(content, trees);
+  const disk = { othersBytes: 0, sweeps: 0 };
+  const processes = processRuntime({
+    images: imageStore({ content, trees, registry: registryClient(null) }),
     keptImages: imagesOver?.(images) ?? images,
     dir: join(dir, "processes"),
     pollEveryMs: 10,
   });
-  const disk = { othersBytes: 0, looks: 0 };
+  const runtime: Runtime = {
+    ...processes,
+    clear(options) {
+      disk.sweeps++;
+      return processes.clear(options);
+    },
+  };
   const cluster = await startCluster({
     dir,
     runtime,
     diskMeter: async (): Promise<DiskSpace> => {
       const usedBytes = disk.othersBytes + (await bytesBelow(imagesDir));
-      disk.looks++;
       return { totalBytes, freeBytes: Math.max(0, totalBytes - usedBytes) };
     },
     ...overrides,
     clock: { imageGcEveryMs: 20, ...overrides.clock },
+  });
+  // What is being copied for the next session would be in the way of the folder's removal.
+  onTestFinished(async () => {
+    for (const root of trees.roots()) await trees.drop(root);
   });
   const changesOf = ({ digest }: TestImage) => {
     const { repository } = registry;

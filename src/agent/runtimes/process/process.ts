@@ -6,7 +6,7 @@ import { freePort } from "../free-port.ts";
 import type { Runtime, RuntimeImage, RuntimeImages, Started, StartSpec } from "../runtime.ts";
 import { BackendFolder, type BackendRecord, clearOrphans, readBackendFolders } from "./backend-folder.ts";
 import { findProgram } from "./find-program.ts";
-import type { ImageCommand } from "./images/image-command.ts";
+import type { LocalImage } from "./images/image-command.ts";
 import type { ImageCommands } from "./images/image-store.ts";
 import { noImages } from "./images/kept-images.ts";
 import { type HeldShell, holdShell, type WatchedLease } from "./launch.ts";
@@ -49,8 +49,8 @@ export interface ProcessRuntime extends Runtime {
 
 /**
  * Runs a backend as a process group of its own, so that a stop reaches its descendants. A descendant that makes itself
- * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
- * image's root file system is merely where it starts. Resource limits and mounts are ignored.
+ * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its own
+ * copy of its image's files is merely where it starts. Resource limits and mounts are ignored.
  *
  * Backends keep running when this process ends or crashes. What the next process needs to adopt one is written to the
  * backend's folder before its command starts.
@@ -118,7 +118,7 @@ export function processRuntime({
     return backends;
   }
 
-  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<ImageCommand>> {
+  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<LocalImage>> {
     try {
       return await images({ repository: image.repository, digest: image.digest }, signal);
     } catch (error) {
@@ -127,21 +127,22 @@ export function processRuntime({
   }
 
   /** Rejects, having left nothing, where the backend's command was not started. */
-  async function launch(image: ImageCommand, spec: StartSpec, port: number): Promise<Started> {
-    const cwd = image.cwd ?? dir;
-    const env = {
-      ...(path === undefined ? {} : { PATH: path }),
-      ...image.env,
-      ...spec.env,
-      PORT: String(port),
-    };
-    const [program = "", ...args] = image.command;
-    const command = [await findProgram(program, cwd, env.PATH ?? ""), ...args] as const;
+  async function launch(image: LocalImage, spec: StartSpec, port: number): Promise<Started> {
     const folder = new BackendFolder(join(dir, spec.backendId));
     await folder.make();
     let shell: HeldShell | undefined;
     let backend: ProcessBackend | undefined;
     try {
+      const own = (await image.files?.copyTo(folder.tree)) ?? image;
+      const cwd = own.cwd ?? dir;
+      const env = {
+        ...(path === undefined ? {} : { PATH: path }),
+        ...own.env,
+        ...spec.env,
+        PORT: String(port),
+      };
+      const [program = "", ...args] = own.command;
+      const command = [await findProgram(program, cwd, env.PATH ?? ""), ...args] as const;
       const watched = spec.mayRun === undefined ? null : lease;
       shell = await holdShell({ folder: folder.path, command, cwd, env, lease: watched });
       const identity = await table.identify(shell.pid);
@@ -170,7 +171,9 @@ export function processRuntime({
     async pull(image, signal, claim = () => undefined) {
       claim();
       const found = await find(image, signal);
-      return found.ok ? ok(null) : found;
+      if (!found.ok) return found;
+      found.value.files?.prepare();
+      return ok(null);
     },
 
     async start(spec) {

@@ -15,9 +15,10 @@ import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
 import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
 import { type SharedWork, sharedWork } from "../../shared-work.ts";
-import { type ImageCommand, imageCommand } from "./image-command.ts";
+import { SessionTrees } from "../trees/session-trees.ts";
+import { imageCommand, type LocalImage } from "./image-command.ts";
 import { localPlatform } from "./platform.ts";
-import { placeInRoot } from "./root-path.ts";
+import { placeInRoot, statOf } from "./root-path.ts";
 import { unpackLayers } from "./unpack.ts";
 import { type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 
@@ -25,7 +26,7 @@ import { type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 export type ImageCommands = (
   image: Pick<RuntimeImage, "repository" | "digest">,
   signal: AbortSignal,
-) => Promise<Result<ImageCommand>>;
+) => Promise<Result<LocalImage>>;
 
 export interface ImageStoreOptions {
   content: ContentStore;
@@ -33,23 +34,36 @@ export interface ImageStoreOptions {
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
   limits?: UnpackingLimits;
+  /** What gives sessions their copies; `sessionTrees` where it is left out. */
+  trees?: SessionTrees;
 }
 
 /** How many layers of an image are pulled at a time. */
 const layersAtOnce = 3;
 const configMaxBytes = 4 * 1024 * 1024;
-/** In the folder of an unpacked image: its root file system. */
-const rootName = "rootfs";
+/** In the folder of an unpacked image: its root file system. What sessions ran in by earlier versions is in `rootfs`. */
+export const rootName = "root";
+
+/** Copies of a store's images, kept beside them. @param refillAfterMs how long after one was given the next is made */
+export function sessionTrees(
+  content: ContentStore,
+  limits: UnpackingLimits = unpackingLimits,
+  refillAfterMs?: number,
+): SessionTrees {
+  const dir = join(content.dir, "spares");
+  return new SessionTrees({ dir, limits, ...(refillAfterMs === undefined ? {} : { refillAfterMs }) });
+}
 
 /**
- * Pulls images by digest and keeps them unpacked on disk. Every byte is verified before it is used, nothing that was
- * verified is pulled again, and concurrent pulls of the same share one.
+ * Pulls images by digest and keeps them unpacked on disk, to be copied for each session. Every byte is verified before it
+ * is used, nothing that was verified is pulled again, and concurrent pulls of the same share one.
  */
 export function imageStore({
   content,
   registry,
   platform = localPlatform,
   limits = unpackingLimits,
+  trees = sessionTrees(content, limits),
 }: ImageStoreOptions): ImageCommands {
   const shared: SharedWork<Result<string>> = sharedWork();
 
@@ -139,7 +153,7 @@ export function imageStore({
     const dirOf = (path: string) => ok(join(path, rootName));
     return shared(`root ${image.digest}`, signal, async (working) => {
       const kept = await content.root(image.digest);
-      if (kept !== null) return dirOf(kept);
+      if (kept !== null && (await statOf(join(kept, rootName)))) return dirOf(kept);
       const diffIds = config.rootfs.diff_ids;
       if (diffIds.length !== image.layers.length) {
         return fail("internal_error", `\`${image.digest}\` has other layers than its configuration says`);
@@ -171,7 +185,17 @@ export function imageStore({
     const config = await pullConfig(repository, image.value.config, signal);
     if (!config.ok) return config;
     const root = await unpack(repository, image.value, config.value, signal);
-    return root.ok ? imageCommand(root.value, config.value) : root;
+    if (!root.ok) return root;
+    const command = await imageCommand(root.value, config.value);
+    if (!command.ok) return command;
+    const files = {
+      prepare: () => trees.prepare(root.value),
+      copyTo: async (path: string) => {
+        await trees.give(root.value, path);
+        return command.value(path);
+      },
+    };
+    return ok({ ...command.value(root.value), files });
   };
 }
 

@@ -5,6 +5,8 @@ import { readManifest } from "../../../../protocol/oci/pull.ts";
 import { hasCode } from "../../../log.ts";
 import type { Content, ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImages } from "../../runtime.ts";
+import type { SessionTrees } from "../trees/session-trees.ts";
+import { rootName } from "./image-store.ts";
 
 /** How often a removal begins anew because other images were being pulled meanwhile; then it is left for later. */
 const attempts = 5;
@@ -19,9 +21,12 @@ interface Parts {
 
 /**
  * The images that a store of the process runtime has, by the digest that they were pulled by. All in it is this agent's.
- * @param dir the store's folder
+ * @param trees the copies of them that no session has yet, which go with them
  */
-export function keptImages(dir: string, content: ContentStore): RuntimeImages {
+export function keptImages(
+  content: ContentStore,
+  trees: Pick<SessionTrees, "drop" | "roots">,
+): RuntimeImages {
   /** A folder never changes; looking through it takes as long as it has files. */
   const rootSizes = new Map<string, number>();
 
@@ -72,7 +77,10 @@ export function keptImages(dir: string, content: ContentStore): RuntimeImages {
         isSame(new Set(kept()), names) &&
         !others.awaited.some((manifest) => existsSync(content.pathOf(manifest)));
       const unshared = contents.filter((one) => !others.contents.has(keyOf(one)));
-      if (await content.remove(unshared, stayedSo)) return true;
+      if (!(await content.remove(unshared, stayedSo))) continue;
+      for (const one of unshared)
+        if (one.kind === "roots") await trees.drop(join(content.pathOf(one), rootName));
+      return true;
     }
     return false;
   }
@@ -81,8 +89,8 @@ export function keptImages(dir: string, content: ContentStore): RuntimeImages {
     nameOf: ({ digest }) => digest,
 
     async folder() {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      return dir;
+      await mkdir(content.dir, { recursive: true, mode: 0o700 });
+      return content.dir;
     },
 
     async list(names) {
@@ -103,6 +111,8 @@ export function keptImages(dir: string, content: ContentStore): RuntimeImages {
 
     async clear(kept) {
       await content.clearUnfinished();
+      // They save the next session some time, and take as much as an image.
+      for (const root of trees.roots()) await trees.drop(root);
       const all = [...(await content.list("roots")), ...(await content.list("blobs"))];
       await removeUnless(kept, all);
     },

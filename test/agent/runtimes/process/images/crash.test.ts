@@ -31,7 +31,7 @@ test("a crash in the middle of an unpack leaves nothing that is taken for the im
   await once(child, "close");
   expect(child.signalCode).toBe("SIGKILL");
   const unpacked = (await namesIn(join(folder.path, "incoming"))).filter((name) =>
-    /rootfs\/files\/\d+$/.test(name),
+    /\/root\/files\/\d+$/.test(name),
   );
   expect(unpacked.length).toBeGreaterThan(0);
   expect(unpacked.length).toBeLessThan(files.length);

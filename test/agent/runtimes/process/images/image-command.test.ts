@@ -23,7 +23,7 @@ async function imagesFrom(config: Record<string, unknown>, layer: readonly Layer
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const image = registry.add(imageOf([layerOf(layer)], config));
   const images = imageStore({ content: contentStore(folder.path), registry: registryClient(null) });
-  const root = join(folder.path, "roots", ...image.digest.split(":"), "rootfs");
+  const root = join(folder.path, "roots", ...image.digest.split(":"), "root");
   return { image, images, root };
 }
 
@@ -41,6 +41,7 @@ describe("an image's command", () => {
         command: [join(root, "usr/bin/tool"), "-x", "/app", "y"],
         env: { A: "2", B: "x=y" },
         cwd: join(root, "app"),
+        files: expect.anything(),
       },
     });
   });
