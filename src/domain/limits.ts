@@ -11,6 +11,7 @@ export * from "./limits/deliveries.ts";
 export * from "./limits/disk.ts";
 export * from "./limits/events.ts";
 export * from "./limits/inputs.ts";
+export * from "./limits/quotas.ts";
 export * from "./limits/registry.ts";
 export * from "./limits/requests.ts";
 export * from "./limits/streams.ts";

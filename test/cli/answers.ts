@@ -1,5 +1,7 @@
 import type { z } from "zod";
-import type { CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
+import { defaultQuotas } from "../../src/domain/limits.ts";
+import { eachQuota } from "../../src/domain/quotas.ts";
+import type { Account, CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
 import type { Backend } from "../../src/protocol/v3/backends.ts";
 import type {
   Cluster,
@@ -34,6 +36,11 @@ export const createdCiToken: CreatedToken = { ...ciToken, secret_token: "acme_ab
 export const acmeAccount: z.infer<typeof createdAccount> = {
   name: "acme",
   token: { ...adminToken, secret_token: "acme_abcdefghjkm2.secret" },
+};
+
+export const acmeQuotas: Account = {
+  name: "acme",
+  quotas: eachQuota((name) => ({ used: 12, limit: defaultQuotas[name] })),
 };
 
 export const euProd: Cluster = {

@@ -23,8 +23,8 @@ export interface Content {
  * renamed.
  */
 export interface ContentStore {
-  /** The folder itself. */
-  dir: string;
+  /** Belongs to one agent. */
+  readonly dir: string;
   /** Where the bytes of a digest are, null where they are not kept. */
   blob(digest: string): Promise<string | null>;
   /** Streams bytes to disk and keeps them if they are what is expected. @returns where */
@@ -75,7 +75,6 @@ export function contentStore(dir: string): ContentStore {
 
   return {
     dir,
-
     blob: (digest) => existing(pathOf("blobs", digest)),
     root: (digest) => existing(pathOf("roots", digest)),
 

@@ -57,7 +57,7 @@ export function agentRuntime({
   const content = contentStore(join(stateDir, "images"));
   const trees = sessionTrees(content);
   const runtime = processRuntime({
-    images: imageStore({ content, trees, registry: registryClient(credentials) }),
+    images: imageStore({ content, registry: registryClient(credentials), trees }),
     keptImages: keptImages(content, trees),
     dir: join(stateDir, "processes"),
     lease: watchedLease(stateDir),

@@ -8,6 +8,7 @@ import {
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { quotasMigration, quotasSql } from "./quotas/quotas.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -68,6 +69,7 @@ export const accountMigrations: readonly Migration[] = [
     name: "what frees the keys of a silent cluster",
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
+  quotasMigration,
 ];
 
 export type TokenRow = {
@@ -119,6 +121,7 @@ export function accountSql(db: Database, eventWritten: () => void) {
   return {
     ...eventsSql(db.watched(eventWritten)),
     ...credentialsSql(db),
+    ...quotasSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
     insertAccount: (name: string, now: number) =>

@@ -6,7 +6,6 @@ import { registryClient } from "../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../src/agent/registry/content-store.ts";
 import { imageStore, sessionTrees } from "../../../src/agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../../src/agent/runtimes/process/images/kept-images.ts";
-import { unpackingLimits } from "../../../src/agent/runtimes/process/images/unpacking-limits.ts";
 import { processRuntime } from "../../../src/agent/runtimes/process/process.ts";
 import type { Runtime, RuntimeImages } from "../../../src/agent/runtimes/runtime.ts";
 import type { DiskSpace } from "../../../src/domain/disk/disk-space.ts";
@@ -60,12 +59,12 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   const registry = given ?? (await startOciRegistry());
   const imagesDir = join(dir, "images");
   const content = contentStore(imagesDir);
-  // Made at a pull only, and given to the session right after: images are what fills the disk.
-  const trees = sessionTrees(content, unpackingLimits, 1_000_000);
+  // Beside what the disk is said to have: copies for sessions are not what is collected.
+  const trees = sessionTrees({ dir: join(dir, "copies") });
   const images = keptImages(content, trees);
   const disk = { othersBytes: 0, sweeps: 0 };
   const processes = processRuntime({
-    images: imageStore({ content, trees, registry: registryClient(null) }),
+    images: imageStore({ content, registry: registryClient(null), trees }),
     keptImages: imagesOver?.(images) ?? images,
     dir: join(dir, "processes"),
     pollEveryMs: 10,
@@ -88,9 +87,7 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
     clock: { imageGcEveryMs: 20, ...overrides.clock },
   });
   // What is being copied for the next session would be in the way of the folder's removal.
-  onTestFinished(async () => {
-    for (const root of trees.roots()) await trees.drop(root);
-  });
+  onTestFinished(() => trees.discardOf(imagesDir));
   const changesOf = ({ digest }: TestImage) => {
     const { repository } = registry;
     return { image: { repository, digest, reference: `${repository}@${digest}`, tag: null }, key: null };

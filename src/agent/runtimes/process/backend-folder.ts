@@ -123,15 +123,14 @@ export async function readBackendFolders(
   return backends;
 }
 
-/** Clears away the same, but for the folders of the backends that are known: of starts and removals that failed. */
+/** Clears away what broken-off starts and removals left, but for the folders of the backends that are known. */
 export async function clearOrphans(dir: string, isKnown: (backendId: string) => boolean): Promise<void> {
   for (const name of await readdir(dir)) {
     const wasRemoved = name.endsWith(removedSuffix);
     const folder = new BackendFolder(join(dir, name));
     if (isKnown(wasRemoved ? name.slice(0, -removedSuffix.length) : name)) continue;
-    if (wasRemoved || (await folder.readRecord()) === null) {
-      await clearAway(wasRemoved, folder).catch(() => undefined);
-    }
+    if (!wasRemoved && (await folder.readRecord()) !== null) continue;
+    await clearAway(wasRemoved, folder).catch(() => undefined);
   }
 }
 

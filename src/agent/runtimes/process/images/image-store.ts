@@ -15,7 +15,7 @@ import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
 import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
 import { type SharedWork, sharedWork } from "../../shared-work.ts";
-import { SessionTrees } from "../trees/session-trees.ts";
+import { SessionTrees, type SessionTreesOptions } from "../trees/session-trees.ts";
 import { imageCommand, type LocalImage } from "./image-command.ts";
 import { localPlatform } from "./platform.ts";
 import { placeInRoot, statOf } from "./root-path.ts";
@@ -34,25 +34,23 @@ export interface ImageStoreOptions {
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
   limits?: UnpackingLimits;
-  /** What gives sessions their copies; `sessionTrees` where it is left out. */
+  /** Copies images for sessions; those of `content` where it is left out. */
   trees?: SessionTrees;
+}
+
+/** Those that copy the images of a store. */
+export function sessionTrees(
+  { dir }: Pick<ContentStore, "dir">,
+  { limits = unpackingLimits, ...options }: Partial<Omit<SessionTreesOptions, "dir">> = {},
+): SessionTrees {
+  return new SessionTrees({ dir: join(dir, "spares"), limits, ...options });
 }
 
 /** How many layers of an image are pulled at a time. */
 const layersAtOnce = 3;
 const configMaxBytes = 4 * 1024 * 1024;
 /** In the folder of an unpacked image: its root file system. What sessions ran in by earlier versions is in `rootfs`. */
-export const rootName = "root";
-
-/** Copies of a store's images, kept beside them. @param refillAfterMs how long after one was given the next is made */
-export function sessionTrees(
-  content: ContentStore,
-  limits: UnpackingLimits = unpackingLimits,
-  refillAfterMs?: number,
-): SessionTrees {
-  const dir = join(content.dir, "spares");
-  return new SessionTrees({ dir, limits, ...(refillAfterMs === undefined ? {} : { refillAfterMs }) });
-}
+const rootName = "root";
 
 /**
  * Pulls images by digest and keeps them unpacked on disk, to be copied for each session. Every byte is verified before it
@@ -63,7 +61,7 @@ export function imageStore({
   registry,
   platform = localPlatform,
   limits = unpackingLimits,
-  trees = sessionTrees(content, limits),
+  trees = sessionTrees(content, { limits }),
 }: ImageStoreOptions): ImageCommands {
   const shared: SharedWork<Result<string>> = sharedWork();
 

@@ -6,7 +6,6 @@ import { hasCode } from "../../../log.ts";
 import type { Content, ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImages } from "../../runtime.ts";
 import type { SessionTrees } from "../trees/session-trees.ts";
-import { rootName } from "./image-store.ts";
 
 /** How often a removal begins anew because other images were being pulled meanwhile; then it is left for later. */
 const attempts = 5;
@@ -21,12 +20,9 @@ interface Parts {
 
 /**
  * The images that a store of the process runtime has, by the digest that they were pulled by. All in it is this agent's.
- * @param trees the copies of them that no session has yet, which go with them
+ * @param trees has copies of them, which go with them
  */
-export function keptImages(
-  content: ContentStore,
-  trees: Pick<SessionTrees, "drop" | "roots">,
-): RuntimeImages {
+export function keptImages(content: ContentStore, trees: Pick<SessionTrees, "discardOf">): RuntimeImages {
   /** A folder never changes; looking through it takes as long as it has files. */
   const rootSizes = new Map<string, number>();
 
@@ -78,8 +74,7 @@ export function keptImages(
         !others.awaited.some((manifest) => existsSync(content.pathOf(manifest)));
       const unshared = contents.filter((one) => !others.contents.has(keyOf(one)));
       if (!(await content.remove(unshared, stayedSo))) continue;
-      for (const one of unshared)
-        if (one.kind === "roots") await trees.drop(join(content.pathOf(one), rootName));
+      for (const one of unshared) if (one.kind === "roots") await trees.discardOf(content.pathOf(one));
       return true;
     }
     return false;
@@ -112,7 +107,7 @@ export function keptImages(
     async clear(kept) {
       await content.clearUnfinished();
       // They save the next session some time, and take as much as an image.
-      for (const root of trees.roots()) await trees.drop(root);
+      await trees.discardOf(content.dir);
       const all = [...(await content.list("roots")), ...(await content.list("blobs"))];
       await removeUnless(kept, all);
     },

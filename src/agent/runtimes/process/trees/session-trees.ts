@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { copyTree, type TreeLimits } from "./copy-tree.ts";
 import { removeTree } from "./remove-tree.ts";
 import { turnsOf } from "./turns.ts";
@@ -63,19 +63,20 @@ export class SessionTrees {
     }
   }
 
-  /** Removes the copy of an image that no session has yet, and makes no other by itself. */
-  async drop(root: string): Promise<void> {
-    clearTimeout(this.#refills.get(root));
-    this.#refills.delete(root);
-    const spare = this.#spares.get(root);
-    this.#spares.delete(root);
-    const path = await spare;
-    if (typeof path === "string") await this.#discard(path);
-  }
-
-  /** The images of which a copy is kept, or about to be made. */
-  roots(): string[] {
-    return Array.from(new Set([...this.#spares.keys(), ...this.#refills.keys()]));
+  /** Removes the copies that no session has of the images below a folder. */
+  async discardOf(folder: string): Promise<void> {
+    const isBelow = (root: string) => root.startsWith(`${folder}${sep}`);
+    for (const [root, refill] of this.#refills) {
+      if (!isBelow(root)) continue;
+      clearTimeout(refill);
+      this.#refills.delete(root);
+    }
+    for (const [root, spare] of this.#spares) {
+      if (!isBelow(root)) continue;
+      this.#spares.delete(root);
+      const path = await spare;
+      if (path !== null) await this.#discard(path);
+    }
   }
 
   #refillLater(root: string): void {

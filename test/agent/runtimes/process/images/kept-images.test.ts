@@ -7,7 +7,6 @@ import { contentStore } from "../../../../../src/agent/registry/content-store.ts
 import { imageStore, sessionTrees } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { keptImages } from "../../../../../src/agent/runtimes/process/images/kept-images.ts";
 import { makeFolder } from "../../../../support/folder.ts";
-import { eventually } from "../../../support/eventually.ts";
 import { digestOfBytes, imageOf, indexOf, layerOf } from "../../../support/oci-image.ts";
 import { startOciRegistry } from "../../../support/oci-registry.ts";
 import { never } from "../../../support/streams.ts";
@@ -30,22 +29,12 @@ async function start() {
     registry: registryClient(null),
     platform: { os: "linux", architecture: "amd64" },
   });
-  const spares = () => readdir(join(dir, "spares")).catch(() => []);
   return {
     registry,
     dir,
     content,
     images: keptImages(content, trees),
-    /** Has a copy of an image ready, for its next session. */
-    async spare(digest: string) {
-      const before = (await spares()).length;
-      trees.prepare(join(content.pathOf({ kind: "roots", digest }), "root"));
-      await eventually(async () => (await spares()).length).toBe(before + 1);
-      await eventually(async () => (await readdir(join(dir, "spares"), { recursive: true })).length).toBe(
-        3 * (before + 1),
-      );
-    },
-    spares,
+    trees,
     async pull(digest: string) {
       const pulled = await pull({ repository: registry.repository, digest }, never);
       expect(pulled).toMatchObject({ ok: true });
@@ -87,6 +76,20 @@ describe("the images of the process runtime", () => {
     expect(await readdir(join(dir, "incoming"))).toEqual([]);
     await pull(one.digest);
     expect(await kept()).toEqual(partsOf(one));
+  });
+
+  test("take the copies with them that were made ahead of sessions, which all go before any image", async () => {
+    const { registry, images, pull, trees, content, dir } = await start();
+    for (const image of [one, two]) registry.add(image);
+    for (const { digest } of [one, two]) {
+      await pull(digest);
+      trees.prepare(join(content.pathOf({ kind: "roots", digest }), "root"));
+    }
+    await images.remove(one.digest, () => [two.digest]);
+    expect(await readdir(join(dir, "spares"))).toHaveLength(1);
+    await images.clear(() => [two.digest]);
+    expect(await readdir(join(dir, "spares"))).toEqual([]);
+    expect(await images.list([two.digest])).toHaveLength(1);
   });
 
   test("that are one of several platforms are removed by the name that they were pulled by", async () => {
@@ -135,20 +138,6 @@ describe("the images of the process runtime", () => {
       lateTo(() => [two.digest, three.digest]),
     );
     expect(await kept()).toContain(layer);
-  });
-
-  test("take the copies with them that no session has yet, all of which go before any image", async () => {
-    const { registry, images, pull, spare, spares } = await start();
-    for (const image of [one, two]) {
-      registry.add(image);
-      await pull(image.digest);
-      await spare(image.digest);
-    }
-    await images.remove(one.digest, () => [two.digest]);
-    expect(await spares()).toHaveLength(1);
-    await images.clear(() => [two.digest]);
-    expect(await spares()).toEqual([]);
-    expect(await images.list([one.digest, two.digest])).toMatchObject([{ name: two.digest }]);
   });
 
   test("leave nothing of what no image has, and nothing that an earlier agent was making", async () => {

@@ -5,7 +5,6 @@ import { expect, onTestFinished, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
 import { imageStore, sessionTrees } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
-import { unpackingLimits } from "../../../../../src/agent/runtimes/process/images/unpacking-limits.ts";
 import { processRuntime } from "../../../../../src/agent/runtimes/process/process.ts";
 import type { RuntimeImage } from "../../../../../src/agent/runtimes/runtime.ts";
 import { ok } from "../../../../../src/domain/result.ts";
@@ -54,8 +53,8 @@ async function setUp({ refillAfterMs = 1_000_000 } = {}) {
     /** A runtime and an image store made anew, as after a restart. */
     open() {
       const content = contentStore(imagesDir);
-      const trees = sessionTrees(content, unpackingLimits, refillAfterMs);
-      const images = imageStore({ content, trees, registry: registryClient(null) });
+      const trees = sessionTrees(content, { refillAfterMs });
+      const images = imageStore({ content, registry: registryClient(null), trees });
       const runtime = processRuntime({ images, dir, pollEveryMs: 10, followEveryMs: 5 });
       return {
         ...runtime,
