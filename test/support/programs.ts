@@ -1,17 +1,21 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
+/** What only root can do anything with. */
+const forRoot = ["dockerd", "mount"];
+
 /**
  * Why tests that need programs of this machine cannot run here, or null where they can.
  * In CI they must run: there it throws instead.
  */
 export function whyNotWith(...programs: readonly string[]): string | null {
   const missing = programs.filter((program) => pathOf(program) === null);
+  const privileged = programs.filter((program) => forRoot.includes(program));
   const reason =
     missing.length > 0
       ? `not on the PATH: ${missing.join(", ")}`
-      : programs.includes("dockerd") && process.getuid?.() !== 0
-        ? "dockerd is started by root only"
+      : privileged.length > 0 && process.getuid?.() !== 0
+        ? `for root only: ${privileged.join(", ")}`
         : null;
   if (reason !== null && process.env.CI) throw new Error(reason);
   return reason;

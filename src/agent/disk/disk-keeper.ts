@@ -46,7 +46,13 @@ export function diskKeeper({ marks: given, meter = measureDisk, ...options }: Di
     },
     measured() {
       if (disk.space === null) return {};
-      return { disk: { free_bytes: disk.space.freeBytes, total_bytes: disk.space.totalBytes } };
+      const { freeBytes, totalBytes } = disk.space;
+      return { disk: { free_bytes: wholeBytes(freeBytes), total_bytes: wholeBytes(totalBytes) } };
     },
   };
+}
+
+/** File systems without an end say any number: a heartbeat must not be refused for it. */
+function wholeBytes(bytes: number): number {
+  return Math.floor(Math.min(Math.max(bytes, 0), Number.MAX_SAFE_INTEGER));
 }

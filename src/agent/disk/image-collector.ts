@@ -34,7 +34,7 @@ export class ImageCollector {
   readonly #never = new AbortController().signal;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
-  #isRequested = false;
+  readonly #requested = new Set<"sweep" | "collection">();
   #isClosed = false;
   #found: "room" | "nothing to remove" = "room";
 
@@ -50,11 +50,9 @@ export class ImageCollector {
 
   /** Begins to collect. */
   start(): void {
-    const { everyMs } = this.#options;
-    this.#running = this.#sweep();
-    this.#timer = setInterval(() => {
-      this.#running = this.#running.then(() => this.#sweep());
-    }, everyMs);
+    const sweep = () => this.#soon("sweep", () => this.#sweep());
+    sweep();
+    this.#timer = setInterval(sweep, this.#options.everyMs);
   }
 
   /** Resolves when nothing is being removed any more. */
@@ -75,11 +73,16 @@ export class ImageCollector {
 
   /** Has images collected soon, where that is due. */
   request(): void {
-    if (this.#isRequested || this.#isClosed) return;
-    this.#isRequested = true;
+    this.#soon("collection", () => this.#collect());
+  }
+
+  /** Does something after what is under way, once for all who request it until then. */
+  #soon(what: "sweep" | "collection", work: () => Promise<void>): void {
+    if (this.#requested.has(what) || this.#isClosed) return;
+    this.#requested.add(what);
     this.#running = this.#running.then(() => {
-      this.#isRequested = false;
-      return this.#collect();
+      this.#requested.delete(what);
+      return work();
     });
   }
 

@@ -122,16 +122,20 @@ export function contentStore(dir: string): ContentStore {
 
     async remove(contents, mayRemove) {
       const trash = await newPath();
-      await mkdir(trash);
+      const renamed: string[] = [];
       try {
         if (!mayRemove()) return false;
         for (const [index, { kind, digest }] of contents.entries()) {
           const path = pathOf(kind, digest);
-          if (existsSync(path)) renameSync(path, join(trash, String(index)));
+          if (!existsSync(path)) continue;
+          // Not into a folder of their own: a full disk has no room for one.
+          const removed = `${trash}.${index}`;
+          renameSync(path, removed);
+          renamed.push(removed);
         }
         return true;
       } finally {
-        await rm(trash, { recursive: true, force: true });
+        for (const path of renamed) await rm(path, { recursive: true, force: true });
       }
     },
 

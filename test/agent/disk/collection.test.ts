@@ -22,10 +22,10 @@ async function startUsed(images: readonly TestImage[], options: DiskClusterOptio
     roots: () => cluster.kept("roots"),
     removed: () =>
       cluster.events.flatMap(({ event, fields }) => (event === "image.removed" ? [fields.image] : [])),
-    /** Resolves once a look at the disk that began after the call has had its consequences. */
+    /** Resolves once a sweep that began after the call has ended: the next one has begun. */
     async looked() {
-      const looks = cluster.disk.looks;
-      await eventually(() => cluster.disk.looks).toBeGreaterThan(looks + 2);
+      const { sweeps } = cluster.disk;
+      await eventually(() => cluster.disk.sweeps).toBeGreaterThan(sweeps + 1);
     },
   };
 }
@@ -170,7 +170,9 @@ describe("an image that is about to be removed", () => {
     const { id } = await cluster.send(one);
     await cluster.reached(id, "loading");
     cluster.disk.othersBytes = 0;
-    await cluster.looked();
+    const { heartbeats } = cluster.slipway;
+    const before = heartbeats.length;
+    await eventually(() => heartbeats.length).toBeGreaterThan(before + 3);
     expect([manifestRequests(), cluster.slipway.statusesOf(id)]).toEqual([1, ["loading"]]);
     open();
     await cluster.reached(id, "waiting");
@@ -190,6 +192,7 @@ describe("an image that is about to be removed", () => {
     expect(status).toBe(200);
     await cluster.reached(id, "waiting");
     open();
+    await eventually(cluster.removed).toEqual([one.digest]);
     await cluster.looked();
     expect(cluster.removed()).toEqual([one.digest]);
     expect(await cluster.roots()).toEqual([two.digest]);

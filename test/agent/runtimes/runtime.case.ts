@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { clearCases } from "./cases/clear.ts";
 import { casesOf } from "./cases/kit.ts";
 import { lifeCases } from "./cases/life.ts";
 import { listCases } from "./cases/list.ts";
@@ -20,5 +21,6 @@ export function runtimeCases(
   describe("list", () => listCases(declare));
   describe("logs", () => logsCases(declare));
   describe("stats", () => statsCases(declare));
+  describe("clear", () => clearCases(declare));
   checkGaps();
 }

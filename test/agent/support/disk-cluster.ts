@@ -1,5 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import type { AgentOptions } from "../../../src/agent/agent.ts";
 import { registryClient } from "../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../src/agent/registry/content-store.ts";
@@ -49,8 +50,8 @@ export interface DiskClusterOptions extends Partial<AgentOptions> {
 }
 
 /**
- * An agent that pulls from a registry and runs processes, on a disk that has nothing but its images, and what the test says
- * others have on it.
+ * An agent that pulls from a registry and runs processes; where no other meter is given, on a disk that has nothing but its
+ * images, and what the test says others have on it.
  */
 export async function startDiskCluster(options: DiskClusterOptions = {}) {
   const { imagesOver, registry: given, dir: place, ...overrides } = options;
@@ -61,24 +62,32 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   // Beside what the disk is said to have: copies for sessions are not what is collected.
   const trees = sessionTrees({ dir: join(dir, "copies") });
   const images = keptImages(content, trees);
-  const runtime: Runtime = processRuntime({
+  const disk = { othersBytes: 0, sweeps: 0 };
+  const processes = processRuntime({
     images: imageStore({ content, registry: registryClient(null), trees }),
     keptImages: imagesOver?.(images) ?? images,
     dir: join(dir, "processes"),
     pollEveryMs: 10,
   });
-  const disk = { othersBytes: 0, looks: 0 };
+  const runtime: Runtime = {
+    ...processes,
+    clear(options) {
+      disk.sweeps++;
+      return processes.clear(options);
+    },
+  };
   const cluster = await startCluster({
     dir,
     runtime,
     diskMeter: async (): Promise<DiskSpace> => {
       const usedBytes = disk.othersBytes + (await bytesBelow(imagesDir));
-      disk.looks++;
       return { totalBytes, freeBytes: Math.max(0, totalBytes - usedBytes) };
     },
     ...overrides,
     clock: { imageGcEveryMs: 20, ...overrides.clock },
   });
+  // What is being copied for the next session would be in the way of the folder's removal.
+  onTestFinished(() => trees.discardOf(imagesDir));
   const changesOf = ({ digest }: TestImage) => {
     const { repository } = registry;
     return { image: { repository, digest, reference: `${repository}@${digest}`, tag: null }, key: null };

@@ -106,6 +106,8 @@ export function keptImages(content: ContentStore, trees: Pick<SessionTrees, "dis
 
     async clear(kept) {
       await content.clearUnfinished();
+      // They save the next session some time, and take as much as an image.
+      await trees.discardOf(content.dir);
       const all = [...(await content.list("roots")), ...(await content.list("blobs"))];
       await removeUnless(kept, all);
     },

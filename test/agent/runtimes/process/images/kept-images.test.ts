@@ -78,7 +78,7 @@ describe("the images of the process runtime", () => {
     expect(await kept()).toEqual(partsOf(one));
   });
 
-  test("take the copies with them that were made ahead of sessions", async () => {
+  test("take the copies with them that were made ahead of sessions, which all go before any image", async () => {
     const { registry, images, pull, trees, content, dir } = await start();
     for (const image of [one, two]) registry.add(image);
     for (const { digest } of [one, two]) {
@@ -87,8 +87,9 @@ describe("the images of the process runtime", () => {
     }
     await images.remove(one.digest, () => [two.digest]);
     expect(await readdir(join(dir, "spares"))).toHaveLength(1);
-    await images.clear(() => []);
+    await images.clear(() => [two.digest]);
     expect(await readdir(join(dir, "spares"))).toEqual([]);
+    expect(await images.list([two.digest])).toHaveLength(1);
   });
 
   test("that are one of several platforms are removed by the name that they were pulled by", async () => {
