@@ -14,6 +14,8 @@ export class Database {
   readonly #storage: DurableObjectStorage;
   readonly #migrations: readonly Migration[];
   readonly #watchers: (() => void)[] = [];
+  readonly #beginnings: (() => void)[] = [];
+  #isInTransaction = false;
   #ready: boolean;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[]) {
@@ -48,11 +50,16 @@ export class Database {
 
   /** Runs `action` atomically: it is rolled back when it throws. It must not be async. */
   transaction<T>(action: () => T): T {
+    const isOuter = !this.#isInTransaction;
+    if (isOuter) for (const begun of this.#beginnings) begun();
+    this.#isInTransaction = true;
     try {
       return this.#storage.transactionSync(action);
     } catch (error) {
       for (const changed of this.#watchers) changed();
       throw error;
+    } finally {
+      if (isOuter) this.#isInTransaction = false;
     }
   }
 
@@ -81,9 +88,10 @@ export class Database {
     };
   }
 
-  /** Has `called` called when a transaction is rolled back. */
-  rolledBack(called: () => void): void {
-    this.#watchers.push(called);
+  /** Has `begun` called before a transaction that is in no other, and `rolledBack` when any is rolled back. */
+  onTransaction({ begun, rolledBack }: { begun(): void; rolledBack(): void }): void {
+    this.#beginnings.push(begun);
+    this.#watchers.push(rolledBack);
   }
 
   /** @returns whether any row was changed */

@@ -18,9 +18,13 @@ export class BackendIndex {
   #rows: readonly IndexedBackend[] | null = null;
   /** Those that were written since. */
   readonly #changed = new Set<string>();
+  /** Those that were written since the transaction began. */
+  readonly #uncommitted = new Set<string>();
   #summaries: Map<string, EnvironmentSummary> | null = null;
   /** When environments were last spawned into, as far as that is new. */
   readonly #spawned = new Map<string, number>();
+  /** What was taken of that since the transaction began. */
+  #taken: ReadonlyMap<string, number> = new Map();
 
   /** @param read reads those of these ids that are kept; of null, all of them */
   constructor(read: (ids: readonly string[] | null) => IndexedBackend[]) {
@@ -30,14 +34,22 @@ export class BackendIndex {
   /** These have been written. */
   changed(ids: readonly string[]): void {
     if (this.#rows === null) return;
-    for (const id of ids) this.#changed.add(id);
+    for (const id of ids) {
+      this.#changed.add(id);
+      this.#uncommitted.add(id);
+    }
   }
 
-  /** Anything may be otherwise than it was read: a transaction is rolled back. */
-  forget(): void {
-    this.#rows = null;
-    this.#changed.clear();
-    this.#summaries = null;
+  /** A transaction begins. */
+  begun(): void {
+    this.#uncommitted.clear();
+    this.#taken = new Map();
+  }
+
+  /** The transaction is rolled back. */
+  rolledBack(): void {
+    this.changed([...this.#uncommitted]);
+    for (const [environment, at] of this.#taken) this.#noteSpawn(environment, at);
   }
 
   /** All that are kept, the oldest first: also those that have ended, and whose shard has yet to receive that. */
@@ -48,8 +60,7 @@ export class BackendIndex {
     const unchanged = known.filter(({ id }) => !this.#changed.has(id));
     const knownBefore = new Set(known.flatMap(({ id }) => (this.#changed.has(id) ? [id] : [])));
     for (const { id, environment, created_at: at } of read) {
-      if (!knownBefore.has(id))
-        this.#spawned.set(environment, Math.max(at, this.#spawned.get(environment) ?? 0));
+      if (!knownBefore.has(id)) this.#noteSpawn(environment, at);
     }
     this.#changed.clear();
     this.#summaries = null;
@@ -77,7 +88,12 @@ export class BackendIndex {
     this.all();
     const spawned = new Map(this.#spawned);
     this.#spawned.clear();
+    this.#taken = spawned;
     return spawned;
+  }
+
+  #noteSpawn(environment: string, at: number): void {
+    this.#spawned.set(environment, Math.max(at, this.#spawned.get(environment) ?? 0));
   }
 
   #summaryOf(environment: string): EnvironmentSummary | undefined {

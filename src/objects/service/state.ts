@@ -79,7 +79,10 @@ export class ServiceState {
     );
     this.sql = { ...reads(this.db), ...written };
     this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
-    this.db.rolledBack(() => this.backends.forget());
+    this.db.onTransaction({
+      begun: () => this.backends.begun(),
+      rolledBack: () => this.backends.rolledBack(),
+    });
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql);
     this.spawns = new SpawnDeliveryState(this.sql);

@@ -44,7 +44,7 @@ describe("backends that have ended", () => {
     const { hello } = backend;
     const all = [backend.backendId];
     for (let i = 0; i < 6; i++) all.push((await startBackend(hello)).backendId);
-    const live = value(await hello.service().liveBackends());
+    const live = value(await hello.service().liveBackends()).reverse();
     const [survivor, ...others] = live;
     for (const { info } of others) value(await hello.report(info.id, info.fencingToken, "terminated"));
     expect((await listDurableObjectIds(env.BACKENDS)).length).toBeGreaterThan(1);
@@ -75,7 +75,7 @@ describe("backends that have ended", () => {
     // More than a page of others, and newer, in the same shard as the first.
     for (let others = 0; others < 2; ) {
       const { backendId } = value(await hello.connect({ environment: "staging" }));
-      const live = value(await hello.service().liveBackends());
+      const live = value(await hello.service().liveBackends()).reverse();
       const token = live.find(({ info }) => info.id === backendId)?.info.fencingToken ?? 0;
       value(await hello.report(backendId, token, "terminated"));
       if (backendId.charAt(5) === backend.backendId.charAt(5)) others += 1;

@@ -43,7 +43,8 @@ export function agentOf(hello: Hello, name = "main", registration?: number) {
 
 /** The ids of the backends that a list of live ones shows. */
 export async function listed(hello: Hello): Promise<string[]> {
-  return value(await hello.service().liveBackends()).map(({ info }) => info.id);
+  const newestFirst = value(await hello.service().liveBackends());
+  return newestFirst.map(({ info }) => info.id).reverse();
 }
 
 /** The ids of the backends that are not ended, whether or not a list shows them; oldest first. */
