@@ -22,7 +22,7 @@ const defaultMarks: DiskMarks = {
 /** What an agent does about the disk of its machine. */
 export interface DiskKeeper {
   images: ImageCollector;
-  /** Has the disk measured, for what follows. Never rejects. */
+  /** Has the disk measured, for what follows, unless that is under way: a disk may hang. Never rejects. */
   measure(): Promise<unknown>;
   /** Why there is no room for another backend, for people, and has room made; null where there is, or none was measured. */
   whyNoRoom(): string | null;
@@ -35,9 +35,15 @@ export function diskKeeper({ marks: given, meter = measureDisk, ...options }: Di
   const marks = { ...defaultMarks, ...given };
   const disk = new Disk({ imagesFolder: () => runtime.images.folder(), stateDir, meter, log });
   const images = new ImageCollector({ ...options, records: new ImageRecords(stateDir, log), disk, marks });
+  let measuring: Promise<unknown> | null = null;
   return {
     images,
-    measure: () => disk.measure(),
+    measure() {
+      measuring ??= disk.measure().finally(() => {
+        measuring = null;
+      });
+      return measuring;
+    },
     whyNoRoom() {
       if (disk.space === null || !isBelowFloor(disk.space, marks.floor)) return null;
       images.request();

@@ -25,7 +25,9 @@ export class Disk {
   readonly #options: DiskOptions;
   #space: DiskSpace | null = null;
   #imagesFolder: string | null = null;
-  #measuring: Promise<DiskSpace | null> | null = null;
+  /** How many measures have begun, and which of them `space` is of. */
+  #begun = 0;
+  #measured = 0;
   #problem = "";
 
   constructor(options: DiskOptions) {
@@ -37,12 +39,15 @@ export class Disk {
     return this.#space;
   }
 
-  /** Measures it anew, or joins in where that is under way. @returns the earlier measure where it fails; never rejects */
-  measure(): Promise<DiskSpace | null> {
-    this.#measuring ??= this.#measure().finally(() => {
-      this.#measuring = null;
-    });
-    return this.#measuring;
+  /** Measures it as it is after the call. @returns the earlier measure where that fails; never rejects */
+  async measure(): Promise<DiskSpace | null> {
+    const measure = ++this.#begun;
+    const space = await this.#measure();
+    // One that began before it, and was slower, says less.
+    if (space === null || measure < this.#measured) return this.#space;
+    this.#measured = measure;
+    this.#space = space;
+    return space;
   }
 
   async #measure(): Promise<DiskSpace | null> {
@@ -56,14 +61,13 @@ export class Disk {
     for (const folder of [this.#imagesFolder, stateDir]) {
       if (folder === null) continue;
       try {
-        this.#space = await meter(folder);
-        return this.#space;
+        return await meter(folder);
       } catch (error) {
         // Such as the folder of an engine that is not readable here.
         this.#note(error);
       }
     }
-    return this.#space;
+    return null;
   }
 
   /** Logs a problem, until there is another one. */

@@ -5,6 +5,7 @@ import { Disk, type DiskMeter, measureDisk } from "../../../src/agent/disk/disk.
 import { diskKeeper } from "../../../src/agent/disk/disk-keeper.ts";
 import { heartbeatBody } from "../../../src/protocol/v3/agent.ts";
 import { makeFolder } from "../../support/folder.ts";
+import { eventually } from "../support/eventually.ts";
 import { processesIn } from "../support/quick.ts";
 
 async function folder(): Promise<string> {
@@ -55,6 +56,24 @@ test("is that of the images, else of the state directory, else the one that was 
   where.readable = [];
   expect(await disk.measure()).toMatchObject({ freeBytes: "/images/here".length });
   expect(disk.space).toMatchObject({ freeBytes: "/images/here".length });
+});
+
+test("is measured anew by each who asks, since it has changed, and the latest measure counts", async () => {
+  const answers: ((freeBytes: number) => void)[] = [];
+  const disk = new Disk({
+    imagesFolder: async () => null,
+    stateDir: "/state",
+    meter: () =>
+      new Promise((resolve) => answers.push((freeBytes) => resolve({ freeBytes, totalBytes: 100 }))),
+    log: () => undefined,
+  });
+  const [before, after] = [disk.measure(), disk.measure()];
+  await eventually(() => answers.length).toBe(2);
+  answers[1]?.(60);
+  expect(await after).toMatchObject({ freeBytes: 60 });
+  answers[0]?.(10);
+  expect(await before).toMatchObject({ freeBytes: 60 });
+  expect(disk.space).toMatchObject({ freeBytes: 60 });
 });
 
 test.for([
