@@ -4,6 +4,7 @@ export const errorStatus = {
   environment_required: 400,
   unauthorized: 401,
   forbidden: 403,
+  quota_exceeded: 403,
   not_found: 404,
   account_not_found: 404,
   service_not_found: 404,
@@ -41,6 +42,7 @@ export const errorStatus = {
   not_implemented: 501,
   cluster_bad_answer: 502,
   cluster_unavailable: 503,
+  storage_full: 503,
   unavailable: 503,
   cluster_timeout: 504,
 } as const;

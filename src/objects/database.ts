@@ -68,9 +68,10 @@ export class Database {
    * The same database, with `changed` called at every write and when a transaction is rolled back, so that what was
    * read through it can be kept until then.
    */
-  watched(changed: () => void): Pick<Database, "all" | "first" | "run"> {
+  watched(changed: () => void): Pick<Database, "all" | "first" | "run" | "transaction"> {
     this.#watchers.push(changed);
     return {
+      transaction: (action) => this.transaction(action),
       all: (sql, ...values) => this.all(sql, ...values),
       first: (sql, ...values) => this.first(sql, ...values),
       run: (sql, ...values) => {

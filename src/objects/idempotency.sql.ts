@@ -2,6 +2,7 @@ import { idempotencyKeptMs } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Idempotency } from "./contract.ts";
 import type { Database, Migration } from "./database.ts";
+import type { ExpiringRows } from "./expiries.ts";
 
 export const idempotencyMigration: Migration = {
   name: "idempotency",
@@ -29,8 +30,8 @@ function storedKey({ principal, key }: Idempotency): string {
   return `${principal},${key}`;
 }
 
-/** Answers to requests that named themselves, kept for a day for whoever made them. */
-export function idempotencySql(db: Database) {
+/** Answers to requests that named themselves, kept for a day for whoever made them; `idempotencyExpiry` deletes them. */
+export function idempotencySql(db: Pick<Database, "first" | "run" | "transaction">) {
   const kept = (key: string, now: number) =>
     db.first<IdempotencyRow>(
       "SELECT request_hash, result, subject FROM idempotency WHERE key = ? AND at > ?",
@@ -59,15 +60,17 @@ export function idempotencySql(db: Database) {
   }
 
   function keep<T>(idempotency: Idempotency, record: IdempotencyRecord<T>, now: number): void {
-    db.run("DELETE FROM idempotency WHERE at <= ?", now - idempotencyKeptMs);
+    // One that is past its keeping, and was not deleted yet, is another request's.
     db.run(
       `INSERT INTO idempotency (key, request_hash, result, subject, at) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (key) DO UPDATE SET result = excluded.result, subject = excluded.subject`,
+       ON CONFLICT (key) DO UPDATE SET request_hash = excluded.request_hash, result = excluded.result,
+         subject = excluded.subject, at = CASE WHEN at <= ? THEN excluded.at ELSE at END`,
       storedKey(idempotency),
       idempotency.requestHash,
       record.result === null ? null : JSON.stringify(record.result),
       record.subject,
       now,
+      now - idempotencyKeptMs,
     );
   }
 
@@ -92,3 +95,20 @@ export function idempotencySql(db: Database) {
   };
 }
 export type IdempotencySql = ReturnType<typeof idempotencySql>;
+
+/** The same, as they go. */
+export function idempotencyExpiry(db: Pick<Database, "first" | "run">): ExpiringRows {
+  return {
+    firstDue() {
+      const first = db.first<{ at: number }>("SELECT at FROM idempotency ORDER BY at LIMIT 1");
+      return first ? first.at + idempotencyKeptMs : null;
+    },
+    deleteDue: (now, atOnce) =>
+      db.run(
+        `DELETE FROM idempotency WHERE key IN (
+           SELECT key FROM idempotency WHERE at <= ? ORDER BY at LIMIT ?)`,
+        now - idempotencyKeptMs,
+        atOnce,
+      ),
+  };
+}

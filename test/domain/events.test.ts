@@ -86,6 +86,10 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
     "created token `ci` with the role `deploy`",
   ],
   "token.revoked": [{ type: "token.revoked", details: token }, "revoked token `ci`"],
+  "account.quotas_changed": [
+    { type: "account.quotas_changed", details: { images: 5, tags: null } },
+    "changed `images`, `tags` of the account's quotas",
+  ],
   "session.created": [{ type: "session.created" }, "logged in"],
   "session.revoked": [{ type: "session.revoked" }, "ended a session"],
 };
@@ -178,4 +182,30 @@ describe("a filter", () => {
     const recorded = { type: "image.recorded", service: "hello" } as const;
     expect(matchesEvent({ allowedEnvironments: ["prod"] }, recorded)).toBe(true);
   });
+});
+
+describe("the sentences of images", () => {
+  test.for([
+    ["v1", "v1"],
+    [digest, "sha256:1234567890ab…"],
+    ["sha256:1234567890ab", "sha256:1234567890ab"],
+  ] as const)("name %s so that people can compare it: %s", ([image, shown]) => {
+    const facts: EventFacts = { type: "image.deleted", ...ofService, details: { digest: image } };
+    expect(eventMessage(facts)).toBe(`deleted image ${shown}`);
+  });
+
+  test("leave out a tag that there is not", () => {
+    const facts: EventFacts = { type: "image.recorded", ...ofService, details: { digest } };
+    expect(eventMessage(facts)).toMatch(/^recorded image \S+$/);
+  });
+});
+
+test.for([
+  [{ cluster: "main" }, "main", true],
+  [{ cluster: "main" }, "other", false],
+  [{ cluster: "main" }, undefined, false],
+  [{}, "main", true],
+] as const)("the filter %j takes an event of the cluster %s: %s", ([filter, cluster, passes]) => {
+  const event = { type: "cluster.changed", ...(cluster === undefined ? {} : { cluster }) } as const;
+  expect(matchesEvent(filter, event)).toBe(passes);
 });

@@ -31,3 +31,14 @@ test("leaves out what is gone meanwhile, and takes in what comes after", () => {
   expect(nextOfFanOut(["a", "c"], progress, 9)).toEqual(["c"]);
   expect(nextOfFanOut(["a"], progress, 9)).toEqual([]);
 });
+
+test("tries no more at a time of those that failed than of the others", () => {
+  const all = ["a", "b", "c", "d"];
+  const progress = fanOutAfter({ after: "b", failed: ["a", "b"] }, ["c", "d"], ["c", "d"]);
+  expect(nextOfFanOut(all, progress, 3)).toEqual(["a", "b", "c"]);
+});
+
+test("stays where it is when nothing was tried", () => {
+  const progress = { after: "b", failed: ["a"] };
+  expect(fanOutAfter(progress, [], [])).toEqual(progress);
+});

@@ -74,6 +74,23 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.unheededTerminationAfterMs,
     ],
   ],
+  disks: [
+    [
+      "a collection removes more than one image's worth, or each pull on a full disk would begin another",
+      limits.imageGcLowPercent,
+      limits.imageGcHighPercent,
+    ],
+    [
+      "images are removed before spawns are refused for want of room, or a machine would stop where it could go on",
+      limits.imageGcHighPercent,
+      100 - limits.diskFloorPercent,
+    ],
+    [
+      "a person's own machine, which fills up otherwise too, may be fuller than a server",
+      limits.localDiskFloorPercent,
+      limits.diskFloorPercent,
+    ],
+  ],
   deliveries: [
     [
       "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",
@@ -302,9 +319,19 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.usageWriteWithinMs,
     ],
     [
-      "old counts are deleted more often than they grow old, or twice as many would be kept",
-      limits.usageDeleteEveryMs,
-      limits.usageKeptMs,
+      "what is past its keeping is deleted more often than it grows old, or twice as much would lie there",
+      limits.expiredForgottenEveryMs,
+      Math.min(limits.idempotencyKeptMs, limits.usageKeptMs, limits.expiredTokensKeptMs),
+    ],
+    [
+      "revisions are kept longer than they protect their images, or nobody could see what does",
+      limits.resolvedRevisionsProtected,
+      limits.revisionsKept,
+    ],
+    [
+      "pushes are kept as long as they are shown, or the list would be short",
+      limits.recentImages,
+      limits.pushesKept,
     ],
   ],
 };

@@ -1,5 +1,5 @@
 import type { Backoff } from "./deliveries.ts";
-import { minute, second } from "./units.ts";
+import { hour, minute, second } from "./units.ts";
 
 /**
  * By how much an object's alarm may ring late. One that is later was dropped, or the control plane was away when it was due.
@@ -11,3 +11,10 @@ export const alarmLateMs = 5 * second;
 export const alarmsAtOnceMax = 10;
 /** … and is put off like this, so that a mistake costs an object an alarm a minute and not all of its time. */
 export const hurriedAlarmBackoff: Backoff = { firstMs: 1 * second, longestMs: 1 * minute };
+
+/**
+ * What is past its keeping is deleted so many at a time, of each kind of row, and this often: how much longer it takes room.
+ * An idle object wakes for it no more often.
+ */
+export const expiredForgottenAtOnce = 1_000;
+export const expiredForgottenEveryMs = 6 * hour;

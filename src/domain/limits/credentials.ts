@@ -9,6 +9,9 @@ export const tokenCacheMs = 10 * second;
  */
 export const olderAccountsAskedMs = 90 * day;
 
+/** How long an expired access token is still listed: somebody who looks why a job has stopped finds it. */
+export const expiredTokensKeptMs = 30 * day;
+
 /** When a browser has to log in again. */
 export const browserSessionMs = 7 * day;
 /** When the CLI has to log in again. */

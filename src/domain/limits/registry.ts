@@ -18,6 +18,11 @@ export const collectedBytesKeptMs = 10 * minute;
 /** How many of an environment's latest revisions keep their images: how far back it can be rolled without a new push. */
 export const resolvedRevisionsProtected = 20;
 
+/** How many revisions of an environment's pin are kept, the newest: how far back its history goes. */
+export const revisionsKept = 1_000;
+/** How many pushes a service remembers, the newest; its list shows some of them. */
+export const pushesKept = 1_000;
+
 /** How long one token of a push or pull is good; clients fetch another one by themselves. */
 export const registryTokenSeconds = 300;
 /** Entries on a page of tags, and of referrers; clients follow the link to the next. */

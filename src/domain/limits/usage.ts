@@ -1,4 +1,4 @@
-import { day, hour, minute, second } from "./units.ts";
+import { day, minute, second } from "./units.ts";
 
 /** Usage is counted by the minute: no plot is finer. */
 export const usageMinuteMs = 1 * minute;
@@ -14,6 +14,3 @@ export const usagePointsMax = 100_000;
 export const usageWriteAfterMs = 10 * second;
 /** … and no longer than this: what a plot may lack after a crash. */
 export const usageWriteWithinMs = 60 * second;
-/** Old counts are deleted this often, so many at once that no single write is long. */
-export const usageDeleteEveryMs = 1 * hour;
-export const usageDeletedAtOnce = 10_000;

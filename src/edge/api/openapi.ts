@@ -86,6 +86,7 @@ function operation(route: Route, all: readonly Route[], components: Components):
       : {}),
     responses: {
       [route.status ?? 200]: { ...success(route, components), ...linksFrom(route, all) },
+      ...(route.leadsTo === undefined ? {} : { 302: { description: route.leadsTo } }),
       default: { description: "What went wrong", content: failure },
     },
   };

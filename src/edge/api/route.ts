@@ -46,6 +46,8 @@ interface Description {
   summary: string;
   /** `application/json` when it is left out; others are answered with a Response of the handler's own. */
   produces?: "text/html" | "text/event-stream";
+  /** Where else it may lead, with 302. */
+  leadsTo?: string;
   /** Whether the query names the target, by `service` and `environment`, instead of the path. */
   targetIn?: "query";
   /** Whether pages of any origin may call it. */

@@ -3,7 +3,7 @@ import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
-import { callFailure } from "../call-failure.ts";
+import { failureOf } from "../exception.ts";
 import type { MatchedRequest } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets/assets.ts";
 import type { PageRenders } from "./frame/live-page.ts";
@@ -49,11 +49,11 @@ function run(
   return "answer" in page ? runStream(page, matched, state) : runPage(page, matched, state, renders);
 }
 
-/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
-function answerException(error: Error, c: PageContext): Promise<Response> {
+/** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
+async function answerException(error: Error, c: PageContext): Promise<Response> {
   const request = c.req.raw;
-  const ofCall = callFailure(error);
-  if (ofCall) return refusalPage(request, null, ofCall);
+  const known = await failureOf(error, c.env);
+  if (known) return refusalPage(request, null, known);
   const id = crypto.randomUUID();
   // Not the path itself: a login link is a credential.
   console.error(`${id} ${request.method} ${routePath(c)}`, error);

@@ -12,12 +12,12 @@ import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
-import { callFailure } from "../call-failure.ts";
+import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { endpoints } from "./endpoints.ts";
-import { nameUnknown, ociRefusal, refusalAnswer } from "./refusal.ts";
+import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
 
 const knownServices = 10_000;
@@ -42,20 +42,15 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;
     })
-    .onError((error, c) => answerException(error, c.req.raw));
+    .onError((error, c) => answerException(error, c.req.raw, c.env));
 }
 
-/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
-function answerException(error: Error, request: Request): Response {
+/** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
+async function answerException(error: Error, request: Request, env: Env): Promise<Response> {
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
-  const ofCall = callFailure(error);
-  if (ofCall) {
-    const { message, retryAfterSeconds } = ofCall;
-    const retry: Record<string, string> =
-      retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
-    return ociFailureAnswer({ code: "TOOMANYREQUESTS", message, status: 503 }, { ...identified, ...retry });
-  }
+  const known = await failureOf(error, env);
+  if (known) return unavailableAnswer(request, known, identified);
   console.error(`${requestId} ${request.method} ${new URL(request.url).pathname}`, error);
   // The specification has codes for 4xx only; other registries use this one.
   const failure = {

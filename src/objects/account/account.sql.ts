@@ -4,10 +4,12 @@ import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import {
   credentialsSql,
+  expiryMigration,
   linksOfSessionsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { quotasMigration, quotasSql } from "./quotas/quotas.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -68,6 +70,8 @@ export const accountMigrations: readonly Migration[] = [
     name: "what frees the keys of a silent cluster",
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
+  quotasMigration,
+  expiryMigration,
 ];
 
 export type TokenRow = {
@@ -114,11 +118,19 @@ export type AccountRow = {
   config_version: number;
 };
 
-/** @param eventWritten called at every write of an event, before it is committed */
-export function accountSql(db: Database, eventWritten: () => void) {
+/** Called at every write of a kind, before it is committed. */
+export interface AccountWatchers {
+  eventWritten(): void;
+  /** Of a credential that expires, or the record of a request. */
+  expiringWritten(): void;
+}
+
+export function accountSql(db: Database, { eventWritten, expiringWritten }: AccountWatchers) {
+  const expiring = db.watched(expiringWritten);
   return {
     ...eventsSql(db.watched(eventWritten)),
-    ...credentialsSql(db),
+    ...credentialsSql(expiring),
+    ...quotasSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
     insertAccount: (name: string, now: number) =>
@@ -130,7 +142,7 @@ export function accountSql(db: Database, eventWritten: () => void) {
     tokensBefore: (seq: number, limit: number) =>
       db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
     insertToken: (row: Omit<TokenRow, "seq">) =>
-      db.run(
+      expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,

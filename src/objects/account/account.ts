@@ -1,8 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type {
+  Account as AccountView,
+  CreateTokenBody,
+  PatchAccountBody,
+  Token,
+} from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
@@ -28,28 +34,33 @@ import type {
   SignedGet,
 } from "../contract.ts";
 import type { Env } from "../env.ts";
+import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
-import { toPage } from "../page.ts";
 import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import * as clusters from "./clusters/clusters.ts";
-import { finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
+import { catchUp, finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
 import * as tokens from "./credentials/tokens.ts";
-import { tokenView } from "./credentials/views.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
+import * as quotas from "./quotas/quotas.ts";
+import { pageOfServices, serviceNames } from "./service-list.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
 
 /** One tenant: its tokens, its clusters and the directory of its services. */
 export class Account extends DurableObject<Env> implements AccountRpc {
-  readonly #state = new AccountState(this.ctx.storage, () => this.#events.changed());
+  readonly #state = new AccountState(this.ctx.storage, {
+    eventWritten: () => this.#events.changed(),
+    expiringWritten: () => this.#expiries.changed(),
+  });
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
+  readonly #expiries = new Expiries(this.#state.db, this.#alarm, this.#state.expiring);
   readonly #ports: AccountPorts = {
     state: this.#state,
     alarm: this.#alarm,
@@ -74,7 +85,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.idempotency.once(idempotency, now, () => {
       if (sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
       sql.insertAccount(name, now);
-      const token = tokens.createToken(sql, { name: "first admin", role: "admin" }, admin, null, now);
+      const token = tokens.addFirstToken(sql, admin, now);
       return ok({ name, token });
     });
   }
@@ -98,15 +109,12 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.change(idempotency, (_, now) =>
       body.service !== undefined && sql.service(body.service)?.state !== "live"
         ? services.serviceNotFound(sql, body.service)
-        : ok(tokens.createToken(sql, body, secret, actor, now)),
+        : tokens.createToken(sql, body, secret, actor, now),
     );
   }
 
   async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
-    return this.#state.page(query, (start) => {
-      const rows = this.#state.sql.tokensBefore(start, query.limit + 1);
-      return toPage(rows, query.limit, ({ seq }) => seq, tokenView);
-    });
+    return this.#state.page(query, (start) => tokens.pageOfTokens(this.#state.sql, start, query.limit));
   }
 
   async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -118,10 +126,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listSessions(query: ListQuery): Promise<Result<Page<Session>>> {
-    return this.#state.page(query, (start, _, now) => {
-      const rows = this.#state.sql.liveSessionsBefore(start, query.limit + 1, now);
-      return toPage(rows, query.limit, ({ seq }) => seq, sessions.sessionView);
-    });
+    return this.#state.page(query, (start, _, now) =>
+      sessions.pageOfSessions(this.#state.sql, start, query.limit, now),
+    );
   }
 
   async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -162,22 +169,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>> {
-    const page = this.#state.page(query, (start, account) =>
-      toPage(
-        this.#state.sql.clustersBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => clusters.observedCluster(this.#ports, row, account),
-      ),
-    );
-    return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
+    return clusters.listClusters(this.#ports, query);
   }
 
   async getCluster(name: string): Promise<Result<ObservedCluster>> {
-    const found = this.#findCluster(name);
-    return found.ok
-      ? ok(await clusters.observedCluster(this.#ports, found.value.row, found.value.account))
-      : found;
+    return clusters.describeCluster(this.#ports, name);
   }
 
   async patchCluster(
@@ -209,10 +205,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
-    const found = this.#findCluster(name);
-    return found.ok
-      ? ok(await clusters.pingCluster(this.#ports, found.value.row, found.value.account))
-      : found;
+    return clusters.testCluster(this.#ports, name);
   }
 
   async registrationOf(cluster: string): Promise<Result<number>> {
@@ -220,8 +213,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
-    const found = this.#findCluster(cluster);
-    return found.ok ? ok(await clusters.signedGet(found.value.row, path, Date.now())) : found;
+    const found = this.#state.read(() => clusters.findCluster(this.#state.sql, cluster));
+    return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
   async servicesOfCluster(cluster: string, registration: number, after: string) {
@@ -252,11 +245,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return services.listServices(this.#state, query);
+    return this.#state.page(query, (start) => pageOfServices(this.#state.sql, start, query.limit));
   }
 
   async serviceNames(after = ""): Promise<Result<string[]>> {
-    return this.#state.read(() => ok(services.serviceNamesAfter(this.#state.sql, after)));
+    return this.#state.read(() => ok(serviceNames(this.#state.sql, after)));
   }
 
   async hasService(name: string): Promise<boolean> {
@@ -269,6 +262,23 @@ export class Account extends DurableObject<Env> implements AccountRpc {
 
   deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
     return services.deleteService(this.#ports, name, actor);
+  }
+
+  async describe(): Promise<Result<AccountView>> {
+    await quotas.countServices(this.#ports);
+    return quotas.accountView(this.#ports);
+  }
+
+  async setQuotas(limits: PatchAccountBody["quotas"]): Promise<Result<AccountView>> {
+    const set = await quotas.setQuotas(this.#ports, limits);
+    return set.ok ? this.describe() : set;
+  }
+
+  async claimHoldings(service: string, holdings: Holdings, isForced: boolean): Promise<Result<null>> {
+    if (!isForced) await quotas.countServices(this.#ports);
+    return this.#state.change(undefined, () =>
+      quotas.claimHoldings(this.#state.sql, service, holdings, isForced),
+    );
   }
 
   async config(): Promise<Result<AccountConfig>> {
@@ -300,17 +310,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#alarm.fired();
     db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
-    for (const { name, deleting } of sql.clusters()) {
-      if (deleting) await finishDeletion(this.#ports, name, Date.now());
-    }
-    await syncConfig(this.#ports);
-    if (sql.clusters().some(({ deleting }) => deleting)) this.#alarm.noLaterThan(Date.now() + syncRetryMs);
-  }
-
-  #findCluster(name: string) {
-    return this.#state.read((account) => {
-      const found = clusters.findCluster(this.#state.sql, name);
-      return found.ok ? ok({ row: found.value, account }) : found;
-    });
+    this.#expiries.sweep(Date.now());
+    await catchUp(this.#ports);
   }
 }

@@ -3,25 +3,34 @@ import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Idempotency } from "../contract.ts";
 import { Database } from "../database.ts";
-import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import type { ExpiringRows } from "../expiries.ts";
+import { type IdempotencySql, idempotencyExpiry, idempotencySql } from "../idempotency.sql.ts";
 import { pageStart } from "../page.ts";
-import { type AccountRow, type AccountSql, accountMigrations, accountSql } from "./account.sql.ts";
+import {
+  type AccountRow,
+  type AccountSql,
+  type AccountWatchers,
+  accountMigrations,
+  accountSql,
+} from "./account.sql.ts";
+import { credentialExpiries } from "./credentials/credentials.sql.ts";
 
 /** An account's storage, and how requests change it. */
 export class AccountState {
   readonly db: Database;
   readonly sql: AccountSql;
   readonly idempotency: IdempotencySql;
+  readonly expiring: readonly ExpiringRows[];
   /** Names of the services that are being created now. */
   readonly creating = new Set<string>();
   /** How far the services that are behind have come in their present turn: begun anew, it only does a part again. */
   sync: FanOut = fanOutBegun;
 
-  /** @param eventWritten called at every write of an event, before it is committed */
-  constructor(storage: DurableObjectStorage, eventWritten: () => void) {
+  constructor(storage: DurableObjectStorage, watchers: AccountWatchers) {
     this.db = new Database(storage, accountMigrations);
-    this.sql = accountSql(this.db, eventWritten);
-    this.idempotency = idempotencySql(this.db);
+    this.sql = accountSql(this.db, watchers);
+    this.idempotency = idempotencySql(this.db.watched(watchers.expiringWritten));
+    this.expiring = [idempotencyExpiry(this.db), ...credentialExpiries(this.db)];
   }
 
   /** The account's row; undefined where it was never set up. */

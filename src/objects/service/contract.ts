@@ -1,6 +1,7 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { BackendStatus, StatusEntry } from "../../domain/backends/status.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -128,6 +129,12 @@ export interface RecentImage {
   uploadedAt: number;
 }
 
+/** What the registry is about to store and to record. */
+export interface AdmittedPush {
+  digest: string;
+  tags: readonly string[];
+}
+
 /** `environments`: those that the caller may see; undefined means all. */
 export interface UsageQuery extends UsageRange {
   environments?: readonly string[];
@@ -207,6 +214,13 @@ export interface ServiceRpc {
 
   /** Records a push. A tag stands on the latest push with it. */
   recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
+  /**
+   * From the Registry object, before it stores a push: `quota_exceeded` where the account may not have what it would add.
+   * What was admitted can be recorded for a moment, whoever else adds something.
+   */
+  admitPush(push: AdmittedPush): Promise<Result<null>>;
+  /** From the Account object: how much of its quotas is held here. */
+  holdings(): Promise<Holdings>;
   /** Newest first. */
   listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
   getImage(

@@ -3,6 +3,7 @@ import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { environmentsShown, liveBackendsPerCall } from "../../domain/limits.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -11,6 +12,7 @@ import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol
 import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
+  AdmittedPush,
   BackendWithStatus,
   Caller,
   Connection,
@@ -25,9 +27,13 @@ import type {
 } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
-import { handedOn } from "../rpc.ts";
-import { backendsStub } from "../stubs.ts";
-import { findBackend, liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
+import {
+  findBackend,
+  liveBackends,
+  pageOfEnded,
+  pageOfLive,
+  unlessUnknown,
+} from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
@@ -145,8 +151,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
-    return this.#parts.change((service) =>
-      images.recordImage(this.#state, service, body, caller, Date.now()),
+    return this.#parts.change(
+      (service) => images.recordImage(this.#state, service, body, caller, Date.now()),
+      caller.actor === null ? "registry" : "request",
+    );
+  }
+
+  async admitPush(push: AdmittedPush): Promise<Result<null>> {
+    return this.#parts.holdings.admit(() =>
+      this.#state.withService((service) => images.recordTags(this.#state, service, push, Date.now())),
     );
   }
 
@@ -220,10 +233,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       await this.#parts.shards.notify(backendId);
       return begun;
     }
-    if (begun.error.code !== "backend_not_running" || !this.#state.db.ready) return begun;
-    const { account, name } = this.#state.row();
-    const known = await backendsStub(this.env, account, name, backendId).describe(account, name, backendId);
-    return known.ok ? begun : handedOn<null>(known);
+    return unlessUnknown(this.env, this.#state, backendId, begun);
   }
 
   async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
@@ -236,6 +246,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#parts.changeBackends(() =>
       terminations.createTermination(this.#state, body, caller, Date.now()),
     );
+  }
+
+  async holdings(): Promise<Holdings> {
+    return this.#parts.holdings.held();
   }
 
   async listTerminations(allowedEnvironments?: readonly string[]) {
@@ -299,6 +313,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   override async alarm(): Promise<void> {
     this.#alarm.fired();
     this.#parts.work();
-    await this.#parts.outbox.send();
+    // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
+    this.#parts.expiries.sweep(Date.now());
+    await Promise.all([this.#parts.outbox.send(), this.#parts.holdings.settle()]);
   }
 }

@@ -9,7 +9,7 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
-import { BackendIndex } from "./backend-index.ts";
+import { BackendIndex } from "./backends/backend-index.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -61,6 +61,8 @@ export class ServiceState {
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
+  /** Rows as they are stored, of backends that somebody looks at more than once. */
+  readonly #backends = new Map<string, BackendRow>();
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
@@ -68,7 +70,10 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const backendsChanged = (ids: readonly string[]) => this.backends.changed(ids);
+    const backendsChanged = (ids: readonly string[]) => {
+      this.backends.changed(ids);
+      for (const id of ids) this.dropBackend(id);
+    };
     const written = notifyingWrites(writes({ db: this.db, cached, events, backendsChanged }), (parts) =>
       watchers.visibleChanged?.(parts),
     );
@@ -148,6 +153,20 @@ export class ServiceState {
       hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
+  }
+
+  /** The row of a backend, from memory where it is kept. */
+  backend(id: string): BackendRow | undefined {
+    return this.#backends.get(id) ?? this.sql.backend(id);
+  }
+
+  /** Keeps a row that is stored, so that it need not be read again until it changes. `dropBackend` must be called in the end. */
+  keepBackend(row: BackendRow): void {
+    this.#backends.set(row.id, row);
+  }
+
+  dropBackend(id: string): void {
+    this.#backends.delete(id);
   }
 
   /** What an environment's pin means now; null while nothing was pushed that it could mean. */

@@ -20,3 +20,13 @@ test("what is due after a batch is forgotten soon, everything else an hour later
     }),
   );
 });
+
+test.for([
+  [0, 1_000],
+  [-1, 1_000],
+  [1, endedForgottenEveryMs],
+  [endedForgottenEveryMs, endedForgottenEveryMs],
+  [endedForgottenEveryMs + 1, endedForgottenEveryMs + 1],
+])("what is due in %i ms is forgotten in %i ms", ([dueIn = 0, nextIn = 0]) => {
+  expect(forgetEndedAt(now + dueIn - endedBackendsKeptMs, now)).toBe(now + nextIn);
+});

@@ -80,3 +80,27 @@ test("the length in UTF-8 is what an encoder gives, for ill-formed text too", ()
     }),
   );
 });
+
+test.for([0, 1, 0x7f, 0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff])(
+  "the character %i has as many bytes as its UTF-8",
+  (point) => {
+    const text = String.fromCodePoint(point);
+    expect(utf8Length(text)).toBe(new TextEncoder().encode(text).length);
+  },
+);
+
+test("every refusal is the caller's mistake, and shows no more of a name than people can read", () => {
+  const longest = "x".repeat(200);
+  const refused = [
+    { [`${longest}=`]: "" },
+    { [`${longest}\ud800`]: "" },
+    { [`SLIPWAY_${longest}`]: "" },
+    { A: "x".repeat(40_000) },
+    Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`A${i}`, ""])),
+  ].map((env) => checkSpawnEnv(env));
+  for (const result of refused) {
+    if (result.ok) throw new Error("it was accepted");
+    expect(result.error.code).toBe("bad_request");
+    expect(result.error.message).not.toContain("x".repeat(101));
+  }
+});

@@ -97,3 +97,31 @@ describe("a deadline", () => {
     },
   );
 });
+
+describe("the moments of a watch", () => {
+  const watch: Watch = { from: start, presentAt: start };
+
+  test.for([
+    [watchEveryMs - 1, false],
+    [watchEveryMs, true],
+    [watchEveryMs + 1, true],
+  ] as const)("%i ms after a sign of life another is due: %s", ([ms, due]) => {
+    expect(isPresenceDue(watch, start + ms)).toBe(due);
+  });
+
+  test.for([
+    [absentAfterMs, start],
+    [absentAfterMs + 1, start + absentAfterMs + 1],
+  ] as const)("%i ms after one the watch is from %i on", ([ms, from]) => {
+    expect(watchAt(watch, start + ms).from).toBe(from);
+  });
+
+  test("the next is the first of its own sign of life and of what would lose an agent, and none without agents", () => {
+    const early = start - clusterLostAfterMs + 5_000;
+    expect(nextWatch(watch, [])).toBeNull();
+    expect(nextWatch(watch, [{ silentSince: start }])).toBe(
+      start + Math.min(watchEveryMs, clusterLostAfterMs),
+    );
+    expect(nextWatch(watch, [{ silentSince: start }, { silentSince: early }])).toBe(start + 5_000);
+  });
+});

@@ -72,6 +72,7 @@ describe("trying the code", () => {
   test("with the right one returns who logs in, once", () => {
     const first = tryLoginCode(open, true, now);
     expect(first.answer).toEqual({ ok: true, value: ada });
+    expect(first.attempt).toEqual({ ...open, completed: true });
     expect(tryLoginCode(first.attempt, true, now).answer).toMatchObject(over);
   });
 
@@ -97,4 +98,13 @@ describe("trying the code", () => {
     const late = tryLoginCode(open, false, expiresAt);
     expect(late).toMatchObject({ attempt: open, answer: over });
   });
+});
+
+test.for([
+  [0, "4 tries left"],
+  [3, "1 try left"],
+  [4, "no tries left: begin another login"],
+] as const)("a wrong code after %i others is answered with: %s", ([wrongTries, words]) => {
+  const { answer } = tryLoginCode({ ...open, wrongTries }, false, now);
+  expect(answer).toMatchObject({ error: { message: expect.stringMatching(new RegExp(`; ${words}$`)) } });
 });

@@ -137,3 +137,42 @@ describe("batches of attempts", () => {
     expect(batchesToDrop(batches, now)).toEqual(Array.from({ length: 100 }, (_, i) => 100 - i));
   });
 });
+
+describe("a list that goes on", () => {
+  const place = (time: number, id: string) => ({ id, first: { time } });
+
+  test("has after a delivery what began earlier, and of what began with it the smaller ids", () => {
+    const isAfter = afterDeliveryCursor(deliveryCursor(place(now, "m_spawn")));
+    const found = [
+      place(now + 1, "a_spawn"),
+      place(now, "n_spawn"),
+      place(now, "m_spawn"),
+      place(now, "a_spawn"),
+      place(now - 1, "z_spawn"),
+    ].filter((delivery) => isAfter?.(delivery));
+    expect(found).toEqual([place(now, "a_spawn"), place(now - 1, "z_spawn")]);
+  });
+
+  test("agrees with the order in which deliveries are listed", () => {
+    const listed = groupedDeliveries(
+      ["b", "a", "d", "c"].map((id) => attempt(id, 1, { time: now - 1000 })),
+      now,
+    );
+    expect(listed.map(({ id }) => id)).toEqual(["d", "c", "b", "a"]);
+    for (const [i, delivery] of listed.entries()) {
+      const isAfter = afterDeliveryCursor(deliveryCursor(delivery));
+      expect(listed.filter((other) => isAfter?.(other))).toEqual(listed.slice(i + 1));
+    }
+  });
+
+  test.for(["", "-a", "1-", "x-a", "1-a b", "1-a\n", "1--a", `1-${"a".repeat(101)}`, "1234567890123456-a"])(
+    "%j is no place in it",
+    (cursor) => {
+      expect(afterDeliveryCursor(cursor)).toBeNull();
+    },
+  );
+
+  test.for(["0-a", `1-${"a".repeat(100)}`, "1-pinned_5f6c-7a"])("%s is one", (cursor) => {
+    expect(afterDeliveryCursor(cursor)).not.toBeNull();
+  });
+});

@@ -112,6 +112,17 @@ describe("what a refusal says", () => {
     expect(judgeAttempt(answer(400, { body }))).toMatchObject({ message: "the cluster answered 400" });
   });
 
+  test("goes with the status where it may be delivered later", () => {
+    const body = JSON.stringify({ error: { message: "the disk is full" } });
+    expect(judgeAttempt(answer(503, { body }))).toMatchObject({
+      verdict: "retry",
+      message: "the cluster answered 503: the disk is full",
+    });
+    expect(judgeAttempt(answer(503, { body: "busy" }))).toMatchObject({
+      message: "the cluster answered 503",
+    });
+  });
+
   test("is at most 1,000 characters of it", () => {
     const body = JSON.stringify({ error: { message: "x".repeat(5000) } });
     expect(judgeAttempt(answer(400, { body }))).toMatchObject({ message: "x".repeat(1000) });
@@ -156,4 +167,52 @@ describe("Retry-After", () => {
   test.for(cases)("%j is %i ms", ([header, ms]) => {
     expect(retryAfterMs(header)).toBe(ms);
   });
+});
+
+describe("what is said of an attempt that failed", () => {
+  const refused = (body: string) => judgeAttempt(answer(409, { body }));
+  const plain = "the cluster answered 409";
+  test.for([
+    ['{"error":{"message":"no room"}}', "no room"],
+    [`{"error":{"message":"${"x".repeat(2000)}"}}`, "x".repeat(1000)],
+    ['{"error":{"message":7}}', plain],
+    ['{"error":{}}', plain],
+    ['{"error":null}', plain],
+    ['{"error":"no room"}', plain],
+    ['{"message":"no room"}', plain],
+    ["null", plain],
+    ['"error"', plain],
+    ["7", plain],
+    ["[]", plain],
+    ["no room", plain],
+    ["", plain],
+  ] as const)("a refusal with the body %s says: %s", ([body, message]) => {
+    expect(refused(body)).toEqual({ verdict: "refused", status: 409, message });
+  });
+
+  test.for([
+    [answer(300), "a redirect (300), which"],
+    [answer(399, { location: "/there" }), "a redirect (399 to /there), which"],
+    [answer(199), "the cluster answered 199"],
+    [answer(500), "the cluster answered 500"],
+    [answer(429), "the cluster answered 429"],
+    [{ outcome: "timeout" }, "did not answer in time"],
+    [{ outcome: "unsent" }, "waited in vain"],
+    [{ outcome: "connection_error", message: "reset" }, "could not be reached: reset"],
+  ] as const satisfies [AttemptResult, string][])("%j: %s", ([result, words]) => {
+    expect(judgeAttempt(result)).toMatchObject({ message: expect.stringContaining(words) });
+  });
+
+  test.for([
+    [{ outcome: "unsent" }, true],
+    [answer(429), true],
+    [answer(500), false],
+    [{ outcome: "timeout" }, false],
+    [{ outcome: "connection_error", message: "reset" }, false],
+  ] as const satisfies [AttemptResult, boolean][])(
+    "after %j it is known that nothing was done: %s",
+    ([result, declined]) => {
+      expect(judgeAttempt(result)).toMatchObject({ verdict: "retry", declined });
+    },
+  );
 });

@@ -8,6 +8,7 @@ import {
 } from "../../../src/domain/deliveries/redelivery.ts";
 
 const live: readonly BackendStatus[] = ["scheduled", "loading", "starting", "waiting", "ready"];
+const pin = { cluster: "eu", revision: 7, digest: `sha256:${"1".repeat(64)}` };
 const over = { ok: false, error: { code: "delivery_over" } };
 
 describe("a webhook's id", () => {
@@ -69,5 +70,28 @@ describe("an image.pinned", () => {
     ["nothing that is known", undefined, pin],
   ] as const)("is over where there is %s", ([, announced, present]) => {
     expect(judgePinRedelivery(announced, present)).toMatchObject(over);
+  });
+});
+
+test("an id that only begins as that of a webhook is not one", () => {
+  expect(webhookName("k3f9q7h3kq2m9_restart_hard")).toBeNull();
+  expect(webhookName("k3f9q7h3kq2m9")).toBeNull();
+});
+
+test.for([
+  [() => judgeSpawnRedelivery(undefined), "has ended, or its spawn was given up"],
+  [
+    () => judgeSpawnRedelivery({ status: "terminated", acknowledged: true }),
+    "has ended, or its spawn was given up",
+  ],
+  [() => judgeSpawnRedelivery({ status: "terminating", acknowledged: true }), "is terminating"],
+  [() => judgeTerminationRedelivery(undefined, false), "its backend has ended"],
+  [() => judgePinRedelivery(undefined, undefined), "is not known any more"],
+  [() => judgePinRedelivery(pin, undefined), "does not exist any more"],
+  [() => judgePinRedelivery(pin, { ...pin, cluster: "us" }), "is on another cluster now"],
+  [() => judgePinRedelivery(pin, { ...pin, revision: 8 }), "it announced revision 7"],
+] as const)("a redelivery that is of no use is refused with the reason: %#", ([judge, reason]) => {
+  expect(judge()).toMatchObject({
+    error: { message: expect.stringMatching(`^this webhook cannot be sent again: .*${reason}`) },
   });
 });

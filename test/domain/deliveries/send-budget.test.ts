@@ -67,3 +67,21 @@ test("an answer says of its cluster whether it is prompt", () => {
     "timed_out",
   ]);
 });
+
+test("one answer that is late makes a cluster slow, whatever it was sent since", () => {
+  const late: ClusterLoad = { promptness: "prompt", sentAt: [now - slowAnswerMs, now, now] };
+  expect(late.sentAt.length).toBeGreaterThanOrEqual(webhooksAtOnceToSlow);
+  expect(maySend(late, [late], true, now)).toBe(false);
+  const prompt: ClusterLoad = { promptness: "prompt", sentAt: [now - slowAnswerMs + 1, now, now] };
+  expect(maySend(prompt, [prompt], true, now)).toBe(true);
+});
+
+test("a cluster that did not answer is tried only while the slow ones leave room", () => {
+  const silent = load("timed_out", 0);
+  for (let sent = 0; sent < webhooksAtOnce; sent++) {
+    const prompt = load("prompt", sent);
+    expect(maySend(silent, [silent, prompt], true, now)).toBe(true);
+    const slow = load("unproven", sent);
+    expect(maySend(silent, [silent, slow], true, now)).toBe(sent < webhooksAtOnceToSlowTogether);
+  }
+});

@@ -333,3 +333,38 @@ describe("the cluster of a spawn", () => {
     });
   });
 });
+
+describe("a caller that may not see the clusters", () => {
+  const allowed = { allowedEnvironments: ["prod"], hidesClusters: true };
+  const named = (cluster: string, more: Partial<ConnectRequest> = {}) =>
+    decideConnect({ environment: "prod", spawn: { cluster }, ...more }, snapshot());
+
+  test.for([
+    ["nowhere", { hidesClusters: true }, "cluster_not_found"],
+    ["us", { hidesClusters: true }, null],
+    ["us", allowed, "forbidden"],
+    ["nowhere", allowed, "forbidden"],
+    ["eu", allowed, null],
+  ] as const)("names %s with %j and is refused: %s", ([cluster, more, refused]) => {
+    const decided = named(cluster, more);
+    expect(decided.ok ? null : decided.error.code).toBe(refused);
+  });
+
+  test("is not told by a refusal which there are, and others are", () => {
+    expect(named("nowhere", { hidesClusters: true })).toEqual({
+      ok: false,
+      error: { code: "cluster_not_found", message: "cluster `nowhere` not found" },
+    });
+    expect(named("nowhere")).toMatchObject({ error: { details: { clusters: ["eu", "us"] } } });
+  });
+
+  test("of environments without a cluster of their own may name the account's default", () => {
+    const request = { environment: "staging", allowedEnvironments: ["staging"] };
+    for (const [cluster, ok] of [
+      ["us", true],
+      ["eu", false],
+    ] as const) {
+      expect(decideConnect({ ...request, spawn: { cluster } }, snapshot()).ok).toBe(ok);
+    }
+  });
+});

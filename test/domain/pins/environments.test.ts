@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseEnvironment } from "../../../src/domain/pins/environments.ts";
+import { chooseEnvironment, environmentNotFound } from "../../../src/domain/pins/environments.ts";
 
 interface Case {
   title: string;
@@ -106,4 +106,12 @@ describe("which environment a request means", () => {
       ),
     );
   });
+});
+
+test.for([
+  [undefined, "this service has `prod`, `staging`"],
+  [["prod"], "of this service, this token reaches `prod`"],
+] as const)("a missing one is refused with what a token narrowed to %j reaches", ([allowed, words]) => {
+  const refused = environmentNotFound("prdo", ["prod", "staging"], allowed);
+  expect(refused.error.message).toBe(`environment \`prdo\` not found; ${words}`);
 });

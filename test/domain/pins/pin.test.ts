@@ -208,3 +208,14 @@ describe("the digests that a pin protects", () => {
     ]);
   });
 });
+
+test("a digest that was not pushed is refused by itself, and a tag with those that are nearest", () => {
+  const images = { digestOfTag: () => undefined, hasDigest: () => false, recentTags: () => ["v2", "w1"] };
+  const digest = resolvePin({ kind: "digest", digest: digestA }, images);
+  expect(digest).toMatchObject({
+    error: { code: "image_not_found", message: expect.stringContaining(digestA) },
+  });
+  expect(digest).not.toHaveProperty("error.details.nearest_tags");
+  const tag = resolvePin({ kind: "tag", tag: "v1" }, images);
+  expect(tag).toMatchObject({ error: { code: "image_not_found", details: { nearest_tags: ["v2", "w1"] } } });
+});

@@ -11,6 +11,8 @@ describe("a chunk", () => {
     ["that begins after the end is out of order", 7, { start: 8, end: 10 }, 3, "out_of_order"],
     ["that begins before the end is out of order", 7, { start: 0, end: 2 }, 3, "out_of_order"],
     ["of another length than it says is malformed", 7, { start: 7, end: 9 }, 4, "malformed"],
+    ["that ends before it begins is malformed", 7, { start: 7, end: 5 }, null, "malformed"],
+    ["without a byte is added", 7, { start: 7, end: 6 }, null, "append"],
     ["that is out of order and malformed is out of order", 7, { start: 6, end: 9 }, 1, "out_of_order"],
   ] as const)("%s", (_, offset, range, length, verdict) => {
     expect(judgeChunk(offset, range, length).verdict).toBe(verdict);

@@ -97,3 +97,10 @@ describe("merging histograms", () => {
     );
   });
 });
+
+test("buckets in which nothing was counted change no percentile", () => {
+  const counted = histogramOf([5, 50, 500]);
+  const padded = new Map(counted);
+  for (let bucket = 0; bucket < startupBuckets; bucket++) padded.set(bucket, counted.get(bucket) ?? 0);
+  expect(startupTimes(padded)).toEqual(startupTimes(counted));
+});

@@ -10,6 +10,7 @@ import {
   eventOfStep,
   isRefusal,
   mergeUsage,
+  minuteOf,
   noUsage,
   type UsageCounts,
   usageOf,
@@ -211,4 +212,34 @@ describe("what happened in an environment", () => {
   test("has no start-up times where no backend became ready", () => {
     expect(usageOf("prod", [], steps).startup).toBeNull();
   });
+});
+
+test("counts are stored with their buckets in order, whatever order they came in", () => {
+  const startup = new Map([
+    [43, 1],
+    [7, 2],
+    [11, 3],
+  ]);
+  expect(encodeUsage({ ...noUsage, startup })).toBe("1 0 0 0 0 0 7:2 11:3 43:1");
+});
+
+test.for([
+  [0, 0],
+  [minute - 1, 0],
+  [minute, minute],
+  [7 * minute + 59_999, 7 * minute],
+] as const)("%i lies in the minute that begins at %i", ([time, begins]) => {
+  expect(minuteOf(time)).toBe(begins);
+});
+
+test.for([
+  [{ from: 0, to: minute, stepMs: minute }, true],
+  [{ from: -1, to: minute, stepMs: minute }, false],
+  [{ from: 0, to: 30 * day, stepMs: 30 * day }, true],
+  [{ from: 0, to: minute, stepMs: 0 }, false],
+  [{ from: 0, to: minute, stepMs: -minute }, false],
+  [{ from: 0, to: minute, stepMs: 1.5 * minute }, false],
+  [{ from: 0, to: 0, stepMs: minute }, false],
+] as const)("%j can be shown: %s", ([range, ok]) => {
+  expect(usageSteps(range).ok).toBe(ok);
 });

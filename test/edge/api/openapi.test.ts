@@ -18,6 +18,14 @@ function references(value: unknown): string[] {
   );
 }
 
+/** All patterns of a schema, wherever they stand in it. */
+function patterns(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === "pattern" && typeof inner === "string" ? [inner] : patterns(inner),
+  );
+}
+
 describe("the description of the API", () => {
   test("is served as it is built", async () => {
     const response = await send("/v3/openapi.json");
@@ -39,6 +47,12 @@ describe("the description of the API", () => {
     const used = references(document);
     expect(used.length).toBeGreaterThan(50);
     expect(used.filter((reference) => !known.includes(reference))).toEqual([]);
+  });
+
+  test("its patterns mean the same to readers in other languages, who know no classes of Unicode", () => {
+    const used = patterns(document);
+    expect(used.length).toBeGreaterThan(50);
+    expect(used.filter((pattern) => /\\[pPku]|\(\?</.test(pattern))).toEqual([]);
   });
 
   test("every component is used", () => {
@@ -115,6 +129,12 @@ describe("the description of the API", () => {
         expect([name, text, isOne(text)]).toEqual([name, text, checkParams({ [name]: text }).ok]);
       }
     }
+  });
+
+  test("says which operations may lead elsewhere, with an answer that has no body", () => {
+    const leading = operations.filter(({ operation }) => "302" in operation.responses);
+    expect(leading.map(({ path }) => path)).toEqual(["/ready/{id}/{token}", "/ready/{id}"]);
+    for (const { operation } of leading) expect(operation.responses["302"]?.content).toBeUndefined();
   });
 
   test("says which operations need which token, and which can be repeated", () => {

@@ -2,10 +2,11 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
 import type { SessionKind } from "../../../src/domain/credentials/sessions.ts";
-import { sessionsPerTokenMax } from "../../../src/domain/limits.ts";
+import { expiredForgottenEveryMs, sessionsPerTokenMax } from "../../../src/domain/limits.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
 import type { CreateTokenBody } from "../../../src/protocol/v3/accounts.ts";
+import { passTimeRunning } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import { caller, code, type Hello, value } from "../support/service.ts";
 
@@ -127,11 +128,12 @@ describe("a session", () => {
     expect(await countOf(hello, "sessions")).toEqual({ n: sessionsPerTokenMax + 1 });
   });
 
-  test("that has expired is not kept for good", async ({ hello }) => {
+  test("that has expired is not kept for good, also where nobody logs in any more", async ({ hello }) => {
     value(await logIn(hello, "old"));
-    vi.setSystemTime(Date.now() + 7 * day);
-    value(await logIn(hello, "new", await addToken(hello, "another")));
+    await passTimeRunning(hello.accountObject, 7 * day - 1);
     expect(await countOf(hello, "sessions")).toEqual({ n: 1 });
+    await passTimeRunning(hello.accountObject, expiredForgottenEveryMs);
+    expect(await countOf(hello, "sessions")).toEqual({ n: 0 });
   });
 });
 
@@ -265,8 +267,9 @@ describe("a login link", () => {
 
   test("that nobody has used is not kept for good", async ({ hello }) => {
     value(await makeLink(hello, "old"));
-    vi.setSystemTime(Date.now() + 600_000);
-    value(await makeLink(hello, "new", await addToken(hello, "another")));
+    await passTimeRunning(hello.accountObject, 600_000 - 1);
     expect(await countOf(hello, "login_links")).toEqual({ n: 1 });
+    await passTimeRunning(hello.accountObject, expiredForgottenEveryMs);
+    expect(await countOf(hello, "login_links")).toEqual({ n: 0 });
   });
 });

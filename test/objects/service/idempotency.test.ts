@@ -1,9 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { idempotencyKeptMs } from "../../../src/domain/limits.ts";
+import { idempotencyKeptMs, recoveryDelayMs } from "../../../src/domain/limits.ts";
 import type { Idempotency } from "../../../src/objects/contract.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import { evict } from "../../support/worker/clock.ts";
+import { evict, passTimeAndSettle } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import {
   actor,
@@ -138,13 +138,18 @@ describe("a connect that is sent again", () => {
     expect(await idsOfLive(hello)).toEqual([id]);
   });
 
-  test("24 h later is a new request, and nothing is kept of the old ones", async ({ pinned: hello }) => {
+  test("24 h later is a new request, and the object's alarm deletes what is kept of the old ones", async ({
+    pinned: hello,
+  }) => {
     const first = value(await connect(hello, once));
     value(await connect(hello, { ...once, key: "retry-2" }));
     vi.setSystemTime(Date.now() + idempotencyKeptMs - 1);
     expect(value(await connect(hello, once)).backendId).toBe(first.backendId);
     vi.setSystemTime(Date.now() + 1);
     expect(value(await connect(hello, otherBody)).backendId).not.toBe(first.backendId);
+    // The first request's record has become the new one's.
+    expect(code(await connect(hello, once))).toBe("idempotency_mismatch");
+    await passTimeAndSettle(hello.service(), recoveryDelayMs);
     expect(await recordsOf(hello)).toEqual([{ key: `${actor.tokenId},retry-1` }]);
   });
 

@@ -5,6 +5,7 @@ import { jwks } from "../../../protocol/tokens/connection-token.ts";
 import { publicAccess } from "../../admission/access.ts";
 import { signingOf } from "../../credentials/signing.ts";
 import type { BackendLocation } from "../../locate-backend.ts";
+import { storageFailure } from "../../storage-health.ts";
 import { currentStatus, describeBackend } from "../../views/backend-views.ts";
 import { backendUrl } from "../../views/connection.ts";
 import { readyPage } from "../../views/ready-page.ts";
@@ -31,6 +32,7 @@ export const publicRoutes = [
     version: "public",
     access: publicAccess,
     produces: "text/html",
+    leadsTo: "The backend, which is ready",
     summary: "A page that waits for a backend and then goes to it",
     handle: ({ env, backend, params }) => readyOrPage(env, backend, params.token),
   }),
@@ -40,6 +42,7 @@ export const publicRoutes = [
     version: "public",
     access: publicAccess,
     produces: "text/html",
+    leadsTo: "The backend, which is ready",
     summary: "The same for a backend that wants its token as a bearer token",
     handle: ({ env, backend }) => readyOrPage(env, backend, undefined),
   }),
@@ -59,7 +62,10 @@ export const publicRoutes = [
     version: "public",
     access: publicAccess,
     answer: z.object({ status: z.literal("ok") }),
-    summary: "Whether the Worker answers",
-    handle: () => ok({ status: "ok" } as const),
+    summary: "Whether the Worker answers and can write: 503 where it cannot, while it goes on reading",
+    handle: async ({ env }) => {
+      const failure = await storageFailure(env);
+      return failure === null ? ok({ status: "ok" } as const) : { ok: false, error: failure };
+    },
   }),
 ];

@@ -1,6 +1,6 @@
 import { ok, type Result } from "../../../domain/result.ts";
+import { budgetSpent, unreached } from "../../../objects/failures/unreached.ts";
 import { sseEvent } from "../../../protocol/sse.ts";
-import { callFailure } from "../../call-failure.ts";
 import { pulledStream, type Step } from "../../streams/pulled-stream.ts";
 import { eventsWhileAdmitted, type StillAdmitted } from "../../streams/while-admitted.ts";
 import type { Page } from "./page.ts";
@@ -73,7 +73,7 @@ function pageStates(
     // A page that reconnects learns what is the matter, or finds it over.
     next: () =>
       next().catch((error: unknown) => {
-        if (callFailure(error) === null) throw error;
+        if (!unreached(error) && !budgetSpent(error)) throw error;
         return { items: [], isLast: true };
       }),
     release: (reason) => changes.cancel(reason),

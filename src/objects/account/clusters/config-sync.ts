@@ -100,3 +100,13 @@ export async function finishDeletion(
   });
   return { state: "deleted" };
 }
+
+/** The alarm's work: goes on with what was begun, and has the object wake where a deletion is still pending. */
+export async function catchUp(ports: Parameters<typeof syncConfig>[0]): Promise<void> {
+  const { sql } = ports.state;
+  for (const { name, deleting } of sql.clusters()) {
+    if (deleting) await finishDeletion(ports, name, Date.now());
+  }
+  await syncConfig(ports);
+  if (sql.clusters().some(({ deleting }) => deleting)) ports.alarm.noLaterThan(Date.now() + syncRetryMs);
+}

@@ -1,5 +1,7 @@
 import type { SessionKind } from "../../../domain/credentials/sessions.ts";
+import { expiredTokensKeptMs } from "../../../domain/limits.ts";
 import type { Database, Migration } from "../../database.ts";
+import type { ExpiringRows } from "../../expiries.ts";
 
 export const sessionsMigration: Migration = {
   name: "sessions and login links",
@@ -29,6 +31,16 @@ export const linksOfSessionsMigration: Migration = {
   sql: "ALTER TABLE login_links ADD COLUMN session_id TEXT;",
 };
 
+/** Rows of a partial index are found by conditions that imply its own. */
+export const expiryMigration: Migration = {
+  name: "credentials by the time when they expire",
+  sql: `
+    CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE INDEX sessions_expiry ON sessions (expires_at);
+    CREATE INDEX login_links_expiry ON login_links (expires_at);
+  `,
+};
+
 export type SessionRow = {
   seq: number;
   id: string;
@@ -44,11 +56,13 @@ export type LoginLinkRow = Pick<SessionRow, "seq" | "id" | "secret_hash" | "toke
   session_id: string | null;
 };
 
-/** What is made from access tokens, and ends with them. Times in milliseconds since the epoch. */
-export function credentialsSql(db: Database) {
-  /** Makes room for one more of a token's: those that have expired go, and of its own all but the newest. */
-  const makeRoom = (table: "sessions" | "login_links", token: string, max: number, now: number) => {
-    db.run(`DELETE FROM ${table} WHERE expires_at <= ?`, now);
+/**
+ * What is made from access tokens, and ends with them; `credentialExpiries` deletes what has expired. Times in milliseconds
+ * since the epoch.
+ */
+export function credentialsSql(db: Pick<Database, "all" | "first" | "run">) {
+  /** Makes room for one more of a token's: all but the newest go. */
+  const makeRoom = (table: "sessions" | "login_links", token: string, max: number) => {
     db.run(
       `DELETE FROM ${table} WHERE token_id = ?1 AND seq NOT IN
          (SELECT seq FROM ${table} WHERE token_id = ?1 ORDER BY seq DESC LIMIT ?2)`,
@@ -65,7 +79,7 @@ export function credentialsSql(db: Database) {
         now,
         limit,
       ),
-    makeRoomForSession: (token: string, max: number, now: number) => makeRoom("sessions", token, max, now),
+    makeRoomForSession: (token: string, max: number) => makeRoom("sessions", token, max),
     insertSession: (row: Omit<SessionRow, "seq">) =>
       db.run(
         `INSERT INTO sessions (id, secret_hash, token_id, kind, user_agent, created_at, expires_at)
@@ -81,8 +95,7 @@ export function credentialsSql(db: Database) {
     deleteSession: (id: string) => db.run("DELETE FROM sessions WHERE id = ?", id),
 
     loginLink: (id: string) => db.first<LoginLinkRow>("SELECT * FROM login_links WHERE id = ?", id),
-    makeRoomForLoginLink: (token: string, max: number, now: number) =>
-      makeRoom("login_links", token, max, now),
+    makeRoomForLoginLink: (token: string, max: number) => makeRoom("login_links", token, max),
     insertLoginLink: (row: Omit<LoginLinkRow, "seq">) =>
       db.run(
         "INSERT INTO login_links (id, secret_hash, token_id, expires_at, session_id) VALUES (?, ?, ?, ?, ?)",
@@ -102,3 +115,23 @@ export function credentialsSql(db: Database) {
   };
 }
 export type CredentialsSql = ReturnType<typeof credentialsSql>;
+
+/** The credentials that expire, as they go: tokens some time later than what was made from them, since they are listed. */
+export function credentialExpiries(db: Pick<Database, "first" | "run">): ExpiringRows[] {
+  const expiring = (table: "tokens" | "sessions" | "login_links", keptMs: number): ExpiringRows => ({
+    firstDue() {
+      const first = db.first<{ at: number }>(
+        `SELECT expires_at AS at FROM ${table} WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1`,
+      );
+      return first ? first.at + keptMs : null;
+    },
+    deleteDue: (now, atOnce) =>
+      db.run(
+        `DELETE FROM ${table} WHERE seq IN (
+           SELECT seq FROM ${table} WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+        now - keptMs,
+        atOnce,
+      ),
+  });
+  return [expiring("tokens", expiredTokensKeptMs), expiring("sessions", 0), expiring("login_links", 0)];
+}

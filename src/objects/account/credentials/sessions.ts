@@ -8,8 +8,10 @@ import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../../domain/limi
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
+import type { Page } from "../../../protocol/v3/list.ts";
 import type { Session } from "../../../protocol/v3/sessions.ts";
 import type { Actor, LoginLink, LogsIn, NewSecret, SessionParams } from "../../contract.ts";
+import { toPage } from "../../page.ts";
 import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
 import type { SessionRow } from "./credentials.sql.ts";
@@ -31,7 +33,7 @@ export function addSession(
     created_at: now,
     expires_at: sessionExpiry(kind, token.value.expires_at, now),
   };
-  sql.makeRoomForSession(tokenId, sessionsPerTokenMax, now);
+  sql.makeRoomForSession(tokenId, sessionsPerTokenMax);
   sql.insertSession(row);
   const actor = { tokenId, tokenName: token.value.name };
   recordEvent(sql, { type: "session.created", actor, details: { kind } }, now);
@@ -57,7 +59,7 @@ export function addLoginLink(
     now + expiresInSeconds * 1000,
     token.value.expires_at ?? Number.POSITIVE_INFINITY,
   );
-  sql.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax, now);
+  sql.makeRoomForLoginLink(tokenId, loginLinksPerTokenMax);
   sql.insertLoginLink({
     id: secret.id,
     secret_hash: secret.secretHash,
@@ -96,7 +98,12 @@ export function loginLinkNotFound() {
   );
 }
 
-export function sessionView(row: Omit<SessionRow, "seq">): Session {
+/** Sessions below a cursor that are good at `now`, newest first. */
+export function pageOfSessions(sql: AccountSql, start: number, limit: number, now: number): Page<Session> {
+  return toPage(sql.liveSessionsBefore(start, limit + 1, now), limit, ({ seq }) => seq, sessionView);
+}
+
+function sessionView(row: Omit<SessionRow, "seq">): Session {
   return {
     id: row.id,
     kind: row.kind,

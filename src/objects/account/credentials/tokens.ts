@@ -1,9 +1,12 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
+import type { Page } from "../../../protocol/v3/list.ts";
 import type { Actor, Identity, NewSecret } from "../../contract.ts";
+import { toPage } from "../../page.ts";
 import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
+import { checkOneMore } from "../quotas/quotas.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
@@ -18,6 +21,11 @@ export function authenticate(sql: AccountSql, id: string, secretHash: string, no
 export function identityOfCredential(sql: AccountSql, id: string, now: number): Result<Identity> {
   const found = find(sql, id);
   return found ? identityOfLive(sql, found, now) : notValid();
+}
+
+/** Tokens below a cursor, newest first. */
+export function pageOfTokens(sql: AccountSql, start: number, limit: number): Page<Token> {
+  return toPage(sql.tokensBefore(start, limit + 1), limit, ({ seq }) => seq, tokenView);
 }
 
 /** A session is nothing without its token. */
@@ -70,8 +78,24 @@ export function addToken(
   return tokenView({ seq: 0, ...row });
 }
 
-/** Adds a token that was requested, which is an event. @param actor null: the deployment's root token */
+/** The token with which an account begins: it is the deployment's root token that makes it. */
+export function addFirstToken(sql: AccountSql, secret: NewSecret, now: number): Token {
+  return addRequestedToken(sql, { name: "first admin", role: "admin" }, secret, null, now);
+}
+
+/** Adds a token that was requested; `quota_exceeded` where the account has as many as it may. */
 export function createToken(
+  sql: AccountSql,
+  token: CreateTokenBody,
+  secret: NewSecret,
+  actor: Actor,
+  now: number,
+): Result<Token> {
+  const checked = checkOneMore(sql, "tokens");
+  return checked.ok ? ok(addRequestedToken(sql, token, secret, actor, now)) : checked;
+}
+
+function addRequestedToken(
   sql: AccountSql,
   token: CreateTokenBody,
   secret: NewSecret,

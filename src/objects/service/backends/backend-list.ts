@@ -98,6 +98,19 @@ async function endedBackend(
   return ok({ info: { ...info, pin: { ...info.pin } }, status: { ...status } });
 }
 
+/** What a termination was answered here; of one that is not running, its shard must know that it was. */
+export async function unlessUnknown(
+  env: Env,
+  state: ServiceState,
+  backendId: string,
+  answer: Result<null>,
+): Promise<Result<null>> {
+  if (answer.ok || answer.error.code !== "backend_not_running" || !state.db.ready) return answer;
+  const { account, name } = state.row();
+  const known = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  return known.ok ? answer : handedOn<null>(known);
+}
+
 const endCursor = /^(\d{1,15})-(\d{1,15})$/;
 
 /**

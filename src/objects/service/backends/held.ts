@@ -1,4 +1,3 @@
-import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { Actor } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
@@ -46,7 +45,7 @@ function release(
   const row = state.db.ready ? state.sql.backend(backendId) : undefined;
   if (!row || row.held_at === null || row.status === "terminated") return notHeld(backendId, row);
   endBackend(state, row, { reason: "lost", at: now });
-  state.sql.noteRelease(row.id, now, now - endedBackendsKeptMs);
+  state.sql.noteRelease(row.id, now);
   const target = { service: state.row().name, environment: row.environment, backend_id: backendId };
   recordEvent(state, { type: "backend.released", actor, ...target, details: { note } }, now);
   return ok(null);

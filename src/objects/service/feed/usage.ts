@@ -1,8 +1,6 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import { reaches } from "../../../domain/credentials/access.ts";
 import {
-  usageDeletedAtOnce,
-  usageDeleteEveryMs,
   usageKeptMs,
   usagePointsMax,
   usageWriteAfterMs,
@@ -31,13 +29,7 @@ import type { Statements } from "../sql/statements.ts";
 
 type UsageSql = Pick<
   Statements,
-  | "environments"
-  | "lastTokenOfDeleted"
-  | "usageIn"
-  | "usageBetween"
-  | "hasUsageSince"
-  | "putUsage"
-  | "deleteUsageBefore"
+  "environments" | "lastTokenOfDeleted" | "usageIn" | "usageBetween" | "putUsage"
 >;
 
 interface Minute {
@@ -102,20 +94,15 @@ export class UsageCounters {
   /** Writes down what was counted, unless all of it is quite new: one row for each environment and minute. */
   flush(now: number): void {
     if (this.#since === null || now - this.#since < usageWriteAfterMs) return;
-    this.#db.transaction(() => this.#write(now));
+    this.#db.transaction(() => this.#write());
     this.#counted.clear();
     this.#since = null;
   }
 
-  #write(now: number): void {
+  #write(): void {
     const rows = this.#sql
       .environments()
       .flatMap(({ seq, name }) => this.#unwritten(name).map((counted) => ({ seq, ...counted })));
-    const hour = Math.floor(now / usageDeleteEveryMs) * usageDeleteEveryMs;
-    // The first row of an hour is the mark that lets old ones be deleted once in it, also by an object that was evicted.
-    if (rows.some(({ minute }) => minute >= hour) && !this.#sql.hasUsageSince(hour)) {
-      this.#sql.deleteUsageBefore(now - usageKeptMs, usageDeletedAtOnce);
-    }
     for (const { seq, minute, counts } of rows) {
       const stored = decodeUsage(this.#sql.usageIn(minute, seq) ?? "") ?? noUsage;
       this.#sql.putUsage({ minute, environment: seq, counts: encodeUsage(mergeUsage(stored, counts)) });

@@ -1,12 +1,16 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
-import { imageBackendsListed, recentImages as recentImagesShown } from "../../../domain/limits.ts";
+import {
+  imageBackendsListed,
+  pushesKept,
+  recentImages as recentImagesShown,
+} from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
-import type { Caller, RecentImage, RegistryCaller } from "../../contract.ts";
+import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
@@ -29,6 +33,20 @@ export function recordImage(
   );
 }
 
+/** What a push through the registry records, a tag after the other. */
+export function recordTags(
+  state: ServiceState,
+  service: ServiceRow,
+  { digest, tags }: AdmittedPush,
+  now: number,
+): Result<null> {
+  for (const tag of tags) {
+    const recorded = recordPush(state, service, { digest, tag }, { actor: null, registryHost: "" }, now);
+    if (!recorded.ok) return recorded;
+  }
+  return ok(null);
+}
+
 /**
  * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
  * one is the earlier: notifications may arrive out of order.
@@ -49,7 +67,8 @@ function recordPush(
     media_type: body.media_type ?? null,
     pushed_at: pushedAt,
   });
-  state.sql.insertPush({ digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt });
+  const push = { digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt };
+  state.sql.insertPush(push, pushesKept);
   if (body.tag !== undefined) {
     const current = state.sql.tag(body.tag);
     const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;

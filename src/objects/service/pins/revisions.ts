@@ -1,5 +1,5 @@
 import type { Scope } from "../../../domain/credentials/access.ts";
-import { resolvedRevisionsProtected } from "../../../domain/limits.ts";
+import { resolvedRevisionsProtected, revisionsKept } from "../../../domain/limits.ts";
 import { type PinHistory, storedPin } from "../../../domain/pins/pin.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
@@ -7,7 +7,8 @@ import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Revision } from "../../../protocol/v3/services.ts";
 import type { Actor } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
-import type { EnvironmentRow, RevisionRow } from "../sql/service.sql.ts";
+import type { RevisionRow } from "../sql/revisions.sql.ts";
+import type { EnvironmentRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { findEnvironment } from "./find-environment.ts";
 
@@ -19,17 +20,20 @@ export function addRevision(
   actor: Actor,
   now: number,
 ): void {
-  state.sql.insertRevision({
-    environment: row.seq,
-    revision: row.revision,
-    image: row.image,
-    digest: state.digestOf(row),
-    kind,
-    token_id: actor.tokenId,
-    token_name: actor.tokenName,
-    note: note ?? null,
-    at: now,
-  });
+  state.sql.insertRevision(
+    {
+      environment: row.seq,
+      revision: row.revision,
+      image: row.image,
+      digest: state.digestOf(row),
+      kind,
+      token_id: actor.tokenId,
+      token_name: actor.tokenName,
+      note: note ?? null,
+      at: now,
+    },
+    revisionsKept,
+  );
 }
 
 /** A page of an environment's revisions, newest first. */

@@ -1,5 +1,7 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
+import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
+import type { ExpiringRows } from "../../expiries.ts";
 import type { BackendRow, DeliveryRow, IndexedBackend, PendingDelivery } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
@@ -132,11 +134,9 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
     /** Holds a backend's key without a deadline, or not any more. @param at null: an agent runs it */
     setHeld: (id: string, at: number | null, deadlineAt: number | null) =>
       write([id], "UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
-    /** Notes that somebody has released a backend; what was noted at `keptAfter` or before goes. */
-    noteRelease: (id: string, now: number, keptAfter: number) => {
-      db.run("DELETE FROM releases WHERE at <= ?", keptAfter);
-      db.run("INSERT INTO releases (backend, at) VALUES (?, ?) ON CONFLICT (backend) DO NOTHING", id, now);
-    },
+    /** Notes that somebody has released a backend. */
+    noteRelease: (id: string, now: number) =>
+      db.run("INSERT INTO releases (backend, at) VALUES (?, ?) ON CONFLICT (backend) DO NOTHING", id, now),
     /** Notes which agent has listed these backends. */
     setAgent: (ids: readonly string[], agent: string) =>
       write(
@@ -174,3 +174,20 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
   };
 }
 export type BackendsWrites = ReturnType<typeof backendsWrites>;
+
+/** Notes of releases, as they go: with the backends themselves. */
+export function releasesExpiry(db: Pick<Database, "first" | "run">): ExpiringRows {
+  return {
+    firstDue() {
+      const first = db.first<{ at: number }>("SELECT at FROM releases ORDER BY at LIMIT 1");
+      return first ? first.at + endedBackendsKeptMs : null;
+    },
+    deleteDue: (now, atOnce) =>
+      db.run(
+        `DELETE FROM releases WHERE backend IN (
+           SELECT backend FROM releases WHERE at <= ? ORDER BY at LIMIT ?)`,
+        now - endedBackendsKeptMs,
+        atOnce,
+      ),
+  };
+}

@@ -27,18 +27,19 @@ export type ImagesReads = ReturnType<typeof imagesReads>;
 
 export function imagesWrites(db: Pick<Database, "run">) {
   return {
-    /** Records an image, or brings one that is pushed again to the top. */
-    putImage: (row: Omit<ImageRow, "seq">) => {
-      db.run("DELETE FROM images WHERE digest = ?", row.digest);
+    /** Records an image, or brings one that is pushed again to the top: above all that are there, and all pushes. */
+    putImage: (row: Omit<ImageRow, "seq">) =>
       db.run(
         `INSERT INTO images (seq, digest, repository, media_type, pushed_at)
-         VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM pushes), ?, ?, ?, ?)`,
+         VALUES (1 + max((SELECT coalesce(max(seq), 0) FROM pushes), (SELECT coalesce(max(seq), 0) FROM images)),
+                 ?, ?, ?, ?)
+         ON CONFLICT (digest) DO UPDATE SET seq = excluded.seq, repository = excluded.repository,
+           media_type = excluded.media_type, pushed_at = excluded.pushed_at`,
         row.digest,
         row.repository,
         row.media_type,
         row.pushed_at,
-      );
-    },
+      ),
     deleteImage: (digest: string) => {
       for (const table of ["images", "tags", "pushes"])
         db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);
@@ -52,14 +53,18 @@ export function imagesWrites(db: Pick<Database, "run">) {
         claimedAt,
       ),
     deleteTag: (tag: string) => db.run("DELETE FROM tags WHERE tag = ?", tag),
-    insertPush: (row: Omit<PushRow, "seq">) =>
+    /** Records the push of the image that was put last. @param kept how many of the newest stay, with this one */
+    insertPush: (row: Omit<PushRow, "seq">, kept: number) => {
       db.run(
-        "INSERT INTO pushes (digest, tag, repository, pushed_at) VALUES (?, ?, ?, ?)",
+        `INSERT INTO pushes (seq, digest, tag, repository, pushed_at)
+         VALUES ((SELECT max(seq) FROM images), ?, ?, ?, ?)`,
         row.digest,
         row.tag,
         row.repository,
         row.pushed_at,
-      ),
+      );
+      db.run("DELETE FROM pushes WHERE seq <= (SELECT max(seq) FROM pushes) - ?", kept);
+    },
   };
 }
 export type ImagesWrites = ReturnType<typeof imagesWrites>;

@@ -2,12 +2,14 @@ import type { BackendStatus, TerminationReason } from "../../../domain/backends/
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
+import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
+import { boundsMigration } from "./revisions.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
  * Writes are the price of a spawn, and each index is one more: `backends` has one, which makes invariant 1 hold in the
- * database too. What else it is read by is indexed in memory (`../backend-index.ts`).
+ * database too. What else it is read by is indexed in memory (`../backends/backend-index.ts`).
  */
 export const serviceMigrations: readonly Migration[] = [
   {
@@ -116,6 +118,8 @@ export const serviceMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  holdingsMigration,
+  boundsMigration,
 ];
 
 export type ServiceRow = {
@@ -139,18 +143,6 @@ export type EnvironmentRow = {
   revision: number;
   created_at: number;
   last_spawned_at: number | null;
-};
-
-export type RevisionRow = {
-  environment: number;
-  revision: number;
-  image: string;
-  digest: string | null;
-  kind: "create" | "pin";
-  token_id: string;
-  token_name: string;
-  note: string | null;
-  at: number;
 };
 
 export type ImageRow = {
@@ -211,7 +203,7 @@ export type DeliveryRow = {
 /** Without the rest, which is read when its turn has come. */
 export type PendingDelivery = Pick<DeliveryRow, "id" | "cluster" | "backend" | "next_attempt_at">;
 
-/** The service itself, its environments and their revisions; images and backends have files of their own. */
+/** The service itself and its environments; revisions, images and backends have files of their own. */
 export function serviceReads(db: Pick<Database, "all" | "first">) {
   return {
     service: () => db.first<ServiceRow>("SELECT * FROM service"),
@@ -219,13 +211,6 @@ export function serviceReads(db: Pick<Database, "all" | "first">) {
     environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
     environment: (name: string) =>
       db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
-    revisionsBefore: (environment: number, revision: number, limit: number) =>
-      db.all<RevisionRow>(
-        "SELECT * FROM revisions WHERE environment = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
-        environment,
-        revision,
-        limit,
-      ),
   };
 }
 export type ServiceReads = ReturnType<typeof serviceReads>;
@@ -262,7 +247,7 @@ export function serviceWrites(db: Pick<Database, "run">) {
       db.run(
         `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
-                                 coalesce((SELECT max(environment) FROM revisions), 0))), ?, ?, ?, ?, ?, ?)`,
+                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.cluster,
         row.settings,
@@ -279,24 +264,12 @@ export function serviceWrites(db: Pick<Database, "run">) {
       ),
     setPin: (name: string, image: string, revision: number) =>
       db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
+    /** Its number is given to no other: what was counted goes by it. */
     deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
+      db.run("UPDATE service SET last_environment = max(last_environment, ?)", row.seq);
       db.run("DELETE FROM environments WHERE seq = ?", row.seq);
+      db.run("DELETE FROM revisions WHERE environment = ?", row.seq);
     },
-
-    insertRevision: (row: RevisionRow) =>
-      db.run(
-        `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        row.environment,
-        row.revision,
-        row.image,
-        row.digest,
-        row.kind,
-        row.token_id,
-        row.token_name,
-        row.note,
-        row.at,
-      ),
   };
 }
 export type ServiceWrites = ReturnType<typeof serviceWrites>;

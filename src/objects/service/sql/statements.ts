@@ -6,6 +6,7 @@ import {
   eventOutboxReads,
   eventOutboxWrites,
 } from "./event-outbox.sql.ts";
+import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
 import {
   type MassTerminationsReads,
@@ -13,22 +14,32 @@ import {
   massTerminationsReads,
   massTerminationsWrites,
 } from "./mass-terminations.sql.ts";
+import {
+  type RevisionsReads,
+  type RevisionsWrites,
+  revisionsReads,
+  revisionsWrites,
+} from "./revisions.sql.ts";
 import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
 import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
 
 /** Every statement that reads a service's storage. They are given nothing that could write. */
 export type Reads = ServiceReads &
+  RevisionsReads &
   ImagesReads &
   BackendsReads &
   EventOutboxReads &
+  HoldingsReads &
   MassTerminationsReads &
   UsageReads;
 
 /** Every statement that writes it. */
 export type Writes = ServiceWrites &
+  RevisionsWrites &
   ImagesWrites &
   BackendsWrites &
   EventOutboxWrites &
+  HoldingsWrites &
   MassTerminationsWrites &
   UsageWrites;
 
@@ -39,9 +50,11 @@ type Writer = Pick<Database, "run">;
 export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
+    ...revisionsReads(db),
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
+    ...holdingsReads(db),
     ...massTerminationsReads(db),
     ...usageReads(db),
   };
@@ -61,9 +74,11 @@ interface Writers {
 export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
+    ...revisionsWrites(cached),
     ...imagesWrites(cached),
     ...backendsWrites(db, backendsChanged),
     ...eventOutboxWrites(events),
+    ...holdingsWrites(db),
     ...massTerminationsWrites(db),
     ...usageWrites(db),
   };

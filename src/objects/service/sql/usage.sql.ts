@@ -1,4 +1,6 @@
+import { usageKeptMs } from "../../../domain/limits.ts";
 import type { Database, Migration } from "../../database.ts";
+import type { ExpiringRows } from "../../expiries.ts";
 
 export const usageMigration: Migration = {
   name: "usage",
@@ -30,8 +32,6 @@ export function usageReads(db: Pick<Database, "all" | "first">) {
         from,
         to,
       ),
-    hasUsageSince: (minute: number) =>
-      db.first("SELECT 1 FROM usage WHERE minute >= ? LIMIT 1", minute) !== undefined,
   };
 }
 export type UsageReads = ReturnType<typeof usageReads>;
@@ -46,14 +46,24 @@ export function usageWrites(db: Pick<Database, "run">) {
         row.environment,
         row.counts,
       ),
-    /** Deletes at most `limit` rows, the oldest first. */
-    deleteUsageBefore: (minute: number, limit: number) =>
-      db.run(
-        `DELETE FROM usage WHERE (minute, environment) IN
-           (SELECT minute, environment FROM usage WHERE minute < ? ORDER BY minute LIMIT ?)`,
-        minute,
-        limit,
-      ),
   };
 }
 export type UsageWrites = ReturnType<typeof usageWrites>;
+
+/** The same, as they go. */
+export function usageExpiry(db: Pick<Database, "first" | "run">): ExpiringRows {
+  return {
+    firstDue() {
+      const first = db.first<{ minute: number }>("SELECT minute FROM usage ORDER BY minute LIMIT 1");
+      // That which began exactly so long ago is still shown.
+      return first ? first.minute + usageKeptMs + 1 : null;
+    },
+    deleteDue: (now, atOnce) =>
+      db.run(
+        `DELETE FROM usage WHERE (minute, environment) IN (
+           SELECT minute, environment FROM usage WHERE minute < ? ORDER BY minute LIMIT ?)`,
+        now - usageKeptMs,
+        atOnce,
+      ),
+  };
+}

@@ -1,4 +1,4 @@
-import type { IndexedBackend } from "./sql/service.sql.ts";
+import type { IndexedBackend } from "../sql/service.sql.ts";
 
 /** What one environment's backends amount to. */
 interface EnvironmentSummary {

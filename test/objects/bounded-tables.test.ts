@@ -1,0 +1,138 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
+import type * as limits from "../../src/domain/limits.ts";
+import { workerOptions } from "../../src/local/worker/options.ts";
+import { accountMigrations } from "../../src/objects/account/account.sql.ts";
+import { backendsMigrations } from "../../src/objects/backends/backends.sql.ts";
+import { clusterMigrations } from "../../src/objects/cluster/cluster.sql.ts";
+import { Database } from "../../src/objects/database.ts";
+import { directoryMigrations } from "../../src/objects/directory/directory.sql.ts";
+import { loginMigrations } from "../../src/objects/login/login.sql.ts";
+import { registryMigrations } from "../../src/objects/registry/registry.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceStub } from "../../src/objects/stubs.ts";
+
+/** What keeps a table from growing for ever. */
+type Bound =
+  /** It has so many rows, whatever happens. */
+  | { rows: number }
+  /** No more than a limit of the domain are kept, or none for longer: at each write, or by the object's alarm. */
+  | { kept: keyof typeof limits; by: "write" | "alarm" }
+  /** A quota of the account counts them. */
+  | { quota: string }
+  /** Each of them goes with something that is bounded, or that ends. */
+  | { with: string };
+
+const one: Bound = { rows: 1 };
+const changedByVersions: Bound = { with: "versions of Slipway" };
+
+/*
+ * Every table of every object. A new one makes this fail until it stands here, with what bounds it: what nothing bounds
+ * fills a disk, or the 10 GB of an object, in the end.
+ */
+const tables: Record<string, { of: typeof accountMigrations; bounds: Record<string, Bound> }> = {
+  account: {
+    of: accountMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      account: one,
+      tokens: { quota: "tokens; those that have expired go by the alarm (expiredTokensKeptMs)" },
+      sessions: { kept: "sessionsPerTokenMax", by: "write" },
+      login_links: { kept: "loginLinksPerTokenMax", by: "write" },
+      clusters: { quota: "clusters" },
+      services: { quota: "services; one that is deleted keeps its row, since its code is given to no other" },
+      events: { kept: "eventsKeptMax", by: "alarm" },
+      idempotency: { kept: "idempotencyKeptMs", by: "alarm" },
+    },
+  },
+  service: {
+    of: serviceMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      service: one,
+      environments: { quota: "environments" },
+      revisions: { kept: "revisionsKept", by: "write" },
+      images: { quota: "images" },
+      tags: { quota: "tags" },
+      pushes: { kept: "pushesKept", by: "write" },
+      backends: { with: "live backends: the row of one that has ended goes once its shard has it" },
+      deliveries: { kept: "terminationRetryForMs", by: "alarm" },
+      releases: { kept: "endedBackendsKeptMs", by: "alarm" },
+      usage: { kept: "usageKeptMs", by: "alarm" },
+      event_outbox: { with: "the account's log, which takes them over" },
+      mass_terminations: { kept: "massTerminationsKept", by: "write" },
+      idempotency: { kept: "idempotencyKeptMs", by: "alarm" },
+    },
+  },
+  backends: {
+    of: backendsMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      backends: { kept: "endedBackendsKeptMs", by: "alarm" },
+    },
+  },
+  cluster: {
+    of: clusterMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      cluster: one,
+      agents: { kept: "clusterLostAfterMs", by: "alarm" },
+      delivery_attempts: { kept: "deliveryAttemptsKept", by: "write" },
+    },
+  },
+  directory: {
+    of: directoryMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      codes: { with: "services, each of which has one" },
+      accounts: { with: "accounts, which only the root token creates" },
+      older_accounts: one,
+      storage_check: one,
+    },
+  },
+  registry: {
+    of: registryMigrations,
+    bounds: {
+      migrations: changedByVersions,
+      registry: one,
+      blobs: { quota: "images, untagged_bytes" },
+      links: { with: "manifests; one that none refers to goes by the alarm (unreferencedBlobKeptMs)" },
+      manifests: {
+        quota: "images, tags; one that nothing needs goes by the alarm (unreferencedManifestKeptMs)",
+      },
+      manifest_bytes: { with: "manifests" },
+      refs: { with: "manifests" },
+      tags: { quota: "tags" },
+      uploads: { kept: "uploadExpiresMs", by: "alarm" },
+      garbage: { kept: "collectedBytesKeptMs", by: "alarm" },
+    },
+  },
+  login: {
+    of: loginMigrations,
+    bounds: { migrations: changedByVersions, attempt: one },
+  },
+};
+
+function tablesOf(migrations: typeof accountMigrations, name: string): Promise<string[]> {
+  return runInDurableObject(serviceStub(env, "bounded", name), (_, { storage }) => {
+    new Database(storage, migrations).migrate();
+    return storage.sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
+      .toArray()
+      .map((table) => table.name);
+  });
+}
+
+describe("every table has a bound", () => {
+  test.each(Object.entries(tables))("of the object `%s`", async (name, { of, bounds }) => {
+    expect((await tablesOf(of, name)).sort()).toEqual(Object.keys(bounds).sort());
+  });
+
+  test("of every object", () => {
+    const objects = Object.keys(workerOptions.durableObjects).map((name) => name.toLowerCase());
+    expect(Object.keys(tables).sort()).toEqual(objects.sort());
+  });
+});
