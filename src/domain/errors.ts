@@ -4,6 +4,7 @@ export const errorStatus = {
   environment_required: 400,
   unauthorized: 401,
   forbidden: 403,
+  quota_exceeded: 403,
   not_found: 404,
   account_not_found: 404,
   service_not_found: 404,

@@ -34,6 +34,8 @@ export const eventTypes = [
   "cluster.secret_rotated",
   "token.created",
   "token.revoked",
+  /** The deployment set how much the account may store. */
+  "account.quotas_changed",
   /** A login, of a browser or the CLI. */
   "session.created",
   "session.revoked",
@@ -98,6 +100,8 @@ interface FactsOf {
   "cluster.secret_rotated": OfCluster;
   "token.created": { details: { token_id: string; token_name: string; role: string } };
   "token.revoked": { details: { token_id: string; token_name: string } };
+  /** Each quota with its new limit; null: the default. */
+  "account.quotas_changed": { details: Record<string, number | null> };
   "session.created": { details?: EventDetails };
   "session.revoked": { details?: EventDetails };
 }
@@ -166,6 +170,8 @@ export function eventMessage(facts: EventFacts): string {
       return `created token \`${facts.details.token_name}\` with the role \`${facts.details.role}\``;
     case "token.revoked":
       return `revoked token \`${facts.details.token_name}\``;
+    case "account.quotas_changed":
+      return `changed ${listed(facts.details)} of the account's quotas`;
     case "session.created":
       return "logged in";
     case "session.revoked":

@@ -10,14 +10,15 @@ const rememberedAccounts = 10_000;
 const known = new BoundedMap<true>(rememberedAccounts);
 
 /**
- * Calls the account that a credential names, before it is known to be good: strangers may name any. Where there is no
- * such account nothing is called, since that would leave something behind, and take longer than a wrong credential does.
+ * Calls the account that a credential names, before it is known to be good, or that the root token's holder names: they
+ * may name any. Where there is no such account nothing is called, since that would leave something behind, and take
+ * longer than a wrong credential does.
  * @returns null where there is no such account
  */
 export async function callNamedAccount<T>(
   env: Env,
   name: string,
-  call: (account: Pick<AccountRpc, "authenticate" | "useLoginLink">) => Promise<Result<T>>,
+  call: (account: Pick<AccountRpc, "authenticate" | "useLoginLink" | "setQuotas">) => Promise<Result<T>>,
 ): Promise<Result<T> | null> {
   const register = accountRegisterStub(env);
   const standing = known.get(name) ? "known" : await register.accountStanding(name);

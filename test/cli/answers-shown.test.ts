@@ -23,6 +23,21 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
     expect(ended.stdout).toContain("it is not shown again");
   });
 
+  test.for([
+    ["50000", 50_000],
+    ["default", null],
+  ] as const)("a quota is set to %s with the root token", async ([text, limit]) => {
+    await using api = await startRecordedApi([{ body: answers.acmeQuotas }]);
+    const args = ["accounts", "set-quota", "acme", "environments", text, "--root-token", "root"];
+    const ended = await slipway([...args, "--api-url", api.url]);
+    expect(ended).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(api.requests).toMatchObject([
+      { method: "PATCH", url: "/v3/accounts/acme", body: { quotas: { environments: limit } } },
+    ]);
+    expect(api.requests[0]?.headers.authorization).toBe("Bearer root");
+    expect(ended.stdout).toContain("environments    12    10000");
+  });
+
   test("a table has aligned columns and a dash for what is not there", async () => {
     await using api = await startRecordedApi([{ body: { environments: [answers.prod, answers.unpushed] } }]);
     const { stdout } = await slipwayAsAcme(api.url, ["env", "list", "hello"]);
@@ -47,9 +62,9 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
       "health                healthy",
       "last_heartbeat        2026-11-24T10:30:00.000Z",
       "",
-      "AGENT  VERSION  DRAINING  BACKENDS  CAPACITY  LAST HEARTBEAT",
-      "eu-1   1.2.0    -         3         40        2026-11-24T10:30:00.000Z",
-      "eu-0   1.1.0    yes       1         -         2026-11-23T09:00:00.000Z",
+      "AGENT  VERSION  DRAINING  BACKENDS  CAPACITY  DISK FREE            LAST HEARTBEAT",
+      "eu-1   1.2.0    -         3         40        1.5 GiB of 20.0 GiB  2026-11-24T10:30:00.000Z",
+      "eu-0   1.1.0    yes       1         -         -                    2026-11-23T09:00:00.000Z",
       "",
     ]);
     const unknown = (await slipwayAsAcme(api.url, ["clusters", "show", "eu-prod"])).stdout;

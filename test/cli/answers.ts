@@ -1,5 +1,7 @@
 import type { z } from "zod";
-import type { CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
+import { defaultQuotas } from "../../src/domain/limits.ts";
+import { eachQuota } from "../../src/domain/quotas.ts";
+import type { Account, CreatedToken, createdAccount, Token } from "../../src/protocol/v3/accounts.ts";
 import type { Backend } from "../../src/protocol/v3/backends.ts";
 import type {
   Cluster,
@@ -36,6 +38,11 @@ export const acmeAccount: z.infer<typeof createdAccount> = {
   token: { ...adminToken, secret_token: "acme_abcdefghjkm2.secret" },
 };
 
+export const acmeQuotas: Account = {
+  name: "acme",
+  quotas: eachQuota((name) => ({ used: 12, limit: defaultQuotas[name] })),
+};
+
 export const euProd: Cluster = {
   name: "eu-prod",
   webhook_url: "https://eu.example.com/slipway",
@@ -50,7 +57,15 @@ export const healthyEuProd: ObservedCluster = {
   health: "healthy",
   last_heartbeat_at: tuesday,
   agents: [
-    { id: "eu-1", version: "1.2.0", last_heartbeat_at: tuesday, draining: false, backends: 3, capacity: 40 },
+    {
+      id: "eu-1",
+      version: "1.2.0",
+      last_heartbeat_at: tuesday,
+      draining: false,
+      backends: 3,
+      capacity: 40,
+      disk: { free_bytes: 1536 * 1024 ** 2, total_bytes: 20 * 1024 ** 3 },
+    },
     { id: "eu-0", version: "1.1.0", last_heartbeat_at: monday, draining: true, backends: 1 },
   ],
 };

@@ -16,6 +16,12 @@ export interface CommandCase {
 
 export const commandCases: readonly CommandCase[] = [
   {
+    args: ["accounts", "show"],
+    sends: "GET ",
+    answer: answers.acmeQuotas,
+    says: ["QUOTA", "environments    12    10000", "untagged_bytes"],
+  },
+  {
     args: ["tokens", "list"],
     sends: "GET /tokens?limit=200",
     answer: { tokens: [answers.ciToken, answers.adminToken] },

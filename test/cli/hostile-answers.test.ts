@@ -51,11 +51,18 @@ async function runEach(args: readonly string[], given: readonly GivenAnswer[]): 
 }
 
 const answered = commandCases.filter(({ answer }) => answer !== undefined);
-const account = {
-  args: ["accounts", "create", "acme", "--root-token", "root"],
-  status: 201,
-  answer: answers.acmeAccount,
-};
+const ofDeployment = [
+  {
+    args: ["accounts", "create", "acme", "--root-token", "root"],
+    status: 201,
+    answer: answers.acmeAccount,
+  },
+  {
+    args: ["accounts", "set-quota", "acme", "tags", "5", "--root-token", "root"],
+    status: 200,
+    answer: answers.acmeQuotas,
+  },
+];
 
 /** The names of every command that does something. */
 function namesOf(command: Command, before: readonly string[] = []): string[][] {
@@ -65,7 +72,7 @@ function namesOf(command: Command, before: readonly string[] = []): string[][] {
 
 test("every command that prints an answer is among those that are given hostile ones", () => {
   const others = ["backends logs", "backends metrics", "agent", "signing-keys"];
-  const given = [...commandCases, account].map(({ args }) => args.join(" "));
+  const given = [...commandCases, ...ofDeployment].map(({ args }) => args.join(" "));
   const missing = namesOf(createProgram())
     .map((names) => names.join(" "))
     .filter((name) => !others.includes(name) && !given.some((args) => `${args} `.startsWith(`${name} `)));
@@ -73,7 +80,7 @@ test("every command that prints an answer is among those that are given hostile 
 });
 
 describe.for([false, true])("with --json: %j", { timeout: 60_000 }, (json) => {
-  test.for([...answered, account])("slipway $args", async ({ args, status = 200, answer }) => {
+  test.for([...answered, ...ofDeployment])("slipway $args", async ({ args, status = 200, answer }) => {
     const given = [...hostileForms(answer)].map((body) => ({ status, body }));
     const ended = await runEach(json ? [...args, "--json"] : args, given);
     for (const one of ended) expectHarmless(one);

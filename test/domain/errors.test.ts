@@ -23,7 +23,7 @@ describe("error codes", () => {
     const authentication = Object.entries(errorStatus).filter(([, status]) =>
       [401, 403, 407].includes(status),
     );
-    expect(authentication.map(([code]) => code)).toEqual(["unauthorized", "forbidden"]);
+    expect(authentication.map(([code]) => code)).toEqual(["unauthorized", "forbidden", "quota_exceeded"]);
   });
 });
 

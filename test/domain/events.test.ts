@@ -86,6 +86,10 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
     "created token `ci` with the role `deploy`",
   ],
   "token.revoked": [{ type: "token.revoked", details: token }, "revoked token `ci`"],
+  "account.quotas_changed": [
+    { type: "account.quotas_changed", details: { images: 5, tags: null } },
+    "changed `images`, `tags` of the account's quotas",
+  ],
   "session.created": [{ type: "session.created" }, "logged in"],
   "session.revoked": [{ type: "session.revoked" }, "ended a session"],
 };

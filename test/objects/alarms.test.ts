@@ -153,7 +153,7 @@ const reasons: Reason[] = [
     what: "a registry with an upload that nobody goes on with",
     async begin(hello) {
       const registry = registryStub(env, hello.account);
-      await registry.beginUpload({ account: hello.account, service: "hello" }, false);
+      await registry.beginUpload({ account: hello.account, service: "hello" }, null);
       return registry;
     },
     alarms: 2,
@@ -184,7 +184,7 @@ test("a registry that has lost its blob store does not wake for the bytes that i
   hello,
 }) => {
   const registry = registryStub(env, hello.account);
-  await registry.beginUpload({ account: hello.account, service: "hello" }, false);
+  await registry.beginUpload({ account: hello.account, service: "hello" }, null);
   await runInDurableObject(registry, async (_registry, state) => {
     state.storage.sql.exec("INSERT INTO garbage (key, multipart_id, since) VALUES ('a', NULL, 0)");
     state.storage.sql.exec("DELETE FROM uploads");

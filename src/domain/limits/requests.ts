@@ -29,5 +29,7 @@ export const listLimitDefault = 50;
 export const listLimitMax = 200;
 /** An overview shows this many of an environment's latest pins, to roll back to. */
 export const recentPinsShown = 20;
+/** An image names the newest of the live backends that run it; the list of backends has all. */
+export const imageBackendsListed = 1_000;
 /** Images that v2's list of a service shows. */
 export const recentImages = 50;

@@ -27,7 +27,10 @@ export const postUpload: RegistryHandler = async (call) => {
       status: 400,
     });
   }
-  const upload = await registry.beginUpload(repository, digest !== null);
+  const whole = digest === null ? null : { digest, bytes: incoming(call.request).length };
+  const begun = await registry.beginUpload(repository, whole);
+  if (!begun.ok) return { ok: false, error: begun.error };
+  const upload = begun.value;
   if (digest !== null) return finish(call, upload, digest);
   await call.request.body?.cancel();
   return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, requested)));
@@ -36,15 +39,17 @@ export const postUpload: RegistryHandler = async (call) => {
 /** `PATCH …/blobs/uploads/<id>`: the next chunk. */
 export const patchUpload: RegistryHandler = async (call) => {
   const { registry, repository } = call;
-  const upload = await registry.beginChunk(repository, call.reference);
-  if (!upload) return uploadUnknown(call);
+  const begun = await beginChunk(call, null);
+  if (!begun.ok) return begun;
+  const upload = begun.value;
   const refused = refuseChunk(call, upload);
   if (refused) return refused;
   const algorithm = announcedAlgorithm(call);
   const state = await receive(receivePorts(call, upload), upload, incoming(call.request), algorithm);
-  if (state === "overtaken" || !(await registry.advanceUpload(repository, upload, state))) {
-    return overtaken(call);
-  }
+  if (state === "overtaken") return overtaken(call);
+  const advanced = await registry.advanceUpload(repository, upload, state);
+  if (!advanced.ok) return { ok: false, error: advanced.error };
+  if (advanced.value === "overtaken") return overtaken(call);
   return answered(ociAnswer(202, uploadHeaders(call, upload.id, state.offset, algorithmParam(call))));
 };
 
@@ -53,16 +58,23 @@ export const putUpload: RegistryHandler = async (call) => {
   const digest = call.url.searchParams.get("digest");
   if (digest === null || algorithmOf(digest) === null) return digestInvalid(digest ?? "");
   const { body, length } = incoming(call.request);
-  let upload = bringsBytes(body !== null, length)
-    ? await call.registry.beginChunk(call.repository, call.reference)
-    : await call.registry.upload(call.repository, call.reference);
+  const isLast = !bringsBytes(body !== null, length);
+  const known = isLast ? await call.registry.upload(call.repository, call.reference) : null;
+  if (isLast && !known) return uploadUnknown(call);
   // An empty blob needs a key too.
-  if (upload?.state.offset === 0 && upload.chunkKey === null) {
-    upload = await call.registry.beginChunk(call.repository, call.reference);
-  }
-  if (!upload) return uploadUnknown(call);
-  return refuseChunk(call, upload) ?? finish(call, upload, digest);
+  const begun: OciResult<Upload> =
+    known && known.state.offset > 0 ? { ok: true, value: known } : await beginChunk(call, digest);
+  if (!begun.ok) return begun;
+  return refuseChunk(call, begun.value) ?? finish(call, begun.value, digest);
 };
+
+/** An upload that is about to get the bytes of a request. @param digest of the whole blob, where it is known */
+async function beginChunk(call: RegistryCall, digest: string | null): Promise<OciResult<Upload>> {
+  const chunk = { digest, bytes: incoming(call.request).length };
+  const begun = await call.registry.beginChunk(call.repository, call.reference, chunk);
+  if (!begun.ok) return { ok: false, error: begun.error };
+  return begun.value ? { ok: true, value: begun.value } : uploadUnknown(call);
+}
 
 /** `GET …/blobs/uploads/<id>`: the progress of an upload. */
 export const getUpload: RegistryHandler = async (call) => {

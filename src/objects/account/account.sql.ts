@@ -9,6 +9,7 @@ import {
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { quotasMigration, quotasSql } from "./quotas/quotas.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -69,6 +70,7 @@ export const accountMigrations: readonly Migration[] = [
     name: "what frees the keys of a silent cluster",
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
+  quotasMigration,
   expiryMigration,
 ];
 
@@ -128,6 +130,7 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
   return {
     ...eventsSql(db.watched(eventWritten)),
     ...credentialsSql(expiring),
+    ...quotasSql(db),
     account: () =>
       db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
     insertAccount: (name: string, now: number) =>

@@ -1,9 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
-import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type {
+  Account as AccountView,
+  CreateTokenBody,
+  PatchAccountBody,
+  Token,
+} from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
@@ -44,6 +50,7 @@ import * as tokens from "./credentials/tokens.ts";
 import { tokenView } from "./credentials/views.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
+import * as quotas from "./quotas/quotas.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
 
@@ -80,7 +87,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.idempotency.once(idempotency, now, () => {
       if (sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
       sql.insertAccount(name, now);
-      const token = tokens.createToken(sql, { name: "first admin", role: "admin" }, admin, null, now);
+      const token = tokens.addFirstToken(sql, admin, now);
       return ok({ name, token });
     });
   }
@@ -104,7 +111,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.change(idempotency, (_, now) =>
       body.service !== undefined && sql.service(body.service)?.state !== "live"
         ? services.serviceNotFound(sql, body.service)
-        : ok(tokens.createToken(sql, body, secret, actor, now)),
+        : tokens.createToken(sql, body, secret, actor, now),
     );
   }
 
@@ -168,22 +175,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listClusters(query: ListQuery): Promise<Result<Page<ObservedCluster>>> {
-    const page = this.#state.page(query, (start, account) =>
-      toPage(
-        this.#state.sql.clustersBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => clusters.observedCluster(this.#ports, row, account),
-      ),
-    );
-    return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
+    return clusters.listClusters(this.#ports, query);
   }
 
   async getCluster(name: string): Promise<Result<ObservedCluster>> {
-    const found = this.#findCluster(name);
-    return found.ok
-      ? ok(await clusters.observedCluster(this.#ports, found.value.row, found.value.account))
-      : found;
+    return clusters.describeCluster(this.#ports, name);
   }
 
   async patchCluster(
@@ -215,10 +211,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async testCluster(name: string): Promise<Result<TestedCluster>> {
-    const found = this.#findCluster(name);
-    return found.ok
-      ? ok(await clusters.pingCluster(this.#ports, found.value.row, found.value.account))
-      : found;
+    return clusters.testCluster(this.#ports, name);
   }
 
   async registrationOf(cluster: string): Promise<Result<number>> {
@@ -226,8 +219,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
-    const found = this.#findCluster(cluster);
-    return found.ok ? ok(await clusters.signedGet(found.value.row, path, Date.now())) : found;
+    const found = this.#state.read(() => clusters.findCluster(this.#state.sql, cluster));
+    return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
   async servicesOfCluster(cluster: string, registration: number) {
@@ -276,6 +269,23 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return services.deleteService(this.#ports, name, actor);
   }
 
+  async describe(): Promise<Result<AccountView>> {
+    await quotas.countServices(this.#ports);
+    return quotas.accountView(this.#ports);
+  }
+
+  async setQuotas(limits: PatchAccountBody["quotas"]): Promise<Result<AccountView>> {
+    const set = await quotas.setQuotas(this.#ports, limits);
+    return set.ok ? this.describe() : set;
+  }
+
+  async claimHoldings(service: string, holdings: Holdings, isForced: boolean): Promise<Result<null>> {
+    if (!isForced) await quotas.countServices(this.#ports);
+    return this.#state.change(undefined, () =>
+      quotas.claimHoldings(this.#state.sql, service, holdings, isForced),
+    );
+  }
+
   async config(): Promise<Result<AccountConfig>> {
     return this.#state.read((account) => ok(accountConfig(account, this.#state.sql.clusters())));
   }
@@ -301,18 +311,9 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   override async alarm(): Promise<void> {
-    const { db, sql } = this.#state;
     this.#alarm.fired();
-    db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
     this.#expiries.sweep(Date.now());
     await catchUp(this.#ports);
-  }
-
-  #findCluster(name: string) {
-    return this.#state.read((account) => {
-      const found = clusters.findCluster(this.#state.sql, name);
-      return found.ok ? ok({ row: found.value, account }) : found;
-    });
   }
 }

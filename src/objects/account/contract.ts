@@ -1,8 +1,9 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import type { SessionKind } from "../../domain/credentials/sessions.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
-import type { CreateTokenBody, Token } from "../../protocol/v3/accounts.ts";
+import type { Account, CreateTokenBody, PatchAccountBody, Token } from "../../protocol/v3/accounts.ts";
 import type {
   Cluster,
   CreateClusterBody,
@@ -136,6 +137,16 @@ export interface AccountRpc extends CredentialsRpc {
   deleteService(name: string, caller: Pick<Caller, "actor">): Promise<Result<null>>;
 
   config(): Promise<Result<AccountConfig>>;
+
+  /** What the account stores of what has a quota. */
+  describe(): Promise<Result<Account>>;
+  /** Sets limits; one below what is used ends nothing. */
+  setQuotas(limits: PatchAccountBody["quotas"]): Promise<Result<Account>>;
+  /**
+   * From a Service object: how much it holds, or is about to; `quota_exceeded` where that is too much more than before.
+   * @param isForced it holds that much already, and is not refused
+   */
+  claimHoldings(service: string, holdings: Holdings, isForced: boolean): Promise<Result<null>>;
 
   /** From Service and Cluster objects: what was done there. Recording an event again is harmless. */
   recordEvents(events: AccountEvent[]): Promise<Result<null>>;

@@ -12,7 +12,10 @@ export interface AccountPorts {
   /** Whose turn it is to be sent a ping. */
   turns: Pick<SendQueue, "turn">;
   cluster(account: string, name: string): Pick<ClusterRpc, "observe" | "recordAttempts">;
-  service(account: string, name: string): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove">;
-  registry(account: string): Pick<RegistryRpc, "removeRepository">;
+  service(
+    account: string,
+    name: string,
+  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings">;
+  registry(account: string): Pick<RegistryRpc, "removeRepository" | "untaggedBytes" | "setUntaggedLimit">;
   directory(code: string): Pick<DirectoryRpc, "claim">;
 }

@@ -1,5 +1,6 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { listOf, nearest } from "../../domain/names.ts";
+import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
 import { handedOn } from "../rpc.ts";
@@ -8,6 +9,7 @@ import { syncConfig } from "./clusters/config-sync.ts";
 import { accountConfig } from "./clusters/views.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
+import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
 import { type AccountState, noAccount } from "./state.ts";
 
 interface ServiceBody {
@@ -23,6 +25,7 @@ export async function createService(
 ): Promise<Result<ServiceDescription>> {
   const { state } = ports;
   const { name } = body;
+  await countServices(ports);
   if (state.creating.has(name)) return caller.idempotency ? creationInProgress : serviceExists(name);
   const begun = state.change(undefined, (_, now) => beginService(state, name, caller.idempotency, now));
   if (!begun.ok) return begun;
@@ -76,10 +79,20 @@ function beginService(
   }
   const row = sql.service(name);
   if (row?.state === "live") return serviceExists(name);
+  if (row?.state !== "creating") {
+    const checked = checkOneMore(sql, "services");
+    if (!checked.ok) return checked;
+    const claimed = claimHoldings(sql, name, heldFromTheStart, false);
+    if (!claimed.ok) return claimed;
+  }
   if (!row) sql.insertService(name, randomServiceCode(), now);
   else if (row.state === "removed") sql.reviveService(name, now);
+  sql.setCounted(name);
   return ok({ replay: null });
 }
+
+/** A service is born with an environment. */
+const heldFromTheStart: Holdings = { ...nothingHeld, environments: 1 };
 
 function serviceExists(name: string) {
   return fail("already_exists", `service \`${name}\` exists already`);
@@ -96,6 +109,7 @@ function setServiceRemoved(
     // Of two requests at a time, one deletes it.
     if (sql.service(name)?.state !== "live") return;
     sql.setServiceState(name, "removed");
+    keepHoldings(sql, name, nothingHeld);
     recordEvent(sql, { type: "service.deleted", actor, service: name }, now);
   });
 }

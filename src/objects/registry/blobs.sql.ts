@@ -14,9 +14,14 @@ export type UploadRow = {
 export function blobsSql(db: Database) {
   return {
     blob: (digest: string) =>
-      db.first<{ key: string; size: number }>("SELECT key, size FROM blobs WHERE digest = ?", digest),
+      db.first<{ key: string; size: number; keepers: number }>(
+        "SELECT key, size, keepers FROM blobs WHERE digest = ?",
+        digest,
+      ),
     insertBlob: (digest: string, key: string, size: number) =>
       db.run("INSERT INTO blobs (digest, key, size) VALUES (?, ?, ?)", digest, key, size),
+    setBlobKeepers: (digest: string, keepers: number) =>
+      db.run("UPDATE blobs SET keepers = ? WHERE digest = ?", keepers, digest),
     deleteBlob: (digest: string) => db.run("DELETE FROM blobs WHERE digest = ?", digest),
 
     link: (repository: string, digest: string) =>

@@ -3,8 +3,9 @@ import { needsNewGrace } from "../../domain/registry/collection.ts";
 import { emptyUpload, type UploadState } from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { UploadRow } from "./blobs.sql.ts";
-import type { BlobPlace, Upload } from "./contract.ts";
+import type { BlobPlace, IncomingChunk, Upload } from "./contract.ts";
 import type { RegistryState } from "./state.ts";
+import { checkUntagged, countLink } from "./untagged.ts";
 
 /** A blob that the repository has. Its grace begins anew where it would soon run out. */
 export function findBlob(
@@ -23,18 +24,26 @@ export function findBlob(
 }
 
 /** Gives a blob to a repository, with a grace that begins now. */
-export function linkBlob({ sql }: RegistryState, repository: string, digest: string, now: number): void {
+export function linkBlob(state: RegistryState, repository: string, digest: string, now: number): void {
+  const { sql } = state;
   const link = sql.link(repository, digest);
-  if (!link) sql.insertLink(repository, digest, now);
-  else if (link.unreferenced_since !== null) sql.setLinkUnreferenced(repository, digest, now);
+  if (!link) {
+    sql.insertLink(repository, digest, now);
+    countLink(state, repository, digest, 1);
+  } else if (link.unreferenced_since !== null) sql.setLinkUnreferenced(repository, digest, now);
 }
 
 /** Takes a blob from a repository; its bytes go with the last repository that has it. */
-export function unlinkBlob({ sql }: RegistryState, repository: string, digest: string, now: number): void {
+export function unlinkBlob(state: RegistryState, repository: string, digest: string, now: number): void {
+  const { sql } = state;
+  countLink(state, repository, digest, -1);
   sql.deleteLink(repository, digest);
   if (sql.hasLinks(digest)) return;
   const blob = sql.blob(digest);
-  if (blob) sql.addGarbage(blob.key, null, now);
+  if (blob) {
+    sql.addGarbage(blob.key, null, now);
+    sql.addUntagged(-blob.size);
+  }
   sql.deleteBlob(digest);
 }
 
@@ -51,6 +60,19 @@ export function deleteBlob(
   }
   unlinkBlob(state, repository, digest, now);
   return { ok: true, value: null };
+}
+
+/**
+ * Whether bytes may come in. What the account has already adds nothing, whoever sends it again.
+ * @param unknown how much to count where the number of bytes is not known
+ */
+export function checkIncoming(
+  state: RegistryState,
+  { digest, bytes }: IncomingChunk,
+  unknown: 0 | 1,
+): OciResult<null> {
+  const isThere = digest !== null && state.sql.blob(digest) !== undefined;
+  return checkUntagged(state, isThere ? 0 : (bytes ?? unknown));
 }
 
 export function beginUpload(
@@ -85,22 +107,26 @@ function uploadState(row: UploadRow): UploadState {
   return JSON.parse(row.state);
 }
 
-/** Takes an upload to its next state, unless somebody else did since `upload` was read. */
+/** Takes an upload to its next state, unless somebody else did since `upload` was read. `DENIED` over the quota. */
 export function advanceUpload(
   state: RegistryState,
   repository: string,
   upload: Upload,
   next: UploadState,
   now: number,
-): boolean {
+): OciResult<"advanced" | "overtaken"> {
   const current = findUpload(state, repository, upload.id);
-  if (!current || current.version !== upload.version) return false;
+  if (!current || current.version !== upload.version) return { ok: true, value: "overtaken" };
+  const more = next.offset - current.state.offset;
+  const checked = checkUntagged(state, more);
+  if (!checked.ok) return checked;
+  state.sql.addUntagged(more);
   const version = upload.version + 1;
   state.sql.updateUpload({ id: upload.id, version, state: JSON.stringify(next), updated_at: now });
   const tail = current.state.tail?.key;
   if (tail !== undefined && tail !== next.tail?.key) state.sql.addGarbage(tail, null, now);
   if (next.tail) state.sql.deleteGarbage(next.tail.key);
-  return true;
+  return { ok: true, value: "advanced" };
 }
 
 export function beginMultipart(
@@ -117,7 +143,10 @@ export function beginMultipart(
   return true;
 }
 
-/** Ends an upload whose bytes were verified. Of equal blobs, the one that came first stays. */
+/**
+ * Ends an upload whose bytes were verified. Of equal blobs, the one that came first stays. `DENIED` over the quota, which
+ * ends it too.
+ */
 export function finishUpload(
   state: RegistryState,
   repository: string,
@@ -130,11 +159,18 @@ export function finishUpload(
   if (current.version !== upload.version) {
     return ociFail("BLOB_UPLOAD_INVALID", "the upload was added to while it was being finished");
   }
+  const isNew = !state.sql.blob(blob.digest);
+  const checked = checkUntagged(state, isNew ? blob.size - current.state.offset : 0);
+  if (!checked.ok) {
+    cancelUpload(state, repository, upload.id, [blob.key], now);
+    return checked;
+  }
   state.sql.deleteUpload(upload.id);
+  state.sql.addUntagged((isNew ? blob.size : 0) - current.state.offset);
   const leftOver = new Set(
     [current.state.tail?.key, upload.state.tail?.key, blob.key].filter((key) => key !== undefined),
   );
-  if (!state.sql.blob(blob.digest)) {
+  if (isNew) {
     state.sql.insertBlob(blob.digest, blob.key, blob.size);
     leftOver.delete(blob.key);
     state.sql.deleteGarbage(blob.key);
@@ -153,5 +189,21 @@ export function dropUpload({ sql }: RegistryState, row: UploadRow, now: number):
   const state = uploadState(row);
   sql.addGarbage(row.key, state.multipartId, now);
   if (state.tail) sql.addGarbage(state.tail.key, null, now);
+  sql.addUntagged(-state.offset);
   sql.deleteUpload(row.id);
+}
+
+/** The same for one that is named. @param leftOver keys that it has written. @returns whether there was one */
+export function cancelUpload(
+  state: RegistryState,
+  repository: string,
+  id: string,
+  leftOver: readonly string[],
+  now: number,
+): boolean {
+  const row = state.sql.upload(id);
+  if (row?.repository !== repository) return false;
+  dropUpload(state, row, now);
+  for (const key of leftOver) state.sql.addGarbage(key, null, now);
+  return true;
 }

@@ -4,6 +4,7 @@ import { dropUpload, unlinkBlob } from "./blobs.ts";
 import { removeManifest } from "./manifests.ts";
 import { releaseDigest, type ServiceImages } from "./service-images.ts";
 import type { RegistryState } from "./state.ts";
+import { uncountManifest } from "./untagged.ts";
 
 const collectedAtOnce = 200;
 
@@ -73,7 +74,10 @@ export async function collectBytes({ state, store }: CollectionPorts, now: numbe
 /** Forgets everything of a repository whose service is gone. */
 export function removeGoneRepository(state: RegistryState, repository: string, now: number): void {
   state.db.transaction(() => {
-    for (const { digest } of state.sql.manifestsOf(repository)) state.sql.deleteManifest(repository, digest);
+    for (const { digest } of state.sql.manifestsOf(repository)) {
+      uncountManifest(state, repository, digest);
+      state.sql.deleteManifest(repository, digest);
+    }
     for (const { digest } of state.sql.linksOf(repository)) unlinkBlob(state, repository, digest, now);
     for (const upload of state.sql.uploadsOf(repository)) dropUpload(state, upload, now);
   });

@@ -1,3 +1,4 @@
+import type { Quota } from "../../domain/quotas.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { UploadState } from "../../domain/registry/upload.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
@@ -24,6 +25,17 @@ export interface Upload {
    */
   chunkKey: string | null;
 }
+
+/** Bytes that are about to come in. */
+export interface IncomingChunk {
+  /** What the whole blob will have; null where it is not known yet. */
+  digest: string | null;
+  /** How many come now; null where that is not known. */
+  bytes: number | null;
+}
+
+/** A blob that comes in one request. */
+export type WholeBlob = IncomingChunk & { digest: string };
 
 export interface StoredManifest {
   digest: string;
@@ -57,17 +69,21 @@ export interface RegistryRpc {
   /** `DENIED` while a manifest of the repository needs it. */
   deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
 
-  /** @param isWhole whether the bytes come with it, and need a `chunkKey` */
-  beginUpload(repository: RepositoryName, isWhole: boolean): Promise<Upload>;
+  /** @param whole what comes with it, and needs a `chunkKey`; null where nothing does. `DENIED` over the account's quota */
+  beginUpload(repository: RepositoryName, whole: WholeBlob | null): Promise<OciResult<Upload>>;
   upload(repository: RepositoryName, id: string): Promise<Upload | null>;
-  /** An upload that is about to get bytes, with its `chunkKey`. */
-  beginChunk(repository: RepositoryName, id: string): Promise<Upload | null>;
+  /** An upload that is about to get bytes, with its `chunkKey`; null where there is none. `DENIED` as above. */
+  beginChunk(repository: RepositoryName, id: string, chunk: IncomingChunk): Promise<OciResult<Upload | null>>;
   /** Notes the multipart upload that was begun, so that it is aborted if nothing comes of it. */
   beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<boolean>;
-  /** @returns whether the upload was still at the version that it was advanced from */
-  advanceUpload(repository: RepositoryName, upload: Upload, state: UploadState): Promise<boolean>;
+  /** `overtaken` where the upload was not at the version any more that it was advanced from. `DENIED` as above. */
+  advanceUpload(
+    repository: RepositoryName,
+    upload: Upload,
+    state: UploadState,
+  ): Promise<OciResult<"advanced" | "overtaken">>;
   /**
-   * Makes a verified upload a blob of the repository, and ends it.
+   * Makes a verified upload a blob of the repository, and ends it. `DENIED` as above, which ends it too.
    * @param key under which its bytes are: the upload's own or that of its tail
    */
   finishUpload(
@@ -85,7 +101,10 @@ export interface RegistryRpc {
    * for one whose manifest would take more reading than one call is given.
    */
   imageSizes(repository: RepositoryName, digests: string[]): Promise<(ImageSize | null)[]>;
-  /** Stores a manifest whose digest was verified, and moves its tags: here, and before the answer at the service. */
+  /**
+   * Stores a manifest whose digest was verified, and moves its tags: here, and before the answer at the service. `DENIED`
+   * where the account may not have what it adds.
+   */
   putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>>;
   /** Takes the manifest's tags along. `DENIED` while invariant 7 protects it. */
   deleteManifest(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
@@ -103,6 +122,11 @@ export interface RegistryRpc {
     digest: string,
     page: { artifactType: string | null; last: string },
   ): Promise<{ referrers: Referrer[]; next: string | null }>;
+
+  /** The bytes that no tag keeps, and how many there may be. */
+  untaggedBytes(): Promise<Quota>;
+  /** @param limit null: the default */
+  setUntaggedLimit(account: string, limit: number | null): Promise<void>;
 
   /** Forgets a repository whose service was deleted. */
   removeRepository(repository: RepositoryName): Promise<void>;

@@ -9,6 +9,8 @@ export type ManifestRow = {
   artifact_type: string | null;
   annotations: string | null;
   unreferenced_since: number | null;
+  /** How many tags and kept manifests keep it. */
+  keepers: number;
 };
 export type TagRow = { repository: string; tag: string; digest: string; announced: number };
 
@@ -29,7 +31,7 @@ export function manifestsSql(db: Database) {
         since,
         limit,
       ),
-    putManifest: (row: Omit<ManifestRow, "unreferenced_since">) =>
+    putManifest: (row: Omit<ManifestRow, "unreferenced_since" | "keepers">) =>
       db.run(
         `INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations)
          VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -41,6 +43,19 @@ export function manifestsSql(db: Database) {
         row.subject,
         row.artifact_type,
         row.annotations,
+      ),
+    manifestKeepers: (repository: string, digest: string) =>
+      db.first<{ keepers: number }>(
+        "SELECT keepers FROM manifests WHERE repository = ? AND digest = ?",
+        repository,
+        digest,
+      )?.keepers ?? 0,
+    setManifestKeepers: (repository: string, digest: string, keepers: number) =>
+      db.run(
+        "UPDATE manifests SET keepers = ? WHERE repository = ? AND digest = ?",
+        keepers,
+        repository,
+        digest,
       ),
     setManifestUnreferenced: (repository: string, digest: string, since: number | null) =>
       db.run(
@@ -87,6 +102,15 @@ export function manifestsSql(db: Database) {
         repository,
         digest,
       )?.manifest,
+    /** How many kept manifests refer to a digest. */
+    keptReferring: (repository: string, digest: string) =>
+      db.first<{ n: number }>(
+        `SELECT count(*) AS n FROM refs r JOIN manifests m ON m.repository = r.repository AND m.digest = r.manifest
+         WHERE r.repository = ? AND r.digest = ? AND m.keepers > 0`,
+        repository,
+        digest,
+      )?.n ?? 0,
+    /** @returns whether it was not noted yet */
     insertRef: (repository: string, manifest: string, digest: string) =>
       db.run(
         `INSERT INTO refs (repository, manifest, digest) VALUES (?, ?, ?)

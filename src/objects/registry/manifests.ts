@@ -4,6 +4,7 @@ import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestPut, StoredManifest } from "./contract.ts";
 import type { ManifestRow } from "./manifests.sql.ts";
 import type { RegistryState } from "./state.ts";
+import { checkUntagged, countManifest, countRef, countTag, uncountManifest } from "./untagged.ts";
 
 /** A value in SQLite has at most 2 MB; a manifest up to 4 MiB. */
 const pieceBytes = 1024 * 1024;
@@ -27,15 +28,11 @@ export function findManifest(
   return { digest: row.digest, mediaType: row.media_type, bytes };
 }
 
-/**
- * Stores a manifest and moves its tags, if all that it refers to is there. Its subject need not be. Tags stand as
- * unannounced until the service has them.
- */
-export function storeManifest(
+/** Whether a manifest can be stored: all that it refers to is there, and without a tag it is within the quota. */
+export function checkManifest(
   state: RegistryState,
   repository: string,
-  { digest, bytes, facts, tags }: ManifestPut,
-  now: number,
+  { digest, bytes, facts, tags }: Pick<ManifestPut, "digest" | "bytes" | "facts" | "tags">,
 ): OciResult<null> {
   const { sql } = state;
   const missing = [
@@ -48,6 +45,24 @@ export function storeManifest(
       detail: { digests: missing.slice(0, 100) },
     });
   }
+  const isTagged = tags.length > 0 || sql.manifest(repository, digest) !== undefined;
+  return checkUntagged(state, isTagged ? 0 : bytes.byteLength);
+}
+
+/**
+ * Stores a manifest and moves its tags, if all that it refers to is there. Its subject need not be. Tags stand as
+ * unannounced until the service has them.
+ */
+export function storeManifest(
+  state: RegistryState,
+  repository: string,
+  { digest, bytes, facts, tags }: ManifestPut,
+  now: number,
+): OciResult<null> {
+  const { sql } = state;
+  const checked = checkManifest(state, repository, { digest, bytes, facts, tags });
+  if (!checked.ok) return checked;
+  const isNew = sql.manifest(repository, digest) === undefined;
   sql.putManifest({
     repository,
     digest,
@@ -61,11 +76,18 @@ export function storeManifest(
     sql.piece(repository, digest, piece, bytes.slice(piece * pieceBytes, (piece + 1) * pieceBytes).buffer);
   }
   const refs = [...facts.blobs, ...facts.foreignBlobs, ...facts.children];
-  for (const ref of refs) sql.insertRef(repository, digest, ref);
+  if (isNew) countManifest(state, repository, digest, bytes.byteLength);
+  for (const ref of refs) {
+    if (sql.insertRef(repository, digest, ref)) countRef(state, repository, digest, ref);
+  }
   for (const tag of tags) {
     const before = sql.tag(repository, tag)?.digest;
     sql.setTag(repository, tag, digest);
-    if (before !== undefined && before !== digest) state.markManifest(repository, before, now);
+    if (before === digest) continue;
+    countTag(state, repository, digest, 1);
+    if (before === undefined) continue;
+    countTag(state, repository, before, -1);
+    state.markManifest(repository, before, now);
   }
   // A manifest that is pushed again without a tag begins its grace anew.
   sql.setManifestUnreferenced(repository, digest, null);
@@ -77,6 +99,7 @@ export function storeManifest(
 /** Removes a manifest with its tags; what only it needed is without use from now on. */
 export function removeManifest(state: RegistryState, repository: string, digest: string, now: number): void {
   const refs = state.sql.refsOf(repository, digest).map((ref) => ref.digest);
+  uncountManifest(state, repository, digest);
   state.sql.deleteManifest(repository, digest);
   state.markAround(repository, digest, refs, now);
 }
@@ -84,7 +107,9 @@ export function removeManifest(state: RegistryState, repository: string, digest:
 export function removeTag(state: RegistryState, repository: string, tag: string, now: number): void {
   const digest = state.sql.tag(repository, tag)?.digest;
   state.sql.deleteTag(repository, tag);
-  if (digest !== undefined) state.markManifest(repository, digest, now);
+  if (digest === undefined) return;
+  countTag(state, repository, digest, -1);
+  state.markManifest(repository, digest, now);
 }
 
 export function listTags(

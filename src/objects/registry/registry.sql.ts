@@ -75,6 +75,45 @@ export const registryMigrations: readonly Migration[] = [
       CREATE INDEX garbage_since ON garbage (since);
     `,
   },
+  {
+    name: "the bytes that no tag keeps",
+    sql: `
+      ALTER TABLE registry ADD COLUMN untagged_bytes INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE registry ADD COLUMN untagged_max INTEGER; -- null: the default
+      ALTER TABLE manifests ADD COLUMN keepers INTEGER NOT NULL DEFAULT 0; -- tags, and kept manifests, that keep it
+      ALTER TABLE blobs ADD COLUMN keepers INTEGER NOT NULL DEFAULT 0; -- kept manifests that refer to it
+      CREATE TABLE kept (
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (repository, digest)
+      ) WITHOUT ROWID;
+      INSERT INTO kept (repository, digest)
+        WITH RECURSIVE reached (repository, digest) AS (
+          SELECT t.repository, t.digest FROM tags t JOIN manifests USING (repository, digest)
+          UNION
+          SELECT m.repository, m.digest FROM reached k JOIN manifests m ON m.repository = k.repository
+            WHERE m.subject = k.digest
+              OR m.digest IN (SELECT digest FROM refs WHERE repository = k.repository AND manifest = k.digest)
+        )
+        SELECT repository, digest FROM reached;
+      UPDATE manifests SET keepers =
+        (SELECT count(*) FROM tags t WHERE t.repository = manifests.repository AND t.digest = manifests.digest)
+        + (SELECT count(*) FROM refs r JOIN kept k ON k.repository = r.repository AND k.digest = r.manifest
+           WHERE r.repository = manifests.repository AND r.digest = manifests.digest)
+        + (SELECT count(*) FROM kept k WHERE k.repository = manifests.repository AND k.digest = manifests.subject);
+      UPDATE blobs SET keepers = counted.n FROM (
+        SELECT r.digest AS digest, count(*) AS n FROM kept k
+          JOIN refs r ON r.repository = k.repository AND r.manifest = k.digest
+          JOIN links l ON l.repository = r.repository AND l.digest = r.digest
+          GROUP BY r.digest
+        ) AS counted WHERE counted.digest = blobs.digest;
+      DROP TABLE kept;
+      UPDATE registry SET untagged_bytes =
+        (SELECT coalesce(sum(size), 0) FROM manifests WHERE keepers = 0)
+        + (SELECT coalesce(sum(size), 0) FROM blobs WHERE keepers = 0)
+        + (SELECT coalesce(sum(json_extract(state, '$.offset')), 0) FROM uploads);
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {
@@ -82,6 +121,13 @@ export function registrySql(db: Database) {
     registry: () => db.first<{ account: string; host: string }>("SELECT account, host FROM registry"),
     insertRegistry: (account: string) => db.run("INSERT INTO registry (id, account) VALUES (1, ?)", account),
     setHost: (host: string) => db.run("UPDATE registry SET host = ? WHERE host != ?", host, host),
+
+    untagged: () =>
+      db.first<{ used: number; max: number | null }>(
+        "SELECT untagged_bytes AS used, untagged_max AS max FROM registry",
+      ) ?? { used: 0, max: null },
+    addUntagged: (bytes: number) => db.run("UPDATE registry SET untagged_bytes = untagged_bytes + ?", bytes),
+    setUntaggedMax: (max: number | null) => db.run("UPDATE registry SET untagged_max = ?", max),
 
     addGarbage: (key: string, multipartId: string | null, now: number) =>
       db.run(

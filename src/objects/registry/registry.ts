@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { earliest } from "../../domain/deliveries/retry.ts";
+import { type Quota, quotaLimit } from "../../domain/quotas.ts";
 import { nextCollectionAt } from "../../domain/registry/collection.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { UploadState } from "../../domain/registry/upload.ts";
@@ -8,6 +9,7 @@ import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
 import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
+import { Serially } from "../serially.ts";
 import { serviceStub } from "../stubs.ts";
 import * as blobs from "./blobs.ts";
 import {
@@ -17,12 +19,20 @@ import {
   collectRecords,
   removeGoneRepository,
 } from "./collection.ts";
-import type { BlobPlace, ManifestPut, RegistryRpc, StoredManifest, Upload } from "./contract.ts";
+import type {
+  BlobPlace,
+  IncomingChunk,
+  ManifestPut,
+  RegistryRpc,
+  StoredManifest,
+  Upload,
+  WholeBlob,
+} from "./contract.ts";
 import { imageSizes } from "./image-sizes.ts";
 import * as manifests from "./manifests.ts";
-import { Serially } from "./serially.ts";
-import { announceTag, releaseDigest, releaseTag, type ServiceImages } from "./service-images.ts";
+import { admitPush, announceTag, releaseDigest, releaseTag, type ServiceImages } from "./service-images.ts";
 import { RegistryState } from "./state.ts";
+import { untaggedQuota } from "./untagged.ts";
 
 /** How soon a tag that could not be announced to its service is announced again. */
 const announceRetryMs = 10_000;
@@ -59,12 +69,15 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     return this.#write(repository, (now) => blobs.deleteBlob(this.#state, repository.service, digest, now));
   }
 
-  async beginUpload(repository: RepositoryName, isWhole: boolean): Promise<Upload> {
+  async beginUpload(repository: RepositoryName, whole: WholeBlob | null): Promise<OciResult<Upload>> {
     const id = crypto.randomUUID();
     const key = `${repository.account}/${crypto.randomUUID()}`;
     return this.#write(repository, (now) => {
+      const checked = blobs.checkIncoming(this.#state, whole ?? { digest: null, bytes: null }, 1);
+      if (!checked.ok) return checked;
       const upload = blobs.beginUpload(this.#state, repository.service, id, key, now);
-      return isWhole ? blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now) : upload;
+      const value = whole ? blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now) : upload;
+      return { ok: true, value };
     });
   }
 
@@ -72,11 +85,18 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     return this.#state.db.ready ? blobs.findUpload(this.#state, service, id) : null;
   }
 
-  async beginChunk(repository: RepositoryName, id: string): Promise<Upload | null> {
-    if (!this.#state.db.ready) return null;
+  async beginChunk(
+    repository: RepositoryName,
+    id: string,
+    chunk: IncomingChunk,
+  ): Promise<OciResult<Upload | null>> {
+    if (!this.#state.db.ready) return { ok: true, value: null };
     return this.#write(repository, (now) => {
       const upload = blobs.findUpload(this.#state, repository.service, id);
-      return upload && blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now);
+      const checked = blobs.checkIncoming(this.#state, chunk, 0);
+      if (!checked.ok || !upload) return checked;
+      const value = blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now);
+      return { ok: true, value };
     });
   }
 
@@ -86,7 +106,7 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     );
   }
 
-  async advanceUpload(repository: RepositoryName, upload: Upload, next: UploadState): Promise<boolean> {
+  async advanceUpload(repository: RepositoryName, upload: Upload, next: UploadState) {
     return this.#write(repository, (now) =>
       blobs.advanceUpload(this.#state, repository.service, upload, next, now),
     );
@@ -104,13 +124,9 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
 
   async cancelUpload(repository: RepositoryName, id: string, leftOver: string[]): Promise<boolean> {
     if (!this.#state.db.ready) return false;
-    return this.#write(repository, (now) => {
-      const row = this.#state.sql.upload(id);
-      if (row?.repository !== repository.service) return false;
-      blobs.dropUpload(this.#state, row, now);
-      for (const key of leftOver) this.#state.sql.addGarbage(key, null, now);
-      return true;
-    });
+    return this.#write(repository, (now) =>
+      blobs.cancelUpload(this.#state, repository.service, id, leftOver, now),
+    );
   }
 
   async manifest({ service }: RepositoryName, reference: string): Promise<StoredManifest | null> {
@@ -123,6 +139,8 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
 
   async putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>> {
     return this.#changes.run(repository.service, async () => {
+      const admitted = await this.#admit(repository, put);
+      if (!admitted.ok) return admitted;
       const stored = this.#write(repository, (now) => {
         this.#state.sql.setHost(put.registryHost);
         return manifests.storeManifest(this.#state, repository.service, put, now);
@@ -183,6 +201,16 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       : { referrers: [], next: null };
   }
 
+  async untaggedBytes(): Promise<Quota> {
+    return this.#state.db.ready
+      ? untaggedQuota(this.#state)
+      : { used: 0, limit: quotaLimit("untagged_bytes", null) };
+  }
+
+  async setUntaggedLimit(account: string, limit: number | null): Promise<void> {
+    this.#state.write(account, () => this.#state.sql.setUntaggedMax(limit));
+  }
+
   async removeRepository(repository: RepositoryName): Promise<void> {
     await this.#changes.run(repository.service, async () => {
       if (this.#state.db.ready) this.#gone(repository);
@@ -210,6 +238,16 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       this.#failures.failed("announce and collect", error);
       this.#alarm.noLaterThan(now + collectionRetryMs);
     }
+  }
+
+  /** Whether a manifest and its tags may be stored: asked before, since what stands here is never refused there. */
+  async #admit(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>> {
+    const checked = this.#state.write(repository.account, () =>
+      manifests.checkManifest(this.#state, repository.service, put),
+    );
+    if (!checked.ok || put.tags.length === 0) return checked;
+    const admitted = await admitPush(this.#service(repository), put);
+    return admitted === "gone" ? this.#gone(repository) : admitted;
   }
 
   /** Announces to services the tags that a crash, or their absence, kept from them. */

@@ -4,10 +4,24 @@ import type { ServiceRpc } from "../contract.ts";
 import type { RegistryState } from "./state.ts";
 
 /** What the registry calls of the service whose images a repository holds. */
-export type ServiceImages = Pick<ServiceRpc, "recordImage" | "deleteImage" | "forgetTag" | "recentImages">;
+export type ServiceImages = Pick<
+  ServiceRpc,
+  "admitPush" | "recordImage" | "deleteImage" | "forgetTag" | "recentImages"
+>;
 
 /** The service of a repository is gone, and its images with it. */
 export type Gone = "gone";
+
+/** Whether the account may have what a push adds to its service, which can be announced for a moment after it. */
+export async function admitPush(
+  service: ServiceImages,
+  { digest, tags }: { digest: string; tags: readonly string[] },
+): Promise<OciResult<null> | Gone> {
+  const admitted = await service.admitPush({ digest, tags });
+  if (admitted.ok) return { ok: true, value: null };
+  if (admitted.error.code === "quota_exceeded") return ociFail("DENIED", admitted.error.message);
+  return expectGone(admitted);
+}
 
 /**
  * Has the service take over a tag as it stands here. Run it beside nothing else that changes the repository: what the

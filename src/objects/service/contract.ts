@@ -1,6 +1,7 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, HeartbeatVerdict, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { BackendStatus, StatusEntry } from "../../domain/backends/status.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -126,6 +127,12 @@ export interface RecentImage {
   uploadedAt: number;
 }
 
+/** What the registry is about to store and to record. */
+export interface AdmittedPush {
+  digest: string;
+  tags: readonly string[];
+}
+
 /** `environments`: those that the caller may see; undefined means all. */
 export interface UsageQuery extends UsageRange {
   environments?: readonly string[];
@@ -201,6 +208,13 @@ export interface ServiceRpc {
 
   /** Records a push. A tag stands on the latest push with it. */
   recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
+  /**
+   * From the Registry object, before it stores a push: `quota_exceeded` where the account may not have what it would add.
+   * What was admitted can be recorded for a moment, whoever else adds something.
+   */
+  admitPush(push: AdmittedPush): Promise<Result<null>>;
+  /** From the Account object: how much of its quotas is held here. */
+  holdings(): Promise<Holdings>;
   /** Newest first. */
   listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
   getImage(
@@ -232,8 +246,11 @@ export interface ServiceRpc {
   getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>>;
   /** Ends one whose key is held until its end is proven. `backend_not_held` for any other; a repetition is harmless. */
   releaseBackend(backendId: string, note: string, caller: Pick<Caller, "actor">): Promise<Result<Backend>>;
-  /** Without those that no agent has reported for longer than the lease; their keys are held all the same. */
-  liveBackends(): Promise<Result<BackendWithStatus[]>>;
+  /**
+   * The newest, without those that no agent has reported for longer than the lease; their keys are held all the same.
+   * At most `liveBackendsPerCall`; the next are those before the last fencing token. Fewer are all that there are.
+   */
+  liveBackends(before?: number): Promise<Result<BackendWithStatus[]>>;
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
   /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */

@@ -17,6 +17,7 @@ import { type AttemptLog, serviceAttemptLog } from "./deliveries/attempt-log.ts"
 import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
+import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
 import { releasesExpiry } from "./sql/backends.sql.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import { usageExpiry } from "./sql/usage.sql.ts";
@@ -29,12 +30,13 @@ export class ServiceParts {
   readonly state: ServiceState;
   readonly alarm: Alarm;
   readonly outbox: EventOutbox;
+  readonly holdings: HoldingLedger;
   readonly waiters = new Waiters();
   readonly attempts: AttemptLog;
   readonly deliveries: Deliveries;
   readonly heartbeats: Heartbeats;
   readonly shards: ShardNotifier;
-  readonly expiries: Expiries;
+  readonly #expiries: Expiries;
   readonly #workPorts: WorkPorts;
   readonly #ended = new Set<string>();
 
@@ -44,7 +46,10 @@ export class ServiceParts {
     this.followers = new Followers(ctx);
     const nudges = new Nudges(this.followers);
     this.state = new ServiceState(ctx.storage, {
-      visibleChanged: (parts) => nudges.changed(parts),
+      visibleChanged: (parts) => {
+        nudges.changed(parts);
+        if (parts.includes("environments")) this.holdings.changed();
+      },
       eventWritten: () => this.outbox.changed(),
       backendEnded: (backendId) => this.#noteEnd(backendId),
     });
@@ -52,6 +57,15 @@ export class ServiceParts {
     this.outbox = new EventOutbox(this.state, this.alarm, failures, (events) =>
       accountStub(env, this.state.row().account).recordEvents(events),
     );
+    this.holdings = new HoldingLedger({
+      state: this.state,
+      alarm: this.alarm,
+      failures,
+      claim: (holdings, isForced) => {
+        const { account, name } = this.state.row();
+        return accountStub(env, account).claimHoldings(name, holdings, isForced);
+      },
+    });
     this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
     this.deliveries = new Deliveries(this.state, {
       turns: new SendQueue(
@@ -70,7 +84,7 @@ export class ServiceParts {
       return backendsStub(env, account, service, id).record(record);
     });
     const { db } = this.state;
-    this.expiries = new Expiries(db, this.alarm, [
+    this.#expiries = new Expiries(db, this.alarm, [
       idempotencyExpiry(db),
       usageExpiry(db),
       releasesExpiry(db),
@@ -84,9 +98,9 @@ export class ServiceParts {
     };
   }
 
-  /** A change of pins or images, which may leave something to send. */
-  change<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
-    const result = this.state.withService(action);
+  /** A change of pins or images, which may hold more than before, and leave something to send. */
+  async change<T>(action: (service: ServiceRow) => Result<T>, by: Changer = "request"): Promise<Result<T>> {
+    const result = await this.holdings.change(() => this.state.withService(action), by);
     if (result.ok) startDeliveries(this.#workPorts, Date.now());
     return result;
   }
@@ -112,6 +126,14 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
+  }
+
+  /** The alarm's work. */
+  async wake(): Promise<void> {
+    this.work();
+    // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
+    this.#expiries.sweep(Date.now());
+    await Promise.all([this.outbox.send(), this.holdings.settle()]);
   }
 
   work(): void {

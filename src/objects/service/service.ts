@@ -2,6 +2,8 @@ import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
+import { liveBackendsPerCall } from "../../domain/limits.ts";
+import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -10,6 +12,7 @@ import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol
 import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
+  AdmittedPush,
   BackendWithStatus,
   Caller,
   Connection,
@@ -24,9 +27,13 @@ import type {
 } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
-import { handedOn } from "../rpc.ts";
-import { backendsStub } from "../stubs.ts";
-import { findBackend, liveBackends, pageOfEnded, pageOfLive } from "./backends/backend-list.ts";
+import {
+  findBackend,
+  liveBackends,
+  pageOfEnded,
+  pageOfLive,
+  unlessUnknown,
+} from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
@@ -44,6 +51,7 @@ import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
+import type { BackendRow } from "./sql/service.sql.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -145,8 +153,15 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
-    return this.#parts.change((service) =>
-      images.recordImage(this.#state, service, body, caller, Date.now()),
+    return this.#parts.change(
+      (service) => images.recordImage(this.#state, service, body, caller, Date.now()),
+      caller.actor === null ? "registry" : "request",
+    );
+  }
+
+  async admitPush(push: AdmittedPush): Promise<Result<null>> {
+    return this.#parts.holdings.admit(() =>
+      this.#state.withService((service) => images.recordTags(this.#state, service, push, Date.now())),
     );
   }
 
@@ -189,20 +204,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       const found = this.#state.withService(ok);
       return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
     }
-    const live = await this.#shownBackends();
-    return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
+    return pageOfLive(this.#parts, query, allowedEnvironments);
   }
 
-  async liveBackends(): Promise<Result<BackendWithStatus[]>> {
-    const shown = await this.#shownBackends();
-    return shown.ok ? ok(shown.value.filter(({ heldSince }) => heldSince === undefined)) : shown;
-  }
-
-  async #shownBackends(): Promise<Result<BackendWithStatus[]>> {
-    const found = this.#state.withService(ok);
-    if (!found.ok) return found;
-    const unlisted = await this.#parts.heartbeats.unlisted(found.value, Date.now());
-    return this.#state.withService((service) => ok(liveBackends(this.#state, service, unlisted)));
+  async liveBackends(before = Number.MAX_SAFE_INTEGER): Promise<Result<BackendWithStatus[]>> {
+    const isShown = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
+    return liveBackends(this.#parts, { matches: isShown, before, atMost: liveBackendsPerCall });
   }
 
   async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {
@@ -228,10 +235,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       await this.#parts.shards.notify(backendId);
       return begun;
     }
-    if (begun.error.code !== "backend_not_running" || !this.#state.db.ready) return begun;
-    const { account, name } = this.#state.row();
-    const known = await backendsStub(this.env, account, name, backendId).describe(account, name, backendId);
-    return known.ok ? begun : handedOn<null>(known);
+    return unlessUnknown(this.env, this.#state, backendId, begun);
   }
 
   async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
@@ -244,6 +248,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#parts.changeBackends(() =>
       terminations.createTermination(this.#state, body, caller, Date.now()),
     );
+  }
+
+  async holdings(): Promise<Holdings> {
+    return this.#parts.holdings.held();
   }
 
   async listTerminations(allowedEnvironments?: readonly string[]) {
@@ -306,9 +314,6 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
-    this.#parts.work();
-    // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
-    this.#parts.expiries.sweep(Date.now());
-    await this.#parts.outbox.send();
+    await this.#parts.wake();
   }
 }

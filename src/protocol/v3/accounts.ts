@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { tokenRoles } from "../../domain/credentials/access.ts";
-import { tokenNameMaxCharacters } from "../../domain/limits.ts";
+import { quotaLimitMax, tokenNameMaxCharacters } from "../../domain/limits.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
+import { eachQuota } from "../../domain/quotas.ts";
 import { line, name, seconds, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
@@ -12,6 +13,25 @@ export const createAccountBody = z.strictObject({
     `${reservedAccountNames.join(", ")} are reserved`,
   ),
 });
+
+/** An account with what it stores, and how much of each it may store: counts, and bytes where the name says so. */
+export const account = z
+  .object({
+    name: z.string(),
+    quotas: z.object(eachQuota(() => z.object({ used: z.int(), limit: z.int() }))),
+  })
+  .meta({ id: "Account" });
+export type Account = z.infer<typeof account>;
+
+/** `PATCH /v3/accounts/{account}`, with the root token: what is left out stays. */
+export const patchAccountBody = z.strictObject({
+  quotas: z.strictObject(
+    eachQuota(() =>
+      z.int().nonnegative().max(quotaLimitMax).nullable().optional().describe("null: the default"),
+    ),
+  ),
+});
+export type PatchAccountBody = z.infer<typeof patchAccountBody>;
 
 /** `POST /v3/accounts/{account}/tokens`. A token reaches the whole account unless `service` or `environments` narrow it. */
 export const createTokenBody = z

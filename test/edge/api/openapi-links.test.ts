@@ -71,9 +71,13 @@ describe("the links of the description", () => {
       const linked =
         sources.find(({ name }) => name === source)?.links.map(({ operationId }) => operationId) ?? [];
       const item = isMade ? `${route.path}/:` : route.path;
-      const next = v3.filter(({ route: { method, path } }) =>
-        isMade ? isBelow(path, route.path) : path === item && method !== "GET",
-      );
+      const isOfRoot = (one: Pick<typeof route, "access">) => one.access.kind === "root";
+      const next = v3
+        // What takes another credential cannot be done next.
+        .filter((other) => isOfRoot(other.route) === isOfRoot(route))
+        .filter(({ route: { method, path } }) =>
+          isMade ? isBelow(path, route.path) : path === item && method !== "GET",
+        );
       return next.flatMap(({ operation: { operationId } }) =>
         linked.includes(operationId) ? [] : [`${source} to ${operationId}`],
       );

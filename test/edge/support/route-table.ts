@@ -131,6 +131,12 @@ export const table: Readonly<Record<string, Row>> = {
     repeated: "once",
     leaves: "token.created",
   },
+  "GET /v3/accounts/:account": { who: "read" },
+  "PATCH /v3/accounts/:account": {
+    who: "root",
+    json: { quotas: { images: 1_000, untagged_bytes: null } },
+    leaves: "account.quotas_changed",
+  },
   "GET /v3/accounts/:account/tokens": { who: "admin", paged: "tokens" },
   "POST /v3/accounts/:account/tokens": {
     who: "admin",

@@ -37,10 +37,11 @@ export const layers: Readonly<Record<string, Layers>> = {
   "objects/account": {
     "account.ts": everything,
     "service-setup.ts": everything,
-    ".": ["credentials/credentials.sql.ts", "events/events.sql.ts"],
+    ".": ["credentials/credentials.sql.ts", "events/events.sql.ts", "quotas/quotas.sql.ts"],
     events: [],
-    credentials: ["events"],
-    clusters: ["credentials", "events"],
+    quotas: ["events"],
+    credentials: ["events", "quotas"],
+    clusters: ["credentials", "events", "quotas"],
   },
   "objects/cluster": {
     "cluster.ts": everything,
@@ -54,10 +55,17 @@ export const layers: Readonly<Record<string, Layers>> = {
     "work.ts": everything,
     "setup.ts": everything,
     "description.ts": everything,
-    ".": ["deliveries/delivery-state.ts", "feed/usage.ts", "feed/visible-changes.ts", "sql"],
+    ".": [
+      "backends/backend-index.ts",
+      "deliveries/delivery-state.ts",
+      "feed/usage.ts",
+      "feed/visible-changes.ts",
+      "sql",
+    ],
     sql: [],
     feed: ["sql"],
     pins: ["feed", "sql"],
+    quotas: [],
     backends: ["feed", "sql"],
     deliveries: ["backends", "pins", "sql"],
     connect: ["backends", "deliveries", "sql"],
@@ -89,6 +97,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     registry: [],
     runtimes: ["registry"],
     "control-plane": [],
+    disk: ["runtimes/runtime.ts"],
     // The guard itself imports nothing (test/agent/guard/guard.test.ts).
     guard: ["runtimes/runtime.ts", "runtimes/process/machine-processes.ts"],
     // Of a runtime nothing is known but what every runtime is.

@@ -1,10 +1,11 @@
-import { ok } from "../../../domain/result.ts";
+import { fail, ok } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
 import * as accounts from "../../../protocol/v3/accounts.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { rootAccess, tokenFor } from "../../admission/access.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
+import { callNamedAccount } from "../../named-account.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 
@@ -17,6 +18,7 @@ export const v3AccountRoutes = [
     body: accounts.createAccountBody,
     answer: accounts.createdAccount,
     status: 201,
+    names: { account: "/name" },
     idempotent: true,
     summary: "Create an account and its first admin token",
     async handle({ env, body, idempotency }) {
@@ -27,6 +29,28 @@ export const v3AccountRoutes = [
       const { name, token } = created.value;
       const secretToken = formatAccessToken({ account: name, id: token.id, secret: admin.secret });
       return ok({ name, token: { ...token, secret_token: secretToken } });
+    },
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account",
+    version: "v3",
+    access: tokenFor("read"),
+    answer: accounts.account,
+    summary: "The account, with what it uses of its quotas",
+    handle: ({ env, params: { account } }) => accountStub(env, account).describe(),
+  }),
+  defineRoute({
+    method: "PATCH",
+    path: "/v3/accounts/:account",
+    version: "v3",
+    access: rootAccess,
+    body: accounts.patchAccountBody,
+    answer: accounts.account,
+    summary: "Set the account's quotas; null: the default",
+    async handle({ env, params: { account }, body }) {
+      const set = await callNamedAccount(env, account, (named) => named.setQuotas(body.quotas));
+      return set ?? fail("account_not_found", `account \`${account}\` not found`);
     },
   }),
   defineRoute({

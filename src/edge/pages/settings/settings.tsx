@@ -6,6 +6,7 @@ import { Time } from "../elements/time.tsx";
 import { definePage } from "../frame/page.ts";
 import { accessTokenForms } from "./access-token-forms.tsx";
 import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";
+import { Quotas, quotasOf } from "./quotas-section.tsx";
 import { Sessions, sessionForms, sessionsOf } from "./sessions-section.tsx";
 import { scopeText } from "./token-scope.ts";
 
@@ -20,6 +21,9 @@ export const settingsPage = definePage({
     if (listed && !listed.ok) return listed;
     const sessions = may.ok ? await sessionsOf(env, visitor) : null;
     if (sessions && !sessions.ok) return sessions;
+    const mayReadAll = permits(visitor.identity, "read", {}).ok;
+    const quotas = mayReadAll ? await quotasOf(env, visitor) : null;
+    if (quotas && !quotas.ok) return quotas;
     return ok({
       title: "Settings",
       body: (
@@ -34,6 +38,7 @@ export const settingsPage = definePage({
             </section>
           )}
           {sessions ? <Sessions listed={sessions.value} visitor={visitor} path={path} /> : null}
+          {quotas ? <Quotas account={quotas.value} /> : null}
           <section>
             <h2>Signing secrets</h2>
             <p>

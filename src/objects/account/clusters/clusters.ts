@@ -12,15 +12,18 @@ import type {
   PatchClusterBody,
   TestedCluster,
 } from "../../../protocol/v3/clusters.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
 import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
+import { toPage } from "../../page.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
 import { sendWebhook } from "../../webhooks/webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "../account.sql.ts";
 import { addToken } from "../credentials/tokens.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
+import { checkOneMore } from "../quotas/quotas.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
 /** Adds a cluster with its agent's token; the first one becomes the account's default. */
@@ -36,6 +39,8 @@ export function createCluster(
   const problem = urlProblem(body.webhook_url, allowPrivate);
   if (problem) return problem;
   if (sql.cluster(body.name)) return fail("already_exists", `cluster \`${body.name}\` exists already`);
+  const checked = checkOneMore(sql, "clusters");
+  if (!checked.ok) return checked;
   sql.insertCluster({
     name: body.name,
     webhook_url: body.webhook_url,
@@ -162,8 +167,42 @@ export function setClusterFence(
   return ok(null);
 }
 
-/** A cluster with how it is, as its Cluster object observes it. */
-export async function observedCluster(
+type Observing = Pick<AccountPorts, "state" | "cluster">;
+
+/** A page of clusters, newest first, each with how it is. */
+export async function listClusters(
+  ports: Observing,
+  query: ListQuery,
+): Promise<Result<Page<ObservedCluster>>> {
+  const page = ports.state.page(query, (start, account) =>
+    toPage(
+      ports.state.sql.clustersBefore(start, query.limit + 1),
+      query.limit,
+      ({ seq }) => seq,
+      (row) => observedCluster(ports, row, account),
+    ),
+  );
+  return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
+}
+
+/** A cluster with how it is. */
+export async function describeCluster(ports: Observing, name: string): Promise<Result<ObservedCluster>> {
+  const found = findWithAccount(ports.state, name);
+  return found.ok ? ok(await observedCluster(ports, found.value.row, found.value.account)) : found;
+}
+
+function findWithAccount(
+  state: AccountPorts["state"],
+  name: string,
+): Result<{ row: ClusterRow; account: AccountRow }> {
+  return state.read((account) => {
+    const found = findCluster(state.sql, name);
+    return found.ok ? ok({ row: found.value, account }) : found;
+  });
+}
+
+/** As its Cluster object observes it. */
+async function observedCluster(
   { cluster }: Pick<AccountPorts, "cluster">,
   row: ClusterRow,
   account: AccountRow,
@@ -207,7 +246,15 @@ function definedOf(patch: PatchClusterBody): EventDetails {
 }
 
 /** Sends one `cluster.ping`, and has the cluster's log record its outcome. */
-export async function pingCluster(
+export async function testCluster(
+  ports: Pick<AccountPorts, "state" | "cluster" | "failures" | "turns">,
+  name: string,
+): Promise<Result<TestedCluster>> {
+  const found = findWithAccount(ports.state, name);
+  return found.ok ? ok(await pingCluster(ports, found.value.row, found.value.account)) : found;
+}
+
+async function pingCluster(
   { cluster, failures, turns }: Pick<AccountPorts, "cluster" | "failures" | "turns">,
   row: ClusterRow,
   account: AccountRow,

@@ -4,6 +4,7 @@ import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
 import type { Actor, Identity, NewSecret } from "../../contract.ts";
 import type { AccountSql, TokenRow } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
+import { checkOneMore } from "../quotas/quotas.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
@@ -70,8 +71,24 @@ export function addToken(
   return tokenView({ seq: 0, ...row });
 }
 
-/** Adds a token that was requested, which is an event. @param actor null: the deployment's root token */
+/** The token with which an account begins: it is the deployment's root token that makes it. */
+export function addFirstToken(sql: AccountSql, secret: NewSecret, now: number): Token {
+  return addRequestedToken(sql, { name: "first admin", role: "admin" }, secret, null, now);
+}
+
+/** Adds a token that was requested; `quota_exceeded` where the account has as many as it may. */
 export function createToken(
+  sql: AccountSql,
+  token: CreateTokenBody,
+  secret: NewSecret,
+  actor: Actor,
+  now: number,
+): Result<Token> {
+  const checked = checkOneMore(sql, "tokens");
+  return checked.ok ? ok(addRequestedToken(sql, token, secret, actor, now)) : checked;
+}
+
+function addRequestedToken(
   sql: AccountSql,
   token: CreateTokenBody,
   secret: NewSecret,

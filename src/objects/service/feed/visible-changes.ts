@@ -70,6 +70,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     closeMassTermination: changes(none, writes.closeMassTermination),
     finishMassTermination: changes(none, writes.finishMassTermination),
 
+    setClaimed: changes(none, writes.setClaimed),
     queueEvent: changes(none, writes.queueEvent),
     dropQueuedEvents: changes(none, writes.dropQueuedEvents),
     putUsage: changes(none, writes.putUsage),

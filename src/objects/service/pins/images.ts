@@ -1,12 +1,16 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
-import { pushesKept, recentImages as recentImagesShown } from "../../../domain/limits.ts";
+import {
+  imageBackendsListed,
+  pushesKept,
+  recentImages as recentImagesShown,
+} from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
-import type { Caller, RecentImage, RegistryCaller } from "../../contract.ts";
+import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
@@ -27,6 +31,20 @@ export function recordImage(
   return state.idempotency.once(caller.idempotency, now, () =>
     announcingPins(state, service, caller, now, () => recordPush(state, service, body, caller, now)),
   );
+}
+
+/** What a push through the registry records, a tag after the other. */
+export function recordTags(
+  state: ServiceState,
+  service: ServiceRow,
+  { digest, tags }: AdmittedPush,
+  now: number,
+): Result<null> {
+  for (const tag of tags) {
+    const recorded = recordPush(state, service, { digest, tag }, { actor: null, registryHost: "" }, now);
+    if (!recorded.ok) return recorded;
+  }
+  return ok(null);
 }
 
 /**
@@ -93,7 +111,7 @@ export function getImage(
       environments: environmentsOn(state, digest).flatMap(({ name }) =>
         reaches(allowed, name) ? [name] : [],
       ),
-      live_backends: backendsOn(state, digest, allowed),
+      live_backends: backendsOn(state, digest, allowed).slice(-imageBackendsListed).reverse(),
     }),
   );
 }
@@ -157,9 +175,10 @@ function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
   return state.sql.environments().filter((row) => state.digestOf(row) === digest);
 }
 
+/** Live backends that run an image, the oldest first. */
 function backendsOn(state: ServiceState, digest: string, allowed?: Scope["environments"]): string[] {
-  return state.sql
-    .liveBackends()
+  return state.backends
+    .live()
     .flatMap((row) => (row.digest === digest && reaches(allowed, row.environment) ? [row.id] : []));
 }
 

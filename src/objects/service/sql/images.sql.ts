@@ -28,18 +28,18 @@ export type ImagesReads = ReturnType<typeof imagesReads>;
 export function imagesWrites(db: Pick<Database, "run">) {
   return {
     /** Records an image, or brings one that is pushed again to the top: above all that are there, and all pushes. */
-    putImage: (row: Omit<ImageRow, "seq">) => {
-      db.run("DELETE FROM images WHERE digest = ?", row.digest);
+    putImage: (row: Omit<ImageRow, "seq">) =>
       db.run(
         `INSERT INTO images (seq, digest, repository, media_type, pushed_at)
          VALUES (1 + max((SELECT coalesce(max(seq), 0) FROM pushes), (SELECT coalesce(max(seq), 0) FROM images)),
-                 ?, ?, ?, ?)`,
+                 ?, ?, ?, ?)
+         ON CONFLICT (digest) DO UPDATE SET seq = excluded.seq, repository = excluded.repository,
+           media_type = excluded.media_type, pushed_at = excluded.pushed_at`,
         row.digest,
         row.repository,
         row.media_type,
         row.pushed_at,
-      );
-    },
+      ),
     deleteImage: (digest: string) => {
       for (const table of ["images", "tags", "pushes"])
         db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);

@@ -6,6 +6,7 @@ import {
   eventOutboxReads,
   eventOutboxWrites,
 } from "./event-outbox.sql.ts";
+import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
 import {
   type MassTerminationsReads,
@@ -28,6 +29,7 @@ export type Reads = ServiceReads &
   ImagesReads &
   BackendsReads &
   EventOutboxReads &
+  HoldingsReads &
   MassTerminationsReads &
   UsageReads;
 
@@ -37,6 +39,7 @@ export type Writes = ServiceWrites &
   ImagesWrites &
   BackendsWrites &
   EventOutboxWrites &
+  HoldingsWrites &
   MassTerminationsWrites &
   UsageWrites;
 
@@ -51,19 +54,31 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...imagesReads(db),
     ...backendsReads(db),
     ...eventOutboxReads(db),
+    ...holdingsReads(db),
     ...massTerminationsReads(db),
     ...usageReads(db),
   };
 }
 
-/** @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else */
-export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
+interface Writers {
+  /** Writes what decisions read from memory. */
+  cached: Writer;
+  /** Writes the account's events. */
+  events: Writer;
+  /** Writes all else. */
+  db: Writer;
+  /** Called with the backends that are written. */
+  backendsChanged(ids: readonly string[]): void;
+}
+
+export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db),
+    ...backendsWrites(db, backendsChanged),
     ...eventOutboxWrites(events),
+    ...holdingsWrites(db),
     ...massTerminationsWrites(db),
     ...usageWrites(db),
   };
