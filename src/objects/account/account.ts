@@ -305,9 +305,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   override async alarm(): Promise<void> {
-    const { db, sql } = this.#state;
     this.#alarm.fired();
-    db.transaction(() => secrets.dropSpentSecrets(sql, Date.now()));
     this.#events.trim(Date.now());
     this.#expiries.sweep(Date.now());
     await catchUp(this.#ports);

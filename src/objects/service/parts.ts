@@ -36,7 +36,7 @@ export class ServiceParts {
   readonly deliveries: Deliveries;
   readonly heartbeats: Heartbeats;
   readonly shards: ShardNotifier;
-  readonly expiries: Expiries;
+  readonly #expiries: Expiries;
   readonly #workPorts: WorkPorts;
   readonly #ended = new Set<string>();
 
@@ -84,7 +84,7 @@ export class ServiceParts {
       return backendsStub(env, account, service, id).record(record);
     });
     const { db } = this.state;
-    this.expiries = new Expiries(db, this.alarm, [
+    this.#expiries = new Expiries(db, this.alarm, [
       idempotencyExpiry(db),
       usageExpiry(db),
       releasesExpiry(db),
@@ -126,6 +126,14 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
+  }
+
+  /** The alarm's work. */
+  async wake(): Promise<void> {
+    this.work();
+    // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
+    this.#expiries.sweep(Date.now());
+    await Promise.all([this.outbox.send(), this.holdings.settle()]);
   }
 
   work(): void {

@@ -312,9 +312,6 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
-    this.#parts.work();
-    // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
-    this.#parts.expiries.sweep(Date.now());
-    await Promise.all([this.#parts.outbox.send(), this.#parts.holdings.settle()]);
+    await this.#parts.wake();
   }
 }

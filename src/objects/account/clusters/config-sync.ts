@@ -3,7 +3,7 @@ import { configTurnsAtOnce, servicesNotifiedAtOnce } from "../../../domain/limit
 import type { Actor } from "../../contract.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
-import { nextEndOfSecrets } from "./secrets.ts";
+import { dropSpentSecrets, nextEndOfSecrets } from "./secrets.ts";
 import { accountConfig } from "./views.ts";
 
 export const syncRetryMs = 2_000;
@@ -101,9 +101,13 @@ export async function finishDeletion(
   return { state: "deleted" };
 }
 
-/** The alarm's work: goes on with what was begun, and has the object wake where a deletion is still pending. */
+/**
+ * The alarm's work: drops secrets that are over, goes on with what was begun, and has the object wake where a deletion is
+ * still pending.
+ */
 export async function catchUp(ports: Parameters<typeof syncConfig>[0]): Promise<void> {
-  const { sql } = ports.state;
+  const { db, sql } = ports.state;
+  db.transaction(() => dropSpentSecrets(sql, Date.now()));
   for (const { name, deleting } of sql.clusters()) {
     if (deleting) await finishDeletion(ports, name, Date.now());
   }
