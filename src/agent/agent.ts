@@ -1,4 +1,5 @@
 import { setTimeout as elapse } from "node:timers/promises";
+import type { DiskMarks } from "../domain/disk/disk-space.ts";
 import { parseAccessToken } from "../protocol/tokens/access-token.ts";
 import { Backends } from "./backends/backends.ts";
 import { openJournal } from "./backends/journal.ts";
@@ -9,8 +10,10 @@ import { startHeartbeat } from "./control-plane/heartbeat.ts";
 import { ClusterLease, leaseAfterRestart } from "./control-plane/lease.ts";
 import { leaseFileIn, readLease, writeLease } from "./control-plane/lease-file.ts";
 import { statusReporter } from "./control-plane/reporter.ts";
+import type { DiskMeter } from "./disk/disk.ts";
+import { diskKeeper } from "./disk/disk-keeper.ts";
 import { GuardKeeper } from "./guard/guard-keeper.ts";
-import type { Log } from "./log.ts";
+import { type Log, messageOf } from "./log.ts";
 import { backendUrl, parseBackendDomain } from "./proxy/backend-url.ts";
 import { backendProxy } from "./proxy/proxy.ts";
 import { verificationKeys } from "./proxy/verification-keys.ts";
@@ -18,7 +21,7 @@ import type { Runtime } from "./runtimes/runtime.ts";
 import { healthAnswer } from "./server/health.ts";
 import { outputEndpoints } from "./server/output-endpoints.ts";
 import { type AgentRoutes, type AgentServer, listen } from "./server/server.ts";
-import { handleWebhook } from "./server/webhook.ts";
+import { handleWebhook, type WebhookOptions } from "./server/webhook.ts";
 import { webhookVerifier } from "./server/webhook-verification.ts";
 
 /** This program's version, as heartbeats and `/healthz` have it. */
@@ -57,6 +60,10 @@ export interface AgentOptions {
     /** What starts this agent, for the guard to start it again when it has crashed; empty where a supervisor does. */
     command: readonly string[];
   };
+  /** How full the disk may be. */
+  diskMarks?: Partial<DiskMarks>;
+  /** This machine's disks where it is left out. */
+  diskMeter?: DiskMeter;
   log: Log;
   clock?: Partial<AgentClock>;
 }
@@ -81,7 +88,7 @@ export interface Agent {
  * listen on.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { apiUrl, agentToken, cluster, runtime, log } = options;
+  const { apiUrl, agentToken, cluster, stateDir, log } = options;
   const account = options.account ?? parseAccessToken(agentToken)?.account;
   if (account === undefined) throw new Error("the agent token names no account: is it complete?");
   const clock = { ...agentClock, ...options.clock };
@@ -90,9 +97,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const verify = webhookVerifier(options.signingSecrets);
   const closing = new AbortController();
 
-  const journal = openJournal(options.stateDir, { account, cluster, agentId: options.agentId });
+  const journal = openJournal(stateDir, { account, cluster, agentId: options.agentId });
   const client = slipwayClient({ apiUrl, agentToken, timeoutMs: clock.callTimeoutMs });
-  const leaseFile = leaseFileIn(options.stateDir);
+  const leaseFile = leaseFileIn(stateDir);
   const boot = bootId();
   const lease = new ClusterLease({
     lease: leaseAfterRestart(readLease(leaseFile) ?? journal.lease(), boot),
@@ -104,14 +111,26 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const look = () => void lease.check();
   const reporter = statusReporter({ client, clock, look, log });
-  const backends = new Backends({ runtime, clock, log, journal, reporter, lease });
+  const disk = diskKeeper({
+    runtime: options.runtime,
+    stateDir,
+    marks: options.diskMarks,
+    meter: options.diskMeter,
+    everyMs: clock.imageGcEveryMs,
+    inUse: () => backends.images(),
+    isKnown: (backendId) => backends.isKnown(backendId),
+    log,
+  });
+  const { runtime } = disk.images;
+  const { whyNoRoom } = disk;
+  const backends = new Backends({ runtime, clock, log, journal, reporter, lease, whyNoRoom });
   const keys = verificationKeys({ apiUrl, clock, log });
   const proxy = backendProxy({ account, cluster, backends, keys, backendDomain, clock, log });
   const urlsBehind = (serverUrl: string) => (backendId: string) =>
     backendUrl(backendId, options.publicUrl ?? serverUrl, backendDomain);
   const routesAt = (serverUrl: string): AgentRoutes => {
     const urlOf = urlsBehind(serverUrl);
-    const webhook = {
+    const webhook: WebhookOptions = {
       verify,
       account,
       cluster,
@@ -119,6 +138,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       lease,
       urlOf,
       runtime,
+      announce: (pinned) => disk.images.announce(pinned),
       closing: closing.signal,
       log,
     };
@@ -138,6 +158,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     // Before anything runs under it: an earlier version has kept it elsewhere.
     lease.grants();
     await backends.adopt();
+    await disk.measure();
     server = await listen({ host: options.host ?? "127.0.0.1", port: options.port }, routesAt);
   } catch (error) {
     clearInterval(leaseChecks);
@@ -152,7 +173,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const guard =
     options.guard && guarded && process.platform === "linux"
       ? new GuardKeeper({
-          stateDir: options.stateDir,
+          stateDir,
           runtime: guarded,
           ...options.guard,
           onChange: () => void heartbeat.beatNow(),
@@ -166,6 +187,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     everyMs: clock.heartbeatEveryMs,
     body: () => {
       look();
+      void disk.measure();
       return {
         cluster,
         agent_id: agentId,
@@ -174,6 +196,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ...(backends.draining ? { draining: true } : {}),
         ...(isLeaving ? { leaving: true } : {}),
         ...fence(),
+        ...disk.measured(),
       };
     },
     now: clock.sinceBootMs,
@@ -186,7 +209,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     log,
   });
   guard?.start();
+  disk.images.start();
   log("agent.started", { account, cluster, agent_id: agentId, url: server.url, is_leased: lease.check() });
+
+  /** Never rejects. */
+  async function clearUp(what: "end" | "keep"): Promise<void> {
+    await disk.images.close();
+    if (what === "keep") return;
+    try {
+      await runtime.clear({ isKnown: (backendId) => backends.isKnown(backendId), isClosing: true });
+    } catch (error) {
+      log("leftovers.not_removed", { error: messageOf(error) });
+    }
+  }
 
   async function close(what: "end" | "keep"): Promise<void> {
     closing.abort();
@@ -203,6 +238,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await Promise.race([heartbeat.beatNow(), elapse(clock.closeFlushMs, null, { ref: false })]);
     }
     await reporter.close(what === "end" ? clock.closeFlushMs : 0);
+    await Promise.race([clearUp(what), elapse(clock.closeFlushMs, null, { ref: false })]);
     clearInterval(leaseChecks);
     await heartbeat.stop();
     await server.close();

@@ -44,6 +44,8 @@ export interface AgentClock {
   endedRememberedMs: number;
   /** How long it reads the output of an ended backend, of which it keeps the last. */
   endedOutputReadMs: number;
+  /** Between two looks whether the disk is so full that images are to be removed. */
+  imageGcEveryMs: number;
   /** Between the soft stop of all backends and killing them, when the agent itself closes. */
   closeGraceMs: number;
   /** How long a closing agent goes on delivering reports. */
@@ -70,6 +72,7 @@ export const agentClock: AgentClock = {
   jwksMaxAgeMs: 10 * 60_000,
   endedRememberedMs: 10 * 60_000,
   endedOutputReadMs: 5_000,
+  imageGcEveryMs: 60_000,
   closeGraceMs: softTerminationGraceSeconds * 1000,
   closeFlushMs: 5_000,
 };

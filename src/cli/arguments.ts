@@ -49,6 +49,13 @@ export function asPort(text: string): number {
   return port;
 }
 
+export function asPercent(text: string): number {
+  if (!/^(\d{1,2}(\.\d{1,3})?|100)$/.test(text)) {
+    throw new InvalidArgumentError("expected a percentage, 0 to 100");
+  }
+  return Number(text);
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** Reads a duration such as 90s, 15m, 12h, 30d, 2w, or 0, in seconds. */

@@ -42,6 +42,7 @@ export const errorStatus = {
   not_implemented: 501,
   cluster_bad_answer: 502,
   cluster_unavailable: 503,
+  storage_full: 503,
   unavailable: 503,
   cluster_timeout: 504,
 } as const;

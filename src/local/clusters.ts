@@ -5,6 +5,7 @@ import { freePort } from "../agent/runtimes/free-port.ts";
 import { agentIdIn } from "../cli/agent/run.ts";
 import { agentRuntime, type RuntimeChoice } from "../cli/agent/runtime.ts";
 import type { ApiClient } from "../cli/client.ts";
+import { localDiskFloorPercent } from "../domain/limits.ts";
 import { cluster, createdCluster } from "../protocol/v3/clusters.ts";
 import { demoAccount } from "./account.ts";
 import { apiClient, expectDone, unlessCode } from "./api.ts";
@@ -56,6 +57,7 @@ export async function startCluster(settings: ClusterSettings, name: string): Pro
     signingSecrets: [credentials.signing_secret],
     runtime,
     port,
+    diskMarks: { floor: localDiskFloorPercent },
     log,
     clock: { closeGraceMs },
   });

@@ -1,11 +1,17 @@
 import { reaches } from "../domain/credentials/access.ts";
 import type { BackendQuery } from "../protocol/v3/backends.ts";
-import type { BackendWithStatus } from "./contract.ts";
+import type { BackendInfo, BackendWithStatus } from "./contract.ts";
+
+/** What a backend is found by. */
+export interface Queried {
+  info: Pick<BackendInfo, "environment" | "digest" | "key">;
+  status: Pick<BackendWithStatus["status"], "status">;
+}
 
 /** Whether a backend matches the query of a list, and its caller may see it. */
 export function matchesQuery(
   query: BackendQuery,
-  { info, status }: BackendWithStatus,
+  { info, status }: Queried,
   allowedEnvironments: readonly string[] | undefined,
 ): boolean {
   return (

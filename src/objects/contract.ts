@@ -1,6 +1,6 @@
 /*
  * What the objects take and give over RPC: plain data, expected failures as values. Each class implements the
- * interface of its name. Every method but `create` and `initialise` answers a not-found failure, and creates no
+ * interface of its name. Every method but `create`, `initialise` and `checkStorage` answers a not-found failure, and creates no
  * storage, on an object that was never set up.
  */
 

@@ -80,6 +80,11 @@ export class Database {
     };
   }
 
+  /** Has `called` called when a transaction is rolled back. */
+  rolledBack(called: () => void): void {
+    this.#watchers.push(called);
+  }
+
   /** @returns whether any row was changed */
   run(sql: string, ...values: Value[]): boolean {
     const cursor = this.#storage.sql.exec(sql, ...values);

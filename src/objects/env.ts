@@ -8,6 +8,7 @@ import type {
   LoginRpc,
   RegistryRpc,
   ServiceRpc,
+  StorageCheckRpc,
 } from "./contract.ts";
 
 /** An object as its callers see it: by its contract, whatever class keeps it. */
@@ -19,7 +20,7 @@ export interface Env extends BlobBindings {
   SERVICE: ObjectNamespace<ServiceRpc>;
   BACKENDS: ObjectNamespace<BackendsRpc>;
   CLUSTER: ObjectNamespace<ClusterRpc>;
-  DIRECTORY: ObjectNamespace<DirectoryRpc & AccountRegisterRpc>;
+  DIRECTORY: ObjectNamespace<DirectoryRpc & AccountRegisterRpc & StorageCheckRpc>;
   REGISTRY: ObjectNamespace<RegistryRpc>;
   LOGIN: ObjectNamespace<LoginRpc>;
   /** Creates accounts. */

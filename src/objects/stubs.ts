@@ -34,6 +34,11 @@ export function accountRegisterStub(env: Pick<Namespaces, "DIRECTORY">) {
   return env.DIRECTORY.getByName("accounts");
 }
 
+/** Written to by nothing but checks of storage. */
+export function storageCheckStub(env: Pick<Namespaces, "DIRECTORY">) {
+  return env.DIRECTORY.getByName("storage-check");
+}
+
 /** One for each account: a mount and a collection are transactions over all of its repositories. */
 export function registryStub(env: Namespaces, account: string) {
   return env.REGISTRY.getByName(account);

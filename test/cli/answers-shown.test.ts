@@ -62,9 +62,9 @@ describe("what an answer becomes", { timeout: 30_000 }, () => {
       "health                healthy",
       "last_heartbeat        2026-11-24T10:30:00.000Z",
       "",
-      "AGENT  VERSION  DRAINING  BACKENDS  CAPACITY  LAST HEARTBEAT",
-      "eu-1   1.2.0    -         3         40        2026-11-24T10:30:00.000Z",
-      "eu-0   1.1.0    yes       1         -         2026-11-23T09:00:00.000Z",
+      "AGENT  VERSION  DRAINING  BACKENDS  CAPACITY  DISK FREE            LAST HEARTBEAT",
+      "eu-1   1.2.0    -         3         40        1.5 GiB of 20.0 GiB  2026-11-24T10:30:00.000Z",
+      "eu-0   1.1.0    yes       1         -         -                    2026-11-23T09:00:00.000Z",
       "",
     ]);
     const unknown = (await slipwayAsAcme(api.url, ["clusters", "show", "eu-prod"])).stdout;

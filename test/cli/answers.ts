@@ -57,7 +57,15 @@ export const healthyEuProd: ObservedCluster = {
   health: "healthy",
   last_heartbeat_at: tuesday,
   agents: [
-    { id: "eu-1", version: "1.2.0", last_heartbeat_at: tuesday, draining: false, backends: 3, capacity: 40 },
+    {
+      id: "eu-1",
+      version: "1.2.0",
+      last_heartbeat_at: tuesday,
+      draining: false,
+      backends: 3,
+      capacity: 40,
+      disk: { free_bytes: 1536 * 1024 ** 2, total_bytes: 20 * 1024 ** 3 },
+    },
     { id: "eu-0", version: "1.1.0", last_heartbeat_at: monday, draining: true, backends: 1 },
   ],
 };

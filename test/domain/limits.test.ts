@@ -74,6 +74,23 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.unheededTerminationAfterMs,
     ],
   ],
+  disks: [
+    [
+      "a collection removes more than one image's worth, or each pull on a full disk would begin another",
+      limits.imageGcLowPercent,
+      limits.imageGcHighPercent,
+    ],
+    [
+      "images are removed before spawns are refused for want of room, or a machine would stop where it could go on",
+      limits.imageGcHighPercent,
+      100 - limits.diskFloorPercent,
+    ],
+    [
+      "a person's own machine, which fills up otherwise too, may be fuller than a server",
+      limits.localDiskFloorPercent,
+      limits.diskFloorPercent,
+    ],
+  ],
   deliveries: [
     [
       "a delivery is repeated only once its attempt is over, or a slow cluster would be sent every spawn twice",

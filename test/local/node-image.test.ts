@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { extract } from "tar";
 import { expect, test } from "vitest";
 import { registryClient } from "../../src/agent/registry/client.ts";
+import { contentStore } from "../../src/agent/registry/content-store.ts";
 import { imageStore } from "../../src/agent/runtimes/process/images/image-store.ts";
 import { localPlatform } from "../../src/agent/runtimes/process/images/platform.ts";
 import { nodeImage, nodeLayer } from "../../src/local/node-image.ts";
@@ -18,7 +19,10 @@ test("an image of a Node program runs that program", async () => {
   const blobs = new Map([config, ...layers].map(({ digest, bytes }) => [digest, bytes]));
   const image = registry.add({ digest: manifest.digest, manifest: manifest.bytes, blobs });
 
-  const images = imageStore({ dir: join(folder.path, "images"), registry: registryClient(null) });
+  const images = imageStore({
+    content: contentStore(join(folder.path, "images")),
+    registry: registryClient(null),
+  });
   const found = await images(image, new AbortController().signal);
   const { command, cwd } = found.ok ? found.value : { command: [], cwd: undefined };
   const [program = "", ...args] = command;

@@ -91,6 +91,18 @@ describe("a call that may fail", () => {
   });
 });
 
+describe("storage that is full", () => {
+  test("is logged as that when a streak begins and when it ends", ({ lines, log }) => {
+    const full = new Error("database or disk is full: SQLITE_FULL");
+    for (let i = 0; i < 3; i++) log.failed("settle", full);
+    log.succeeded("settle");
+    expect(lines().map(({ event, failures }) => [event, failures])).toEqual([
+      ["storage_full", 1],
+      ["recovered", 3],
+    ]);
+  });
+});
+
 describe("errors that cannot be classified", () => {
   test("are logged every time, with their stack", ({ lines, log }) => {
     for (let i = 0; i < 3; i++) log.failed("settle", new TypeError("undefined is not a function"));

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { inTime } from "../../src/objects/failures/in-time.ts";
-import { budgetSpent, unreached } from "../../src/objects/failures/unreached.ts";
+import { budgetSpent, runtimeFailed, storageFull, unreached } from "../../src/objects/failures/unreached.ts";
 import { directoryStub } from "../../src/objects/stubs.ts";
 
 async function errorOf(call: Promise<unknown>): Promise<unknown> {
@@ -60,6 +60,50 @@ describe("a call too many for one invocation", () => {
       expect(budgetSpent(error)).toBe(false);
     },
   );
+});
+
+describe("storage that is full", () => {
+  const message = "database or disk is full: SQLITE_FULL";
+
+  test.each([
+    ["what a statement throws", new Error(message)],
+    ["the same, from another object", Object.assign(new Error(message), { remote: true })],
+    [
+      "what resets an object that cannot commit",
+      Object.assign(new Error(message), { durableObjectReset: true }),
+    ],
+    ["an S3 server without room", new Error("S3 answered 507 to PUT: <Code>XMinioStorageFull</Code>")],
+  ])("is %s, and may be written to later", (_, error) => {
+    expect(storageFull(error)).toBe(true);
+    expect(unreached(error)).toBe(true);
+  });
+
+  test.each([
+    ["another error of SQLite", new Error("disk I/O error: SQLITE_IOERR")],
+    ["a message that mentions it", new Error(`the row says: ${message}`)],
+    [
+      "an object that was reset for another reason",
+      Object.assign(new Error("x"), { durableObjectReset: true }),
+    ],
+    ["an S3 server that refuses for another reason", new Error("S3 answered 500 to PUT: 507")],
+    ["text", message],
+    ["null", null],
+  ])("is not %s", (_, error) => {
+    expect(storageFull(error)).toBe(false);
+  });
+});
+
+describe("a failure of the runtime, which says no more", () => {
+  const error = new Error("internal error; reference = c5sbhfk8estqnc14lh2g0vrf");
+
+  test("is known by that", () => {
+    expect(runtimeFailed(error)).toBe(true);
+    expect(runtimeFailed(new Error("the row says: internal error; reference = x"))).toBe(false);
+  });
+
+  test("is neither a full storage nor an object that restarts", () => {
+    expect([storageFull(error), unreached(error), budgetSpent(error)]).toEqual([false, false, false]);
+  });
 });
 
 describe("what may not be retried as if it were nothing", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isoTime, jsonObject, key, seconds, timestamp } from "../../src/protocol/primitives.ts";
+import type { z } from "zod";
+import { isoTime, jsonObject, key, line, note, seconds, timestamp } from "../../src/protocol/primitives.ts";
 
 describe("a key", () => {
   test.for([
@@ -31,6 +32,15 @@ describe("a key", () => {
       }),
     );
   });
+});
+
+test("keys, lines and notes hold every character but control characters, and notes line ends and tabs too", () => {
+  const texts = [...Array.from({ length: 0x10000 }, (_, unit) => String.fromCharCode(unit)), "\u{10ffff}"];
+  const taken = (schema: z.ZodType) => texts.filter((text) => schema.safeParse(text).success);
+  const plain = texts.filter((text) => !/\p{Cc}/u.test(text));
+  expect(taken(line(2))).toEqual(plain);
+  expect(taken(note)).toEqual(texts.filter((text) => !/\p{Cc}/u.test(text) || "\t\r\n".includes(text)));
+  expect(taken(key)).toEqual(plain.filter((text) => text.isWellFormed()));
 });
 
 describe("times", () => {

@@ -29,6 +29,10 @@ export class BackendStreams {
     this.#clearing.set(backendId, cleared);
   }
 
+  isClearing(backendId: string): boolean {
+    return this.#clearing.has(backendId);
+  }
+
   /** Resolves when nothing is being cleared any more. */
   async settled(): Promise<void> {
     await Promise.all(this.#clearing.values());

@@ -9,7 +9,7 @@ import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { KeyLease } from "../control-plane/lease.ts";
 import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
 import { messageOf } from "../log.ts";
-import type { Found, Usage } from "../runtimes/runtime.ts";
+import type { Found, RuntimeImage, Usage } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import { adoptionOf } from "./adoption.ts";
 import { Backend, type BackendContext } from "./backend.ts";
@@ -20,6 +20,8 @@ export interface BackendsOptions extends Omit<BackendContext, "onStatus"> {
   journal: Journal;
   reporter: Reporter;
   lease: KeyLease;
+  /** Why this machine has no room for another backend at the moment; null where it has. */
+  whyNoRoom: () => string | null;
 }
 
 /** Where connections reach a backend. */
@@ -108,6 +110,9 @@ export class Backends {
       return { ok: false, isFinal: false, message };
     }
 
+    const noRoom = this.#options.whyNoRoom();
+    if (noRoom !== null) return { ok: false, isFinal: false, message: noRoom };
+
     const scheduled = nextEntry([], { status: "scheduled" }, Date.now());
     const life = { history: scheduled ? [scheduled] : [], failure: null };
     journal.addBackend(data, life.history);
@@ -144,6 +149,18 @@ export class Backends {
   get isFencing(): boolean {
     for (const fenced of this.#fenced) if (fenced.status === "terminated") this.#fenced.delete(fenced);
     return this.#fenced.size > 0;
+  }
+
+  /** The images of those that have not ended. */
+  *images(): Generator<RuntimeImage> {
+    for (const { backend } of this.#backends.values()) {
+      if (backend.status !== "terminated") yield backend.spawn.image;
+    }
+  }
+
+  /** Whether the runtime may have something of a backend that is still needed. */
+  isKnown(backendId: string): boolean {
+    return this.#backends.has(backendId) || this.#streams.isClearing(backendId);
   }
 
   list(): HeartbeatBody["backends"] {

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { existsSync, renameSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { hasCode, messageOf } from "../log.ts";
@@ -11,30 +12,53 @@ export interface Expected {
   size: number | { atMost: number };
 }
 
+/** What is kept: bytes, or the unpacked image of a manifest. */
+export interface Content {
+  kind: "blobs" | "roots";
+  digest: string;
+}
+
 /**
  * A folder of verified content. Whatever has its final name there is complete: it was made under another one and
  * renamed.
  */
 export interface ContentStore {
+  /** Belongs to one agent. */
+  readonly dir: string;
   /** Where the bytes of a digest are, null where they are not kept. */
   blob(digest: string): Promise<string | null>;
   /** Streams bytes to disk and keeps them if they are what is expected. @returns where */
   addBlob(expected: Expected, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Result<string>>;
   /** Where the unpacked image of a manifest is, null where it is not. */
   root(manifestDigest: string): Promise<string | null>;
-  /** Lets `build` fill a new folder and keeps it if that succeeds. @returns where */
+  /** Lets `build` fill a new folder and keeps it if that succeeds, in the place of one that is there. @returns where */
   addRoot(manifestDigest: string, build: (dir: string) => Promise<Result<null>>): Promise<Result<string>>;
+  /** Where content is or would be. */
+  pathOf(content: Content): string;
+  /** All that is kept of a kind. */
+  list(kind: Content["kind"]): Promise<Content[]>;
+  /**
+   * Removes content, each for readers at once; what is not there is passed over.
+   * @param mayRemove called right before: nothing is removed, and false returned, where it says so
+   */
+  remove(contents: readonly Content[], mayRemove: () => boolean): Promise<boolean>;
+  /** Removes what an earlier agent was making or removing when it ended. */
+  clearUnfinished(): Promise<void>;
 }
 
 /** @param dir belongs to one agent: what an earlier one was making when it ended is removed from it */
 export function contentStore(dir: string): ContentStore {
   const incoming = join(dir, "incoming");
-  const pathOf = (kind: "blobs" | "roots", digest: string) => join(dir, kind, ...digest.split(":"));
+  const pathOf = (kind: Content["kind"], digest: string) => join(dir, kind, ...digest.split(":"));
   let cleared: Promise<void> | undefined;
 
-  async function newPath(): Promise<string> {
+  function clearUnfinished(): Promise<void> {
     cleared ??= rm(incoming, { recursive: true, force: true });
-    await cleared;
+    return cleared;
+  }
+
+  async function newPath(): Promise<string> {
+    await clearUnfinished();
     await mkdir(incoming, { recursive: true, mode: 0o700 });
     return join(incoming, randomUUID());
   }
@@ -50,6 +74,7 @@ export function contentStore(dir: string): ContentStore {
   }
 
   return {
+    dir,
     blob: (digest) => existing(pathOf("blobs", digest)),
     root: (digest) => existing(pathOf("roots", digest)),
 
@@ -75,13 +100,52 @@ export function contentStore(dir: string): ContentStore {
         const built = await build(unfinished);
         if (!built.ok) return built;
         await mkdir(dirname(path), { recursive: true });
+        await rm(path, { recursive: true, force: true });
         await rename(unfinished, path);
         return ok(path);
       } finally {
         await rm(unfinished, { recursive: true, force: true });
       }
     },
+
+    pathOf: ({ kind, digest }) => pathOf(kind, digest),
+
+    async list(kind) {
+      const algorithms = await namesIn(join(dir, kind));
+      const listed = await Promise.all(
+        algorithms.map(async (algorithm) =>
+          (await namesIn(join(dir, kind, algorithm))).map((hex) => ({ kind, digest: `${algorithm}:${hex}` })),
+        ),
+      );
+      return listed.flat();
+    },
+
+    async remove(contents, mayRemove) {
+      const trash = await newPath();
+      await mkdir(trash);
+      try {
+        if (!mayRemove()) return false;
+        for (const [index, { kind, digest }] of contents.entries()) {
+          const path = pathOf(kind, digest);
+          if (existsSync(path)) renameSync(path, join(trash, String(index)));
+        }
+        return true;
+      } finally {
+        await rm(trash, { recursive: true, force: true });
+      }
+    },
+
+    clearUnfinished,
   };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  }
 }
 
 /** @returns what is wrong with the bytes, null for nothing. Rejects when the disk fails */

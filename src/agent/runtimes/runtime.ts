@@ -1,3 +1,4 @@
+import type { PresentImage } from "../../domain/disk/image-collection.ts";
 import type { Result } from "../../domain/result.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 
@@ -70,6 +71,24 @@ export interface Fencing {
   watchesLease: boolean;
 }
 
+/** The images of a runtime, for the agent to remove them when the disk fills (src/agent/disk). */
+export interface RuntimeImages {
+  /** What an image is called here: the same for all that have one content. */
+  nameOf(image: Pick<RuntimeImage, "repository" | "digest">): string;
+  /** A folder of the disk that images take; null where that is not known, such as of an engine on another machine. */
+  folder(): Promise<string | null>;
+  /** Those of these names that are here, in whole or in part. */
+  list(names: readonly string[]): Promise<PresentImage[]>;
+  /**
+   * Removes an image. Nothing starts from it meanwhile, and what others share with it stays.
+   * @param kept the names of all others, at the moment of the call: some may be being pulled
+   * @returns false where it is used by somebody, and stays
+   */
+  remove(name: string, kept: () => Iterable<string>): Promise<boolean>;
+  /** Removes what is of no image, where that can only be this agent's: of pulls that broke off, of images long forgotten. */
+  clear(kept: () => Iterable<string>): Promise<void>;
+}
+
 /**
  * What runs backends. It keeps a started backend, its output and its exit code until `remove`, and beyond the end of
  * this process, a crash included: a new runtime over the same place finds them in `list`. Expected failures
@@ -77,8 +96,12 @@ export interface Fencing {
  */
 export interface Runtime {
   readonly fencing: Fencing;
-  /** Makes a later start of this image quick. `image_not_found` where there is none. */
-  pull(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>>;
+  readonly images: RuntimeImages;
+  /**
+   * Makes a later start of this image quick. `image_not_found` where there is none.
+   * @param claim called before anything of it is pulled where it is not here yet: from then on it is this agent's to remove
+   */
+  pull(image: RuntimeImage, signal: AbortSignal, claim?: () => void): Promise<Result<null>>;
   /** Starts a backend that is not in `list`. A failure leaves nothing running. */
   start(spec: StartSpec): Promise<Result<Started>>;
   /** Signals a backend to end (soft) or kills it (hard), its descendants included. Harmless if it has ended. */
@@ -87,6 +110,11 @@ export interface Runtime {
   list(): Promise<Found[]>;
   /** Forgets a backend that has ended, its output included. Harmless for one that is not there. */
   remove(backendId: string): Promise<void>;
+  /**
+   * Removes what is left here of this agent's: of ended backends that are not known, and of starts and removals that broke
+   * off. What runs stays. @param isClosing also what the next start makes anew, where nothing uses it
+   */
+  clear(options: { isKnown: (backendId: string) => boolean; isClosing?: boolean }): Promise<void>;
   /**
    * The lines of a backend's output, both streams in order, as far back as they are kept and then as they are
    * printed. Ends when the backend has ended, the signal is aborted or nothing is known of the backend. Reads no

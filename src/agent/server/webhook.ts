@@ -1,5 +1,9 @@
 import { z } from "zod";
-import { type WebhookMessage, webhookMessage } from "../../protocol/webhooks/webhook.ts";
+import {
+  type ImagePinnedWebhookData,
+  type WebhookMessage,
+  webhookMessage,
+} from "../../protocol/webhooks/webhook.ts";
 import type { Backends, BackendUrls } from "../backends/backends.ts";
 import type { KeyLease } from "../control-plane/lease.ts";
 import { type Log, messageOf } from "../log.ts";
@@ -21,7 +25,9 @@ export interface WebhookOptions {
   backends: Backends;
   lease: Pick<KeyLease, "check">;
   urlOf: BackendUrls;
-  runtime: Runtime;
+  runtime: Pick<Runtime, "pull">;
+  /** Called with what an environment is to run next, before it is pulled. */
+  announce: (pinned: ImagePinnedWebhookData) => void;
   /** Aborted when the agent closes. */
   closing: AbortSignal;
   log: Log;
@@ -65,6 +71,7 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
       return known ? { status: 200, body: {} } : refusal(404, `backend \`${backend_id}\` does not run here`);
     }
     case "image.pinned":
+      options.announce(message.data);
       void pullAhead(options, message.data.image);
       return { status: 204 };
     case "cluster.ping":

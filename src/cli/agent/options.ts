@@ -1,5 +1,6 @@
 import { Option } from "commander";
-import { asName, asPort } from "../arguments.ts";
+import { diskFloorPercent, imageGcHighPercent, imageGcLowPercent } from "../../domain/limits.ts";
+import { asName, asPercent, asPort } from "../arguments.ts";
 import type { VariableOption } from "../variables.ts";
 
 /** The options of `slipway agent` as parsed, not checked any further. */
@@ -17,12 +18,16 @@ export interface AgentFlags {
   backendDomain?: string;
   onStop: "end" | "keep";
   guard: "restart" | "watch" | "none";
+  imageGcHigh: number;
+  imageGcLow: number;
+  diskFloor: number;
   dockerHost?: string;
   dockerNetwork?: string;
   readOnly?: boolean;
   mountBase?: string;
 }
 
+const filling = "As the disk fills, in percent of it:";
 const connecting = "Where connections arrive:";
 const docker = "With --runtime docker:";
 
@@ -82,6 +87,33 @@ export const agentOptions = (): VariableOption[] => [
       .choices(["restart", "watch", "none"])
       .default("restart"),
     variable: "SLIPWAY_GUARD",
+  },
+  {
+    option: new Option(
+      "--image-gc-high <percent>",
+      "with more than this in use, it removes images that it has pulled and nothing uses, the least recently used first",
+    )
+      .argParser(asPercent)
+      .default(imageGcHighPercent)
+      .helpGroup(filling),
+    variable: "SLIPWAY_IMAGE_GC_HIGH",
+  },
+  {
+    option: new Option("--image-gc-low <percent>", "until no more than this is in use")
+      .argParser(asPercent)
+      .default(imageGcLowPercent)
+      .helpGroup(filling),
+    variable: "SLIPWAY_IMAGE_GC_LOW",
+  },
+  {
+    option: new Option(
+      "--disk-floor <percent>",
+      "with less than this free, it refuses spawns; 0 refuses none",
+    )
+      .argParser(asPercent)
+      .default(diskFloorPercent)
+      .helpGroup(filling),
+    variable: "SLIPWAY_DISK_FLOOR",
   },
   {
     option: new Option("--host <address>", "where it listens").default("127.0.0.1").helpGroup(connecting),

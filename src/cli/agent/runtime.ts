@@ -4,8 +4,10 @@ import { leaseFileIn } from "../../agent/control-plane/lease-file.ts";
 import { type Log, messageOf } from "../../agent/log.ts";
 import { agentCredentials } from "../../agent/registry/authorization.ts";
 import { registryClient } from "../../agent/registry/client.ts";
+import { contentStore } from "../../agent/registry/content-store.ts";
 import { type DockerRuntimeOptions, dockerRuntime } from "../../agent/runtimes/docker/docker.ts";
-import { imageStore } from "../../agent/runtimes/process/images/image-store.ts";
+import { imageStore, sessionTrees } from "../../agent/runtimes/process/images/image-store.ts";
+import { keptImages } from "../../agent/runtimes/process/images/kept-images.ts";
 import type { WatchedLease } from "../../agent/runtimes/process/launch.ts";
 import { processRuntime } from "../../agent/runtimes/process/process.ts";
 import type { Runtime } from "../../agent/runtimes/runtime.ts";
@@ -52,9 +54,14 @@ export function agentRuntime({
       leave: () => undefined,
     };
   }
-  const images = imageStore({ dir: join(stateDir, "images"), registry: registryClient(credentials) });
-  const dir = join(stateDir, "processes");
-  const runtime = processRuntime({ images, dir, lease: watchedLease(stateDir) });
+  const content = contentStore(join(stateDir, "images"));
+  const trees = sessionTrees(content);
+  const runtime = processRuntime({
+    images: imageStore({ content, registry: registryClient(credentials), trees }),
+    keptImages: keptImages(content, trees),
+    dir: join(stateDir, "processes"),
+    lease: watchedLease(stateDir),
+  });
   return { runtime, leave: () => runtime.killAll() };
 }
 

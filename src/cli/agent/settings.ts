@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../agent/log.ts";
 import { parseBackendDomain } from "../../agent/proxy/backend-url.ts";
+import type { DiskMarks } from "../../domain/disk/disk-space.ts";
 import { parseAccessToken } from "../../protocol/tokens/access-token.ts";
 import { signingSecret } from "../../protocol/webhooks/signature.ts";
 import { backendUrlProblem } from "../../protocol/webhooks/url.ts";
@@ -20,6 +21,7 @@ export interface AgentSettings {
   runtime: RuntimeChoice;
   onStop: "end" | "keep";
   guard: "restart" | "watch" | "none";
+  diskMarks: DiskMarks;
   host: string;
   port: number;
   publicUrl?: string;
@@ -44,6 +46,9 @@ export async function agentSettings(
   if (!signingSecrets.ok) return signingSecrets;
   const runtime = runtimeOf(flags, env);
   if (!runtime.ok) return runtime;
+  const diskMarks = { high: flags.imageGcHigh, low: flags.imageGcLow, floor: flags.diskFloor };
+  if (diskMarks.low >= diskMarks.high)
+    return usageFailure("--image-gc-low must be less than --image-gc-high");
   const urlProblem = publicUrl === undefined ? null : backendUrlProblem(publicUrl);
   if (urlProblem !== null) return usageFailure(`--public-url: \`${publicUrl}\`: ${urlProblem}`);
   try {
@@ -59,6 +64,7 @@ export async function agentSettings(
     runtime: runtime.value,
     onStop,
     guard,
+    diskMarks,
     host,
     port,
     ...(publicUrl === undefined ? {} : { publicUrl }),

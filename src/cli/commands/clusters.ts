@@ -13,7 +13,7 @@ import {
 } from "../../protocol/v3/clusters.ts";
 import { asName, withExamples, withLimit } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, secrets, table } from "../output.ts";
+import { byteSize, details, secrets, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 interface ClusterOptions {
@@ -209,13 +209,14 @@ function observedText(item: ObservedCluster): string {
   });
   if (item.agents.length === 0) return cluster;
   const agents = table(
-    ["AGENT", "VERSION", "DRAINING", "BACKENDS", "CAPACITY", "LAST HEARTBEAT"],
+    ["AGENT", "VERSION", "DRAINING", "BACKENDS", "CAPACITY", "DISK FREE", "LAST HEARTBEAT"],
     item.agents.map((agent) => [
       agent.id,
       agent.version,
       agent.draining ? "yes" : "",
       agent.backends,
       agent.capacity,
+      agent.disk && `${byteSize(agent.disk.free_bytes)} of ${byteSize(agent.disk.total_bytes)}`,
       agent.last_heartbeat_at,
     ]),
   );

@@ -28,7 +28,7 @@ export type DeliveryVerdict =
 
 /**
  * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
- * are retried, everything else is refused, redirects too. A refusal's message is the cluster's own where it gives one.
+ * are retried, everything else is refused, redirects too. The cluster's own reason is in the message where it gives one.
  * The rule is in src/protocol/README.md, "Cluster webhooks".
  * @example judgeAttempt({ outcome: "timeout" }) // { verdict: "retry", message: "the cluster did not answer in time", … }
  */
@@ -42,8 +42,10 @@ export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   const { status } = result;
   if (status >= 200 && status < 300) return { verdict: "delivered", body: result.body };
   if (status === 429 || status >= 500) {
+    const reason = refusalMessage(result.body);
+    const answered = `the cluster answered ${status}`;
     return {
-      ...retry(`the cluster answered ${status}`, retryAfterMs(result.retryAfter)),
+      ...retry(reason === undefined ? answered : `${answered}: ${reason}`, retryAfterMs(result.retryAfter)),
       declined: status === 429,
     };
   }

@@ -12,6 +12,11 @@ export const errorAnswerMaxBytes = 64 * kib;
 export const s3AnswerMaxBytes = 64 * kib;
 /** How long an S3 server may take to answer a completed upload, which it puts together meanwhile. */
 export const s3AnswerTimeoutMs = 5 * minute;
+/**
+ * A blob store that takes no more of a blob for this long, or gives no answer, has failed: R2 on one machine gives none
+ * where the disk is full. It has to take a part of 5 MiB in that time.
+ */
+export const blobStoreTimeoutMs = 1 * minute;
 /** With a longer answer a registry's token server has failed, and the image is not pulled. Tokens have some KiB. */
 export const tokenAnswerMaxBytes = 256 * kib;
 /** With a longer list of verification keys none of them is taken, and connections go on being verified by the last ones. */

@@ -28,6 +28,9 @@ export const endedForgottenEveryMs = 1 * hour;
  */
 export const endedReadForPage = 1_000;
 
+/** So many live backends cross from a service at a time: with what they carry, some MB, of which there may be 32. */
+export const liveBackendsPerCall = 500;
+
 /** How long a connect waits for a key whose holder is ending; then it fails with `key_terminating`, to be retried. */
 export const keyTerminatingWaitMs = 10 * second;
 /** A connect with a longer key is refused. */

@@ -1,4 +1,4 @@
-import { hour } from "./units.ts";
+import { hour, second } from "./units.ts";
 
 /** A request with a longer body is refused. */
 export const apiBodyMaxBytes = 64 * 1024;
@@ -7,10 +7,29 @@ export const idempotencyKeyMaxCharacters = 255;
 /** A retry with the same Idempotency-Key gets the first answer for this long; a later one is a new request. */
 export const idempotencyKeptMs = 24 * hour;
 
+/**
+ * When a request that needs storage may be repeated that found it full: as long as a person takes to look. What agents
+ * report waits that long too, and their leases must not end for it.
+ */
+export const storageFullRetrySeconds = 10;
+/**
+ * How old what `/healthz` says of storage may be. Longer than the runtime keeps an idle object, 10 s: one that is still
+ * open has a journal with room in it, and writes to that although the disk is full.
+ */
+export const storageCheckedEveryMs = 15 * second;
+/** The same where it could not be written to: somebody is making room. */
+export const storageCheckedAgainMs = 2 * second;
+/** How much a check of storage writes: with less room other objects cannot even be opened. */
+export const storageCheckBytes = 64 * 1024;
+/** A write that takes longer has failed, as far as `/healthz` is concerned. */
+export const storageCheckTimeoutMs = 5 * second;
+
 /** Items on a page of a list: where the request names no limit, and the most that it may name. */
 export const listLimitDefault = 50;
 export const listLimitMax = 200;
 /** An overview shows this many of an environment's latest pins, to roll back to. */
 export const recentPinsShown = 20;
+/** An image names the newest of the live backends that run it; the list of backends has all. */
+export const imageBackendsListed = 1_000;
 /** Images that v2's list of a service shows. */
 export const recentImages = 50;

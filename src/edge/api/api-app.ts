@@ -3,8 +3,8 @@ import { cors } from "hono/cors";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { budgetSpent, unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
+import { failureOf } from "../exception.ts";
 import { failurePage } from "../views/ready-page.ts";
 import { failureAnswer } from "./answer.ts";
 import { mountedPaths, type Route } from "./route.ts";
@@ -41,22 +41,11 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
   if (answer !== c.res) c.res = answer;
 };
 
-/** An exception is a bug, or an object that is unavailable; the answer shows neither's message. */
-function answerException(error: Error, c: ApiContext): Response {
+/** An exception is a bug, or an object that cannot answer now; the answer shows neither's message. */
+async function answerException(error: Error, c: ApiContext): Promise<Response> {
   const requestId = crypto.randomUUID();
-  if (unreached(error)) {
-    const failure = fail("unavailable", "the service is busy or restarting; try again", {
-      retryAfterSeconds: 1,
-    });
-    return failureAnswer(failure.error, requestId);
-  }
-  if (budgetSpent(error)) {
-    const failure = fail(
-      "unavailable",
-      "this needs more calls than one request may make; ask for less at once",
-    );
-    return failureAnswer(failure.error, requestId);
-  }
+  const known = await failureOf(error, c.env);
+  if (known) return failureAnswer(known, requestId);
   // Not the path itself, which may hold a token.
   console.error(`${requestId} ${c.req.method} ${routePath(c)}`, error);
   const failure = fail("internal_error", "something went wrong; the request id names it in the logs");

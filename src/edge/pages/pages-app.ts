@@ -2,8 +2,8 @@ import { type Context, Hono } from "hono";
 import { routePath } from "hono/route";
 import { fail } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
+import { failureOf } from "../exception.ts";
 import type { MatchedRequest } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets/assets.ts";
 import type { Page } from "./frame/page.ts";
@@ -41,15 +41,11 @@ function run(page: Page | PageStream, ...rest: [MatchedRequest, IsolateState]): 
   return "answer" in page ? runStream(page, ...rest) : runPage(page, ...rest);
 }
 
-/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
-function answerException(error: Error, c: PageContext): Promise<Response> {
+/** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
+async function answerException(error: Error, c: PageContext): Promise<Response> {
   const request = c.req.raw;
-  if (unreached(error)) {
-    const busy = fail("unavailable", "the service is busy or restarting; try again", {
-      retryAfterSeconds: 1,
-    });
-    return refusalPage(request, null, busy.error);
-  }
+  const known = await failureOf(error, c.env);
+  if (known) return refusalPage(request, null, known);
   const id = crypto.randomUUID();
   // Not the path itself: a login link is a credential.
   console.error(`${id} ${request.method} ${routePath(c)}`, error);

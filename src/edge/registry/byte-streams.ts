@@ -1,3 +1,6 @@
+import { blobStoreTimeoutMs } from "../../domain/limits.ts";
+import { inTime } from "../../objects/failures/in-time.ts";
+
 /** Buffer size for bytes that only pass through: few reads, and little memory for each of many streams. */
 const handedThroughBytes = 256 * 1024;
 
@@ -35,7 +38,10 @@ export async function* piecesOf(
   yield new Uint8Array(buffer, 0, filled);
 }
 
-/** Copies a stream to several others, at the pace of the slowest. When one fails, all are aborted. */
+/**
+ * Copies a stream to several others, at the pace of the slowest. When one fails, or takes nothing for as long as a blob store
+ * may, all are aborted.
+ */
 export async function copyTo(
   stream: ReadableStream<Uint8Array>,
   writables: readonly WritableStream<Uint8Array>[],
@@ -47,7 +53,7 @@ export async function copyTo(
     for (;;) {
       const { value, done } = await reader.readAtLeast(handedThroughBytes, new Uint8Array(buffer));
       if (value && value.byteLength > 0) {
-        await Promise.all(writers.map((writer) => writer.write(value)));
+        await inTime(Promise.all(writers.map((writer) => writer.write(value))), blobStoreTimeoutMs);
       }
       if (done) break;
       buffer = value.buffer;

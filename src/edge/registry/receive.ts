@@ -1,7 +1,8 @@
-import { blobPartBytes } from "../../domain/limits.ts";
+import { blobPartBytes, blobStoreTimeoutMs } from "../../domain/limits.ts";
 import { bringsBytes, type UploadState, wayToStore } from "../../domain/registry/upload.ts";
 import type { BlobStore } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
+import { inTime } from "../../objects/failures/in-time.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
 import { copyTo, piecesOf } from "./byte-streams.ts";
 
@@ -47,9 +48,14 @@ async function receiveWhole(
   const key = chunkKeyOf(upload);
   const hash = new crypto.DigestStream(webCryptoName(algorithm));
   const { readable, writable } = new FixedLengthStream(length);
-  await Promise.all([store.put(key, readable, length), copyTo(body, [hash, writable])]);
-  const digest = formatDigest(algorithm, await hash.digest);
-  return { ...upload.state, offset: length, tail: { key, length }, digest };
+  const stored = store.put(key, readable, length);
+  const copied = copyTo(body, [hash, writable]);
+  const [digest] = await Promise.all([
+    hash.digest,
+    stored,
+    copied.then(() => inTime(stored, blobStoreTimeoutMs)),
+  ]);
+  return { ...upload.state, offset: length, tail: { key, length }, digest: formatDigest(algorithm, digest) };
 }
 
 async function receiveInParts(

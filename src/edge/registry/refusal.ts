@@ -1,5 +1,7 @@
+import { errorStatus } from "../../domain/errors.ts";
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import { parseRepositoryName } from "../../domain/registry/repository.ts";
+import type { Failure } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
 import { bearerChallenge } from "../../protocol/oci/token-authentication.ts";
@@ -30,6 +32,26 @@ export function nameUnknown(name: string) {
     "NAME_UNKNOWN",
     `repository \`${name.slice(0, 160)}\` not found; its service must be created first`,
   );
+}
+
+/**
+ * Renders a failure of ours. The specification has codes for 4xx only; `UNAVAILABLE` is that of CNCF distribution, which
+ * clients know.
+ */
+export function unavailableAnswer(
+  request: Request,
+  { code, message, retryAfterSeconds }: Failure,
+  identified: Record<string, string>,
+): Response {
+  const headers: Record<string, string> =
+    retryAfterSeconds === undefined
+      ? identified
+      : { ...identified, "retry-after": String(retryAfterSeconds) };
+  const status = errorStatus[code];
+  const ociCode = code === "storage_full" ? "UNAVAILABLE" : "TOOMANYREQUESTS";
+  return request.method === "HEAD"
+    ? ociAnswer(status, headers)
+    : ociFailureAnswer({ code: ociCode, message, status }, headers);
 }
 
 /**

@@ -5,7 +5,6 @@ import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import { parseRepositoryName, type RepositoryName } from "../../domain/registry/repository.ts";
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
-import { unreached } from "../../objects/failures/unreached.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { decide } from "../admission/admit.ts";
@@ -13,11 +12,12 @@ import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
+import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { endpoints } from "./endpoints.ts";
-import { nameUnknown, ociRefusal, refusalAnswer } from "./refusal.ts";
+import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
 
 const knownServices = 10_000;
@@ -42,21 +42,15 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;
     })
-    .onError((error, c) => answerException(error, c.req.raw));
+    .onError((error, c) => answerException(error, c.req.raw, c.env));
 }
 
-/** As at the API, the answer shows the message of neither a bug nor an unavailable object. */
-function answerException(error: Error, request: Request): Response {
+/** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
+async function answerException(error: Error, request: Request, env: Env): Promise<Response> {
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
-  if (unreached(error)) {
-    const busy = {
-      code: "TOOMANYREQUESTS",
-      message: "the registry is busy or restarting; try again",
-      status: 503,
-    };
-    return ociFailureAnswer(busy, { ...identified, "retry-after": "1" });
-  }
+  const known = await failureOf(error, env);
+  if (known) return unavailableAnswer(request, known, identified);
   console.error(`${requestId} ${request.method} ${new URL(request.url).pathname}`, error);
   // The specification has codes for 4xx only; other registries use this one.
   const failure = {

@@ -1,14 +1,17 @@
+import { blobStoreTimeoutMs } from "../../domain/limits.ts";
+import { inTime } from "../failures/in-time.ts";
 import type { BlobStore } from "./blob-store.ts";
 
 const deletedAtOnce = 1000;
 /** R2's code for a multipart upload that is not there (any more). */
 const noSuchUpload = /\(10024\)/;
 
-/** Bytes in an R2 bucket. */
+/** Bytes in an R2 bucket. A call rejects where it is not answered in time; a stream may take as long as it has bytes. */
 export function r2BlobStore(bucket: R2Bucket): BlobStore {
   return {
     async put(key, body) {
-      await bucket.put(key, body);
+      const put = bucket.put(key, body);
+      await (body instanceof Uint8Array ? inTime(put, blobStoreTimeoutMs) : put);
     },
     async get(key, range) {
       const object = await bucket.get(
@@ -30,7 +33,8 @@ export function r2BlobStore(bucket: R2Bucket): BlobStore {
       return (await bucket.createMultipartUpload(key)).uploadId;
     },
     async putPart(key, multipartId, part, bytes) {
-      return (await bucket.resumeMultipartUpload(key, multipartId).uploadPart(part, bytes)).etag;
+      const uploading = bucket.resumeMultipartUpload(key, multipartId).uploadPart(part, bytes);
+      return (await inTime(uploading, blobStoreTimeoutMs)).etag;
     },
     async completeMultipart(key, multipartId, etags) {
       const parts = etags.map((etag, i) => ({ partNumber: i + 1, etag }));

@@ -58,6 +58,13 @@ export const clusterMigrations: readonly Migration[] = [
     name: "how far a loss is notified",
     sql: "ALTER TABLE cluster ADD COLUMN loss TEXT;",
   },
+  {
+    name: "the disks of agents",
+    sql: `
+      ALTER TABLE agents ADD COLUMN disk_free_bytes INTEGER;
+      ALTER TABLE agents ADD COLUMN disk_total_bytes INTEGER;
+    `,
+  },
 ];
 
 export type ClusterRow = {
@@ -95,6 +102,9 @@ export type AgentRow = {
   begun_at: number;
   fence: Fence;
   leaving: number;
+  /** Null where it was not measured. */
+  disk_free_bytes: number | null;
+  disk_total_bytes: number | null;
 };
 
 export function clusterSql(db: Database) {
@@ -130,12 +140,14 @@ export function clusterSql(db: Database) {
     agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
     putAgent: (row: Omit<AgentRow, "begun_at">) =>
       db.run(
-        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at, fence, leaving)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
+        `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at, fence, leaving,
+           disk_free_bytes, disk_total_bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO UPDATE
          SET version = excluded.version, draining = excluded.draining, capacity = excluded.capacity,
              backends = excluded.backends, last_heartbeat_at = excluded.last_heartbeat_at,
-             fence = excluded.fence, leaving = excluded.leaving`,
+             fence = excluded.fence, leaving = excluded.leaving,
+             disk_free_bytes = excluded.disk_free_bytes, disk_total_bytes = excluded.disk_total_bytes`,
         row.id,
         row.version,
         row.draining,
@@ -144,6 +156,8 @@ export function clusterSql(db: Database) {
         row.last_heartbeat_at,
         row.fence,
         row.leaving,
+        row.disk_free_bytes,
+        row.disk_total_bytes,
       ),
     /** Forgets an agent; the time of its last heartbeat stays known. */
     deleteAgent: (row: AgentRow) => {

@@ -6,6 +6,12 @@ export interface DirectoryRpc {
   owners(): Promise<string[]>;
 }
 
+/** An object of the same class that nothing else uses: it shows whether objects can write. */
+export interface StorageCheckRpc {
+  /** Writes one row. Rejects as any other object's writes would. */
+  checkStorage(): Promise<void>;
+}
+
 /**
  * Whether there is an account: `unsure` where it may have been created before there was a register, and only its own
  * object can say.

@@ -13,6 +13,10 @@ export const directoryMigrations: readonly Migration[] = [
       CREATE TABLE older_accounts (until INTEGER NOT NULL);
     `,
   },
+  {
+    name: "the storage check",
+    sql: "CREATE TABLE storage_check (id INTEGER PRIMARY KEY CHECK (id = 1), filling BLOB NOT NULL)",
+  },
 ];
 
 export function directorySql(db: Database) {
@@ -24,6 +28,12 @@ export function directorySql(db: Database) {
       ),
     insert: (code: string, account: string, service: string) =>
       db.run("INSERT INTO codes (code, account, service) VALUES (?, ?, ?)", code, account, service),
+    writeCheck: (bytes: number) =>
+      db.run(
+        `INSERT INTO storage_check (id, filling) VALUES (1, randomblob(?))
+         ON CONFLICT (id) DO UPDATE SET filling = excluded.filling`,
+        bytes,
+      ),
     owners: () =>
       db.all<{ account: string }>("SELECT DISTINCT account FROM codes").map(({ account }) => account),
     hasAccount: (name: string) => db.first("SELECT 1 FROM accounts WHERE name = ?", name) !== undefined,

@@ -1,12 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
-import type { AccountRegisterRpc, AccountStanding, DirectoryRpc } from "../contract.ts";
+import { storageCheckBytes } from "../../domain/limits.ts";
+import type { AccountRegisterRpc, AccountStanding, DirectoryRpc, StorageCheckRpc } from "../contract.ts";
 import { Database } from "../database.ts";
 import type { Env } from "../env.ts";
 import { AccountRegister } from "./account-register.ts";
 import { directoryMigrations, directorySql } from "./directory.sql.ts";
 
-/** Which service a code belongs to. Written once when the service is created, never changed. One of them is the register of accounts. */
-export class Directory extends DurableObject<Env> implements DirectoryRpc, AccountRegisterRpc {
+/**
+ * Which service a code belongs to. Written once when the service is created, never changed. One of them is the register of
+ * accounts, and one is for checking storage.
+ */
+export class Directory
+  extends DurableObject<Env>
+  implements DirectoryRpc, AccountRegisterRpc, StorageCheckRpc
+{
   readonly #db = new Database(this.ctx.storage, directoryMigrations);
   readonly #sql = directorySql(this.#db);
   readonly #register = new AccountRegister(this.#db, this.#sql, this.env);
@@ -35,5 +42,10 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc, Accou
 
   async accountStanding(name: string): Promise<AccountStanding> {
     return this.#register.standing(name, Date.now());
+  }
+
+  async checkStorage(): Promise<void> {
+    if (!this.#db.ready) this.#db.migrate();
+    this.#sql.writeCheck(storageCheckBytes);
   }
 }

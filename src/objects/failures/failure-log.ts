@@ -1,5 +1,5 @@
 import type { Result } from "../../domain/result.ts";
-import { budgetSpent, unreached } from "./unreached.ts";
+import { budgetSpent, storageFull, unreached } from "./unreached.ts";
 
 const messageMaxCharacters = 500;
 const stackMaxCharacters = 4_000;
@@ -12,9 +12,9 @@ interface Streak {
 
 /**
  * The failures that an object lives with, because it retries or can do without what failed. Of what could not be reached,
- * or was one call too many, one line is logged when a streak of failures begins and one when it ends; an error that cannot be classified is
- * logged every time, since it is a bug that the retries would hide. Each line is one JSON object, whose
- * fields the platform's logs are searched by.
+ * had no room to write, or was one call too many, one line is logged when a streak of failures begins and one when it
+ * ends; an error that cannot be classified is logged every time, since it is a bug that the retries would hide. Each line
+ * is one JSON object, whose fields the platform's logs are searched by.
  */
 export class FailureLog {
   readonly #where: string;
@@ -30,7 +30,7 @@ export class FailureLog {
     const streak = this.#streaks.get(what) ?? { failures: 0, since: Date.now() };
     streak.failures += 1;
     this.#streaks.set(what, streak);
-    const kind = unreached(error) ? "unreached" : budgetSpent(error) ? "budget_spent" : null;
+    const kind = kindOf(error);
     if (kind !== null && streak.failures > 1) return;
     const message = { error: String(error).slice(0, messageMaxCharacters) };
     console.error(
@@ -81,6 +81,13 @@ export class FailureLog {
     const times = { failures, since: new Date(since).toISOString() };
     return JSON.stringify({ event, where: this.#where, what, ...times, ...error });
   }
+}
+
+/** What is known of an error's cause; null where it may be a bug. */
+function kindOf(error: unknown): "storage_full" | "unreached" | "budget_spent" | null {
+  if (storageFull(error)) return "storage_full";
+  if (unreached(error)) return "unreached";
+  return budgetSpent(error) ? "budget_spent" : null;
 }
 
 function stackOf(error: unknown): { stack?: string } {

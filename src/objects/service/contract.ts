@@ -246,8 +246,11 @@ export interface ServiceRpc {
   getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>>;
   /** Ends one whose key is held until its end is proven. `backend_not_held` for any other; a repetition is harmless. */
   releaseBackend(backendId: string, note: string, caller: Pick<Caller, "actor">): Promise<Result<Backend>>;
-  /** Without those that no agent has reported for longer than the lease; their keys are held all the same. */
-  liveBackends(): Promise<Result<BackendWithStatus[]>>;
+  /**
+   * The newest, without those that no agent has reported for longer than the lease; their keys are held all the same.
+   * At most `liveBackendsPerCall`; the next are those before the last fencing token. Fewer are all that there are.
+   */
+  liveBackends(before?: number): Promise<Result<BackendWithStatus[]>>;
   /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
   /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */

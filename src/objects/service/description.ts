@@ -3,7 +3,7 @@ import { recentPinsShown } from "../../domain/limits.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
 import { environmentView } from "./pins/environments.ts";
 import { revisionView } from "./pins/revisions.ts";
-import type { ServiceRow } from "./sql/service.sql.ts";
+import type { IndexedBackend, ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 /** A service, as far as its caller may see it. @param allowed the environments that they may; undefined means all */
@@ -23,7 +23,7 @@ export function describeService(
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.sql.liveBackends().filter(({ environment }) => reaches(allowed, environment)).length,
+    liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
     environments: rows.map((row) => environmentView(state, row)),
   };
 }
@@ -34,7 +34,7 @@ export function serviceOverview(
   service: ServiceRow,
   allowedEnvironments: readonly string[] | undefined,
 ): ServiceOverview {
-  const running = Map.groupBy(state.sql.liveByDigest(), ({ environment }) => environment);
+  const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
   const environments = state.sql
     .environments()
     .filter(({ name }) => reaches(allowedEnvironments, name))
@@ -42,7 +42,7 @@ export function serviceOverview(
       (row): EnvironmentOverview => ({
         ...environmentView(state, row),
         pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-        running: (running.get(row.name) ?? []).map(({ digest, count }) => ({
+        running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
           digest,
           tags: state.sql.tagsOf(digest).map(({ tag }) => tag),
           count,
@@ -50,6 +50,13 @@ export function serviceOverview(
       }),
     );
   return { defaultEnvironment: visibleDefault(service, allowedEnvironments), environments };
+}
+
+/** How many backends run each digest, the most common first. */
+function countsOfDigests(backends: readonly IndexedBackend[]): [digest: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
+  return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
 }
 
 function visibleDefault(

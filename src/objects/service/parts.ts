@@ -1,15 +1,13 @@
 import type { AttemptResult } from "../../domain/deliveries/delivery.ts";
 import { shardRetryMs, shardsNotifiedAtOnce } from "../../domain/limits.ts";
-import { ok, type Result } from "../../domain/result.ts";
+import type { Result } from "../../domain/result.ts";
 import { Alarm } from "../alarm.ts";
-import type { BackendWithStatus } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers } from "../followers.ts";
 import { accountStub, backendsStub, clusterStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import { sendWebhook } from "../webhooks/webhook-sender.ts";
-import { liveBackends } from "./backends/backend-list.ts";
 import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";
@@ -117,14 +115,6 @@ export class ServiceParts {
       if (this.shards.underWay < shardsNotifiedAtOnce) void notifyShard(this, backendId);
       else this.alarm.noLaterThan(Date.now() + shardRetryMs);
     }
-  }
-
-  /** Those that live, but for those that no agent lists any more. */
-  async shownBackends(): Promise<Result<BackendWithStatus[]>> {
-    const found = this.state.withService(ok);
-    if (!found.ok) return found;
-    const unlisted = await this.heartbeats.unlisted(found.value, Date.now());
-    return this.state.withService((service) => ok(liveBackends(this.state, service, unlisted)));
   }
 
   work(): void {

@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
+import { liveBackendsPerCall } from "../../domain/limits.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -26,7 +27,13 @@ import type {
 } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
-import { findBackend, pageOfEnded, pageOfLive, unlessUnknown } from "./backends/backend-list.ts";
+import {
+  findBackend,
+  liveBackends,
+  pageOfEnded,
+  pageOfLive,
+  unlessUnknown,
+} from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
@@ -44,6 +51,7 @@ import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
+import type { BackendRow } from "./sql/service.sql.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
@@ -196,13 +204,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       const found = this.#state.withService(ok);
       return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
     }
-    const live = await this.#parts.shownBackends();
-    return live.ok ? pageOfLive(query, allowedEnvironments, live.value) : live;
+    return pageOfLive(this.#parts, query, allowedEnvironments);
   }
 
-  async liveBackends(): Promise<Result<BackendWithStatus[]>> {
-    const shown = await this.#parts.shownBackends();
-    return shown.ok ? ok(shown.value.filter(({ heldSince }) => heldSince === undefined)) : shown;
+  async liveBackends(before = Number.MAX_SAFE_INTEGER): Promise<Result<BackendWithStatus[]>> {
+    const isShown = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
+    return liveBackends(this.#parts, { matches: isShown, before, atMost: liveBackendsPerCall });
   }
 
   async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {

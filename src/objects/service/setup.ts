@@ -53,7 +53,7 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
   const kept = new Set(config.clusters.map(({ name }) => name));
   const needed = [
     ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
-    ...state.sql.liveBackends().map(({ cluster }) => cluster),
+    ...state.backends.live().map(({ cluster }) => cluster),
   ];
   const missing = needed.find((cluster) => !kept.has(cluster));
   if (missing !== undefined) return fail("cluster_in_use", `cluster \`${missing}\` is in use`);

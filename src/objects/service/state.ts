@@ -9,6 +9,7 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
+import { BackendIndex } from "./backends/backend-index.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -51,6 +52,7 @@ const recentTagsForMessages = 200;
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
+  readonly backends: BackendIndex;
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
@@ -59,6 +61,8 @@ export class ServiceState {
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
+  /** Rows as they are stored, of backends that somebody looks at more than once. */
+  readonly #backends = new Map<string, BackendRow>();
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
@@ -66,10 +70,16 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const written = notifyingWrites(writes({ db: this.db, cached, events }), (parts) =>
+    const backendsChanged = (ids: readonly string[]) => {
+      this.backends.changed(ids);
+      for (const id of ids) this.dropBackend(id);
+    };
+    const written = notifyingWrites(writes({ db: this.db, cached, events, backendsChanged }), (parts) =>
       watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
+    this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
+    this.db.rolledBack(() => this.backends.forget());
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql);
     this.spawns = new SpawnDeliveryState(this.sql);
@@ -127,7 +137,9 @@ export class ServiceState {
 
   /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
   lastSpawnedAt(row: EnvironmentRow): number | null {
-    const at = Math.max(row.last_spawned_at ?? 0, this.sql.lastSpawnOf(row) ?? 0);
+    const ofKept = this.backends.lastSpawnIn(row.name) ?? 0;
+    // A backend of an environment of the same name that was deleted does not count.
+    const at = Math.max(row.last_spawned_at ?? 0, ofKept >= row.created_at ? ofKept : 0);
     return at === 0 ? null : at;
   }
 
@@ -141,6 +153,20 @@ export class ServiceState {
       hasDigest: (digest) => this.image(digest) !== undefined,
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
+  }
+
+  /** The row of a backend, from memory where it is kept. */
+  backend(id: string): BackendRow | undefined {
+    return this.#backends.get(id) ?? this.sql.backend(id);
+  }
+
+  /** Keeps a row that is stored, so that it need not be read again until it changes. `dropBackend` must be called in the end. */
+  keepBackend(row: BackendRow): void {
+    this.#backends.set(row.id, row);
+  }
+
+  dropBackend(id: string): void {
+    this.#backends.delete(id);
   }
 
   /** What an environment's pin means now; null while nothing was pushed that it could mean. */

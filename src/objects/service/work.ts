@@ -7,7 +7,7 @@ import { continueMassTerminations } from "./backends/mass-terminations.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
 import type { AttemptLog } from "./deliveries/attempt-log.ts";
 import type { Deliveries } from "./deliveries/deliveries.ts";
-import type { WakeRow } from "./sql/backends.sql.ts";
+import type { IndexedBackend } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 export interface WorkPorts {
@@ -27,10 +27,10 @@ export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, shards, alarm, attempts } = ports;
   const { rows, nextTerminations } = state.db.transaction(() => {
     const next = continueMassTerminations(state, now);
-    const woken = state.sql.wakeList();
-    for (const [environment, at] of lastSpawns(woken)) state.sql.noteSpawn(environment, at);
-    const changed = [state.spawns.flush(), applyDeadlines(state, woken, now)];
-    return { rows: changed.includes(true) ? state.sql.wakeList() : woken, nextTerminations: next };
+    for (const [environment, at] of state.backends.takeSpawned()) state.sql.noteSpawn(environment, at);
+    state.spawns.flush();
+    applyDeadlines(state, state.backends.all(), now);
+    return { rows: state.backends.all(), nextTerminations: next };
   });
 
   const unnotified = rows.filter((row) => !shards.isNotified(row));
@@ -67,25 +67,12 @@ export async function notifyShard(
   if (!isNotified) alarm.noLaterThan(Date.now() + shardRetryMs);
 }
 
-/** When each environment was last spawned into, by the backends that are kept. */
-function lastSpawns(rows: readonly WakeRow[]): Map<string, number> {
-  const last = new Map<string, number>();
-  for (const { environment, created_at } of rows) {
-    last.set(environment, Math.max(created_at, last.get(environment) ?? 0));
-  }
-  return last;
-}
-
-/** @returns whether a deadline had passed */
-function applyDeadlines(state: ServiceState, rows: readonly WakeRow[], now: number): boolean {
-  let isAnyOverdue = false;
+function applyDeadlines(state: ServiceState, rows: readonly IndexedBackend[], now: number): void {
   for (const { id, deadline_at: at } of rows) {
     if (at === null || at > now) continue;
-    isAnyOverdue = true;
     const putOff = putOffUntil(at, now);
     const row = state.sql.backend(id);
     if (putOff !== null) state.sql.setDeadline(id, putOff);
     else if (row) applyDeadline(state, row, now);
   }
-  return isAnyOverdue;
 }

@@ -19,7 +19,11 @@ export interface Turn {
   unused(): void;
 }
 
-type Waiting = (turn: Turn | null) => void;
+interface Waiting {
+  /** In milliseconds since the epoch; null: it waits for however long it takes. */
+  until: number | null;
+  resolve(turn: Turn | null): void;
+}
 
 /** One cluster's webhooks: under way, and waiting for their turn. */
 class Line implements ClusterLoad {
@@ -36,8 +40,21 @@ class Line implements ClusterLoad {
     this.#waiting[lane].add(waiting);
   }
 
-  leave(lane: Lane, waiting: Waiting): void {
-    this.#waiting[lane].delete(waiting);
+  /** Takes those out that have waited for long enough. @returns until when the next of the others waits */
+  giveUp(now: number): number | null {
+    const { spawns, others } = this.#waiting;
+    let next: number | null = null;
+    for (const waiting of [...spawns, ...others]) {
+      if (waiting.until === null) continue;
+      if (waiting.until > now) {
+        next = Math.min(waiting.until, next ?? waiting.until);
+        continue;
+      }
+      spawns.delete(waiting);
+      others.delete(waiting);
+      waiting.resolve(null);
+    }
+    return next;
   }
 
   /** Takes the one out whose turn it is. */
@@ -69,6 +86,8 @@ export class SendQueue {
   readonly #hasOthers: () => boolean;
   /** By cluster, the one that was served longest ago first. */
   readonly #lines = new Map<string, Line>();
+  /** When the timer rings: one for all, since a timer of its own would be the dearest part of a turn. */
+  #ringsAt: number | null = null;
 
   /**
    * @param now milliseconds since the epoch
@@ -89,18 +108,28 @@ export class SendQueue {
     this.#lines.set(cluster, line);
     this.#serve();
     if (!line.isWaiting && this.#mayServe(line)) return this.#turnOf(cluster, line);
+    const until = withinMs === null ? null : this.#now() + withinMs;
+    if (until !== null) this.#ringBy(until);
     return new Promise((resolve) => {
-      const waiting: Waiting = (turn) => {
-        clearTimeout(timer);
-        resolve(turn);
-      };
-      const timer = withinMs === null ? null : setTimeout(() => giveUp(), withinMs);
-      const giveUp = () => {
-        line.leave(lane, waiting);
-        resolve(null);
-      };
-      line.wait(lane, waiting);
+      line.wait(lane, { until, resolve });
     });
+  }
+
+  #ringBy(at: number): void {
+    if (this.#ringsAt !== null && this.#ringsAt <= at) return;
+    this.#ringsAt = at;
+    setTimeout(() => this.#ring(at), at - this.#now());
+  }
+
+  #ring(at: number): void {
+    if (this.#ringsAt !== at) return;
+    this.#ringsAt = null;
+    // The clock may not have reached what the timer has.
+    const now = Math.max(this.#now(), at);
+    for (const line of this.#lines.values()) {
+      const next = line.giveUp(now);
+      if (next !== null) this.#ringBy(next);
+    }
   }
 
   #mayServe(line: Line): boolean {
@@ -134,7 +163,7 @@ export class SendQueue {
     for (const line of this.#lines.values()) line.forgetLost(this.#now());
     for (let next = this.#nextToServe(); next; next = this.#nextToServe()) {
       const [cluster, line] = next;
-      line.next()?.(this.#turnOf(cluster, line));
+      line.next()?.resolve(this.#turnOf(cluster, line));
     }
   }
 

@@ -4,6 +4,7 @@ import { backendStatuses, terminationKinds, terminationReasons } from "../../dom
 import { agentTextMaxCharacters } from "../../domain/limits.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 import { backendUrl } from "../webhooks/webhook.ts";
+import { diskSpace } from "./clusters.ts";
 
 /*
  * What an agent sends may have fields that are not known here: it may be newer than the control plane.
@@ -65,6 +66,8 @@ export const heartbeatBody = z.object({
     ),
   /** It stops and keeps its backends. It takes no new ones; what holds keys is ended by the lease as ever. */
   leaving: z.boolean().optional(),
+  /** Of the disk that images take, as the agent last measured it. */
+  disk: diskSpace.optional(),
 });
 export type HeartbeatBody = z.infer<typeof heartbeatBody>;
 

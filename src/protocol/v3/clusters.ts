@@ -65,6 +65,13 @@ export const cluster = z
   .meta({ id: "Cluster" });
 export type Cluster = z.infer<typeof cluster>;
 
+/** In bytes, as `df` has it: without what only root may take. */
+export const diskSpace = z.object({
+  free_bytes: z.int().nonnegative(),
+  total_bytes: z.int().nonnegative(),
+});
+export type MeasuredDisk = z.infer<typeof diskSpace>;
+
 const clusterAgent = z
   .object({
     id: z.string(),
@@ -74,6 +81,9 @@ const clusterAgent = z
     leaving: z.literal(true).optional().describe("It has said that it stops and keeps its backends"),
     backends: z.int().describe("How many it last listed"),
     capacity: z.int().optional(),
+    disk: diskSpace
+      .optional()
+      .describe("Of its machine, where images are kept. An agent with too little room left refuses spawns"),
   })
   .meta({ id: "ClusterAgent" });
 export type ClusterAgent = z.infer<typeof clusterAgent>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { mediaTypeMaxCharacters, repositoryMaxCharacters } from "../../domain/limits.ts";
+import { imageBackendsListed, mediaTypeMaxCharacters, repositoryMaxCharacters } from "../../domain/limits.ts";
 import { digest, line, tag, time, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
@@ -45,7 +45,9 @@ export const imageList = listAnswer("images", image);
 export const imageDetail = image
   .extend({
     environments: z.array(z.string()).describe("Environments that resolve to it now"),
-    live_backends: z.array(z.string()),
+    live_backends: z
+      .array(z.string())
+      .describe(`The newest that run it, at most ${imageBackendsListed}; all are in the list of backends`),
   })
   .meta({ id: "ImageDetail" });
 export type ImageDetail = z.infer<typeof imageDetail>;

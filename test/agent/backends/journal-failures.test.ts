@@ -26,6 +26,7 @@ test("a webhook that cannot be written down is answered 500, and nothing is done
     lease: { check: () => true },
     urlOf: (id: string) => `https://backends.example.com/${id}`,
     runtime: processesIn(await testFolder()),
+    announce: () => undefined,
     closing: never,
     log: () => undefined,
   };

@@ -25,6 +25,8 @@ export type ImageName =
   | "long-line"
   /** Prints `line <n> ` and 100 times `x` for each n from 1 to `$COUNT` as fast as it can, and ends with 0. */
   | "many-lines"
+  /** Prints the file `text` of its image, and whether there is one that is called `added`; changes the one, adds the other, prints `marked` and stays. */
+  | "mark"
   /** Keeps one processor busy. */
   | "busy"
   /** Is in the registry, but its program is not in it. */

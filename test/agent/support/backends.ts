@@ -48,6 +48,7 @@ export async function startBackends(options: BackendsOptions = {}) {
     journal,
     reporter,
     lease: { check: () => true, grants: () => true },
+    whyNoRoom: () => null,
   });
   await backends.adopt();
   backends.startReporting((id) => `https://backends.example.com/${id}`);

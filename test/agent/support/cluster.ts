@@ -54,9 +54,9 @@ export async function startCluster(options: ClusterOptions = {}) {
   const pulls: string[] = [];
   const runtime: Runtime = {
     ...processes,
-    pull(image, signal) {
+    pull(image, signal, claim) {
       pulls.push(image.digest);
-      return processes.pull(image, signal);
+      return processes.pull(image, signal, claim);
     },
     start(spec) {
       starts.push(spec);

@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nextToTerminate } from "../../../src/domain/backends/mass-termination.ts";
+import {
+  meantAndLive,
+  nextToTerminate,
+  stillToTerminate,
+} from "../../../src/domain/backends/mass-termination.ts";
 
 const candidate = fc.record({ id: fc.uuid(), cluster: fc.constantFrom("a", "b", "c") });
 
@@ -21,4 +25,32 @@ test("a mass termination goes on with the first of each cluster that there is ro
       }
     }),
   );
+});
+
+test("a mass termination means what is no newer than it, of its environments and time, and has not ended", () => {
+  const backends = (
+    [
+      ["old", "prod", "ready", 1, 10],
+      ["soft", "prod", "terminating", 2, 20],
+      ["hard", "staging", "hard-terminating", 3, 30],
+      ["over", "prod", "terminated", 4, 40],
+      ["new", "staging", "ready", 5, 50],
+    ] as const
+  ).map(([id, environment, status, fencing_token, created_at]) => ({
+    id,
+    environment,
+    status,
+    fencing_token,
+    created_at,
+  }));
+  const all = { hard: false, createdBefore: null, environments: null, lastFencingToken: 5 };
+  const live = (meant: Partial<typeof all> | { environments: string[] } | { createdBefore: number }) =>
+    meantAndLive(backends, { ...all, ...meant }).map(({ id }) => id);
+  const left = (hard: boolean) => stillToTerminate(backends, { ...all, hard }).map(({ id }) => id);
+  expect(live({})).toEqual(["old", "soft", "hard", "new"]);
+  expect(live({ lastFencingToken: 4 })).toEqual(["old", "soft", "hard"]);
+  expect(live({ createdBefore: 20 })).toEqual(["old"]);
+  expect(live({ environments: ["staging"] })).toEqual(["hard", "new"]);
+  expect(left(false)).toEqual(["old", "new"]);
+  expect(left(true)).toEqual(["old", "soft", "new"]);
 });

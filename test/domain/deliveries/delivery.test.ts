@@ -112,6 +112,17 @@ describe("what a refusal says", () => {
     expect(judgeAttempt(answer(400, { body }))).toMatchObject({ message: "the cluster answered 400" });
   });
 
+  test("goes with the status where it may be delivered later", () => {
+    const body = JSON.stringify({ error: { message: "the disk is full" } });
+    expect(judgeAttempt(answer(503, { body }))).toMatchObject({
+      verdict: "retry",
+      message: "the cluster answered 503: the disk is full",
+    });
+    expect(judgeAttempt(answer(503, { body: "busy" }))).toMatchObject({
+      message: "the cluster answered 503",
+    });
+  });
+
   test("is at most 1,000 characters of it", () => {
     const body = JSON.stringify({ error: { message: "x".repeat(5000) } });
     expect(judgeAttempt(answer(400, { body }))).toMatchObject({ message: "x".repeat(1000) });

@@ -3,7 +3,7 @@ import { describe, expect, vi } from "vitest";
 import { z } from "zod";
 import { clusterStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer, runningBackendsAnswer } from "../../../src/protocol/jamsocket/v2.ts";
-import { heartbeatAnswer } from "../../../src/protocol/v3/agent.ts";
+import { heartbeatAnswer, statusReportAnswer } from "../../../src/protocol/v3/agent.ts";
 import { backendList } from "../../../src/protocol/v3/backends.ts";
 import { clusterList, observedCluster } from "../../../src/protocol/v3/clusters.ts";
 import { resolveAnswer } from "../../../src/protocol/v3/services.ts";
@@ -31,6 +31,7 @@ async function setUp() {
   return {
     account,
     token,
+    agentToken,
     service,
     clusters,
     connectPath: `/v2/service/${account.name}/hello/connect`,
@@ -81,6 +82,25 @@ describe("a cluster in the API", () => {
         capacity: 7,
       },
     ]);
+  });
+
+  test("shows the disk of each agent's machine, as its last heartbeat had it", async () => {
+    const system = await setUp();
+    const disks = async () => (await system.show()).agents.map(({ id, disk }) => [id, disk]);
+    const [half, full] = [
+      { free_bytes: 50, total_bytes: 100 },
+      { free_bytes: 0, total_bytes: Number.MAX_SAFE_INTEGER },
+    ];
+    await system.beat([], { agent_id: "a", disk: half });
+    await system.beat([], { agent_id: "b" });
+    expect(await disks()).toEqual([
+      ["a", half],
+      ["b", undefined],
+    ]);
+    await system.beat([], { agent_id: "a", disk: full });
+    expect(await disks()).toContainEqual(["a", full]);
+    await system.beat([], { agent_id: "a" });
+    expect(await disks()).toContainEqual(["a", undefined]);
   });
 
   test("is draining, silent or lost by what its heartbeats are", async () => {
@@ -164,6 +184,23 @@ describe("a heartbeat", () => {
     const answer = await system.beat([backend, ...unknown], more);
     expect(answer.terminate).toHaveLength(9_999);
     expect(answer.terminate).not.toContain(backend.id);
+  });
+
+  test("and a report may have fields that are not known yet", async ({ cluster }) => {
+    const system = await setUp();
+    const backend = await startBackend(cluster, system);
+    const colour = { red: [1] };
+    const disk = { free_bytes: 1, total_bytes: 2 };
+    const beaten = await system.beat([{ ...backend, colour }], { colour, disk: { ...disk, colour } });
+    expect(beaten.terminate).toEqual([]);
+    expect((await system.show()).agents).toMatchObject([{ backends: 1, disk }]);
+    expect((await system.show()).agents[0]?.disk).toEqual(disk);
+    const { fencing_token } = backend;
+    const reported = await call(statusReportAnswer, `/v3/agent/backends/${backend.id}/status`, {
+      token: system.agentToken,
+      json: { status: "ready", fencing_token, colour },
+    });
+    expect(reported).toEqual({ accepted: true, current: "ready" });
   });
 
   test("of an agent whose cluster was deleted and registered anew is 401", async () => {

@@ -185,6 +185,19 @@ describe("each kind of change leaves its event", () => {
     expect(items[0]).toMatchObject({ cluster: "main", actor: null, time: "2030-01-01T00:01:00.000Z" });
   });
 
+  test("cluster.lost by the last heartbeat before each loss", async ({ hello }) => {
+    const agent = agentOf(hello);
+    for (let loss = 0; loss < 2; loss++) {
+      value(await agent.beat([]));
+      await passTimeRunning(agent.stub(), 30_000);
+      value(await agent.beat([]));
+      await passTimeRunning(agent.stub(), 61_000);
+      await passTimeRunning(agent.stub(), 5_000);
+    }
+    const { items } = await events(hello, { type: "cluster.lost" });
+    expect(items.map(({ time }) => time)).toEqual(["2030-01-01T00:03:06.000Z", "2030-01-01T00:01:30.000Z"]);
+  });
+
   test("backend.terminated for the first request, and for the one that makes it hard", async ({
     pinned: hello,
   }) => {

@@ -181,6 +181,7 @@ describe("a heartbeat while a service is in trouble", () => {
   test("is answered with the lease and what the others say, and with the rest by the next one", async () => {
     const { hello, agent, all, here, elsewhere } = await setUpTwoServices();
     const mend = await breakTable(hello.service(), "backends");
+    await evict(hello.service());
     expect(value(await agent.beat(all))).toMatchObject({ lease_seconds: 45, terminate: [elsewhere] });
     await mend();
     expect(value(await agent.beat(all)).terminate.toSorted()).toEqual([here, elsewhere].toSorted());

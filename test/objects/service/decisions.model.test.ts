@@ -3,6 +3,14 @@ import fc from "fast-check";
 import { expect, vi } from "vitest";
 import { evict } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import {
+  type Answer,
+  type Commands,
+  type Looks,
+  type Narrowing,
+  ofObject,
+  ofToken,
+} from "../support/commands.ts";
 import { test } from "../support/object-test.ts";
 import { caller, digestNumber, type Hello, setUp, value } from "../support/service.ts";
 
@@ -10,13 +18,32 @@ const environments = ["default", "staging", "prod"] as const;
 const tags = ["latest", "v1", "v2"] as const;
 const keys = ["doc-1", "doc-2"] as const;
 
+/** Who sends commands: a caller that nothing narrows, or a token that is narrowed. */
+const narrowed = ["of the service", "of staging", "of all but staging", "of another service"] as const;
+type Narrowed = (typeof narrowed)[number];
+type By = Narrowed | "anybody";
+const narrowings: Readonly<Record<Narrowed, Narrowing>> = {
+  "of the service": { service: "hello" },
+  "of staging": { service: "hello", environments: ["staging"] },
+  "of all but staging": { service: "hello", environments: ["default", "prod"] },
+  "of another service": { service: "other" },
+};
+const by: fc.Arbitrary<By> = fc.constantFrom("anybody", "anybody", "anybody", "anybody", ...narrowed);
+
 type Step =
   | { do: "push"; digest: number; tag: string | null }
-  | { do: "pin"; environment: string; image: { tag: string } | { digest: number } }
-  | { do: "connect"; environment: string; key: string | null; webhook: "ok" | "lost" | "500" | "refused" }
+  | { do: "pin"; by: By; environment: string; image: { tag: string } | { digest: number } }
+  | {
+      do: "connect";
+      by: By;
+      environment: string;
+      key: string | null;
+      webhook: "ok" | "lost" | "500" | "refused";
+    }
   | { do: "connect many"; environment: string; key: string | null; times: number; pinTo: number | null }
   | { do: "report"; backend: number; status: "loading" | "ready" | "terminating" | "terminated" }
-  | { do: "terminate"; backend: number; hard: boolean }
+  | { do: "terminate"; by: By; backend: number; hard: boolean }
+  | { do: "look"; by: Narrowed }
   | { do: "pass time"; ms: number }
   | { do: "evict" };
 
@@ -33,6 +60,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("pin"),
+      by,
       environment: fc.constantFrom(...environments),
       image: fc.oneof(
         fc.record({ tag: fc.constantFrom(...tags) }),
@@ -44,6 +72,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constant("connect"),
+      by,
       environment: fc.constantFrom(...environments),
       key: fc.constantFrom(...keys, null),
       webhook: fc.constantFrom("ok", "ok", "ok", "lost", "500", "refused"),
@@ -69,7 +98,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant("terminate"), backend: fc.nat(20), hard: fc.boolean() }),
+    arbitrary: fc.record({ do: fc.constant("terminate"), by, backend: fc.nat(20), hard: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("look"), by: fc.constantFrom(...narrowed) }),
   },
   {
     weight: 2,
@@ -101,6 +134,22 @@ class Model {
 
   digestOf(image: string): string | undefined {
     return image.startsWith("sha256:") ? (this.digests.has(image) ? image : undefined) : this.tags.get(image);
+  }
+
+  /** Whether a command about an environment is carried out. */
+  reaches(by: By, environment: string): boolean {
+    if (by === "anybody") return true;
+    const { service, environments: reached } = narrowings[by];
+    return service === "hello" && (reached === undefined || reached.includes(environment));
+  }
+
+  /** What no answer to a token may hold that its request did not: environments' names, and ids of their backends. */
+  hiddenFrom(by: By): string[] {
+    const isHidden = (environment: string) => !this.reaches(by, environment);
+    return [
+      ...environments.filter(isHidden),
+      ...this.backends.flatMap(({ id, environment }) => (isHidden(environment) ? [id] : [])),
+    ];
   }
 
   holder(environment: string, key: string | null): ModelBackend | undefined {
@@ -149,17 +198,47 @@ function spawned(
   return backend;
 }
 
+interface World {
+  hello: Hello;
+  model: Model;
+  /** By each of those who send commands. */
+  commands: { anybody: Commands } & Record<Narrowed, Commands & Looks>;
+}
+
+/** A token for each way to be narrowed, whose answers are searched for what is hidden from it. */
+async function commandsOf(hello: Hello, model: Model): Promise<World["commands"]> {
+  const ofNarrowed = (who: Narrowed) =>
+    ofToken(hello, narrowings[who], (sent, answered) => {
+      const read = model.hiddenFrom(who).filter((name) => answered.includes(name) && !sent.includes(name));
+      expect([who, sent, read]).toEqual([who, sent, []]);
+    });
+  return {
+    anybody: ofObject(hello),
+    "of the service": await ofNarrowed("of the service"),
+    "of staging": await ofNarrowed("of staging"),
+    "of all but staging": await ofNarrowed("of all but staging"),
+    "of another service": await ofNarrowed("of another service"),
+  };
+}
+
+/** A command outside of what its token is narrowed to. That it changed nothing is what `check` finds. */
+async function refused(cluster: ScriptedCluster, command: Promise<Answer<unknown>>) {
+  const received = cluster.received.length;
+  expect(await command).toMatchObject({ ok: false, error: { code: "forbidden" } });
+  expect(cluster.received.length).toBe(received);
+}
+
 async function connect(
   cluster: ScriptedCluster,
-  hello: Hello,
-  model: Model,
-  { environment, key, webhook }: Extract<Step, { do: "connect" }>,
+  { model, commands }: World,
+  { by, environment, key, webhook }: Extract<Step, { do: "connect" }>,
 ) {
+  const ask = (params: { spawn?: null }) =>
+    commands[by].connect({ environment, ...(key === null ? {} : { key }), ...params });
+  if (!model.reaches(by, environment)) return refused(cluster, ask({}));
   const holder = model.holder(environment, key);
-  const params = { environment, ...(key === null ? {} : { key }) };
   if (holder?.state === "ending") {
-    const refused = await hello.connect({ ...params, spawn: null });
-    expect(refused).toMatchObject({ ok: false, error: { code: "key_not_held" } });
+    expect(await ask({ spawn: null })).toMatchObject({ ok: false, error: { code: "key_not_held" } });
     return;
   }
   if (!holder) {
@@ -168,7 +247,7 @@ async function connect(
     if (webhook === "refused") cluster.script(409);
   }
   const expected = model.digestOf(model.pins.get(environment) ?? "");
-  const result = await hello.connect(params);
+  const result = await ask({});
   if (holder) {
     expect(value(result)).toMatchObject({ spawned: false, backendId: holder.id });
   } else if (expected === undefined) {
@@ -238,12 +317,20 @@ async function report(hello: Hello, model: Model, step: Extract<Step, { do: "rep
   if (step.status === "terminated") backend.state = "ended";
 }
 
-async function terminate(hello: Hello, model: Model, step: Extract<Step, { do: "terminate" }>) {
+async function terminate(
+  cluster: ScriptedCluster,
+  { model, commands }: World,
+  step: Extract<Step, { do: "terminate" }>,
+) {
   const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
   if (!backend) return;
-  const result = await hello.service().terminate(backend.id, step.hard, caller);
-  if (backend.state === "ended")
-    expect(result).toMatchObject({ ok: false, error: { code: "backend_not_running" } });
+  const { id, environment, state } = backend;
+  const command = commands[step.by].terminate(id, step.hard);
+  // An id that has ended is to a token of the service as one that never was.
+  const isKnown = state !== "ended" || !environments.some((name) => model.reaches(step.by, name));
+  if (isKnown && !model.reaches(step.by, environment)) return refused(cluster, command);
+  const result = await command;
+  if (state === "ended") expect(result).toMatchObject({ ok: false, error: { code: "backend_not_running" } });
   else {
     value(result);
     backend.state = "ending";
@@ -267,7 +354,29 @@ async function passTime(cluster: ScriptedCluster, hello: Hello, model: Model, ms
   }
 }
 
-async function run(cluster: ScriptedCluster, hello: Hello, model: Model, now: Step): Promise<void> {
+/** Lists hold what the token reaches, and all of it. */
+async function look({ model, commands }: World, { by }: Extract<Step, { do: "look" }>) {
+  const backends = await commands[by].backends();
+  const listed = await commands[by].environments();
+  const reached = environments.filter((environment) => model.reaches(by, environment));
+  if (reached.length === 0) {
+    for (const answer of [backends, listed]) {
+      expect(answer).toMatchObject({ ok: false, error: { code: "forbidden" } });
+    }
+    return;
+  }
+  const live = model.backends.filter(
+    ({ environment, state }) => state !== "ended" && model.reaches(by, environment),
+  );
+  expect(new Set(value(backends).backends.map(({ id }) => id))).toEqual(new Set(live.map(({ id }) => id)));
+  const pins = value(listed).environments.map(({ name, image, revision }) => [name, image, revision]);
+  expect(new Set(pins)).toEqual(
+    new Set(reached.map((name) => [name, model.pins.get(name), model.revisions.get(name)])),
+  );
+}
+
+async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<void> {
+  const { hello, model, commands } = world;
   switch (now.do) {
     case "push":
       await hello.push(now.digest, now.tag ?? undefined);
@@ -276,7 +385,9 @@ async function run(cluster: ScriptedCluster, hello: Hello, model: Model, now: St
       return;
     case "pin": {
       const image = "tag" in now.image ? now.image.tag : digestNumber(now.image.digest);
-      const result = await hello.service().pin(now.environment, { image }, caller);
+      const command = commands[now.by].pin(now.environment, image);
+      if (!model.reaches(now.by, now.environment)) return refused(cluster, command);
+      const result = await command;
       const digest = model.digestOf(image);
       if (digest === undefined)
         return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
@@ -287,13 +398,15 @@ async function run(cluster: ScriptedCluster, hello: Hello, model: Model, now: St
       return;
     }
     case "connect":
-      return connect(cluster, hello, model, now);
+      return connect(cluster, world, now);
     case "connect many":
       return connectMany(cluster, hello, model, now);
     case "report":
       return report(hello, model, now);
     case "terminate":
-      return terminate(hello, model, now);
+      return terminate(cluster, world, now);
+    case "look":
+      return look(world, now);
     case "pass time":
       return passTime(cluster, hello, model, now.ms);
     case "evict":
@@ -310,12 +423,16 @@ async function check(hello: Hello, model: Model): Promise<void> {
   expect(new Set(live.map(({ info }) => info.id))).toEqual(
     new Set(model.backends.flatMap(({ id, state }) => (state === "ended" ? [] : [id]))),
   );
+  const pins = value(await hello.service().listEnvironments({ limit: 100 }));
+  for (const { name, image, revision } of pins.items) {
+    expect([name, image, revision]).toEqual([name, model.pins.get(name), model.revisions.get(name)]);
+  }
   for (const { info } of live) {
     expect(info.digest).toBe(model.backends.find(({ id }) => id === info.id)?.digest);
   }
 }
 
-test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say", {
+test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say, and for a narrowed token what it reaches and nothing else", {
   timeout: 120_000,
 }, async ({ cluster }) => {
   await fc.assert(
@@ -325,9 +442,11 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
         value(await hello.service().createEnvironment({ name, image: "latest" }, caller));
       }
       const model = new Model();
+      value(await hello.accountObject.createService({ name: "other" }, caller));
+      const world = { hello, model, commands: await commandsOf(hello, model) };
       const firstPush: Step = { do: "push", digest: 1, tag: "latest" };
       for (const now of [firstPush, ...steps]) {
-        await run(cluster, hello, model, now);
+        await run(cluster, world, now);
         await check(hello, model);
       }
     }),

@@ -1,20 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { recoveryDelayMs } from "../../../src/domain/limits.ts";
 import { SpawnDeliveryState } from "../../../src/objects/service/deliveries/delivery-state.ts";
-import type { JudgedRow } from "../../../src/objects/service/sql/service.sql.ts";
+import type { IndexedBackend } from "../../../src/objects/service/sql/service.sql.ts";
 
 const now = 1_000_000;
 
-function row(extra: Partial<JudgedRow> = {}): JudgedRow {
+function row(extra: Partial<IndexedBackend> = {}): IndexedBackend {
   return {
     id: "k3f9q7h3kq2m9",
+    environment: "default",
     cluster: "main",
+    key: null,
+    digest: "",
     status: "scheduled",
     status_at: now - 5_000,
     fencing_token: 1,
     created_at: now - 5_000,
     attempts: 0,
     next_attempt_at: now,
+    deadline_at: null,
+    untold: 0,
     agent: null,
     held_at: null,
     ...extra,

@@ -8,7 +8,7 @@ import {
 import { Backends } from "../../../src/objects/backends/backends.ts";
 import { Waiters } from "../../../src/objects/service/connect/waiters.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
-import { passTime, passTimeRunning } from "../../support/worker/clock.ts";
+import { evict, passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { follow, followObject } from "../support/follow.ts";
@@ -413,6 +413,7 @@ test("of many backends that end together, a bounded number of shards is notified
              status_at
       FROM backends, n`),
   );
+  await evict(hello.service());
   const { record } = Backends.prototype;
   const gate = Promise.withResolvers<void>();
   const recorded = vi.spyOn(Backends.prototype, "record").mockImplementation(async function (

@@ -15,7 +15,7 @@ test("a shard that cannot be notified of its backends keeps no other waiting, an
     vi.spyOn(console, "error").mockImplementation(() => {});
     storage.sql.exec("UPDATE backends SET untold = 1").toArray();
     const state = new ServiceState(storage);
-    const rows = () => state.sql.wakeList();
+    const rows = () => state.backends.all();
     const broken = new Set(
       rows()
         .slice(0, 2)

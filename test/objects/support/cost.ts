@@ -11,12 +11,14 @@ export interface Cost {
   alarms: number[];
   /** Rows written by statement, `setAlarm` among them, which is billed as one. */
   rows: Record<string, number>;
+  /** Rows read, of whatever table. */
+  read: number;
 }
 
-/** Counts what an object writes from now on. What the test mocks is restored after it. */
+/** Counts what an object writes and reads from now on. What the test mocks is restored after it. */
 export async function metered(stub: DurableObjectStub) {
   let begunAt = Date.now();
-  const cost: Cost = { alarms: [], rows: {} };
+  const cost: Cost = { alarms: [], rows: {}, read: 0 };
   const add = (statement: string, rows: number) => {
     if (rows > 0) cost.rows[statement] = (cost.rows[statement] ?? 0) + rows;
   };
@@ -26,7 +28,10 @@ export async function metered(stub: DurableObjectStub) {
     vi.spyOn(sql, "exec").mockImplementation((query, ...values) => {
       const cursor = exec(query, ...values);
       // A cursor counts what it has passed, and is consumed in the same turn.
-      queueMicrotask(() => add(query.trim().split(/\s+/).slice(0, 3).join(" "), cursor.rowsWritten));
+      queueMicrotask(() => {
+        add(query.trim().split(/\s+/).slice(0, 3).join(" "), cursor.rowsWritten);
+        cost.read += cursor.rowsRead;
+      });
       return cursor;
     });
     const setAlarm = storage.setAlarm.bind(storage);
@@ -42,6 +47,7 @@ export async function metered(stub: DurableObjectStub) {
       begunAt = Date.now();
       cost.alarms = [];
       cost.rows = {};
+      cost.read = 0;
     },
     /** Lets the clock run on by `ms`, with each alarm at its time. @param settled waits for what an alarm has begun */
     async letPass(ms: number, settled: () => Promise<unknown>): Promise<void> {

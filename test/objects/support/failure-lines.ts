@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import { z } from "zod";
 
 const failureLine = z.strictObject({
-  event: z.enum(["unreached", "budget_spent", "unclassified_error", "recovered"]),
+  event: z.enum(["unreached", "budget_spent", "storage_full", "unclassified_error", "recovered"]),
   where: z.string(),
   what: z.string(),
   failures: z.number(),

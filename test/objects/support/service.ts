@@ -10,7 +10,9 @@ export const actor: Actor = { tokenId: "tokentoken00", tokenName: "of the tests"
 export const caller: Caller = { actor, registryHost };
 
 /** The value of a result that must be one. */
-export function value<T>(result: Result<T>): T {
+export function value<T>(
+  result: { ok: true; value: T } | { ok: false; error: { code: string; message: string } },
+): T {
   if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
   return result.value;
 }

@@ -34,6 +34,7 @@ many-lines)
     for (i = 0; i < 100; i++) tail = tail "x"
     for (i = 1; i <= ENVIRON["COUNT"]; i++) print "line " i " " tail
   }' ;;
+mark) $B cat text; [ -e added ]; echo " $?"; echo changed >text; echo >added; echo marked; stay ;;
 busy) trap 'exit 143' TERM; while :; do :; done ;;
 reach) $B nc -w 2 "$HOST" "$TO" </dev/null 2>/dev/null && echo reached || echo refused ;;
 write) for place in / /tmp /plane-data; do echo "$TEXT" >"$place/written" && echo "wrote $place"; done 2>/dev/null ;;
@@ -97,6 +98,7 @@ export async function pushRuntimeImages(
     streams: await run("streams"),
     "long-line": await run("long-line"),
     "many-lines": await run("many-lines"),
+    mark: await run("mark"),
     busy: await run("busy"),
     reach: await run("reach"),
     write: await run("write"),

@@ -22,7 +22,7 @@ export const layers: Readonly<Record<string, Layers>> = {
       "service/contract.ts",
       "blobs",
     ],
-    blobs: [],
+    blobs: ["failures"],
     failures: [],
     webhooks: [],
     // An object knows of another nothing but its contract.
@@ -91,6 +91,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     registry: [],
     runtimes: ["registry"],
     "control-plane": [],
+    disk: ["runtimes/runtime.ts"],
     // The guard itself imports nothing (test/agent/guard/guard.test.ts).
     guard: ["runtimes/runtime.ts", "runtimes/process/machine-processes.ts"],
     // Of a runtime nothing is known but what every runtime is.

@@ -7,8 +7,9 @@ import { type OwnContainer, ownContainers, removeContainer } from "./containers.
 import { callEngine, refusalOf, retryPauses } from "./engine.ts";
 import { exitOf } from "./exits.ts";
 import { guardedEngine } from "./guarded-engine.ts";
+import { engineImages } from "./images.ts";
 import { containerLogs } from "./logs.ts";
-import { backendNetwork } from "./network.ts";
+import { backendNetwork, removeUnusedNetworks } from "./network.ts";
 import { imagePuller } from "./pull.ts";
 import { starter } from "./start.ts";
 import { containerStats } from "./stats.ts";
@@ -45,12 +46,14 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   const docker = new Docker(options.engine);
   const containers = ownContainers(docker, scope);
   const pull = imagePuller({ docker, credentials });
+  const network = options.network ?? `slipway-${scope}`;
+  const guarded = guardedEngine(options.engine, scope);
   const start = starter({
     docker,
     scope,
     pull,
     containers,
-    network: backendNetwork({ docker, name: options.network ?? `slipway-${scope}`, scope }),
+    network: backendNetwork({ docker, name: network, scope }),
     mountBase,
     readOnly: options.readOnly ?? false,
     log,
@@ -58,7 +61,7 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   /** Whose container may be `created` because it is about to be started. */
   const starting = new Set<string>();
 
-  /** Removes what an interrupted start has left, unless the engine has completed it and it runs. */
+  /** Removes what an interrupted start, or an end, has left, unless the engine has completed the start and it runs. */
   async function removeLeftover({ containerId, backendId }: OwnContainer): Promise<void> {
     try {
       // Not by force: the engine waits for a start in progress, and then refuses.
@@ -82,7 +85,9 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
   }
 
   return {
-    fencing: { guarded: guardedEngine(options.engine, scope), watchesLease: false },
+    fencing: { guarded, watchesLease: false },
+
+    images: engineImages(docker, guarded !== null),
 
     pull,
 
@@ -133,6 +138,14 @@ export function dockerRuntime(options: DockerRuntimeOptions): Runtime {
     async remove(backendId) {
       const found = await containers.find(backendId);
       if (found) await removeContainer(docker, found.containerId, true);
+    },
+
+    async clear({ isKnown, isClosing = false }) {
+      const left = (await containers.list()).filter(
+        ({ state, backendId }) => state !== "running" && !starting.has(backendId) && !isKnown(backendId),
+      );
+      await Promise.all(left.map(removeLeftover));
+      await removeUnusedNetworks(docker, scope, isClosing ? null : network);
     },
 
     async *logs(backendId, signal) {

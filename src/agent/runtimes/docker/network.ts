@@ -48,3 +48,26 @@ export function backendNetwork(options: {
   // Looked up for each start: a network can be removed while no container is in it.
   return () => shared(name, new AbortController().signal, async () => (await find()) ?? make());
 }
+
+/**
+ * Removes the networks that an agent has made and no container is in; others stay, whoever made them.
+ * @param inUse the name of one that stays in any case, null for none
+ */
+export async function removeUnusedNetworks(
+  docker: Docker,
+  scope: string,
+  inUse: string | null,
+): Promise<void> {
+  const label = [`${labelNames.scope}=${scope}`];
+  const made = await callEngine((abortSignal) => docker.listNetworks({ filters: { label }, abortSignal }));
+  for (const { Id, Name } of made) {
+    if (Name === inUse) continue;
+    try {
+      await callEngine(() => docker.getNetwork(Id).remove());
+    } catch (error) {
+      const status = refusalOf(error)?.status;
+      // It is gone, or a container is in it.
+      if (status !== 404 && status !== 403 && status !== 409) throw error;
+    }
+  }
+}

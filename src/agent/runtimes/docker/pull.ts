@@ -15,14 +15,18 @@ export interface ImagePullerOptions {
   credentials: RegistryCredentials | null;
 }
 
-/** Has an image in the engine: `image_not_found` where there is none. */
-export type ImagePuller = (image: RuntimeImage, signal: AbortSignal) => Promise<Result<null>>;
+/** Has an image in the engine, as `Runtime.pull` says: `image_not_found` where there is none. */
+export type ImagePuller = (
+  image: RuntimeImage,
+  signal: AbortSignal,
+  claim?: () => void,
+) => Promise<Result<null>>;
 
 /** A line of a pull's progress: the last one may be its failure. */
 const progress = z.object({ error: z.string().optional() });
 
 /** What containers are made from: a digest and never a tag, which might have moved. */
-export function engineReference({ repository, digest }: RuntimeImage): string {
+export function engineReference({ repository, digest }: Pick<RuntimeImage, "repository" | "digest">): string {
   return `${repository}@${digest}`;
 }
 
@@ -70,10 +74,15 @@ export function imagePuller({ docker, credentials }: ImagePullerOptions): ImageP
     return (await isThere(image)) ? null : "the engine's pull ended without it";
   }
 
-  async function have(image: RuntimeImage, signal: AbortSignal): Promise<Result<null>> {
+  async function have(
+    image: RuntimeImage,
+    signal: AbortSignal,
+    claim: () => void = () => undefined,
+  ): Promise<Result<null>> {
     const what = `image \`${engineReference(image)}\` cannot be pulled`;
     try {
       if (await isThere(image)) return ok(null);
+      claim();
       const problem = await pull(image, signal);
       return problem === null ? ok(null) : pullFailure(what, problem);
     } catch (error) {
@@ -83,9 +92,10 @@ export function imagePuller({ docker, credentials }: ImagePullerOptions): ImageP
     }
   }
 
-  return async (image, signal) => {
+  return async (image, signal, claim) => {
     const usable = checkRepository(image.repository);
-    return usable.ok ? shared(engineReference(image), signal, (working) => have(image, working)) : usable;
+    if (!usable.ok) return usable;
+    return shared(engineReference(image), signal, (working) => have(image, working, claim));
   };
 }
 

@@ -3,6 +3,7 @@ import { access, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "
 import { join } from "node:path";
 import { z } from "zod";
 import { hasCode } from "../../log.ts";
+import { removeTree } from "./trees/remove-tree.ts";
 
 const backendRecord = z.object({
   // kill(2) takes the group of 1 for every process that there is, and that of 0 for the caller's own.
@@ -36,6 +37,11 @@ export class BackendFolder {
   /** What was in `output` before that. */
   get earlierOutput(): string {
     return join(this.path, "output.earlier");
+  }
+
+  /** The backend's own copy of its image's files. */
+  get tree(): string {
+    return join(this.path, "tree");
   }
 
   /** Rejects where it is there already. */
@@ -96,12 +102,13 @@ export class BackendFolder {
       if (hasCode(error, "ENOENT")) return;
       throw error;
     }
-    await rm(removed, { recursive: true, force: true });
+    await removeTree(removed);
   }
 }
 
 /**
- * The ids, folders and records of the backends below a folder. Clears away what broken-off starts and removals left.
+ * The ids, folders and records of the backends below a folder. Clears away what broken-off starts and removals left, where
+ * that can be removed.
  */
 export async function readBackendFolders(
   dir: string,
@@ -110,17 +117,29 @@ export async function readBackendFolders(
   for (const name of await readdir(dir)) {
     const folder = new BackendFolder(join(dir, name));
     const record = await folder.readRecord();
-    if (name.endsWith(removedSuffix)) await rm(folder.path, { recursive: true, force: true });
-    else if (record) backends.push({ backendId: name, folder, record });
-    else await removeIfEmpty(folder.path);
+    if (record && !name.endsWith(removedSuffix)) backends.push({ backendId: name, folder, record });
+    else await clearAway(name.endsWith(removedSuffix), folder).catch(() => undefined);
   }
   return backends;
 }
 
-/** Not with all that is in it: other files in there are not ours. */
-async function removeIfEmpty(path: string): Promise<void> {
-  await rm(join(path, unfinishedRecordName), { force: true }).catch(() => undefined);
-  await rmdir(path).catch(() => undefined);
+/** Clears away what broken-off starts and removals left, but for the folders of the backends that are known. */
+export async function clearOrphans(dir: string, isKnown: (backendId: string) => boolean): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const wasRemoved = name.endsWith(removedSuffix);
+    const folder = new BackendFolder(join(dir, name));
+    if (isKnown(wasRemoved ? name.slice(0, -removedSuffix.length) : name)) continue;
+    if (!wasRemoved && (await folder.readRecord()) !== null) continue;
+    await clearAway(wasRemoved, folder).catch(() => undefined);
+  }
+}
+
+/** What began no backend is not removed with all that is in it: other files in there are not ours. */
+async function clearAway(wasRemoved: boolean, { path, tree }: BackendFolder): Promise<void> {
+  if (wasRemoved) return removeTree(path);
+  await rm(join(path, unfinishedRecordName), { force: true });
+  await removeTree(tree);
+  await rmdir(path);
 }
 
 async function textOf(path: string): Promise<string> {

@@ -3,11 +3,12 @@ import { join, resolve } from "node:path";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { messageOf } from "../../log.ts";
 import { freePort } from "../free-port.ts";
-import type { Runtime, RuntimeImage, Started, StartSpec } from "../runtime.ts";
-import { BackendFolder, type BackendRecord, readBackendFolders } from "./backend-folder.ts";
+import type { Runtime, RuntimeImage, RuntimeImages, Started, StartSpec } from "../runtime.ts";
+import { BackendFolder, type BackendRecord, clearOrphans, readBackendFolders } from "./backend-folder.ts";
 import { findProgram } from "./find-program.ts";
-import type { ImageCommand } from "./images/image-command.ts";
+import type { LocalImage } from "./images/image-command.ts";
 import type { ImageCommands } from "./images/image-store.ts";
+import { noImages } from "./images/kept-images.ts";
 import { type HeldShell, holdShell, type WatchedLease } from "./launch.ts";
 import { processTable } from "./machine-processes.ts";
 import { ProcessBackend } from "./process-backend.ts";
@@ -16,6 +17,8 @@ import { usageOfGroup } from "./usage.ts";
 
 export interface ProcessRuntimeOptions {
   images: ImageCommands;
+  /** What `images` keeps on the disk; nothing where it is left out. */
+  keptImages?: RuntimeImages;
   /** What is kept of backends. Belongs to one agent. */
   dir: string;
   /** Where backends find programs if their image has no PATH. */
@@ -46,14 +49,15 @@ export interface ProcessRuntime extends Runtime {
 
 /**
  * Runs a backend as a process group of its own, so that a stop reaches its descendants. A descendant that makes itself
- * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its
- * image's root file system is merely where it starts. Resource limits and mounts are ignored.
+ * a group of its own escapes: that needs a container. Nothing keeps a backend from this machine's files either; its own
+ * copy of its image's files is merely where it starts. Resource limits and mounts are ignored.
  *
  * Backends keep running when this process ends or crashes. What the next process needs to adopt one is written to the
  * backend's folder before its command starts.
  */
 export function processRuntime({
   images,
+  keptImages = noImages,
   path = process.env.PATH,
   pollEveryMs = 200,
   followEveryMs = 50,
@@ -114,7 +118,7 @@ export function processRuntime({
     return backends;
   }
 
-  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<ImageCommand>> {
+  async function find(image: RuntimeImage, signal: AbortSignal): Promise<Result<LocalImage>> {
     try {
       return await images({ repository: image.repository, digest: image.digest }, signal);
     } catch (error) {
@@ -123,21 +127,22 @@ export function processRuntime({
   }
 
   /** Rejects, having left nothing, where the backend's command was not started. */
-  async function launch(image: ImageCommand, spec: StartSpec, port: number): Promise<Started> {
-    const cwd = image.cwd ?? dir;
-    const env = {
-      ...(path === undefined ? {} : { PATH: path }),
-      ...image.env,
-      ...spec.env,
-      PORT: String(port),
-    };
-    const [program = "", ...args] = image.command;
-    const command = [await findProgram(program, cwd, env.PATH ?? ""), ...args] as const;
+  async function launch(image: LocalImage, spec: StartSpec, port: number): Promise<Started> {
     const folder = new BackendFolder(join(dir, spec.backendId));
     await folder.make();
     let shell: HeldShell | undefined;
     let backend: ProcessBackend | undefined;
     try {
+      const own = (await image.files?.copyTo(folder.tree)) ?? image;
+      const cwd = own.cwd ?? dir;
+      const env = {
+        ...(path === undefined ? {} : { PATH: path }),
+        ...own.env,
+        ...spec.env,
+        PORT: String(port),
+      };
+      const [program = "", ...args] = own.command;
+      const command = [await findProgram(program, cwd, env.PATH ?? ""), ...args] as const;
       const watched = spec.mayRun === undefined ? null : lease;
       shell = await holdShell({ folder: folder.path, command, cwd, env, lease: watched });
       const identity = await table.identify(shell.pid);
@@ -161,9 +166,14 @@ export function processRuntime({
   return {
     fencing: { guarded: { kind: "processes", dir }, watchesLease: lease !== null },
 
-    async pull(image, signal) {
+    images: keptImages,
+
+    async pull(image, signal, claim = () => undefined) {
+      claim();
       const found = await find(image, signal);
-      return found.ok ? ok(null) : found;
+      if (!found.ok) return found;
+      found.value.files?.prepare();
+      return ok(null);
     },
 
     async start(spec) {
@@ -203,6 +213,12 @@ export function processRuntime({
       if (backend === undefined) return;
       if (!backend.over.aborted) throw new Error(`backend \`${backendId}\` has not ended: stop it first`);
       await forget(backendId, backend);
+    },
+
+    async clear({ isKnown }) {
+      const ended = Array.from(await known()).filter(([id, { over }]) => over.aborted && !isKnown(id));
+      for (const [backendId, backend] of ended) await forget(backendId, backend);
+      await clearOrphans(dir, (backendId) => backends.has(backendId) || starting.has(backendId));
     },
 
     async *logs(backendId, signal) {

@@ -5,6 +5,7 @@ import { jwks } from "../../../protocol/tokens/connection-token.ts";
 import { publicAccess } from "../../admission/access.ts";
 import { signingOf } from "../../credentials/signing.ts";
 import type { BackendLocation } from "../../locate-backend.ts";
+import { storageFailure } from "../../storage-health.ts";
 import { currentStatus, describeBackend } from "../../views/backend-views.ts";
 import { backendUrl } from "../../views/connection.ts";
 import { readyPage } from "../../views/ready-page.ts";
@@ -59,7 +60,10 @@ export const publicRoutes = [
     version: "public",
     access: publicAccess,
     answer: z.object({ status: z.literal("ok") }),
-    summary: "Whether the Worker answers",
-    handle: () => ok({ status: "ok" } as const),
+    summary: "Whether the Worker answers and can write: 503 where it cannot, while it goes on reading",
+    handle: async ({ env }) => {
+      const failure = await storageFailure(env);
+      return failure === null ? ok({ status: "ok" } as const) : { ok: false, error: failure };
+    },
   }),
 ];

@@ -4,6 +4,7 @@ import { Empty } from "../elements/empty.tsx";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 import { agentCommand } from "./agent-command.ts";
+import { Disk } from "./disk.tsx";
 
 /** The agents with a recent heartbeat. @param api the URL of the API */
 export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string }) {
@@ -23,7 +24,7 @@ export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string
       ) : (
         <Table
           caption="Agents that are heard, the latest first"
-          head={["Agent", "Version", "Last heartbeat", "New backends", "Backends", "Capacity"]}
+          head={["Agent", "Version", "Last heartbeat", "New backends", "Backends", "Capacity", "Disk"]}
         >
           {cluster.agents.map((agent) => (
             <tr id={`agent-${agent.id}`}>
@@ -37,6 +38,7 @@ export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string
               <td>{agent.draining ? "none: it drains" : "taken"}</td>
               <td>{agent.backends}</td>
               <td>{agent.capacity ?? "no limit told"}</td>
+              <td>{agent.disk ? <Disk disk={agent.disk} /> : "not told"}</td>
             </tr>
           ))}
         </Table>

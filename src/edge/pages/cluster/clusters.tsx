@@ -16,6 +16,7 @@ import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { agentCommand } from "./agent-command.ts";
 import { clusterChanges } from "./cluster-changes.ts";
+import { Disk, fullestDisk } from "./disk.tsx";
 import { liveBackendsText } from "./facts.tsx";
 import { RegisterCluster, registerForm } from "./registration.tsx";
 
@@ -58,7 +59,7 @@ function Clusters({ items }: { items: readonly ObservedCluster[] }) {
   return (
     <Table
       caption="Clusters, newest first"
-      head={["Cluster", "Health", "Agents", "Last heartbeat", "Live backends"]}
+      head={["Cluster", "Health", "Agents", "Last heartbeat", "Live backends", "Fullest disk"]}
     >
       {items.map((cluster) => (
         <tr id={`cluster-${cluster.name}`}>
@@ -72,10 +73,18 @@ function Clusters({ items }: { items: readonly ObservedCluster[] }) {
             {cluster.last_heartbeat_at === undefined ? "never" : <Time at={cluster.last_heartbeat_at} />}
           </td>
           <td>{liveBackendsText(cluster)}</td>
+          <td>
+            <FullestDisk cluster={cluster} />
+          </td>
         </tr>
       ))}
     </Table>
   );
+}
+
+function FullestDisk({ cluster }: { cluster: ObservedCluster }) {
+  const disk = fullestDisk(cluster);
+  return disk === null ? "not known" : <Disk disk={disk} />;
 }
 
 function NoClusters({ api }: { api: string }) {

@@ -1,3 +1,4 @@
+import { imageBackendsListed } from "../../../domain/limits.ts";
 import type { Backend } from "../../../protocol/v3/backends.ts";
 import type { ImageDetail } from "../../../protocol/v3/images.ts";
 import type { Page as ListPage } from "../../../protocol/v3/list.ts";
@@ -21,7 +22,8 @@ export function ImageBackends({
 }) {
   // The image's own count includes environments that the visitor may not see.
   const isNarrowed = visitor.actor.environments !== undefined;
-  const more = isNarrowed ? "More backends" : `${image.live_backends.length - items.length} more`;
+  const isCut = image.live_backends.length === imageBackendsListed;
+  const more = isNarrowed || isCut ? "More backends" : `${image.live_backends.length - items.length} more`;
   const all = `${pathOf.backends(account, service)}?${new URLSearchParams({ digest: image.digest })}`;
   return (
     <section>

@@ -60,6 +60,8 @@ export class Agents {
       capacity: body.capacity ?? null,
       backends: body.backends.length,
       last_heartbeat_at: now,
+      disk_free_bytes: body.disk?.free_bytes ?? null,
+      disk_total_bytes: body.disk?.total_bytes ?? null,
     });
     const gone = this.goneWithProof();
     if (gone.includes(body.agent_id)) {
@@ -133,6 +135,7 @@ export class Agents {
 }
 
 function agentView(row: AgentRow): ClusterAgent {
+  const { disk_free_bytes: free, disk_total_bytes: total } = row;
   return {
     id: row.id,
     version: row.version,
@@ -141,5 +144,6 @@ function agentView(row: AgentRow): ClusterAgent {
     ...(row.leaving === 1 ? { leaving: true as const } : {}),
     backends: row.backends,
     ...(row.capacity === null ? {} : { capacity: row.capacity }),
+    ...(free === null || total === null ? {} : { disk: { free_bytes: free, total_bytes: total } }),
   };
 }

@@ -10,20 +10,58 @@ import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
-import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
+import type { BackendRow, IndexedBackend, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
+import type { Heartbeats } from "./heartbeats.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** The live backends of a service but for some that are not to be shown; those whose keys are held are. */
-export function liveBackends(
-  state: ServiceState,
-  service: ServiceRow,
-  hidden: ReadonlySet<string>,
-): BackendWithStatus[] {
-  return state.sql
-    .liveBackends()
-    .filter(({ id, held_at }) => held_at !== null || !hidden.has(id))
-    .map((row) => withStatus(service, row));
+/** How many live backends are judged by their clusters at once, for a list that leaves out what these do not list. */
+const judgedAtOnce = 1_000;
+
+export interface ListPorts {
+  state: ServiceState;
+  heartbeats: Pick<Heartbeats, "unlisted">;
+}
+
+interface LiveQuery {
+  matches(backend: IndexedBackend): boolean;
+  /** The fencing token that they are older than. */
+  before: number;
+  atMost: number;
+}
+
+/**
+ * Live backends, the newest first, without those that no agent has listed for longer than the lease unless their keys
+ * are held. Fewer than `atMost` are all that there are.
+ */
+export async function liveBackends(
+  { state, heartbeats }: ListPorts,
+  { matches, before, atMost }: LiveQuery,
+): Promise<Result<BackendWithStatus[]>> {
+  const shown: BackendWithStatus[] = [];
+  for (let from = before; shown.length < atMost; ) {
+    const next = state.withService((service) => {
+      const matching = state.backends.live().filter((row) => row.fencing_token < from && matches(row));
+      return ok({ service, candidates: matching.slice(-judgedAtOnce).reverse() });
+    });
+    if (!next.ok) return next;
+    const { service, candidates } = next.value;
+    const last = candidates.at(-1);
+    if (!last) break;
+    from = last.fencing_token;
+    const unlisted = await heartbeats.unlisted(service, candidates, Date.now());
+    const ids = candidates.flatMap(({ id, held_at }) => (held_at !== null || !unlisted.has(id) ? [id] : []));
+    while (ids.length > 0 && shown.length < atMost) {
+      const rows = state.sql.backends(ids.splice(0, atMost - shown.length));
+      const live = rows.filter(({ status }) => status !== "terminated");
+      shown.push(...live.sort(newestFirst).map((row) => withStatus(service, row)));
+    }
+  }
+  return ok(shown);
+}
+
+function newestFirst(a: BackendRow, b: BackendRow): number {
+  return b.fencing_token - a.fencing_token;
 }
 
 function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
@@ -125,20 +163,21 @@ function later(a: EndPosition | null, b: EndPosition): EndPosition {
 }
 
 /** A page of live backends, newest first; the fencing token orders them. */
-export function pageOfLive(
+export async function pageOfLive(
+  ports: ListPorts,
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,
-  live: readonly BackendWithStatus[],
-): Result<Page<Backend>> {
+): Promise<Result<Page<Backend>>> {
   const start = pageStart(query);
   if (!start.ok) return start;
-  const found = live
-    .filter(
-      (backend) =>
-        backend.info.fencingToken < start.value && matchesQuery(query, backend, allowedEnvironments),
-    )
-    .sort((a, b) => b.info.fencingToken - a.info.fencingToken);
-  return ok(toPage(found, query.limit, ({ info }) => info.fencingToken, backendView));
+  const found = await liveBackends(ports, {
+    matches: (row) => matchesQuery(query, { info: row, status: row }, allowedEnvironments),
+    before: start.value,
+    atMost: query.limit + 1,
+  });
+  return found.ok
+    ? ok(toPage(found.value, query.limit, ({ info }) => info.fencingToken, backendView))
+    : found;
 }
 
 function backendView({ info, status, heldSince }: BackendWithStatus): Backend {

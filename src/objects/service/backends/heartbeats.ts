@@ -8,7 +8,7 @@ import {
   type ReportedBackend,
 } from "../../../domain/backends/lease.ts";
 import type { ClusterRpc } from "../../contract.ts";
-import type { JudgedRow, ServiceRow } from "../sql/service.sql.ts";
+import type { IndexedBackend, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
 import { giveUpBackend } from "./lifecycle.ts";
@@ -41,7 +41,7 @@ export class Heartbeats {
       const { terminate, unknown } = judgeHeartbeat(reported, [], lists, now);
       return { terminate, unknown, lost: [], live: 0, overdue: false };
     }
-    const rows = this.#state.sql.judgedBackends(cluster);
+    const rows = this.#liveOf(cluster);
     const known = rows.map((row) => this.#known(row, now));
     const verdict = judgeHeartbeat(reported, known, lists, now);
     const overdue = rows.some((row) => this.#state.spawns.isOverdue(row, now));
@@ -70,7 +70,7 @@ export class Heartbeats {
   /** The last agent of a registration of a cluster is gone, and every backend there with it. @returns whether there were any */
   clusterLost(cluster: string, registration: number, fence: Fence, now: number): boolean {
     if (!this.#state.db.ready || this.#registrationOf(cluster) !== registration) return false;
-    const ids = this.#state.sql.judgedBackends(cluster).map(({ id }) => id);
+    const ids = this.#liveOf(cluster).map(({ id }) => id);
     this.#lose(ids, fence, now);
     return ids.length > 0;
   }
@@ -92,9 +92,13 @@ export class Heartbeats {
     });
   }
 
-  /** The live backends that no agent has listed for longer than the lease, by the clusters that they run in. */
-  async unlisted({ account, code }: ServiceRow, now: number): Promise<Set<string>> {
-    const byCluster = Map.groupBy(this.#state.sql.judgedBackends(null), ({ cluster }) => cluster);
+  /** Those of some live backends that no agent has listed for longer than the lease, by the clusters that they run in. */
+  async unlisted(
+    { account, code }: ServiceRow,
+    backends: readonly IndexedBackend[],
+    now: number,
+  ): Promise<Set<string>> {
+    const byCluster = Map.groupBy(backends, ({ cluster }) => cluster);
     const unlisted = await Promise.all(
       [...byCluster].map(([cluster, rows]) => {
         const expected = rows
@@ -110,11 +114,15 @@ export class Heartbeats {
     return new Set(unlisted.flat());
   }
 
+  #liveOf(cluster: string): IndexedBackend[] {
+    return this.#state.backends.live().filter((row) => row.cluster === cluster);
+  }
+
   #registrationOf(cluster: string): number {
     return this.#state.cluster(cluster)?.registration ?? 0;
   }
 
-  #known(row: JudgedRow, now: number): KnownBackend {
+  #known(row: IndexedBackend, now: number): KnownBackend {
     return {
       id: row.id,
       status: row.status,

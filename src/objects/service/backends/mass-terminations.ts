@@ -1,10 +1,15 @@
-import { nextToTerminate } from "../../../domain/backends/mass-termination.ts";
+import {
+  type MeantBackends,
+  meantAndLive,
+  nextToTerminate,
+  stillToTerminate,
+} from "../../../domain/backends/mass-termination.ts";
 import { reaches } from "../../../domain/credentials/access.ts";
 import { deliveriesTakenAtOnce, massTerminationsKept, recoveryDelayMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Termination } from "../../../protocol/v3/terminations.ts";
-import type { MassTerminationRow, MeantBackends } from "../sql/mass-terminations.sql.ts";
+import type { MassTerminationRow } from "../sql/mass-terminations.sql.ts";
 import { type ServiceState, serviceNotFound } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
 
@@ -35,24 +40,30 @@ export function beginMassTermination(
   now: number,
 ): { row: MassTerminationRow; begun: number } {
   const { sql } = state;
-  const meant: MeantBackends = {
+  const lastFencingToken = newestFencingToken(state);
+  const meant: MeantBackends = { hard, createdBefore, environments, lastFencingToken };
+  const columns = {
     hard: hard ? 1 : 0,
     created_before: createdBefore,
     environments: environments && JSON.stringify([...environments].sort()),
-    last_fencing_token: sql.newestFencingToken(),
+    last_fencing_token: lastFencingToken,
   };
-  const begun = sql.candidates(meant).length;
-  const running = unfinished(state, now).find((row) => row.cause === cause && isSameKind(row, meant));
-  if (running) {
-    if (begun > 0) {
-      const before = sql.meantAndLive(running);
-      const total = running.total + sql.meantAndLive(meant) - before;
-      sql.extendMassTermination(running.id, meant.last_fencing_token, total);
-    }
-  } else {
-    const total = sql.meantAndLive(meant);
-    const row = { ...meant, id: crypto.randomUUID(), cause, created_at: now, total, open: begun > 0 ? 1 : 0 };
+  const begun = stillToTerminate(state.backends.all(), meant).length;
+  const total = meantAndLive(state.backends.all(), meant).length;
+  const running = unfinished(state, now).find((row) => row.cause === cause && isSameKind(row, columns));
+  if (!running) {
+    const row = {
+      ...columns,
+      id: crypto.randomUUID(),
+      cause,
+      created_at: now,
+      total,
+      open: begun > 0 ? 1 : 0,
+    };
     sql.insertMassTermination(row, massTerminationsKept);
+  } else if (begun > 0) {
+    const before = remainingOf(state, running);
+    sql.extendMassTermination(running.id, lastFencingToken, running.total + total - before);
   }
   const [newest] = sql.massTerminations();
   const row = running ? sql.massTerminations().find(({ id }) => id === running.id) : newest;
@@ -68,7 +79,7 @@ export function continueMassTerminations(state: ServiceState, now: number): numb
   const { sql } = state;
   let isOpen = false;
   for (const row of sql.openMassTerminations()) {
-    const candidates = sql.candidates(row);
+    const candidates = stillToTerminate(state.backends.all(), meantBy(row));
     const pending = new Map(sql.deliveriesByCluster().map(({ cluster, count }) => [cluster, count]));
     const next = nextToTerminate(candidates, pending, deliveriesTakenAtOnce);
     for (const id of next) {
@@ -113,13 +124,13 @@ export function findMassTermination(
 }
 
 export function massTerminationView(state: ServiceState, row: MassTerminationRow): Termination {
-  const remaining = row.finished_at === null ? state.sql.meantAndLive(row) : 0;
-  const environments: string[] | null = row.environments === null ? null : JSON.parse(row.environments);
+  const remaining = row.finished_at === null ? remainingOf(state, row) : 0;
+  const { environments } = meantBy(row);
   return {
     id: row.id,
     cause: row.cause,
     hard: row.hard === 1,
-    ...(environments === null ? {} : { environments }),
+    ...(environments === null ? {} : { environments: [...environments] }),
     ...(row.created_before === null ? {} : { created_before: isoTime(row.created_before) }),
     created_at: isoTime(row.created_at),
     status: remaining === 0 ? "complete" : "running",
@@ -131,16 +142,37 @@ export function massTerminationView(state: ServiceState, row: MassTerminationRow
 }
 
 /** Those that are running. Notes which have finished: whoever looks first does, since no end of a backend looks. */
-function unfinished({ sql }: ServiceState, now: number): MassTerminationRow[] {
-  return sql.massTerminations().filter((row) => {
+function unfinished(state: ServiceState, now: number): MassTerminationRow[] {
+  return state.sql.massTerminations().filter((row) => {
     if (row.finished_at !== null) return false;
-    if (sql.meantAndLive(row) > 0) return true;
-    sql.finishMassTermination(row.id, now);
+    if (remainingOf(state, row) > 0) return true;
+    state.sql.finishMassTermination(row.id, now);
     return false;
   });
 }
 
-function isSameKind(row: MeantBackends, other: MeantBackends): boolean {
+/** The newest backend that is kept. */
+export function newestFencingToken({ backends }: ServiceState): number {
+  return backends.all().at(-1)?.fencing_token ?? 0;
+}
+
+/** How many that are meant live. */
+function remainingOf({ backends }: ServiceState, row: MassTerminationRow): number {
+  return meantAndLive(backends.all(), meantBy(row)).length;
+}
+
+function meantBy(row: MassTerminationRow): MeantBackends {
+  return {
+    hard: row.hard === 1,
+    createdBefore: row.created_before,
+    environments: row.environments === null ? null : JSON.parse(row.environments),
+    lastFencingToken: row.last_fencing_token,
+  };
+}
+
+type Kind = Pick<MassTerminationRow, "hard" | "created_before" | "environments">;
+
+function isSameKind(row: Kind, other: Kind): boolean {
   return (
     row.hard === other.hard &&
     row.created_before === other.created_before &&
@@ -148,8 +180,7 @@ function isSameKind(row: MeantBackends, other: MeantBackends): boolean {
   );
 }
 
-function mayRead({ environments }: MassTerminationRow, allowed: readonly string[] | undefined): boolean {
+function mayRead(row: MassTerminationRow, allowed: readonly string[] | undefined): boolean {
   if (allowed === undefined) return true;
-  const named: string[] | null = environments === null ? null : JSON.parse(environments);
-  return named?.every((name) => reaches(allowed, name)) ?? false;
+  return meantBy(row).environments?.every((name) => reaches(allowed, name)) ?? false;
 }

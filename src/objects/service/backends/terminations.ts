@@ -1,3 +1,4 @@
+import { meantAndLive, stillToTerminate } from "../../../domain/backends/mass-termination.ts";
 import { checkReach } from "../../../domain/credentials/access.ts";
 import { environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
@@ -12,6 +13,7 @@ import {
   continueMassTerminations,
   type MassTermination,
   massTerminationView,
+  newestFencingToken,
 } from "./mass-terminations.ts";
 
 /** Terminates one backend. `backend_not_running` for one that has ended. */
@@ -49,17 +51,13 @@ export function terminateAll(
   const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
   if (!reach.ok) return reach;
   const environments = environmentsMeant(environment, actor);
-  const meant = {
-    hard: hard ? 1 : 0,
-    created_before: before,
-    environments: environments && JSON.stringify(environments),
-    last_fencing_token: state.sql.newestFencingToken(),
-  };
-  const matched = state.sql.meantAndLive(meant);
+  const lastFencingToken = newestFencingToken(state);
+  const meant = { hard, createdBefore: before, environments, lastFencingToken };
+  const matched = meantAndLive(state.backends.all(), meant).length;
   if (params.dryRun || matched === 0) return ok({ matched, terminated: 0, complete: true });
   requestTermination(state, { hard, createdBefore: before, environments }, actor, now);
   continueMassTerminations(state, now);
-  const left = state.sql.candidates(meant).length;
+  const left = stillToTerminate(state.backends.all(), meant).length;
   return ok({ matched, terminated: matched - left, complete: left === 0 });
 }
 

@@ -87,17 +87,19 @@ export class Deliveries {
    *   while it goes on and its URL is not known
    */
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
+    if (known) this.#state.keepBackend(known);
     return this.#spawns.joinOrStart(backendId, async (underWay) => {
       let leavesWork = true;
       try {
-        const row = known ?? this.#state.sql.backend(backendId);
+        const row = this.#state.backend(backendId);
+        if (row) this.#state.keepBackend(row);
         const made =
           row && (await this.#attemptSpawn(row, underWay, (now) => !this.#state.spawns.isAcknowledged(now)));
         if (!made) return spawnOutcome(this.#state, backendId);
         const { sent, verdict } = made;
         const { base_url: url } = sent;
         const isUsual = verdict.verdict === "delivered" && url !== null && isWithoutNewUrl(verdict.body, url);
-        const present = isUsual ? this.#state.sql.backend(backendId) : undefined;
+        const present = isUsual ? this.#state.backend(backendId) : undefined;
         if (isUsual && (present === undefined || present.base_url === url)) {
           leavesWork = false;
           if (present) this.#state.spawns.acknowledge(present);
@@ -110,6 +112,7 @@ export class Deliveries {
         leavesWork = !outcome.ok || verdict.verdict !== "delivered";
         return outcome;
       } finally {
+        this.#state.dropBackend(backendId);
         underWay.ended();
         this.#spawnEnded(backendId, leavesWork);
       }
@@ -168,7 +171,7 @@ export class Deliveries {
     const hasWaited = granted instanceof Promise;
     const turn = hasWaited ? await granted : granted;
     if (hasWaited) underWay.sent();
-    const row = hasWaited ? this.#state.sql.backend(before.id) : before;
+    const row = hasWaited ? this.#state.backend(before.id) : before;
     const cluster = this.#state.cluster(before.cluster);
     if (!row || !isMeant(row) || !cluster) {
       turn?.unused();

@@ -50,7 +50,7 @@ export function environmentView(state: ServiceState, row: EnvironmentRow): Envir
     digest: state.digestOf(row),
     revision: row.revision,
     settings: settingsOf(row),
-    live_backends: state.sql.liveCount(row.name),
+    live_backends: state.backends.liveIn(row.name),
     created_at: isoTime(row.created_at),
     last_spawned_at: lastSpawnedAt === null ? null : isoTime(lastSpawnedAt),
   };
@@ -211,7 +211,7 @@ export function deleteEnvironment(
       `\`${name}\` is the service's only environment; create another one first`,
     );
   }
-  const live = state.sql.liveCount(name);
+  const live = state.backends.liveIn(name);
   if (live > 0) {
     return fail(
       "environment_in_use",

@@ -1,5 +1,5 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
-import { recentImages as recentImagesShown } from "../../../domain/limits.ts";
+import { imageBackendsListed, recentImages as recentImagesShown } from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
@@ -106,7 +106,7 @@ export function getImage(
       environments: environmentsOn(state, digest).flatMap(({ name }) =>
         reaches(allowed, name) ? [name] : [],
       ),
-      live_backends: backendsOn(state, digest, allowed),
+      live_backends: backendsOn(state, digest, allowed).slice(-imageBackendsListed).reverse(),
     }),
   );
 }
@@ -170,9 +170,10 @@ function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
   return state.sql.environments().filter((row) => state.digestOf(row) === digest);
 }
 
+/** Live backends that run an image, the oldest first. */
 function backendsOn(state: ServiceState, digest: string, allowed?: Scope["environments"]): string[] {
-  return state.sql
-    .liveBackends()
+  return state.backends
+    .live()
     .flatMap((row) => (row.digest === digest && reaches(allowed, row.environment) ? [row.id] : []));
 }
 

@@ -1,6 +1,6 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import type { Database } from "../../database.ts";
-import type { BackendRow, DeliveryRow, EnvironmentRow, JudgedRow, PendingDelivery } from "./service.sql.ts";
+import type { BackendRow, DeliveryRow, IndexedBackend, PendingDelivery } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
 export type LiveStatus = Exclude<BackendStatus, "terminated">;
@@ -9,47 +9,28 @@ export type LiveStatus = Exclude<BackendStatus, "terminated">;
 export function backendsReads(db: Pick<Database, "all" | "first">) {
   return {
     backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
-    liveBackends: () =>
-      db.all<BackendRow>("SELECT * FROM backends WHERE status != 'terminated' ORDER BY fencing_token"),
-    liveCount: (environment: string) =>
-      db.first<{ count: number }>(
-        "SELECT count(*) AS count FROM backends WHERE environment = ? AND status != 'terminated'",
-        environment,
-      )?.count ?? 0,
-    /** How many live backends of each environment run each digest. */
-    liveByDigest: () =>
-      db.all<{ environment: string; digest: string; count: number }>(
-        `SELECT environment, digest, count(*) AS count FROM backends WHERE status != 'terminated'
-         GROUP BY environment, digest ORDER BY count DESC, digest`,
+    /** Those of these ids that are kept. */
+    backends: (ids: readonly string[]) =>
+      db.all<BackendRow>(
+        "SELECT * FROM backends WHERE id IN (SELECT value FROM json_each(?))",
+        JSON.stringify(ids),
       ),
-    /** What heartbeats are compared with: the live backends of one cluster, or of all. */
-    judgedBackends: (cluster: string | null) =>
-      db.all<JudgedRow>(
-        `SELECT id, cluster, status, status_at, fencing_token, created_at, attempts, next_attempt_at, agent,
-                held_at
-         FROM backends
-         WHERE status != 'terminated' AND (?1 IS NULL OR cluster = ?1)`,
-        cluster,
-      ),
+    /** What is indexed of backends. @param ids null: of all that are kept */
+    indexedBackends: (ids: readonly string[] | null) => {
+      const which = ids === null ? "" : "WHERE id IN (SELECT value FROM json_each(?))";
+      return db.all<IndexedBackend>(
+        `SELECT id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, attempts,
+                next_attempt_at, deadline_at, untold, agent, held_at
+         FROM backends ${which}`,
+        ...(ids === null ? [] : [JSON.stringify(ids)]),
+      );
+    },
     holder: (environment: string, key: string) =>
       db.first<{ id: string; status: BackendStatus; held_at: number | null }>(
         "SELECT id, status, held_at FROM backends WHERE environment = ? AND key = ? AND status != 'terminated'",
         environment,
         key,
       ),
-    /** What the alarm needs to know of every backend. */
-    wakeList: () =>
-      db.all<WakeRow>(
-        "SELECT id, environment, created_at, status, next_attempt_at, deadline_at, untold FROM backends",
-      ),
-    /** When the youngest of an environment's kept backends was started. */
-    lastSpawnOf: (environment: Pick<EnvironmentRow, "name" | "created_at">) =>
-      db.first<{ at: number | null }>(
-        "SELECT max(created_at) AS at FROM backends WHERE environment = ? AND created_at >= ?",
-        environment.name,
-        environment.created_at,
-      )?.at ?? null,
-
     isReleased: (id: string) => db.first("SELECT 1 FROM releases WHERE backend = ?", id) !== undefined,
     delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
     /** Those that were due the longest first. */
@@ -61,16 +42,18 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
 
-export type WakeRow = Pick<
-  BackendRow,
-  "id" | "environment" | "created_at" | "status" | "next_attempt_at" | "deadline_at" | "untold"
->;
-
 /**
  * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
  * that do so are named for it, and two of them carry something else in the same row written.
+ * @param changed called with the backends that a statement writes
  */
-export function backendsWrites(db: Pick<Database, "run">) {
+export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonly string[]) => void) {
+  /** Every statement that writes backends goes through here. */
+  function write(ids: readonly string[], sql: string, ...values: Parameters<Database["run"]>[1][]): boolean {
+    changed(ids);
+    return db.run(sql, ...values);
+  }
+
   /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
   function noteSpawn(environment: string, at: number): void {
     db.run(
@@ -86,7 +69,8 @@ export function backendsWrites(db: Pick<Database, "run">) {
     insertBackend: (
       row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at">,
     ) =>
-      db.run(
+      write(
+        [row.id],
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
                                status_at, base_url, next_attempt_at, deadline_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'scheduled', ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -105,13 +89,14 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Acknowledges spawns, many at a time. */
     acknowledge: (ids: readonly string[]) =>
-      db.run(
+      write(
+        ids,
         "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
         JSON.stringify(ids),
       ),
     /** Acknowledges a spawn, with the URL that its cluster gave. */
     acknowledgeWithUrl: (id: string, url: string) =>
-      db.run("UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
+      write([id], "UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
     /** Enters a status of its life, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
     acknowledgeWithStatus: (
       row: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
@@ -119,7 +104,8 @@ export function backendsWrites(db: Pick<Database, "run">) {
         untold: boolean;
       },
     ) =>
-      db.run(
+      write(
+        [row.id],
         `UPDATE backends SET status = ?, status_at = ?, reason = ?, deadline_at = ?, untold = ?, next_attempt_at = NULL
          WHERE id = ?`,
         row.status,
@@ -131,7 +117,8 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Ends a backend: its key is free, and its row stays until its shard has been notified. */
     endBackend: (row: Pick<BackendRow, "id" | "status_at" | "reason">) =>
-      db.run(
+      write(
+        [row.id],
         `UPDATE backends SET status = 'terminated', status_at = ?, reason = ?, deadline_at = NULL, untold = 1,
                              next_attempt_at = NULL
          WHERE id = ?`,
@@ -141,10 +128,10 @@ export function backendsWrites(db: Pick<Database, "run">) {
       ),
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) =>
-      db.run("UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+      write([id], "UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
     /** Holds a backend's key without a deadline, or not any more. @param at null: an agent runs it */
     setHeld: (id: string, at: number | null, deadlineAt: number | null) =>
-      db.run("UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
+      write([id], "UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
     /** Notes that somebody has released a backend; what was noted at `keptAfter` or before goes. */
     noteRelease: (id: string, now: number, keptAfter: number) => {
       db.run("DELETE FROM releases WHERE at <= ?", keptAfter);
@@ -152,17 +139,18 @@ export function backendsWrites(db: Pick<Database, "run">) {
     },
     /** Notes which agent has listed these backends. */
     setAgent: (ids: readonly string[], agent: string) =>
-      db.run(
+      write(
+        ids,
         "UPDATE backends SET agent = ? WHERE id IN (SELECT value FROM json_each(?))",
         agent,
         JSON.stringify(ids),
       ),
     setDeadline: (id: string, at: number | null) =>
-      db.run("UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
+      write([id], "UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
     /** Takes a backend out that has ended and that its shard knows to have ended. */
     deleteBackend: (row: Pick<BackendRow, "id" | "environment" | "created_at">) => {
       noteSpawn(row.environment, row.created_at);
-      db.run("DELETE FROM backends WHERE id = ?", row.id);
+      write([row.id], "DELETE FROM backends WHERE id = ?", row.id);
     },
     noteSpawn,
 

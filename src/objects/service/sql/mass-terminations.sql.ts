@@ -33,41 +33,12 @@ export type MassTerminationRow = {
   finished_at: number | null;
 };
 
-/** Which backends a mass termination means. */
-export type MeantBackends = Pick<
-  MassTerminationRow,
-  "hard" | "created_before" | "environments" | "last_fencing_token"
->;
-
-const meant = `fencing_token <= ?1 AND (?2 IS NULL OR created_at < ?2)
-  AND (?3 IS NULL OR environment IN (SELECT value FROM json_each(?3)))`;
-
-function valuesOf(row: MeantBackends) {
-  return [row.last_fencing_token, row.created_before, row.environments] as const;
-}
-
 export function massTerminationsReads(db: Pick<Database, "all" | "first">) {
   return {
     /** Newest first. */
     massTerminations: () => db.all<MassTerminationRow>("SELECT * FROM mass_terminations ORDER BY seq DESC"),
     openMassTerminations: () =>
       db.all<MassTerminationRow>("SELECT * FROM mass_terminations WHERE open = 1 ORDER BY seq"),
-    /** Those that it has not begun to terminate, oldest first. */
-    candidates: (row: MeantBackends) =>
-      db.all<{ id: string; cluster: string }>(
-        `SELECT id, cluster FROM backends WHERE ${meant}
-           AND status NOT IN ('hard-terminating', 'terminated') AND (?4 = 1 OR status != 'terminating')
-         ORDER BY fencing_token`,
-        ...valuesOf(row),
-        row.hard,
-      ),
-    meantAndLive: (row: MeantBackends) =>
-      db.first<{ count: number }>(
-        `SELECT count(*) AS count FROM backends WHERE ${meant} AND status != 'terminated'`,
-        ...valuesOf(row),
-      )?.count ?? 0,
-    newestFencingToken: () =>
-      db.first<{ token: number | null }>("SELECT max(fencing_token) AS token FROM backends")?.token ?? 0,
     /** The last backend of the service as it was before its last deletion; 0 where it was never deleted. */
     lastTokenOfDeleted: () =>
       db.first<{ token: number | null }>(

@@ -7,8 +7,8 @@ import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
- * Writes are the price of a spawn, and each index is one more: `backends` holds live backends only, so that a scan
- * of it is cheap, and has one index, which makes invariant 1 hold in the database too.
+ * Writes are the price of a spawn, and each index is one more: `backends` has one, which makes invariant 1 hold in the
+ * database too. What else it is read by is indexed in memory (`../backends/backend-index.ts`).
  */
 export const serviceMigrations: readonly Migration[] = [
   {
@@ -196,20 +196,8 @@ export type BackendRow = {
   held_at: number | null;
 };
 
-/** Without `spec`, which may be large: heartbeats look at thousands of rows. */
-export type JudgedRow = Pick<
-  BackendRow,
-  | "id"
-  | "cluster"
-  | "status"
-  | "status_at"
-  | "fencing_token"
-  | "created_at"
-  | "attempts"
-  | "next_attempt_at"
-  | "agent"
-  | "held_at"
->;
+/** What is known of each backend without reading its row: all but what may be large, or is read with its row only. */
+export type IndexedBackend = Omit<BackendRow, "spec" | "base_url" | "reason">;
 
 export type DeliveryRow = {
   id: string;

@@ -51,12 +51,22 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
   };
 }
 
-/** @param writers `cached` writes what decisions read from memory, `events` the account's events, `db` all else */
-export function writes({ db, cached, events }: { db: Writer; cached: Writer; events: Writer }): Writes {
+interface Writers {
+  /** Writes what decisions read from memory. */
+  cached: Writer;
+  /** Writes the account's events. */
+  events: Writer;
+  /** Writes all else. */
+  db: Writer;
+  /** Called with the backends that are written. */
+  backendsChanged(ids: readonly string[]): void;
+}
+
+export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db),
+    ...backendsWrites(db, backendsChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
     ...massTerminationsWrites(db),

@@ -179,4 +179,18 @@ export function lifeCases(test: Case): void {
     await one.exited;
     expect(await collect(bench.runtime.logs(one.id, never))).toEqual(["serving"]);
   });
+
+  test("what a backend does to its image's files, no other of that image sees, beside it or later", async (bench) => {
+    const seen = async () => {
+      const { id, exited } = await bench.start("mark");
+      return { id, exited, lines: await readUntil(bench.runtime, id, "marked") };
+    };
+    const first = await seen();
+    expect(first.lines.slice(0, -1)).toEqual([expect.stringMatching(/^\w.* 1$/)]);
+    expect((await seen()).lines).toEqual(first.lines);
+    await bench.runtime.stop(first.id, "hard");
+    await first.exited;
+    await bench.runtime.remove(first.id);
+    expect((await seen()).lines).toEqual(first.lines);
+  });
 }

@@ -1,11 +1,15 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
+import type {
+  ImageCommand,
+  ImageFiles,
+} from "../../../../src/agent/runtimes/process/images/image-command.ts";
 import type { ImageCommands } from "../../../../src/agent/runtimes/process/images/image-store.ts";
 import {
   type ProcessRuntime,
@@ -39,6 +43,7 @@ many-lines)
     for (i = 0; i < 100; i++) tail = tail "x"
     for (i = 1; i <= ENVIRON["COUNT"]; i++) print "line " i " " tail
   }' ;;
+mark) cat text; [ -e added ]; echo " $?"; echo changed >text; echo >added; echo marked; rest; stay ;;
 busy) while :; do :; done ;;
 esac
 `;
@@ -60,6 +65,7 @@ export const programImages: RuntimeSubject["images"] = {
   streams: imageOf("streams"),
   "long-line": imageOf("long-line"),
   "many-lines": imageOf("many-lines"),
+  mark: imageOf("mark"),
   busy: imageOf("busy"),
   unstartable: imageOf("unstartable"),
   missing: imageOf("missing"),
@@ -85,8 +91,21 @@ export const programCommands: ImageCommands = async ({ digest }) => {
   const [name] = Object.entries(programImages).find(([, image]) => image.digest === digest) ?? ["missing"];
   if (name === "missing") return fail("image_not_found", `there is no image ${digest}`);
   const env = { NODE: process.execPath, PROGRAM: program, NODE_COMPILE_CACHE };
-  return ok({ command: commandOf(name), env });
+  const image = { command: commandOf(name), env };
+  return ok(name === "mark" ? { ...image, files: textFiles(image) } : image);
 };
+
+/** The files of an image with one file. */
+function textFiles(image: ImageCommand): ImageFiles {
+  return {
+    prepare: () => undefined,
+    async copyTo(path) {
+      await mkdir(path);
+      await writeFile(join(path, "text"), "as it was built");
+      return { ...image, cwd: path };
+    },
+  };
+}
 
 export interface ProcessPlace extends RuntimePlace {
   dir: string;

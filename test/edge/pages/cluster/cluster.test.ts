@@ -80,6 +80,36 @@ describe("the page of a cluster", () => {
     expect(html).not.toContain("<b>1.2");
   });
 
+  test("shows the room on its agents' disks, with a badge where it is scarce", async ({
+    admin,
+    agentToken,
+  }) => {
+    const beat = (id: string, disk?: object) =>
+      call(heartbeatAnswer, "/v3/agent/heartbeat", {
+        token: agentToken,
+        json: { cluster: "main", agent_id: id, version: "1", backends: [], ...(disk && { disk }) },
+      });
+    const gb = 1e9;
+    await beat("roomy", { free_bytes: 50 * gb, total_bytes: 100 * gb });
+    await beat("nearly", { free_bytes: 14 * gb, total_bytes: 100 * gb });
+    await beat("full", { free_bytes: 4.5 * gb, total_bytes: 100 * gb });
+    await beat("unmeasured");
+    const { html } = await admin.visit(page);
+    const cells = html
+      .split("<tr")
+      .filter((row) => row.includes('id="agent-'))
+      .map((row) => [
+        /id="agent-([^"]*)"/.exec(row)?.[1],
+        /.*<td>(.*)<\/td>/s.exec(row)?.[1]?.replaceAll(/<[^>]*>/g, ""),
+      ]);
+    expect(Object.fromEntries(cells)).toMatchObject({
+      roomy: "50 GB of 100 GB free",
+      nearly: "14 GB of 100 GB free nearly full",
+      full: "4.5 GB of 100 GB free full",
+      unmeasured: "not told",
+    });
+  });
+
   test("shows each attempt of a delivery, escaped, and of deliveries those of the outcome that is selected", async ({
     admin,
     cluster,

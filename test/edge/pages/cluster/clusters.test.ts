@@ -28,8 +28,8 @@ const test = isolatedTest
     };
   });
 
-function heartbeat(token: string, cluster: string, backends: object[] = []) {
-  const json = { cluster, agent_id: "a", version: "1.2.0", backends };
+function heartbeat(token: string, cluster: string, more: object = {}) {
+  const json = { cluster, agent_id: "a", version: "1.2.0", backends: [], ...more };
   return call(heartbeatAnswer, "/v3/agent/heartbeat", { token, json });
 }
 
@@ -55,6 +55,14 @@ describe("the page of clusters", () => {
     expect(rows[0]).toMatch(/no agent.*never.*not known/s);
     expect(rows[1]).toContain('href="/clusters/main"');
     expect(rows[1]).toMatch(/default.*healthy.*<td>1<\/td>.*<time.*<td>0<\/td>/s);
+  });
+
+  test("shows the fullest of each cluster's disks", async ({ account, admin }) => {
+    const { agent_token } = await createCluster(account, "main");
+    for (const [agent_id, free_bytes] of Object.entries({ a: 60e9, b: 3e9, c: 70e9 })) {
+      await heartbeat(agent_token, "main", { agent_id, disk: { free_bytes, total_bytes: 100e9 } });
+    }
+    expect((await admin.visit("/clusters")).html).toMatch(/<td>3\.0 GB of 100 GB free.*full<\/span>/s);
   });
 
   test("shows no cluster of another account", async ({ admin }) => {

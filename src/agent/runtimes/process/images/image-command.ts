@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fail, ok, type Result } from "../../../../domain/result.ts";
 import type { ImageConfig } from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
-import { placeInRoot, statOf } from "./root-path.ts";
+import { type PlaceInRoot, placeInRoot, statOf } from "./root-path.ts";
 
 /** What to run for an image, on this machine. */
 export interface ImageCommand {
@@ -12,14 +12,34 @@ export interface ImageCommand {
   cwd?: string;
 }
 
+/** An image that is on this machine. */
+export interface LocalImage extends ImageCommand {
+  /** Left out of one that is a command of this machine and nothing else. */
+  files?: ImageFiles;
+}
+
+/** An image's files, of which each session gets a copy: those that are kept are for copying only. */
+export interface ImageFiles {
+  /** Has a copy made ahead, so that the next `copyTo` takes no time. A failure is that of the `copyTo`. */
+  prepare(): void;
+  /** Copies the files to a path where nothing is. Rejects where it cannot; a part of them may be there then. @returns the command there */
+  copyTo(path: string): Promise<ImageCommand>;
+}
+
 /** The search path of container runtimes for an image without PATH. */
 const defaultSearchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** What an image runs where its files are in a folder: the same in each copy of them. */
+export type CommandIn = (root: string) => ImageCommand;
+
+/** An argument of a command, or a place in the image. */
+type Argument = string | PlaceInRoot;
 
 /**
  * What an unpacked image runs: its entrypoint and command, with every path resolved inside its root. `node` is the
  * Node that runs the agent, so that an image may be no more than a script; the script's path, too, is the image's.
  */
-export async function imageCommand(root: string, { config }: ImageConfig): Promise<Result<ImageCommand>> {
+export async function imageCommand(root: string, { config }: ImageConfig): Promise<Result<CommandIn>> {
   const [program, ...args] = [...(config?.Entrypoint ?? []), ...(config?.Cmd ?? [])];
   if (program === undefined) return fail("internal_error", "the image says no command");
   const workingDir = config?.WorkingDir || "/";
@@ -27,25 +47,35 @@ export async function imageCommand(root: string, { config }: ImageConfig): Promi
   try {
     const cwd = await placeInRoot(root, workingDir, { isDirectory: true });
     if (cwd === null) return fail("internal_error", `the image has no directory \`${workingDir}\``);
-    const command =
+    const command: Argument[] =
       program === "node"
         ? [process.execPath, ...(await scriptInRoot(root, args))]
         : [await findProgram(root, program, workingDir, env.PATH ?? defaultSearchPath), ...args];
-    return ok({ command, env, cwd: join(root, ...cwd) });
+    return ok((at) => ({
+      command: command.map((argument) => (typeof argument === "string" ? argument : join(at, ...argument))),
+      env,
+      cwd: join(at, ...cwd),
+    }));
   } catch (error) {
     return fail("internal_error", `the image's command: ${messageOf(error)}`);
   }
 }
 
 /** A relative path stays as it is: Node starts in the working directory. */
-async function scriptInRoot(root: string, args: string[]): Promise<string[]> {
+async function scriptInRoot(root: string, args: string[]): Promise<Argument[]> {
   const at = args.findIndex((arg) => !arg.startsWith("-"));
   const script = args[at];
   if (!script?.startsWith("/")) return args;
-  return args.with(at, await fileInRoot(root, script));
+  const place = await fileInRoot(root, script);
+  return args.map((arg, index) => (index === at ? place : arg));
 }
 
-async function findProgram(root: string, program: string, workingDir: string, path: string): Promise<string> {
+async function findProgram(
+  root: string,
+  program: string,
+  workingDir: string,
+  path: string,
+): Promise<PlaceInRoot> {
   if (program.startsWith("/")) return fileInRoot(root, program);
   if (program.includes("/")) return fileInRoot(root, `${workingDir}/${program}`);
   for (const directory of path.split(":")) {
@@ -55,11 +85,12 @@ async function findProgram(root: string, program: string, workingDir: string, pa
   throw new Error(`it has no program \`${program}\` in ${path}`);
 }
 
-async function fileInRoot(root: string, path: string): Promise<string> {
+async function fileInRoot(root: string, path: string): Promise<PlaceInRoot> {
   const place = await placeInRoot(root, path);
-  const file = place && join(root, ...place);
-  if (file === null || !(await statOf(file))?.isFile()) throw new Error(`it has no file \`${path}\``);
-  return file;
+  if (place === null || !(await statOf(join(root, ...place)))?.isFile()) {
+    throw new Error(`it has no file \`${path}\``);
+  }
+  return place;
 }
 
 function variablesOf(list: readonly string[]): Record<string, string> {

@@ -12,12 +12,13 @@ import {
 } from "../../../../protocol/oci/pull.ts";
 import { messageOf } from "../../../log.ts";
 import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
-import { contentStore } from "../../../registry/content-store.ts";
+import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
 import { type SharedWork, sharedWork } from "../../shared-work.ts";
-import { type ImageCommand, imageCommand } from "./image-command.ts";
+import { SessionTrees, type SessionTreesOptions } from "../trees/session-trees.ts";
+import { imageCommand, type LocalImage } from "./image-command.ts";
 import { localPlatform } from "./platform.ts";
-import { placeInRoot } from "./root-path.ts";
+import { placeInRoot, statOf } from "./root-path.ts";
 import { unpackLayers } from "./unpack.ts";
 import { type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 
@@ -25,34 +26,43 @@ import { type UnpackingLimits, unpackingLimits } from "./unpacking-limits.ts";
 export type ImageCommands = (
   image: Pick<RuntimeImage, "repository" | "digest">,
   signal: AbortSignal,
-) => Promise<Result<ImageCommand>>;
+) => Promise<Result<LocalImage>>;
 
 export interface ImageStoreOptions {
-  /** Belongs to one agent. */
-  dir: string;
+  content: ContentStore;
   registry: RegistryClient;
   /** Which image to take of those for several platforms; this machine's where it is left out. */
   platform?: Platform;
   limits?: UnpackingLimits;
+  /** Copies images for sessions; those of `content` where it is left out. */
+  trees?: SessionTrees;
+}
+
+/** Those that copy the images of a store. */
+export function sessionTrees(
+  { dir }: Pick<ContentStore, "dir">,
+  { limits = unpackingLimits, ...options }: Partial<Omit<SessionTreesOptions, "dir">> = {},
+): SessionTrees {
+  return new SessionTrees({ dir: join(dir, "spares"), limits, ...options });
 }
 
 /** How many layers of an image are pulled at a time. */
 const layersAtOnce = 3;
 const configMaxBytes = 4 * 1024 * 1024;
-/** In the folder of an unpacked image: its root file system. */
-const rootName = "rootfs";
+/** In the folder of an unpacked image: its root file system. What sessions ran in by earlier versions is in `rootfs`. */
+const rootName = "root";
 
 /**
- * Pulls images by digest and keeps them unpacked on disk. Every byte is verified before it is used, nothing that was
- * verified is pulled again, and concurrent pulls of the same share one.
+ * Pulls images by digest and keeps them unpacked on disk, to be copied for each session. Every byte is verified before it
+ * is used, nothing that was verified is pulled again, and concurrent pulls of the same share one.
  */
 export function imageStore({
-  dir,
+  content,
   registry,
   platform = localPlatform,
   limits = unpackingLimits,
+  trees = sessionTrees(content, { limits }),
 }: ImageStoreOptions): ImageCommands {
-  const content = contentStore(dir);
   const shared: SharedWork<Result<string>> = sharedWork();
 
   /** @returns where the bytes are */
@@ -141,7 +151,7 @@ export function imageStore({
     const dirOf = (path: string) => ok(join(path, rootName));
     return shared(`root ${image.digest}`, signal, async (working) => {
       const kept = await content.root(image.digest);
-      if (kept !== null) return dirOf(kept);
+      if (kept !== null && (await statOf(join(kept, rootName)))) return dirOf(kept);
       const diffIds = config.rootfs.diff_ids;
       if (diffIds.length !== image.layers.length) {
         return fail("internal_error", `\`${image.digest}\` has other layers than its configuration says`);
@@ -173,7 +183,17 @@ export function imageStore({
     const config = await pullConfig(repository, image.value.config, signal);
     if (!config.ok) return config;
     const root = await unpack(repository, image.value, config.value, signal);
-    return root.ok ? imageCommand(root.value, config.value) : root;
+    if (!root.ok) return root;
+    const command = await imageCommand(root.value, config.value);
+    if (!command.ok) return command;
+    const files = {
+      prepare: () => trees.prepare(root.value),
+      copyTo: async (path: string) => {
+        await trees.give(root.value, path);
+        return command.value(path);
+      },
+    };
+    return ok({ ...command.value(root.value), files });
   };
 }
 

@@ -20,7 +20,8 @@ export interface Layer {
 
 /**
  * Unpacks an image's layers, one over the other, into an empty folder. Nothing is written outside of it and no link
- * leads out of it. Modes are kept but for setuid, setgid and sticky; owners and times are not.
+ * leads out of it. Modes are kept but for setuid, setgid and sticky, and what the agent needs to copy and remove it all;
+ * owners and times are not.
  * Rejects for a layer that would do more than that or go beyond the limits, or does not match its `diffId`.
  */
 export async function unpackLayers(
@@ -96,12 +97,11 @@ class LayerUnpacking {
     switch (entry.type) {
       case "Directory":
         if (!keepsDirectory) await mkdir(path);
-        // Else the agent itself could not write to it or remove it.
         return chmod(path, mode | 0o700);
       case "File":
       case "OldFile":
       case "ContiguousFile":
-        return writeFile(path, entry, mode);
+        return writeFile(path, entry, mode | 0o400);
       case "SymbolicLink":
         this.#links.push(place);
         return symlink(linkTarget(entry, place), path);

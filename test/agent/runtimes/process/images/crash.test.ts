@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
+import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
 import { imageStore } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { makeFolder } from "../../../../support/folder.ts";
 import { imageOf, layerOf } from "../../../support/oci-image.ts";
@@ -30,14 +31,14 @@ test("a crash in the middle of an unpack leaves nothing that is taken for the im
   await once(child, "close");
   expect(child.signalCode).toBe("SIGKILL");
   const unpacked = (await namesIn(join(folder.path, "incoming"))).filter((name) =>
-    /rootfs\/files\/\d+$/.test(name),
+    /\/root\/files\/\d+$/.test(name),
   );
   expect(unpacked.length).toBeGreaterThan(0);
   expect(unpacked.length).toBeLessThan(files.length);
   expect(await namesIn(join(folder.path, "roots"))).toEqual([]);
 
   registry.requests.length = 0;
-  const images = imageStore({ dir: folder.path, registry: registryClient(null) });
+  const images = imageStore({ content: contentStore(folder.path), registry: registryClient(null) });
   const pulled = await images({ repository, digest }, never);
   expect(pulled).toMatchObject({ ok: true });
   const root = pulled.ok ? (pulled.value.cwd ?? "") : "";

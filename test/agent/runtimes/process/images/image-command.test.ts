@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
+import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
 import { imageStore } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { makeFolder } from "../../../../support/folder.ts";
 import { startCluster } from "../../../support/cluster.ts";
@@ -21,8 +22,8 @@ async function imagesFrom(config: Record<string, unknown>, layer: readonly Layer
   const folder = await makeFolder();
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const image = registry.add(imageOf([layerOf(layer)], config));
-  const images = imageStore({ dir: folder.path, registry: registryClient(null) });
-  const root = join(folder.path, "roots", ...image.digest.split(":"), "rootfs");
+  const images = imageStore({ content: contentStore(folder.path), registry: registryClient(null) });
+  const root = join(folder.path, "roots", ...image.digest.split(":"), "root");
   return { image, images, root };
 }
 
@@ -40,6 +41,7 @@ describe("an image's command", () => {
         command: [join(root, "usr/bin/tool"), "-x", "/app", "y"],
         env: { A: "2", B: "x=y" },
         cwd: join(root, "app"),
+        files: expect.anything(),
       },
     });
   });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
+import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
 import {
   type ImageStoreOptions,
   imageStore,
@@ -34,7 +35,7 @@ async function start(options: Partial<ImageStoreOptions> = {}) {
     await vi.waitFor(remove, { timeout: 20_000, interval: 5 });
   });
   const dir = join(folder.path, "images");
-  const open = () => imageStore({ dir, registry: registryClient(null), ...options });
+  const open = () => imageStore({ content: contentStore(dir), registry: registryClient(null), ...options });
   const store = open();
   return {
     registry,
