@@ -1,4 +1,4 @@
-import { second } from "./units.ts";
+import { day, second } from "./units.ts";
 
 const tib = 1024 ** 4;
 
@@ -19,13 +19,22 @@ export const defaultQuotas = {
   pin_notes: 100_000,
   /** Every service keeps the configuration of all of them. */
   clusters: 200,
-  /** Access tokens, expired ones that are still listed among them; those of agents go with their clusters. */
+  /** Access tokens, those among them that have expired and are listed; those of agents go with their clusters. */
   tokens: 10_000,
   /** Bytes in the registry that no tag keeps: pushes on their way, and what was pushed over. Many large images an hour. */
   untagged_bytes: 1 * tib,
 } as const;
 /** What may be set as a limit at most; numbers in JSON are exact up to here. */
 export const quotaLimitMax = Number.MAX_SAFE_INTEGER;
+
+/** The newest revisions of an environment's pin, which its history shows. Older ones are forgotten, and their notes. */
+export const revisionsKept = 10_000;
+/** The newest pushes of a service: more than any list shows. */
+export const pushesKept = 1_000;
+/** How long a token is listed after it has expired; then the next one that is created takes its place. */
+export const expiredTokensKeptMs = 30 * day;
+/** So many are forgotten at once, so that no single write is long. */
+export const expiredTokensForgottenAtOnce = 1_000;
 
 /**
  * A push that was found to be within the quotas is recorded by then, or found so anew. Longer than `recoveryDelayMs`, so that

@@ -70,6 +70,10 @@ export const accountMigrations: readonly Migration[] = [
     sql: "ALTER TABLE clusters ADD COLUMN fence TEXT NOT NULL DEFAULT 'lease';",
   },
   quotasMigration,
+  {
+    name: "when tokens expire",
+    sql: "CREATE INDEX tokens_expiring ON tokens (expires_at) WHERE expires_at IS NOT NULL;",
+  },
 ];
 
 export type TokenRow = {
@@ -145,6 +149,13 @@ export function accountSql(db: Database, eventWritten: () => void) {
         row.cluster,
         row.created_at,
         row.expires_at,
+      ),
+    /** Forgets tokens that had expired by then, the earliest first. What was made from them has ended with them. */
+    deleteTokensExpiredBy: (at: number, limit: number) =>
+      db.run(
+        "DELETE FROM tokens WHERE seq IN (SELECT seq FROM tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+        at,
+        limit,
       ),
     deleteToken: (id: string) => db.run("DELETE FROM tokens WHERE id = ?", id),
     deleteTokensOfCluster: (cluster: string) => db.run("DELETE FROM tokens WHERE cluster = ?", cluster),

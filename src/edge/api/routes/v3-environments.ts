@@ -99,7 +99,7 @@ export const v3EnvironmentRoutes = [
     access: tokenFor("read"),
     query: listQuery,
     answer: services.history,
-    summary: "Every revision of an environment's pin, newest first",
+    summary: "The revisions of an environment's pin, newest first: the last 10,000",
     async handle(call) {
       const { environment } = call.params;
       const page = await serviceOf(call).history(environment, call.query, call.actor.environments);

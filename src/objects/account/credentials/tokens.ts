@@ -1,3 +1,4 @@
+import { expiredTokensForgottenAtOnce, expiredTokensKeptMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
@@ -84,6 +85,7 @@ export function createToken(
   actor: Actor,
   now: number,
 ): Result<Token> {
+  sql.deleteTokensExpiredBy(now - expiredTokensKeptMs, expiredTokensForgottenAtOnce);
   const checked = checkOneMore(sql, "tokens");
   return checked.ok ? ok(addRequestedToken(sql, token, secret, actor, now)) : checked;
 }

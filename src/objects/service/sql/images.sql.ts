@@ -1,3 +1,4 @@
+import { pushesKept } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
 import type { ImageRow, PushRow, TagRow } from "./service.sql.ts";
 
@@ -52,14 +53,17 @@ export function imagesWrites(db: Pick<Database, "run">) {
         claimedAt,
       ),
     deleteTag: (tag: string) => db.run("DELETE FROM tags WHERE tag = ?", tag),
-    insertPush: (row: Omit<PushRow, "seq">) =>
+    /** Those before the newest that are kept are forgotten. */
+    insertPush: (row: Omit<PushRow, "seq">) => {
       db.run(
         "INSERT INTO pushes (digest, tag, repository, pushed_at) VALUES (?, ?, ?, ?)",
         row.digest,
         row.tag,
         row.repository,
         row.pushed_at,
-      ),
+      );
+      db.run("DELETE FROM pushes WHERE seq <= (SELECT max(seq) FROM pushes) - ?", pushesKept);
+    },
   };
 }
 export type ImagesWrites = ReturnType<typeof imagesWrites>;

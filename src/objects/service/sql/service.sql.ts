@@ -1,4 +1,5 @@
 import type { BackendStatus, TerminationReason } from "../../../domain/backends/status.ts";
+import { revisionsKept } from "../../../domain/limits.ts";
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
@@ -281,13 +282,15 @@ export function serviceWrites(db: Pick<Database, "run">) {
       ),
     setPin: (name: string, image: string, revision: number) =>
       db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
-    /** Its revisions stay, without their notes, so that no other environment gets its `seq`. */
-    deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
-      db.run("DELETE FROM environments WHERE seq = ?", row.seq);
-      db.run("UPDATE revisions SET note = NULL WHERE environment = ? AND note IS NOT NULL", row.seq);
+    /** Of its revisions the last one stays, without its note, so that no other environment gets its `seq`. */
+    deleteEnvironment: ({ seq, revision }: Pick<EnvironmentRow, "seq" | "revision">) => {
+      db.run("DELETE FROM environments WHERE seq = ?", seq);
+      db.run("DELETE FROM revisions WHERE environment = ? AND revision < ?", seq, revision);
+      db.run("UPDATE revisions SET note = NULL WHERE environment = ? AND note IS NOT NULL", seq);
     },
 
-    insertRevision: (row: RevisionRow) =>
+    /** Those before the newest that are kept are forgotten. */
+    insertRevision: (row: RevisionRow) => {
       db.run(
         `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -300,7 +303,12 @@ export function serviceWrites(db: Pick<Database, "run">) {
         row.token_name,
         row.note,
         row.at,
-      ),
+      );
+      const forgotten = row.revision - revisionsKept;
+      if (forgotten > 0) {
+        db.run("DELETE FROM revisions WHERE environment = ? AND revision <= ?", row.environment, forgotten);
+      }
+    },
   };
 }
 export type ServiceWrites = ReturnType<typeof serviceWrites>;
