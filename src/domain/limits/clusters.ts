@@ -22,6 +22,8 @@ export const servicesNotifiedAtOnce = 200;
 export const configTurnsAtOnce = 10;
 /** How many services judge one heartbeat. The others judge a later one: what is lost of them ends this much later. */
 export const servicesJudgedAtOnce = 500;
+/** How many codes that are not known yet are looked up for one heartbeat. The others are looked up for a later one. */
+export const codesLookedUpAtOnce = 100;
 /** How often a cluster's lists are compared with every service: how long a backend can be missing that no list ever held. */
 export const allServicesComparedEveryMs = 5 * minute;
 

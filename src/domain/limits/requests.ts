@@ -27,9 +27,18 @@ export const storageCheckTimeoutMs = 5 * second;
 /** Items on a page of a list: where the request names no limit, and the most that it may name. */
 export const listLimitDefault = 50;
 export const listLimitMax = 200;
+/** So many names of services cross from an account at a time; lists of all of them are read page by page. */
+export const serviceNamesPerCall = 1_000;
+/** v1's and v2's lists, which have no pages: the first services by name, and the newest live backends of as many … */
+export const servicesListed = 10_000;
+export const runningBackendsListed = 10_000;
+/** … of so many services, the first by name: each is a call, of which a request may make 10,000. */
+export const servicesReadForBackends = 5_000;
 /** An overview shows this many of an environment's latest pins, to roll back to. */
 export const recentPinsShown = 20;
 /** An image names the newest of the live backends that run it; the list of backends has all. */
 export const imageBackendsListed = 1_000;
+/** So many environments stand on a page, and in a service's overview; the others are on the next ones. */
+export const environmentsShown = 20;
 /** Images that v2's list of a service shows. */
 export const recentImages = 50;

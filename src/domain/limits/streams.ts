@@ -8,6 +8,13 @@ export const streamRetrySeconds = 20;
 /** A stream that has shown no life for so long has ended without a word, and its place is free. */
 export const streamSilentMs = 60 * second;
 
+/** An open page is rendered at most this often for all its viewers in an isolate: how old is what it shows, beside the nudges'. */
+export const pageRenderedEveryMs = 1 * second;
+/** It is rendered this long after a change, so that all who follow it are shown the same. */
+export const pageChangesGatheredMs = 50;
+/** A viewer waits so long for what another's request renders, which may have ended, before their own request does. */
+export const pageRenderLostAfterMs = 3 * second;
+
 /** How often a stream that follows a backend for all streams of its isolate shows that it is there. */
 export const leadBeatEveryMs = 5 * second;
 /** Without that for so long another stream takes its place: how late a status is at most, with the watch below. */

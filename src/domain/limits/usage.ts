@@ -7,6 +7,9 @@ export const usageKeptMs = 30 * day;
 /** A request for more steps is refused. */
 export const usageStepsMax = 400;
 
+/** … and for more steps of all environments together: what is answered has to cross from the service, in 32 MiB. */
+export const usagePointsMax = 100_000;
+
 /** Counts stay in memory for as long as this, so that no connect and no failed delivery writes a row of its own for them … */
 export const usageWriteAfterMs = 10 * second;
 /** … and no longer than this: what a plot may lack after a crash. */

@@ -1,6 +1,6 @@
 import { type BackendStatus, isConnectable, statusRank } from "../backends/status.ts";
 import type { ErrorCode } from "../errors.ts";
-import { usageKeptMs, usageMinuteMs, usageStepsMax } from "../limits.ts";
+import { usageKeptMs, usageMinuteMs, usagePointsMax, usageStepsMax } from "../limits.ts";
 import { fail, ok, type Result } from "../result.ts";
 import {
   mergeHistograms,
@@ -155,6 +155,14 @@ export function usageSteps({ from, to, stepMs }: UsageRange): Result<UsageSteps>
     );
   }
   return ok({ from: start, stepMs, count });
+}
+
+/** The refusal of a range whose steps are too many for all environments together. */
+export function tooManyPoints(environments: number, steps: number) {
+  return fail(
+    "bad_request",
+    `${steps} steps of ${environments} environments are too many, ${usagePointsMax} are answered in all; ask for longer steps or a shorter range`,
+  );
 }
 
 /** What happened in one step. */

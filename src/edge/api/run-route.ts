@@ -1,5 +1,4 @@
 import { apiBodyMaxBytes } from "../../domain/limits.ts";
-import { nearest } from "../../domain/names.ts";
 import { type Failure, ok, type Result } from "../../domain/result.ts";
 import type { Idempotency, Identity } from "../../objects/contract.ts";
 import { accountStub } from "../../objects/stubs.ts";
@@ -144,13 +143,13 @@ async function explain(
   if (failure.code !== "service_not_found" || wanted === undefined || !identity || backend) return failure;
   const message = `service \`${wanted}\` not found`;
   if (identity.service !== undefined) return { ...failure, message };
-  const names = await accountStub(env, identity.account).serviceNames();
-  if (!names.ok) return failure;
-  const near = nearest(wanted, names.value);
+  const nearest = await accountStub(env, identity.account).nearestServices(wanted);
+  if (!nearest.ok) return failure;
+  const near = nearest.value;
   const listed = near.map((name) => `\`${name}\``).join(", ");
   return {
     ...failure,
     message: near.length === 0 ? `${message}; this account has none` : `${message}; nearest: ${listed}`,
-    details: { ...failure.details, nearest_services: near },
+    details: { ...failure.details, nearest_services: [...near] },
   };
 }

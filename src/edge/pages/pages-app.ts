@@ -6,9 +6,11 @@ import type { IsolateState } from "../admission/isolate-state.ts";
 import { failureOf } from "../exception.ts";
 import type { MatchedRequest } from "../path-params.ts";
 import { assetAnswer } from "./frame/assets/assets.ts";
+import type { PageRenders } from "./frame/live-page.ts";
 import type { Page } from "./frame/page.ts";
 import type { PageStream } from "./frame/page-stream.ts";
 import { refusalPage, runPage, runStream } from "./frame/run-page.tsx";
+import { SharedRenders } from "./frame/shared-renders.ts";
 import { logIn, loginLinkPage, loginPage, logOut, useLoginLink } from "./login/login.tsx";
 
 type PageContext = Context<{ Bindings: Env }>;
@@ -16,6 +18,7 @@ type PageContext = Context<{ Bindings: Env }>;
 /** Answers requests for the pages and their assets, and the logins and logouts. */
 export function createPagesApp(pages: readonly (Page | PageStream)[], state: IsolateState) {
   const app = new Hono<{ Bindings: Env }>();
+  const renders: PageRenders = new SharedRenders();
   const answering =
     (answer: (matched: MatchedRequest, state: IsolateState) => Promise<Response>) =>
     (c: PageContext): Promise<Response> =>
@@ -26,7 +29,7 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
   for (const page of pages) {
-    const answer = answering((matched) => run(page, matched, state));
+    const answer = answering((matched) => run(page, matched, state, renders));
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
@@ -37,8 +40,13 @@ function noAsset(request: Request): Promise<Response> {
   return refusalPage(request, null, fail("not_found", "there is no such file").error);
 }
 
-function run(page: Page | PageStream, ...rest: [MatchedRequest, IsolateState]): Promise<Response> {
-  return "answer" in page ? runStream(page, ...rest) : runPage(page, ...rest);
+function run(
+  page: Page | PageStream,
+  matched: MatchedRequest,
+  state: IsolateState,
+  renders: PageRenders,
+): Promise<Response> {
+  return "answer" in page ? runStream(page, matched, state) : runPage(page, matched, state, renders);
 }
 
 /** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */

@@ -154,8 +154,7 @@ class RegistryDoor {
   async #serviceExists(env: Env, { account, service }: RepositoryName): Promise<boolean> {
     const name = `${account}/${service}`;
     if ((this.#services.get(name) ?? 0) > this.#now()) return true;
-    const names = await accountStub(env, account).serviceNames();
-    if (!names.ok || !names.value.includes(service)) return false;
+    if (!(await accountStub(env, account).hasService(service))) return false;
     this.#services.set(name, this.#now() + tokenCacheMs);
     return true;
   }

@@ -205,12 +205,29 @@ export function accountSql(db: Database, eventWritten: () => void) {
 
     service: (name: string) => db.first<ServiceRow>("SELECT * FROM services WHERE name = ?", name),
     /** Those that may have backends. */
-    servicesWithBackends: () =>
+    servicesWithBackends: (after: string, limit: number) =>
       db.all<{ code: string; service: string }>(
-        "SELECT code, name AS service FROM services WHERE state != 'creating'",
+        "SELECT code, name AS service FROM services WHERE name > ? AND state != 'creating' ORDER BY name LIMIT ?",
+        after,
+        limit,
       ),
-    serviceNames: () =>
-      db.all<{ name: string }>("SELECT name FROM services WHERE state = 'live' ORDER BY name"),
+    /** In the order of their names. */
+    serviceNamesAfter: (name: string, limit: number) =>
+      db.all<{ name: string }>(
+        "SELECT name FROM services WHERE name > ? AND state = 'live' ORDER BY name LIMIT ?",
+        name,
+        limit,
+      ),
+    /** Those on either side of a name. */
+    serviceNamesAround: (name: string, limit: number) => {
+      const side = (comparison: string, order: string) =>
+        db.all<{ name: string }>(
+          `SELECT name FROM services WHERE name ${comparison} ? AND state = 'live' ORDER BY name ${order} LIMIT ?`,
+          name,
+          limit,
+        );
+      return [...side("<", "DESC").reverse(), ...side(">=", "ASC")].map((row) => row.name);
+    },
     servicesBefore: (seq: number, limit: number) =>
       db.all<ServiceRow>(
         "SELECT * FROM services WHERE state = 'live' AND seq < ? ORDER BY seq DESC LIMIT ?",

@@ -3,7 +3,6 @@ import type { Fence } from "../../domain/backends/fence.ts";
 import { type SessionKind, sessionNotFound } from "../../domain/credentials/sessions.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { isoTime } from "../../protocol/primitives.ts";
 import type {
   Account as AccountView,
   CreateTokenBody,
@@ -218,8 +217,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;
   }
 
-  async servicesOfCluster(cluster: string, registration: number) {
-    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration));
+  async servicesOfCluster(cluster: string, registration: number, after: string) {
+    return this.#state.read(() => clusters.servicesOfCluster(this.#state.sql, cluster, registration, after));
   }
 
   async setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>> {
@@ -246,18 +245,19 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
-    return this.#state.page(query, (start) =>
-      toPage(
-        this.#state.sql.servicesBefore(start, query.limit + 1),
-        query.limit,
-        ({ seq }) => seq,
-        (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
-      ),
-    );
+    return services.listServices(this.#state, query);
   }
 
-  async serviceNames(): Promise<Result<string[]>> {
-    return this.#state.read(() => ok(this.#state.sql.serviceNames().map(({ name }) => name)));
+  async serviceNames(after = ""): Promise<Result<string[]>> {
+    return services.serviceNames(this.#state, after);
+  }
+
+  async hasService(name: string): Promise<boolean> {
+    return this.#state.db.ready && this.#state.sql.service(name)?.state === "live";
+  }
+
+  async nearestServices(name: string): Promise<Result<string[]>> {
+    return this.#state.read(() => ok(services.nearestServices(this.#state.sql, name)));
   }
 
   deleteService(name: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {

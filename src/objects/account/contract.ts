@@ -119,15 +119,20 @@ export interface AccountRpc extends CredentialsRpc {
   ): Promise<Result<ServiceDescription>>;
   /** Newest first. */
   listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
-  /** All of them, by name. */
-  serviceNames(): Promise<Result<string[]>>;
+  /** The next after a name, in the order of their names: at most `serviceNamesPerCall`. Fewer are all that there are. */
+  serviceNames(after?: string): Promise<Result<string[]>>;
+  /** False too where there is no such account. */
+  hasService(name: string): Promise<boolean>;
+  /** Those whose names are the nearest to one that there is not, for messages. */
+  nearestServices(name: string): Promise<Result<string[]>>;
   /**
    * From the Cluster object: the services that may have backends there, the removed ones too, whose last backends are
-   * still ending. `cluster_not_found` where this registration is no more.
+   * still ending. `cluster_not_found` where this registration is no more. Page by page, as `serviceNames`.
    */
   servicesOfCluster(
     cluster: string,
     registration: number,
+    after: string,
   ): Promise<Result<{ code: string; service: string }[]>>;
   /** From the Cluster object: whether a cluster takes new backends. `cluster_not_found` as above. */
   setClusterDraining(cluster: string, registration: number, draining: boolean): Promise<Result<null>>;

@@ -1,8 +1,12 @@
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
+import { serviceNamesPerCall } from "../../domain/limits.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { isoTime } from "../../protocol/primitives.ts";
+import type { ListQuery, Page } from "../../protocol/v3/list.ts";
 import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
+import { toPage } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
@@ -38,6 +42,28 @@ export async function createService(
   } finally {
     state.creating.delete(name);
   }
+}
+
+/** A page of services, newest first. */
+export function listServices(
+  state: AccountState,
+  query: ListQuery,
+): Result<Page<{ name: string; created_at: string }>> {
+  return state.page(query, (start) =>
+    toPage(
+      state.sql.servicesBefore(start, query.limit + 1),
+      query.limit,
+      ({ seq }) => seq,
+      (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
+    ),
+  );
+}
+
+/** The next names after one, in their order. */
+export function serviceNames(state: AccountState, after: string): Result<string[]> {
+  return state.read(() =>
+    ok(state.sql.serviceNamesAfter(after, serviceNamesPerCall).map(({ name }) => name)),
+  );
 }
 
 /** Deletes a service with its images: its backends end, and it leaves the list last, so that a crash can be repeated. */
@@ -159,12 +185,19 @@ async function claimCode(
   }
 }
 
+/** Those are compared with a name that there is none of, on either side of it. */
+const namesCompared = 500;
+
+/** The services whose names are the nearest to one, of those that begin as it does. */
+export function nearestServices(sql: Pick<AccountSql, "serviceNamesAround">, name: string): string[] {
+  return nearest(name, sql.serviceNamesAround(name, namesCompared));
+}
+
 /** Says what there is instead. */
-export function serviceNotFound(sql: Pick<AccountSql, "serviceNames">, name: string) {
-  const names = sql.serviceNames().map((row) => row.name);
+export function serviceNotFound(sql: Pick<AccountSql, "serviceNamesAround">, name: string) {
   return fail(
     "service_not_found",
-    `service \`${name}\` not found; this account has ${listOf(nearest(name, names))}`,
+    `service \`${name}\` not found; this account has ${listOf(nearestServices(sql, name))}`,
   );
 }
 

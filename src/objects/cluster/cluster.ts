@@ -43,9 +43,9 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
           const owner = await inTime(directoryStub(this.env, code).lookup(code), heartbeatVerdictWaitMs);
           return owner?.account === this.#state.sql.cluster()?.account ? (owner?.service ?? null) : null;
         },
-        everyService: async () => {
+        servicesAfter: async (name) => {
           const row = this.#state.sql.cluster();
-          return row ? inTime(servicesOf(this.#ports, row), heartbeatVerdictWaitMs) : [];
+          return row ? inTime(servicesOf(this.#ports, row, name), heartbeatVerdictWaitMs) : [];
         },
       },
       this.#failures,

@@ -15,12 +15,13 @@ export interface ClusterPorts {
   service(account: string, name: string): Pick<ServiceRpc, "reconcile" | "clusterLost">;
 }
 
-/** The services of a registration's account. Where the registration is no more, it is forgotten here too. */
+/** The services of a registration's account after a name, a page of them, by name. Where the registration is no more, it is forgotten here too. */
 export async function servicesOf(
   { state, account }: Pick<ClusterPorts, "state" | "account">,
   row: ClusterRow,
+  after: string,
 ): Promise<{ code: string; service: string }[]> {
-  const services = await account(row.account).servicesOfCluster(row.name, row.registration);
+  const services = await account(row.account).servicesOfCluster(row.name, row.registration, after);
   if (services.ok) return services.value;
   if (state.registered(row.registration)) state.db.transaction(() => state.forget());
   return [];

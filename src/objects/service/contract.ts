@@ -36,8 +36,10 @@ export interface ServiceDescription {
 /** A service at a glance, for people. */
 export interface ServiceOverview {
   defaultEnvironment: string | null;
-  /** Oldest first; those only that the caller may see. */
+  /** Oldest first; those only that the caller may see, a page of them. */
   environments: EnvironmentOverview[];
+  /** Where the next page begins; null on the last. */
+  next: string | null;
 }
 
 export interface EnvironmentOverview extends Environment {
@@ -166,9 +168,13 @@ export interface ServiceRpc {
   ): Promise<Result<ServiceDescription>>;
   /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
-  /** @param allowedEnvironments those that the caller may see, here and below; undefined means all */
-  describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>>;
-  overview(allowedEnvironments?: readonly string[]): Promise<Result<ServiceOverview>>;
+  /**
+   * @param allowedEnvironments those that the caller may see, here and below; undefined means all
+   * @param atMost how many of these are described, all where it is left out; all are counted
+   */
+  describe(allowedEnvironments?: readonly string[], atMost?: number): Promise<Result<ServiceDescription>>;
+  /** @param page of environments: the first `environmentsShown` where it is left out */
+  overview(allowedEnvironments?: readonly string[], page?: ListQuery): Promise<Result<ServiceOverview>>;
   patch(
     patch: { default_environment: string | null },
     caller: Pick<Caller, "actor">,
@@ -251,7 +257,10 @@ export interface ServiceRpc {
    * At most `liveBackendsPerCall`; the next are those before the last fencing token. Fewer are all that there are.
    */
   liveBackends(before?: number): Promise<Result<BackendWithStatus[]>>;
-  /** What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps. */
+  /**
+   * What happened in each environment, the oldest first. `bad_request` for a range that is none or has too many steps, by
+   * itself or for so many environments.
+   */
   usage(query: UsageQuery): Promise<Result<EnvironmentUsage[]>>;
   /** `backend_not_running` for one that has ended. A repetition is harmless; soft can be made hard. */
   terminate(backendId: string, hard: boolean, caller: Pick<Caller, "actor">): Promise<Result<null>>;

@@ -1,16 +1,24 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
 import { recentPinsShown } from "../../domain/limits.ts";
+import { fail, ok, type Result } from "../../domain/result.ts";
+import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
+import { toPage } from "../page.ts";
 import { environmentView } from "./pins/environments.ts";
 import { revisionView } from "./pins/revisions.ts";
 import type { IndexedBackend, ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
-/** A service, as far as its caller may see it. @param allowed the environments that they may; undefined means all */
+/**
+ * A service, as far as its caller may see it.
+ * @param allowed the environments that they may; undefined means all
+ * @param atMost how many of these are described; all are counted
+ */
 export function describeService(
   state: ServiceState,
   service: ServiceRow,
   allowed?: Scope["environments"],
+  atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
   const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
   const [lastPush] = state.sql.recentPushes(1);
@@ -24,32 +32,39 @@ export function describeService(
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
     liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
-    environments: rows.map((row) => environmentView(state, row)),
+    environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
 }
 
-/** What an overview shows of each environment that the caller may see. */
+/** What an overview shows of each environment that the caller may see, a page of them. */
 export function serviceOverview(
   state: ServiceState,
   service: ServiceRow,
   allowedEnvironments: readonly string[] | undefined,
-): ServiceOverview {
+  { limit, cursor }: ListQuery,
+): Result<ServiceOverview> {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
+    return fail("bad_request", "`cursor` is not one that a list gave");
+  }
   const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
-  const environments = state.sql
+  const rows = state.sql
     .environments()
-    .filter(({ name }) => reaches(allowedEnvironments, name))
-    .map(
-      (row): EnvironmentOverview => ({
-        ...environmentView(state, row),
-        pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-        running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
-          digest,
-          tags: state.sql.tagsOf(digest).map(({ tag }) => tag),
-          count,
-        })),
-      }),
-    );
-  return { defaultEnvironment: visibleDefault(service, allowedEnvironments), environments };
+    .filter(({ seq, name }) => seq > Number(cursor ?? 0) && reaches(allowedEnvironments, name));
+  const { items: environments, next } = toPage(
+    rows,
+    limit,
+    ({ seq }) => seq,
+    (row): EnvironmentOverview => ({
+      ...environmentView(state, row),
+      pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
+      running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
+        digest,
+        tags: state.sql.tagsOf(digest).map(({ tag }) => tag),
+        count,
+      })),
+    }),
+  );
+  return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
 }
 
 /** How many backends run each digest, the most common first. */

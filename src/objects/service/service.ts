@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
-import { liveBackendsPerCall } from "../../domain/limits.ts";
+import { environmentsShown, liveBackendsPerCall } from "../../domain/limits.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -75,15 +75,13 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
-  async describe(allowedEnvironments?: readonly string[]): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((service) =>
-      ok(describeService(this.#state, service, allowedEnvironments)),
-    );
+  async describe(allowed?: readonly string[], atMost?: number): Promise<Result<ServiceDescription>> {
+    return this.#state.withService((service) => ok(describeService(this.#state, service, allowed, atMost)));
   }
 
-  async overview(allowedEnvironments?: readonly string[]) {
+  async overview(allowedEnvironments?: readonly string[], page: ListQuery = { limit: environmentsShown }) {
     return this.#state.withService((service) =>
-      ok(serviceOverview(this.#state, service, allowedEnvironments)),
+      serviceOverview(this.#state, service, allowedEnvironments, page),
     );
   }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { usageMinuteMs, usageStepsMax } from "../../domain/limits.ts";
+import { usageMinuteMs, usagePointsMax, usageStepsMax } from "../../domain/limits.ts";
 import type { EnvironmentUsage, UsageRange, UsageTotals } from "../../domain/usage/usage.ts";
 import { isoTime, time, timestamp } from "../primitives.ts";
 
@@ -13,7 +13,9 @@ export const usageQuery = z.strictObject({
     .number()
     .pipe(z.int().positive())
     .default(usageMinuteMs / 1000)
-    .describe(`Whole minutes; the range has at most ${usageStepsMax} steps`),
+    .describe(
+      `Whole minutes; the range has at most ${usageStepsMax} steps, and ${usagePointsMax} in all environments together`,
+    ),
 });
 export type UsageQueryParameters = z.infer<typeof usageQuery>;
 

@@ -5,6 +5,7 @@ import { ok } from "../../../src/domain/result.ts";
 import { newIsolateState } from "../../../src/edge/admission/isolate-state.ts";
 import { definePage } from "../../../src/edge/pages/frame/page.ts";
 import { runPage } from "../../../src/edge/pages/frame/run-page.tsx";
+import { SharedRenders } from "../../../src/edge/pages/frame/shared-renders.ts";
 import {
   apiOrigin,
   createAccount,
@@ -50,6 +51,7 @@ const doors: Record<string, (attempt: Attempt) => Promise<Response>> = {
         }),
       },
       newIsolateState(Date.now),
+      new SharedRenders(),
     ),
   "the registry, by HTTP Basic": ({ does, token, account }) =>
     sendOci(`/v2/${account}/hello/${does === "read" ? "tags/list" : "blobs/uploads/"}`, {

@@ -1,6 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { servicesJudgedAtOnce, servicesNotifiedAtOnce } from "../../../src/domain/limits.ts";
+import {
+  serviceNamesPerCall,
+  servicesJudgedAtOnce,
+  servicesNotifiedAtOnce,
+} from "../../../src/domain/limits.ts";
 import { fail, ok } from "../../../src/domain/result.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { passTimeRunning } from "../../support/worker/clock.ts";
@@ -47,11 +51,11 @@ function counted() {
   };
 }
 
-describe("what concerns three times as many services as one run takes", () => {
+describe("what concerns more services than one run takes, or one call lists", () => {
   test("reaches each once where a cluster is lost, in bounded runs, and one that fails holds up none", async ({
     hello,
   }) => {
-    const names = await addServices(hello, 3 * servicesNotifiedAtOnce);
+    const names = await addServices(hello, serviceNamesPerCall + servicesNotifiedAtOnce / 2);
     const agent = agentOf(hello);
     vi.spyOn(Service.prototype, "reconcile").mockImplementation(async () =>
       ok({ terminate: [], unknown: [], live: 0 }),

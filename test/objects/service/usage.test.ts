@@ -1,5 +1,6 @@
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect } from "vitest";
-import { recoveryDelayMs, startupTimeoutSeconds } from "../../../src/domain/limits.ts";
+import { recoveryDelayMs, startupTimeoutSeconds, usagePointsMax } from "../../../src/domain/limits.ts";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
@@ -132,4 +133,30 @@ describe("a question for usage", () => {
       "service_not_found",
     );
   });
+});
+
+test("more steps of all environments together than can cross from the service are refused, saying how many can", async ({
+  pinned: hello,
+}) => {
+  const environments = Math.floor(usagePointsMax / 400) + 1;
+  await runInDurableObject(hello.service(), (_, { storage }) => {
+    storage.sql
+      .exec(
+        `WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO environments (name, settings, image, revision, created_at)
+         SELECT printf('e%05d', i), '{}', 'latest', 1, 0 FROM n`,
+        environments,
+      )
+      .toArray();
+  });
+  const to = Math.floor(Date.now() / minute) * minute;
+  const usage = (steps: number, names?: string[]) =>
+    hello
+      .service()
+      .usage({ from: to - steps * minute, to, stepMs: minute, ...(names ? { environments: names } : {}) });
+  expect(value(await usage(398))).toHaveLength(environments);
+  const refused = await usage(400);
+  expect(code(refused)).toBe("bad_request");
+  expect(refused).toMatchObject({ error: { message: expect.stringContaining(`${usagePointsMax}`) } });
+  expect(value(await usage(400, ["default"]))).toHaveLength(1);
 });

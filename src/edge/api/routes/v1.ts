@@ -1,3 +1,4 @@
+import { runningBackendsListed, servicesListed } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import * as v1 from "../../../protocol/jamsocket/v1.ts";
@@ -7,9 +8,10 @@ import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { streamOutput } from "../../streams/backend-output.ts";
 import { streamStatuses } from "../../streams/status-stream.ts";
-import { currentStatus, describeBackend, runningBackends } from "../../views/backend-views.ts";
+import { currentStatus, describeBackend } from "../../views/backend-views.ts";
 import { connect } from "../../views/connection.ts";
 import { createService, listServices } from "../../views/jamsocket-services.ts";
+import { runningBackends } from "../../views/running-backends.ts";
 import { imageName } from "../../views/service-views.ts";
 import { defineRoute } from "../route.ts";
 import { v1LoginRoutes } from "./v1-logins.ts";
@@ -42,7 +44,7 @@ export const v1Routes = [
     version: "v1",
     access: tokenFor("read"),
     answer: servicesAnswer,
-    summary: "List the names of the services",
+    summary: `List the names of the services, the first ${servicesListed}`,
     handle: listServices,
   }),
   defineRoute({
@@ -99,7 +101,7 @@ export const v1Routes = [
     version: "v1",
     access: tokenFor("read"),
     answer: runningBackendsAnswer,
-    summary: "List the live backends",
+    summary: `List the live backends, the newest ${runningBackendsListed}`,
     handle: ({ env, params }) => runningBackends(env, params.account),
   }),
   defineRoute({

@@ -1,3 +1,4 @@
+import { runningBackendsListed, servicesListed } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { createServiceBody, statusOk as statusOkAnswer } from "../../../protocol/jamsocket/v1.ts";
@@ -5,8 +6,8 @@ import * as v2 from "../../../protocol/jamsocket/v2.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { registryHostOf } from "../../origin.ts";
-import { runningBackends } from "../../views/backend-views.ts";
 import { createService, listServices } from "../../views/jamsocket-services.ts";
+import { runningBackends } from "../../views/running-backends.ts";
 import { v2ServiceView } from "../../views/service-views.ts";
 import { defineRoute } from "../route.ts";
 
@@ -29,7 +30,7 @@ export const v2ServiceRoutes = [
     version: "v2",
     access: tokenFor("read"),
     answer: v2.servicesAnswer,
-    summary: "List the names of the services",
+    summary: `List the names of the services, the first ${servicesListed}`,
     handle: listServices,
   }),
   defineRoute({
@@ -38,7 +39,7 @@ export const v2ServiceRoutes = [
     version: "v2",
     access: tokenFor("read"),
     answer: v2.runningBackendsAnswer,
-    summary: "List the live backends",
+    summary: `List the live backends, the newest ${runningBackendsListed}`,
     handle: ({ env, params }) => runningBackends(env, params.account),
   }),
   defineRoute({

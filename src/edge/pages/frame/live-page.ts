@@ -1,56 +1,123 @@
+import { ok, type Result } from "../../../domain/result.ts";
+import { budgetSpent, unreached } from "../../../objects/failures/unreached.ts";
 import { sseEvent } from "../../../protocol/sse.ts";
-import { pulledStream } from "../../streams/pulled-stream.ts";
+import { pulledStream, type Step } from "../../streams/pulled-stream.ts";
 import { eventsWhileAdmitted, type StillAdmitted } from "../../streams/while-admitted.ts";
 import type { Page } from "./page.ts";
 import type { AnyPageCall } from "./page-call.ts";
+import { PageChanges } from "./page-changes.ts";
+import type { SharedRenders } from "./shared-renders.ts";
 import { closeEvent } from "./stream-events.ts";
 import { fragment } from "./view.ts";
 
-/** Changes within this time are shown by one rendering. */
-const gatherMs = 200;
-
-/**
- * Streams the states of an open page: it is rendered again after each chunk of its `changes`, and sent if it differs
- * from what was sent last. Ends for good with a final view. Also ends when the changes end, when the visitor may not
- * see the page any more, and when it cannot be shown: the page then reconnects, and the answer says whether to stop.
- * @param isAdmitted checked before each rendering, and before each chunk that is sent
- */
-export function livePage(page: Page, call: AnyPageCall, isAdmitted: StillAdmitted): Response {
-  return eventsWhileAdmitted(pageChanges(page, call, isAdmitted), isAdmitted);
+/** What an open page shows to everybody of one scope. */
+export interface RenderedBody {
+  html: string;
+  isFinal: boolean;
+  /** What stands in it where each viewer has a CSRF token of their own. */
+  csrf: string;
 }
 
-function pageChanges(page: Page, call: AnyPageCall, isAdmitted: StillAdmitted): ReadableStream<Uint8Array> {
-  const changes = page.changes?.(call).getReader();
+export type PageRenders = SharedRenders<Result<RenderedBody>>;
+
+/**
+ * Streams the states of an open page: it is rendered again after its `changes`, for all viewers of the same scope
+ * together, and sent if it differs from what was sent last. Ends for good with a final view. Also ends when the changes
+ * end, when the visitor may not see the page any more, and when it cannot be shown: the page then reconnects, and the
+ * answer says whether to stop.
+ * @param isAdmitted checked before each rendering, and before each chunk that is sent
+ */
+export function livePage(
+  page: Page,
+  call: AnyPageCall,
+  isAdmitted: StillAdmitted,
+  renders: PageRenders,
+): Response {
+  return eventsWhileAdmitted(pageStates(page, call, isAdmitted, renders), isAdmitted);
+}
+
+function pageStates(
+  page: Page,
+  call: AnyPageCall,
+  isAdmitted: StillAdmitted,
+  renders: PageRenders,
+): ReadableStream<Uint8Array> {
+  const changes = new PageChanges(page.changes?.(call), () => renders.mark());
+  const { key, call: shared } = sharedCall(call);
   const encoder = new TextEncoder();
   let last = "";
   let isFinal = false;
-  let gathered = Promise.resolve();
-  // Rendered once at the start, for what changed since the page itself was rendered.
-  let change: Promise<{ done: boolean }> = Promise.resolve({ done: changes === undefined });
 
-  async function nextChange(): Promise<string | null> {
+  async function nextState(): Promise<string | null> {
     for (;;) {
-      if (isFinal || (await change).done || !(await isAdmitted())) return null;
-      change = changes?.read() ?? Promise.resolve({ done: true });
-      const shown = await page.show(call);
-      if (!shown.ok) return null;
-      isFinal = shown.value.isFinal ?? false;
-      const html = await fragment(shown.value.body);
-      if (html !== last) {
-        last = html;
-        return html;
-      }
+      const changedAt = isFinal ? null : await changes.next();
+      if (changedAt === null || !(await isAdmitted())) return null;
+      const rendered = await renders.latest(key, changedAt, () => renderedBody(page, shared));
+      if (!rendered.ok) return null;
+      isFinal = rendered.value.isFinal;
+      const { html, csrf } = rendered.value;
+      const own = html.replaceAll(csrf, call.visitor.csrf);
+      if (own === last) continue;
+      last = own;
+      return own;
     }
   }
 
+  async function next(): Promise<Step<Uint8Array>> {
+    const html = await nextState();
+    if (html === null) return { items: isFinal ? [encoder.encode(closeEvent)] : [], isLast: true };
+    return { items: [encoder.encode(sseEvent(html))] };
+  }
+
   return pulledStream({
-    async next() {
-      await gathered;
-      const html = await nextChange();
-      if (html === null) return { items: isFinal ? [encoder.encode(closeEvent)] : [], isLast: true };
-      gathered = new Promise((resolve) => setTimeout(resolve, gatherMs));
-      return { items: [encoder.encode(sseEvent(html))] };
-    },
-    release: (reason) => changes?.cancel(reason),
+    // A page that reconnects learns what is the matter, or finds it over.
+    next: () =>
+      next().catch((error: unknown) => {
+        if (!unreached(error) && !budgetSpent(error)) throw error;
+        return { items: [], isLast: true };
+      }),
+    release: (reason) => changes.cancel(reason),
   });
+}
+
+/**
+ * A call for what all viewers of one scope are shown, and that scope and page as a key. It has nothing of the visitor but
+ * what their token may do, so that nothing else can be in what is rendered for it.
+ */
+function sharedCall(call: AnyPageCall): { key: string; call: AnyPageCall } {
+  const { visitor, request, path, query } = call;
+  const {
+    tokenId: _id,
+    tokenName: _name,
+    session: _session,
+    expiresAt: _expiresAt,
+    ...scope
+  } = visitor.identity;
+  const { tokenId: _actorId, tokenName: _actorName, ...narrowed } = visitor.actor;
+  const nobody = { tokenId: "", tokenName: "" };
+  const actor = { ...narrowed, ...nobody };
+  const shown = [new URL(request.url).origin, path, [...query], scope, narrowed, visitor.caller.registryHost];
+  return {
+    key: JSON.stringify(shown),
+    call: {
+      ...call,
+      request: new Request(request.url),
+      forget: () => {},
+      visitor: {
+        identity: { ...scope, ...nobody },
+        actor,
+        caller: { actor, registryHost: visitor.caller.registryHost },
+        credential: "",
+        csrf: "",
+      },
+    },
+  };
+}
+
+async function renderedBody(page: Page, call: AnyPageCall): Promise<Result<RenderedBody>> {
+  const csrf = crypto.randomUUID();
+  const shown = await page.show({ ...call, visitor: { ...call.visitor, csrf } });
+  if (!shown.ok) return shown;
+  const { body, isFinal = false } = shown.value;
+  return ok({ html: await fragment(body), isFinal, csrf });
 }

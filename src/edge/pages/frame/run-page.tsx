@@ -10,7 +10,7 @@ import type { IsolateState } from "../../admission/isolate-state.ts";
 import { readText } from "../../body.ts";
 import { checkParams, type MatchedRequest } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
-import { livePage } from "./live-page.ts";
+import { livePage, type PageRenders } from "./live-page.ts";
 import type { Page } from "./page.ts";
 import { pageAnswer } from "./page-answer.tsx";
 import type { AnyPageCall, Visitor } from "./page-call.ts";
@@ -23,12 +23,19 @@ import type { View } from "./view.ts";
 const liveParameter = "live";
 
 /** Answers one request for a page: admission, and then the page, its live changes, or its form. */
-export async function runPage(page: Page, matched: MatchedRequest, state: IsolateState): Promise<Response> {
+export async function runPage(
+  page: Page,
+  matched: MatchedRequest,
+  state: IsolateState,
+  renders: PageRenders,
+): Promise<Response> {
   const call = await receive(page, matched, state);
   if (call instanceof Response) return call;
   if (call.request.method === "POST") return submitForm(page, call);
-  if (call.query.has(liveParameter) && page.changes)
-    return livePage(page, call, () => isStillAdmitted(page, matched, call.visitor, state));
+  if (call.query.has(liveParameter) && page.changes) {
+    const isAdmitted = () => isStillAdmitted(page, matched, call.visitor, state);
+    return livePage(page, call, isAdmitted, renders);
+  }
   return shownPage(page, call);
 }
 

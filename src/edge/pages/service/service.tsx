@@ -1,3 +1,4 @@
+import { environmentsShown } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
@@ -13,6 +14,8 @@ import { EnvironmentCard } from "./environment-card.tsx";
 import { RangeLinks, usageRange } from "./usage-range.tsx";
 
 const backendsShown = 20;
+/** The query field with which a page of environments begins. */
+const environmentsAfter = "environments";
 
 /** One service: its environments, live backends and clusters, and its recent usage. */
 export const servicePage = definePage({
@@ -22,16 +25,20 @@ export const servicePage = definePage({
     const { environments: allowed } = visitor.actor;
     const owner = serviceStub(env, account, service);
     const range = usageRange(query, Date.now());
-    const [overview, usage, backends] = await Promise.all([
-      owner.overview(allowed),
-      owner.usage({ ...range, ...(allowed ? { environments: allowed } : {}) }),
+    const cursor = query.get(environmentsAfter);
+    const page = { limit: environmentsShown, ...(cursor === null ? {} : { cursor }) };
+    const [overview, backends] = await Promise.all([
+      owner.overview(allowed, page),
       owner.listBackends({ limit: backendsShown }, allowed),
     ]);
     if (!overview.ok) return overview;
-    if (!usage.ok) return usage;
     if (!backends.ok) return backends;
-    const { environments, defaultEnvironment } = overview.value;
-    const clusters = await clustersOf(env, account, environments);
+    const { environments, defaultEnvironment, next } = overview.value;
+    const [usage, clusters] = await Promise.all([
+      owner.usage({ ...range, environments: environments.map(({ name }) => name) }),
+      clustersOf(env, account, environments),
+    ]);
+    if (!usage.ok) return usage;
     return ok({
       title: service,
       trail: [{ text: "Services", path: pathOf.services() }],
@@ -61,6 +68,11 @@ export const servicePage = definePage({
                 />
               ))}
             </div>
+            {next === null ? null : (
+              <p>
+                <a href={`${path}?${withField(query, environmentsAfter, next)}`}>More environments</a>
+              </p>
+            )}
           </section>
           <section aria-labelledby="backends">
             <h2 id="backends">Live backends</h2>
@@ -86,6 +98,13 @@ export const servicePage = definePage({
   },
   changes: ({ env, params: { account, service } }) => serviceChanges(env, account, service),
 });
+
+function withField(query: URLSearchParams, name: string, value: string): URLSearchParams {
+  const changed = new URLSearchParams(query);
+  changed.delete("live");
+  changed.set(name, value);
+  return changed;
+}
 
 /** The health of the clusters that environments spawn into. */
 async function clustersOf(env: Env, account: string, environments: readonly EnvironmentOverview[]) {

@@ -14,6 +14,8 @@ import type { Visitor } from "../frame/page-call.ts";
 
 /** Services shown; each costs one call of its object. */
 const servicesShown = 50;
+/** Of each service; its own page has all. */
+const environmentsListed = 10;
 
 /** The account's services, each with its environments' pins and live backends. */
 export const servicesPage = definePage({
@@ -26,7 +28,10 @@ export const servicesPage = definePage({
     const { services, next } = listed.value;
     const described = await Promise.all(
       services.map((service) =>
-        serviceStub(env, visitor.identity.account, service).describe(visitor.actor.environments),
+        serviceStub(env, visitor.identity.account, service).describe(
+          visitor.actor.environments,
+          environmentsListed + 1,
+        ),
       ),
     );
     const found = described.flatMap((answer) => (answer.ok ? [answer.value] : []));
@@ -55,23 +60,18 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-function serviceCard({ account, name, environments }: ServiceDescription) {
-  const live = environments.reduce((sum, { live_backends }) => sum + live_backends, 0);
-  const lastSpawnedAt = environments
-    .flatMap(({ last_spawned_at }) => last_spawned_at ?? [])
-    .sort()
-    .at(-1);
+function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt }: ServiceDescription) {
   return (
     <article class="card">
       <h2>
         <a href={pathOf.service(account, name)}>{name}</a>
       </h2>
       <p class="facts">
-        <span>{live} live</span>
-        <span>last spawn: {lastSpawnedAt === undefined ? "never" : <Time at={lastSpawnedAt} />}</span>
+        <span>{liveBackends} live</span>
+        <span>last spawn: {lastSpawnedAt === null ? "never" : <Time at={lastSpawnedAt} />}</span>
       </p>
       <Table caption={`Environments of ${name}`} head={["Environment", "Pinned to", "Runs now", "Live"]}>
-        {environments.map((environment) => (
+        {environments.slice(0, environmentsListed).map((environment) => (
           <tr>
             <th scope="row">
               <a href={pathOf.environment(account, name, environment.name)}>{environment.name}</a>
@@ -84,6 +84,11 @@ function serviceCard({ account, name, environments }: ServiceDescription) {
           </tr>
         ))}
       </Table>
+      {environments.length > environmentsListed ? (
+        <p>
+          <a href={pathOf.service(account, name)}>All environments</a>
+        </p>
+      ) : null}
     </article>
   );
 }

@@ -2,7 +2,7 @@ import type { Fence } from "../../../domain/backends/fence.ts";
 import { type AttemptResult, judgeAttempt } from "../../../domain/deliveries/delivery.ts";
 import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
 import type { EventDetails } from "../../../domain/events.ts";
-import { turnAwaitedMs } from "../../../domain/limits.ts";
+import { serviceNamesPerCall, turnAwaitedMs } from "../../../domain/limits.ts";
 import { listOf, nearest } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type {
@@ -127,9 +127,9 @@ function findRegistration(sql: AccountSql, name: string, registration: number): 
 }
 
 /** The services that may have backends in a cluster: every one of the account. */
-export function servicesOfCluster(sql: AccountSql, name: string, registration: number) {
+export function servicesOfCluster(sql: AccountSql, name: string, registration: number, after: string) {
   const found = findRegistration(sql, name, registration);
-  return found.ok ? ok(sql.servicesWithBackends()) : found;
+  return found.ok ? ok(sql.servicesWithBackends(after, serviceNamesPerCall)) : found;
 }
 
 /** Notes whether a cluster takes new backends; what is new in it is a new configuration. */

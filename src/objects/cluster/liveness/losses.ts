@@ -32,13 +32,14 @@ export async function settleLosses(ports: ClusterPorts): Promise<boolean> {
  */
 async function giveUp(ports: ClusterPorts, lost: ClusterRow): Promise<boolean> {
   const { state, failures, account, service } = ports;
-  const services = (await servicesOf(ports, lost)).map((each) => each.service);
+  const progress: FanOut = lost.loss === null ? fanOutBegun : JSON.parse(lost.loss);
+  const notReached = (await servicesOf(ports, lost, progress.after)).map((each) => each.service);
+  const services = [...notReached, ...progress.failed];
   const event = await lostEvent(lost);
   const isStillLost = () =>
     state.registered(lost.registration) !== undefined && state.agents.alive(Date.now()).length === 0;
   // A heartbeat may have come meanwhile: then its answer ends what was given up.
   if (!isStillLost()) return true;
-  const progress: FanOut = lost.loss === null ? fanOutBegun : JSON.parse(lost.loss);
   const next = nextOfFanOut(services, progress, servicesNotifiedAtOnce);
   const failed: string[] = [];
   const [recorded] = await Promise.all([

@@ -1,12 +1,17 @@
 import { fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
-import { allServicesComparedEveryMs, servicesJudgedAtOnce } from "../../../domain/limits.ts";
+import {
+  allServicesComparedEveryMs,
+  codesLookedUpAtOnce,
+  serviceNamesPerCall,
+  servicesJudgedAtOnce,
+} from "../../../domain/limits.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
 
 export interface ServicesPorts {
   /** The service that has a code: null where none of this account has it. */
   lookup(code: string): Promise<string | null>;
-  /** Every service of the account that may have backends. */
-  everyService(): Promise<readonly { code: string; service: string }[]>;
+  /** The services of the account that may have backends, after a name: at most `serviceNamesPerCall`, by name. */
+  servicesAfter(name: string): Promise<readonly { code: string; service: string }[]>;
 }
 
 /**
@@ -24,7 +29,10 @@ export class ReconciledServices {
   /** Of every service, those that are still to be compared once. */
   readonly #unjudged = new Set<string>();
   #judgedAfter = "";
+  #lookedUpAfter = "";
   #everyServiceDueAt = 0;
+  /** How far the list of every service has been read. */
+  #everyServiceAfter = "";
 
   constructor(ports: ServicesPorts, failures: FailureLog) {
     this.#ports = ports;
@@ -34,44 +42,43 @@ export class ReconciledServices {
   /** An agent has sent its first heartbeat, or is gone. */
   agentsChanged(): void {
     this.#everyServiceDueAt = 0;
+    this.#everyServiceAfter = "";
   }
 
   /**
    * The services that are to judge at `now` what an agent lists, which has backends of these codes.
    * @returns their names by code, and the codes that no service of this account has; a code that cannot be looked up
-   *   for now is in neither
+   *   for now, or whose turn to be looked up has not come, is in neither
    */
   async due(
     codes: readonly string[],
     now: number,
   ): Promise<{ services: Map<string, string>; strangers: Set<string> }> {
     const strangers = new Set<string>();
+    const unknown = inTurn(
+      codes.filter((code) => !this.#names.has(code)),
+      this.#lookedUpAfter,
+      codesLookedUpAtOnce,
+    );
+    this.#lookedUpAfter = unknown.last;
     const [every] = await Promise.all([
       now >= this.#everyServiceDueAt ? this.#everyService(now) : [],
-      ...codes.map(async (code) => {
-        if ((await this.#nameOf(code)) === null) strangers.add(code);
+      ...unknown.chosen.map(async (code) => {
+        if ((await this.#lookUp(code)) === null) strangers.add(code);
       }),
     ]);
     for (const { code, service } of every) this.#names.set(code, service);
     for (const { code } of every) this.#unjudged.add(code);
     const wanted = new Set([...codes, ...this.#concerned, ...this.#unjudged]);
     const services = new Map<string, string>();
-    for (const code of this.#inTurn([...wanted])) {
+    const judging = inTurn([...wanted], this.#judgedAfter, servicesJudgedAtOnce);
+    this.#judgedAfter = judging.last;
+    for (const code of judging.chosen) {
       const name = this.#names.get(code);
       this.#unjudged.delete(code);
       if (name !== undefined) services.set(code, name);
     }
     return { services, strangers };
-  }
-
-  /** The next of them, at most as many as judge one heartbeat; the others have their turn with later ones. */
-  #inTurn(codes: readonly string[]): string[] {
-    const next = nextOfFanOut(codes, { after: this.#judgedAfter, failed: [] }, servicesJudgedAtOnce);
-    const rest = servicesJudgedAtOnce - next.length;
-    const first = nextOfFanOut(codes, fanOutBegun, rest).filter((code) => code <= this.#judgedAfter);
-    const chosen = [...next, ...first];
-    this.#judgedAfter = codes.length > chosen.length ? (chosen.at(-1) ?? "") : "";
-    return chosen;
   }
 
   /** @param liveBackends how many a service has here; null where it gave no verdict */
@@ -81,20 +88,32 @@ export class ReconciledServices {
   }
 
   async #everyService(now: number) {
+    const after = this.#everyServiceAfter;
     const every = await this.#failures.attempt("list the account's services", () =>
-      this.#ports.everyService(),
+      this.#ports.servicesAfter(after),
     );
-    if (every === null) return [];
-    this.#everyServiceDueAt = now + allServicesComparedEveryMs;
+    // An agent may have come or gone meanwhile, for which all are to be read anew.
+    if (every === null || this.#everyServiceAfter !== after) return every?.value ?? [];
+    const last = every.value.at(-1);
+    const isMore = last !== undefined && every.value.length >= serviceNamesPerCall;
+    // The next heartbeat reads the next page.
+    this.#everyServiceAfter = isMore ? last.service : "";
+    if (!isMore) this.#everyServiceDueAt = now + allServicesComparedEveryMs;
     return every.value;
   }
 
   /** @returns undefined where the directory could not be reached */
-  async #nameOf(code: string): Promise<string | null | undefined> {
-    const known = this.#names.get(code);
-    if (known !== undefined) return known;
+  async #lookUp(code: string): Promise<string | null | undefined> {
     const found = await this.#failures.attempt("look up a service's code", () => this.#ports.lookup(code));
     if (found?.value) this.#names.set(code, found.value);
     return found?.value;
   }
+}
+
+/** The next codes, at most so many, and the first ones again after the last. @returns `last`: where the next turn begins */
+function inTurn(codes: readonly string[], after: string, atMost: number): { chosen: string[]; last: string } {
+  const next = nextOfFanOut(codes, { after, failed: [] }, atMost);
+  const first = nextOfFanOut(codes, fanOutBegun, atMost - next.length).filter((code) => code <= after);
+  const chosen = [...next, ...first];
+  return { chosen, last: codes.length > chosen.length ? (chosen.at(-1) ?? "") : "" };
 }

@@ -4,6 +4,7 @@ import {
   usageDeletedAtOnce,
   usageDeleteEveryMs,
   usageKeptMs,
+  usagePointsMax,
   usageWriteAfterMs,
   usageWriteWithinMs,
 } from "../../../domain/limits.ts";
@@ -18,6 +19,7 @@ import {
   mergeUsage,
   minuteOf,
   noUsage,
+  tooManyPoints,
   type UsageCounts,
   type UsageRange,
   usageOf,
@@ -123,7 +125,7 @@ export class UsageCounters {
   /**
    * What happened in the environments that there are, the oldest first, with what is not written down yet.
    * @param query `environments` are the names that the caller may see; undefined means all
-   * @returns `bad_request` for a range that is none, or has too many steps
+   * @returns `bad_request` for a range that is none, or has too many steps, in one environment or in all together
    */
   usage(
     { environments: allowed, ...range }: UsageRange & { environments?: readonly string[] },
@@ -132,15 +134,14 @@ export class UsageCounters {
     const steps = usageSteps(range);
     if (!steps.ok) return steps;
     const { from, stepMs, count } = steps.value;
+    const environments = this.#sql.environments().filter(({ name }) => reaches(allowed, name));
+    if (environments.length * count > usagePointsMax) return tooManyPoints(environments.length, count);
     const rows = this.#sql.usageBetween(Math.max(from, now - usageKeptMs), from + count * stepMs);
     const written = Map.groupBy(rows, ({ environment }) => environment);
     return ok(
-      this.#sql
-        .environments()
-        .filter(({ name }) => reaches(allowed, name))
-        .map(({ seq, name }) =>
-          usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
-        ),
+      environments.map(({ seq, name }) =>
+        usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
+      ),
     );
   }
 

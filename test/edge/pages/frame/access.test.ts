@@ -6,6 +6,7 @@ import { TokenCache } from "../../../../src/edge/admission/token-cache.ts";
 import { newServiceCodes } from "../../../../src/edge/locate-backend.ts";
 import { definePage } from "../../../../src/edge/pages/frame/page.ts";
 import { runPage } from "../../../../src/edge/pages/frame/run-page.tsx";
+import { SharedRenders } from "../../../../src/edge/pages/frame/shared-renders.ts";
 import { apiOrigin, createAccount, createService, createToken } from "../../../support/worker/api.ts";
 import { loggedIn, pageClient } from "../../../support/worker/page-client.ts";
 import { test } from "../../../support/worker/page-test.ts";
@@ -144,7 +145,7 @@ describe("a token that is narrowed to a service", () => {
       const cookie = `slipway_session=${token}`;
       const request = new Request(`${apiOrigin}/everything`, { headers: { cookie } });
       const state = { tokens: new TokenCache(Date.now), serviceCodes: newServiceCodes() };
-      const answer = await runPage(page, { request, env, params: {} }, state);
+      const answer = await runPage(page, { request, env, params: {} }, state, new SharedRenders());
       return { status: answer.status, html: await answer.text() };
     };
     const refused = await visit(false, secret_token);

@@ -5,6 +5,7 @@ import { fail, ok } from "../../../../src/domain/result.ts";
 import { livePage } from "../../../../src/edge/pages/frame/live-page.ts";
 import type { Page } from "../../../../src/edge/pages/frame/page.ts";
 import type { AnyPageCall } from "../../../../src/edge/pages/frame/page-call.ts";
+import { SharedRenders } from "../../../../src/edge/pages/frame/shared-renders.ts";
 import { closeEvent } from "../../../../src/edge/pages/frame/stream-events.ts";
 import { sseEvent } from "../../../../src/protocol/sse.ts";
 import { apiOrigin } from "../../../support/worker/api.ts";
@@ -28,13 +29,14 @@ const call: AnyPageCall = {
 
 /**
  * A page that shows one text after the other, and then the last one; with as many changes as
- * there are texts, and then none any more without an end.
+ * there are texts, each once the one before was shown, and then none any more without an end.
  */
 function scriptedPage(texts: readonly string[], last: "stays" | "is final" | "fails" | "throws" = "stays") {
   const state = { shown: 0, isCancelled: false };
+  let change = () => {};
   const changes = new ReadableStream({
     start(controller) {
-      for (const text of texts) controller.enqueue(text);
+      change = () => controller.enqueue("changed");
     },
     cancel() {
       state.isCancelled = true;
@@ -47,6 +49,7 @@ function scriptedPage(texts: readonly string[], last: "stays" | "is final" | "fa
     async show() {
       const text = texts[Math.min(state.shown, texts.length - 1)] ?? "";
       state.shown += 1;
+      if (state.shown < texts.length) setTimeout(change);
       const isLast = state.shown === texts.length;
       if (isLast && last === "throws") throw new Error("the object restarts");
       if (isLast && last === "fails") return fail("service_not_found", "it is gone");
@@ -67,7 +70,7 @@ const eventOf = (text: string) => sseEvent(`<p>${text}</p>`);
 describe("a live page", () => {
   test("is sent where it differs from what was sent last, and not at every change", async () => {
     const { page, state } = scriptedPage(["a", "a", "a", "b", "b", "a"]);
-    const reader = livePage(page, call, admitted).body?.getReader();
+    const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
     expect([await read(reader), await read(reader), await read(reader)]).toEqual([
       eventOf("a"),
       eventOf("b"),
@@ -79,7 +82,7 @@ describe("a live page", () => {
 
   test("that is final is sent, and then that it is over for good", async () => {
     const { page, state } = scriptedPage(["a", "b"], "is final");
-    const reader = livePage(page, call, admitted).body?.getReader();
+    const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), eventOf("b")]);
     expect([await read(reader), await read(reader)]).toEqual([closeEvent, null]);
     expect(state.isCancelled).toBe(true);
@@ -87,7 +90,7 @@ describe("a live page", () => {
 
   test("that cannot be shown any more ends, so that the page is requested again and says why", async () => {
     const { page, state } = scriptedPage(["a", "b"], "fails");
-    const reader = livePage(page, call, admitted).body?.getReader();
+    const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), null]);
     expect(state.isCancelled).toBe(true);
   });
@@ -95,7 +98,7 @@ describe("a live page", () => {
   test("checks before each time whether the visitor may see it, and makes nothing for one who may not", async () => {
     const { page, state } = scriptedPage(["a", "b", "c"]);
     let isAdmitted = true;
-    const reader = livePage(page, call, async () => isAdmitted).body?.getReader();
+    const reader = livePage(page, call, async () => isAdmitted, new SharedRenders()).body?.getReader();
     expect([await read(reader), await read(reader)]).toEqual([eventOf("a"), eventOf("b")]);
     isAdmitted = false;
     expect(await read(reader)).toBeNull();
@@ -104,7 +107,7 @@ describe("a live page", () => {
 
   test("stops following the changes when nobody looks any more", async () => {
     const { page, state } = scriptedPage(["a"]);
-    const reader = livePage(page, call, admitted).body?.getReader();
+    const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
     await read(reader);
     await reader?.cancel();
     expect(state.isCancelled).toBe(true);
@@ -112,7 +115,7 @@ describe("a live page", () => {
 
   test("stops following the changes when it breaks off", async () => {
     const { page, state } = scriptedPage(["a", "b"], "throws");
-    const reader = livePage(page, call, admitted).body?.getReader();
+    const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
     expect(await read(reader)).toBe(eventOf("a"));
     await expect(read(reader)).rejects.toThrow("the object restarts");
     expect(state.isCancelled).toBe(true);

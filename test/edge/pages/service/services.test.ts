@@ -53,6 +53,33 @@ describe("the page of all services", () => {
   });
 });
 
+describe("a service with many environments", () => {
+  const environmentsOf = (html: string) => [
+    ...new Set([...html.matchAll(/href="[^"]*\/environment\/([\w-]+)"/g)].map(([, name]) => name)),
+  ];
+
+  test("has twenty on its page at once, the first ones on the list of services, and links to the others", async ({
+    admin,
+    newService,
+  }) => {
+    const { path, environment } = await newService("wide");
+    for (let n = 0; n < 24; n++) await environment("v1", `e${n}`);
+    const all = ["default", "prod", ...Array.from({ length: 24 }, (_, n) => `e${n}`)];
+    const first = (await admin.visit(`${path}?over=day`)).html;
+    const more = /<a href="([^"]+)">More environments/.exec(first)?.[1]?.replaceAll("&amp;", "&") ?? "";
+    expect(more).toContain("over=day");
+    const second = (await admin.visit(more)).html;
+    expect(environmentsOf(first)).toEqual(all.slice(0, 20));
+    expect(environmentsOf(second)).toEqual(all.slice(20));
+    expect(second).not.toContain("More environments");
+    expect((await admin.visit(`${path}?environments=x'`)).status).toBe(400);
+    const listed = (await admin.visit("/")).html;
+    const card = listed.slice(listed.indexOf(`href="${path}"`)).split("</article>", 1)[0] ?? "";
+    expect(environmentsOf(card)).toEqual(all.slice(0, 10));
+    expect(card).toContain(`<a href="${path}">All environments</a>`);
+  });
+});
+
 describe("the page of a service", () => {
   test("without an image says how to push one, by the CLI and by docker", async ({ account, admin }) => {
     await createService(account, "fresh");
