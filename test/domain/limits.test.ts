@@ -197,6 +197,11 @@ const mustBeLess: Record<string, Relation[]> = {
   ],
   "the registry": [
     [
+      "a push that was admitted is recorded by the alarm that is set for it anyway, or each needs one more",
+      limits.recoveryDelayMs,
+      limits.pushAdmittedMs,
+    ],
+    [
       "a blob outlives the token of the push that waits for its manifest, or a push would lose its own blobs",
       limits.registryTokenSeconds * seconds,
       limits.unreferencedBlobKeptMs,

@@ -14,6 +14,7 @@ import { startBackend } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
+import { usedBy } from "./support/quotas.ts";
 import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
 
 /*
@@ -174,6 +175,50 @@ const stories: Told[] = [
         backendId: backend.backendId,
         status: "ready",
       });
+    },
+  }),
+  told({
+    story: "an environment that is one more of the account's",
+    setUp: async () => {},
+    act: (_, hello) => hello.service().createEnvironment({ name: "x", image: "latest" }, caller),
+    doneBefore: "already_exists",
+    check: async (_, hello) => expect(await usedBy(hello)).toMatchObject({ environments: 2 }),
+    unrepeated: async (_, hello) => {
+      const { items } = value(await hello.service().listEnvironments({ limit: 9 }));
+      expect(await usedBy(hello)).toMatchObject({ environments: items.length });
+    },
+  }),
+  told({
+    story: "a deletion, after which the account has one environment less",
+    setUp: async (hello) => {
+      value(await hello.service().createEnvironment({ name: "x", image: "latest" }, caller));
+    },
+    act: (_, hello) => hello.service().deleteEnvironment("x", caller),
+    doneBefore: "environment_not_found",
+    check: async (_, hello) => expect(await usedBy(hello)).toMatchObject({ environments: 1 }),
+    unrepeated: async (_, hello) => {
+      const { items } = value(await hello.service().listEnvironments({ limit: 9 }));
+      expect(await usedBy(hello)).toMatchObject({ environments: items.length });
+    },
+  }),
+  told({
+    story: "a push of what is more than before",
+    setUp: async () => {},
+    act: (_, hello) => push(hello, 8, "v8"),
+    check: async (_, hello) => expect(await usedBy(hello)).toMatchObject({ images: 2, tags: 2 }),
+    unrepeated: async (_, hello) => {
+      const { items } = value(await hello.service().listImages({ limit: 9 }, caller));
+      expect(await usedBy(hello)).toMatchObject({ images: items.length, tags: items.length });
+    },
+  }),
+  told({
+    story: "limits of an account, of which the registry keeps one",
+    setUp: async () => {},
+    act: (_, hello) => hello.accountObject.setQuotas({ images: 5, untagged_bytes: 6 }),
+    check: async (_, hello) => {
+      const { quotas } = value(await hello.accountObject.describe());
+      expect([quotas.images.limit, quotas.untagged_bytes.limit]).toEqual([5, 6]);
+      expect(await eventsOf(hello, "account.quotas_changed")).toBeGreaterThan(0);
     },
   }),
   told({

@@ -5,7 +5,7 @@ import { spawnBody } from "../../src/protocol/jamsocket/v1.ts";
 import { connectBody, updateBody } from "../../src/protocol/jamsocket/v2.ts";
 import { importSigningKey, signConnectionToken } from "../../src/protocol/tokens/connection-token.ts";
 import { makeSigningKeys } from "../../src/protocol/tokens/signing-keys.ts";
-import { createTokenBody } from "../../src/protocol/v3/accounts.ts";
+import { createTokenBody, patchAccountBody } from "../../src/protocol/v3/accounts.ts";
 import { heartbeatBody, statusReportBody } from "../../src/protocol/v3/agent.ts";
 import { createClusterBody } from "../../src/protocol/v3/clusters.ts";
 import { recordImageBody } from "../../src/protocol/v3/images.ts";
@@ -251,6 +251,19 @@ const fields: Record<string, Field> = {
       ["x".repeat(501), "500"],
       ["\u001b[31m", "no control characters"],
       ["a\0", "no control characters"],
+    ],
+  },
+  "a quota's limit": {
+    schema: patchAccountBody,
+    bodyOf: (tags) => ({ quotas: { tags } }),
+    goesTo: "a number",
+    values: [
+      [0, null],
+      [null, null],
+      [limits.quotaLimitMax, null],
+      [limits.quotaLimitMax + 1, "9007199254740991"],
+      [-1, ">=0"],
+      [0.5, "int"],
     ],
   },
   "an agent's id": {

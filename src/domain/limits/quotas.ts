@@ -19,7 +19,7 @@ export const defaultQuotas = {
   pin_notes: 100_000,
   /** Every service keeps the configuration of all of them. */
   clusters: 200,
-  /** Access tokens, expired ones that are still listed among them; those of agents go with their clusters. */
+  /** Access tokens, those among them that have expired and are listed; those of agents go with their clusters. */
   tokens: 10_000,
   /** Bytes in the registry that no tag keeps: pushes on their way, and what was pushed over. Many large images an hour. */
   untagged_bytes: 1 * tib,

@@ -138,9 +138,8 @@ function paramsOf({ path }: Route): string[] {
 
 function mayFollow(from: Route, to: Route): boolean {
   const own = JSON.stringify(security(from));
-  return (
-    to.access.kind === "public" || to.access.kind === "any_token" || JSON.stringify(security(to)) === own
-  );
+  const isOfAccount = from.access.kind !== "root" && to.access.kind === "any_token";
+  return to.access.kind === "public" || isOfAccount || JSON.stringify(security(to)) === own;
 }
 
 /** `GET /v3/accounts/:account/tokens` is `get_accounts_tokens`, one with a parameter at its end `get_…_token_id`. */

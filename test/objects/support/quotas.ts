@@ -62,7 +62,7 @@ export interface Adding {
   remove?(hello: Hello, n: number): Promise<unknown>;
 }
 
-const idempotency = (n: number) => ({ principal: "p", key: `k${n}`, requestHash: `h${n}` });
+const idempotency = (name: string) => ({ principal: "p", key: name, requestHash: name });
 const codeOf = (result: { ok: true } | { ok: false; error: { code: string } }) =>
   result.ok ? "ok" : result.error.code;
 const hello = (h: Hello) => h.service();
@@ -70,23 +70,25 @@ const hello = (h: Hello) => h.service();
 async function addToken(h: Hello, n: number): Promise<string> {
   const secret = { id: `t${n}`.padEnd(12, "0"), secretHash: await hashSecret("secret") };
   const body = { name: `t${n}`, role: "read" } as const;
-  return codeOf(await h.accountObject.createToken(body, secret, { ...caller, idempotency: idempotency(n) }));
+  return codeOf(
+    await h.accountObject.createToken(body, secret, { ...caller, idempotency: idempotency(`t${n}`) }),
+  );
 }
 
 async function addCluster(h: Hello, n: number): Promise<string> {
   const secret = { id: `c${n}`.padEnd(12, "0"), secretHash: await hashSecret("secret") };
   const body = { name: `c${n}`, webhook_url: "https://cluster.test/hook" };
-  const by = { ...caller, idempotency: idempotency(n) };
+  const by = { ...caller, idempotency: idempotency(`c${n}`) };
   return codeOf(await h.accountObject.createCluster(body, secret, `whsec_${n}`, by));
 }
 
 async function addService(h: Hello, n: number): Promise<string> {
-  const by = { ...caller, idempotency: idempotency(n) };
+  const by = { ...caller, idempotency: idempotency(`s${n}`) };
   return codeOf(await h.accountObject.createService({ name: `s${n}` }, by));
 }
 
 async function addEnvironment(h: Hello, n: number): Promise<string> {
-  const by = { ...caller, idempotency: idempotency(n) };
+  const by = { ...caller, idempotency: idempotency(`e${n}`) };
   return codeOf(await hello(h).createEnvironment({ name: `e${n}`, image: "latest" }, by));
 }
 

@@ -1,5 +1,7 @@
+import { env } from "cloudflare:workers";
 import { describe, expect } from "vitest";
-import { type Token, tokenList } from "../../../../src/protocol/v3/accounts.ts";
+import { defaultQuotas } from "../../../../src/domain/limits.ts";
+import { account as accountSchema, type Token, tokenList } from "../../../../src/protocol/v3/accounts.ts";
 import { call, createAccount, createService, createToken } from "../../../support/worker/api.ts";
 import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
 import { test as pageTest } from "../../../support/worker/page-test.ts";
@@ -50,6 +52,27 @@ describe("the settings page", () => {
       expect(html).toContain(`a token with the role \`${role}\` may not do this; it needs \`admin\``);
       expect(html).not.toContain("first admin");
     }
+  });
+
+  test("shows what the account uses of its quotas, to whoever may read all of it", async () => {
+    const account = await createAccount();
+    await createService(account);
+    const json = { quotas: { services: 1, untagged_bytes: 2_000_000_000 } };
+    await call(accountSchema, `/v3/accounts/${account.name}`, {
+      method: "PATCH",
+      token: env.ROOT_TOKEN,
+      json,
+    });
+    const { secret_token } = await createToken(account, { role: "read" });
+    const { html } = await loggedIn(secret_token).visit("/settings");
+    const rows = [...html.matchAll(/<tr><th scope="row"><code>(\w+)<\/code>.*?<\/tr>/g)];
+    expect(rows.map(([, name]) => name)).toEqual(Object.keys(defaultQuotas));
+    const text = (name: string) => rows.find((row) => row[1] === name)?.[0].replaceAll(/<[^>]+>/g, " ");
+    expect(text("services")).toMatch(/1 +\(nothing can be added\) +1/);
+    expect(text("environments")).toMatch(/1 +10000/);
+    expect(text("untagged_bytes")).toMatch(/0 B +2\.0 GB/);
+    const narrow = await createToken(account, { role: "admin", service: "hello" });
+    expect((await loggedIn(narrow.secret_token).visit("/settings")).html).not.toContain("Quotas");
   });
 
   test("lists the tokens of an admin's own account only", async ({ account, admin, tokens }) => {

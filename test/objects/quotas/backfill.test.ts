@@ -1,0 +1,78 @@
+import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, vi } from "vitest";
+import { Service } from "../../../src/objects/service/service.ts";
+import { serviceStub } from "../../../src/objects/stubs.ts";
+import { failureLines } from "../support/failure-lines.ts";
+import { test } from "../support/object-test.ts";
+import { addings, leave, pushOci, usedBy } from "../support/quotas.ts";
+import { caller, type Hello, value } from "../support/service.ts";
+
+/** Takes an object's schema back to before a migration, as it was made by a former version. */
+function takeBack(stub: DurableObjectStub, first: string, undo: string[]): Promise<void> {
+  return runInDurableObject(stub, async (_, { storage }) => {
+    const run = (sql: string, ...values: string[]) =>
+      storage.sql.exec<{ name: string }>(sql, ...values).toArray();
+    for (const { name } of run("SELECT name FROM sqlite_master WHERE type = 'trigger'")) {
+      run(`DROP TRIGGER ${name}`);
+    }
+    for (const sql of undo) run(sql);
+    run(`DELETE FROM migrations WHERE id >= (SELECT id FROM migrations WHERE name = ?)`, first);
+    await storage.sync();
+  });
+}
+
+const services = (hello: Hello) => ["hello", "second"].map((name) => serviceStub(env, hello.account, name));
+
+/** An account with two services, as a version without quotas has left it. */
+async function formerAccount(hello: Hello) {
+  for (const { add } of addings) await add(hello, 10);
+  value(await hello.accountObject.createService({ name: "second" }, caller));
+  expect(await pushOci(hello, 40, ["a", "b", "c"], { service: "second" })).toBe("ok");
+  const before = await usedBy(hello);
+  for (const service of services(hello)) {
+    await takeBack(service, "what is held of the account's quotas", ["DROP TABLE holdings"]);
+  }
+  await takeBack(hello.accountObject, "quotas", [
+    "DROP TABLE quotas",
+    "DROP TABLE holdings",
+    "DROP INDEX services_uncounted",
+    "ALTER TABLE services DROP COLUMN counted",
+    "DROP INDEX tokens_expiring",
+  ]);
+  await abortAllDurableObjects();
+  return before;
+}
+
+test("what an account has from before its quotas is counted", async ({ pinned }) => {
+  const before = await formerAccount(pinned);
+  expect(before).toMatchObject({ images: 3, tags: 5, pin_notes: 1, clusters: 2, tokens: 2 });
+  expect(await usedBy(pinned)).toEqual(before);
+});
+
+test.for(addings)(
+  "$how is refused, where it is one too many with what is from before ($quota)",
+  async ({ quota, add }, { pinned }) => {
+    const before = await formerAccount(pinned);
+    value(await pinned.accountObject.setQuotas({ [quota]: before[quota] }));
+    await abortAllDurableObjects();
+    expect(["quota_exceeded", "DENIED"]).toContain(await add(pinned, 11));
+    await leave(pinned, quota, 1);
+    expect(await add(pinned, 11)).toBe("ok");
+  },
+);
+
+test("a service that cannot be asked what it has holds up no other, and is asked again", async ({
+  pinned,
+}) => {
+  const before = await formerAccount(pinned);
+  const lines = failureLines();
+  const asked = vi.spyOn(Service.prototype, "holdings").mockImplementation(async () => {
+    throw new Error("not now");
+  });
+  const { add } = addings.find(({ how }) => how === "an environment") ?? {};
+  expect(await add?.(pinned, 12)).toBe("ok");
+  expect(lines().length).toBeGreaterThan(0);
+  asked.mockRestore();
+  expect(await usedBy(pinned)).toEqual({ ...before, environments: before.environments + 1 });
+});
