@@ -60,6 +60,7 @@ test("an agent serves its cluster, says how it is, and drains on SIGTERM", async
       agent_id: agents[0]?.id,
       version: agents[0]?.version,
       backends: 1,
+      journal: "ok",
       lease: "held",
       draining: false,
     },

@@ -33,10 +33,9 @@ export class BackendIndex {
 
   /** These have been written. */
   changed(ids: readonly string[]): void {
-    if (this.#rows === null) return;
     for (const id of ids) {
-      this.#changed.add(id);
       this.#uncommitted.add(id);
+      if (this.#rows !== null) this.#changed.add(id);
     }
   }
 

@@ -65,7 +65,7 @@ describe("the lists of live backends", () => {
     vi.setSystemTime(Date.now() + 1_000);
     const young = await startBackend(hello, "young");
     await passTimeRunning(agent.stub(), 44_000);
-    expect(await listed(hello)).toEqual([young.backendId, elsewhere.backendId]);
+    expect(await listed(hello)).toEqual([elsewhere.backendId, young.backendId]);
     await passTimeRunning(agent.stub(), 1_000);
     expect(await listed(hello)).toEqual([elsewhere.backendId]);
   });

@@ -31,14 +31,20 @@ async function formerAccount(hello: Hello) {
   expect(await pushOci(hello, 40, ["a", "b", "c"], { service: "second" })).toBe("ok");
   const before = await usedBy(hello);
   for (const service of services(hello)) {
-    await takeBack(service, "what is held of the account's quotas", ["DROP TABLE holdings"]);
+    await takeBack(service, "what is held of the account's quotas", [
+      "DROP TABLE holdings",
+      "ALTER TABLE service DROP COLUMN last_environment",
+      "DROP INDEX releases_at",
+    ]);
   }
   await takeBack(hello.accountObject, "quotas", [
     "DROP TABLE quotas",
     "DROP TABLE holdings",
     "DROP INDEX services_uncounted",
     "ALTER TABLE services DROP COLUMN counted",
-    "DROP INDEX tokens_expiring",
+    "DROP INDEX tokens_expiry",
+    "DROP INDEX sessions_expiry",
+    "DROP INDEX login_links_expiry",
   ]);
   await abortAllDurableObjects();
   return before;

@@ -41,7 +41,7 @@ export function agentOf(hello: Hello, name = "main", registration?: number) {
   };
 }
 
-/** The ids of the backends that a list of live ones shows. */
+/** The ids of the backends that a list of live ones shows; oldest first. */
 export async function listed(hello: Hello): Promise<string[]> {
   const newestFirst = value(await hello.service().liveBackends());
   return newestFirst.map(({ info }) => info.id).reverse();
