@@ -11,6 +11,7 @@ export type Naming = "always" | "mostly";
 
 /** What ends a thing, or makes it useless to the other operations: sent to what can be spared. */
 const ending = [
+  { ends: "account", method: "PATCH", path: "/v3/accounts/{account}" },
   { ends: "service", method: "DELETE", path: "/v3/accounts/{account}/services/{service}" },
   {
     ends: "environment",
@@ -23,7 +24,11 @@ const ending = [
 ] as const;
 
 /** The settings of Schemathesis (`schemathesis.toml`). */
-export function settingsOf({ tokens, names, spares }: World, naming: Naming): string {
+export function settingsOf(
+  { tokens, names, spares }: World,
+  naming: Naming,
+  without: readonly string[],
+): string {
   return [
     // A stream goes on until its reader leaves.
     "max-stream-events = 3",
@@ -31,6 +36,11 @@ export function settingsOf({ tokens, names, spares }: World, naming: Naming): st
     ...Object.entries(names).flatMap(([name, values]) => table(`dictionaries.${name}`, { values })),
     ...Object.entries(spares).flatMap(([name, values]) => table(`dictionaries.spare_${name}`, { values })),
     ...table("parameters", boundTo(names, "", naming)),
+    ...without.flatMap((operation) => [
+      "[[operations]]",
+      `include-name = ${JSON.stringify(operation)}`,
+      "enabled = false",
+    ]),
     ...ending.flatMap(({ ends, method, path }) => [
       "[[operations]]",
       `include-name = ${JSON.stringify(`${method} ${path}`)}`,

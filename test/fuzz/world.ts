@@ -1,14 +1,15 @@
-import { z } from "zod";
 import type { LocalJson } from "../../src/local/state/local-json.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
-import { createdToken } from "../../src/protocol/v3/accounts.ts";
+import { createdAccount, createdToken, tokenList } from "../../src/protocol/v3/accounts.ts";
 import { createdCluster } from "../../src/protocol/v3/clusters.ts";
 import { imageList } from "../../src/protocol/v3/images.ts";
 import { environment, service } from "../../src/protocol/v3/services.ts";
 import { call } from "../support/api.ts";
 
 /** More than are revoked: the newest is first in the list, and the first of the list is what is followed to its end. */
-const spareTokens = 100;
+const spareTokens = 1_500;
+/** So many of them are named. */
+const namedTokens = 100;
 const spares = ["spare-1", "spare-2", "spare-3", "spare-4", "spare-5", "spare-6"];
 /** Nothing listens there. */
 const webhook_url = "http://127.0.0.1:9/webhook";
@@ -20,7 +21,7 @@ export interface World {
   /** What there is, by the name of the path's parameter. */
   names: Readonly<Record<string, readonly string[]>>;
   /** The same for what ends or disables a thing, so that what all others need stays. */
-  spares: Readonly<Record<"service" | "environment" | "cluster", readonly string[]>>;
+  spares: Readonly<Record<"account" | "service" | "environment" | "cluster", readonly string[]>>;
 }
 
 /** Makes, beside the demo, what can be spared. */
@@ -31,6 +32,9 @@ export async function makeWorld(local: LocalJson): Promise<World> {
     const json = { name: `spare ${i}`, role: "admin" };
     ids.push((await call(local, createdToken, `${account}/tokens`, { json })).id);
   }
+  // Limits of what may be stored are set there.
+  const root = { ...local, token: local.root_token };
+  await call(root, createdAccount, "/v3/accounts", { json: { name: "spare" } });
   for (const name of spares) {
     await call(local, service, `${account}/services`, { json: { name } });
     await call(local, createdCluster, `${account}/clusters`, { json: { name, webhook_url } });
@@ -55,15 +59,19 @@ export async function makeWorld(local: LocalJson): Promise<World> {
       cluster: [...local.clusters.map(({ name }) => name), ...spares],
       digest: images.map(({ digest }) => digest),
       id: backends.map(({ backend_id }) => backend_id),
-      token_id: ids,
+      token_id: ids.slice(-namedTokens),
     },
-    spares: { service: spares, environment: spares, cluster: spares },
+    spares: { account: ["spare"], service: spares, environment: spares, cluster: spares },
   };
 }
 
-/** Whether the token with which the requests were sent is still one: without it everything is refused as unknown. */
-export async function isStillAdmitted({ api_url, account, token }: LocalJson): Promise<boolean> {
+/**
+ * What a request with the token is answered with which the others were sent, where it is no list: without that token all
+ * are refused. Null where it is one.
+ */
+export async function refusalOf({ api_url, account, token }: LocalJson): Promise<string | null> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(`${api_url}/v3/accounts/${account}/tokens?limit=1`, { headers });
-  return response.ok && z.object({ tokens: z.array(z.unknown()) }).safeParse(await response.json()).success;
+  const text = await response.text();
+  return response.ok && tokenList.safeParse(JSON.parse(text)).success ? null : `${response.status} ${text}`;
 }
