@@ -23,14 +23,16 @@ export function describeBodies(bodies: Readonly<Record<string, BodyRules>>): voi
         expect(schema.safeParse(body).success).toBe(false);
       });
 
-      test.runIf(ofAgent)("ignores a field that it does not know", () => {
-        for (const body of good) expect(schema.parse({ ...body, newer: { than: "this" } })).toEqual(body);
-      });
-
-      test.skipIf(ofAgent)("refuses a field that it does not know, by its name", () => {
-        const parsed = schema.safeParse({ ...good[0], misspelt: true });
-        expect(parsed.success ? "" : parsed.error.message).toContain("misspelt");
-      });
+      if (ofAgent) {
+        test("ignores a field that it does not know", () => {
+          for (const body of good) expect(schema.parse({ ...body, newer: { than: "this" } })).toEqual(body);
+        });
+      } else {
+        test("refuses a field that it does not know, by its name", () => {
+          const parsed = schema.safeParse({ ...good[0], misspelt: true });
+          expect(parsed.success ? "" : parsed.error.message).toContain("misspelt");
+        });
+      }
 
       test("takes null for nothing but what can be taken away", () => {
         for (const body of good) {
