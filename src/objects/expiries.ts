@@ -13,6 +13,28 @@ export interface ExpiringRows {
 }
 
 /**
+ * Rows that go a time after what their column `at` says, which has an index.
+ * @param of `key`: the column that identifies a row
+ */
+export function rowsKeptFor(
+  db: Pick<Database, "first" | "run">,
+  { table, key, keptMs }: { table: string; key: string; keptMs: number },
+): ExpiringRows {
+  return {
+    firstDue() {
+      const first = db.first<{ at: number }>(`SELECT at FROM ${table} ORDER BY at LIMIT 1`);
+      return first ? first.at + keptMs : null;
+    },
+    deleteDue: (now, atOnce) =>
+      db.run(
+        `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE at <= ? ORDER BY at LIMIT ?)`,
+        now - keptMs,
+        atOnce,
+      ),
+  };
+}
+
+/**
  * Deletes what is past its keeping, by the object's alarm and in batches: a read must not count on that, and minds the time
  * itself. Otherwise what nobody adds to any more would lie there for good.
  */

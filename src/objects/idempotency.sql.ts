@@ -2,7 +2,7 @@ import { idempotencyKeptMs } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Idempotency } from "./contract.ts";
 import type { Database, Migration } from "./database.ts";
-import type { ExpiringRows } from "./expiries.ts";
+import { type ExpiringRows, rowsKeptFor } from "./expiries.ts";
 
 export const idempotencyMigration: Migration = {
   name: "idempotency",
@@ -98,17 +98,5 @@ export type IdempotencySql = ReturnType<typeof idempotencySql>;
 
 /** The same, as they go. */
 export function idempotencyExpiry(db: Pick<Database, "first" | "run">): ExpiringRows {
-  return {
-    firstDue() {
-      const first = db.first<{ at: number }>("SELECT at FROM idempotency ORDER BY at LIMIT 1");
-      return first ? first.at + idempotencyKeptMs : null;
-    },
-    deleteDue: (now, atOnce) =>
-      db.run(
-        `DELETE FROM idempotency WHERE key IN (
-           SELECT key FROM idempotency WHERE at <= ? ORDER BY at LIMIT ?)`,
-        now - idempotencyKeptMs,
-        atOnce,
-      ),
-  };
+  return rowsKeptFor(db, { table: "idempotency", key: "key", keptMs: idempotencyKeptMs });
 }

@@ -14,7 +14,7 @@ import { startBackend } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
-import { usedBy } from "./support/quotas.ts";
+import { noFacts, usedBy } from "./support/quotas.ts";
 import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
 
 /*
@@ -102,20 +102,11 @@ const repository = (hello: Hello) => ({ account: hello.account, service: "hello"
 const registry = (hello: Hello) => registryStub(env, hello.account);
 
 async function push(hello: Hello, n: number, tag: string): Promise<Result<unknown>> {
-  const facts = {
-    mediaType: "application/vnd.oci.image.manifest.v1+json",
-    blobs: [],
-    foreignBlobs: [],
-    children: [],
-    subject: null,
-    artifactType: null,
-    annotations: null,
-  };
   return fromOci(
     await registry(hello).putManifest(repository(hello), {
       digest: digestNumber(n),
       bytes: Uint8Array.from([123, 125]),
-      facts,
+      facts: noFacts,
       tags: [tag],
       registryHost: "registry.test",
     }),

@@ -1,7 +1,7 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
-import type { ExpiringRows } from "../../expiries.ts";
+import { type ExpiringRows, rowsKeptFor } from "../../expiries.ts";
 import type { BackendRow, DeliveryRow, IndexedBackend, PendingDelivery } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
@@ -177,17 +177,5 @@ export type BackendsWrites = ReturnType<typeof backendsWrites>;
 
 /** Notes of releases, as they go: with the backends themselves. */
 export function releasesExpiry(db: Pick<Database, "first" | "run">): ExpiringRows {
-  return {
-    firstDue() {
-      const first = db.first<{ at: number }>("SELECT at FROM releases ORDER BY at LIMIT 1");
-      return first ? first.at + endedBackendsKeptMs : null;
-    },
-    deleteDue: (now, atOnce) =>
-      db.run(
-        `DELETE FROM releases WHERE backend IN (
-           SELECT backend FROM releases WHERE at <= ? ORDER BY at LIMIT ?)`,
-        now - endedBackendsKeptMs,
-        atOnce,
-      ),
-  };
+  return rowsKeptFor(db, { table: "releases", key: "backend", keptMs: endedBackendsKeptMs });
 }
