@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startLocalSystem } from "../support/local-system.ts";
+import { collectOutput } from "../support/process.ts";
 import { acceptedOf, type FuzzReport, findingsOf, fuzzReport } from "./report.ts";
 import { type Naming, settingsOf } from "./settings.ts";
 import { makeWorld, refusalOf } from "./world.ts";
@@ -55,6 +56,7 @@ const acceptedMin = 30;
 const [folder = "", schemathesis = "", seed = ""] = process.argv.slice(2);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
+/** Runs one part; what Schemathesis prints, which is long, is printed where it found something. */
 async function fuzz({ phase, seconds, naming, unchecked, without = [] }: Part): Promise<FuzzReport> {
   const settings = join(folder, `${phase}.toml`);
   const report = join(folder, `${phase}.json`);
@@ -67,13 +69,19 @@ async function fuzz({ phase, seconds, naming, unchecked, without = [] }: Part): 
   ].flat();
   const child = spawn(schemathesis, args, {
     cwd: folder,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
     timeout: seconds * 1000 + graceMs,
   });
+  const printed = collectOutput(child);
   process.once("exit", () => child.kill());
   const [code] = await once(child, "close");
+  if (code !== 0) console.log(printed.output);
   if (code === null) throw new Error(`${phase}: it did not end by itself`);
-  return fuzzReport.parse(JSON.parse(await readFile(report, "utf8")));
+  const result = fuzzReport.parse(JSON.parse(await readFile(report, "utf8")));
+  const { running_time, operations, test_cases } = result;
+  const tested = `${test_cases.generated} cases of ${operations.tested} of ${operations.total} operations`;
+  console.log(`${phase}: ${tested} in ${running_time.toFixed(0)} s`);
+  return result;
 }
 
 await using system = await startLocalSystem(join(folder, "state"));
