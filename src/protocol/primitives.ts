@@ -33,7 +33,7 @@ export const image = z
   .max(imageMaxCharacters, `an image tag or digest has at most ${imageMaxCharacters} characters`)
   .superRefine((text, context) => {
     const parsed = parsePin(text);
-    if (!parsed.ok) context.addIssue({ code: "custom", message: parsed.error.message });
+    if (!parsed.ok) context.addIssue(parsed.error.message);
   })
   .meta({ id: "Image", description: "An image tag or an image digest" });
 
@@ -43,6 +43,7 @@ export const image = z
  */
 const layout = "\\t\\n\\r";
 const controls = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f";
+const withoutLayout = new RegExp(`^[^${layout}${controls}]*$`);
 
 /**
  * A key: 1 to 128 characters, counted as Unicode code points and not as UTF-16 units. It becomes an environment variable
@@ -52,7 +53,7 @@ export const key = z
   .string()
   .min(1, "a key is not empty")
   .max(2 * keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
-  .regex(new RegExp(`^[^${layout}${controls}]*$`, "u"), "a key has no control characters")
+  .regex(withoutLayout, "a key has no control characters")
   .refine((text) => [...text].length <= keyMaxCharacters, `a key has at most ${keyMaxCharacters} characters`)
   .refine((text) => text.isWellFormed(), "a key is well-formed unicode")
   .meta({ id: "Key" });
@@ -65,21 +66,21 @@ export function line(maxCharacters: number) {
   return z
     .string()
     .max(maxCharacters, `at most ${maxCharacters} characters`)
-    .regex(new RegExp(`^[^${layout}${controls}]*$`, "u"), "no line ends or other control characters");
+    .regex(withoutLayout, "no line ends or other control characters");
 }
 
 /** What a person wrote down about a pin; it may have several lines. */
 export const note = z
   .string()
   .max(noteMaxCharacters, `a note has at most ${noteMaxCharacters} characters`)
-  .regex(new RegExp(`^[^${controls}]*$`, "u"), "a note has no control characters but line ends and tabs");
+  .regex(new RegExp(`^[^${controls}]*$`), "a note has no control characters but line ends and tabs");
 
 function variables(check: typeof checkEnv) {
   return z
     .record(z.string().max(spawnEnvMaxBytes), z.string().max(spawnEnvMaxBytes))
     .superRefine((env, context) => {
       const checked = check(env);
-      if (!checked.ok) context.addIssue({ code: "custom", message: checked.error.message });
+      if (!checked.ok) context.addIssue(checked.error.message);
     });
 }
 

@@ -64,17 +64,18 @@ export async function readStart(answer: Response, { maxBytes, signal }: ReadingL
 /** Reads to the end or until there are `mostBytes`, and leaves the rest. */
 async function readUpTo(answer: Response, mostBytes: number, signal: AbortSignal) {
   signal.throwIfAborted();
-  if (isKnownToBeShort(answer.headers, mostBytes)) return { text: await answer.text(), bytes: 0 };
-  const reader = answer.body?.getReader();
+  const { body, headers } = answer;
+  if (body === null || isKnownToBeShort(headers, mostBytes)) return { text: await answer.text(), bytes: 0 };
+  const reader = body.getReader();
   const decoder = new TextDecoder();
   const stop = () => {
-    reader?.cancel(signal.reason).catch(() => undefined);
+    reader.cancel(signal.reason).catch(() => undefined);
   };
   signal.addEventListener("abort", stop);
   let text = "";
   let bytes = 0;
   try {
-    while (reader && bytes < mostBytes) {
+    while (bytes < mostBytes) {
       const { done, value } = await reader.read();
       signal.throwIfAborted();
       if (done) return { text: text + decoder.decode(), bytes };
@@ -82,7 +83,7 @@ async function readUpTo(answer: Response, mostBytes: number, signal: AbortSignal
       bytes += taken.byteLength;
       text += decoder.decode(taken, { stream: true });
     }
-    await reader?.cancel();
+    await reader.cancel();
     return { text, bytes };
   } finally {
     signal.removeEventListener("abort", stop);

@@ -27,7 +27,6 @@ export function verifiedHeaders({ user, auth }: VerifiedUser): string[] {
  * @example verifiedUserProblem({ user: "ada" }) // null
  */
 export function verifiedUserProblem({ user, auth }: VerifiedUser): string | null {
-  if (user === undefined && auth === undefined) return null;
   const bytes = utf8Length(JSON.stringify({ user, auth }));
   if (bytes > connectionClaimsMaxBytes) {
     return `\`user\` and \`auth\` have ${bytes} bytes as JSON, which is a part of the URL; at most ${connectionClaimsMaxBytes} are allowed`;
@@ -39,7 +38,7 @@ export function verifiedUserProblem({ user, auth }: VerifiedUser): string | null
 
 /** A text as a header value; see `verifiedHeaders`. Blanks at either end are encoded too: HTTP would trim them. */
 export function headerText(text: string): string {
-  return text.toWellFormed().replace(/[^\x20-\x7e]+|%|^ +| +$/gu, (part) => encodeURIComponent(part));
+  return text.toWellFormed().replace(/[^\x20-\x7e]|%|^ +| +$/gu, (part) => encodeURIComponent(part));
 }
 
 /** JSON in printable ASCII. */

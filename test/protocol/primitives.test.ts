@@ -43,6 +43,17 @@ test("keys, lines and notes hold every character but control characters, and not
   expect(taken(key)).toEqual(plain.filter((text) => text.isWellFormed()));
 });
 
+test("a line has at most as many characters as are allowed, and a refusal says what a line is", () => {
+  const messages = (text: string) =>
+    line(3)
+      .safeParse(text)
+      .error?.issues.map(({ message }) => message);
+  expect(messages("")).toBeUndefined();
+  expect(messages("abc")).toBeUndefined();
+  expect(messages("abcd")).toEqual(["at most 3 characters"]);
+  expect(messages("a\n")).toEqual(["no line ends or other control characters"]);
+});
+
 describe("times", () => {
   test("milliseconds are written as ISO 8601 in UTC and read again", () => {
     fc.assert(

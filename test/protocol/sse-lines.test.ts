@@ -66,6 +66,18 @@ describe("a line that is too long", () => {
 
   test("is not cut within a character", () => {
     expect(read(["data: 123🙂56\n"], 4)).toEqual(["123", "🙂56"]);
+    expect(read(["data: 12🙂56\n"], 4)).toEqual(["12🙂", "56"]);
+  });
+
+  test.for(["\u{10000}", "\u{10ffff}"])(
+    "is not cut within the first and the last of two units: %j",
+    (last) => {
+      expect(read([`data: 123${last}56\n`], 4)).toEqual(["123", `${last}56`]);
+    },
+  );
+
+  test.for(["\ud7ff", "\ue000", "\uffff"])("is cut after %j, which is a whole character", (whole) => {
+    expect(read([`data: 123${whole}56\n`], 4)).toEqual([`123${whole}`, "56"]);
   });
 
   test("without an end is never held whole", () => {

@@ -1,7 +1,7 @@
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sseEvent, sseHeaders, sseLineEvents } from "../../src/protocol/sse.ts";
+import { sseEvent, sseEventWithId, sseHeaders, sseLineEvents } from "../../src/protocol/sse.ts";
 
 /** The events of a stream, by a reader that follows the WHATWG HTML standard, section 9.2.6. */
 function readEvents(stream: string): string[] {
@@ -49,6 +49,19 @@ describe("an event", () => {
       }),
     );
   });
+});
+
+test("an event with an id is an event that begins with it, which a reader remembers", () => {
+  const event = sseEventWithId("0001a", { type: "service.created" });
+  expect(event).toBe('id: 0001a\ndata: {"type":"service.created"}\n\n');
+  const read: [string | undefined, string][] = [];
+  createParser({ onEvent: ({ id, data }) => read.push([id, data]) }).feed(
+    event + sseEventWithId("0002", "a\nb"),
+  );
+  expect(read).toEqual([
+    ["0001a", '{"type":"service.created"}'],
+    ["0002", "a\nb"],
+  ]);
 });
 
 test("a text as events of one line each is as many events as it has lines", () => {

@@ -56,7 +56,7 @@ const connectFields = z.object({
 /** `POST /v2/service/{account}/{service}[/{environment}]/connect`. Unknown fields are ignored. */
 export const connectBody = connectFields.superRefine((body, context) => {
   const problem = verifiedUserProblem(body);
-  if (problem !== null) context.addIssue({ code: "custom", message: problem });
+  if (problem !== null) context.addIssue(problem);
 });
 export type ConnectBody = z.infer<typeof connectBody>;
 

@@ -19,7 +19,8 @@ const secretPattern = /^[A-Za-z0-9_-]{43}$/;
 export function parseAccessToken(text: string): AccessToken | null {
   const underscore = text.indexOf("_");
   const period = text.indexOf(".", underscore);
-  if (underscore < 0 || period < 0) return null;
+  // Without an underscore the period is a part of the account, which is then no name, or nothing is left for the secret.
+  if (period < 0) return null;
   const account = text.slice(0, underscore);
   const id = text.slice(underscore + 1, period);
   const secret = text.slice(period + 1);

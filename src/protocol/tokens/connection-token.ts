@@ -1,4 +1,4 @@
-import { type CryptoKey, createLocalJWKSet, errors, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import { type CryptoKey, createLocalJWKSet, errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { connectionTokenSeconds } from "../../domain/limits.ts";
 import { jsonObject } from "../primitives.ts";
@@ -62,9 +62,9 @@ export function publicJwks(keys: SigningKeys): Jwks {
 export async function importSigningKey(keys: SigningKeys): Promise<{ key: CryptoKey; kid: string }> {
   const [first] = keys;
   if (!first) throw new Error("SIGNING_KEYS is empty");
-  const key = await importJWK({ ...first, alg: "EdDSA" } satisfies JWK, "EdDSA");
-  if (key instanceof Uint8Array) throw new Error("SIGNING_KEYS holds a symmetric key");
-  return { key, kid: first.kid };
+  const { kid, ...jwk } = first;
+  const key = await crypto.subtle.importKey("jwk", jwk, "Ed25519", false, ["sign"]);
+  return { key, kid };
 }
 
 /** A connection token: a JWT, EdDSA over Ed25519, good for one backend of one cluster for 24 hours. */
@@ -73,10 +73,7 @@ export function signConnectionToken(
   grant: ConnectionGrant,
 ): Promise<string> {
   const issuedAt = Math.floor(grant.grantedAt / 1000);
-  return new SignJWT({
-    ...(grant.user === undefined ? {} : { user: grant.user }),
-    ...(grant.auth === undefined ? {} : { auth: grant.auth }),
-  })
+  return new SignJWT({ user: grant.user, auth: grant.auth })
     .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signer.kid })
     .setIssuer(grant.issuer)
     .setAudience(`${grant.account}/${grant.cluster}`)
@@ -101,8 +98,8 @@ export async function verifyConnectionToken(
       algorithms: ["EdDSA"],
       audience: `${expected.account}/${expected.cluster}`,
       subject: expected.backendId,
-      requiredClaims: ["iss", "aud", "sub", "iat", "exp"],
     });
+    // It also demands the claims that the library only checks where they are there.
     const claims = connectionClaims.safeParse(payload);
     return claims.success
       ? { ok: true, claims: claims.data }

@@ -18,7 +18,7 @@ const backendUrlTemplate = z
     const problem = backendUrlProblem(
       expandBackendUrlTemplate(text, "0".repeat(serviceCodeLength + backendRandomLength)),
     );
-    if (problem !== null) context.addIssue({ code: "custom", message: `as a backend's URL, ${problem}` });
+    if (problem !== null) context.addIssue(`as a backend's URL, ${problem}`);
   })
   .describe("For example https://{backend_id}.prod.example.com");
 

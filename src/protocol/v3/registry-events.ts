@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { notificationEventsMax, notificationTextMaxCharacters } from "../../domain/limits.ts";
-import { digestPattern, tagPattern } from "../../domain/pins/images.ts";
+import { tagPattern } from "../../domain/pins/images.ts";
 import { isoTime } from "../primitives.ts";
 import { type RecordImageBody, recordImageBody } from "./images.ts";
 
@@ -170,22 +170,18 @@ function amazonPush({ account, region, time, detail }: z.infer<typeof amazon>) {
 
 /** An image reference without its tag and digest. */
 function repositoryOf(reference: string | undefined): string | undefined {
-  return reference?.replace(/@.*$/, "").replace(/:[^/]*$/, "") || undefined;
+  return reference?.replace(/@.*/, "").replace(/:[^/]*$/, "") || undefined;
 }
 
-/** A push as it is recorded; null where it names no digest. Of the rest, what is malformed is left out. */
+/** A push as it is recorded, without a tag or time that is malformed; null where anything else is, or it names no digest. */
 function toRecord({ digest, tag, repository, mediaType, pushedAt }: NotifiedPush): RecordImageBody | null {
-  if (digest === undefined || !digestPattern.test(digest)) return null;
-  const at = pushedAt === undefined ? Number.NaN : Date.parse(pushedAt);
-  const record = {
+  const at = Date.parse(pushedAt ?? "");
+  const parsed = recordImageBody.safeParse({
     digest,
     ...(tag !== undefined && tagPattern.test(tag) ? { tag } : {}),
+    ...(repository === undefined ? {} : { repository }),
     ...(mediaType === undefined ? {} : { media_type: mediaType }),
     ...(Number.isNaN(at) ? {} : { pushed_at: isoTime(at) }),
-  };
-  const parsed = recordImageBody.safeParse({
-    ...record,
-    ...(repository === undefined ? {} : { repository }),
   });
   return parsed.success ? parsed.data : null;
 }

@@ -25,7 +25,7 @@ export function formatSigningSecret(random: Uint8Array): string {
 /** Imports the key of a signing secret, for reuse. @param secret one that `signingSecret` accepts */
 export function importSigningSecret(secret: string): Promise<CryptoKey> {
   const bytes = Uint8Array.from(atob(secret.slice("whsec_".length)), (char) => char.charCodeAt(0));
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
 /**

@@ -47,7 +47,7 @@ const urlCharacters = /^[\w\-.~:/?#[\]@!$&'()*+,;=%]*$/;
  */
 export function backendUrlProblem(text: string): string | null {
   const url = URL.parse(text);
-  if (!/^https?:$/.test(url?.protocol ?? "") || url === null) return "it is not an http or https URL";
+  if (url?.protocol !== "https:" && url?.protocol !== "http:") return "it is not an http or https URL";
   if (!urlCharacters.test(text))
     return "it has characters that a URL must have encoded, in the path by percent";
   if (url.username !== "" || url.password !== "") return "it carries credentials";
@@ -78,7 +78,7 @@ export function belowWebhookUrl(webhookUrl: string, path: string): string {
 
 /** A host as the URL parser writes it, without the brackets of IPv6 and the dots of the DNS's root. */
 function bareHost(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
+  return hostname.replace(/[[\]]/g, "").replace(/\.+$/, "");
 }
 
 function isPrivateHost(hostname: string): boolean {

@@ -123,7 +123,7 @@ export const backendUrl = z
   .max(baseUrlMaxBytes)
   .superRefine((text, context) => {
     const problem = backendUrlProblem(text);
-    if (problem !== null) context.addIssue({ code: "custom", message: problem });
+    if (problem !== null) context.addIssue(problem);
   })
   .describe("An http or https URL without credentials, query and fragment");
 

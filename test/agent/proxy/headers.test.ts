@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { answerHeaders, forwardedHeaders, forwardedTrailers } from "../../../src/agent/proxy/headers.ts";
-import { asciiJson, headerText, verifiedHeaders } from "../../../src/protocol/verified-headers.ts";
 
 const alice = ["x-verified-username", "alice"];
 const stranger = "203.0.113.7";
@@ -25,34 +24,6 @@ function forward(
 function valuesOf(headers: readonly string[], name: string): string[] {
   return headers.filter((_, i) => i % 2 === 1 && headers[i - 1]?.toLowerCase() === name);
 }
-
-test.each(["alice@example.com", "Zoë", "100%", "%C3%AB", " padded ", "line\r\nbreak", "🙂", "a b"])(
-  "the user %j is a legal header value from which decodeURIComponent gives it back",
-  (user) => {
-    const value = headerText(user);
-    expect(value).toMatch(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/);
-    expect(decodeURIComponent(value)).toBe(user);
-  },
-);
-
-test("a plain user stays as it is", () => {
-  expect(headerText("alice b+c@example.com")).toBe("alice b+c@example.com");
-});
-
-test("auth is JSON in printable ASCII that parses to the same value", () => {
-  const auth = { name: "Zoë 🙂", text: "a\r\nb\u007f" };
-  expect(asciiJson(auth)).toMatch(/^[\x20-\x7e]*$/);
-  expect(JSON.parse(asciiJson(auth))).toEqual(auth);
-});
-
-test("the claims become headers, and those that are missing none", () => {
-  expect(verifiedHeaders({ user: "alice", auth: { admin: false } })).toEqual([
-    ...alice,
-    "x-verified-user-data",
-    '{"admin":false}',
-  ]);
-  expect(verifiedHeaders({})).toEqual([]);
-});
 
 test.each([
   "x-verified-username",

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { importJWK, SignJWT, UnsecuredJWT } from "jose";
+import { decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   importSigningKey,
@@ -60,6 +60,10 @@ describe("a connection token", () => {
         auth: { role: "editor" },
       },
     });
+  });
+
+  test("says how it is signed and with which key (RFC 7515 4.1, RFC 8037)", async () => {
+    expect(decodeProtectedHeader(await grant())).toEqual({ alg: "EdDSA", typ: "JWT", kid: keys[0]?.kid });
   });
 
   test("without a user or auth has no such claims", async () => {
@@ -135,6 +139,17 @@ describe("a forged connection token is refused", () => {
     expect(verified.ok).toBe(false);
   });
 
+  test("with the reason, for who looks for a mistake of their own", async () => {
+    const reasonOf = async (claims: Record<string, unknown>) => {
+      const verified = await verifyConnectionToken(await signOtherwise(claims), publicJwks(keys), expected);
+      return verified.ok ? null : verified.reason;
+    };
+    expect(await reasonOf({ user: null })).toBe("the token's claims are malformed");
+    expect(await reasonOf({ iss: undefined })).toBe("the token's claims are malformed");
+    expect(await reasonOf({ aud: "acme/us-prod" })).toContain('"aud"');
+    expect(await reasonOf({ exp: 1 })).toContain('"exp"');
+  });
+
   test("the same claims unchanged are good, so that the refusals above are for what they say", async () => {
     const verified = await verifyConnectionToken(await signOtherwise({}), publicJwks(keys), expected);
     expect(verified.ok).toBe(true);
@@ -201,6 +216,24 @@ describe("signing keys", () => {
     expect(jwks.parse(published)).toEqual(published);
     expect(published.keys).toHaveLength(2);
     for (const each of [...keys, ...otherKeys]) expect(JSON.stringify(published)).not.toContain(each.d);
+  });
+
+  test("that are published but cannot be used are a failure, and no refusal of the token", async () => {
+    const unusable = { keys: publicJwks(keys).keys.map((key) => ({ ...key, x: "AAAA" })) };
+    await expect(verifyConnectionToken(await grant(), unusable, expected)).rejects.toThrow();
+  });
+
+  test("are used by the first of them, whose private part stays where it is", async () => {
+    const [first] = keys;
+    const { key, kid } = await importSigningKey([...keys, ...otherKeys]);
+    expect(kid).toBe(first?.kid);
+    expect(key).toMatchObject({ type: "private", extractable: false, usages: ["sign"] });
+  });
+
+  test("that are none cannot be used", async () => {
+    await expect(importSigningKey([])).rejects.toThrow("SIGNING_KEYS is empty");
+    const malformed = keys.map((key) => ({ ...key, d: "AAAA" }));
+    await expect(importSigningKey(malformed)).rejects.toThrow();
   });
 
   test.for([

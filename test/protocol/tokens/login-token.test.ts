@@ -1,4 +1,4 @@
-import { importJWK, SignJWT } from "jose";
+import { decodeProtectedHeader, importJWK, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { grantRegistryToken, verifyRegistryToken } from "../../../src/protocol/oci/token-authentication.ts";
 import {
@@ -44,6 +44,15 @@ describe("the token of a login", () => {
     expect(await verifyLoginToken(token, publicJwks(keys), now + tenMinutes)).toBeNull();
   });
 
+  test("says how it is signed and with which key", async () => {
+    expect(decodeProtectedHeader(await sign())).toEqual({ alg: "EdDSA", typ: "JWT", kid: keys[0]?.kid });
+  });
+
+  test("is not judged by keys that cannot be used", async () => {
+    const unusable = { keys: publicJwks(keys).keys.map((key) => ({ ...key, x: "AAAA" })) };
+    await expect(verifyLoginToken(await sign(), unusable, now)).rejects.toThrow();
+  });
+
   test("is one segment of a path, however strange the user agent", async () => {
     const token = await sign('ÿ/?#%\\"'.repeat(25));
     expect(token).toMatch(/^[\w.-]+$/);
@@ -55,6 +64,9 @@ describe("the token of a login", () => {
     ["no id", { jti: undefined }],
     ["an id that is none", { jti: "../elsewhere" }],
     ["no end", { exp: undefined }],
+    ["no beginning", { iat: undefined }],
+    ["no issuer", { iss: undefined }],
+    ["no audience", { aud: undefined }],
     ["no user agent", { ua: undefined }],
     ["another audience", { aud: "registry" }],
   ] as const)("with %s is not accepted", async ([, claims]) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { readRegistryEvents, registryEventsBody } from "../../../src/protocol/v3/registry-events.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
+const otherDigest = `sha512:${"b".repeat(128)}`;
 const read = (notification: unknown) => readRegistryEvents(registryEventsBody.parse(notification));
 
 const distributionEvent = {
@@ -29,6 +30,17 @@ const harborEvent = {
   },
 };
 
+/** A push of Harbor's with other facts. */
+const harborOf = (resource: { tag?: string; resource_url?: string }) => ({
+  ...harborEvent,
+  event_data: { resources: [{ digest, ...resource }] },
+});
+const fromHarbor = {
+  digest,
+  repository: "h.example.com:8443/acme/hello",
+  pushed_at: "2026-02-25T06:13:20.000Z",
+};
+
 const githubEvent = {
   action: "published",
   registry_package: {
@@ -43,6 +55,12 @@ const githubEvent = {
   },
   sender: { login: "ada" },
 };
+
+/** A push of GitHub's with few facts. */
+const githubOf = (version: object) => ({
+  action: "published",
+  registry_package: { package_version: { version: digest, ...version } },
+});
 
 const amazonEvent = {
   version: "0",
@@ -75,6 +93,115 @@ describe("a push that is notified by", () => {
   });
 });
 
+describe("what is recorded of a push by", () => {
+  test.each([
+    [
+      "CNCF distribution, whose host has a port and whose time an offset",
+      { events: [distributionEvent] },
+      {
+        digest,
+        tag: "v12",
+        repository: "registry.example.com:5000/acme/hello",
+        media_type: "application/vnd.oci.image.manifest.v1+json",
+        pushed_at: "2026-03-09T22:44:26.402Z",
+      },
+    ],
+    [
+      "CNCF distribution without the request, the tag and the media type",
+      {
+        events: [{ ...distributionEvent, target: { digest, repository: "acme/hello" }, request: undefined }],
+      },
+      { digest, pushed_at: "2026-03-09T22:44:26.402Z" },
+    ],
+    [
+      "CNCF distribution without the request's host",
+      { events: [{ ...distributionEvent, request: {} }] },
+      {
+        digest,
+        tag: "v12",
+        media_type: "application/vnd.oci.image.manifest.v1+json",
+        pushed_at: "2026-03-09T22:44:26.402Z",
+      },
+    ],
+    [
+      "Harbor",
+      harborEvent,
+      {
+        digest,
+        tag: "v12",
+        repository: "harbor.example.com/acme/hello",
+        pushed_at: "2026-02-25T06:13:20.000Z",
+      },
+    ],
+    [
+      "Harbor by a reference with a port and a digest",
+      harborOf({ resource_url: `h.example.com:8443/acme/hello:v12@${digest}` }),
+      fromHarbor,
+    ],
+    [
+      "Harbor by a reference with a port and no tag",
+      harborOf({ resource_url: "h.example.com:8443/acme/hello" }),
+      fromHarbor,
+    ],
+    [
+      "Harbor by a reference with a digest only",
+      harborOf({ resource_url: `h.example.com:8443/acme/hello@${digest}` }),
+      fromHarbor,
+    ],
+    ["Harbor without a reference", harborOf({}), { digest, pushed_at: "2026-02-25T06:13:20.000Z" }],
+    [
+      "Harbor with an empty one",
+      harborOf({ resource_url: "" }),
+      { digest, pushed_at: "2026-02-25T06:13:20.000Z" },
+    ],
+    [
+      "GitHub, also of a version that was pushed again",
+      { ...githubEvent, action: "updated" },
+      {
+        digest,
+        tag: "v12",
+        repository: "ghcr.example.com/acme/hello",
+        pushed_at: "2026-03-09T14:44:26.000Z",
+      },
+    ],
+    ["GitHub by its version alone", githubOf({}), { digest }],
+    ["GitHub by its version, without a tag", githubOf({ container_metadata: {} }), { digest }],
+    [
+      "GitHub by its tag rather than its version",
+      githubOf({ container_metadata: { tag: { name: "v12", digest: otherDigest } } }),
+      { digest: otherDigest, tag: "v12" },
+    ],
+    [
+      "Amazon ECR without a result and a tag",
+      {
+        ...amazonEvent,
+        detail: { "repository-name": "acme/hello", "image-digest": digest, "action-type": "PUSH" },
+      },
+      {
+        digest,
+        repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/hello",
+        pushed_at: "2026-03-09T14:44:26.000Z",
+      },
+    ],
+  ])("%s", (_, notification, push) => {
+    const { pushes, ignored } = read(notification);
+    expect(pushes).toStrictEqual([push]);
+    expect(ignored).toBe(0);
+  });
+});
+
+test.each(["", ".v12", "v 12", "x".repeat(129), digest])(
+  "a push under %j, which is no tag of OCI's, is recorded without one",
+  (tag) => {
+    expect(read(harborOf({ tag })).pushes).toStrictEqual([{ digest, pushed_at: "2026-02-25T06:13:20.000Z" }]);
+  },
+);
+
+test("a push at a time that is none is recorded without one", () => {
+  const { pushes } = read(githubOf({ created_at: "the day before" }));
+  expect(pushes).toStrictEqual([{ digest }]);
+});
+
 describe("what is no push of an image is ignored:", () => {
   test.each([
     ["a pull in distribution", { events: [{ ...distributionEvent, action: "pull" }] }],
@@ -82,7 +209,10 @@ describe("what is no push of an image is ignored:", () => {
     ["a deletion in Harbor", { ...harborEvent, type: "DELETE_ARTIFACT" }],
     ["a deletion in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, "action-type": "DELETE" } }],
     ["a push that failed in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, result: "FAILURE" } }],
+    ["an ECR event without an action", { ...amazonEvent, detail: { "repository-name": "acme/hello" } }],
     ["another action in GitHub", { ...githubEvent, action: "deleted" }],
+    ["a repository that is none", harborOf({ resource_url: "harbor.example.com/Acme/hello:v12" })],
+    ["a version of GitHub's that is no digest", githubOf({ version: "1.2.0" })],
     [
       "a digest that is none",
       { events: [{ ...distributionEvent, target: { ...distributionEvent.target, digest: "sha256:1" } }] },

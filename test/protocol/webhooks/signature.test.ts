@@ -4,7 +4,9 @@ import { describe, expect, test } from "vitest";
 import {
   formatSigningSecret,
   importSigningSecret,
+  isSignedGetOf,
   signatureToleranceSeconds,
+  signedGetId,
   signingSecret,
   signWebhook,
 } from "../../../src/protocol/webhooks/signature.ts";
@@ -81,7 +83,52 @@ describe("a webhook's signature", () => {
   });
 });
 
+describe("the id of a signed GET", () => {
+  const path = "/backends/k3f9q7h3kq2m9/logs";
+  const uuid = "7c0e2b1e-58a1-4c5e-9d0e-1a2b3c4d5e6f";
+
+  test("says what is requested, and which request it is", () => {
+    expect(signedGetId(path, "7c0e")).toBe("GET:/backends/k3f9q7h3kq2m9/logs:7c0e");
+  });
+
+  test("is one for the path that it was made for", () => {
+    fc.assert(
+      fc.property(fc.uuid(), (unique) => {
+        expect(isSignedGetOf(path, signedGetId(path, unique))).toBe(true);
+      }),
+    );
+  });
+
+  test.for([
+    ["another backend's", `GET:/backends/k3f9q7h3kq2m8/logs:${uuid}`],
+    ["what is beside it", `GET:/backends/k3f9q7h3kq2m9/metrics:${uuid}`],
+    ["what is below it", `GET:/backends/k3f9q7h3kq2m9/logs/x:${uuid}`],
+    ["what it begins with", `GET:/backends/k3f9q7h3kq2m9:${uuid}`],
+    ["what it ends with", `x GET:/backends/k3f9q7h3kq2m9/logs:`],
+    ["a webhook", "msg_1"],
+    ["a text that only contains it", `xGET:${path}:${uuid}`],
+    ["nothing", ""],
+  ] as const)("of %s opens nothing else", ([, id]) => {
+    expect(isSignedGetOf(path, id)).toBe(false);
+  });
+
+  test.for([
+    [`get_${uuid}`, true],
+    [`get_${uuid}0`, false],
+    [`xget_${uuid}`, false],
+    [`get_${uuid.slice(1)}`, false],
+    [`get_${uuid.toUpperCase()}`, false],
+  ] as const)("by a control plane up to 0.1.0, which names no path, is %j: %s", ([id, good]) => {
+    expect(isSignedGetOf(path, id)).toBe(good);
+  });
+});
+
 describe("a signing secret", () => {
+  test("cannot be read out of its key, which signs only", async () => {
+    const key = await importSigningSecret(current);
+    expect(key).toMatchObject({ type: "secret", extractable: false, usages: ["sign"] });
+  });
+
   test("made of 32 random bytes is well-formed", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (random) => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { belowWebhookUrl, webhookUrlProblem } from "../../../src/protocol/webhooks/url.ts";
+import { backendUrlProblem, belowWebhookUrl, webhookUrlProblem } from "../../../src/protocol/webhooks/url.ts";
 
 describe("a webhook URL that may be called", () => {
   test.for([
@@ -264,6 +264,54 @@ describe("any address of a private network", () => {
       }),
     );
   });
+});
+
+describe("the longest URL that fits", () => {
+  const label = "a".repeat(63);
+  const host = `${label}.${label}.${label}.${label.slice(2)}`;
+
+  test.for([
+    ["2,000 bytes", `https://eu.example.com/${"x".repeat(1977)}`, null],
+    [
+      "2,001 bytes",
+      `https://eu.example.com/${"x".repeat(1978)}`,
+      "at most 2000 bytes; encoded, this one has 2001",
+    ],
+    ["a host of 253 bytes", `https://${host}/`, null],
+    ["a host of 254 bytes", `https://${host}a/`, "at most 253"],
+    ["a host of 253 bytes with labels of 64", `https://a${label}.${host.slice(0, 188)}/`, "at most 63"],
+  ] as const)("of a webhook: %s", ([, url, problem]) => {
+    if (problem === null) expect(webhookUrlProblem(url, false)).toBeNull();
+    else expect(webhookUrlProblem(url, false)).toContain(problem);
+  });
+
+  test.for([
+    ["2,000 bytes", `https://eu.example.com/${"x".repeat(1977)}`, null],
+    ["2,001 bytes", `https://eu.example.com/${"x".repeat(1978)}`, "it has more than 2000 bytes"],
+    ["a host of 253 bytes", `http://${host}`, null],
+    ["a host of 254 bytes", `http://${host}a`, "at most 253"],
+  ] as const)("of a backend: %s", ([, url, problem]) => {
+    if (problem === null) expect(backendUrlProblem(url)).toBeNull();
+    else expect(backendUrlProblem(url)).toContain(problem);
+  });
+});
+
+describe("the URL of a backend", () => {
+  test.for([
+    ["", "is not an http or https URL"],
+    ["eu.example.com", "is not an http or https URL"],
+    ["xhttp://eu.example.com", "is not an http or https URL"],
+    ["httpsx://eu.example.com", "is not an http or https URL"],
+    ["https://ada@eu.example.com", "carries credentials"],
+    ["https://:secret@eu.example.com", "carries credentials"],
+    ["https://ada:secret@eu.example.com", "carries credentials"],
+  ] as const)("is not %j, which %s", ([url, problem]) => {
+    expect(backendUrlProblem(url)).toContain(problem);
+  });
+});
+
+test("what is no URL is quoted up to 200 characters", () => {
+  expect(webhookUrlProblem("x".repeat(201), false)).toBe(`\`${"x".repeat(200)}\` is not a URL`);
 });
 
 test("any text is judged without a failure, and briefly", () => {
