@@ -73,6 +73,8 @@ describe("deliveries", () => {
 });
 
 describe("the outcome of a delivery", () => {
+  /** The longest wait with its chance, an attempt, and two flushes of the log. */
+  const patienceMs = 5 * 60_000 * 1.2 + 10_000 + 2 * 12_000;
   const cases: [outcome: string, why: string, attempts: ServiceAttempt[]][] = [
     ["delivered", "one attempt was acknowledged", [attempt("a", 1), attempt("a", 2, delivered)]],
     ["delivered", "a later repetition failed", [attempt("a", 1, delivered), attempt("a", 2)]],
@@ -89,6 +91,16 @@ describe("the outcome of a delivery", () => {
     ["given_up", "a spawn had its seventh attempt", [attempt("a", 7)]],
     ["retrying", "a termination had its seventh attempt", [attempt("a", 7, { type: "backend.terminate" })]],
     ["given_up", "no attempt has come for too long", [attempt("a", 1, { time: now - 400_000 })]],
+    [
+      "retrying",
+      "the last attempt took ten seconds of the time",
+      [attempt("a", 1, { time: now - patienceMs - 9_999, durationMs: 10_000 })],
+    ],
+    [
+      "given_up",
+      "a millisecond more has gone by since that",
+      [attempt("a", 1, { time: now - patienceMs - 10_000, durationMs: 10_000 })],
+    ],
     ["given_up", "a ping is not repeated", [attempt("a", 1, { type: "cluster.ping" })]],
   ];
   test.for(cases)("is %s where %s", ([outcome, , attempts]) => {
