@@ -27,7 +27,7 @@ function attempt(id: string, number: number, more: Partial<ServiceAttempt> = {})
 const delivered = { status: 200, error: null };
 
 function answered(status: number, body = "") {
-  return { outcome: "response", status, retryAfter: null, location: null, body } as const;
+  return { outcome: "response", status, date: null, retryAfter: null, location: null, body } as const;
 }
 
 describe("deliveries", () => {
@@ -81,6 +81,8 @@ describe("the outcome of a delivery", () => {
     ["retrying", "the last attempt failed a while ago", [attempt("a", 1)]],
     ["retrying", "no answer came", [attempt("a", 1, { status: null, error: "no answer" })]],
     ["refused", "the cluster said no", [attempt("a", 1, { status: 409, error: "no room" })]],
+    ["retrying", "a spawn did not find the agent", [attempt("a", 1, { status: 404, error: "404" })]],
+    ["refused", "a pin did not", [attempt("a", 1, { status: 404, error: "404", type: "image.pinned" })]],
     ["refused", "the cluster redirects", [attempt("a", 1, { status: 308, error: "redirect" })]],
     [
       "retrying",
@@ -114,8 +116,9 @@ describe("the record of an attempt", () => {
   });
 
   test("takes a termination of what the cluster does not know for delivered, and nothing else", () => {
-    expect(recordedResult("backend.terminate", answered(404))).toEqual({ status: 404, error: null });
-    expect(recordedResult("backend.spawn", answered(404)).error).toContain("404");
+    expect(recordedResult("backend.terminate", answered(404, "{}"))).toEqual({ status: 404, error: null });
+    expect(recordedResult("backend.terminate", answered(404, "no such page")).error).toContain("404");
+    expect(recordedResult("backend.spawn", answered(404, "{}")).error).toContain("404");
   });
 
   test("has no status where no answer came", () => {
