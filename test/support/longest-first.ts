@@ -13,6 +13,7 @@ const longest = [
   "e2e/failures/holders",
   "objects/cuts",
   "objects/service/message-order",
+  "edge/pages/frame/bounded",
   "agent/backends/cuts",
   "e2e/docker/runtime-cases",
   "e2e/pages/access",

@@ -45,7 +45,7 @@ export interface ServiceOverview {
 export interface EnvironmentOverview extends Environment {
   /** The latest revisions of its pin, newest first: never empty. */
   pins: Revision[];
-  /** What its live backends run, the most common digest first. */
+  /** What its live backends run, the most common digest first, with the first tags of each. */
   running: { digest: string; tags: string[]; count: number }[];
 }
 
