@@ -61,8 +61,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
 
     insertDelivery: changes(none, writes.insertDelivery),
     retryDelivery: changes(none, writes.retryDelivery),
-    deleteDelivery: changes(none, writes.deleteDelivery),
-    deleteDeliveriesOf: changes(none, writes.deleteDeliveriesOf),
+    deleteDeliveries: changes(none, writes.deleteDeliveries),
 
     insertMassTermination: changes(backends, writes.insertMassTermination),
     extendMassTermination: changes(backends, writes.extendMassTermination),
