@@ -29,6 +29,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     insertService: changes(none, writes.insertService),
     reviveService: changes(all, writes.reviveService),
     removeService: changes(all, writes.removeService),
+    setEmptied: changes(none, writes.setEmptied),
     setDefaultEnvironment: changes(environments, writes.setDefaultEnvironment),
     setFencingCeiling: changes(none, writes.setFencingCeiling),
     setConfig: changes(environments, writes.setConfig),
