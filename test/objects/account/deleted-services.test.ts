@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { idAlphabet, serviceCodeLength } from "../../../src/domain/ids.ts";
 import {
   deletedServicesForgottenAtOnce,
@@ -10,6 +10,7 @@ import {
   endedBackendsKeptMs,
   expiredForgottenEveryMs,
 } from "../../../src/domain/limits.ts";
+import { Directory } from "../../../src/objects/directory/directory.ts";
 import { directoryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { passTimeRunning } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
@@ -131,10 +132,17 @@ describe("a deleted service", () => {
   test("that is created anew while it is forgotten is a new one, once that is done", async ({ hello }) => {
     value(await remove(hello, "hello"));
     await passTimeRunning(hello.accountObject, deletedServicesSeenEveryMs);
-    const forgotten = passTimeRunning(hello.accountObject, forgottenWithinMs);
-    const created = create(hello, "hello");
-    value(await created);
-    await forgotten;
+    const { release } = Directory.prototype;
+    let created: ReturnType<typeof create> | undefined;
+    vi.spyOn(Directory.prototype, "release").mockImplementationOnce(async function (this: Directory, ...of) {
+      created = create(hello, "hello");
+      // A call after it, so that it has begun.
+      await hello.accountObject.hasService("hello");
+      return release.apply(this, of);
+    });
+    await passTimeRunning(hello.accountObject, forgottenWithinMs);
+    expect(await created).toMatchObject({ ok: true });
+    expect(await hello.accountObject.hasService("hello")).toBe(true);
     expect(value(await hello.service().describe()).environments).toHaveLength(1);
     expect(await codesOf(hello)).toBe(1);
   });
