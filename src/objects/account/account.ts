@@ -45,6 +45,7 @@ import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
 import * as tokens from "./credentials/tokens.ts";
+import { forgetDeleted } from "./deleted-services.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import * as quotas from "./quotas/quotas.ts";
@@ -309,5 +310,6 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#events.trim(Date.now());
     this.#expiries.sweep(Date.now());
     await catchUp(this.#ports);
+    this.#alarm.noLaterThan(await forgetDeleted(this.#ports));
   }
 }

@@ -15,7 +15,7 @@ export interface AccountPorts {
   service(
     account: string,
     name: string,
-  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings">;
+  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings" | "retire" | "forget">;
   registry(account: string): Pick<RegistryRpc, "removeRepository" | "untaggedBytes" | "setUntaggedLimit">;
-  directory(code: string): Pick<DirectoryRpc, "claim">;
+  directory(code: string): Pick<DirectoryRpc, "claim" | "release">;
 }

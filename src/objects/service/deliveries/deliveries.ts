@@ -75,9 +75,7 @@ export class Deliveries {
 
   /** Starts everything else that is due. @returns when to look again */
   startOthers(now: number): number | null {
-    return this.#others.startDue(this.#state.sql.pendingDeliveries(), now, (delivery) =>
-      this.#start(delivery),
-    );
+    return this.#others.startDue(this.#state.deliveries.all(), now, (delivery) => this.#start(delivery));
   }
 
   /**

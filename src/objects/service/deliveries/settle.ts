@@ -176,7 +176,7 @@ function remove(
   ending: Ending,
   now: number,
 ): number | null {
-  state.sql.deleteDelivery(id);
+  state.sql.deleteDeliveries([id]);
   if (backend === null) return null;
   terminationDelivered(state, backend, id, ending, now);
   return state.sql.backend(backend)?.deadline_at ?? null;
