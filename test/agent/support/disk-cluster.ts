@@ -92,7 +92,12 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   onTestFinished(() => trees.discardOf(imagesDir));
   const changesOf = ({ digest }: TestImage) => {
     const { repository } = registry;
-    return { image: { repository, digest, reference: `${repository}@${digest}`, tag: null }, key: null };
+    return {
+      image: { repository, digest, reference: `${repository}@${digest}`, tag: null },
+      key: null,
+      // None is ever ready.
+      limits: { startup_timeout_seconds: 3600, max_idle_seconds: 0 },
+    };
   };
   return {
     ...cluster,
