@@ -113,7 +113,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   login: {
     of: loginMigrations,
-    bounds: { migrations: changedByVersions, attempt: one },
+    bounds: { migrations: changedByVersions, attempts: { kept: "cliLoginsPerTokenMax", by: "write" } },
   },
 };
 

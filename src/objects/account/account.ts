@@ -94,6 +94,12 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
   }
 
+  async authenticateFor(id: string, secretHash: string, service: string) {
+    const identity = await this.authenticate(id, secretHash);
+    if (!identity.ok) return identity;
+    return ok({ identity: identity.value, hasService: await this.hasService(service, true) });
+  }
+
   async identityOf(credentialId: string): Promise<Result<Identity>> {
     if (!this.#state.db.ready) return tokens.notValid();
     return tokens.identityOfCredential(this.#state.sql, credentialId, Date.now());
@@ -251,8 +257,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.read(() => ok(services.serviceNamesAfter(this.#state.sql, after)));
   }
 
-  async hasService(name: string): Promise<boolean> {
-    return this.#state.db.ready && this.#state.sql.service(name)?.state === "live";
+  async hasService(name: string, orHad = false): Promise<boolean> {
+    return this.#state.db.ready && services.hasService(this.#state.sql, name, orHad);
   }
 
   async nearestServices(name: string): Promise<Result<string[]>> {
