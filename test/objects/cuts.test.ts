@@ -9,6 +9,7 @@ import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import { passTime, passTimeRunning } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { notRunningHere } from "../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
@@ -236,7 +237,7 @@ const stories: Told[] = [
       value(await backend.report({ status: "ready" }));
       cluster.always(() => {
         const isTermination = cluster.received.at(-1)?.message.type === "backend.terminate";
-        return isTermination ? new Response(null, { status: 404 }) : Response.json({});
+        return isTermination ? notRunningHere() : Response.json({});
       });
       return backend;
     },

@@ -268,7 +268,7 @@ async function pingCluster(
     ? await sendWebhook(clusterConfig(row), ping, turn, started)
     : { outcome: "unsent" };
   const durationMs = Date.now() - started;
-  const verdict = judgeAttempt(result);
+  const verdict = judgeAttempt(result, type);
   const attempt = {
     id,
     type,
