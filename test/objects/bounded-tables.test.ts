@@ -104,18 +104,18 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
       blobs: { quota: "images, untagged_bytes" },
       links: { with: "manifests; one that none refers to goes by the alarm (unreferencedBlobKeptMs)" },
       manifests: {
-        quota: "images, tags; one that nothing needs goes by the alarm (unreferencedManifestKeptMs)",
+        quota: "images, tags; of those without a tag there are so many at most (untaggedManifestsMax)",
       },
       manifest_bytes: { with: "manifests" },
       refs: { with: "manifests" },
       tags: { quota: "tags" },
-      uploads: { kept: "uploadExpiresMs", by: "alarm" },
+      uploads: { kept: "openUploadsMax", by: "write" },
       garbage: { kept: "collectedBytesKeptMs", by: "alarm" },
     },
   },
   login: {
     of: loginMigrations,
-    bounds: { migrations: changedByVersions, attempt: one },
+    bounds: { migrations: changedByVersions, attempts: { kept: "cliLoginsPerTokenMax", by: "write" } },
   },
 };
 

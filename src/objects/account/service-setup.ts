@@ -170,6 +170,12 @@ async function claimCode(
   }
 }
 
+/** @param orHad whether one that is being created, or was deleted, counts */
+export function hasService(sql: Pick<AccountSql, "service">, name: string, orHad: boolean): boolean {
+  const state = sql.service(name)?.state;
+  return state === "live" || (orHad && state !== undefined);
+}
+
 /** A page of services, newest first. */
 export function listServices(
   state: Pick<AccountState, "sql" | "page">,
