@@ -30,6 +30,8 @@ export interface AgentClock {
   readyPollEveryMs: number;
   /** One readiness poll. */
   readyPollTimeoutMs: number;
+  /** The poll at the end of the startup timeout, which decides. */
+  readyLastPollMs: number;
   /** How long a connection waits for its backend to become ready. */
   connectionWaitMs: number;
   /** After a client of a WebSocket has been silent for so long it is pinged, and has as long again to answer. */
@@ -66,6 +68,7 @@ export const agentClock: AgentClock = {
   readyPollFirstMs: 2,
   readyPollEveryMs: 50,
   readyPollTimeoutMs: 10_000,
+  readyLastPollMs: 1_000,
   connectionWaitMs: 10_000,
   clientPingEveryMs: 30_000,
   reportRetryFirstMs: 500,

@@ -1,3 +1,5 @@
+import { namesInDetailsMax, namesInMessageMax } from "./limits.ts";
+
 /** Names of accounts, services, environments and clusters: DNS labels of at most 40 characters. */
 export const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
@@ -50,10 +52,25 @@ export function nearest(wanted: string, candidates: readonly string[], limit = 5
 }
 
 /**
- * Names for messages that say what there is.
+ * Names for messages that say what there is: the first of many, and how many more there are.
  * @example listOf(["prod", "staging"]) // "`prod`, `staging`"
  * @example listOf([]) // "none"
  */
 export function listOf(names: readonly string[]): string {
-  return names.length === 0 ? "none" : names.map((name) => `\`${name}\``).join(", ");
+  if (names.length === 0) return "none";
+  const listed = names.slice(0, namesInMessageMax).map((name) => `\`${name}\``);
+  return listed.join(", ") + moreText(names.length - listed.length);
+}
+
+/** What follows the first of many. @example moreText(3) // " and 3 more" */
+export function moreText(more: number): string {
+  return more > 0 ? ` and ${more} more` : "";
+}
+
+/**
+ * The same for the details of a failure.
+ * @example namesIn("services", ["a", "b"]) // { services: ["a", "b"], services_total: 2 }
+ */
+export function namesIn(field: string, names: readonly string[]): Record<string, string[] | number> {
+  return { [field]: names.slice(0, namesInDetailsMax), [`${field}_total`]: names.length };
 }

@@ -1,4 +1,5 @@
 import { parseBackendId } from "../domain/ids.ts";
+import { serviceCodesCachedMs } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { Env } from "../objects/env.ts";
 import { directoryStub } from "../objects/stubs.ts";
@@ -12,8 +13,8 @@ export interface BackendLocation {
 
 const cachedServices = 10_000;
 
-/** The service of each service code. An assignment never changes, so it is cached for the life of the isolate. */
-export type ServiceCodes = BoundedMap<{ account: string; service: string }>;
+/** The service of each service code, for as long as it may be taken from here, in milliseconds since the epoch. */
+export type ServiceCodes = BoundedMap<{ account: string; service: string; until: number }>;
 
 export function newServiceCodes(): ServiceCodes {
   return new BoundedMap(cachedServices);
@@ -28,11 +29,12 @@ export async function locateBackend(
   const code = parseBackendId(id)?.serviceCode;
   if (code === undefined) return backendNotFound(id);
   const known = codes.get(code);
-  if (known) return ok({ id, ...known });
+  const now = Date.now();
+  if (known && known.until > now) return ok({ id, account: known.account, service: known.service });
   const found = await directoryStub(env, code).lookup(code);
   if (!found) return backendNotFound(id);
   const location = { account: found.account, service: found.service };
-  codes.set(code, location);
+  codes.set(code, { ...location, until: now + serviceCodesCachedMs });
   return ok({ id, ...location });
 }
 

@@ -18,7 +18,9 @@ const known = new BoundedMap<true>(rememberedAccounts);
 export async function callNamedAccount<T>(
   env: Env,
   name: string,
-  call: (account: Pick<AccountRpc, "authenticate" | "useLoginLink" | "setQuotas">) => Promise<Result<T>>,
+  call: (
+    account: Pick<AccountRpc, "authenticate" | "authenticateFor" | "useLoginLink" | "setQuotas">,
+  ) => Promise<Result<T>>,
 ): Promise<Result<T> | null> {
   const register = accountRegisterStub(env);
   const standing = known.get(name) ? "known" : await register.accountStanding(name);

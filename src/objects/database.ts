@@ -48,6 +48,12 @@ export class Database {
     this.#ready = true;
   }
 
+  /** Gives all storage back, and the alarm: the object is as one that was never set up. What is in memory of it must go too. */
+  async clear(): Promise<void> {
+    this.#ready = false;
+    await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
+  }
+
   /** Runs `action` atomically: it is rolled back when it throws. It must not be async. */
   transaction<T>(action: () => T): T {
     const isOuter = !this.#isInTransaction;

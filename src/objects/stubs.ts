@@ -44,7 +44,11 @@ export function registryStub(env: Namespaces, account: string) {
   return env.REGISTRY.getByName(account);
 }
 
-/** One for each login of the CLI. @param attempt the id in its token */
-export function loginStub(env: Namespaces, attempt: string) {
-  return env.LOGIN.getByName(attempt);
+/**
+ * The object of a login of the CLI, one of sixteen: an id is a UUID. Anybody may begin a login and wait for it, so that an
+ * object for each would be storage that strangers make.
+ * @param login the id in its token
+ */
+export function loginStub(env: Pick<Namespaces, "LOGIN">, login: string) {
+  return env.LOGIN.getByName(login.charAt(0));
 }

@@ -21,6 +21,18 @@ const spawnGivenUpAfterMs =
 type Relation = [sentence: string, smaller: number, larger: number];
 
 const mustBeLess: Record<string, Relation[]> = {
+  "what is deleted": [
+    [
+      "the ended backends of a deleted service are gone before its code is freed, or their ids would lead to another",
+      limits.endedBackendsKeptMs + limits.endedForgottenEveryMs,
+      limits.deletedServicesKeptMs,
+    ],
+    [
+      "the edge forgets a code's service long before its ended backends do",
+      limits.serviceCodesCachedMs,
+      limits.deletedServicesKeptMs - limits.endedBackendsKeptMs,
+    ],
+  ],
   "clusters and their leases": [
     [
       "a cluster is assumed lost only after its agents have fenced, or a key would be held twice",

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isName, listOf, namePattern, nearest, reservedAccountNames } from "../../src/domain/names.ts";
+import { namesInDetailsMax, namesInMessageMax } from "../../src/domain/limits.ts";
+import {
+  isName,
+  listOf,
+  namePattern,
+  namesIn,
+  nearest,
+  reservedAccountNames,
+} from "../../src/domain/names.ts";
 
 describe("names", () => {
   const good = ["a", "0", "ab", "a-b", "a--b", "0-9", "x".repeat(40), `a${"-".repeat(38)}b`];
@@ -79,5 +87,18 @@ describe("suggestions", () => {
   test("a list of names is readable, and `none` when there are none", () => {
     expect(listOf(["prod", "staging"])).toBe("`prod`, `staging`");
     expect(listOf([])).toBe("none");
+  });
+
+  test("of many names a message has the first, and its details more of them, with how many there are", () => {
+    const names = Array.from({ length: 1_000 }, (_, i) => `n${i}`);
+    const message = listOf(names);
+    expect(message.split(", ")).toHaveLength(namesInMessageMax);
+    expect(message).toMatch(/^`n0`, .*`n19` and 980 more$/);
+    expect(listOf(names.slice(0, namesInMessageMax))).not.toContain("more");
+    expect(namesIn("services", names)).toEqual({
+      services: names.slice(0, namesInDetailsMax),
+      services_total: 1_000,
+    });
+    expect(namesIn("services", [])).toEqual({ services: [], services_total: 0 });
   });
 });

@@ -74,6 +74,19 @@ describe("what a service holds", () => {
     );
   });
 
+  test.for(serviceQuotas)(
+    "is more than another has where it is one more of %s, though less of all else",
+    (name) => {
+      const many = eachHolding(() => 5);
+      const less = eachHolding((each) => (each === name ? 6 : 0));
+      expect([exceeds(less, many), exceeds(many, many), exceeds(nothingHeld, many)]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    },
+  );
+
   test("has grown by what makes it at least what it was after", () => {
     fc.assert(
       fc.property(holdings, holdings, (before, after) => {

@@ -161,9 +161,10 @@ const reasons: Reason[] = [
   {
     what: "a login that is confirmed and never completed",
     async begin(hello) {
-      const login = loginStub(env, `alarm-${hello.account}`);
+      const id = `alarm-${hello.account}`;
+      const login = loginStub(env, id);
       const person = { account: hello.account, tokenId: "tokenofada00", expiresAt: Date.now() + 600_000 };
-      value(await login.confirm(person));
+      value(await login.confirm(id, person));
       return login;
     },
     alarms: 1,

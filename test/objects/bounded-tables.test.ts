@@ -43,7 +43,9 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
       clusters: { quota: "clusters" },
       quotas: { with: "the quotas that there are, of which each has one" },
       holdings: { with: "services, each of which has one for each quota" },
-      services: { quota: "services; one that is deleted keeps its row, since its code is given to no other" },
+      services: {
+        quota: "services; those that were deleted go by the alarm, and are deletedServicesMax at most",
+      },
       events: { kept: "eventsKeptMax", by: "alarm" },
       idempotency: { kept: "idempotencyKeptMs", by: "alarm" },
     },
@@ -88,7 +90,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
     of: directoryMigrations,
     bounds: {
       migrations: changedByVersions,
-      codes: { with: "services, each of which has one" },
+      codes: { with: "services, also those that were deleted and are not forgotten, each of which has one" },
       accounts: { with: "accounts, which only the root token creates" },
       older_accounts: one,
       storage_check: one,
@@ -102,18 +104,18 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
       blobs: { quota: "images, untagged_bytes" },
       links: { with: "manifests; one that none refers to goes by the alarm (unreferencedBlobKeptMs)" },
       manifests: {
-        quota: "images, tags; one that nothing needs goes by the alarm (unreferencedManifestKeptMs)",
+        quota: "images, tags; of those without a tag there are so many at most (untaggedManifestsMax)",
       },
       manifest_bytes: { with: "manifests" },
       refs: { with: "manifests" },
       tags: { quota: "tags" },
-      uploads: { kept: "uploadExpiresMs", by: "alarm" },
+      uploads: { kept: "openUploadsMax", by: "write" },
       garbage: { kept: "collectedBytesKeptMs", by: "alarm" },
     },
   },
   login: {
     of: loginMigrations,
-    bounds: { migrations: changedByVersions, attempt: one },
+    bounds: { migrations: changedByVersions, attempts: { kept: "cliLoginsPerTokenMax", by: "write" } },
   },
 };
 

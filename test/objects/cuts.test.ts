@@ -2,13 +2,19 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect } from "vitest";
 import type { EventType } from "../../src/domain/events.ts";
-import { clusterLostAfterMs } from "../../src/domain/limits.ts";
+import { serviceCodeLength } from "../../src/domain/ids.ts";
+import {
+  clusterLostAfterMs,
+  deletedServicesKeptMs,
+  deletedServicesSeenEveryMs,
+} from "../../src/domain/limits.ts";
 import { fail, ok, type Result } from "../../src/domain/result.ts";
 import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
 import { formatSigningSecret } from "../../src/protocol/webhooks/signature.ts";
 import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import { passTime, passTimeRunning } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
+import { notRunningHere } from "../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
@@ -16,6 +22,7 @@ import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
 import { noFacts, usedBy } from "./support/quotas.ts";
 import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
+import { storedIn } from "./support/stored.ts";
 
 /*
  * Every change that two objects keep a part of, cut at every call between them: once it is repeated, or without that where
@@ -236,7 +243,7 @@ const stories: Told[] = [
       value(await backend.report({ status: "ready" }));
       cluster.always(() => {
         const isTermination = cluster.received.at(-1)?.message.type === "backend.terminate";
-        return isTermination ? new Response(null, { status: 404 }) : Response.json({});
+        return isTermination ? notRunningHere() : Response.json({});
       });
       return backend;
     },
@@ -442,6 +449,33 @@ const stories: Told[] = [
       expect(sent("backend.terminate").length).toBeGreaterThan(0);
       expect((await describe()).history.at(-1)?.status).toBe("terminating");
       expect(await eventsOf(hello, "service.deleted")).toBe(1);
+    },
+  }),
+  told({
+    story: "the forgetting of a service that was deleted long ago",
+    setUp: async (hello) => {
+      value(await hello.connect());
+      const [live] = value(await hello.service().liveBackends());
+      if (!live) throw new Error("it runs nothing");
+      const code = live.info.id.slice(0, serviceCodeLength);
+      value(await hello.accountObject.deleteService("hello", caller));
+      value(await hello.report(live.info.id, live.info.fencingToken, "terminated"));
+      return { code, token: live.info.fencingToken };
+    },
+    act: async () => ok(null),
+    withinMs: 2 * deletedServicesSeenEveryMs + deletedServicesKeptMs,
+    check: async ({ code, token }, hello) => {
+      expect(await directoryStub(env, code).lookup(code)).toBeNull();
+      expect(await storedIn(hello.service())).toEqual([]);
+      const kept = await runInDurableObject(hello.accountObject, (_, { storage: { sql } }) => [
+        ...sql.exec("SELECT name FROM services UNION SELECT service FROM holdings"),
+      ]);
+      expect(kept).toEqual([]);
+      value(await hello.accountObject.createService({ name: "hello" }, caller));
+      await hello.push(1, "latest");
+      value(await hello.connect());
+      const [next] = value(await hello.service().liveBackends());
+      expect(next?.info.fencingToken).toBeGreaterThan(token);
     },
   }),
 ];

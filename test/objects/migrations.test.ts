@@ -38,7 +38,7 @@ describe("the schema", () => {
       await registry.beginUpload({ account: hello.account, service: "hello" }, null);
       const login = loginStub(env, "migrations");
       const person = { account: hello.account, tokenId: "admintoken00", expiresAt: Date.now() + 60_000 };
-      value(await login.confirm(person));
+      value(await login.confirm("migrations", person));
       const schemas = {
         account: await schemaOf(hello.accountObject),
         service: await schemaOf(hello.service()),

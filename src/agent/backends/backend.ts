@@ -17,8 +17,9 @@ import { after } from "../timers.ts";
 import type { Adoption } from "./adoption.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { pullImage } from "./pull.ts";
-import { untilAnswers } from "./readiness.ts";
+import { answersNow, untilAnswers } from "./readiness.ts";
 import { startSpec } from "./start-spec.ts";
+import { leftSince } from "./time-left.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 export interface BackendContext {
@@ -215,8 +216,7 @@ export class Backend {
     this.#failure = null;
     this.#enter({ status: "starting" });
     const started = await context.runtime.start(startSpec(this.spawn, () => this.mayRun));
-    if (!started.ok) return this.#giveUp(started.error);
-    await this.#watch(started.value);
+    return started.ok ? this.#watch(started.value) : this.#giveUp(started.error);
   }
 
   /**
@@ -244,15 +244,22 @@ export class Backend {
   #serve(): void {
     const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
     if (lifetimeSeconds !== undefined) {
-      this.#arm("lifetime", this.#leftSince("ready", lifetimeSeconds), () => this.terminate("soft", "swept"));
+      const leftMs = leftSince(this.#history, "ready", lifetimeSeconds);
+      this.#arm("lifetime", leftMs, () => this.terminate("soft", "swept"));
     }
     this.#watchIdleness();
     this.#readiness.resolve(true);
   }
 
   #armStartup(): void {
-    const leftMs = this.#leftSince("scheduled", this.spawn.limits.startup_timeout_seconds);
-    this.#arm("startup", leftMs, () => this.terminate("hard", "startuptimeout"));
+    const leftMs = leftSince(this.#history, "scheduled", this.spawn.limits.startup_timeout_seconds);
+    this.#arm("startup", leftMs, () => void this.#endStartup());
+  }
+
+  /** What answers now has not taken too long: this agent did not look, since it was away or frozen. */
+  async #endStartup(): Promise<void> {
+    if (await answersNow(this.#address, this.#context.clock, this.#abandon.signal)) this.#becomeReady();
+    else if (this.status !== "ready") this.terminate("hard", "startuptimeout");
   }
 
   #watchIdleness(): void {
@@ -304,13 +311,6 @@ export class Backend {
     if (!entry) return;
     this.#history.push(entry);
     this.#context.onStatus(this, entry);
-  }
-
-  /** What is left of a limit that counts from when a status was entered. In milliseconds, none where it has passed. */
-  #leftSince(status: BackendStatus, seconds: number): number {
-    const since = this.#history.find((entry) => entry.status === status)?.time ?? Date.now();
-    const limitMs = seconds * 1000;
-    return Math.min(Math.max(since + limitMs - Date.now(), 0), limitMs);
   }
 
   #arm(name: TimerName, ms: number, task: () => void): void {

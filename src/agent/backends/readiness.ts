@@ -25,6 +25,15 @@ export async function untilAnswers(
   return false;
 }
 
+/** Whether an address answers at the end of the time that it had for that; false where there is none yet. */
+export async function answersNow(
+  address: Address | null,
+  { readyLastPollMs }: Pick<AgentClock, "readyLastPollMs">,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return address !== null && !signal.aborted && (await answers(address, readyLastPollMs, signal));
+}
+
 function answers({ host, port }: Address, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const attempt = request({

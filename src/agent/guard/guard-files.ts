@@ -1,7 +1,18 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { hasCode } from "../log.ts";
+import { hasCode, isDiskFull } from "../log.ts";
 import type { GuardedRuntime } from "../runtimes/runtime.ts";
 
 /** What the guard goes by. It may be of another version than the agent: a change that it must understand is another format. */
@@ -25,12 +36,35 @@ const aliveGuard = z.object({
 /** The guard that holds the lock of a state directory. */
 export type AliveGuard = z.infer<typeof aliveGuard>;
 
-/** Replaces the plan as a whole. Throws where it cannot be written. */
+/** In bytes: plans differ by less, and the next one finds the room of the one before. */
+const planRoundedTo = 512;
+
+/**
+ * Replaces the plan: as a whole, or on a full disk where it is, since a stop that the guard does not know of is undone by it.
+ * Throws where it cannot be written.
+ */
 export function writePlan(folder: string, plan: Plan): void {
   const path = join(folder, "plan.json");
+  const json = JSON.stringify({ format: planFormat, ...plan });
+  const text = json.padEnd(Math.ceil(json.length / planRoundedTo) * planRoundedTo);
   const unfinished = `${path}.unfinished`;
-  writeFileSync(unfinished, JSON.stringify({ format: planFormat, ...plan }), { mode: 0o600, flush: true });
-  renameSync(unfinished, path);
+  try {
+    writeFileSync(unfinished, text, { mode: 0o600, flush: true });
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    if (!isDiskFull(error) || !existsSync(path)) throw error;
+    overwrite(path, text);
+  }
+}
+
+function overwrite(path: string, text: string): void {
+  const file = openSync(path, "r+");
+  try {
+    writeSync(file, text.padEnd(fstatSync(file).size), 0);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The guard that was there last, if there was one. */

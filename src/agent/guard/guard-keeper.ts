@@ -37,6 +37,9 @@ export class GuardKeeper {
   readonly #folder: string;
   #looks: NodeJS.Timeout | undefined;
   #isAlive = false;
+  /** What the guard is to know of a stop, and whether that is written down. */
+  #stopped: "end" | "keep" | null = null;
+  #isPlanned = false;
   #lastTurn: number | null = null;
   #silent = 0;
   #startsAgain: NodeJS.Timeout | undefined;
@@ -48,18 +51,15 @@ export class GuardKeeper {
     this.#folder = join(options.stateDir, "guard");
   }
 
-  /** Whether a guard has taken a turn not long ago. */
+  /** Whether a guard has taken a turn not long ago, and knows what to guard. */
   get isAlive(): boolean {
-    return this.#isAlive;
+    return this.#isAlive && this.#isPlanned;
   }
 
   /** Starts a guard unless one is there, and from then on whenever there is none. A failure is only logged. */
   start(): void {
     this.#lastTurn = lastTurn(this.#folder);
-    void this.#attempt(() => {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      this.#plan(null);
-    });
+    void this.#attempt(() => this.#plan(null));
     this.#looks = setInterval(() => void this.#attempt(() => this.#look()), lookEveryMs);
     void this.#attempt(() => this.#startUnlessThere());
   }
@@ -86,10 +86,21 @@ export class GuardKeeper {
   }
 
   #plan(stopped: "end" | "keep" | null): void {
+    this.#stopped = stopped;
+    this.#isPlanned = false;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     writePlan(this.#folder, { runtime: this.#options.runtime, agent_pid: process.pid, stopped });
+    this.#isPlanned = true;
+  }
+
+  /** What could not be written down, as on a full disk, is tried again. */
+  #planAgain(): void {
+    this.#plan(this.#stopped);
+    if (this.#isAlive) this.#options.onChange();
   }
 
   async #look(): Promise<void> {
+    if (!this.#isPlanned) void this.#attempt(() => this.#planAgain());
     const turn = lastTurn(this.#folder);
     if (turn !== this.#lastTurn) {
       this.#lastTurn = turn;

@@ -9,12 +9,7 @@ import {
   terminationBackoff,
   webhookAttemptTimeoutMs,
 } from "../limits.ts";
-import { type AttemptResult, judgeAttempt } from "./delivery.ts";
-
-/** Every webhook that a cluster is sent. */
-export const deliveryTypes = ["backend.spawn", "backend.terminate", "image.pinned", "cluster.ping"] as const;
-/** What a webhook is for. */
-export type DeliveryType = (typeof deliveryTypes)[number];
+import { type AttemptResult, type DeliveryType, isNotThere, judgeAttempt } from "./delivery.ts";
 
 /** One attempt to deliver a webhook, as the log of its cluster keeps it. */
 export interface DeliveryAttempt {
@@ -65,11 +60,9 @@ export function recordedResult(
   type: DeliveryType,
   result: AttemptResult,
 ): Pick<DeliveryAttempt, "status" | "error"> {
-  const verdict = judgeAttempt(result);
+  const verdict = judgeAttempt(result, type);
   const status = result.outcome === "response" ? result.status : null;
-  if (verdict.verdict === "delivered" || (type === "backend.terminate" && status === 404)) {
-    return { status, error: null };
-  }
+  if (verdict.verdict === "delivered" || isNotThere(type, verdict)) return { status, error: null };
   return { status, error: [...verdict.message].slice(0, deliveryErrorMaxCharacters).join("") };
 }
 
@@ -123,16 +116,16 @@ function outcomeOf(
 ): DeliveryOutcome {
   if (attempts.some(({ error }) => error === null)) return "delivered";
   // A cluster that refuses to end a backend is sent it again: only its 404 says that there is nothing left to end.
-  if (last.type !== "backend.terminate" && isRefusal(last.status)) return "refused";
+  if (last.type !== "backend.terminate" && isRefusal(last)) return "refused";
   if (last.type === "cluster.ping") return "given_up";
   if (last.type === "backend.spawn" && last.attempt > spawnRetryDelaysMs.length) return "given_up";
   return now < last.time + last.durationMs + nextAttemptWithinMs ? "retrying" : "given_up";
 }
 
-function isRefusal(status: number | null): boolean {
+function isRefusal({ type, status }: Pick<DeliveryAttempt, "type" | "status">): boolean {
   if (status === null) return false;
-  const answer: AttemptResult = { outcome: "response", status, retryAfter: null, location: null, body: "" };
-  return judgeAttempt(answer).verdict === "refused";
+  const nothing = { date: null, retryAfter: null, location: null, body: "" };
+  return judgeAttempt({ outcome: "response", status, ...nothing }, type).verdict === "refused";
 }
 
 type Place = Pick<Delivery, "id"> & { first: Pick<DeliveryAttempt, "time"> };

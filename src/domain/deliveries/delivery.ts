@@ -1,9 +1,21 @@
 import { retryAfterLongestMs } from "../limits.ts";
 
+/** Every webhook that a cluster is sent. */
+export const deliveryTypes = ["backend.spawn", "backend.terminate", "image.pinned", "cluster.ping"] as const;
+/** What a webhook is for. */
+export type DeliveryType = (typeof deliveryTypes)[number];
+
 /** The outcome of one attempt to deliver a webhook. */
 export type AttemptResult =
-  /** The cluster has answered, with whatever status. */
-  | { outcome: "response"; status: number; retryAfter: string | null; body: string; location: string | null }
+  /** The cluster has answered, with whatever status. `date`, `retryAfter` and `location` are its headers. */
+  | {
+      outcome: "response";
+      status: number;
+      date: string | null;
+      retryAfter: string | null;
+      body: string;
+      location: string | null;
+    }
   /** No complete answer came within the attempt's time; the cluster may have received the webhook all the same. */
   | { outcome: "timeout" }
   /** No connection came about, or it broke off. */
@@ -27,12 +39,20 @@ export type DeliveryVerdict =
     };
 
 /**
- * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
- * are retried, everything else is refused, redirects too. The cluster's own reason is in the message where it gives one.
- * The rule is in src/protocol/README.md, "Cluster webhooks".
- * @example judgeAttempt({ outcome: "timeout" }) // { verdict: "retry", message: "the cluster did not answer in time", … }
+ * Answers that say nothing of the webhook itself: what stands before the agent gives them while that is away, and servers
+ * that would not have it on this connection, at this moment, or so slowly (RFC 9110 15.5.5, 15.5.9 and 15.5.20, RFC 8470 5.2).
  */
-export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
+const retriedRefusals: ReadonlySet<number> = new Set([404, 408, 421, 425]);
+
+/**
+ * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
+ * are retried, everything else is refused, redirects too. Of a spawn and a termination 404, 408, 421 and 425 are retried as
+ * well, but for a termination's 404 with JSON in its body: the agent knows of no such backend. The cluster's own reason is in
+ * the message where it gives one. The rule is in src/protocol/README.md, "Cluster webhooks".
+ * @param type what was sent; null for a request that is no webhook
+ * @example judgeAttempt({ outcome: "timeout" }, null) // { verdict: "retry", message: "the cluster did not answer in time", … }
+ */
+export function judgeAttempt(result: AttemptResult, type: DeliveryType | null): DeliveryVerdict {
   if (result.outcome === "timeout") return retry("the cluster did not answer in time");
   if (result.outcome === "unsent") {
     return { ...retry("it waited in vain for the answers to earlier webhooks"), declined: true };
@@ -41,12 +61,12 @@ export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
     return retry(`the cluster could not be reached: ${result.message}`);
   const { status } = result;
   if (status >= 200 && status < 300) return { verdict: "delivered", body: result.body };
-  if (status === 429 || status >= 500) {
+  if (status === 429 || status >= 500 || isRetriedRefusal(type, status, result.body)) {
     const reason = refusalMessage(result.body);
     const answered = `the cluster answered ${status}`;
     return {
-      ...retry(reason === undefined ? answered : `${answered}: ${reason}`, retryAfterMs(result.retryAfter)),
-      declined: status === 429,
+      ...retry(reason === undefined ? answered : `${answered}: ${reason}`, retryAfterMs(result)),
+      declined: status < 500,
     };
   }
   if (status >= 300 && status < 400) {
@@ -59,6 +79,17 @@ export function judgeAttempt(result: AttemptResult): DeliveryVerdict {
   return refused(status, refusalMessage(result.body) ?? `the cluster answered ${status}`);
 }
 
+/** Whether a cluster has said that the backend that it is to end is not there. */
+export function isNotThere(type: DeliveryType, verdict: DeliveryVerdict): boolean {
+  return type === "backend.terminate" && verdict.verdict === "refused" && verdict.status === 404;
+}
+
+function isRetriedRefusal(type: DeliveryType | null, status: number, body: string): boolean {
+  if (type !== "backend.spawn" && type !== "backend.terminate") return false;
+  if (type === "backend.terminate" && status === 404) return parsed(body) === undefined;
+  return retriedRefusals.has(status);
+}
+
 function retry(message: string, afterMs = 0): Extract<DeliveryVerdict, { verdict: "retry" }> {
   return { verdict: "retry", message, retryAfterMs: afterMs, declined: false };
 }
@@ -68,23 +99,44 @@ function refused(status: number, message: string): DeliveryVerdict {
 }
 
 /**
- * Reads a Retry-After header (RFC 9110, 10.2.3), up to `retryAfterLongestMs`. Its date form would compare the clocks of
- * two machines, and is ignored.
+ * Reads a Retry-After header (RFC 9110 10.2.3), up to `retryAfterLongestMs`. A date counts from the answer's own `Date`, so that
+ * no clocks of two machines are compared.
  * @returns milliseconds; 0 for anything that cannot be used
- * @example retryAfterMs("7") // 7000
+ * @example retryAfterMs({ retryAfter: "7", date: null }) // 7000
  */
-export function retryAfterMs(header: string | null): number {
-  if (header === null || !/^\d{1,6}$/.test(header.trim())) return 0;
-  return Math.min(Number(header) * 1000, retryAfterLongestMs);
+export function retryAfterMs({
+  retryAfter,
+  date,
+}: {
+  retryAfter: string | null;
+  date: string | null;
+}): number {
+  if (retryAfter === null) return 0;
+  const afterMs = /^\d{1,6}$/.test(retryAfter.trim())
+    ? Number(retryAfter) * 1000
+    : httpTime(retryAfter) - httpTime(date ?? "");
+  return afterMs > 0 ? Math.min(afterMs, retryAfterLongestMs) : 0;
+}
+
+/** Milliseconds since the epoch of the preferred form of a date in HTTP (RFC 9110 5.6.7); NaN for any other text. */
+function httpTime(text: string): number {
+  return /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())
+    ? Date.parse(text)
+    : Number.NaN;
 }
 
 function refusalMessage(body: string): string | undefined {
+  const answer = parsed(body);
+  if (typeof answer !== "object" || answer === null || !("error" in answer)) return undefined;
+  const { error } = answer;
+  if (typeof error !== "object" || error === null || !("message" in error)) return undefined;
+  return typeof error.message === "string" ? error.message.slice(0, 1000) : undefined;
+}
+
+/** What a text says as JSON; undefined where it is none. */
+function parsed(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed !== "object" || parsed === null || !("error" in parsed)) return undefined;
-    const { error } = parsed;
-    if (typeof error !== "object" || error === null || !("message" in error)) return undefined;
-    return typeof error.message === "string" ? error.message.slice(0, 1000) : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -30,6 +30,16 @@ export const loginLinksPerTokenMax = 200;
 
 /** How long `slipway login` waits for a person to confirm it. */
 export const cliLoginSeconds = 600;
+/**
+ * Logins of the CLI that one token has confirmed and that are kept at a time, in each of the few objects that keep them. A new
+ * one replaces the oldest, which is then begun anew.
+ */
+export const cliLoginsPerTokenMax = 20;
+/**
+ * Streams that wait at once in one such object for a login to be confirmed. One more has the longest one look again
+ * a second later: anybody may wait, and nobody is kept from it.
+ */
+export const loginWaitsAtOnce = 1_000;
 /** Wrong codes until a login of the CLI has to be begun again. */
 export const loginCodeTries = 5;
 /** How long one request waits for that confirmation, before it is repeated. */

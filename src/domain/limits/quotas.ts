@@ -1,4 +1,5 @@
-import { second } from "./units.ts";
+import { endedBackendsKeptMs } from "./backends.ts";
+import { day, hour, second } from "./units.ts";
 
 const tib = 1024 ** 4;
 
@@ -32,3 +33,16 @@ export const quotaLimitMax = Number.MAX_SAFE_INTEGER;
  * a push needs no alarm of its own for it.
  */
 export const pushAdmittedMs = 12 * second;
+
+/**
+ * A deleted service is looked at this often until nothing of it lives. It is forgotten so long after that, when what is kept of
+ * its last backends is gone too; until then its ids lead there, and its name keeps its code.
+ */
+export const deletedServicesSeenEveryMs = 1 * day;
+export const deletedServicesKeptMs = endedBackendsKeptMs + 1 * day;
+/** They are forgotten so many at a time: each is a few calls of other objects. */
+export const deletedServicesForgottenAtOnce = 50;
+/** With more of them no service of a new name is created: each takes room of objects of its own. */
+export const deletedServicesMax = 10_000;
+/** For how long the edge may find a service by a code that was freed since, and may have become another's. */
+export const serviceCodesCachedMs = 1 * hour;

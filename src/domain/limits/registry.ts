@@ -7,6 +7,17 @@ export const blobPartBytes = 5 * 1024 * 1024;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 
+/** S3 and R2 join at most 10,000 parts. A larger blob is refused as soon as that much of it has come. */
+export const blobMaxBytes = 10_000 * blobPartBytes;
+
+/**
+ * Uploads of an account that are open at once. What they have brought is counted by the quota `untagged_bytes`; this is for
+ * those that bring nothing. A push has some for each layer on its way.
+ */
+export const openUploadsMax = 10_000;
+/** Manifests of an account that no tag keeps, likewise: a small one is a row with hardly a byte. */
+export const untaggedManifestsMax = 200_000;
+
 /** An upload that nothing was added to for this long is dropped, and its client has to begin again. */
 export const uploadExpiresMs = 24 * hour;
 /** A blob that no manifest refers to is kept for this long: its manifest may still be on its way. */

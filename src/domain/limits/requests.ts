@@ -40,5 +40,15 @@ export const recentPinsShown = 20;
 export const imageBackendsListed = 1_000;
 /** So many environments stand on a page, and in a service's overview; the others are on the next ones. */
 export const environmentsShown = 20;
+/** A message names so many of a kind of thing, and counts the others; its details name more of them. */
+export const namesInMessageMax = 20;
+export const namesInDetailsMax = 100;
+/** So many names stand in a row of a page's table, and where a page shows what one thing has; the others are counted. */
+export const namesInRowMax = 5;
+export const namesShownMax = 50;
+/** Rows of a page's table that has no next page. */
+export const rowsShownMax = 50;
+/** A form offers so many names to choose from; where there are more, one is written. */
+export const choicesOfferedMax = 100;
 /** Images that v2's list of a service shows. */
 export const recentImages = 50;

@@ -8,12 +8,17 @@ export const streamRetrySeconds = 20;
 /** A stream that has shown no life for so long has ended without a word, and its place is free. */
 export const streamSilentMs = 60 * second;
 
-/** An open page is rendered at most this often for all its viewers in an isolate: how old is what it shows, beside the nudges'. */
+/**
+ * In an isolate one of a service's open pages is rendered at most this often, for all its viewers: how old is what it shows,
+ * times the pages that are open, beside the nudges'. The same holds for what is of no service but of an account.
+ */
 export const pageRenderedEveryMs = 1 * second;
 /** It is rendered this long after a change, so that all who follow it are shown the same. */
 export const pageChangesGatheredMs = 50;
 /** A viewer waits so long for what another's request renders, which may have ended, before their own request does. */
 export const pageRenderLostAfterMs = 3 * second;
+/** Whose turn it is has so long to render: who has left without a word delays the others by this. More than a timer is late. */
+export const pageTurnForfeitMs = 50;
 
 /** How often a stream that follows a backend for all streams of its isolate shows that it is there. */
 export const leadBeatEveryMs = 5 * second;

@@ -1,7 +1,7 @@
 import { type BackendStatus, isConnectable } from "../backends/status.ts";
 import { permitsChoice } from "../credentials/access.ts";
 import { heartbeatEveryMs } from "../limits.ts";
-import { listOf } from "../names.ts";
+import { listOf, namesIn } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { chooseEnvironment, type EnvironmentSettings } from "./environments.ts";
 import type { ImageIndex, ResolvedImage } from "./images.ts";
@@ -187,7 +187,7 @@ export function clusterNotFound(named: string, existing: readonly string[] | nul
   const message = `cluster \`${named}\` not found`;
   if (existing === null) return fail("cluster_not_found", message);
   return fail("cluster_not_found", `${message}; this account has ${listOf(existing)}`, {
-    details: { clusters: [...existing] },
+    details: namesIn("clusters", existing),
   });
 }
 

@@ -1,5 +1,5 @@
 import { checkReach, reaches, type Scope } from "../credentials/access.ts";
-import { listOf } from "../names.ts";
+import { listOf, namesIn } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 
 /** The environment that each service begins with. */
@@ -35,7 +35,7 @@ export function chooseEnvironment(
   if (name === undefined) {
     const reached = existing.filter((candidate) => reaches(allowed, candidate));
     return fail("environment_required", `name the environment: ${thereAre(reached, allowed)}`, {
-      details: { environments: reached },
+      details: namesIn("environments", reached),
     });
   }
   const reach = checkReach(allowed, name);
@@ -62,7 +62,7 @@ export function environmentNotFound(
 ) {
   const reached = existing.filter((candidate) => reaches(allowed, candidate));
   return fail("environment_not_found", `environment \`${named}\` not found; ${thereAre(reached, allowed)}`, {
-    details: { environments: reached },
+    details: namesIn("environments", reached),
   });
 }
 

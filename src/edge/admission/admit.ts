@@ -1,4 +1,5 @@
 import { permits } from "../../domain/credentials/access.ts";
+import { isName } from "../../domain/names.ts";
 import { permittedActions } from "../../domain/registry/actions.ts";
 import { fail, ok } from "../../domain/result.ts";
 import type { Identity } from "../../objects/contract.ts";
@@ -6,7 +7,7 @@ import type { Env } from "../../objects/env.ts";
 import { type BackendLocation, backendNotFound, locateBackend } from "../locate-backend.ts";
 import type { RouteAccess, TokenAccess } from "./access.ts";
 import type { Credential } from "./credential.ts";
-import { checkRootToken, type Holder, identify } from "./identify.ts";
+import { checkRootToken, type Holder, identify, type NamedService } from "./identify.ts";
 import type { IsolateState } from "./isolate-state.ts";
 import { type Decision, refuse } from "./refusal.ts";
 
@@ -38,10 +39,20 @@ export async function admit(
     return root.ok ? ok({}) : root;
   }
   if (access.kind === "public") return locate(env, target, state);
-  const identified = await identify(env, credential, state.tokens);
+  const identified = await identify(env, credential, state.tokens, ownService(credential, target, state));
   if (!identified.ok) return identified;
   const admitted = await admitHolder(env, identified.value, access, target, state);
   return admitted.ok ? ok({ ...admitted.value, identity: identified.value }) : admitted;
+}
+
+/** The service that a request names, where it is of the credential's own account. */
+function ownService(
+  credential: Credential | null,
+  { account, service }: Target,
+  { services }: IsolateState,
+): NamedService | null {
+  const isOwn = account !== undefined && credential?.accessToken?.account === account;
+  return isOwn && service !== undefined && isName(service) ? { name: service, known: services } : null;
 }
 
 /** Decides whether an authenticated holder may act on the target of a request. */

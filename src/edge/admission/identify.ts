@@ -5,11 +5,17 @@ import type { Actor, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
-import { constantTimeEqual, formatAccessToken, hashSecret } from "../../protocol/tokens/access-token.ts";
+import {
+  type AccessToken,
+  constantTimeEqual,
+  formatAccessToken,
+  hashSecret,
+} from "../../protocol/tokens/access-token.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { definedFields } from "../defined-fields.ts";
 import { callNamedAccount } from "../named-account.ts";
 import type { Credential } from "./credential.ts";
+import type { KnownServices } from "./known-services.ts";
 import { badCredential, type Decision, noCredential, refuse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
 
@@ -20,22 +26,49 @@ export interface Holder extends Scope {
   granted?: RegistryClaims["access"];
 }
 
+/** A service that a request names, and those that are known: what the credential's account says of it is added. */
+export interface NamedService {
+  name: string;
+  known: KnownServices;
+}
+
 /**
  * Authenticates a request by its access token or session. Every failure is answered in the same words, so that nobody
  * learns which accounts or token ids exist.
+ * @param named where it is not known the account is called for both at once, also where the credential is cached
  */
 export async function identify(
   env: Env,
   credential: Credential | null,
   cache: TokenCache,
+  named: NamedService | null = null,
 ): Promise<Decision<Identity>> {
   if (credential === null) return noCredential();
   const token = credential.accessToken;
   if (!token) return badCredential();
-  return throughCache(cache, formatAccessToken(token), async () => {
-    const secretHash = await hashSecret(token.secret);
-    return callNamedAccount(env, token.account, (account) => account.authenticate(token.id, secretHash));
-  });
+  const key = formatAccessToken(token);
+  const unknown = named && !named.known.has(token.account, named.name) ? named : null;
+  if (!unknown) return throughCache(cache, key, () => authenticate(env, token));
+  return decided(cache, key, await authenticateFor(env, token, unknown));
+}
+
+async function authenticate(env: Env, { account: name, id, secret }: AccessToken) {
+  const secretHash = await hashSecret(secret);
+  return callNamedAccount(env, name, (account) => account.authenticate(id, secretHash));
+}
+
+async function authenticateFor(
+  env: Env,
+  { account: name, id, secret }: AccessToken,
+  { name: service, known }: NamedService,
+): Promise<Result<Identity> | null> {
+  const secretHash = await hashSecret(secret);
+  const answer = await callNamedAccount(env, name, (account) =>
+    account.authenticateFor(id, secretHash, service),
+  );
+  if (!answer?.ok) return answer;
+  if (answer.value.hasService) known.add(name, service);
+  return ok(answer.value.identity);
 }
 
 /**
@@ -64,8 +97,11 @@ async function throughCache(
   lookUp: () => Promise<Result<Identity> | null>,
 ): Promise<Decision<Identity>> {
   const cached = cache.get(key);
-  if (cached) return ok(cached);
-  const answer = await lookUp();
+  return cached ? ok(cached) : decided(cache, key, await lookUp());
+}
+
+/** @param answer what the account says of the credential; null where there is no such account */
+function decided(cache: TokenCache, key: string, answer: Result<Identity> | null): Decision<Identity> {
   if (!answer) return badCredential();
   if (!answer.ok) {
     return errorStatus[answer.error.code] < 500 ? badCredential() : refuse("undecided", answer.error);

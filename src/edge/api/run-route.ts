@@ -7,6 +7,7 @@ import { callerOf } from "../admission/caller.ts";
 import { bearerCredential } from "../admission/credential.ts";
 import { actorOf, isSameHolder } from "../admission/identify.ts";
 import type { IsolateState } from "../admission/isolate-state.ts";
+import { checkService } from "../admission/known-services.ts";
 import type { Decision } from "../admission/refusal.ts";
 import { parseJson, readText } from "../body.ts";
 import { parseInput } from "../input.ts";
@@ -31,7 +32,7 @@ export async function runRoute(
   const call = await readCall(route, matched, { ...admitted.value, admitNow }, state);
   if (!call.ok) return failureAnswer(call.error, requestId, route.version);
 
-  const answered = await route.handle(call.value);
+  const answered = await handle(route, call.value, state);
   if (answered instanceof Response) {
     answered.headers.set("x-request-id", requestId);
     return answered;
@@ -44,6 +45,16 @@ export async function runRoute(
   if (route.status === 204) return emptyAnswer(requestId);
   const headers: Record<string, string> = revision === undefined ? {} : { etag: `"${revision}"` };
   return jsonAnswer(result.value, route.status ?? 200, requestId, headers);
+}
+
+/** Calls the route's handler, unless the path names a service that never was. */
+async function handle(route: Route, call: AnyCall, { services }: IsolateState) {
+  const { env, identity, params } = call;
+  if (identity && params.service !== undefined) {
+    const result = await checkService(env, services, identity.account, params.service);
+    if (!result.ok) return { result };
+  }
+  return route.handle(call);
 }
 
 /** What a request acts on, by its path or its query. */

@@ -43,7 +43,7 @@ export async function confirmCliLogin(
   const login = await readCliLogin(env, token);
   if (!login.ok) return login;
   const { id, expiresAt } = login.value;
-  return loginStub(env, id).confirm({ ...personOf(visitor), expiresAt });
+  return loginStub(env, id).confirm(id, { ...personOf(visitor), expiresAt });
 }
 
 /** Exchanges the code for the CLI's session. Fails as `LoginRpc.complete` does. */
@@ -54,7 +54,8 @@ export async function completeCliLogin(
 ): Promise<Result<StartedSession>> {
   const login = await readCliLogin(env, token);
   if (!login.ok) return login;
-  const person = await loginStub(env, login.value.id).complete(code);
+  const { id } = login.value;
+  const person = await loginStub(env, id).complete(id, code);
   if (!person.ok) return person;
   const started = await startSession(env, person.value, "cli", login.value.userAgent);
   // The visitor's token or session has ended meanwhile, which must not show in the answer.

@@ -21,6 +21,9 @@ export interface ReceivePorts {
 /** Another request has advanced the same upload meanwhile. */
 export type Overtaken = "overtaken";
 
+/** The request has brought more than `Upload.room`; what is left of it was not read. */
+export type TooMuch = "too much";
+
 /**
  * Stores more bytes of an upload in the blob store. They count only once the returned state is recorded: the next
  * attempt overwrites what an interrupted one has stored.
@@ -31,7 +34,7 @@ export async function receive(
   upload: Upload,
   { body, length }: Incoming,
   algorithm: DigestAlgorithm,
-): Promise<UploadState | Overtaken> {
+): Promise<UploadState | Overtaken | TooMuch> {
   if (body === null || !bringsBytes(true, length)) return upload.state;
   return wayToStore(upload.state, length) === "put" && length !== null
     ? receiveWhole(ports.store, upload, body, length, algorithm)
@@ -63,20 +66,23 @@ async function receiveInParts(
   upload: Upload,
   body: ReadableStream<Uint8Array>,
   algorithm: DigestAlgorithm,
-): Promise<UploadState | Overtaken> {
-  const { state, key } = upload;
+): Promise<UploadState | Overtaken | TooMuch> {
+  const { state, key, room } = upload;
   const before = state.tail ? await store.get(state.tail.key) : null;
   if (state.tail && !before) throw new Error(`the blob store has lost ${state.tail.key}`);
-  const pieces = piecesOf(before ? [before, body] : [body], blobPartBytes);
+  const allowed = state.offset + (room ?? Number.POSITIVE_INFINITY);
+  const known = state.offset - (state.tail?.length ?? 0);
+  const pieces = piecesOf(before ? [before, body] : [body], blobPartBytes, allowed - known);
   const hasher = state.offset === 0 ? new crypto.DigestStream(webCryptoName(algorithm)) : null;
   const hashing = hasher?.getWriter();
   const hash = async (piece: Uint8Array) => hashing?.write(piece);
 
   const partEtags = [...state.partEtags];
   let { multipartId } = state;
-  let offset = state.offset - (state.tail?.length ?? 0);
+  let offset = known;
   let piece = await nextPiece(pieces);
   while (piece.byteLength === blobPartBytes) {
+    if (offset + piece.byteLength > allowed) return "too much";
     if (multipartId === null) {
       multipartId = await store.createMultipart(key);
       if (!(await beginMultipart(multipartId))) {
@@ -92,6 +98,7 @@ async function receiveInParts(
     piece = next;
   }
   offset += piece.byteLength;
+  if (offset > allowed) return "too much";
   await hash(piece);
   await hashing?.close();
   const digest = hasher ? formatDigest(algorithm, await hasher.digest) : null;

@@ -1,3 +1,4 @@
+import { blobMaxBytes } from "../../domain/limits.ts";
 import { bringsBytes, judgeChunk, type UploadState } from "../../domain/registry/upload.ts";
 import type { Upload } from "../../objects/contract.ts";
 import { algorithmOf, type DigestAlgorithm, digestAlgorithms } from "../../protocol/oci/digest.ts";
@@ -27,7 +28,9 @@ export const postUpload: RegistryHandler = async (call) => {
       status: 400,
     });
   }
-  const whole = digest === null ? null : { digest, bytes: incoming(call.request).length };
+  const { length } = incoming(call.request);
+  if (digest !== null && (length ?? 0) > blobMaxBytes) return blobTooLarge;
+  const whole = digest === null ? null : { digest, bytes: length };
   const begun = await registry.beginUpload(repository, whole);
   if (!begun.ok) return { ok: false, error: begun.error };
   const upload = begun.value;
@@ -47,6 +50,7 @@ export const patchUpload: RegistryHandler = async (call) => {
   const algorithm = announcedAlgorithm(call);
   const state = await receive(receivePorts(call, upload), upload, incoming(call.request), algorithm);
   if (state === "overtaken") return overtaken(call);
+  if (state === "too much") return tooMuch(call, upload, null);
   const advanced = await registry.advanceUpload(repository, upload, state);
   if (!advanced.ok) return { ok: false, error: advanced.error };
   if (advanced.value === "overtaken") return overtaken(call);
@@ -93,6 +97,11 @@ async function finish(call: RegistryCall, upload: Upload, digest: string): Promi
   const algorithm = algorithmOf(digest) ?? "sha256";
   const state = await receive(receivePorts(call, upload), upload, incoming(request), algorithm);
   if (state === "overtaken") return overtaken(call);
+  if (state === "too much") {
+    const refused = await tooMuch(call, upload, digest);
+    await registry.cancelUpload(repository, upload.id, []);
+    return refused;
+  }
   const whole: Upload = { ...upload, state };
   const assembled = await assemble(store, whole, algorithm);
   if (assembled.digest !== digest) {
@@ -123,6 +132,7 @@ function refuseChunk(call: RegistryCall, { state }: Upload): OciResult<Response>
   if (header !== null && range === null) {
     return ociFail("BLOB_UPLOAD_INVALID", "Content-Range is `<start>-<end>`, both inclusive");
   }
+  if (state.offset + (incoming(call.request).length ?? 0) > blobMaxBytes) return blobTooLarge;
   const verdict = judgeChunk(state.offset, range, incoming(call.request).length);
   if (verdict.verdict === "append") return null;
   if (verdict.verdict === "malformed") return ociFail("SIZE_INVALID", verdict.message);
@@ -165,6 +175,21 @@ function created({ name }: RegistryCall, digest: string): Response {
     "content-length": "0",
   });
 }
+
+/** Why an upload may not have what its request has brought: whatever it is that leaves it no more room. */
+async function tooMuch(
+  { registry, repository }: RegistryCall,
+  { id, room, state }: Upload,
+  digest: string | null,
+): Promise<OciResult<Response>> {
+  const bytes = (room ?? 0) + 1;
+  if (state.offset + bytes > blobMaxBytes) return blobTooLarge;
+  const checked = await registry.beginChunk(repository, id, { digest, bytes });
+  if (!checked.ok) return { ok: false, error: checked.error };
+  return ociFail("DENIED", "there was no room for so many bytes when the request began; send it again");
+}
+
+const blobTooLarge = ociFail("SIZE_INVALID", `a blob has at most ${blobMaxBytes} bytes`, { status: 413 });
 
 function overtaken({ reference }: RegistryCall) {
   return ociFail("BLOB_UPLOAD_INVALID", `somebody else added to upload \`${reference}\` meanwhile`, {

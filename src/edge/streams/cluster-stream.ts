@@ -68,7 +68,7 @@ function streamFailure({ cluster, what }: StreamRequest, result: Outcome): Failu
     return bad(`it answered with ${result.contentType ?? "no content"} where text/event-stream was expected`);
   }
   if (result.outcome === "coded") return bad(result.message);
-  const verdict = judgeAttempt(result);
+  const verdict = judgeAttempt(result, null);
   switch (verdict.verdict) {
     case "retry":
       return {

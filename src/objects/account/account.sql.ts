@@ -72,6 +72,15 @@ export const accountMigrations: readonly Migration[] = [
   },
   quotasMigration,
   expiryMigration,
+  {
+    name: "deleted services are forgotten",
+    sql: `
+      ALTER TABLE services ADD COLUMN look_at INTEGER; -- when to see whether one that was deleted may be forgotten
+      UPDATE services SET look_at = 0 WHERE state = 'removed';
+      CREATE INDEX services_deleted ON services (look_at) WHERE look_at IS NOT NULL;
+      ALTER TABLE account ADD COLUMN fencing_floor INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 export type TokenRow = {
@@ -116,6 +125,8 @@ export type AccountRow = {
   created_at: number;
   default_cluster: string | null;
   config_version: number;
+  /** Forgotten services may have given out fencing tokens up to here. */
+  fencing_floor: number;
 };
 
 /** Called at every write of a kind, before it is committed. */
@@ -132,7 +143,10 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     ...credentialsSql(expiring),
     ...quotasSql(db),
     account: () =>
-      db.first<AccountRow>("SELECT name, created_at, default_cluster, config_version FROM account"),
+      db.first<AccountRow>(
+        "SELECT name, created_at, default_cluster, config_version, fencing_floor FROM account",
+      ),
+    raiseFencingFloor: (to: number) => db.run("UPDATE account SET fencing_floor = max(fencing_floor, ?)", to),
     insertAccount: (name: string, now: number) =>
       db.run("INSERT INTO account (id, name, created_at) VALUES (1, ?, ?)", name, now),
     setDefaultCluster: (name: string | null) => db.run("UPDATE account SET default_cluster = ?", name),
@@ -248,7 +262,7 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     /** Creates a removed service anew: it keeps its code, and moves to the top of the list. */
     reviveService: (name: string, now: number) =>
       db.run(
-        `UPDATE services SET state = 'creating', created_at = ?, seq = (SELECT max(seq) + 1 FROM services)
+        `UPDATE services SET state = 'creating', look_at = NULL, created_at = ?, seq = (SELECT max(seq) + 1 FROM services)
          WHERE name = ?`,
         now,
         name,
@@ -257,6 +271,30 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
       db.run("UPDATE services SET code = ? WHERE name = ?", code, name),
     setServiceState: (name: string, state: ServiceRow["state"]) =>
       db.run("UPDATE services SET state = ? WHERE name = ?", state, name),
+    setServiceRemoved: (name: string, lookAt: number) =>
+      db.run("UPDATE services SET state = 'removed', look_at = ? WHERE name = ?", lookAt, name),
+    /** Has a deleted service looked at again. */
+    setServiceLookAt: (name: string, at: number) =>
+      db.run("UPDATE services SET look_at = ? WHERE name = ? AND look_at IS NOT NULL", at, name),
+    /** Deleted services that are to be looked at, the one that is due the longest first. */
+    deletedServicesDue: (now: number, limit: number) =>
+      db.all<Pick<ServiceRow, "name" | "code">>(
+        "SELECT name, code FROM services WHERE look_at <= ? ORDER BY look_at LIMIT ?",
+        now,
+        limit,
+      ),
+    /** When the next of them is; null where there is none. */
+    nextLookAtDeleted: () =>
+      db.first<{ at: number }>(
+        "SELECT look_at AS at FROM services WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1",
+      )?.at ?? null,
+    deletedServices: () =>
+      db.first<{ count: number }>("SELECT count(*) AS count FROM services WHERE look_at IS NOT NULL")
+        ?.count ?? 0,
+    forgetService: (name: string) => {
+      db.run("DELETE FROM services WHERE name = ?", name);
+      db.run("DELETE FROM holdings WHERE service = ?", name);
+    },
     setServiceConfigVersion: (name: string, version: number) =>
       db.run("UPDATE services SET config_version = max(config_version, ?) WHERE name = ?", version, name),
   };

@@ -37,16 +37,16 @@ import type { Env } from "../env.ts";
 import { Expiries } from "../expiries.ts";
 import { objectFailures } from "../failures/failure-log.ts";
 import { Followers, followerLeft } from "../followers.ts";
-import { accountRegisterStub, clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
-import { SendQueue } from "../webhooks/send-queue.ts";
+import { accountRegisterStub } from "../stubs.ts";
 import * as clusters from "./clusters/clusters.ts";
 import { catchUp, finishDeletion, syncConfig, syncRetryMs } from "./clusters/config-sync.ts";
 import * as secrets from "./clusters/secrets.ts";
 import { accountConfig } from "./clusters/views.ts";
 import * as sessions from "./credentials/sessions.ts";
 import * as tokens from "./credentials/tokens.ts";
+import { forgetDeleted } from "./deleted-services.ts";
 import { EventFeed, listEvents, recordEvents } from "./events/events.ts";
-import type { AccountPorts } from "./ports.ts";
+import { accountPorts } from "./ports.ts";
 import * as quotas from "./quotas/quotas.ts";
 import * as services from "./service-setup.ts";
 import { AccountState } from "./state.ts";
@@ -60,19 +60,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   readonly #alarm = new Alarm(this.ctx);
   readonly #events = new EventFeed(this.#state, new Followers(this.ctx), this.#alarm);
   readonly #expiries = new Expiries(this.#state.db, this.#alarm, this.#state.expiring);
-  readonly #ports: AccountPorts = {
+  readonly #ports = accountPorts(this.env, {
     state: this.#state,
     alarm: this.#alarm,
     failures: objectFailures(this.ctx, "Account"),
-    turns: new SendQueue(
-      () => Date.now(),
-      () => this.#state.sql.clusters().length > 1,
-    ),
-    cluster: (account, name) => clusterStub(this.env, account, name),
-    service: (account, name) => serviceStub(this.env, account, name),
-    registry: (account) => registryStub(this.env, account),
-    directory: (code) => directoryStub(this.env, code),
-  };
+  });
   readonly #allowPrivate = this.env.ALLOW_PRIVATE_CLUSTERS === "true";
 
   async create(name: string, admin: NewSecret, idempotency?: Idempotency) {
@@ -92,6 +84,12 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   async authenticate(id: string, secretHash: string): Promise<Result<Identity>> {
     if (!this.#state.db.ready) return tokens.notValid();
     return tokens.authenticate(this.#state.sql, id, secretHash, Date.now());
+  }
+
+  async authenticateFor(id: string, secretHash: string, service: string) {
+    const identity = await this.authenticate(id, secretHash);
+    if (!identity.ok) return identity;
+    return ok({ identity: identity.value, hasService: await this.hasService(service, true) });
   }
 
   async identityOf(credentialId: string): Promise<Result<Identity>> {
@@ -251,8 +249,8 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.read(() => ok(services.serviceNamesAfter(this.#state.sql, after)));
   }
 
-  async hasService(name: string): Promise<boolean> {
-    return this.#state.db.ready && this.#state.sql.service(name)?.state === "live";
+  async hasService(name: string, orHad = false): Promise<boolean> {
+    return this.#state.db.ready && services.hasService(this.#state.sql, name, orHad);
   }
 
   async nearestServices(name: string): Promise<Result<string[]>> {
@@ -309,5 +307,6 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     this.#events.trim(Date.now());
     this.#expiries.sweep(Date.now());
     await catchUp(this.#ports);
+    this.#alarm.noLaterThan(await forgetDeleted(this.#ports));
   }
 }

@@ -22,6 +22,12 @@ import type { ServiceDescription } from "../service/contract.ts";
 export interface CredentialsRpc {
   /** `unauthorized` for a token or session that is unknown, wrong, revoked or expired. */
   authenticate(id: string, secretHash: string): Promise<Result<Identity>>;
+  /** The same, with what `hasService(service, true)` gives: one call for a request that names a service. */
+  authenticateFor(
+    id: string,
+    secretHash: string,
+    service: string,
+  ): Promise<Result<{ identity: Identity; hasService: boolean }>>;
   /**
    * The same by the id alone, which is no secret: for what was derived from a token or session, and that the
    * deployment has signed.
@@ -121,8 +127,8 @@ export interface AccountRpc extends CredentialsRpc {
   listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
   /** The next after a name, in the order of their names: at most `serviceNamesPerCall`. Fewer are all that there are. */
   serviceNames(after?: string): Promise<Result<string[]>>;
-  /** False too where there is no such account. */
-  hasService(name: string): Promise<boolean>;
+  /** False too where there is no such account. @param orHad whether one that is being created, or was deleted, counts */
+  hasService(name: string, orHad?: boolean): Promise<boolean>;
   /** Those whose names are the nearest to one that there is not, for messages. */
   nearestServices(name: string): Promise<Result<string[]>>;
   /**

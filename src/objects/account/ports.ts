@@ -1,7 +1,9 @@
 import type { Alarm } from "../alarm.ts";
 import type { ClusterRpc, DirectoryRpc, RegistryRpc, ServiceRpc } from "../contract.ts";
+import type { Env } from "../env.ts";
 import type { FailureLog } from "../failures/failure-log.ts";
-import type { SendQueue } from "../webhooks/send-queue.ts";
+import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { SendQueue } from "../webhooks/send-queue.ts";
 import type { AccountState } from "./state.ts";
 
 /** What an Account object's functions work on, and how they reach the objects outside. */
@@ -15,7 +17,24 @@ export interface AccountPorts {
   service(
     account: string,
     name: string,
-  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings">;
+  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings" | "retire" | "forget">;
   registry(account: string): Pick<RegistryRpc, "removeRepository" | "untaggedBytes" | "setUntaggedLimit">;
-  directory(code: string): Pick<DirectoryRpc, "claim">;
+  directory(code: string): Pick<DirectoryRpc, "claim" | "release">;
+}
+
+export function accountPorts(
+  env: Env,
+  own: Pick<AccountPorts, "state" | "alarm" | "failures">,
+): AccountPorts {
+  return {
+    ...own,
+    turns: new SendQueue(
+      () => Date.now(),
+      () => own.state.sql.clusters().length > 1,
+    ),
+    cluster: (account, name) => clusterStub(env, account, name),
+    service: (account, name) => serviceStub(env, account, name),
+    registry: (account) => registryStub(env, account),
+    directory: (code) => directoryStub(env, code),
+  };
 }

@@ -1,5 +1,6 @@
+import { checkDeletedServices } from "../../domain/deleted-services.ts";
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
-import { serviceNamesPerCall } from "../../domain/limits.ts";
+import { deletedServicesSeenEveryMs, serviceNamesPerCall } from "../../domain/limits.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
@@ -11,6 +12,7 @@ import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
 import { accountConfig } from "./clusters/views.ts";
+import { nextLook } from "./deleted-services.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
@@ -30,6 +32,7 @@ export async function createService(
   const { state } = ports;
   const { name } = body;
   await countServices(ports);
+  await state.forgetting.get(name);
   if (state.creating.has(name)) return caller.idempotency ? creationInProgress : serviceExists(name);
   const begun = state.change(undefined, (_, now) => beginService(state, name, caller.idempotency, now));
   if (!begun.ok) return begun;
@@ -46,7 +49,7 @@ export async function createService(
 
 /** Deletes a service with its images: its backends end, and it leaves the list last, so that a crash can be repeated. */
 export async function deleteService(
-  { state, service, registry }: Pick<AccountPorts, "state" | "service" | "registry">,
+  { state, alarm, service, registry }: Pick<AccountPorts, "state" | "alarm" | "service" | "registry">,
   name: string,
   actor: Actor,
 ): Promise<Result<null>> {
@@ -58,6 +61,7 @@ export async function deleteService(
   if (!removed.ok && removed.error.code !== "service_not_found") return removed;
   await registry(account.name).removeRepository({ account: account.name, service: name });
   setServiceRemoved(state, name, actor, Date.now());
+  alarm.noLaterThan(nextLook(state.sql, Date.now()));
   return ok(null);
 }
 
@@ -84,8 +88,10 @@ function beginService(
   const row = sql.service(name);
   if (row?.state === "live") return serviceExists(name);
   if (row?.state !== "creating") {
-    const checked = checkOneMore(sql, "services");
+    const checked = row ? ok(null) : checkDeletedServices(sql.deletedServices());
     if (!checked.ok) return checked;
+    const counted = checkOneMore(sql, "services");
+    if (!counted.ok) return counted;
     const claimed = claimHoldings(sql, name, heldFromTheStart, false);
     if (!claimed.ok) return claimed;
   }
@@ -112,7 +118,7 @@ function setServiceRemoved(
   db.transaction(() => {
     // Of two requests at a time, one deletes it.
     if (sql.service(name)?.state !== "live") return;
-    sql.setServiceState(name, "removed");
+    sql.setServiceRemoved(name, now + deletedServicesSeenEveryMs);
     keepHoldings(sql, name, nothingHeld);
     recordEvent(sql, { type: "service.deleted", actor, service: name }, now);
   });
@@ -137,6 +143,7 @@ async function setServiceUp(
     name,
     code,
     config,
+    fencingFloor: account.fencing_floor,
     ...(defaultEnvironment === undefined ? {} : { defaultEnvironment }),
   };
   const initialised = handedOn(await ports.service(account.name, name).initialise(service, { actor }));
@@ -161,6 +168,12 @@ async function claimCode(
     if (await directory(code).claim(code, account, service)) return code;
     state.sql.setServiceCode(service, randomServiceCode());
   }
+}
+
+/** @param orHad whether one that is being created, or was deleted, counts */
+export function hasService(sql: Pick<AccountSql, "service">, name: string, orHad: boolean): boolean {
+  const state = sql.service(name)?.state;
+  return state === "live" || (orHad && state !== undefined);
 }
 
 /** A page of services, newest first. */

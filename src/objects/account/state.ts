@@ -23,6 +23,8 @@ export class AccountState {
   readonly expiring: readonly ExpiringRows[];
   /** Names of the services that are being created now. */
   readonly creating = new Set<string>();
+  /** Deleted services that are being forgotten now: one of the name is created after that. */
+  readonly forgetting = new Map<string, Promise<unknown>>();
   /** How far the services that are behind have come in their present turn: begun anew, it only does a part again. */
   sync: FanOut = fanOutBegun;
 

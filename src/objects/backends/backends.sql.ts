@@ -65,6 +65,7 @@ export function backendsSql(db: Database) {
         time,
         atOnce,
       ),
+    isEmpty: () => db.first("SELECT 1 FROM backends LIMIT 1") === undefined,
     firstEnd: () =>
       db.first<{ at: number }>(
         "SELECT ended_at AS at FROM backends WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT 1",

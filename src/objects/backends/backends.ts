@@ -76,10 +76,12 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
   }
 
   override async alarm(): Promise<void> {
-    const { sql } = this.#state;
+    const { sql, db } = this.#state;
     this.#alarm.fired();
+    if (!db.ready) return;
     const now = Date.now();
     sql.deleteEndedBefore(now - endedBackendsKeptMs, endedForgottenAtOnce);
-    this.#alarm.noLaterThan(forgetEndedAt(sql.firstEnd(), now));
+    if (sql.isEmpty()) await db.clear();
+    else this.#alarm.noLaterThan(forgetEndedAt(sql.firstEnd(), now));
   }
 }

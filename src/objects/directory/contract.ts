@@ -2,6 +2,8 @@ export interface DirectoryRpc {
   /** Gives the code to the service if nobody else has it. Asking again for the same service is harmless. */
   claim(code: string, account: string, service: string): Promise<boolean>;
   lookup(code: string): Promise<{ account: string; service: string } | null>;
+  /** Frees a code that the service has: another may claim it then. Harmless where it has not. */
+  release(code: string, account: string, service: string): Promise<void>;
   /** The accounts of this object's codes. */
   owners(): Promise<string[]>;
 }

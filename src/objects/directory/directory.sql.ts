@@ -28,6 +28,8 @@ export function directorySql(db: Database) {
       ),
     insert: (code: string, account: string, service: string) =>
       db.run("INSERT INTO codes (code, account, service) VALUES (?, ?, ?)", code, account, service),
+    release: (code: string, account: string, service: string) =>
+      db.run("DELETE FROM codes WHERE code = ? AND account = ? AND service = ?", code, account, service),
     writeCheck: (bytes: number) =>
       db.run(
         `INSERT INTO storage_check (id, filling) VALUES (1, randomblob(?))

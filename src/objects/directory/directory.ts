@@ -7,7 +7,8 @@ import { AccountRegister } from "./account-register.ts";
 import { directoryMigrations, directorySql } from "./directory.sql.ts";
 
 /**
- * Which service a code belongs to. Written once when the service is created, never changed. One of them is the register of
+ * Which service a code belongs to. Written when the service is created, never changed, and freed
+ * some time after nothing of it lives. One of them is the register of
  * accounts, and one is for checking storage.
  */
 export class Directory
@@ -30,6 +31,10 @@ export class Directory
   async lookup(code: string): Promise<{ account: string; service: string } | null> {
     if (!this.#db.ready) return null;
     return this.#sql.owner(code) ?? null;
+  }
+
+  async release(code: string, account: string, service: string): Promise<void> {
+    if (this.#db.ready) this.#sql.release(code, account, service);
   }
 
   async owners(): Promise<string[]> {

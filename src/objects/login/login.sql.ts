@@ -1,4 +1,5 @@
-import type { LoginAttempt } from "../../domain/credentials/login-attempt.ts";
+import type { LoginAttempt, LoginPerson } from "../../domain/credentials/login-attempt.ts";
+import { cliLoginsPerTokenMax } from "../../domain/limits.ts";
 import type { Database, Migration } from "../database.ts";
 
 export const loginMigrations: readonly Migration[] = [
@@ -17,6 +18,25 @@ export const loginMigrations: readonly Migration[] = [
     `,
   },
   { name: "the session that confirmed it", sql: "ALTER TABLE attempt ADD COLUMN session_id TEXT;" },
+  {
+    name: "many attempts",
+    sql: `
+      -- What was under way in the objects of one attempt each is begun anew: it lasts ten minutes.
+      DROP TABLE attempt;
+      CREATE TABLE attempts (
+        id TEXT PRIMARY KEY,
+        account TEXT NOT NULL,
+        token_id TEXT NOT NULL,
+        session_id TEXT,
+        code TEXT NOT NULL,
+        wrong_tries INTEGER NOT NULL,
+        completed INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX attempts_expiry ON attempts (expires_at);
+      CREATE INDEX attempts_of_token ON attempts (account, token_id, expires_at);
+    `,
+  },
 ];
 
 type AttemptRow = {
@@ -31,8 +51,8 @@ type AttemptRow = {
 
 export function loginSql(db: Database) {
   return {
-    attempt: (): LoginAttempt | undefined => {
-      const row = db.first<AttemptRow>("SELECT * FROM attempt");
+    attempt: (id: string): LoginAttempt | undefined => {
+      const row = db.first<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id);
       if (!row) return undefined;
       const { account, token_id, code, wrong_tries, completed, expires_at, session_id } = row;
       return {
@@ -45,11 +65,12 @@ export function loginSql(db: Database) {
         expiresAt: expires_at,
       };
     },
-    keep: (attempt: LoginAttempt) =>
+    keep: (id: string, attempt: LoginAttempt) =>
       db.run(
-        `INSERT OR REPLACE INTO attempt
+        `INSERT OR REPLACE INTO attempts
            (id, account, token_id, code, wrong_tries, completed, expires_at, session_id)
-         VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        id,
         attempt.account,
         attempt.tokenId,
         attempt.code,
@@ -58,5 +79,19 @@ export function loginSql(db: Database) {
         attempt.expiresAt,
         attempt.sessionId ?? null,
       ),
+    /** Deletes those of the attempt's token that are more than may be kept. */
+    deleteOldestOf: ({ account, tokenId }: LoginPerson) =>
+      db.run(
+        `DELETE FROM attempts WHERE id IN
+           (SELECT id FROM attempts WHERE account = ? AND token_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+        account,
+        tokenId,
+        cliLoginsPerTokenMax,
+      ),
+    deleteOver: (now: number) => db.run("DELETE FROM attempts WHERE expires_at <= ?", now),
+    /** When the next of them is over; null where there is none. */
+    nextOver: () =>
+      db.first<{ expires_at: number }>("SELECT expires_at FROM attempts ORDER BY expires_at LIMIT 1")
+        ?.expires_at ?? null,
   };
 }

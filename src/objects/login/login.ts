@@ -6,6 +6,7 @@ import {
   loginNotFound,
   tryLoginCode,
 } from "../../domain/credentials/login-attempt.ts";
+import { loginWaitsAtOnce } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import { constantTimeEqual } from "../../protocol/tokens/access-token.ts";
 import { Alarm } from "../alarm.ts";
@@ -16,56 +17,55 @@ import { LoginState } from "./state.ts";
 const waitAtMostMs = 60_000;
 
 /**
- * One login of the CLI at a browser, from its confirmation by a person to its end. What nobody has confirmed is
- * kept nowhere: anybody may begin a login, and must not fill storage by it.
+ * Logins of the CLI at a browser, from their confirmation by a person to their end. What nobody has confirmed is kept
+ * nowhere, and an object takes care of many: anybody may begin a login, and must not fill storage by it.
  */
 export class Login extends DurableObject<Env> implements LoginRpc {
   readonly #state = new LoginState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
-  /** Called when the login is confirmed. */
-  readonly #waiting = new Set<() => void>();
+  /** Those who wait for a login to be confirmed, the one that has waited for the longest first. */
+  readonly #waiting = new Map<(isConfirmed: boolean) => void, string>();
 
-  async confirm(person: LoginPerson & { expiresAt: number }): Promise<Result<{ code: string }>> {
+  async confirm(id: string, person: LoginPerson & { expiresAt: number }): Promise<Result<{ code: string }>> {
     const now = Date.now();
-    const known = this.#state.attempt();
+    const known = this.#state.attempt(id);
     const confirmed = confirmLogin(known, person, () => loginCode(random16), now);
     if (!confirmed.ok) return confirmed;
     const { code, expiresAt } = confirmed.value;
     if (!known) {
-      this.#state.keep(confirmed.value);
+      this.#state.keep(id, confirmed.value);
       this.#alarm.noLaterThan(expiresAt);
-      for (const notify of this.#waiting) notify();
+      for (const [answer, waitsFor] of this.#waiting) if (waitsFor === id) answer(true);
     }
     return ok({ code });
   }
 
-  async complete(code: string): Promise<Result<LoginPerson>> {
-    const known = this.#state.attempt();
+  async complete(id: string, code: string): Promise<Result<LoginPerson>> {
+    const known = this.#state.attempt(id);
     if (!known) return loginNotFound();
     const { attempt, answer } = tryLoginCode(known, constantTimeEqual(known.code, code), Date.now());
-    if (attempt !== known) this.#state.keep(attempt);
+    if (attempt !== known) this.#state.keep(id, attempt);
     return answer;
   }
 
-  async waitConfirmed(ms: number): Promise<boolean> {
-    if (this.#state.attempt()) return true;
+  async waitConfirmed(id: string, ms: number): Promise<boolean> {
+    if (this.#state.attempt(id)) return true;
+    const [longest] = this.#waiting.size < loginWaitsAtOnce ? [] : this.#waiting.keys();
+    longest?.(false);
     return new Promise((resolve) => {
       const answer = (isConfirmed: boolean) => {
         clearTimeout(timer);
-        this.#waiting.delete(confirmed);
+        this.#waiting.delete(answer);
         resolve(isConfirmed);
       };
-      const confirmed = () => answer(true);
       const timer = setTimeout(() => answer(false), Math.min(ms, waitAtMostMs));
-      this.#waiting.add(confirmed);
+      this.#waiting.set(answer, id);
     });
   }
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
-    const attempt = this.#state.attempt();
-    if (attempt && Date.now() < attempt.expiresAt) return this.#alarm.noLaterThan(attempt.expiresAt);
-    await this.#state.clear();
+    this.#alarm.noLaterThan(await this.#state.forgetOver(Date.now()));
   }
 }
 

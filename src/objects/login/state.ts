@@ -2,7 +2,7 @@ import type { LoginAttempt } from "../../domain/credentials/login-attempt.ts";
 import { Database } from "../database.ts";
 import { loginMigrations, loginSql } from "./login.sql.ts";
 
-/** A login's storage, which is empty until a person confirms it and again when it is over. */
+/** The confirmed logins of an object, whose storage is empty while there are none. */
 export class LoginState {
   readonly #storage: DurableObjectStorage;
   #db: Database;
@@ -12,17 +12,30 @@ export class LoginState {
     this.#db = new Database(storage, loginMigrations);
   }
 
-  attempt(): LoginAttempt | undefined {
-    return this.#db.ready ? loginSql(this.#db).attempt() : undefined;
+  attempt(id: string): LoginAttempt | undefined {
+    return this.#db.ready ? loginSql(this.#db).attempt(id) : undefined;
   }
 
-  keep(attempt: LoginAttempt): void {
+  /** Keeps an attempt; the oldest of too many that one token has confirmed go. */
+  keep(id: string, attempt: LoginAttempt): void {
     if (!this.#db.ready) this.#db.migrate();
-    loginSql(this.#db).keep(attempt);
+    const sql = loginSql(this.#db);
+    this.#db.transaction(() => {
+      sql.keep(id, attempt);
+      sql.deleteOldestOf(attempt);
+    });
   }
 
-  async clear(): Promise<void> {
+  /** Forgets what is over at `now`. @returns when the next one is; null where none is left, and nothing is stored */
+  async forgetOver(now: number): Promise<number | null> {
+    if (this.#db.ready) {
+      const sql = loginSql(this.#db);
+      sql.deleteOver(now);
+      const next = sql.nextOver();
+      if (next !== null) return next;
+    }
     await this.#storage.deleteAll();
     this.#db = new Database(this.#storage, loginMigrations);
+    return null;
   }
 }

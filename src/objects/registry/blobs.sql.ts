@@ -55,6 +55,9 @@ export function blobsSql(db: Database) {
       db.run("DELETE FROM links WHERE repository = ? AND digest = ?", repository, digest),
 
     upload: (id: string) => db.first<UploadRow>("SELECT * FROM uploads WHERE id = ?", id),
+    /** Whether there are so many, or more. */
+    hasUploads: (count: number) =>
+      db.first("SELECT 1 FROM uploads LIMIT 1 OFFSET ?", count - 1) !== undefined,
     uploadsOf: (repository: string) =>
       db.all<UploadRow>("SELECT * FROM uploads WHERE repository = ?", repository),
     uploadsUntouchedSince: (since: number, limit: number) =>

@@ -1,11 +1,11 @@
-import { uploadExpiresMs } from "../../domain/limits.ts";
+import { blobMaxBytes, openUploadsMax, uploadExpiresMs } from "../../domain/limits.ts";
 import { needsNewGrace } from "../../domain/registry/collection.ts";
 import { emptyUpload, type UploadState } from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { UploadRow } from "./blobs.sql.ts";
 import type { BlobPlace, IncomingChunk, Upload } from "./contract.ts";
 import type { RegistryState } from "./state.ts";
-import { checkUntagged, countLink } from "./untagged.ts";
+import { checkUntagged, countLink, untaggedQuota } from "./untagged.ts";
 
 /** A blob that the repository has. Its grace begins anew where it would soon run out. */
 export function findBlob(
@@ -71,8 +71,20 @@ export function checkIncoming(
   { digest, bytes }: IncomingChunk,
   unknown: 0 | 1,
 ): OciResult<null> {
-  const isThere = digest !== null && state.sql.blob(digest) !== undefined;
-  return checkUntagged(state, isThere ? 0 : (bytes ?? unknown));
+  return checkUntagged(state, isThere(state, digest) ? 0 : (bytes ?? unknown));
+}
+
+function isThere({ sql }: RegistryState, digest: string | null): boolean {
+  return digest !== null && sql.blob(digest) !== undefined;
+}
+
+/** Whether one more upload may be open: those of which nothing has come have no bytes that a quota counts. */
+export function checkOpenUploads({ sql }: RegistryState): OciResult<null> {
+  if (!sql.hasUploads(openUploadsMax)) return { ok: true, value: null };
+  return ociFail(
+    "DENIED",
+    `the account has ${openUploadsMax} uploads that are open: finish or cancel some, or wait until they expire`,
+  );
 }
 
 export function beginUpload(
@@ -84,23 +96,31 @@ export function beginUpload(
 ): Upload {
   const state = JSON.stringify(emptyUpload);
   sql.insertUpload({ id, repository, key, version: 0, state, updated_at: now });
-  return { id, key, version: 0, state: emptyUpload, chunkKey: null };
+  return { id, key, version: 0, state: emptyUpload, chunkKey: null, room: null };
 }
 
 /**
- * Gives an upload a key for its next chunk. Until something claims it, it counts as garbage, which is deleted when
+ * Gives an upload a key and the room for its next chunk. Until something claims it, it counts as garbage, which is deleted when
  * the upload would have expired: a chunk that is cut short leaves nothing for good.
  */
-export function withChunkKey({ sql }: RegistryState, upload: Upload, random: string, now: number): Upload {
+export function forChunk(
+  state: RegistryState,
+  upload: Upload,
+  { digest }: IncomingChunk,
+  random: string,
+  now: number,
+): Upload {
   const chunkKey = `${upload.key}-${random}`;
-  sql.addGarbage(chunkKey, null, now + uploadExpiresMs);
-  return { ...upload, chunkKey };
+  state.sql.addGarbage(chunkKey, null, now + uploadExpiresMs);
+  const { used, limit } = untaggedQuota(state);
+  const untagged = isThere(state, digest) ? Number.POSITIVE_INFINITY : Math.max(0, limit - used);
+  return { ...upload, chunkKey, room: Math.min(untagged, blobMaxBytes - upload.state.offset) };
 }
 
 export function findUpload({ sql }: RegistryState, repository: string, id: string): Upload | null {
   const row = sql.upload(id);
   if (row?.repository !== repository) return null;
-  return { id, key: row.key, version: row.version, state: uploadState(row), chunkKey: null };
+  return { id, key: row.key, version: row.version, state: uploadState(row), chunkKey: null, room: null };
 }
 
 function uploadState(row: UploadRow): UploadState {

@@ -24,6 +24,8 @@ export interface Upload {
    * once neither writes over the other. Null where none was requested.
    */
   chunkKey: string | null;
+  /** How many bytes more it may have now, as far as is known; null where there is no limit, or none was requested. */
+  room: number | null;
 }
 
 /** Bytes that are about to come in. */

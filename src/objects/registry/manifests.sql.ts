@@ -44,6 +44,9 @@ export function manifestsSql(db: Database) {
         row.artifact_type,
         row.annotations,
       ),
+    /** Whether there are so many that nothing keeps, or more. */
+    hasUntaggedManifests: (count: number) =>
+      db.first("SELECT 1 FROM manifests WHERE keepers = 0 LIMIT 1 OFFSET ?", count - 1) !== undefined,
     manifestKeepers: (repository: string, digest: string) =>
       db.first<{ keepers: number }>(
         "SELECT keepers FROM manifests WHERE repository = ? AND digest = ?",

@@ -1,4 +1,4 @@
-import { referrersPageMax } from "../../domain/limits.ts";
+import { referrersPageMax, untaggedManifestsMax } from "../../domain/limits.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestPut, StoredManifest } from "./contract.ts";
@@ -46,6 +46,12 @@ export function checkManifest(
     });
   }
   const isTagged = tags.length > 0 || sql.manifest(repository, digest) !== undefined;
+  if (!isTagged && sql.hasUntaggedManifests(untaggedManifestsMax)) {
+    return ociFail(
+      "DENIED",
+      `the account has ${untaggedManifestsMax} manifests without a tag: tag or delete some, or wait until they are collected`,
+    );
+  }
   return checkUntagged(state, isTagged ? 0 : bytes.byteLength);
 }
 

@@ -114,6 +114,10 @@ export const registryMigrations: readonly Migration[] = [
         + (SELECT coalesce(sum(json_extract(state, '$.offset')), 0) FROM uploads);
     `,
   },
+  {
+    name: "how many manifests nothing keeps",
+    sql: "CREATE INDEX manifests_untagged ON manifests (repository, digest) WHERE keepers = 0;",
+  },
 ];
 
 export function registrySql(db: Database) {

@@ -73,10 +73,12 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     const id = crypto.randomUUID();
     const key = `${repository.account}/${crypto.randomUUID()}`;
     return this.#write(repository, (now) => {
+      const open = blobs.checkOpenUploads(this.#state);
+      if (!open.ok) return open;
       const checked = blobs.checkIncoming(this.#state, whole ?? { digest: null, bytes: null }, 1);
       if (!checked.ok) return checked;
       const upload = blobs.beginUpload(this.#state, repository.service, id, key, now);
-      const value = whole ? blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now) : upload;
+      const value = whole ? blobs.forChunk(this.#state, upload, whole, crypto.randomUUID(), now) : upload;
       return { ok: true, value };
     });
   }
@@ -95,7 +97,7 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       const upload = blobs.findUpload(this.#state, repository.service, id);
       const checked = blobs.checkIncoming(this.#state, chunk, 0);
       if (!checked.ok || !upload) return checked;
-      const value = blobs.withChunkKey(this.#state, upload, crypto.randomUUID(), now);
+      const value = blobs.forChunk(this.#state, upload, chunk, crypto.randomUUID(), now);
       return { ok: true, value };
     });
   }

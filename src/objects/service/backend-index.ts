@@ -1,3 +1,4 @@
+import { RowIndex } from "./row-index.ts";
 import type { IndexedBackend } from "./sql/service.sql.ts";
 
 /** What one environment's backends amount to. */
@@ -9,17 +10,12 @@ interface EnvironmentSummary {
 
 /**
  * The backends that are kept, indexed in memory: by it the object's work, heartbeats and lists find the few whose rows
- * they need. An index of the table would be one more row written by each spawn. It is read whole once, after the object
- * has awoken, and from then on by its rows that were written.
+ * they need.
  */
 export class BackendIndex {
-  readonly #read: (ids: readonly string[] | null) => IndexedBackend[];
-  /** By fencing token. Null: to be read whole. */
-  #rows: readonly IndexedBackend[] | null = null;
-  /** Those that were written since. */
-  readonly #changed = new Set<string>();
-  /** Those that were written since the transaction began. */
-  readonly #uncommitted = new Set<string>();
+  readonly #index: RowIndex<IndexedBackend>;
+  /** The rows that the summaries are of. */
+  #summarised: readonly IndexedBackend[] = [];
   #summaries: Map<string, EnvironmentSummary> | null = null;
   /** When environments were last spawned into, as far as that is new. */
   readonly #spawned = new Map<string, number>();
@@ -28,43 +24,29 @@ export class BackendIndex {
 
   /** @param read reads those of these ids that are kept; of null, all of them */
   constructor(read: (ids: readonly string[] | null) => IndexedBackend[]) {
-    this.#read = read;
+    this.#index = new RowIndex(read, (a, b) => a.fencing_token - b.fencing_token);
   }
 
   /** These have been written. */
   changed(ids: readonly string[]): void {
-    for (const id of ids) {
-      this.#uncommitted.add(id);
-      if (this.#rows !== null) this.#changed.add(id);
-    }
+    this.#index.changed(ids);
   }
 
   /** A transaction begins. */
   begun(): void {
-    this.#uncommitted.clear();
+    this.#index.begun();
     this.#taken = new Map();
   }
 
   /** The transaction is rolled back. */
   rolledBack(): void {
-    this.changed([...this.#uncommitted]);
+    this.#index.rolledBack();
     for (const [environment, at] of this.#taken) this.#noteSpawn(environment, at);
   }
 
   /** All that are kept, the oldest first: also those that have ended, and whose shard has yet to receive that. */
   all(): readonly IndexedBackend[] {
-    if (this.#rows !== null && this.#changed.size === 0) return this.#rows;
-    const known = this.#rows ?? [];
-    const read = this.#read(this.#rows && [...this.#changed]);
-    const unchanged = known.filter(({ id }) => !this.#changed.has(id));
-    const knownBefore = new Set(known.flatMap(({ id }) => (this.#changed.has(id) ? [id] : [])));
-    for (const { id, environment, created_at: at } of read) {
-      if (!knownBefore.has(id)) this.#noteSpawn(environment, at);
-    }
-    this.#changed.clear();
-    this.#summaries = null;
-    this.#rows = [...unchanged, ...read].sort((a, b) => a.fencing_token - b.fencing_token);
-    return this.#rows;
+    return this.#index.all(({ environment, created_at: at }) => this.#noteSpawn(environment, at));
   }
 
   /** Those that have not ended, the oldest first. */
@@ -97,7 +79,10 @@ export class BackendIndex {
 
   #summaryOf(environment: string): EnvironmentSummary | undefined {
     const rows = this.all();
-    this.#summaries ??= summariesOf(rows);
+    if (this.#summaries === null || this.#summarised !== rows) {
+      this.#summaries = summariesOf(rows);
+      this.#summarised = rows;
+    }
     return this.#summaries.get(environment);
   }
 }

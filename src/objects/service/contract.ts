@@ -33,6 +33,9 @@ export interface ServiceDescription {
   environments: Environment[];
 }
 
+/** Of a deleted service: whether it may be forgotten, or when to look again, in milliseconds since the epoch. */
+export type Retirement = { state: "forgettable"; fencingCeiling: number } | { state: "kept"; lookAt: number };
+
 /** A service at a glance, for people. */
 export interface ServiceOverview {
   defaultEnvironment: string | null;
@@ -45,7 +48,7 @@ export interface ServiceOverview {
 export interface EnvironmentOverview extends Environment {
   /** The latest revisions of its pin, newest first: never empty. */
   pins: Revision[];
-  /** What its live backends run, the most common digest first. */
+  /** What its live backends run, the most common digest first, with the first tags of each. */
   running: { digest: string; tags: string[]; count: number }[];
 }
 
@@ -181,6 +184,10 @@ export interface ServiceRpc {
   ): Promise<Result<ServiceDescription>>;
   /** Ends every backend and forgets environments and images. */
   remove(): Promise<Result<null>>;
+  /** Whether it may be forgotten after its deletion. */
+  retire(): Promise<Retirement>;
+  /** Gives its storage back. Harmless where that is done; throws where it may not be forgotten. */
+  forget(): Promise<void>;
 
   /** Hands out the backend that holds the key, or starts one and answers when its cluster has answered. */
   connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>>;

@@ -1,5 +1,5 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
-import { recentPinsShown } from "../../domain/limits.ts";
+import { namesInRowMax, recentPinsShown } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { ListQuery } from "../../protocol/v3/list.ts";
 import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
@@ -59,7 +59,7 @@ export function serviceOverview(
       pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
       running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
         digest,
-        tags: state.sql.tagsOf(digest).map(({ tag }) => tag),
+        tags: state.sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
         count,
       })),
     }),

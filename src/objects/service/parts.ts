@@ -130,6 +130,7 @@ export class ServiceParts {
 
   /** The alarm's work. */
   async wake(): Promise<void> {
+    if (!this.state.db.ready) return;
     this.work();
     // After what may leave an alarm that is sooner. A connect does not look: the alarm that follows it does.
     this.#expiries.sweep(Date.now());

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
-import { environmentsShown, liveBackendsPerCall } from "../../domain/limits.ts";
+import { environmentsShown } from "../../domain/limits.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
@@ -20,6 +20,7 @@ import type {
   PinParams,
   RedeliveryParams,
   RegistryCaller,
+  Retirement,
   ServiceDescription,
   ServiceRpc,
   TerminateAllParams,
@@ -27,13 +28,7 @@ import type {
 } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
-import {
-  findBackend,
-  liveBackends,
-  pageOfEnded,
-  pageOfLive,
-  unlessUnknown,
-} from "./backends/backend-list.ts";
+import { findBackend, pageOfBackends, shownBackends, unlessUnknown } from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
 import { applyReport } from "./backends/lifecycle.ts";
 import { findMassTermination, listMassTerminations } from "./backends/mass-terminations.ts";
@@ -51,16 +46,15 @@ import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
-import type { BackendRow } from "./sql/service.sql.ts";
 
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
  * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
 export class Service extends DurableObject<Env> implements ServiceRpc {
-  readonly #parts = new ServiceParts(this.ctx, this.env);
-  readonly #state = this.#parts.state;
-  readonly #alarm = this.#parts.alarm;
+  #parts = new ServiceParts(this.ctx, this.env);
+  #state = this.#parts.state;
+  #alarm = this.#parts.alarm;
 
   async initialise(
     service: NewService,
@@ -96,6 +90,18 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   async remove(): Promise<Result<null>> {
     return this.#parts.changeBackends(() => setup.removeService(this.#state, Date.now()));
+  }
+
+  async retire(): Promise<Retirement> {
+    return setup.retire(this.#state, Date.now());
+  }
+
+  async forget(): Promise<void> {
+    if (setup.retire(this.#state, Date.now()).state === "kept") throw new Error("it is not to be forgotten");
+    await this.#state.db.clear();
+    this.#parts = new ServiceParts(this.ctx, this.env);
+    this.#state = this.#parts.state;
+    this.#alarm = this.#parts.alarm;
   }
 
   connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>> {
@@ -198,16 +204,11 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    if (query.status === "terminated") {
-      const found = this.#state.withService(ok);
-      return found.ok ? pageOfEnded(this.env, found.value, query, allowedEnvironments) : found;
-    }
-    return pageOfLive(this.#parts, query, allowedEnvironments);
+    return pageOfBackends(this.env, this.#parts, query, allowedEnvironments);
   }
 
   async liveBackends(before = Number.MAX_SAFE_INTEGER): Promise<Result<BackendWithStatus[]>> {
-    const isShown = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
-    return liveBackends(this.#parts, { matches: isShown, before, atMost: liveBackendsPerCall });
+    return shownBackends(this.#parts, before);
   }
 
   async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {

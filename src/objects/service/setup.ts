@@ -1,5 +1,6 @@
+import { judgeDeletedService } from "../../domain/deleted-services.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import type { AccountConfig, Actor, ServiceDescription } from "../contract.ts";
+import type { AccountConfig, Actor, Retirement, ServiceDescription } from "../contract.ts";
 import { beginMassTermination } from "./backends/mass-terminations.ts";
 import { describeService } from "./description.ts";
 import { recordEvent } from "./feed/event-outbox.ts";
@@ -14,6 +15,8 @@ export interface NewService {
   code: string;
   defaultEnvironment?: string;
   config: AccountConfig;
+  /** Fencing tokens up to here may have been given out by a service of this name that was forgotten. */
+  fencingFloor: number;
 }
 
 /** Sets a service up, or up anew after its removal: then it keeps its code and its fencing tokens. */
@@ -37,6 +40,7 @@ export function initialise(
       code: service.code,
       created_at: now,
       default_environment: null,
+      fencing_ceiling: service.fencingFloor,
       config: JSON.stringify(service.config),
       config_version: service.config.version,
     });
@@ -85,4 +89,21 @@ export function removeService(state: ServiceState, now: number): Result<null> {
   state.sql.removeService(now);
   state.usage.forget();
   return ok(null);
+}
+
+/** As `ServiceRpc.retire`. */
+export function retire(state: ServiceState, now: number): Retirement {
+  if (!state.db.ready) return { state: "forgettable", fencingCeiling: 0 };
+  return state.db.transaction(() => {
+    const { removed_at: removedAt, emptied_at: emptySince, fencing_ceiling: fencingCeiling } = state.row();
+    const isEmpty =
+      removedAt !== null &&
+      state.backends.all().length === 0 &&
+      state.deliveries.all().length === 0 &&
+      state.sql.queuedEvents(1).length === 0;
+    const kept = judgeDeletedService({ isEmpty, emptySince }, now);
+    if (kept === null) return { state: "forgettable", fencingCeiling };
+    if (kept.emptySince !== emptySince) state.sql.setEmptied(kept.emptySince);
+    return { state: "kept", lookAt: kept.lookAt };
+  });
 }

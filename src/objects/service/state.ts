@@ -13,10 +13,12 @@ import { BackendIndex } from "./backend-index.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
+import { RowIndex } from "./row-index.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
   type ImageRow,
+  type PendingDelivery,
   type ServiceRow,
   serviceMigrations,
 } from "./sql/service.sql.ts";
@@ -53,6 +55,8 @@ export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
   readonly backends: BackendIndex;
+  /** What is to be delivered but spawns, that which was due the longest first. */
+  readonly deliveries: RowIndex<PendingDelivery>;
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
@@ -74,15 +78,20 @@ export class ServiceState {
       this.backends.changed(ids);
       for (const id of ids) this.dropBackend(id);
     };
-    const written = notifyingWrites(writes({ db: this.db, cached, events, backendsChanged }), (parts) =>
-      watchers.visibleChanged?.(parts),
+    const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
+    const written = notifyingWrites(
+      writes({ db: this.db, cached, events, backendsChanged, deliveriesChanged }),
+      (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
     this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
-    this.db.onTransaction({
-      begun: () => this.backends.begun(),
-      rolledBack: () => this.backends.rolledBack(),
-    });
+    this.deliveries = new RowIndex(
+      (ids) => this.sql.pendingDeliveries(ids),
+      (a, b) => a.next_attempt_at - b.next_attempt_at,
+    );
+    for (const index of [this.backends, this.deliveries]) {
+      this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
+    }
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql);
     this.spawns = new SpawnDeliveryState(this.sql);

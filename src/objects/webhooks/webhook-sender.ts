@@ -53,6 +53,7 @@ export async function responseOutcome(response: Response, signal: AbortSignal): 
   return {
     outcome: "response",
     status: response.status,
+    date: response.headers.get("date"),
     retryAfter: response.headers.get("retry-after"),
     location: response.headers.get("location"),
     body: await readStart(response, { maxBytes: webhookAnswerMaxBytes, signal }),

@@ -27,6 +27,15 @@ const imageManifest = z.looseObject({
 });
 const imageIndex = z.looseObject({ ...common, manifests: z.array(descriptor).nullish() });
 
+/** What tells of which type a manifest is. */
+const typeHints = z.object({ mediaType: z.unknown(), manifests: z.unknown() }).partial();
+
+/** Layers that a registry need not have (OCI Image 1.1, "Non-Distributable Layers"; Docker's "foreign" ones). */
+const foreignLayerType = /nondistributable|\.foreign\./;
+
+/** A refusal quotes at most this much of what was pushed, in characters. */
+const reasonMax = 1000;
+
 export const ociImageType = "application/vnd.oci.image.manifest.v1+json";
 export const ociIndexType = "application/vnd.oci.image.index.v1+json";
 /** Types of a manifest of one image: OCI's and Docker's. */
@@ -62,34 +71,37 @@ export interface ManifestFacts {
  * @returns `MANIFEST_INVALID` where it is none, or where its `mediaType` is another than `contentType`
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | null): OciResult<ManifestFacts> {
-  const json = parseJson(bytes);
-  if (json === undefined) return invalid("it is not JSON in UTF-8");
-  const object = z
-    .looseObject({ mediaType: z.unknown().optional(), manifests: z.unknown().optional() })
-    .safeParse(json);
-  if (!object.success) return invalid("it is not a JSON object");
-  const inside = typeof object.data.mediaType === "string" ? object.data.mediaType : null;
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    return invalid("it is not JSON in UTF-8");
+  }
+  const hints = typeHints.safeParse(json);
+  if (!hints.success) return invalid("it is not a JSON object");
+  const inside = typeof hints.data.mediaType === "string" ? hints.data.mediaType : null;
   const outside = contentType?.split(";")[0]?.trim().toLowerCase() || null;
   if (inside !== null && outside !== null && inside !== outside) {
     return invalid(`its mediaType is \`${inside}\` and the Content-Type \`${outside}\``);
   }
   // OCI Image 1.1, "Image Manifest Property Descriptions": mediaType SHOULD be given.
-  const mediaType = outside ?? inside ?? (object.data.manifests === undefined ? ociImageType : ociIndexType);
+  const mediaType = outside ?? inside ?? (hints.data.manifests === undefined ? ociImageType : ociIndexType);
   if (imageTypes.includes(mediaType)) return readImage(json, mediaType);
   if (indexTypes.includes(mediaType)) return readIndex(json, mediaType);
-  return invalid(`\`${mediaType.slice(0, 255)}\` is not a type of manifest that is kept here`);
+  return invalid(`\`${mediaType}\` is not a type of manifest that is kept here`);
 }
 
 function readImage(json: unknown, mediaType: string): OciResult<ManifestFacts> {
   const parsed = imageManifest.safeParse(json);
-  if (!parsed.success) return invalid(z.prettifyError(parsed.error).slice(0, 1000));
+  if (!parsed.success) return invalid(z.prettifyError(parsed.error));
   const { config, layers, artifactType } = parsed.data;
-  const isForeign = (layer: z.infer<typeof descriptor>) =>
-    (layer.urls?.length ?? 0) > 0 || /nondistributable|\.foreign\./.test(layer.mediaType ?? "");
-  const kept = (layers ?? []).filter((layer) => !isForeign(layer));
+  const isForeign = ({ urls, mediaType }: z.infer<typeof descriptor>) =>
+    Boolean(urls?.length || mediaType?.match(foreignLayerType));
+  const all = layers ?? [];
+  const kept = all.filter((layer) => !isForeign(layer));
   return facts(parsed.data, mediaType, {
     blobs: [config, ...kept].map(({ digest }) => digest),
-    foreignBlobs: (layers ?? []).filter(isForeign).map(({ digest }) => digest),
+    foreignBlobs: all.filter(isForeign).map(({ digest }) => digest),
     children: [],
     // OCI Distribution 1.1, "Listing referrers": the config's type stands in for a missing artifactType.
     artifactType: artifactType ?? config.mediaType ?? null,
@@ -98,7 +110,7 @@ function readImage(json: unknown, mediaType: string): OciResult<ManifestFacts> {
 
 function readIndex(json: unknown, mediaType: string): OciResult<ManifestFacts> {
   const parsed = imageIndex.safeParse(json);
-  if (!parsed.success) return invalid(z.prettifyError(parsed.error).slice(0, 1000));
+  if (!parsed.success) return invalid(z.prettifyError(parsed.error));
   const { manifests, artifactType } = parsed.data;
   return facts(parsed.data, mediaType, {
     blobs: [],
@@ -119,14 +131,6 @@ function facts(
   };
 }
 
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch {
-    return undefined;
-  }
-}
-
 function invalid(why: string) {
-  return ociFail("MANIFEST_INVALID", `the manifest is not valid: ${why}`);
+  return ociFail("MANIFEST_INVALID", `the manifest is not valid: ${why.slice(0, reasonMax)}`);
 }

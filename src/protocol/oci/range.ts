@@ -7,9 +7,9 @@ import type { ByteRange } from "../../domain/registry/upload.ts";
  * @example parseContentRange("0-99") // { start: 0, end: 99 }
  */
 export function parseContentRange(header: string): ByteRange | null {
-  const [, start, end] = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim()) ?? [];
-  if (start === undefined || end === undefined) return null;
-  const range = { start: Number(start), end: Number(end) };
+  const match = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim());
+  if (match === null) return null;
+  const range = { start: Number(match[1]), end: Number(match[2]) };
   return range.end >= range.start ? range : null;
 }
 
@@ -26,15 +26,11 @@ export function formatUploadRange(offset: number): string {
  * @returns null for one that is to be ignored: another unit, several ranges, or malformed
  */
 export function parseRange(header: string, length: number): ByteRange | "unsatisfiable" | null {
-  const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
-  if (first === undefined || last === undefined || (first === "" && last === "")) return null;
-  if (first === "") {
-    const suffix = Number(last);
-    if (suffix === 0 || length === 0) return "unsatisfiable";
-    return { start: Math.max(length - suffix, 0), end: length - 1 };
-  }
-  const start = Number(first);
-  const end = last === "" ? length - 1 : Math.min(Number(last), length - 1);
-  if (last !== "" && Number(last) < start) return null;
-  return start >= length ? "unsatisfiable" : { start, end };
+  const match = /^bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))$/.exec(header.trim());
+  if (match === null) return null;
+  const [, first, last, suffix] = match;
+  const start = suffix === undefined ? Number(first) : Math.max(length - Number(suffix), 0);
+  const end = last === undefined ? Number.POSITIVE_INFINITY : Number(last);
+  if (end < start) return null;
+  return start >= length ? "unsatisfiable" : { start, end: Math.min(end, length - 1) };
 }

@@ -20,8 +20,8 @@ export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
   return scopes
     .flatMap((text) => text.split(" "))
     .flatMap((text) => {
-      const [, name, list] = /^repository(?:\([a-z0-9]+\))?:([^\s:]+):([a-z,*]*)$/.exec(text) ?? [];
-      if (name === undefined || list === undefined) return [];
+      const [, name, list = ""] = /^repository(?:\([a-z0-9]+\))?:([^\s:]+):([a-z,*]*)$/.exec(text) ?? [];
+      if (name === undefined) return [];
       const named = list.split(",");
       const actions = repositoryActions.filter((action) => named.includes(action) || named.includes("*"));
       return [{ name, actions }];

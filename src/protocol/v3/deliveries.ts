@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { deliveryOutcomes, deliveryTypes } from "../../domain/deliveries/delivery-log.ts";
+import { deliveryTypes } from "../../domain/deliveries/delivery.ts";
+import { deliveryOutcomes } from "../../domain/deliveries/delivery-log.ts";
 import { name, timestamp } from "../primitives.ts";
 import { listAnswer, listQuery } from "./list.ts";
 

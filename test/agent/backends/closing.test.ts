@@ -27,7 +27,7 @@ test("close with keep leaves a backend as it is to the next start, which serves 
   const { dir, slipway } = first;
   const data = spawnData("exit-on-sigterm");
   await first.deliver("backend.spawn", data);
-  await first.reached(data.backend_id, "ready");
+  await first.knowsAcknowledged(data.backend_id, "ready");
   const pid = await first.get(data.backend_id, "/pid");
   await first.agent.close({ backends: "keep" });
 
@@ -98,6 +98,7 @@ test("a start that is under way at a close with keep is taken over by the next",
   const first = await startCluster({ dir, slipway, runtime });
   const id = await first.spawn();
   await begun.opened;
+  await first.knowsAcknowledged(id, "starting");
   const closed = first.agent.close({ backends: "keep" });
   goOn.open();
   await closed;

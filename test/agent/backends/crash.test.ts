@@ -175,6 +175,28 @@ test("what is left of the startup timeout is all that a restarted agent waits", 
   expect(await second.end(at.id)).toMatchObject({ termination_reason: "startuptimeout", exit_code: 137 });
 });
 
+test("a backend that answered before its startup timeout, while no agent looked, is ready and not ended", async () => {
+  const at = await theCase("serve", { limits: { startup_timeout_seconds: 3600, max_idle_seconds: 0 } });
+  const first = await at.start();
+  await first.deliver("backend.spawn", at.data);
+  await first.reached(at.id, "ready");
+  await first.kill();
+  at.rewrite((journal) => {
+    for (const { spawn, history } of journal.backends()) {
+      const unanswered = history.filter(({ status }) => status !== "ready");
+      journal.setHistory(spawn.backend_id, unanswered, null);
+    }
+  });
+  at.age(3_600_000);
+  at.slipway.reports.length = 0;
+  const second = await at.takeOver({
+    clock: { readyPollFirstMs: 600_000, readyPollEveryMs: 600_000, readyPollTimeoutMs: 0 },
+  });
+  await second.reached(at.id, "ready");
+  expect(second.starts).toEqual([]);
+  expect(await at.running()).toHaveLength(1);
+});
+
 test("a lifetime counts from when the backend became ready, whichever agent saw it", async () => {
   const limits = { startup_timeout_seconds: 60, max_idle_seconds: 0, lifetime_limit_seconds: 3600 };
   const at = await theCase("serve", { limits });

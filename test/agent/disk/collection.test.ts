@@ -247,6 +247,18 @@ describe("a disk with too little room", () => {
     await reached(id, "waiting");
   });
 
+  test("is in heartbeats and refuses sessions, however seldom images are looked at", async () => {
+    const { disk, send, slipway } = await startDiskCluster({ clock: { imageGcEveryMs: 600_000 } });
+    for (const [others, status] of [
+      [97, 503],
+      [0, 200],
+    ] as const) {
+      disk.othersBytes = others * percent;
+      await eventually(() => slipway.heartbeats.at(-1)?.disk?.free_bytes).toBe((100 - others) * percent);
+      expect((await send(one)).status).toBe(status);
+    }
+  });
+
   test("is what the agent is started with", async () => {
     const { disk, send } = await startDiskCluster({ diskMarks: { floor: 0, high: 100 } });
     disk.othersBytes = 100 * percent;

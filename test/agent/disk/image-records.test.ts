@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ImageRecords } from "../../../src/agent/disk/image-records.ts";
@@ -13,9 +13,9 @@ async function start() {
   return { dir: folder.path, events, open };
 }
 
-const pinned = (environment: string, revision: number) => ({
+const pinned = (environment: string, revision: number, service = "hello") => ({
   account: "acme",
-  service: "hello",
+  service,
   environment,
   revision,
   image: { reference: "r", repository: "r", digest: "sha256:", tag: null },
@@ -49,6 +49,18 @@ describe("what an agent remembers of images", () => {
     records.save();
     expect([...open().pulled.keys()]).toEqual(["a", "b"]);
     expect(events).toEqual([]);
+  });
+
+  test("is written down only where there is something new", async () => {
+    const { dir, open } = await start();
+    const records = open();
+    records.claim("a", 1);
+    rmSync(join(dir, "images.json"));
+    records.save();
+    expect(open().pulled.size).toBe(0);
+    records.use(["a"], 2);
+    records.save();
+    expect(open().pulled.get("a")).toBe(2);
   });
 
   test("that is claimed again has not been used by that", async () => {
@@ -88,8 +100,16 @@ describe("an announcement", () => {
     const records = (await start()).open();
     records.announce(pinned("prod", 1), "a", 0);
     records.announce(pinned("staging", 1), "b", 0);
+    records.announce(pinned("prod", 1, "other"), "d", 0);
     records.announce(pinned("prod", 2), "c", 0);
-    expect(["a", "b", "c"].map((name) => records.isAnnounced(name))).toEqual([false, true, true]);
+    expect(["a", "b", "c", "d"].map((name) => records.isAnnounced(name))).toEqual([false, true, true, true]);
+  });
+
+  test("is replaced by one of the same revision, as an environment made anew has it", async () => {
+    const records = (await start()).open();
+    records.announce(pinned("prod", 1), "a", 0);
+    records.announce(pinned("prod", 1), "b", 0);
+    expect(["a", "b"].map((name) => records.isAnnounced(name))).toEqual([false, true]);
   });
 
   test("that comes late, or of an environment made anew, protects its image beside the other one", async () => {

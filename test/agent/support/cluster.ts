@@ -89,7 +89,14 @@ export async function startCluster(options: ClusterOptions = {}) {
         event === "lease.held" || (event === "agent.started" && fields.is_leased === true),
     );
   if (leased) await eventually(isLeased).toBe(true);
-  return { slipway, agent, dir, runtime, starts, pulls, events, ...driver(slipway, () => agent.url) };
+  /** Resolves once the agent knows that a report was acknowledged: a little later than Slipway. */
+  const knowsAcknowledged = (id: string, status: string) =>
+    eventually(() => events).toContainEqual({
+      event: "report.acknowledged",
+      fields: expect.objectContaining({ backend_id: id, status }),
+    });
+  const driven = driver(slipway, () => agent.url);
+  return { slipway, agent, dir, runtime, starts, pulls, events, knowsAcknowledged, ...driven };
 }
 
 export type TestCluster = Awaited<ReturnType<typeof startCluster>>;

@@ -47,6 +47,7 @@ export interface DiskClusterOptions extends Partial<AgentOptions> {
   registry?: OciRegistry;
   /** Stands between the agent and the images of its runtime. */
   imagesOver?: (images: RuntimeImages) => RuntimeImages;
+  outputKeptBytes?: number;
 }
 
 /**
@@ -54,7 +55,7 @@ export interface DiskClusterOptions extends Partial<AgentOptions> {
  * images, and what the test says others have on it.
  */
 export async function startDiskCluster(options: DiskClusterOptions = {}) {
-  const { imagesOver, registry: given, dir: place, ...overrides } = options;
+  const { imagesOver, outputKeptBytes, registry: given, dir: place, ...overrides } = options;
   const dir = place ?? (await testFolder());
   const registry = given ?? (await startOciRegistry());
   const imagesDir = join(dir, "images");
@@ -68,6 +69,7 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
     keptImages: imagesOver?.(images) ?? images,
     dir: join(dir, "processes"),
     pollEveryMs: 10,
+    ...(outputKeptBytes === undefined ? {} : { outputKeptBytes }),
   });
   const runtime: Runtime = {
     ...processes,
@@ -90,7 +92,12 @@ export async function startDiskCluster(options: DiskClusterOptions = {}) {
   onTestFinished(() => trees.discardOf(imagesDir));
   const changesOf = ({ digest }: TestImage) => {
     const { repository } = registry;
-    return { image: { repository, digest, reference: `${repository}@${digest}`, tag: null }, key: null };
+    return {
+      image: { repository, digest, reference: `${repository}@${digest}`, tag: null },
+      key: null,
+      // None is ever ready.
+      limits: { startup_timeout_seconds: 3600, max_idle_seconds: 0 },
+    };
   };
   return {
     ...cluster,

@@ -203,6 +203,14 @@ describe("a heartbeat", () => {
       proven: [],
     },
     {
+      title: "of no agent proves nothing of what no agent has listed",
+      says: [],
+      knows: [known("a", { agent: null, expectedAt: 0 })],
+      lists: { ...alone, from: null },
+      lost: ["a"],
+      proven: [],
+    },
+    {
       title: "that lists what another agent lists too is left alone: no two can be right for long",
       says: [reported("a")],
       knows: [known("a")],
@@ -479,6 +487,7 @@ describe("a cluster", () => {
     ["silent for a millisecond less than 60 s is silent", now - 59_999, [agent(59_999)], "silent"],
     ["silent for 60 s is lost", now - 60_000, [agent(60_000)], "lost"],
     ["whose agents are forgotten is lost", 0, [], "lost"],
+    ["whose agents are forgotten is silent before", now - 59_999, [], "silent"],
     [
       "silent for hours in which the control plane was away is silent",
       now - 3_600_000,

@@ -1,8 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkSpawnEnv, utf8Length } from "../../../src/domain/backends/spawn-env.ts";
+import { spawnEnvMaxBytes, spawnEnvMaxJsonBytes } from "../../../src/domain/limits.ts";
 
 describe("the environment variables of a spawn", () => {
+  test("are refused as a bad request where they are too long as JSON, which writes a quote in two bytes", () => {
+    const fits = (quotes: number, characters: number) =>
+      checkSpawnEnv({ A: '"'.repeat(quotes) + "x".repeat(characters) });
+    const wrapping = '{"A":""}'.length;
+    const quotes = spawnEnvMaxJsonBytes - spawnEnvMaxBytes;
+    const rest = spawnEnvMaxJsonBytes - 2 * quotes - wrapping;
+    expect(fits(quotes, rest).ok).toBe(true);
+    expect(fits(quotes, rest + 1)).toMatchObject({ ok: false, error: { code: "bad_request" } });
+  });
+
   test.for([
     "FOO",
     "foo",

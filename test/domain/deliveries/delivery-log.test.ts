@@ -27,7 +27,7 @@ function attempt(id: string, number: number, more: Partial<ServiceAttempt> = {})
 const delivered = { status: 200, error: null };
 
 function answered(status: number, body = "") {
-  return { outcome: "response", status, retryAfter: null, location: null, body } as const;
+  return { outcome: "response", status, date: null, retryAfter: null, location: null, body } as const;
 }
 
 describe("deliveries", () => {
@@ -73,12 +73,16 @@ describe("deliveries", () => {
 });
 
 describe("the outcome of a delivery", () => {
+  /** The longest wait with its chance, an attempt, and two flushes of the log. */
+  const patienceMs = 5 * 60_000 * 1.2 + 10_000 + 2 * 12_000;
   const cases: [outcome: string, why: string, attempts: ServiceAttempt[]][] = [
     ["delivered", "one attempt was acknowledged", [attempt("a", 1), attempt("a", 2, delivered)]],
     ["delivered", "a later repetition failed", [attempt("a", 1, delivered), attempt("a", 2)]],
     ["retrying", "the last attempt failed a while ago", [attempt("a", 1)]],
     ["retrying", "no answer came", [attempt("a", 1, { status: null, error: "no answer" })]],
     ["refused", "the cluster said no", [attempt("a", 1, { status: 409, error: "no room" })]],
+    ["retrying", "a spawn did not find the agent", [attempt("a", 1, { status: 404, error: "404" })]],
+    ["refused", "a pin did not", [attempt("a", 1, { status: 404, error: "404", type: "image.pinned" })]],
     ["refused", "the cluster redirects", [attempt("a", 1, { status: 308, error: "redirect" })]],
     [
       "retrying",
@@ -89,6 +93,16 @@ describe("the outcome of a delivery", () => {
     ["given_up", "a spawn had its seventh attempt", [attempt("a", 7)]],
     ["retrying", "a termination had its seventh attempt", [attempt("a", 7, { type: "backend.terminate" })]],
     ["given_up", "no attempt has come for too long", [attempt("a", 1, { time: now - 400_000 })]],
+    [
+      "retrying",
+      "the last attempt took ten seconds of the time",
+      [attempt("a", 1, { time: now - patienceMs - 9_999, durationMs: 10_000 })],
+    ],
+    [
+      "given_up",
+      "a millisecond more has gone by since that",
+      [attempt("a", 1, { time: now - patienceMs - 10_000, durationMs: 10_000 })],
+    ],
     ["given_up", "a ping is not repeated", [attempt("a", 1, { type: "cluster.ping" })]],
   ];
   test.for(cases)("is %s where %s", ([outcome, , attempts]) => {
@@ -102,8 +116,9 @@ describe("the record of an attempt", () => {
   });
 
   test("takes a termination of what the cluster does not know for delivered, and nothing else", () => {
-    expect(recordedResult("backend.terminate", answered(404))).toEqual({ status: 404, error: null });
-    expect(recordedResult("backend.spawn", answered(404)).error).toContain("404");
+    expect(recordedResult("backend.terminate", answered(404, "{}"))).toEqual({ status: 404, error: null });
+    expect(recordedResult("backend.terminate", answered(404, "no such page")).error).toContain("404");
+    expect(recordedResult("backend.spawn", answered(404, "{}")).error).toContain("404");
   });
 
   test("has no status where no answer came", () => {

@@ -1,13 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AttemptResult, judgeAttempt, retryAfterMs } from "../../../src/domain/deliveries/delivery.ts";
+import {
+  type AttemptResult,
+  type DeliveryType,
+  deliveryTypes,
+  isNotThere,
+  judgeAttempt as judge,
+  retryAfterMs,
+} from "../../../src/domain/deliveries/delivery.ts";
 
 function answer(
   status: number,
   extra: Partial<Extract<AttemptResult, { outcome: "response" }>> = {},
 ): AttemptResult {
-  return { outcome: "response", status, retryAfter: null, body: "", location: null, ...extra };
+  return { outcome: "response", status, date: null, retryAfter: null, body: "", location: null, ...extra };
 }
+
+/** Of a request that is no webhook. */
+const judgeAttempt = (result: AttemptResult) => judge(result, null);
 
 describe("what an attempt's result means", () => {
   const cases: [status: number, verdict: "delivered" | "refused" | "retry"][] = [
@@ -46,6 +56,47 @@ describe("what an attempt's result means", () => {
     expect(judgeAttempt(answer(status))).toMatchObject({ verdict });
   });
 
+  const ofWebhooks: [type: DeliveryType, status: number, body: string, verdict: "refused" | "retry"][] = [
+    ["backend.spawn", 404, "{}", "retry"],
+    ["backend.spawn", 408, "{}", "retry"],
+    ["backend.spawn", 421, "{}", "retry"],
+    ["backend.spawn", 425, "{}", "retry"],
+    ["backend.spawn", 404, "default backend - 404", "retry"],
+    ["backend.spawn", 400, "", "refused"],
+    ["backend.spawn", 410, "", "refused"],
+    ["backend.spawn", 422, "", "refused"],
+    ["backend.terminate", 404, '{"error":{"message":"it does not run here"}}', "refused"],
+    ["backend.terminate", 404, "{}", "refused"],
+    ["backend.terminate", 404, "<html>404 Not Found</html>", "retry"],
+    ["backend.terminate", 404, "404 page not found", "retry"],
+    ["backend.terminate", 404, "", "retry"],
+    ["backend.terminate", 408, "{}", "retry"],
+    ["backend.terminate", 421, "{}", "retry"],
+    ["backend.terminate", 425, "{}", "retry"],
+    ["backend.terminate", 403, "{}", "refused"],
+    ["image.pinned", 404, "", "refused"],
+    ["image.pinned", 425, "", "refused"],
+    ["cluster.ping", 404, "", "refused"],
+    ["cluster.ping", 408, "", "refused"],
+  ];
+  test.for(ofWebhooks)("%s: an answer with %i and the body %j is %s", ([type, status, body, verdict]) => {
+    expect(judge(answer(status, { body }), type)).toMatchObject({ verdict });
+  });
+
+  test("only a termination that is answered 404 with JSON says that the backend is not there", () => {
+    for (const type of deliveryTypes) {
+      for (const [status, body] of [
+        [404, "{}"],
+        [404, "not found"],
+        [403, "{}"],
+        [200, "{}"],
+      ] as const) {
+        const isIt = type === "backend.terminate" && status === 404 && body === "{}";
+        expect(isNotThere(type, judge(answer(status, { body }), type))).toBe(isIt);
+      }
+    }
+  });
+
   test("a timeout and a connection error may be repeated", () => {
     expect(judgeAttempt({ outcome: "timeout" })).toMatchObject({ verdict: "retry", retryAfterMs: 0 });
     const refused = judgeAttempt({ outcome: "connection_error", message: "connection refused" });
@@ -53,12 +104,12 @@ describe("what an attempt's result means", () => {
     expect(refused).toHaveProperty("message", expect.stringContaining("connection refused"));
   });
 
-  test("only a 429 says that the cluster did not act on what it is to be sent again", () => {
+  test("an answer below 500 says that the cluster did not act on what it is to be sent again", () => {
     const declined = (result: AttemptResult) => {
-      const verdict = judgeAttempt(result);
+      const verdict = judge(result, "backend.spawn");
       return verdict.verdict === "retry" && verdict.declined;
     };
-    expect(declined(answer(429))).toBe(true);
+    for (const status of [404, 408, 421, 425, 429]) expect(declined(answer(status))).toBe(true);
     for (const status of [500, 502, 503, 504]) expect(declined(answer(status))).toBe(false);
     expect(declined({ outcome: "timeout" })).toBe(false);
     expect(declined({ outcome: "connection_error", message: "reset" })).toBe(false);
@@ -162,10 +213,25 @@ describe("Retry-After", () => {
     ["1e3", 0],
     ["0x10", 0],
     ["soon", 0],
-    ["Wed, 21 Oct 2026 07:28:00 GMT", 0],
+    ["Wed, 21 Oct 2026 07:28:00 GMT", 30_000],
+    [" Wed, 21 Oct 2026 07:28:00 GMT ", 30_000],
+    ["Wed, 21 Oct 2026 07:27:30 GMT", 0],
+    ["Wed, 21 Oct 2026 07:27:29 GMT", 0],
+    ["Wed, 21 Oct 2026 07:32:30 GMT", 300_000],
+    ["Wed, 21 Oct 2027 07:28:00 GMT", 300_000],
+    ["Wed, 41 Oct 2026 07:28:00 GMT", 0],
+    ["Wed, 21 Oct 2026 07:28:00 CEST", 0],
+    ["x Wed, 21 Oct 2026 07:28:00 GMT", 0],
+    ["2026-10-21T07:28:00Z", 0],
   ];
-  test.for(cases)("%j is %i ms", ([header, ms]) => {
-    expect(retryAfterMs(header)).toBe(ms);
+  const date = "Wed, 21 Oct 2026 07:27:30 GMT";
+  test.for(cases)("%j is %i ms", ([retryAfter, ms]) => {
+    expect(retryAfterMs({ retryAfter, date })).toBe(ms);
+  });
+
+  test.for([null, "", "now", "2026-10-21T07:27:30Z"])("as a date says nothing in an answer of %j", (date) => {
+    expect(retryAfterMs({ retryAfter: "Wed, 21 Oct 2026 07:28:00 GMT", date })).toBe(0);
+    expect(retryAfterMs({ retryAfter: "7", date })).toBe(7000);
   });
 });
 

@@ -49,6 +49,12 @@ describe("beside others", () => {
     expect(room("timed_out", hanging)).toBe(0);
   });
 
+  test("that hang but for one, one of which nothing is known has no second", () => {
+    const hanging = Array.from({ length: webhooksAtOnceToSlowTogether - 1 }, () => load("timed_out", 1));
+    expect(room("unproven", hanging)).toBe(1);
+    expect(room("unproven", hanging.slice(1))).toBe(webhooksAtOnceToSlow);
+  });
+
   test("that hung of a sudden, one of which nothing is known has the one that was left to it", () => {
     expect(room("unproven", [load("prompt", webhooksAtOnce - 1, 5_000)])).toBe(1);
   });

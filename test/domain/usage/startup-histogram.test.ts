@@ -54,6 +54,11 @@ describe("percentiles", () => {
     expect(startupTimes(new Map([[3, 0]]))).toBeNull();
   });
 
+  test("pass over a bucket in which nothing was counted", () => {
+    const counted = new Map([[20, 4]]);
+    expect(startupTimes(new Map([[3, 0], ...counted, [40, 0]]))).toEqual(startupTimes(counted));
+  });
+
   test("lie within a bucket's width of the exact ones, and in their order", () => {
     fc.assert(
       fc.property(durations, (values) => {

@@ -1,4 +1,4 @@
-import { listDurableObjectIds, runInDurableObject } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { olderAccountsAskedMs } from "../../../src/domain/limits.ts";
@@ -17,6 +17,7 @@ import {
 } from "../../support/worker/api.ts";
 import { hiddenField, pageClient } from "../../support/worker/page-client.ts";
 import { basic, sendOci } from "../../support/worker/registry.ts";
+import { objects } from "../support/objects.ts";
 
 /** A credential of the form that tokens, sessions and login links have. */
 const wrong = (account: string) => `${account}_${"0".repeat(12)}.${"x".repeat(43)}`;
@@ -53,20 +54,6 @@ async function submitted(path: string, fields: Record<string, string>): Promise<
   const body = new URLSearchParams({ csrf, ...fields }).toString();
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   return client.send(path, { method: "POST", headers, body });
-}
-
-/** Every object there is, of each class in order. */
-async function objects(): Promise<string[][]> {
-  const listed = await Promise.all([
-    listDurableObjectIds(env.ACCOUNT),
-    listDurableObjectIds(env.SERVICE),
-    listDurableObjectIds(env.BACKENDS),
-    listDurableObjectIds(env.CLUSTER),
-    listDurableObjectIds(env.DIRECTORY),
-    listDurableObjectIds(env.REGISTRY),
-    listDurableObjectIds(env.LOGIN),
-  ]);
-  return listed.map((ids) => ids.map(String).sort());
 }
 
 /** An answer without what differs between any two. */

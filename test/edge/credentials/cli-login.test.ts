@@ -227,6 +227,17 @@ describe("the stream of a login", () => {
     await expect(new Response(failed).text()).rejects.toThrow("a bug");
   });
 
+  test("whose turn to wait was another's looks again a second later, and not at once", async () => {
+    const looked: number[] = [];
+    const waitConfirmed = async () => {
+      looked.push(performance.now());
+      return looked.length === 2;
+    };
+    const stream = followCliLogin({ waitConfirmed }, Date.now() + tenMinutes);
+    expect(await new Response(stream).text()).toBe('data: {"status":"ok"}\n\n');
+    expect((looked[1] ?? 0) - (looked[0] ?? 0)).toBeGreaterThan(900);
+  });
+
   test("is not requested any more once its reader has left", async () => {
     let requests = 0;
     let answer = (_: boolean) => {};

@@ -1,7 +1,9 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { quotaLimitMax } from "../../../src/domain/limits.ts";
+import { openUploadsMax, quotaLimitMax, untaggedManifestsMax } from "../../../src/domain/limits.ts";
 import type { QuotaName } from "../../../src/domain/quotas.ts";
+import { registryStub } from "../../../src/objects/stubs.ts";
 import { account as accountSchema } from "../../../src/protocol/v3/accounts.ts";
 import { call, createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
 import {
@@ -54,6 +56,17 @@ function manifestOf(digest: string, size: number): string {
 
 const pushed = async (manifest: string, reference: string) =>
   (await hello.putManifest(reference, manifest)).answer;
+
+/** A digest that is in order, and of nothing that was pushed. */
+const noDigest = `sha256:${"0".repeat(64)}`;
+
+/** Begins an upload. @param length of a first chunk @returns its location */
+async function beginning(length = 0): Promise<string> {
+  const begun = await hello.request("blobs/uploads/", { method: "POST" });
+  const location = begun.headers.get("location") ?? "";
+  if (length > 0) await at(location, { method: "PATCH", body: someBytes(length) });
+  return location;
+}
 
 async function tagsThere(): Promise<unknown> {
   return (await hello.request("tags/list")).json();
@@ -171,6 +184,34 @@ describe("the bytes that no tag keeps", () => {
     }
   });
 
+  /** Each way in which bytes come whose number is not known, as the request that brings them. */
+  const unknownLengths: [string, () => Promise<[path: string, method: string]>][] = [
+    ["a chunk", async () => [await beginning(), "PATCH"]],
+    ["a later chunk", async () => [await beginning(10), "PATCH"]],
+    ["the end of an upload", async () => [`${await beginning()}?digest=${noDigest}`, "PUT"]],
+    ["a whole blob", async () => [`/v2/${hello.name}/blobs/uploads/?digest=${noDigest}`, "POST"]],
+  ];
+
+  test.for(unknownLengths)(
+    "are refused as soon as %s brings too many, however many more would come",
+    async ([, begin]) => {
+      await limit("untagged_bytes", quotaLimitMax);
+      const [path, method] = await begin();
+      await leave("untagged_bytes", 99);
+      const before = await untagged();
+      const { readable, writable } = new IdentityTransformStream();
+      const writer = writable.getWriter();
+      const written = writer.write(someBytes(100));
+      const answer = await at(path, { method, body: readable });
+      expect(await answer.clone().text()).toContain(
+        "the account's quota `untagged_bytes` does not allow 100 more",
+      );
+      expect(await refusalOf(answer)).toEqual([403, "DENIED"]);
+      await Promise.allSettled([written, writer.close()]);
+      expect(await untagged()).toBe(before);
+    },
+  );
+
   test("of a blob that the account has are not refused to whoever sends it once more", async () => {
     const bytes = someBytes(100);
     const digest = await sha(bytes);
@@ -190,5 +231,48 @@ describe("the bytes that no tag keeps", () => {
     await limit("untagged_bytes", quotaLimitMax);
     expect((await pushed(manifest, digest)).status).toBe(201);
     expect(await untagged()).toBe(0);
+  });
+});
+
+describe("what has hardly a byte is bounded by its number", () => {
+  const registry = () => registryStub(env, account.name);
+  const filled = (statement: string, count: number) =>
+    runInDurableObject(registry(), (_, { storage }) => {
+      const counted = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})`;
+      storage.sql.exec(statement.replace("COUNTED", counted)).toArray();
+    });
+
+  test("uploads", async () => {
+    const begin = () => hello.request("blobs/uploads/", { method: "POST" });
+    const location = (await begin()).headers.get("location") ?? "";
+    await filled(
+      `INSERT INTO uploads (id, repository, key, version, state, updated_at)
+       COUNTED SELECT 'x' || i, 'hello', 'x' || i, 0, '{"offset":0,"partEtags":[],"tail":null}', 9e12 FROM n`,
+      openUploadsMax - 2,
+    );
+    expect((await begin()).status).toBe(202);
+    for (const path of ["", `?digest=${noDigest}`]) {
+      const refused = await hello.request(`blobs/uploads/${path}`, { method: "POST" });
+      expect(await refusalOf(refused)).toEqual([403, "DENIED"]);
+    }
+    expect((await at(location, { method: "DELETE" })).status).toBe(204);
+    expect((await begin()).status).toBe(202);
+  });
+
+  test("manifests without a tag", async () => {
+    const [first, second, third] = [await image(), await image(), await image()];
+    const digests = await Promise.all([first, second].map((one) => sha(new TextEncoder().encode(one))));
+    const [digest = "", next = ""] = digests;
+    await pushed(first, digest);
+    await filled(
+      `INSERT INTO manifests (repository, digest, media_type, size)
+       COUNTED SELECT 'hello', 'x' || i, 'x', 1 FROM n`,
+      untaggedManifestsMax - 1,
+    );
+    expect(await refusalOf(await pushed(second, next))).toEqual([403, "DENIED"]);
+    expect((await pushed(first, digest)).status).toBe(201);
+    expect((await pushed(third, "v1")).status).toBe(201);
+    expect((await pushed(first, "v2")).status).toBe(201);
+    expect((await pushed(second, next)).status).toBe(201);
   });
 });

@@ -43,7 +43,7 @@ async function outcomeOf(receiving: Promise<unknown>): Promise<unknown> {
   return outcome;
 }
 
-const upload = { id: "u", key: "k", version: 0, state: emptyUpload, chunkKey: "k-1" };
+const upload = { id: "u", key: "k", version: 0, state: emptyUpload, chunkKey: "k-1", room: null };
 
 describe("a blob store that gives no answer has failed after a while", () => {
   test.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([

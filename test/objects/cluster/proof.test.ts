@@ -1,5 +1,6 @@
 import { describe, expect, vi } from "vitest";
 import { passTime, passTimeRunning } from "../../support/worker/clock.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded } from "../support/agent.ts";
 import { setUpBackend, startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
@@ -89,7 +90,7 @@ describe("a key in a cluster that needs proof", () => {
     }
     expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
     expect(await notEnded(hello)).toHaveLength(1);
-    cluster.always(() => new Response(null, { status: 404 }));
+    cluster.always(notRunningHere);
     await passTime(hello.service(), 10 * minute);
     await vi.waitFor(async () => expect(await notEnded(hello)).toEqual([]));
   });
@@ -126,7 +127,7 @@ describe("a key that is held is free, or its backend's again,", () => {
 
   test("by a termination that is answered with 404", async ({ cluster }) => {
     const { hello, keyed } = await setUpLost();
-    cluster.always(() => new Response(null, { status: 404 }));
+    cluster.always(notRunningHere);
     value(await hello.service().terminate(keyed.backendId, true, caller));
     await vi.waitFor(async () => expect(await notEnded(hello)).toEqual([]));
   });

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   allServicesComparedEveryMs,
   codesLookedUpAtOnce,
@@ -7,6 +7,7 @@ import {
 } from "../../../src/domain/limits.ts";
 import { ReconciledServices } from "../../../src/objects/cluster/liveness/services.ts";
 import { FailureLog } from "../../../src/objects/failures/failure-log.ts";
+import { failureLines } from "../support/failure-lines.ts";
 
 const numbered = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${prefix}${String(n).padStart(5, "0")}`);
@@ -64,4 +65,100 @@ test("every service is listed page by page, one a heartbeat, each is judged, and
   expect(judged.toSorted()).toEqual(names);
   await beat(allServicesComparedEveryMs + 10);
   expect(read.at(-1)).toBe("");
+});
+
+const many = 3 * serviceNamesPerCall;
+
+/** The services of an account, as its own objects know them, and what was asked for. */
+function accountOf(count: number) {
+  const names = numbered("s", count);
+  const read: string[] = [];
+  const account = {
+    names,
+    read,
+    /** What happens while a page is on its way. */
+    meanwhile: () => {},
+    directoryFails: false,
+    services: new ReconciledServices(
+      {
+        lookup: async (code) => {
+          if (account.directoryFails) throw new Error("not now");
+          return names.includes(code) ? code : null;
+        },
+        servicesAfter: async (after) => {
+          read.push(after);
+          const page = names.filter((name) => name > after).slice(0, serviceNamesPerCall);
+          account.meanwhile();
+          return page.map((service) => ({ code: service, service }));
+        },
+      },
+      new FailureLog("a test"),
+    ),
+    /** A heartbeat that lists backends of these codes. @returns the services that were to judge it */
+    beat: async (now: number, codes: readonly string[] = [], live: number | null = 0) => {
+      const { services, strangers } = await account.services.due(codes, now);
+      for (const code of services.keys()) account.services.reconciled(code, live);
+      return { judges: [...services.values()].sort(), strangers: [...strangers] };
+    },
+  };
+  return account;
+}
+
+describe("where an agent has come or gone", () => {
+  test("every service is listed again at the next heartbeat, though it is not yet time", async () => {
+    const { services, beat, read, names } = accountOf(3);
+    expect((await beat(0)).judges).toEqual(names);
+    expect((await beat(1)).judges).toEqual([]);
+    services.agentsChanged();
+    expect((await beat(2)).judges).toEqual(names);
+    expect(read).toEqual(["", ""]);
+  });
+
+  test("they are listed from the first on, though not all were listed yet", async () => {
+    const { services, beat, read, names } = accountOf(many);
+    await beat(0);
+    await beat(1);
+    services.agentsChanged();
+    await beat(2);
+    expect(read).toEqual(["", names[serviceNamesPerCall - 1], ""]);
+  });
+
+  test("while a page was on its way, they are listed from the first on all the same", async () => {
+    const account = accountOf(many);
+    await account.beat(0);
+    account.meanwhile = () => account.services.agentsChanged();
+    await account.beat(1);
+    account.meanwhile = () => {};
+    await account.beat(2);
+    expect(account.read.at(-1)).toBe("");
+  });
+});
+
+describe("a service judges the next list too, which shows nothing of it", () => {
+  test.for([
+    ["where it has backends there", 2, true],
+    ["where it gave no verdict", null, true],
+    ["but not where it has none", 0, false],
+  ] as const)("%s", async ([, live, isJudge]) => {
+    const { beat, names } = accountOf(1);
+    await beat(0);
+    await beat(1, names, live);
+    expect((await beat(2)).judges).toEqual(isJudge ? names : []);
+  });
+
+  test("in turn, where they are more than judge one heartbeat", async () => {
+    const { beat, names } = accountOf(2 * servicesJudgedAtOnce);
+    for (let now = 0; now < 2; now++) await beat(now, [], 1);
+    const judges = [await beat(2, [], 1), await beat(3, [], 1)].flatMap((beaten) => beaten.judges);
+    expect(judges.sort()).toEqual(names);
+  });
+});
+
+test("a code that cannot be looked up for now is no stranger's, and is looked up the next time", async () => {
+  failureLines();
+  const account = accountOf(0);
+  account.directoryFails = true;
+  expect((await account.beat(0, ["a"])).strangers).toEqual([]);
+  account.directoryFails = false;
+  expect((await account.beat(1, ["a"])).strangers).toEqual(["a"]);
 });

@@ -6,10 +6,7 @@ import { ServiceState } from "../../../src/objects/service/state.ts";
 import { test } from "../support/object-test.ts";
 import { digestNumber } from "../support/service.ts";
 
-type BackendStatement = Exclude<
-  keyof BackendsWrites,
-  "noteRelease" | "insertDelivery" | "retryDelivery" | "deleteDelivery" | "deleteDeliveriesOf" | "noteSpawn"
->;
+type BackendStatement = Exclude<keyof BackendsWrites, "noteRelease" | "noteSpawn">;
 
 /** Every statement that writes backends, on one of a few. */
 const statements: Record<BackendStatement, (state: ServiceState, id: string, n: number) => unknown> = {

@@ -10,6 +10,7 @@ import { Waiters } from "../../../src/objects/service/connect/waiters.ts";
 import type { ServiceNudge } from "../../../src/protocol/service-nudge.ts";
 import { evict, passTime, passTimeRunning } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { follow, followObject } from "../support/follow.ts";
 import { test } from "../support/object-test.ts";
@@ -65,7 +66,7 @@ const down = () => new Response(null, { status: 500 });
 function doesNotKnow(cluster: ScriptedCluster): void {
   cluster.always(() => {
     const isTermination = cluster.received.at(-1)?.message.type === "backend.terminate";
-    return isTermination ? new Response(null, { status: 404 }) : Response.json({});
+    return isTermination ? notRunningHere() : Response.json({});
   });
 }
 

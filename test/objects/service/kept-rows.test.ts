@@ -30,10 +30,6 @@ const changes: Record<Write, ((state: ServiceState, id: string) => unknown) | nu
     state.sql.deleteBackend({ id, environment: "default", created_at: Date.now() }),
   noteRelease: null,
   noteSpawn: null,
-  insertDelivery: null,
-  retryDelivery: null,
-  deleteDelivery: null,
-  deleteDeliveriesOf: null,
 };
 
 describe("the row of a backend that is kept in memory is the one that is stored", () => {

@@ -5,7 +5,7 @@ import { passTimeRunning } from "../../support/worker/clock.ts";
 import { agentOf, notEnded, register } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { metered } from "../support/cost.ts";
-import { addBackends } from "../support/many-backends.ts";
+import { addBackends, addDeliveries } from "../support/many-backends.ts";
 import { test } from "../support/object-test.ts";
 import { caller, type Hello, setUpPinned, value } from "../support/service.ts";
 
@@ -75,14 +75,24 @@ const pieces: Record<string, { begin(hello: Hello, id: string): Promise<unknown>
   },
 };
 
-describe("with many live backends", () => {
-  test.for(Object.entries(pieces))(
-    "%s reads no more rows than it needs",
-    async ([, { begin }], { cluster }) => {
+/** What there can be many of. */
+const abundances: Record<string, (hello: Hello) => Promise<void>> = {
+  "live backends": (hello) => addBackends(hello, many),
+  deliveries: (hello) => addDeliveries(hello, many, Date.now() + 3_600_000),
+};
+
+const cases = Object.entries(abundances).flatMap(([what, add]) =>
+  Object.entries(pieces).map(([piece, { begin }]) => ({ what, add, piece, begin })),
+);
+
+describe("of what an object keeps", () => {
+  test.for(cases)(
+    "$piece reads no more rows than it needs, with many $what",
+    async ({ add, begin }, { cluster }) => {
       const hello = await setUpPinned();
       const { backendId, report } = await startBackend(hello);
       value(await report({ status: "ready" }));
-      await addBackends(hello, many);
+      await add(hello);
       // The first look of an object that has awoken reads all of them once.
       value(await hello.service().describe());
       const meter = await metered(hello.service());

@@ -3,6 +3,7 @@ import { deliveriesTakenAtOnce, nextDeliveriesAfterMs, webhooksAtOnce } from "..
 import type { Actor } from "../../../src/objects/contract.ts";
 import { evict, passTimeAndSettle } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { notEnded, register } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
 import { actor, caller, code, type Hello, value } from "../support/service.ts";
@@ -19,9 +20,7 @@ async function start(hello: Hello, count: number, cluster?: string): Promise<str
 
 /** A cluster that does not know what it is to terminate: each backend has ended with its termination. */
 function knowsNothing(cluster: ScriptedCluster): void {
-  cluster.always(({ type }) =>
-    type === "backend.terminate" ? new Response(null, { status: 404 }) : Response.json({}),
-  );
+  cluster.always(({ type }) => (type === "backend.terminate" ? notRunningHere() : Response.json({})));
 }
 
 function terminated(cluster: ScriptedCluster): string[] {
@@ -97,9 +96,9 @@ describe("the termination of many backends", () => {
     const never = Promise.withResolvers<void>();
     cluster.always(({ type, data }) => {
       if (type !== "backend.terminate") return Response.json({});
-      if (theirs.has(data.backend_id)) return new Response(null, { status: 404 });
+      if (theirs.has(data.backend_id)) return notRunningHere();
       hung += 1;
-      return never.promise.then(() => new Response(null, { status: 404 }));
+      return never.promise.then(notRunningHere);
     });
     const { id } = value(await hello.service().createTermination({ hard: false }, caller));
     await until(hello, async () => expect((await progress(hello, id)).remaining).toBe(many));

@@ -4,6 +4,7 @@ import { expect, vi } from "vitest";
 import { type BackendStatus, isConnectable, statusRank } from "../../../src/domain/backends/status.ts";
 import { alarmLateMs } from "../../../src/domain/limits.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
 import { test } from "../support/object-test.ts";
 import { pendingWebhooks } from "../support/pending-webhooks.ts";
@@ -164,7 +165,7 @@ async function live(cluster: ScriptedCluster, life: Life): Promise<void> {
   const spawned = Response.json.bind(null, { url: urls.answered });
   const terminated = {
     accepted: () => Response.json({}),
-    unknown: () => new Response(null, { status: 404 }),
+    unknown: notRunningHere,
     lost: () => new Response(null, { status: 502 }),
   };
   const known = new Known(life);

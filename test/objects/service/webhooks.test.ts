@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, vi } from "vitest";
 import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { test } from "../support/object-test.ts";
 import { pendingWebhooks } from "../support/pending-webhooks.ts";
 import { caller, code, digestNumber, type Hello, setUpPinned, value } from "../support/service.ts";
@@ -124,7 +125,7 @@ describe("the spawn webhook", () => {
     await vi.waitFor(async () =>
       expect(await pendingWebhooks(hello.service())).toMatchObject({ [`${backendId}_terminate_hard`]: 1 }),
     );
-    cluster.always(() => new Response(null, { status: 404 }));
+    cluster.always(notRunningHere);
     await passTime(hello.service(), 1_300);
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({
@@ -137,8 +138,26 @@ describe("the spawn webhook", () => {
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 
-  test("waits as long as Retry-After says", async ({ pinned: hello, cluster }) => {
-    cluster.script(() => new Response(null, { status: 429, headers: { "retry-after": "20" } }), 200);
+  test.for([404, 408, 421, 425])(
+    "that is answered with %i, as while the agent is away, is sent again",
+    async (status, { pinned: hello, cluster }) => {
+      cluster.script(status);
+      const { backendId } = value(await hello.connect({ key: "doc" }));
+      await passTime(hello.service(), 1_300);
+      await cluster.settled(2);
+      await vi.waitFor(async () =>
+        expect(await pendingWebhooks(hello.service())).not.toHaveProperty(`${backendId}_spawn`),
+      );
+      expect(value(await hello.connect({ key: "doc" }))).toMatchObject({ backendId, spawned: false });
+    },
+  );
+
+  const begun = "Wed, 21 Oct 2026 07:27:40 GMT";
+  test.for([
+    ["in seconds", { "retry-after": "20" }],
+    ["as a date", { "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", date: begun }],
+  ] as const)("waits as long as Retry-After says %s", async ([, headers], { pinned: hello, cluster }) => {
+    cluster.script(() => new Response(null, { status: 429, headers }), 200);
     value(await hello.connect());
     await passTime(hello.service(), 5_000);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
@@ -273,12 +292,30 @@ describe("the terminate webhook", () => {
 
   test("that is answered with 404 ends the backend", async ({ pinned: hello, cluster }) => {
     const { backendId } = value(await hello.connect({ key: "doc" }));
-    cluster.script(404);
+    cluster.script(notRunningHere);
     value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
     await vi.waitFor(async () =>
       expect(await statusOf(hello, backendId)).toMatchObject({ status: "terminated" }),
     );
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
+  });
+
+  test("that is answered with the 404 of what stands before the agent is sent again, and frees no key", async ({
+    pinned: hello,
+    cluster,
+  }) => {
+    const { backendId } = value(await hello.connect({ key: "doc" }));
+    cluster.script(() => new Response("default backend - 404", { status: 404 }), notRunningHere);
+    value(await hello.service().terminate(backendId, true, { actor: { tokenId: "t", tokenName: "t" } }));
+    await vi.waitFor(async () =>
+      expect(await pendingWebhooks(hello.service())).toMatchObject({ [`${backendId}_terminate_hard`]: 1 }),
+    );
+    expect(code(await hello.connect({ key: "doc", spawn: null }))).toBe("key_not_held");
+    expect(await statusOf(hello, backendId)).toMatchObject({ status: "hard-terminating" });
+    await passTime(hello.service(), 1_300);
+    await vi.waitFor(async () =>
+      expect(await statusOf(hello, backendId)).toMatchObject({ status: "terminated" }),
+    );
   });
 
   test("does not overtake a spawn that is still on its way", async ({ cluster }) => {

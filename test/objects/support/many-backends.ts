@@ -1,4 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
+import { terminationRetryForMs } from "../../../src/domain/limits.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { type Hello, value } from "./service.ts";
 
@@ -23,5 +24,25 @@ export async function addBackends(hello: Hello, count: number): Promise<void> {
       .toArray();
   });
   // The object keeps in memory what it has read.
+  await evict(hello.service());
+}
+
+/**
+ * Gives a service so many more deliveries as if its cluster did not take them: terminations of backends that it may run,
+ * none of them due before `at`, in milliseconds since the epoch.
+ */
+export async function addDeliveries(hello: Hello, count: number, at: number): Promise<void> {
+  await runInDurableObject(hello.service(), (_, { storage }) => {
+    storage.sql
+      .exec(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO deliveries (id, type, cluster, backend, data, attempts, next_attempt_at, expires_at)
+         SELECT 'gone' || i || '_terminate_hard', 'backend.terminate', 'main', 'gone' || i, '{}', 9, ?, ? FROM n`,
+        count,
+        at,
+        at + terminationRetryForMs,
+      )
+      .toArray();
+  });
   await evict(hello.service());
 }

@@ -36,6 +36,33 @@ describe("what a stored manifest lists", () => {
     });
   });
 
+  test.each([
+    ["an image that names no layers", {}],
+    ["an image whose layers are null", { layers: null }],
+  ])("is the config alone of %s", (_, more) => {
+    const config = { digest: digest(1), size: 7 };
+    const found = readContents(bytes({ schemaVersion: 2, config, ...more }), ociImageType);
+    expect(found).toEqual({ kind: "image", config, layers: [] });
+    expect(found?.kind === "image" && bytesOf(found)).toBe(7);
+  });
+
+  test.each([
+    ["names none", {}],
+    ["has null for them", { manifests: null }],
+  ])("is no manifest of an index that %s", (_, more) => {
+    expect(readContents(bytes({ schemaVersion: 2, ...more }), ociIndexType)).toEqual({
+      kind: "index",
+      manifests: [],
+    });
+  });
+
+  test("is what the type of its push makes of it", () => {
+    const listed = { digest: digest(1), size: 7 };
+    const both = { schemaVersion: 2, config: listed, layers: [], manifests: [] };
+    expect(readContents(bytes(both), ociImageType)?.kind).toBe("image");
+    expect(readContents(bytes(both), ociIndexType)?.kind).toBe("index");
+  });
+
   test("is nothing of bytes that are no manifest", () => {
     expect(readContents(bytes([]), ociImageType)).toBeNull();
     expect(readContents(new Uint8Array([0xff]), ociIndexType)).toBeNull();

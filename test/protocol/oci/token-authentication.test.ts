@@ -1,4 +1,4 @@
-import { SignJWT } from "jose";
+import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import {
   bearerChallenge,
@@ -25,6 +25,25 @@ describe("a registry token", () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
+  });
+
+  /** CNCF distribution, "Token authentication": times in whole seconds (RFC 7519, "NumericDate"). */
+  test("is granted for five minutes, from the second in which it is", async () => {
+    const granted = await grantRegistryToken(signer, "https://api.test", claims, now + 999);
+    expect(granted).toEqual({
+      token: granted.token,
+      access_token: granted.token,
+      expires_in: 300,
+      issued_at: "2030-01-01T00:00:00.000Z",
+    });
+    expect(decodeProtectedHeader(granted.token)).toEqual({ alg: "EdDSA", typ: "JWT", kid: signer.kid });
+    expect(decodeJwt(granted.token)).toEqual({
+      ...claims,
+      iss: "https://api.test",
+      aud: "registry",
+      iat: 1_893_456_000,
+      exp: 1_893_456_300,
+    });
   });
 
   test("of another deployment is none", async () => {
@@ -71,6 +90,13 @@ describe("a registry token", () => {
   });
 });
 
+/** Else a broken secret would look to every client like a token that has expired, and to nobody like a fault. */
+test("keys that cannot be read are a fault of the deployment, not of the token", async () => {
+  const { token } = await grantRegistryToken(signer, "https://api.test", claims, now);
+  const broken = { keys: jwks.keys.map((key) => ({ ...key, x: "AAAA" })) };
+  await expect(verifyRegistryToken(token, broken, now)).rejects.toThrow();
+});
+
 describe("scopes", () => {
   test.each([
     ["repository:acme/hello:pull,push", [{ name: "acme/hello", actions: ["pull", "push"] }]],
@@ -80,9 +106,29 @@ describe("scopes", () => {
     ["repository:acme/hello:fly", [{ name: "acme/hello", actions: [] }]],
     ["registry:catalog:*", []],
     ["repository:acme/hello", []],
+    ["repository:acme/hello:", [{ name: "acme/hello", actions: [] }]],
+    ["repository:acme/hello:pull!", []],
+    ["repository:acme/hello:pull:push", []],
+    ["repository:acme/hello:pull\n", []],
+    ["my-repository:acme/hello:pull", []],
+    ["repository(a)(b):acme/hello:pull", []],
+    ["repository::pull", []],
     ["", []],
   ])("`%s`", (text, expected) => {
     expect(parseScopes([text])).toEqual(expected);
+  });
+
+  /** RFC 6749 3.3: separated by spaces; docker repeats the parameter instead. */
+  test("are read in their order, from one parameter or from several", () => {
+    const expected = [
+      { name: "acme/a", actions: ["pull"] },
+      { name: "acme/b", actions: ["pull", "push"] },
+    ];
+    const [first, second] = ["repository:acme/a:pull", "repository:acme/b:push,pull"];
+    expect(parseScopes([`${first} ${second}`])).toEqual(expected);
+    expect(parseScopes([first, second])).toEqual(expected);
+    expect(parseScopes([`${first}  registry:catalog:*`, second])).toEqual(expected);
+    expect(parseScopes([])).toEqual([]);
   });
 });
 

@@ -1,7 +1,13 @@
+import { vi } from "vitest";
 import { z } from "zod";
 import { pushImage } from "../../../src/local/push-image.ts";
+import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { heartbeatAnswer } from "../../../src/protocol/v3/agent.ts";
+import { backend } from "../../../src/protocol/v3/backends.ts";
+import { createdCluster } from "../../../src/protocol/v3/clusters.ts";
 import { environment, pinAnswer } from "../../../src/protocol/v3/services.ts";
 import { call, connectToDemo, untilStatus } from "../api.ts";
+import { startRecordingCluster } from "../clusters/recording-cluster.ts";
 import { talkativeImage } from "../docker/talkative-image.ts";
 import type { PageTests } from "./page-tests.ts";
 
@@ -20,6 +26,7 @@ export const livelyPageNames = [
   "backends-ended",
   "backend",
   "backend-ended",
+  "backend-held",
   "clusters",
   "cluster",
   "cluster-failing",
@@ -57,6 +64,7 @@ export async function liven({ local, createAccount, createToken }: PageTests): P
   const repository = { apiUrl, account, service: "hello-world", token };
   const digest = await pushImage(repository, talkativeImage(labels), ["v3-rc1", "nightly"]);
 
+  await using held = await holdKey(owner, digest);
   const pin = (name: string, image: string, note: string) =>
     call(owner, pinAnswer, `${service}/environments/${name}/pin`, { method: "PUT", json: { image, note } });
   const says = { SAYS: "room 4711 opened\nloaded document from storage in 38 ms\nwaiting for people" };
@@ -83,6 +91,8 @@ export async function liven({ local, createAccount, createToken }: PageTests): P
   await call(owner, z.unknown(), `/v3/accounts/${account}/services`, { json: { name: "bare" } });
   const stranger = await createAccount("newcomers");
 
+  await held.since();
+
   const hello = "/service/demo/hello-world";
   const bare = "/service/demo/bare";
   const pages: Record<LivelyPageName, Omit<LivelyPage, "name">> = {
@@ -97,6 +107,7 @@ export async function liven({ local, createAccount, createToken }: PageTests): P
     "backends-ended": { path: `${hello}/backends?status=ended`, token },
     backend: { path: `/backend/${live.backend_id}`, token },
     "backend-ended": { path: `/backend/${ended.backend_id}`, token },
+    "backend-held": { path: `/backend/${held.id}`, token },
     clusters: { path: "/clusters", token },
     cluster: { path: "/clusters/local-prod", token },
     "cluster-failing": { path: "/clusters/eu-broken", token },
@@ -118,6 +129,44 @@ type Owner = Parameters<typeof connectToDemo>[0];
 async function end(owner: Owner, id: string): Promise<void> {
   await call(owner, z.unknown(), `/v2/backend/${id}/terminate`, { json: {} });
   await untilStatus(`${owner.api_url}/v2/backend/${id}/status`, "terminated");
+}
+
+/**
+ * Spawns with a key into a cluster that needs proof of ends and reports none: half a minute after the start-up should have
+ * ended, the key is held. Its agent's disk is nearly full.
+ */
+async function holdKey(owner: Owner, image: string) {
+  const cluster = await startRecordingCluster();
+  const json = { name: "us-edge", webhook_url: `${cluster.url}/webhook` };
+  const { agent_token: token } = await call(owner, createdCluster, "/v3/accounts/demo/clusters", { json });
+  await call({ ...owner, token }, heartbeatAnswer, "/v3/agent/heartbeat", {
+    json: {
+      cluster: "us-edge",
+      agent_id: "us-edge-1",
+      version: "0.1.0",
+      backends: [],
+      fence: "proof",
+      disk: { free_bytes: 12_000_000_000, total_bytes: 100_000_000_000 },
+    },
+  });
+  await call(owner, environment, `${service}/environments`, {
+    json: { name: "edge", cluster: "us-edge", image, settings: { startup_timeout_seconds: 1 } },
+  });
+  const path = "/v2/service/demo/hello-world/edge/connect";
+  const { backend_id: id } = await call(owner, connectAnswer, path, { json: { key: "document-5" } });
+  return {
+    id,
+    /** Waits until the key is held. */
+    since: () =>
+      vi.waitFor(
+        async () => {
+          const { held_since } = await call(owner, backend, `/v3/accounts/demo/backends/${id}`);
+          if (held_since === undefined) throw new Error(`the key of ${id} is not held`);
+        },
+        { timeout: 120_000, interval: 500 },
+      ),
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
 }
 
 /** Spawns into a cluster that nobody answers for. */

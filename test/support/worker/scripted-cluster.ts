@@ -99,6 +99,11 @@ function fetchOver(network: (request: Request) => Promise<Response>): typeof fet
   };
 }
 
+/** What an agent answers that is to end what it does not have. */
+export function notRunningHere(): Response {
+  return Response.json({ error: { message: "the backend does not run here" } }, { status: 404 });
+}
+
 /** A cluster at `https://cluster.test` that answers by its script: outbound fetches run in the test's isolate. */
 export function startScriptedCluster(): ScriptedCluster {
   const received: ReceivedWebhook[] = [];

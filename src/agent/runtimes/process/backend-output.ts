@@ -164,8 +164,8 @@ function copyBytes(source: number, target: number, from: number, to: number): nu
   while (at < to) {
     const length = readSync(source, chunk, 0, chunk.length, at);
     if (length === 0) break;
-    writeSync(target, chunk, 0, length);
-    at += length;
+    // A disk that fills up takes a part first, and fails then.
+    at += writeSync(target, chunk, 0, length);
   }
   return at;
 }

@@ -136,12 +136,15 @@ export function processRuntime({
   }
 
   /** Rejects, having left nothing, where the backend's command was not started. */
-  async function launch(image: LocalImage, spec: StartSpec, port: number): Promise<Started> {
+  async function launch(image: LocalImage, spec: StartSpec): Promise<Started> {
     const folder = new BackendFolder(join(dir, spec.backendId));
     await folder.make();
+    let port = 0;
     let shell: HeldShell | undefined;
     let backend: ProcessBackend | undefined;
     try {
+      port = await freePort(ports);
+      ports.add(port);
       const own = (await image.files?.copyTo(folder.tree)) ?? image;
       const cwd = own.cwd ?? dir;
       const env = {
@@ -166,6 +169,7 @@ export function processRuntime({
       if (!(await backend.hasBegun())) throw new Error("its shell has ended before the command was started");
       return { address: backend.address, exited: backend.exited };
     } catch (error) {
+      ports.delete(port);
       shell?.drop();
       await (backend ? forget(spec.backendId, backend) : folder.remove());
       throw error;
@@ -190,15 +194,13 @@ export function processRuntime({
         return fail("already_exists", `backend \`${spec.backendId}\` was started here before`);
       }
       starting.add(spec.backendId);
-      let port = 0;
       try {
         const image = await find(spec.image, new AbortController().signal);
         if (!image.ok) return image;
-        port = await freePort(ports);
-        ports.add(port);
-        return ok(await launch(image.value, spec, port));
+        const { files } = image.value;
+        const begin = () => launch(image.value, spec);
+        return ok(await (files ? files.withRoom(begin) : begin()));
       } catch (error) {
-        ports.delete(port);
         return fail("internal_error", `the command of \`${spec.image.reference}\`: ${messageOf(error)}`);
       } finally {
         starting.delete(spec.backendId);

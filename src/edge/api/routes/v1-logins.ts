@@ -47,7 +47,8 @@ export const v1LoginRoutes = [
       const begun = await readCliLogin(env, params.login);
       if (!begun.ok) return begun;
       const { id, expiresAt } = begun.value;
-      const events = followCliLogin(loginStub(env, id), expiresAt);
+      const waitConfirmed = (ms: number) => loginStub(env, id).waitConfirmed(id, ms);
+      const events = followCliLogin({ waitConfirmed }, expiresAt);
       return new Response(withKeepAlive(events), { headers: sseHeaders });
     },
   }),

@@ -1,7 +1,7 @@
 import { ok } from "../../../domain/result.ts";
-import { clusterStub } from "../../../objects/stubs.ts";
 import * as deliveries from "../../../protocol/v3/deliveries.ts";
 import { tokenFor } from "../../admission/access.ts";
+import { deliveryLog } from "../../views/delivery-log.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
 
@@ -17,7 +17,9 @@ export const v3DeliveryRoutes = [
     summary:
       "A cluster's webhooks with each attempt to deliver them, newest first; can be some seconds behind",
     async handle({ env, params: { account, cluster }, query }) {
-      const page = await clusterStub(env, account, cluster).listDeliveries(account, cluster, query);
+      const log = await deliveryLog(env, account, cluster);
+      if (!log.ok) return log;
+      const page = await log.value.listDeliveries(account, cluster, query);
       return page.ok ? ok({ deliveries: page.value.items, ...nextCursor(page.value) }) : page;
     },
   }),
@@ -28,7 +30,9 @@ export const v3DeliveryRoutes = [
     access: tokenFor("admin"),
     answer: deliveries.deliveryAttempt,
     summary: "Send a webhook again now, with the same id, while it is of use, and tell what it met",
-    handle: ({ env, params: { account, cluster, delivery } }) =>
-      clusterStub(env, account, cluster).redeliver(account, cluster, delivery),
+    async handle({ env, params: { account, cluster, delivery } }) {
+      const log = await deliveryLog(env, account, cluster);
+      return log.ok ? log.value.redeliver(account, cluster, delivery) : log;
+    },
   }),
 ];

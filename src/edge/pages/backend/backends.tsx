@@ -8,6 +8,7 @@ import { parseInput } from "../../input.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
+import { NameChoice } from "../elements/name-choice.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
@@ -93,17 +94,13 @@ function Filter({
 }) {
   return (
     <form method="get" action={path} class="filter" aria-label="Which backends to show">
-      <label>
-        <span>Environment</span>
-        <select name="environment">
-          <option value="">all</option>
-          {environments.map((name) => (
-            <option value={name} selected={name === filter.environment}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <NameChoice
+        name="environment"
+        label="Environment"
+        all="all"
+        names={environments}
+        chosen={filter.environment}
+      />
       <label>
         <span>Status</span>
         <select name="status">

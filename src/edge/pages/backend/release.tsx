@@ -66,12 +66,17 @@ export function Release({
             hold one key.
           </p>
           <Form visitor={visitor} path={pathOf.backend(info.id)} label="Release">
-            <label>
-              How that is known <input type="text" name="note" required maxlength={1000} autocomplete="off" />
-            </label>
-            <button type="submit" name="do" value={releaseForm} class="danger">
-              Release {info.id}
-            </button>
+            <div class="fields">
+              <label>
+                <span>How that is known</span>
+                <input type="text" name="note" required maxlength={1000} autocomplete="off" />
+              </label>
+              <div>
+                <button type="submit" name="do" value={releaseForm} class="danger">
+                  Release {info.id}
+                </button>
+              </div>
+            </div>
           </Form>
         </Confirm>
       ) : (

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { permits } from "../../../domain/credentials/access.ts";
+import { namesInRowMax, rowsShownMax } from "../../../domain/limits.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
@@ -10,6 +11,7 @@ import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
+import { someText } from "../elements/some-of.tsx";
 import { Time } from "../elements/time.tsx";
 import type { Submitted } from "../frame/page.ts";
 import type { Visitor } from "../frame/page-call.ts";
@@ -58,14 +60,18 @@ export function RunningTerminations({ terminations }: { terminations: readonly T
     <section>
       <h2>Being terminated</h2>
       <ul>
-        {running.map(({ hard, environments, created_at, total, terminated, remaining }) => (
-          <li>
-            {terminated} of {countText(total)} {environments ? `of ${environments.join(", ")} ` : ""}
-            {terminated === 1 ? "has" : "have"} ended, {remaining} to go: requested <Time at={created_at} />,{" "}
-            {hard ? "hard" : "soft"}.
-          </li>
-        ))}
+        {running
+          .slice(0, rowsShownMax)
+          .map(({ hard, environments, created_at, total, terminated, remaining }) => (
+            <li>
+              {terminated} of {countText(total)}{" "}
+              {environments ? `of ${someText(environments, namesInRowMax)} ` : ""}
+              {terminated === 1 ? "has" : "have"} ended, {remaining} to go: requested <Time at={created_at} />
+              , {hard ? "hard" : "soft"}.
+            </li>
+          ))}
       </ul>
+      {running.length > rowsShownMax ? <p>{running.length - rowsShownMax} more are not shown.</p> : null}
     </section>
   );
 }

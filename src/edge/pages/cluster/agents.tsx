@@ -1,3 +1,4 @@
+import { rowsShownMax } from "../../../domain/limits.ts";
 import type { ObservedCluster } from "../../../protocol/v3/clusters.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
@@ -26,7 +27,7 @@ export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string
           caption="Agents that are heard, the latest first"
           head={["Agent", "Version", "Last heartbeat", "New backends", "Backends", "Capacity", "Disk"]}
         >
-          {cluster.agents.map((agent) => (
+          {cluster.agents.slice(0, rowsShownMax).map((agent) => (
             <tr id={`agent-${agent.id}`}>
               <th scope="row">
                 <code>{agent.id}</code>
@@ -43,6 +44,9 @@ export function Agents({ cluster, api }: { cluster: ObservedCluster; api: string
           ))}
         </Table>
       )}
+      {cluster.agents.length > rowsShownMax ? (
+        <p>{cluster.agents.length - rowsShownMax} more agents are not shown.</p>
+      ) : null}
     </section>
   );
 }

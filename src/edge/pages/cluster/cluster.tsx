@@ -24,14 +24,13 @@ export const clusterPage = definePage({
     const parsed = parseInput(deliveryQuery, queryFields(query, ["outcome", "cursor"]), "bad filter");
     if (!parsed.ok) return parsed;
     const { account } = visitor.identity;
-    const [cluster, deliveries] = await Promise.all([
-      accountStub(env, account).getCluster(params.cluster),
-      clusterStub(env, account, params.cluster).listDeliveries(account, params.cluster, {
-        ...parsed.value,
-        limit: deliveriesShown,
-      }),
-    ]);
+    const cluster = await accountStub(env, account).getCluster(params.cluster);
     if (!cluster.ok) return cluster;
+    const log = clusterStub(env, account, params.cluster);
+    const deliveries = await log.listDeliveries(account, params.cluster, {
+      ...parsed.value,
+      limit: deliveriesShown,
+    });
     if (!deliveries.ok) return deliveries;
     const may = permits(visitor.identity, "admin", {});
     const offered = { cluster: cluster.value, visitor, path };

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import { accountStub, clusterStub } from "../../../objects/stubs.ts";
+import { accountStub } from "../../../objects/stubs.ts";
 import { newSigningSecret, secretSource } from "../../credentials/secrets.ts";
 import { parseInput } from "../../input.ts";
+import { deliveryLog } from "../../views/delivery-log.ts";
 import { Command } from "../elements/command.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Time } from "../elements/time.tsx";
@@ -41,7 +42,9 @@ async function redeliver(call: ClusterCall, fields: Fields): Promise<Result<Subm
   const { delivery } = read.value;
   const { env, visitor, params } = call;
   const { account } = visitor.identity;
-  const sent = await clusterStub(env, account, params.cluster).redeliver(account, params.cluster, delivery);
+  const log = await deliveryLog(env, account, params.cluster);
+  if (!log.ok) return log;
+  const sent = await log.value.redeliver(account, params.cluster, delivery);
   if (!sent.ok) return sent;
   const { attempt, error, ...outcome } = sent.value;
   return error === null

@@ -1,9 +1,11 @@
+import { choicesOfferedMax, namesInRowMax } from "../../../domain/limits.ts";
 import { shortDigest } from "../../../domain/pins/images.ts";
 import type { Result } from "../../../domain/result.ts";
 import type { Image } from "../../../protocol/v3/images.ts";
 import type { Environment, ResolveAnswer } from "../../../protocol/v3/services.ts";
 import { Form } from "../elements/form.tsx";
 import { Digest, ImageName, shortImage } from "../elements/image-name.tsx";
+import { someText } from "../elements/some-of.tsx";
 import { Table } from "../elements/table.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 
@@ -18,14 +20,15 @@ export function PinPicker({
   chosen: string;
 }) {
   const tags = images.flatMap(({ tags, digest }) => tags.map((tag) => ({ tag, digest })));
+  const offered = tags.slice(0, choicesOfferedMax);
   return (
     <form method="get" action={path} class="fields" aria-label="Choose an image">
       <label>
         <span>A tag, which follows the most recent push, or a digest, which stays</span>
         <select name="image" required>
           <option value="">Choose an image</option>
-          <optgroup label="Tags">
-            {tags.map(({ tag, digest }) => (
+          <optgroup label={offered.length < tags.length ? `Tags, the first ${offered.length}` : "Tags"}>
+            {offered.map(({ tag, digest }) => (
               <option value={tag} selected={tag === chosen}>
                 {tag} ({shortDigest(digest)})
               </option>
@@ -35,7 +38,7 @@ export function PinPicker({
             {images.map(({ digest, tags, pushed_at }) => (
               <option value={digest} selected={digest === chosen}>
                 {shortDigest(digest)}
-                {tags.length > 0 ? ` (${tags.join(", ")})` : ""}, pushed{" "}
+                {tags.length > 0 ? ` (${someText(tags, namesInRowMax)})` : ""}, pushed{" "}
                 {pushed_at.slice(0, 16).replace("T", " ")}
               </option>
             ))}

@@ -6,7 +6,7 @@ import { eventsWhileAdmitted, type StillAdmitted } from "../../streams/while-adm
 import type { Page } from "./page.ts";
 import type { AnyPageCall } from "./page-call.ts";
 import { PageChanges } from "./page-changes.ts";
-import type { SharedRenders } from "./shared-renders.ts";
+import type { SharedRenders, Shown } from "./shared-renders.ts";
 import { closeEvent } from "./stream-events.ts";
 import { fragment } from "./view.ts";
 
@@ -43,7 +43,7 @@ function pageStates(
   renders: PageRenders,
 ): ReadableStream<Uint8Array> {
   const changes = new PageChanges(page.changes?.(call), () => renders.mark());
-  const { key, call: shared } = sharedCall(call);
+  const { shown, call: shared } = sharedCall(call);
   const encoder = new TextEncoder();
   let last = "";
   let isFinal = false;
@@ -52,7 +52,7 @@ function pageStates(
     for (;;) {
       const changedAt = isFinal ? null : await changes.next();
       if (changedAt === null || !(await isAdmitted())) return null;
-      const rendered = await renders.latest(key, changedAt, () => renderedBody(page, shared));
+      const rendered = await renders.latest(shown, changedAt, () => renderedBody(page, shared));
       if (!rendered.ok) return null;
       isFinal = rendered.value.isFinal;
       const { html, csrf } = rendered.value;
@@ -81,11 +81,11 @@ function pageStates(
 }
 
 /**
- * A call for what all viewers of one scope are shown, and that scope and page as a key. It has nothing of the visitor but
+ * A call for what all viewers of one scope are shown, with that scope and page as a key. It has nothing of the visitor but
  * what their token may do, so that nothing else can be in what is rendered for it.
  */
-function sharedCall(call: AnyPageCall): { key: string; call: AnyPageCall } {
-  const { visitor, request, path, query } = call;
+function sharedCall(call: AnyPageCall): { shown: Shown; call: AnyPageCall } {
+  const { visitor, request, params, path, query, backend } = call;
   const {
     tokenId: _id,
     tokenName: _name,
@@ -96,9 +96,10 @@ function sharedCall(call: AnyPageCall): { key: string; call: AnyPageCall } {
   const { tokenId: _actorId, tokenName: _actorName, ...narrowed } = visitor.actor;
   const nobody = { tokenId: "", tokenName: "" };
   const actor = { ...narrowed, ...nobody };
-  const shown = [new URL(request.url).origin, path, [...query], scope, narrowed, visitor.caller.registryHost];
+  const key = [new URL(request.url).origin, path, [...query], scope, narrowed, visitor.caller.registryHost];
+  const owner = [scope.account, backend?.service ?? params.service ?? null];
   return {
-    key: JSON.stringify(shown),
+    shown: { key: JSON.stringify(key), owner: JSON.stringify(owner) },
     call: {
       ...call,
       request: new Request(request.url),

@@ -7,6 +7,7 @@ import { callerOf } from "../../admission/caller.ts";
 import { bearerCredential } from "../../admission/credential.ts";
 import { actorOf, identify, isSameHolder } from "../../admission/identify.ts";
 import type { IsolateState } from "../../admission/isolate-state.ts";
+import { checkService } from "../../admission/known-services.ts";
 import { readText } from "../../body.ts";
 import { checkParams, type MatchedRequest } from "../../path-params.ts";
 import { sentenceOf } from "../../sentence.ts";
@@ -166,6 +167,10 @@ async function admit(
   if (!checkParams(params).ok) return fail("not_found", "there is no such page");
   const admitted = await admitHolder(env, identity, accessTo(page), targetOf({ params }), state);
   if (!admitted.ok) return admitted;
+  if (params.service !== undefined) {
+    const found = await checkService(env, state.services, identity.account, params.service);
+    if (!found.ok) return found;
+  }
   const { pathname, searchParams } = new URL(request.url);
   return ok({
     request,

@@ -1,28 +1,37 @@
-import { pageChangesGatheredMs, pageRenderedEveryMs, pageRenderLostAfterMs } from "../../../domain/limits.ts";
+import { pageChangesGatheredMs, pageRenderLostAfterMs } from "../../../domain/limits.ts";
 import { inTime } from "../../../objects/failures/in-time.ts";
 import { unreached } from "../../../objects/failures/unreached.ts";
+import { RenderTurns, type Turn } from "./render-turns.ts";
 
 /** One rendering, by the request that made it. */
-interface Rendering<T> {
+interface Rendering<T> extends Turn {
   /** Counts all that were begun. */
   number: number;
-  /** By the isolate's monotonic clock, in milliseconds. */
-  startedAt: number;
   result: Promise<T>;
-  isUnderWay: boolean;
+}
+
+/** What is rendered, and in whose turns. */
+export interface Shown {
+  /** What decides what is shown, and to whom. */
+  key: string;
+  /** The service, or else the account, that it is of. */
+  owner: string;
 }
 
 /** So long a rendering can be of use to whoever has waited for it; what nobody looks at any more goes then. */
 const keptMs = 2 * pageRenderLostAfterMs;
 
 /**
- * What open pages show, rendered once for all viewers in the isolate to whom the same is shown, and at most once in a while.
+ * What open pages show, rendered once for all viewers in the isolate to whom the same is shown. All that is of one service
+ * takes turns (`RenderTurns`), so that no number of pages, viewers and changes renders it more often than one page does.
  * It is rendered by the request of whoever comes first; the others wait for it, and render themselves where it fails or
- * never ends, since a request can end without running another line of its code.
+ * never ends.
  */
 export class SharedRenders<T> {
   readonly #renderings = new Map<string, Rendering<T>>();
+  readonly #turns = new Map<string, RenderTurns>();
   #begun = 0;
+  #tickets = 0;
 
   /** Marks the moment: what has changed by now is in a rendering that begins later. No clock is as fine as that. */
   mark(): number {
@@ -31,52 +40,77 @@ export class SharedRenders<T> {
 
   /**
    * What is shown, by a rendering that began after a moment.
-   * @param key what decides what is shown, and to whom
-   * @param after the moment, of `mark`
+   * @param moment of `mark`
    */
-  async latest(key: string, after: number, render: () => Promise<T>): Promise<T> {
+  async latest({ key, owner }: Shown, moment: number, render: () => Promise<T>): Promise<T> {
     // Whoever learns of the same change a moment later is shown the same rendering.
     await pause(pageChangesGatheredMs);
+    let after = moment;
+    let ticket = this.#ticket();
     for (;;) {
-      const last = this.#renderings.get(key);
-      if (last && last.number > after) {
-        const made = await settled(last);
+      const latest = this.#renderings.get(key);
+      if (latest && latest.number > after) {
+        const made = await settled(latest);
         if (made) return made.value;
-        if (this.#renderings.get(key) === last) return this.#render(key, render);
-      } else if (last && performance.now() - last.startedAt < pageRenderedEveryMs) {
-        await pause(last.startedAt + pageRenderedEveryMs - performance.now());
-      } else if (last?.isUnderWay && performance.now() - last.startedAt < pageRenderLostAfterMs) {
-        await settled(last);
-      } else {
-        return this.#render(key, render);
+        after = latest.number;
+        ticket = this.#ticket();
+        continue;
       }
+      const turns = this.#turnsOf(owner);
+      const waitMs = turns.wait(key, ticket, performance.now());
+      if (turns.last && isUnderWay(turns.last)) await settled(turns.last);
+      else if (waitMs > 0) await pause(waitMs);
+      else return this.#render(key, turns, render);
     }
   }
 
-  #render(key: string, render: () => Promise<T>): Promise<T> {
-    this.#sweep();
+  #ticket(): number {
+    this.#tickets += 1;
+    return this.#tickets;
+  }
+
+  #turnsOf(owner: string): RenderTurns {
+    const turns = this.#turns.get(owner) ?? new RenderTurns();
+    this.#turns.set(owner, turns);
+    return turns;
+  }
+
+  #render(key: string, turns: RenderTurns, render: () => Promise<T>): Promise<T> {
     this.#begun += 1;
     const rendering: Rendering<T> = {
       number: this.#begun,
       startedAt: performance.now(),
+      endedAt: null,
       result: render().finally(() => {
-        rendering.isUnderWay = false;
+        rendering.endedAt = performance.now();
       }),
-      isUnderWay: true,
     };
     this.#renderings.set(key, rendering);
+    turns.take(key, rendering);
+    this.#sweep();
     return rendering.result;
   }
 
   #sweep(): void {
-    for (const [key, { startedAt }] of this.#renderings) {
-      if (performance.now() - startedAt > keptMs) this.#renderings.delete(key);
-    }
+    const isOld = ({ startedAt }: Turn) => performance.now() - startedAt > keptMs;
+    for (const [key, rendering] of this.#renderings) if (isOld(rendering)) this.#renderings.delete(key);
+    for (const [owner, { last }] of this.#turns) if (last && isOld(last)) this.#turns.delete(owner);
   }
 }
 
+/** Whether it may still end: the request of one that takes too long may have ended without it. */
+function isUnderWay({ startedAt, endedAt }: Turn): boolean {
+  return endedAt === null && performance.now() < startedAt + pageRenderLostAfterMs;
+}
+
 /** What a rendering gave; null where it failed, or takes so long that it is lost. */
-async function settled<T>({ startedAt, result }: Rendering<T>): Promise<{ value: T } | null> {
+async function settled<T>({
+  startedAt,
+  result,
+}: {
+  startedAt: number;
+  result: Promise<T>;
+}): Promise<{ value: T } | null> {
   const left = Math.max(0, startedAt + pageRenderLostAfterMs - performance.now());
   const made = result.then(
     (value) => ({ value }),

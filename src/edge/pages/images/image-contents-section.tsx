@@ -7,6 +7,7 @@ import { cut, ForeignText } from "./foreign-text.tsx";
 /** Manifests may list thousands, which would make a page too large. */
 const layersShown = 200;
 const imagesShown = 50;
+const labelsShown = 100;
 const shownDigestCharacters = 19;
 
 /** The distinct platforms of an image. */
@@ -89,18 +90,23 @@ function Layers({ of, name }: { of: readonly Descriptor[]; name: string }) {
 function Labels({ of: { config }, name }: { of: KeptImage; name: string }) {
   if (!config) return <p>Its labels cannot be read: its configuration is larger than 64 KiB, or is none.</p>;
   if (config.labels.length === 0) return <p>It has no labels.</p>;
+  const { labels } = config;
+  const shown = labels.slice(0, labelsShown);
   return (
-    <Table caption={`Labels of ${name}`} head={["Label", "Text"]}>
-      {config.labels.map(([name, text]) => (
-        <tr>
-          <th scope="row">
-            <ForeignText of={name} />
-          </th>
-          <td>
-            <ForeignText of={text} />
-          </td>
-        </tr>
-      ))}
-    </Table>
+    <>
+      <Table caption={`Labels of ${name}`} head={["Label", "Text"]}>
+        {shown.map(([name, text]) => (
+          <tr>
+            <th scope="row">
+              <ForeignText of={name} />
+            </th>
+            <td>
+              <ForeignText of={text} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {labels.length > shown.length ? <p>{labels.length - shown.length} more labels are not shown.</p> : null}
+    </>
   );
 }

@@ -1,6 +1,8 @@
+import { namesShownMax } from "../../../domain/limits.ts";
 import type { ImageSize } from "../../../objects/contract.ts";
 import type { ImageDetail } from "../../../protocol/v3/images.ts";
 import type { ImageContents } from "../../views/image-contents.ts";
+import { someText } from "../elements/some-of.tsx";
 import { Time } from "../elements/time.tsx";
 import { EnvironmentLinks } from "./environment-links.tsx";
 import { ForeignText } from "./foreign-text.tsx";
@@ -33,11 +35,16 @@ export function Facts({
       </dd>
       <dt>Tags</dt>
       <dd>
-        <Tags of={image.tags} />
+        <Tags of={image.tags} most={namesShownMax} />
       </dd>
       <dt>Runs in</dt>
       <dd>
-        <EnvironmentLinks names={image.environments} account={account} service={service} />
+        <EnvironmentLinks
+          names={image.environments}
+          most={namesShownMax}
+          account={account}
+          service={service}
+        />
       </dd>
       <dt>Pushed</dt>
       <dd>
@@ -50,7 +57,9 @@ export function Facts({
       <dt>Size</dt>
       <dd>{imageSizeText(size)}</dd>
       <dt>Platform</dt>
-      <dd>{platforms.length === 0 ? "not known" : <ForeignText of={platforms.join(", ")} />}</dd>
+      <dd>
+        {platforms.length === 0 ? "not known" : <ForeignText of={someText(platforms, namesShownMax)} />}
+      </dd>
     </dl>
   );
 }

@@ -1,3 +1,4 @@
+import { namesInRowMax } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import type { ImageSize } from "../../../objects/contract.ts";
 import { registryStub, serviceStub } from "../../../objects/stubs.ts";
@@ -94,13 +95,14 @@ function ImageTable({
             <Digest of={digest} path={pathOf.image(account, service, digest)} />
           </th>
           <td>
-            <Tags of={tags} />
+            <Tags of={tags} most={namesInRowMax} />
           </td>
           <td>
             <EnvironmentLinks
               names={environments.flatMap((environment) =>
                 environment.digest === digest ? [environment.name] : [],
               )}
+              most={namesInRowMax}
               {...{ account, service }}
             />
           </td>

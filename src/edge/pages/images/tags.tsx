@@ -1,14 +1,6 @@
-/** The tags of an image. */
-export function Tags({ of }: { of: readonly string[] }) {
-  if (of.length === 0) return <>no tag</>;
-  return (
-    <>
-      {of.map((tag, place) => (
-        <>
-          {place === 0 ? null : ", "}
-          <code>{tag}</code>
-        </>
-      ))}
-    </>
-  );
+import { SomeOf } from "../elements/some-of.tsx";
+
+/** The tags of an image. @param most how many are shown */
+export function Tags({ of, most }: { of: readonly string[]; most: number }) {
+  return <SomeOf of={of} most={most} none="no tag" each={(tag) => <code>{tag}</code>} />;
 }

@@ -1,3 +1,4 @@
+import { rowsShownMax } from "../../../domain/limits.ts";
 import { NothingToPlot, PlotFigure } from "./figure.tsx";
 import { leastSegment, segmentBar, WidthNote } from "./segment-bar.tsx";
 import { sharesWithMinimum } from "./spacing.ts";
@@ -51,7 +52,11 @@ export function ShareBar({ label, id, parts }: { label: string; id: string; part
       table={{
         caption: label,
         head: ["What", "Count", "Share"],
-        rows: sorted(parts).map(({ label: name, count }) => [name, count, percentText(count, total)]),
+        rows: largestAndOthers(parts, rowsShownMax).map(({ label: name, count }) => [
+          name,
+          count,
+          percentText(count, total),
+        ]),
       }}
     >
       <Hatchings id={id} />
@@ -76,13 +81,13 @@ function sorted(parts: readonly Part[]): Part[] {
   return parts.toSorted((a, b) => b.count - a.count || (a.label < b.label ? -1 : 1));
 }
 
-/** The segments of a bar: every part that has a count, from the seventh on as one. */
-export function largestAndOthers(parts: readonly Part[]): Part[] {
+/** The largest of what has a count, and all others as one: by default as many as a bar has segments. */
+export function largestAndOthers(parts: readonly Part[], most = mostSegments): Part[] {
   const counted = sorted(parts).filter(({ count }) => count > 0);
-  const others = counted.slice(mostSegments);
+  const others = counted.slice(most);
   if (others.length === 0) return counted;
   const count = others.reduce((sum, part) => sum + part.count, 0);
-  return [...counted.slice(0, mostSegments), { label: `${others.length} others`, count }];
+  return [...counted.slice(0, most), { label: `${others.length} others`, count }];
 }
 
 function partText({ label, count }: Part, total: number): string {

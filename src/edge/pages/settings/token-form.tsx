@@ -1,6 +1,7 @@
 import { tokenRoles } from "../../../domain/credentials/access.ts";
 import type { CreateTokenBody } from "../../../protocol/v3/accounts.ts";
 import { Form } from "../elements/form.tsx";
+import { NameChoice } from "../elements/name-choice.tsx";
 import { AttemptField } from "../frame/form-attempt.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 
@@ -43,15 +44,13 @@ export function CreateTokenForm({
             ))}
           </select>
         </label>
-        <label>
-          <span>Service: only this one</span>
-          <select name="service">
-            <option value="">all services</option>
-            {services.map((service) => (
-              <option value={service}>{service}</option>
-            ))}
-          </select>
-        </label>
+        <NameChoice
+          name="service"
+          label="Service: only this one"
+          all="all services"
+          names={services}
+          chosen={undefined}
+        />
         <label>
           <span>Environments of that service: only these, with a comma between them (empty: all)</span>
           <input name="environments" autocomplete="off" spellcheck={false} />

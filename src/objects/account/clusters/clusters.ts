@@ -3,7 +3,7 @@ import { type AttemptResult, judgeAttempt } from "../../../domain/deliveries/del
 import { recordedResult } from "../../../domain/deliveries/delivery-log.ts";
 import type { EventDetails } from "../../../domain/events.ts";
 import { serviceNamesPerCall, turnAwaitedMs } from "../../../domain/limits.ts";
-import { listOf, nearest } from "../../../domain/names.ts";
+import { listOf, namesIn, nearest } from "../../../domain/names.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type {
   Cluster,
@@ -233,7 +233,7 @@ export function clusterInUse(name: string, services: string[]) {
   return fail(
     "cluster_in_use",
     `cluster \`${name}\` is needed by ${listOf(services)}: move their environments and end their backends there first`,
-    { details: { services } },
+    { details: namesIn("services", services) },
   );
 }
 
@@ -268,7 +268,7 @@ async function pingCluster(
     ? await sendWebhook(clusterConfig(row), ping, turn, started)
     : { outcome: "unsent" };
   const durationMs = Date.now() - started;
-  const verdict = judgeAttempt(result);
+  const verdict = judgeAttempt(result, type);
   const attempt = {
     id,
     type,

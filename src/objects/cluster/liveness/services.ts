@@ -22,7 +22,7 @@ export interface ServicesPorts {
 export class ReconciledServices {
   readonly #ports: ServicesPorts;
   readonly #failures: FailureLog;
-  /** A code's service never changes. */
+  /** A code is another's only long after nothing of its service lives. */
   readonly #names = new Map<string, string>();
   /** Those that have backends here, or have given no verdict. */
   readonly #concerned = new Set<string>();

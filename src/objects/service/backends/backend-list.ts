@@ -1,5 +1,6 @@
 import { checkReach } from "../../../domain/credentials/access.ts";
 import { idAlphabet } from "../../../domain/ids.ts";
+import { liveBackendsPerCall } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
@@ -34,7 +35,7 @@ interface LiveQuery {
  * Live backends, the newest first, without those that no agent has listed for longer than the lease unless their keys
  * are held. Fewer than `atMost` are all that there are.
  */
-export async function liveBackends(
+async function liveBackends(
   { state, heartbeats }: ListPorts,
   { matches, before, atMost }: LiveQuery,
 ): Promise<Result<BackendWithStatus[]>> {
@@ -58,6 +59,24 @@ export async function liveBackends(
     }
   }
   return ok(shown);
+}
+
+/** The next live backends below a fencing token but those whose keys are held, as `liveBackends`. */
+export function shownBackends(ports: ListPorts, before: number): Promise<Result<BackendWithStatus[]>> {
+  const matches = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
+  return liveBackends(ports, { matches, before, atMost: liveBackendsPerCall });
+}
+
+/** A page of live backends, or of ended ones where these are asked for. */
+export async function pageOfBackends(
+  env: Env,
+  ports: ListPorts,
+  query: BackendQuery,
+  allowedEnvironments: readonly string[] | undefined,
+): Promise<Result<Page<Backend>>> {
+  if (query.status !== "terminated") return pageOfLive(ports, query, allowedEnvironments);
+  const found = ports.state.withService(ok);
+  return found.ok ? pageOfEnded(env, found.value, query, allowedEnvironments) : found;
 }
 
 function newestFirst(a: BackendRow, b: BackendRow): number {
@@ -117,7 +136,7 @@ const endCursor = /^(\d{1,15})-(\d{1,15})$/;
  * A page of ended backends, the last end first, from every shard. With a filter that matches few of them it may hold less
  * than its limit, or nothing, and have a next page all the same.
  */
-export async function pageOfEnded(
+async function pageOfEnded(
   env: Env,
   { account, name, code }: ServiceRow,
   query: BackendQuery,
@@ -163,7 +182,7 @@ function later(a: EndPosition | null, b: EndPosition): EndPosition {
 }
 
 /** A page of live backends, newest first; the fencing token orders them. */
-export async function pageOfLive(
+async function pageOfLive(
   ports: ListPorts,
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,

@@ -49,7 +49,7 @@ export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd
   if ("reported" in end) {
     state.usage.countStep(row, end.reported);
     state.sql.deleteBackend(row);
-    state.sql.deleteDeliveriesOf(row.id);
+    state.sql.deleteDeliveries([terminationId(row.id, false), terminationId(row.id, true)]);
   } else {
     const ended = { ...row, status_at: Math.max(end.at, row.status_at), reason: row.reason ?? end.reason };
     state.usage.countStep(row, { status: "terminated", time: ended.status_at });

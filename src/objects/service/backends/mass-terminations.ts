@@ -10,6 +10,7 @@ import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Termination } from "../../../protocol/v3/terminations.ts";
 import type { MassTerminationRow } from "../sql/mass-terminations.sql.ts";
+import type { PendingDelivery } from "../sql/service.sql.ts";
 import { type ServiceState, serviceNotFound } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
 
@@ -80,7 +81,7 @@ export function continueMassTerminations(state: ServiceState, now: number): numb
   let isOpen = false;
   for (const row of sql.openMassTerminations()) {
     const candidates = stillToTerminate(state.backends.all(), meantBy(row));
-    const pending = new Map(sql.deliveriesByCluster().map(({ cluster, count }) => [cluster, count]));
+    const pending = countByCluster(state.deliveries.all());
     const next = nextToTerminate(candidates, pending, deliveriesTakenAtOnce);
     for (const id of next) {
       const backend = sql.backend(id);
@@ -90,6 +91,12 @@ export function continueMassTerminations(state: ServiceState, now: number): numb
     else isOpen = true;
   }
   return isOpen ? now + recoveryDelayMs : null;
+}
+
+function countByCluster(deliveries: readonly PendingDelivery[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { cluster } of deliveries) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
+  return counts;
 }
 
 /**

@@ -75,9 +75,7 @@ export class Deliveries {
 
   /** Starts everything else that is due. @returns when to look again */
   startOthers(now: number): number | null {
-    return this.#others.startDue(this.#state.sql.pendingDeliveries(), now, (delivery) =>
-      this.#start(delivery),
-    );
+    return this.#others.startDue(this.#state.deliveries.all(), now, (delivery) => this.#start(delivery));
   }
 
   /**
@@ -181,7 +179,7 @@ export class Deliveries {
     const data = spawnWebhookData(this.#state.row(), row);
     const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
     const result = await this.#ports.attempt(cluster, webhook, row.attempts + 1, turn);
-    return { sent: row, verdict: judgeAttempt(result) };
+    return { sent: row, verdict: judgeAttempt(result, webhook.type) };
   }
 
   /** Takes a delivery up, unless enough of its cluster were: then it has its turn after them. */
@@ -232,11 +230,12 @@ export class Deliveries {
       turn?.unused();
       if (!delivery) return null;
       return cluster
-        ? judgeAttempt({ outcome: "unsent" })
+        ? judgeAttempt({ outcome: "unsent" }, delivery.type)
         : clusterGone("the cluster does not exist any more");
     }
     const webhook: OutgoingWebhook = { id, type: delivery.type, data: JSON.parse(delivery.data) };
-    return judgeAttempt(await this.#ports.attempt(cluster, webhook, delivery.attempts + 1, turn));
+    const result = await this.#ports.attempt(cluster, webhook, delivery.attempts + 1, turn);
+    return judgeAttempt(result, delivery.type);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { DeliveryVerdict } from "../../../domain/deliveries/delivery.ts";
+import { type DeliveryVerdict, isNotThere } from "../../../domain/deliveries/delivery.ts";
 import { backoffDelayMs, spawnRetryDelayMs } from "../../../domain/deliveries/retry.ts";
 import { type Backoff, baseUrlMaxBytes, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
@@ -164,7 +164,7 @@ type Ending = Parameters<typeof terminationDelivered>[3];
 
 function isOver(row: DeliveryRow, verdict: DeliveryVerdict): Ending | null {
   if (verdict.verdict === "delivered") return "accepted";
-  if (verdict.verdict === "refused" && verdict.status === 404) return "unknown_there";
+  if (isNotThere(row.type, verdict)) return "unknown_there";
   // Best effort: a cluster that refuses an announced pin is not sent it again.
   if (verdict.verdict === "refused" && row.type === "image.pinned") return "accepted";
   return null;
@@ -176,7 +176,7 @@ function remove(
   ending: Ending,
   now: number,
 ): number | null {
-  state.sql.deleteDelivery(id);
+  state.sql.deleteDeliveries([id]);
   if (backend === null) return null;
   terminationDelivered(state, backend, id, ending, now);
   return state.sql.backend(backend)?.deadline_at ?? null;

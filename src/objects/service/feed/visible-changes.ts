@@ -29,6 +29,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     insertService: changes(none, writes.insertService),
     reviveService: changes(all, writes.reviveService),
     removeService: changes(all, writes.removeService),
+    setEmptied: changes(none, writes.setEmptied),
     setDefaultEnvironment: changes(environments, writes.setDefaultEnvironment),
     setFencingCeiling: changes(none, writes.setFencingCeiling),
     setConfig: changes(environments, writes.setConfig),
@@ -61,8 +62,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
 
     insertDelivery: changes(none, writes.insertDelivery),
     retryDelivery: changes(none, writes.retryDelivery),
-    deleteDelivery: changes(none, writes.deleteDelivery),
-    deleteDeliveriesOf: changes(none, writes.deleteDeliveriesOf),
+    deleteDeliveries: changes(none, writes.deleteDeliveries),
 
     insertMassTermination: changes(backends, writes.insertMassTermination),
     extendMassTermination: changes(backends, writes.extendMassTermination),

@@ -2,12 +2,12 @@ import type { BackendStatus } from "../../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
 import { type ExpiringRows, rowsKeptFor } from "../../expiries.ts";
-import type { BackendRow, DeliveryRow, IndexedBackend, PendingDelivery } from "./service.sql.ts";
+import type { BackendRow, IndexedBackend } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
 export type LiveStatus = Exclude<BackendStatus, "terminated">;
 
-/** Live backends, which are their own delivery records, and the deliveries of everything else. */
+/** Live backends, which are the delivery records of their spawns. */
 export function backendsReads(db: Pick<Database, "all" | "first">) {
   return {
     backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
@@ -34,12 +34,6 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
         key,
       ),
     isReleased: (id: string) => db.first("SELECT 1 FROM releases WHERE backend = ?", id) !== undefined,
-    delivery: (id: string) => db.first<DeliveryRow>("SELECT * FROM deliveries WHERE id = ?", id),
-    /** Those that were due the longest first. */
-    pendingDeliveries: () =>
-      db.all<PendingDelivery>(
-        "SELECT id, cluster, backend, next_attempt_at FROM deliveries ORDER BY next_attempt_at",
-      ),
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
@@ -153,24 +147,6 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
       write([row.id], "DELETE FROM backends WHERE id = ?", row.id);
     },
     noteSpawn,
-
-    insertDelivery: (row: Omit<DeliveryRow, "attempts">) =>
-      db.run(
-        `INSERT INTO deliveries (id, type, cluster, backend, data, next_attempt_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-        row.id,
-        row.type,
-        row.cluster,
-        row.backend,
-        row.data,
-        row.next_attempt_at,
-        row.expires_at,
-      ),
-    /** Schedules a delivery's next attempt. @param attempts how many were made */
-    retryDelivery: (id: string, attempts: number, at: number) =>
-      db.run("UPDATE deliveries SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
-    deleteDelivery: (id: string) => db.run("DELETE FROM deliveries WHERE id = ?", id),
-    deleteDeliveriesOf: (backend: string) => db.run("DELETE FROM deliveries WHERE backend = ?", backend),
   };
 }
 export type BackendsWrites = ReturnType<typeof backendsWrites>;

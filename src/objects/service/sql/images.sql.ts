@@ -10,6 +10,8 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
     tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
     tagsOf: (digest: string) =>
       db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
+    firstTagsOf: (digest: string, limit: number) =>
+      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag LIMIT ?", digest, limit),
     recentTags: (limit: number) =>
       db.all<{ tag: string }>("SELECT tag FROM tags ORDER BY push DESC LIMIT ?", limit),
     recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),

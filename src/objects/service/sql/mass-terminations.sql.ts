@@ -44,11 +44,6 @@ export function massTerminationsReads(db: Pick<Database, "all" | "first">) {
       db.first<{ token: number | null }>(
         "SELECT max(last_fencing_token) AS token FROM mass_terminations WHERE cause = 'service_deleted'",
       )?.token ?? 0,
-    /** How many deliveries each cluster has to receive. */
-    deliveriesByCluster: () =>
-      db.all<{ cluster: string; count: number }>(
-        "SELECT cluster, count(*) AS count FROM deliveries GROUP BY cluster",
-      ),
   };
 }
 export type MassTerminationsReads = ReturnType<typeof massTerminationsReads>;

@@ -120,6 +120,10 @@ export const serviceMigrations: readonly Migration[] = [
   },
   holdingsMigration,
   boundsMigration,
+  {
+    name: "since when a deleted service is empty",
+    sql: "ALTER TABLE service ADD COLUMN emptied_at INTEGER;",
+  },
 ];
 
 export type ServiceRow = {
@@ -132,6 +136,8 @@ export type ServiceRow = {
   fencing_ceiling: number;
   config: string;
   config_version: number;
+  /** Since when nothing of it lives that was deleted, as far as that was seen. */
+  emptied_at: number | null;
 };
 
 export type EnvironmentRow = {
@@ -217,20 +223,27 @@ export type ServiceReads = ReturnType<typeof serviceReads>;
 
 export function serviceWrites(db: Pick<Database, "run">) {
   return {
-    insertService: (row: Omit<ServiceRow, "removed_at" | "fencing_ceiling">) =>
+    insertService: (row: Omit<ServiceRow, "removed_at" | "emptied_at">) =>
       db.run(
-        `INSERT INTO service (id, account, name, code, created_at, default_environment, config, config_version)
-         VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO service
+           (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.account,
         row.name,
         row.code,
         row.created_at,
         row.default_environment,
+        row.fencing_ceiling,
         row.config,
         row.config_version,
       ),
     reviveService: (now: number) =>
-      db.run("UPDATE service SET removed_at = NULL, created_at = ?, default_environment = NULL", now),
+      db.run(
+        "UPDATE service SET removed_at = NULL, emptied_at = NULL, created_at = ?, default_environment = NULL",
+        now,
+      ),
+    /** @param at since when a deleted service is empty; null: it is not */
+    setEmptied: (at: number | null) => db.run("UPDATE service SET emptied_at = ?", at),
     removeService: (now: number) => {
       db.run("UPDATE service SET removed_at = ?", now);
       for (const table of ["environments", "revisions", "images", "tags", "pushes", "idempotency", "usage"]) {

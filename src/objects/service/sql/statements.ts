@@ -1,6 +1,12 @@
 import type { Database } from "../../database.ts";
 import { type BackendsReads, type BackendsWrites, backendsReads, backendsWrites } from "./backends.sql.ts";
 import {
+  type DeliveriesReads,
+  type DeliveriesWrites,
+  deliveriesReads,
+  deliveriesWrites,
+} from "./deliveries.sql.ts";
+import {
   type EventOutboxReads,
   type EventOutboxWrites,
   eventOutboxReads,
@@ -28,6 +34,7 @@ export type Reads = ServiceReads &
   RevisionsReads &
   ImagesReads &
   BackendsReads &
+  DeliveriesReads &
   EventOutboxReads &
   HoldingsReads &
   MassTerminationsReads &
@@ -38,6 +45,7 @@ export type Writes = ServiceWrites &
   RevisionsWrites &
   ImagesWrites &
   BackendsWrites &
+  DeliveriesWrites &
   EventOutboxWrites &
   HoldingsWrites &
   MassTerminationsWrites &
@@ -53,6 +61,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...revisionsReads(db),
     ...imagesReads(db),
     ...backendsReads(db),
+    ...deliveriesReads(db),
     ...eventOutboxReads(db),
     ...holdingsReads(db),
     ...massTerminationsReads(db),
@@ -69,14 +78,17 @@ interface Writers {
   db: Writer;
   /** Called with the backends that are written. */
   backendsChanged(ids: readonly string[]): void;
+  /** Called with the deliveries that are written. */
+  deliveriesChanged(ids: readonly string[]): void;
 }
 
-export function writes({ db, cached, events, backendsChanged }: Writers): Writes {
+export function writes({ db, cached, events, backendsChanged, deliveriesChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
     ...backendsWrites(db, backendsChanged),
+    ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
     ...massTerminationsWrites(db),

@@ -99,6 +99,7 @@ export const programCommands: ImageCommands = async ({ digest }) => {
 function textFiles(image: ImageCommand): ImageFiles {
   return {
     prepare: () => undefined,
+    withRoom: (work) => work(),
     async copyTo(path) {
       await mkdir(path);
       await writeFile(join(path, "text"), "as it was built");

@@ -2,8 +2,7 @@ import { env } from "cloudflare:workers";
 import { html } from "hono/html";
 import { describe, expect } from "vitest";
 import { ok } from "../../../../src/domain/result.ts";
-import { TokenCache } from "../../../../src/edge/admission/token-cache.ts";
-import { newServiceCodes } from "../../../../src/edge/locate-backend.ts";
+import { newIsolateState } from "../../../../src/edge/admission/isolate-state.ts";
 import { definePage } from "../../../../src/edge/pages/frame/page.ts";
 import { runPage } from "../../../../src/edge/pages/frame/run-page.tsx";
 import { SharedRenders } from "../../../../src/edge/pages/frame/shared-renders.ts";
@@ -144,7 +143,7 @@ describe("a token that is narrowed to a service", () => {
       const page = definePage({ path: "/everything", action: "read", anyScope, show });
       const cookie = `slipway_session=${token}`;
       const request = new Request(`${apiOrigin}/everything`, { headers: { cookie } });
-      const state = { tokens: new TokenCache(Date.now), serviceCodes: newServiceCodes() };
+      const state = newIsolateState(Date.now);
       const answer = await runPage(page, { request, env, params: {} }, state, new SharedRenders());
       return { status: answer.status, html: await answer.text() };
     };

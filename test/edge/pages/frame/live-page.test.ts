@@ -1,8 +1,9 @@
 import { env } from "cloudflare:workers";
 import { html } from "hono/html";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { pageChangesGatheredMs, pageRenderedEveryMs } from "../../../../src/domain/limits.ts";
 import { fail, ok } from "../../../../src/domain/result.ts";
-import { livePage } from "../../../../src/edge/pages/frame/live-page.ts";
+import { livePage, type PageRenders } from "../../../../src/edge/pages/frame/live-page.ts";
 import type { Page } from "../../../../src/edge/pages/frame/page.ts";
 import type { AnyPageCall } from "../../../../src/edge/pages/frame/page-call.ts";
 import { SharedRenders } from "../../../../src/edge/pages/frame/shared-renders.ts";
@@ -119,5 +120,61 @@ describe("a live page", () => {
     expect(await read(reader)).toBe(eventOf("a"));
     await expect(read(reader)).rejects.toThrow("the object restarts");
     expect(state.isCancelled).toBe(true);
+  });
+});
+
+describe("open pages", () => {
+  test("of a service are rendered one a second, whichever page, query and scope; those of no service, one for the account", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "performance", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const renders: PageRenders = new SharedRenders();
+    const shown: string[] = [];
+    const open = (name: string, given: Partial<AnyPageCall>) => {
+      const page: Page = {
+        path: "/",
+        action: "read",
+        changes: () => new ReadableStream(),
+        async show() {
+          shown.push(name);
+          return ok({ title: name, body: html`<p>${name}</p>` });
+        },
+      };
+      return livePage(page, { ...call, ...given }, admitted, renders)
+        .body?.getReader()
+        .read();
+    };
+    const params = { account: "acme", service: "hello" };
+    const narrowed = { ...actor, environments: ["prod"] };
+    const opened = [
+      open("service", { params, path: "/service/acme/hello" }),
+      open("week", { params, path: "/service/acme/hello", query: new URLSearchParams("range=7d") }),
+      open("scope", {
+        params,
+        path: "/service/acme/hello",
+        visitor: { ...call.visitor, identity: { ...call.visitor.identity, ...narrowed }, actor: narrowed },
+      }),
+      open("environment", { params: { ...params, environment: "prod" }, path: "/environment/prod" }),
+      open("backend", { path: "/backend/b", backend: { id: "b", account: "acme", service: "hello" } }),
+      open("other", { params: { account: "acme", service: "other" }, path: "/service/acme/other" }),
+      open("clusters", { path: "/clusters" }),
+      open("events", { path: "/events" }),
+    ];
+    await vi.advanceTimersByTimeAsync(pageChangesGatheredMs);
+    const turns = [shown.splice(0)];
+    for (let second = 0; second < 5; second++) {
+      await vi.advanceTimersByTimeAsync(pageRenderedEveryMs);
+      turns.push(shown.splice(0));
+    }
+    expect(turns).toEqual([
+      ["service", "other", "clusters"],
+      ["week", "events"],
+      ["scope"],
+      ["environment"],
+      ["backend"],
+      [],
+    ]);
+    expect((await Promise.all(opened)).map((chunk) => chunk?.done)).toEqual(opened.map(() => false));
   });
 });

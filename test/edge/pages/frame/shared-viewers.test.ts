@@ -21,6 +21,27 @@ test("many viewers of a page cost one rendering after many changes, and all see 
   expect(overview.mock.calls.length).toBeLessThanOrEqual(seconds + 2);
 });
 
+test("many viewers of different pages of a service cost it no more, and who opens one does not wait for any of them", async ({
+  admin,
+  newService,
+}) => {
+  const { path, environment } = await newService("many-pages");
+  const paths = ["range=1h", "range=6h", "range=24h", "range=7d", "range=30d"].map(
+    (query) => `${path}?${query}`,
+  );
+  const pages = await Promise.all(paths.map((page) => admin.follow(page)));
+  const overview = vi.spyOn(Service.prototype, "overview");
+  onTestFinished(() => overview.mockRestore());
+  const before = Date.now();
+  for (let change = 0; change < 5; change++) await environment("v1", `seen-${change}`);
+  const shown = Promise.all(pages.map((page) => page.nextWith("seen-4")));
+  const visited = admin.visit(path);
+  expect(await Promise.race([shown, visited])).toMatchObject({ html: expect.stringContaining("seen-4") });
+  await shown;
+  const seconds = Math.ceil((Date.now() - before) / 1000);
+  expect(overview.mock.calls.length - 1).toBeLessThanOrEqual(seconds + 1);
+});
+
 test("a rendering is shared by those of one scope only, and each has forms of their own session", async ({
   account,
   newService,

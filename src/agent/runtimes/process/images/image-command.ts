@@ -24,6 +24,11 @@ export interface ImageFiles {
   prepare(): void;
   /** Copies the files to a path where nothing is. Rejects where it cannot; a part of them may be there then. @returns the command there */
   copyTo(path: string): Promise<ImageCommand>;
+  /**
+   * Does what takes room on the disk; where there is none, once again without the copies that were made ahead.
+   * @param work where it rejects, it has left nothing
+   */
+  withRoom<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** The search path of container runtimes for an image without PATH. */

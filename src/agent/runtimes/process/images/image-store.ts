@@ -10,7 +10,7 @@ import {
   readImageConfig,
   readManifest,
 } from "../../../../protocol/oci/pull.ts";
-import { messageOf } from "../../../log.ts";
+import { isDiskFull, messageOf } from "../../../log.ts";
 import type { ContentKind, RegistryClient } from "../../../registry/client.ts";
 import type { ContentStore } from "../../../registry/content-store.ts";
 import type { RuntimeImage } from "../../runtime.ts";
@@ -170,6 +170,7 @@ export function imageStore({
           await placeInRoot(root, config.config?.WorkingDir || "/", { missing: "make", isDirectory: true });
           return ok(null);
         } catch (error) {
+          if (isDiskFull(error)) throw error;
           return fail("internal_error", `image \`${image.digest}\` is not unpacked: ${messageOf(error)}`);
         }
       });
@@ -177,7 +178,8 @@ export function imageStore({
     });
   }
 
-  return async ({ repository, digest }, signal) => {
+  /** @returns where the image's files are, and what it runs there */
+  async function pullImage(repository: string, digest: string, signal: AbortSignal) {
     const image = await pullManifest(repository, digest, signal);
     if (!image.ok) return image;
     const config = await pullConfig(repository, image.value.config, signal);
@@ -185,15 +187,22 @@ export function imageStore({
     const root = await unpack(repository, image.value, config.value, signal);
     if (!root.ok) return root;
     const command = await imageCommand(root.value, config.value);
-    if (!command.ok) return command;
+    return command.ok ? ok({ root: root.value, commandIn: command.value }) : command;
+  }
+
+  return async ({ repository, digest }, signal) => {
+    const pulled = await trees.withRoom(() => pullImage(repository, digest, signal));
+    if (!pulled.ok) return pulled;
+    const { root, commandIn } = pulled.value;
     const files = {
-      prepare: () => trees.prepare(root.value),
+      prepare: () => trees.prepare(root),
       copyTo: async (path: string) => {
-        await trees.give(root.value, path);
-        return command.value(path);
+        await trees.give(root, path);
+        return commandIn(path);
       },
+      withRoom: <T>(work: () => Promise<T>) => trees.withRoom(work),
     };
-    return ok({ ...command.value(root.value), files });
+    return ok({ ...commandIn(root), files });
   };
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { isDiskFull } from "../../../log.ts";
 import { copyTree, type TreeLimits } from "./copy-tree.ts";
 import { removeTree } from "./remove-tree.ts";
 import { turnsOf } from "./turns.ts";
@@ -34,6 +35,11 @@ export class SessionTrees {
   readonly #spares = new Map<string, Promise<string | null>>();
   readonly #refills = new Map<string, NodeJS.Timeout>();
   #cleared: Promise<void> | undefined;
+  #makingRoom: Promise<void> | undefined;
+  /** How many times copies were removed to make room. */
+  #discards = 0;
+  /** Whether there was no room when it was looked for last: then no copy is made but for a session. */
+  #isFull = false;
 
   constructor(options: SessionTreesOptions) {
     this.#options = options;
@@ -41,6 +47,7 @@ export class SessionTrees {
 
   /** Begins to make a copy for the next session, where there is none yet. */
   prepare(root: string): void {
+    this.#isFull = false;
     const spare = this.#spares.get(root) ?? this.#makeSpare(root);
     this.#spares.delete(root);
     this.#spares.set(root, spare);
@@ -63,23 +70,49 @@ export class SessionTrees {
     }
   }
 
-  /** Removes the copies that no session has of the images below a folder. */
-  async discardOf(folder: string): Promise<void> {
-    const isBelow = (root: string) => root.startsWith(`${folder}${sep}`);
-    for (const [root, refill] of this.#refills) {
-      if (!isBelow(root)) continue;
-      clearTimeout(refill);
-      this.#refills.delete(root);
-    }
-    for (const [root, spare] of this.#spares) {
-      if (!isBelow(root)) continue;
-      this.#spares.delete(root);
-      const path = await spare;
-      if (path !== null) await this.#discard(path);
+  /**
+   * Does what takes room on the disk; where there is none, once again without the copies that no session has.
+   * @param work where it rejects, it has left nothing
+   */
+  async withRoom<T>(work: () => Promise<T>): Promise<T> {
+    const discards = this.#discards;
+    try {
+      return await work();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#isFull = true;
+      this.#makingRoom ??= this.#discardIf(() => true).finally(() => {
+        this.#makingRoom = undefined;
+      });
+      await this.#makingRoom;
+      // Others may have made room too.
+      if (this.#discards === discards) throw error;
+      return await work();
     }
   }
 
+  /** Removes the copies that no session has of the images below a folder. */
+  discardOf(folder: string): Promise<void> {
+    return this.#discardIf((root) => root.startsWith(`${folder}${sep}`));
+  }
+
+  async #discardIf(isMeant: (root: string) => boolean): Promise<void> {
+    for (const [root, refill] of this.#refills) {
+      if (!isMeant(root)) continue;
+      clearTimeout(refill);
+      this.#refills.delete(root);
+    }
+    const spares = Array.from(this.#spares).filter(([root]) => isMeant(root));
+    for (const [root] of spares) this.#spares.delete(root);
+    for (const [, spare] of spares) {
+      const path = await spare;
+      if (path !== null) await this.#discard(path);
+    }
+    if (spares.length > 0) this.#discards++;
+  }
+
   #refillLater(root: string): void {
+    if (this.#isFull) return;
     clearTimeout(this.#refills.get(root));
     const refill = () => {
       this.#refills.delete(root);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
 import { contentStore } from "../../../../../src/agent/registry/content-store.ts";
+import type { ImageFiles } from "../../../../../src/agent/runtimes/process/images/image-command.ts";
 import { imageStore, sessionTrees } from "../../../../../src/agent/runtimes/process/images/image-store.ts";
 import { processRuntime } from "../../../../../src/agent/runtimes/process/process.ts";
 import type { RuntimeImage } from "../../../../../src/agent/runtimes/runtime.ts";
@@ -148,7 +149,7 @@ test("a session whose files cannot be copied is not started, and leaves nothing 
     await writeFile(join(path, "part"), "");
     throw new Error("the disk is full");
   };
-  const files = { prepare: () => undefined, copyTo };
+  const files: ImageFiles = { prepare: () => undefined, withRoom: (work) => work(), copyTo };
   const runtime = processRuntime({ images: async () => ok({ command: ["/bin/true"], files }), dir: at.dir });
   expect(await runtime.start(specOf("session"))).toMatchObject({
     ok: false,
