@@ -20,6 +20,13 @@ export interface ProxiedBackend {
   openConnection(): () => void;
 }
 
+/** The backends of this agent. */
+export interface KnownBackends {
+  get(backendId: string): ProxiedBackend | undefined;
+  /** Whether one that `get` does not give was here, or was to come, and has ended. Known for some minutes. */
+  hasEnded(backendId: string): boolean;
+}
+
 export interface Admission {
   backend: ProxiedBackend;
   path: BackendPath;
@@ -30,20 +37,22 @@ export interface Admission {
 }
 
 export interface AdmissionOptions {
-  backends: { get(backendId: string): ProxiedBackend | undefined };
+  backends: KnownBackends;
   backendDomain: string | null;
   tokens: TokenVerifier;
 }
 
 /**
- * Finds the backend that a request is for and checks its connection token: `backend_not_found`, `unauthorized`,
- * or `unavailable` while there are no keys to check with.
+ * Finds the backend that a request is for and checks its connection token: `backend_not_found`, `backend_ended`,
+ * `unauthorized`, or `unavailable` while there are no keys to check with.
  */
 export async function admit(request: IncomingMessage, options: AdmissionOptions): Promise<Result<Admission>> {
   const address = backendTarget(request.headers.host, request.url ?? "", options.backendDomain);
   const backend = address === null ? undefined : options.backends.get(address.backendId);
   if (!address || !backend) {
-    return fail("backend_not_found", "no backend runs at this address; it may have ended");
+    return address !== null && options.backends.hasEnded(address.backendId)
+      ? fail("backend_ended", "this backend has ended")
+      : fail("backend_not_found", "no backend runs at this address; it may have ended");
   }
   const last = backend.history.at(-1);
   if (last?.status === "terminated") return endedFailure(last);
@@ -62,7 +71,7 @@ export async function admit(request: IncomingMessage, options: AdmissionOptions)
 
 /**
  * Where to forward to, once the backend is ready: `unavailable` if it is not within `ms`, and
- * `backend_not_found` as soon as it ends before it was ready.
+ * `backend_ended` as soon as it ends before it was ready.
  */
 export async function readyAddress(backend: ProxiedBackend, ms: number): Promise<Result<Address>> {
   if (backend.address === null) await backend.whenReady(ms);
@@ -79,7 +88,7 @@ export async function readyAddress(backend: ProxiedBackend, ms: number): Promise
 function endedFailure({ status, termination_reason: reason }: StatusEntry) {
   const ended = status === "terminated" ? "has ended" : "is ending";
   const summary = reason === undefined ? status : `${status}, reason ${reason}`;
-  return fail("backend_not_found", `this backend ${ended} (${summary})`, {
+  return fail("backend_ended", `this backend ${ended} (${summary})`, {
     details: { backend_status: status, ...(reason === undefined ? {} : { termination_reason: reason }) },
   });
 }

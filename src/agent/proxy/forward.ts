@@ -10,6 +10,7 @@ import { type Readable, Transform } from "node:stream";
 import { tcpKeepAliveMs } from "../clock.ts";
 import { after } from "../timers.ts";
 import type { ProxiedBackend } from "./admission.ts";
+import { corsFor } from "./cors.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
 
 export interface Upstream {
@@ -157,7 +158,10 @@ function through(source: Readable, gate: Transform | null): Readable {
 
 function sendBack(answer: IncomingMessage, response: ServerResponse, gate: Transform | null): void {
   const { statusCode = 502, statusMessage } = answer;
-  response.writeHead(statusCode, statusMessage, answerHeaders(answer.rawHeaders));
+  response.writeHead(statusCode, statusMessage, [
+    ...answerHeaders(answer.rawHeaders),
+    ...Object.entries(corsFor(answer.rawHeaders)).flat(),
+  ]);
   answer.on("error", () => breakOff(response));
   // By then, body bytes that arrived with the head are parsed.
   process.nextTick(() => {

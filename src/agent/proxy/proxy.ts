@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
 import { type AgentClock, tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import { type Admission, admit, type ProxiedBackend, readyAddress } from "./admission.ts";
-import { type FailureAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { type Admission, admit, type KnownBackends, type ProxiedBackend, readyAddress } from "./admission.ts";
+import { failureAnswer, type ProxyAnswer, redirectAnswer, sendAnswer, writeAnswer } from "./answers.ts";
 import { backendIdOfHost } from "./backend-url.ts";
 import { ConnectTimeout, forwardRequest } from "./forward.ts";
 import { forwardedHeaders } from "./headers.ts";
@@ -16,7 +16,7 @@ import { webSocketForwarder } from "./websocket.ts";
 export interface BackendProxyOptions {
   account: string;
   cluster: string;
-  backends: { get(backendId: string): ProxiedBackend | undefined };
+  backends: KnownBackends;
   keys: VerificationKeys;
   /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
   backendDomain: string | null;
@@ -60,7 +60,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     return pool;
   }
 
-  function unreachable(error: Error, request: IncomingMessage | undefined): FailureAnswer {
+  function unreachable(error: Error, request: IncomingMessage | undefined): ProxyAnswer {
     log("connection.failed", { error: messageOf(error) });
     const accept = request?.headers.accept;
     if (error instanceof ConnectTimeout) {
@@ -79,11 +79,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return sendAnswer(response, failureAnswer(admitted.error, accept));
     const { backend, path } = admitted.value;
-    if (path.kind === "redirect") {
-      response.writeHead(307, { location: path.location, "cache-control": "no-store" });
-      response.end();
-      return;
-    }
+    if (path.kind === "redirect") return sendAnswer(response, redirectAnswer(path.location));
     const coding = request.headers["transfer-encoding"];
     if (coding !== undefined && coding.toLowerCase() !== "chunked") {
       const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
@@ -150,7 +146,7 @@ function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admis
   );
 }
 
-function internalError(request: IncomingMessage): FailureAnswer {
+function internalError(request: IncomingMessage): ProxyAnswer {
   return failureAnswer(
     fail("internal_error", "the connection could not be forwarded").error,
     request.headers.accept,

@@ -6,6 +6,7 @@ import { tcpKeepAliveMs } from "../clock.ts";
 import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
 import { pingClient } from "./client-pings.ts";
+import { corsFor } from "./cors.ts";
 import { limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
@@ -53,6 +54,8 @@ export function webSocketForwarder(options: {
     upstream.once("socket", (assigned: Socket) => {
       limitConnecting(upstream, assigned, options.connectTimeoutMs);
     });
+    // Before the library reads them: its own listener is added after this event.
+    upstream.once("response", (refusal) => Object.assign(refusal.headers, corsFor(refusal.rawHeaders)));
     upstream.once("upgrade", (response, upstreamSocket) => {
       stopWatching.get(socket)?.();
       tunnels.add(socket);

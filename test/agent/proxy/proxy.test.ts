@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { fixtureImages, spawnData, startCluster } from "../support/cluster.ts";
+import { fixtureImages, spawnData, startCluster, type TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 
@@ -78,11 +78,31 @@ test("a backend that is not here is 404, as a page for a browser and as JSON whe
   }
 });
 
-test("a backend that has ended is 404", async () => {
+test("a backend that has ended is 410 as long as the agent remembers it, after its own restart too", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawn("exit-3");
-  await cluster.end(id);
-  expect((await fetch(await cluster.address(id, "/"))).status).toBe(404);
+  const unspawned = spawnData().backend_id;
+  await cluster.terminate(unspawned, true);
+  await cluster.knowsAcknowledged(id, "terminated");
+  const expectGone = async ({ agent }: Pick<TestCluster, "agent">) => {
+    for (const ended of [id, unspawned]) {
+      const response = await fetch(`${agent.url}/${ended}/x/`, { headers: json });
+      expect(response.status).toBe(410);
+      expect(await response.json()).toMatchObject({ error: { status: 410, code: "backend_ended" } });
+    }
+  };
+  await expectGone(cluster);
+  await cluster.agent.close();
+  await expectGone(await startCluster({ dir: cluster.dir, slipway: cluster.slipway }));
+});
+
+test("a backend whose end is forgotten is 404, as one that never was", async () => {
+  const cluster = await startCluster({ clock: { endedRememberedMs: 0 } });
+  const [id, other] = [await cluster.spawn("exit-3"), await cluster.spawn("never-listen")];
+  await cluster.knowsAcknowledged(id, "terminated");
+  await cluster.terminate(other, true);
+  await cluster.knowsAcknowledged(other, "terminated");
+  await eventually(async () => (await fetch(await cluster.address(id, "/"))).status).toBe(404);
 });
 
 test("a request waits for its backend to become ready", async () => {
@@ -114,7 +134,7 @@ test("a request that waits is answered as soon as its backend ends, with why it 
   await eventually(() => cluster.slipway.jwksRequests).toBe(1);
   await cluster.terminate(id, true);
   const answered = await response;
-  expect(answered.status).toBe(404);
+  expect(answered.status).toBe(410);
   expect(await answered.text()).toContain("reason external");
 });
 

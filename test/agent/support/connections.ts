@@ -67,8 +67,10 @@ export async function startConnections(
   options: { backendDomain?: string; connectionWaitMs?: number; clientPingEveryMs?: number } = {},
 ) {
   let signingKeys = await makeSigningKeys();
-  let keys: Jwks = publicJwks(signingKeys);
+  let keys: Jwks | null = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
+  /** Those that the agent remembers the end of. */
+  const ended = new Set<string>();
   const logged: string[] = [];
   const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
     webhook: () => ({ status: 200, body: { agent: true } }),
@@ -77,7 +79,7 @@ export async function startConnections(
     proxy: backendProxy({
       account: "acme",
       cluster: "eu-prod",
-      backends,
+      backends: { get: (id) => backends.get(id), hasEnded: (id) => ended.has(id) },
       keys: { current: () => keys, forKeyId: async () => keys },
       backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
       clock: { connectionWaitMs: 10_000, clientPingEveryMs: agentClock.clientPingEveryMs, ...options },
@@ -91,10 +93,15 @@ export async function startConnections(
     url: server.url,
     port: Number(new URL(server.url).port),
     backends,
+    ended,
     logged,
     rotateKeys: async () => {
       signingKeys = await makeSigningKeys();
       keys = publicJwks(signingKeys);
+    },
+    /** From now on there are none to check tokens with. */
+    loseKeys: () => {
+      keys = null;
     },
     token: async (grant: Partial<ConnectionGrant> = {}) =>
       signConnectionToken(await importSigningKey(signingKeys), {
