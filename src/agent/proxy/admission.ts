@@ -8,7 +8,7 @@ import type { TokenVerifier } from "./token-verifier.ts";
 
 /** What the proxy has to know of a backend. */
 export interface ProxiedBackend {
-  readonly spawn: { key?: string | null; require_bearer_token?: boolean | undefined };
+  readonly spawn: { secret_token: string; key?: string | null; require_bearer_token?: boolean | undefined };
   readonly history: readonly StatusEntry[];
   /** Where a backend that has been ready answers until it ends; null before and after. */
   readonly address: Address | null;
@@ -30,7 +30,7 @@ export interface KnownBackends {
 export interface Admission {
   backend: ProxiedBackend;
   path: BackendPath;
-  /** The headers that identify the client to the backend. */
+  /** The headers that say to the backend who connects, but for `x-verified-path`. */
   verified: FlatHeaders;
   /** The token came in the `Authorization` header, which is then the proxy's and not the backend's. */
   tokenInHeader: boolean;
@@ -65,7 +65,7 @@ export async function admit(request: IncomingMessage, options: AdmissionOptions)
       : "the path, where the URL that was given for this backend has it";
     return fail("unauthorized", `a connection token is needed, in ${where}`);
   }
-  const verified = await options.tokens.verify(token, address.backendId);
+  const verified = await options.tokens.verify(token, address.backendId, backend.spawn.secret_token);
   return verified.ok ? ok({ backend, path, verified: verified.value, tokenInHeader }) : verified;
 }
 

@@ -93,7 +93,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
       request,
       response,
       { backend, pool: poolOf(backend), connectTimeoutMs },
-      { path: path.path, headers: headersFor(request, admitted.value) },
+      { path: path.path, headers: headersFor(request, admitted.value, path.path) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );
   }
@@ -107,11 +107,12 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
     if (socket.destroyed || !(socket instanceof Socket)) return;
     socket.once("close", backend.openConnection());
+    // WebSocket clients follow no redirects, so a missing slash is forgiven.
+    const target = path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`;
     await webSockets.forward(request, socket, head, {
       address: ready.value,
-      // WebSocket clients follow no redirects, so a missing slash is forgiven.
-      path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
-      headers: headersFor(request, admitted.value),
+      path: target,
+      headers: headersFor(request, admitted.value, target),
       mayRun: () => backend.mayRun,
     });
   }
@@ -138,11 +139,17 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
   };
 }
 
-function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admission): string[] {
+/** @param target what the backend gets as the request's target */
+function headersFor(
+  request: IncomingMessage,
+  { verified, tokenInHeader }: Admission,
+  target: string,
+): string[] {
+  const [path = ""] = target.split("?", 1);
   const { rawHeaders, httpVersion, socket } = request;
   return forwardedHeaders(
     { rawHeaders, httpVersion, peer: socket.remoteAddress },
-    { verified, tokenInHeader },
+    { verified: [...verified, "x-verified-path", path], tokenInHeader },
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { text } from "node:stream/consumers";
@@ -38,8 +39,40 @@ test("the backend gets the user from the token, and not from the client", async 
   expect(JSON.parse(headers["x-verified-user-data"])).toEqual({ role: "reader", name: "Zoë" });
   expect(headers).not.toHaveProperty("x-verified-else");
 
-  const anonymous = Object(await (await fetch(await cluster.address(id, "/"), { headers: forged })).json());
-  expect(Object.keys(anonymous.headers).filter((name) => name.startsWith("x-verified"))).toEqual([]);
+  const anonymous = await verifiedOf(await cluster.address(id, "/"), forged);
+  expect(anonymous).toEqual({
+    "x-verified-user-data": "{}",
+    "x-verified-backend": id,
+    "x-verified-path": "/",
+  });
+});
+
+/** The `x-verified-*` headers that a backend gets. */
+async function verifiedOf(address: string, headers: Record<string, string>): Promise<object> {
+  const seen = Object(await (await fetch(address, { headers })).json());
+  const entries = Object.entries(seen.headers).filter(([name]) => /^x.verified/.test(name));
+  return Object.fromEntries(entries);
+}
+
+test("the backend gets its id, the path that it sees, and the secret of each user's connection", async () => {
+  const cluster = await startCluster();
+  const { secret_token: spawnSecret } = spawnData();
+  const id = await cluster.spawnReady();
+  const forged = { "x-verified-secret": "0", "x-verified-path": "/", "x-verified-backend": "other" };
+  for (const [user, tokenId] of [
+    ["ada", "7c0e"],
+    ["bob", "8d1f"],
+  ] as const) {
+    const address = await cluster.address(id, "/a//b%2F?x=%20&y", { user, tokenId });
+    const secret = createHmac("sha256", spawnSecret).update(tokenId).digest("hex");
+    expect(await verifiedOf(address, forged)).toEqual({
+      "x-verified-username": user,
+      "x-verified-user-data": "{}",
+      "x-verified-backend": id,
+      "x-verified-path": "/a//b%2F",
+      "x-verified-secret": secret,
+    });
+  }
 });
 
 test("tokens of another backend, cluster or key, expired ones and nonsense are refused with 401", async () => {

@@ -21,6 +21,8 @@ import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 vi.setConfig({ testTimeout: 40_000 });
 
 export const backendId = "k3f9q7h3kq2m9";
+/** The `secret_token` of its spawn. */
+export const spawnSecret = "the backend's secret";
 
 export interface TestBackend extends ProxiedBackend {
   address: Address | null;
@@ -33,11 +35,11 @@ export interface TestBackend extends ProxiedBackend {
 }
 
 /** @param port on 127.0.0.1, null for one that is not ready */
-export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
+export function testBackend(port: number | null, spawn: Partial<ProxiedBackend["spawn"]> = {}): TestBackend {
   const readiness = Promise.withResolvers<boolean>();
   const addressOf = (portOfBackend: number) => ({ host: "127.0.0.1", port: portOfBackend });
   const backend: TestBackend = {
-    spawn,
+    spawn: { secret_token: spawnSecret, ...spawn },
     address: port === null ? null : addressOf(port),
     mayRun: true,
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
@@ -115,7 +117,7 @@ export async function startConnections(
     /** `/<backend id>/<token>`, to which a path can be added. */
     path: async (grant: Partial<ConnectionGrant> = {}) => `/${backendId}/${await connections.token(grant)}`,
     /** Puts a backend that is ready at `port` into the table. */
-    serve(port: number, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
+    serve(port: number, spawn: Partial<ProxiedBackend["spawn"]> = {}): TestBackend {
       const backend = testBackend(port, spawn);
       backends.set(backendId, backend);
       return backend;

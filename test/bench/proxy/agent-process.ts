@@ -11,7 +11,7 @@ import { agentPlan, proxied } from "./protocol.ts";
 const [message] = await once(process, "message");
 const { backendPort, jwks } = agentPlan.parse(message);
 const backend = {
-  spawn: {},
+  spawn: { secret_token: "secret" },
   history: [{ status: "ready" as const, time: 0 }],
   address: { host: "127.0.0.1", port: backendPort },
   mayRun: true,
