@@ -24,6 +24,8 @@ export interface Upstream {
 /** The backend did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
 
+const answerHeadMaxBytes = 64 * 1024;
+
 /** RFC 9110 9.2.1. Requests by these methods change nothing, so they may be sent twice. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Methods without a body, for which `content-length: 0` can be left out. */
@@ -70,6 +72,7 @@ export function forwardRequest(
     }
     const { host, port } = address;
     const sent = httpRequest({ agent, host, port, method, path, headers, setHost: false });
+    acceptLargeHeads(sent);
     outgoing = sent;
     let bytesBefore = 0;
     let socket: Socket | undefined;
@@ -125,6 +128,13 @@ export function forwardRequest(
     if (!response.writableFinished) outgoing?.destroy();
   });
   send(mayRepeat ? upstream.pool : false);
+}
+
+/** Lets an answer have a head of 64 KiB, in any number of lines, where Node takes 16 KiB and drops what follows 2,000. */
+export function acceptLargeHeads(sent: ClientRequest): void {
+  // Node reads it from the request when it gets its socket; as an option it could not be given for a WebSocket.
+  Object.assign(sent, { maxHeaderSize: answerHeadMaxBytes });
+  sent.maxHeadersCount = 0;
 }
 
 /** Destroys a request with `ConnectTimeout` whose new socket is not connected within `ms`. */

@@ -7,7 +7,7 @@ import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
 import { pingClient } from "./client-pings.ts";
 import { corsFor } from "./cors.ts";
-import { limitConnecting } from "./forward.ts";
+import { acceptLargeHeads, limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
 export interface WebSocketForwarder {
@@ -51,6 +51,7 @@ export function webSocketForwarder(options: {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
   });
   proxy.on("proxyReqWs", (upstream, _request, socket) => {
+    acceptLargeHeads(upstream);
     upstream.once("socket", (assigned: Socket) => {
       limitConnecting(upstream, assigned, options.connectTimeoutMs);
     });
