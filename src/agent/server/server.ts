@@ -7,6 +7,7 @@ import { type Log, messageOf } from "../log.ts";
 import type { BackendProxy } from "../proxy/proxy.ts";
 import { acceptAbsoluteForm } from "./absolute-form.ts";
 import { sendEvents } from "./event-stream.ts";
+import { answerMalformed } from "./malformed-requests.ts";
 import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
 import type { WebhookAnswer } from "./webhook.ts";
 
@@ -87,6 +88,7 @@ function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duple
       response.destroy();
     });
   });
+  answerMalformed(server);
   // For `Expect: 100-continue` the handler decides; without this, Node would continue at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {

@@ -6,7 +6,8 @@ import {
   startHttpBackend,
   testBackend,
 } from "../support/connections.ts";
-import { exchangeRaw } from "../support/raw-http.ts";
+import { eventually } from "../support/eventually.ts";
+import { connectRaw, exchangeRaw } from "../support/raw-http.ts";
 
 const page = "Origin: https://app.example\r\n";
 const preflight = `${page}Access-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: authorization\r\n`;
@@ -127,6 +128,32 @@ test("a redirect and a refused body can be read by every page, and a preflight o
   expect(await send(connections, `OPTIONS ${path}`, preflight)).toMatchObject({ status: 204, origin: ["*"] });
   const coded = "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n";
   expect(await send(connections, `POST ${path}/`, coded)).toMatchObject({ status: 501, origin: ["*"] });
+});
+
+test("a head that is too large, and a request that is none, are answered so that every page can read it", async () => {
+  const connections = await startConnections();
+  const { port } = await startHttpBackend((request) => request.resume());
+  connections.serve(port);
+  const path = await connections.path();
+  const large = `X-Large: ${"x".repeat(40_000)}\r\n`;
+  expect(await send(connections, `GET ${path}/`, large)).toMatchObject({ status: 431, origin: ["*"] });
+  expect(await send(connections, `GET ${path}/`, "nonsense\r\n")).toMatchObject({
+    status: 400,
+    origin: ["*"],
+  });
+  const brokenBody = "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n";
+  expect(await send(connections, `POST ${path}/`, brokenBody)).toMatchObject({ status: 400, origin: ["*"] });
+});
+
+test("what follows an answer that has begun is not answered into it", async () => {
+  const { port } = await startHttpBackend((_request, response) => response.write("begun"));
+  const connections = await startConnections();
+  connections.serve(port);
+  const client = await connectRaw(connections.port);
+  client.write(`GET ${await connections.path()}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await eventually(client.received).toContain("begun");
+  client.write("nonsense\r\n\r\n");
+  expect((await client.ended()).text).toMatch(/begun\r\n$/);
 });
 
 test("a backend's own answers stay what they are where they say who may read them, and else every page may", async () => {
