@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { connectionSecret } from "../../../src/protocol/tokens/connection-secret.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushSessionBackends, startDockerCluster } from "../../support/docker/cluster.ts";
 import { refused, shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
@@ -131,20 +133,14 @@ describe("a backend", () => {
     expect(connections.map(({ output }) => shown(output, "spawned")).toSorted()).toEqual(["false", "true"]);
     expect(await cluster.containers("label=dev.slipway.key=doc-1")).toEqual([id]);
 
-    const { secret_token } = await call(
-      cluster.api,
-      connectAnswer,
-      "/v2/service/acme/hello/staging/connect",
-      {
-        json: { key: "doc-1", spawn: false },
-      },
-    );
+    const connection = await call(cluster.api, connectAnswer, "/v2/service/acme/hello/staging/connect", {
+      json: { key: "doc-1", spawn: false },
+    });
     const { env } = await fetchBackend(url);
     expect(env).toMatchObject({
       PORT: "8080",
       SESSION_BACKEND_ID: id,
       SESSION_BACKEND_KEY: "doc-1",
-      SESSION_BACKEND_STATIC_TOKEN: secret_token,
       JAMSOCKET_SERVICE: "hello",
       SLIPWAY_ENVIRONMENT: "staging",
       SLIPWAY_IMAGE: "v2",
@@ -152,6 +148,12 @@ describe("a backend", () => {
       COLOUR: "green",
       SUM: "1+1=2",
     });
+    const { SESSION_BACKEND_STATIC_TOKEN: spawnSecret } = z
+      .object({ SESSION_BACKEND_STATIC_TOKEN: z.string() })
+      .parse(env);
+    expect(await connectionSecret(spawnSecret, decodeJwt(connection.token).jti ?? "")).toBe(
+      connection.secret_token,
+    );
 
     await jamsocket("terminate", "--force", id);
     await untilStatus(statusUrl, "terminated");
