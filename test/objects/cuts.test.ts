@@ -365,13 +365,24 @@ const stories: Told[] = [
   }),
   told({
     story: "the deletion of a cluster",
-    setUp: async (hello) => value(await register(hello, "second")),
+    setUp: async (hello) => {
+      value(await register(hello, "second"));
+      const agent = agentOf(hello, "second", await registrationOf(hello, "second"));
+      value(await agent.beat([]));
+      value(await hello.accountObject.testCluster("second"));
+      return agent;
+    },
     act: (_, hello) => hello.accountObject.deleteCluster("second", caller),
     doneBefore: "cluster_not_found",
-    check: async (_, hello) => {
+    check: async (agent, hello) => {
       expect((await hello.accountObject.getCluster("second")).ok).toBe(false);
       expect(await configOf(hello)).not.toContain('"second"');
       expect(await eventsOf(hello, "cluster.deleted")).toBe(1);
+      expect(await storedIn(agent.stub())).toEqual([]);
+    },
+    unrepeated: async (agent, hello) => {
+      const isThere = (await hello.accountObject.getCluster("second")).ok;
+      expect((await storedIn(agent.stub())).length > 0).toBe(isThere);
     },
   }),
   told({
