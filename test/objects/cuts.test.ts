@@ -7,6 +7,7 @@ import {
   clusterLostAfterMs,
   deletedServicesKeptMs,
   deletedServicesSeenEveryMs,
+  startupSlackMs,
 } from "../../src/domain/limits.ts";
 import { fail, ok, type Result } from "../../src/domain/result.ts";
 import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
@@ -167,7 +168,7 @@ const stories: Told[] = [
     act: (backend) => backend.report({ status: "ready" }),
     check: async (backend, hello, sent) => {
       expect((await backend.describe()).history.at(-1)?.status).toBe("ready");
-      await passTimeRunning(hello.service(), 301_000);
+      await passTimeRunning(hello.service(), 301_000 + startupSlackMs);
       expect(sent("backend.terminate")).toEqual([]);
       expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
         backendId: backend.backendId,

@@ -1,4 +1,9 @@
-import { lifetimeSlackMs, softTerminationGraceSeconds, terminationReportSlackMs } from "../limits.ts";
+import {
+  lifetimeSlackMs,
+  softTerminationGraceSeconds,
+  startupSlackMs,
+  terminationReportSlackMs,
+} from "../limits.ts";
 import type { BackendStatus } from "./status.ts";
 
 /** What the control plane's own deadlines depend on. Times in milliseconds since the epoch. */
@@ -32,7 +37,10 @@ export function nextDeadline(backend: LifecycleSnapshot): { at: number; overdue:
     case "loading":
     case "starting":
     case "waiting":
-      return { at: backend.createdAt + backend.startupTimeoutSeconds * 1000, overdue: "startup" };
+      return {
+        at: backend.createdAt + backend.startupTimeoutSeconds * 1000 + startupSlackMs,
+        overdue: "startup",
+      };
     case "ready":
       if (backend.lifetimeLimitSeconds === undefined) return null;
       return {
