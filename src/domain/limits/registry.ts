@@ -1,4 +1,4 @@
-import { day, hour, minute } from "./units.ts";
+import { day, hour } from "./units.ts";
 
 /** A larger manifest is refused. OCI Distribution 1.1, "Pushing manifests": what clients may count on. */
 export const manifestMaxBytes = 4 * 1024 * 1024;
@@ -21,11 +21,11 @@ export const untaggedManifestsMax = 200_000;
 /** An upload that nothing was added to for this long is dropped, and its client has to begin again. */
 export const uploadExpiresMs = 24 * hour;
 /** A blob that no manifest refers to is kept for this long: its manifest may still be on its way. */
-export const unreferencedBlobKeptMs = 1 * hour;
+export const unreferencedBlobKeptMs = 24 * hour;
 /** A manifest without a tag is kept for this long: whoever pushes by digest may tag or pin it days later. */
 export const unreferencedManifestKeptMs = 7 * day;
 /** Bytes outlive their records by this, so that a pull which has begun can end. */
-export const collectedBytesKeptMs = 10 * minute;
+export const collectedBytesKeptMs = 2 * hour;
 /** How many of an environment's latest revisions keep their images: how far back it can be rolled without a new push. */
 export const resolvedRevisionsProtected = 20;
 
@@ -34,8 +34,11 @@ export const revisionsKept = 1_000;
 /** How many pushes a service remembers, the newest; its list shows some of them. */
 export const pushesKept = 1_000;
 
-/** How long one token of a push or pull is good; clients fetch another one by themselves. */
-export const registryTokenSeconds = 300;
+/**
+ * How long one token of a push or pull is good: for the longest request, since some clients fetch no other one in the midst of
+ * a push. Its credential is looked up at each use.
+ */
+export const registryTokenSeconds = 3600;
 /** Entries on a page of tags, and of referrers; clients follow the link to the next. */
 export const tagsPageMax = 1000;
 export const referrersPageMax = 100;
