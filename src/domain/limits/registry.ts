@@ -39,8 +39,12 @@ export const pushesKept = 1_000;
  * a push. Its credential is looked up at each use.
  */
 export const registryTokenSeconds = 3600;
-/** Entries on a page of tags, and of referrers; clients follow the link to the next. */
+/** Entries on a page of tags; clients follow the link to the next. */
 export const tagsPageMax = 1000;
-export const referrersPageMax = 100;
+/**
+ * A page of referrers is as long as the longest index that clients read. Never so many of them: those that read only the first
+ * page, as cosign does, would not find a signature behind a hundred reports.
+ */
+export const referrersPageBytes = manifestMaxBytes;
 /** A push of a manifest with more tags at once is refused. */
 export const tagsOfOnePushMax = 32;
