@@ -7,8 +7,10 @@ export const blobPartBytes = 5 * 1024 * 1024;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 
-/** S3 and R2 join at most 10,000 parts. A larger blob is refused as soon as that much of it has come. */
-export const blobMaxBytes = 10_000 * blobPartBytes;
+/** S3 and R2 number parts up to this. */
+export const blobPartsMax = 10_000;
+/** What so many parts hold. A larger blob is refused as soon as that much of it has come. */
+export const blobMaxBytes = blobPartsMax * blobPartBytes;
 
 /**
  * Uploads of an account that are open at once. What they have brought is counted by the quota `untagged_bytes`; this is for
