@@ -94,6 +94,8 @@ export type LoggedAttempt = DeliveryAttempt & { announced?: ImagePinnedWebhookDa
 
 /** Attempts of one service, or of the account itself (`service` null), at one registration of a cluster. */
 export interface SentAttempts {
+  account: string;
+  cluster: string;
   registration: number;
   service: string | null;
   attempts: LoggedAttempt[];

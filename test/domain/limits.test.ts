@@ -182,6 +182,14 @@ const mustBeLess: Record<string, Relation[]> = {
       softGraceMs + limits.terminationReportSlackMs,
     ],
     [
+      // The last poll decides after the timeout, its report fails once at the worst moment, and the alarm is on time.
+      "a cluster's report that a backend was ready in time arrives before Slipway ends it for not being so",
+      agentClock.readyLastPollMs +
+        2 * agentClock.callTimeoutMs +
+        longestJitter * agentClock.reportRetryLongestMs,
+      limits.startupSlackMs,
+    ],
+    [
       "a cluster's report that it swept a backend arrives before Slipway terminates that, or each would be ended twice",
       agentClock.callTimeoutMs + agentClock.reportRetryLongestMs,
       limits.lifetimeSlackMs,

@@ -7,6 +7,7 @@ import {
   clusterLostAfterMs,
   deletedServicesKeptMs,
   deletedServicesSeenEveryMs,
+  startupSlackMs,
 } from "../../src/domain/limits.ts";
 import { fail, ok, type Result } from "../../src/domain/result.ts";
 import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
@@ -167,7 +168,7 @@ const stories: Told[] = [
     act: (backend) => backend.report({ status: "ready" }),
     check: async (backend, hello, sent) => {
       expect((await backend.describe()).history.at(-1)?.status).toBe("ready");
-      await passTimeRunning(hello.service(), 301_000);
+      await passTimeRunning(hello.service(), 301_000 + startupSlackMs);
       expect(sent("backend.terminate")).toEqual([]);
       expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
         backendId: backend.backendId,
@@ -365,13 +366,24 @@ const stories: Told[] = [
   }),
   told({
     story: "the deletion of a cluster",
-    setUp: async (hello) => value(await register(hello, "second")),
+    setUp: async (hello) => {
+      value(await register(hello, "second"));
+      const agent = agentOf(hello, "second", await registrationOf(hello, "second"));
+      value(await agent.beat([]));
+      value(await hello.accountObject.testCluster("second"));
+      return agent;
+    },
     act: (_, hello) => hello.accountObject.deleteCluster("second", caller),
     doneBefore: "cluster_not_found",
-    check: async (_, hello) => {
+    check: async (agent, hello) => {
       expect((await hello.accountObject.getCluster("second")).ok).toBe(false);
       expect(await configOf(hello)).not.toContain('"second"');
       expect(await eventsOf(hello, "cluster.deleted")).toBe(1);
+      expect(await storedIn(agent.stub())).toEqual([]);
+    },
+    unrepeated: async (agent, hello) => {
+      const isThere = (await hello.accountObject.getCluster("second")).ok;
+      expect((await storedIn(agent.stub())).length > 0).toBe(isThere);
     },
   }),
   told({

@@ -103,7 +103,7 @@ class RegistryDoor {
     }
     const admitted = await this.#admit(env, caller.value, wanted);
     if (!admitted.ok) {
-      return refusalAnswer(env, request, admitted.error, { ...wanted, error: "insufficient_scope" });
+      return refusalAnswer(env, request, admitted.error, wanted, "insufficient_scope");
     }
     const store = chooseBlobStore(env);
     if (!store) {

@@ -122,14 +122,50 @@ export function manifestsSql(db: Database) {
         manifest,
         digest,
       ),
-    /** Manifests about another one, by digest. */
-    withSubject: (repository: string, subject: string, last: string, limit: number) =>
-      db.all<ManifestRow>(
-        `SELECT * FROM manifests WHERE repository = ? AND subject = ? AND digest > ? ORDER BY digest LIMIT ?`,
+    /** Manifests about another one. */
+    withSubject: (repository: string, subject: string) =>
+      db.all<{ digest: string }>(
+        "SELECT digest FROM manifests WHERE repository = ? AND subject = ?",
+        repository,
+        subject,
+      ),
+    /** How long what is listed of each of them is, by digest. @param artifactType null: of any */
+    referrerSizes: (
+      repository: string,
+      subject: string,
+      artifactType: string | null,
+      last: string,
+      limit: number,
+    ) =>
+      db.all<{ digest: string; bytes: number }>(
+        `SELECT digest, coalesce(octet_length(annotations), 0) + coalesce(octet_length(json_quote(artifact_type)), 0) AS bytes
+         FROM manifests
+         WHERE repository = ? AND subject = ? AND digest > ? AND artifact_type IS coalesce(?, artifact_type)
+         ORDER BY digest LIMIT ?`,
         repository,
         subject,
         last,
+        artifactType,
         limit,
+      ),
+    /** … and they themselves, after `last` and up to `end`. */
+    referrers: (
+      repository: string,
+      subject: string,
+      artifactType: string | null,
+      last: string,
+      end: string,
+    ) =>
+      db.all<ManifestRow>(
+        `SELECT * FROM manifests
+         WHERE repository = ? AND subject = ? AND digest > ? AND digest <= ?
+           AND artifact_type IS coalesce(?, artifact_type)
+         ORDER BY digest`,
+        repository,
+        subject,
+        last,
+        end,
+        artifactType,
       ),
 
     tag: (repository: string, tag: string) =>

@@ -37,7 +37,7 @@ const connectFields = z.object({
         tag: image.optional(),
         /** Instead of the environment's cluster. */
         cluster: name.optional(),
-        lifetime_limit_seconds: seconds.optional(),
+        lifetime_limit_seconds: seconds.optional().describe("From the spawn on, start-up included"),
         /** 0: it is never swept. */
         max_idle_seconds: secondsOrNever.optional(),
         executable: z

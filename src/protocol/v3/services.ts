@@ -37,8 +37,7 @@ export const environmentSettings = z
     startup_timeout_seconds: seconds,
     /** Without a connection; 300 by default. */
     max_idle_seconds: secondsOrNever.describe("0: an idle backend is never swept"),
-    /** From `ready` on; none by default. */
-    lifetime_limit_seconds: seconds,
+    lifetime_limit_seconds: seconds.describe("From the spawn on, start-up included; none by default"),
   })
   .partial();
 export type EnvironmentSettingsBody = z.infer<typeof environmentSettings>;

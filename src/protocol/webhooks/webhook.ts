@@ -44,7 +44,7 @@ export const spawnLimits = z.object({
   startup_timeout_seconds: seconds,
   /** Without a connection; 0: it is never swept. */
   max_idle_seconds: secondsOrNever,
-  /** From `ready` on. */
+  /** From its spawn on, start-up included. */
   lifetime_limit_seconds: seconds.optional(),
   resources: resourceLimits.optional(),
 });
