@@ -34,14 +34,15 @@ async function connectThatWaits(cluster: ScriptedCluster, hello: Awaited<ReturnT
 }
 
 describe("a held key", () => {
-  test("is handed out to whoever connects with it, with the same secret token and URL", async ({
+  test("is handed out to whoever connects with it, with the same URL, the backend's secret and a token of its own", async ({
     pinned: hello,
     cluster,
   }) => {
     const first = value(await hello.connect({ key: "doc" }));
     const second = value(await hello.connect({ key: "doc" }));
     expect(first.spawned).toBe(true);
-    expect(second).toEqual({ ...first, spawned: false });
+    expect(second).toEqual({ ...first, spawned: false, tokenId: expect.any(String) });
+    expect(second.tokenId).not.toBe(first.tokenId);
     expect(cluster.of("backend.spawn")).toHaveLength(1);
   });
 
