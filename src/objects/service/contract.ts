@@ -107,6 +107,8 @@ export interface BackendInfo {
   digest: string;
   /** The pin that it was spawned through. */
   pin: { image: string; revision: number };
+  /** The tag or digest that it runs, which its spawn may have named; absent in what an earlier version has recorded. */
+  image?: string;
   key: string | null;
   fencingToken: number;
   createdAt: number;
