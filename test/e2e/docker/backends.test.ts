@@ -99,21 +99,23 @@ describe("a backend", () => {
   });
 
   test("sees who connects, and nothing that a client forges, over HTTP and WebSocket", async () => {
-    const { url } = await connect("hello/prod", "-u", "ada", "-a", '{"role":"editor"}');
+    const { id, url } = await connect("hello/prod", "-u", "ada", "-a", '{"role":"editor"}');
     const forged = {
       "x-verified-username": "root",
       "X-Verified-User-Data": '{"role":"admin"}',
       "x-verified-anything": "at all",
       x_verified_username: "root",
     };
-    const verified = { "x-verified-username": "ada", "x-verified-user-data": '{"role":"editor"}' };
+    const secret = { "x-verified-secret": expect.stringMatching(/^[0-9a-f]{64}$/) };
+    const user = { "x-verified-username": "ada", "x-verified-user-data": '{"role":"editor"}' };
+    const verified = { ...user, ...secret, "x-verified-backend": id };
     const page = await fetchBackend(`${url}a/path?with=this`, forged);
     expect(page.url).toBe("/a/path?with=this");
-    expect(verifiedAmong(page.headers)).toEqual(verified);
+    expect(verifiedAmong(page.headers)).toEqual({ ...verified, "x-verified-path": "/a/path" });
 
     const { socket, greeting } = await openSocket(`${url}socket?with=that`, forged);
     expect(greeting.url).toBe("/socket?with=that");
-    expect(verifiedAmong(greeting.headers)).toEqual(verified);
+    expect(verifiedAmong(greeting.headers)).toEqual({ ...verified, "x-verified-path": "/socket" });
     for (const message of ["words", Buffer.from([0, 255, 13, 10])]) {
       socket.send(message);
       const [echo, isBinary] = await once(socket, "message");
@@ -122,7 +124,12 @@ describe("a backend", () => {
     }
 
     const nobody = await connect("hello/prod");
-    expect(verifiedAmong((await fetchBackend(nobody.url, forged)).headers)).toEqual({});
+    expect(verifiedAmong((await fetchBackend(nobody.url, forged)).headers)).toEqual({
+      ...secret,
+      "x-verified-user-data": "{}",
+      "x-verified-backend": nobody.id,
+      "x-verified-path": "/",
+    });
   });
 
   test("is one container for all who connect with a key at once, and knows from its environment what it is", async () => {
