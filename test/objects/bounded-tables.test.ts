@@ -72,6 +72,7 @@ const tables: Record<
       images: { quota: "images" },
       tags: { quota: "tags" },
       pushes: { kept: "pushesKept", by: "write" },
+      notices: { kept: "noticesKept", by: "write" },
       backends: { with: "live backends: the row of one that has ended goes once its shard has it" },
       deliveries: { kept: "terminationRetryForMs", by: "alarm" },
       releases: { kept: "endedBackendsKeptMs", by: "alarm" },

@@ -41,6 +41,11 @@ export const revisionsKept = 1_000;
  * name goes on with its revision numbers. Beyond that, new ones begin above all that are forgotten.
  */
 export const formerEnvironmentsKept = 1_000;
+/**
+ * How many notifications of other registries a service remembers by their ids, the newest, so that one that is delivered
+ * again changes nothing: those that a registry sends while it goes on trying to deliver one.
+ */
+export const noticesKept = 10_000;
 /** How many pushes a service remembers, the newest; its list shows some of them. */
 export const pushesKept = 1_000;
 

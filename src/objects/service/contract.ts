@@ -7,6 +7,7 @@ import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { Notice } from "../../protocol/v3/registry-events.ts";
 import type {
   CreateEnvironmentBody,
   Environment,
@@ -189,7 +190,6 @@ export interface ServiceRpc {
   retire(): Promise<Retirement>;
   /** Gives its storage back. Harmless where that is done; throws where it may not be forgotten. */
   forget(): Promise<void>;
-
   /** Hands out the backend that holds the key, or starts one and answers when its cluster has answered. */
   connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>>;
   /** What a connect would do now, without doing it. */
@@ -198,7 +198,6 @@ export interface ServiceRpc {
     query: { tag?: string; key?: string },
     allowedEnvironments?: readonly string[],
   ): Promise<Result<ResolveAnswer>>;
-
   createEnvironment(body: CreateEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
   /** Newest first. */
   listEnvironments(
@@ -222,6 +221,8 @@ export interface ServiceRpc {
 
   /** Records a push. A tag stands on the latest push with it. */
   recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
+  /** The same of one that another registry notifies of; null where that was recorded before. */
+  recordNotified(push: RecordImageBody, notice: Notice, caller: Caller): Promise<Result<Image | null>>;
   /**
    * From the Registry object, before it stores a push: `quota_exceeded` where the account may not have what it would add.
    * What was admitted can be recorded for a moment, whoever else adds something.

@@ -3,7 +3,6 @@ import type { Fence } from "../../domain/backends/fence.ts";
 import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { environmentsShown } from "../../domain/limits.ts";
-import type { Holdings } from "../../domain/quotas.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
@@ -44,7 +43,6 @@ import * as environments from "./pins/environments.ts";
 import * as images from "./pins/images.ts";
 import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
-import type { NewService } from "./setup.ts";
 import * as setup from "./setup.ts";
 
 /**
@@ -57,7 +55,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   #alarm = this.#parts.alarm;
 
   async initialise(
-    service: NewService,
+    service: setup.NewService,
     { actor }: Pick<Caller, "actor">,
   ): Promise<Result<ServiceDescription>> {
     if (!this.#state.db.ready) this.#state.db.migrate();
@@ -163,6 +161,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
+  async recordNotified(...call: Parameters<ServiceRpc["recordNotified"]>) {
+    return this.#parts.change((service) => images.recordNotified(this.#state, service, Date.now(), ...call));
+  }
+
   async admitPush(push: AdmittedPush): Promise<Result<null>> {
     return this.#parts.holdings.admit(() =>
       this.#state.withService(() => images.addTags(this.#state, push, Date.now())),
@@ -249,7 +251,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async holdings(): Promise<Holdings> {
+  async holdings() {
     return this.#parts.holdings.held();
   }
 

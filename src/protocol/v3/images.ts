@@ -21,7 +21,7 @@ export const recordImageBody = z.strictObject({
     .describe("Where the image is kept; this service's own repository when left out"),
   /** Of its manifest. */
   media_type: line(mediaTypeMaxCharacters).optional(),
-  /** Now when left out. A push that names an earlier time than its tag's last one does not move the tag. */
+  /** For people; now when left out. The tag moves to what arrives, whatever it says. */
   pushed_at: time.optional(),
 });
 export type RecordImageBody = z.infer<typeof recordImageBody>;

@@ -20,6 +20,7 @@ const distribution = z.object({
   events: z
     .array(
       z.object({
+        id: text.optional(),
         action: text,
         timestamp: text,
         target: z.object({
@@ -37,6 +38,7 @@ const distribution = z.object({
 /** Harbor, "Webhook notifications", in its default payload format. `occur_at` in seconds. */
 const harbor = z.object({
   type: text,
+  operator: text.optional(),
   occur_at: z.int().nonnegative().max(lastSecond),
   event_data: z.object({
     resources: z
@@ -62,6 +64,7 @@ const github = z.object({
 
 /** Amazon ECR, "Events and EventBridge": the image action event. */
 const amazon = z.object({
+  id: text.optional(),
   source: z.literal("aws.ecr"),
   "detail-type": text,
   account: text,
@@ -83,11 +86,26 @@ interface NotifiedPush {
   repository: string | undefined;
   mediaType?: string | undefined;
   pushedAt: string | undefined;
+  notice: Notice;
 }
 
-/** The outcome of a notification: images to record, and how many of its events were ignored. */
+/** What a registry says of a push beside what was pushed: what tells one that comes again, or late, from a new one. */
+export interface Notice {
+  /** Of the event; null where it has none. */
+  id: string | null;
+  /** When the registry says that it happened, in milliseconds since the epoch, where that orders its events; else null. */
+  order: number | null;
+}
+
+/** A push that another registry notifies of. */
+export interface NotifiedImage {
+  push: RecordImageBody;
+  notice: Notice;
+}
+
+/** The outcome of a notification: images to record, and how many of its events are not of images. */
 export interface RegistryEvents {
-  pushes: RecordImageBody[];
+  images: NotifiedImage[];
   ignored: number;
 }
 
@@ -103,31 +121,60 @@ export type RegistryEventsBody = z.infer<typeof registryEventsBody>;
 /** The answer to it. */
 export const registryEventsAnswer = z.object({
   recorded: z.array(z.object({ digest: z.string(), tag: z.string().optional() })),
-  ignored: z.int().describe("Events that are no pushes of images, or name neither a digest nor a usable tag"),
+  repeated: z.int().describe("Events that were recorded before: they change nothing"),
+  ignored: z
+    .int()
+    .describe("Events that are no pushes of images, layers and configs among them, or name no usable digest"),
 });
 
-/** The images that a notification says were pushed, in its order. Never fails: what is no usable push is counted. */
-export function readRegistryEvents(body: RegistryEventsBody): RegistryEvents {
-  const events = notifiedPushes(body);
-  const pushes = events.flatMap((push) => (push ? (toRecord(push) ?? []) : []));
-  return { pushes, ignored: events.length - pushes.length };
+/**
+ * The images that a notification says were pushed, in its order. Never fails: what is no usable push is counted.
+ * @param delivery the request's `X-GitHub-Delivery`, which a redelivery has too; null where it has none
+ */
+export function readRegistryEvents(body: RegistryEventsBody, delivery: string | null = null): RegistryEvents {
+  const events = notifiedPushes(body, delivery);
+  const images = events.flatMap((push) => (push ? (toRecord(push) ?? []) : []));
+  return { images, ignored: events.length - images.length };
 }
 
 /** Each event of a notification; null for one that is no push. */
-function notifiedPushes(body: RegistryEventsBody): (NotifiedPush | null)[] {
+function notifiedPushes(body: RegistryEventsBody, delivery: string | null): (NotifiedPush | null)[] {
   if ("events" in body) return body.events.map(distributionPush);
   if ("event_data" in body) return harborPushes(body);
-  if ("registry_package" in body) return [githubPush(body)];
+  if ("registry_package" in body) return [githubPush(body, delivery)];
   return [amazonPush(body)];
 }
 
+/** Names an event among those of all registries. */
+function eventId(registry: string, ...of: (string | number | null | undefined)[]): string {
+  return JSON.stringify([registry, ...of]);
+}
+
+/** Of media types, those that layers and configs do not have. */
+const manifestTypes: ReadonlySet<string> = new Set([
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.docker.distribution.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v1+prettyjws",
+]);
+
+function orderOf(time: string): number | null {
+  const order = Date.parse(time);
+  return Number.isNaN(order) ? null : order;
+}
+
 function distributionPush({
+  id,
   action,
   timestamp,
   target,
   request,
 }: z.infer<typeof distribution>["events"][number]) {
   if (action !== "push") return null;
+  // It notifies of each layer and config as well.
+  if (target.mediaType !== undefined && !manifestTypes.has(target.mediaType)) return null;
   const host = request?.host;
   return {
     digest: target.digest,
@@ -135,18 +182,26 @@ function distributionPush({
     repository: host ? `${host}/${target.repository}` : undefined,
     mediaType: target.mediaType,
     pushedAt: timestamp,
+    notice: { id: id ? eventId("distribution", id) : null, order: orderOf(timestamp) },
   };
 }
 
-function harborPushes({ type, occur_at, event_data }: z.infer<typeof harbor>) {
-  return event_data.resources.map(({ digest, tag, resource_url }) =>
-    type === "PUSH_ARTIFACT"
-      ? { digest, tag, repository: repositoryOf(resource_url), pushedAt: isoTime(occur_at * 1000) }
-      : null,
-  );
+function harborPushes({ type, occur_at, operator, event_data }: z.infer<typeof harbor>) {
+  return event_data.resources.map(({ digest, tag, resource_url }) => {
+    if (type !== "PUSH_ARTIFACT") return null;
+    // Its events have no ids: what one says is its name.
+    const id = eventId("harbor", occur_at, operator, digest, tag, resource_url);
+    return {
+      digest,
+      tag,
+      repository: repositoryOf(resource_url),
+      pushedAt: isoTime(occur_at * 1000),
+      notice: { id, order: occur_at * 1000 },
+    };
+  });
 }
 
-function githubPush({ action, registry_package }: z.infer<typeof github>) {
+function githubPush({ action, registry_package }: z.infer<typeof github>, delivery: string | null) {
   if (action !== "published" && action !== "updated") return null;
   const { version, package_url, created_at, container_metadata } = registry_package.package_version;
   const tag = container_metadata?.tag;
@@ -155,16 +210,19 @@ function githubPush({ action, registry_package }: z.infer<typeof github>) {
     tag: tag?.name || undefined,
     repository: repositoryOf(package_url),
     pushedAt: created_at,
+    // A version that is tagged again is as old as before: its time orders nothing.
+    notice: { id: delivery === null ? null : eventId("github", delivery), order: null },
   };
 }
 
-function amazonPush({ account, region, time, detail }: z.infer<typeof amazon>) {
+function amazonPush({ id, account, region, time, detail }: z.infer<typeof amazon>) {
   if (detail["action-type"] !== "PUSH" || (detail.result ?? "SUCCESS") !== "SUCCESS") return null;
   return {
     digest: detail["image-digest"],
     tag: detail["image-tag"],
     repository: `${account}.dkr.ecr.${region}.amazonaws.com/${detail["repository-name"]}`,
     pushedAt: time,
+    notice: { id: id ? eventId("amazon", id) : null, order: orderOf(time) },
   };
 }
 
@@ -174,7 +232,14 @@ function repositoryOf(reference: string | undefined): string | undefined {
 }
 
 /** A push as it is recorded, without a tag or time that is malformed; null where anything else is, or it names no digest. */
-function toRecord({ digest, tag, repository, mediaType, pushedAt }: NotifiedPush): RecordImageBody | null {
+function toRecord({
+  digest,
+  tag,
+  repository,
+  mediaType,
+  pushedAt,
+  notice,
+}: NotifiedPush): NotifiedImage | null {
   const at = Date.parse(pushedAt ?? "");
   const parsed = recordImageBody.safeParse({
     digest,
@@ -183,5 +248,5 @@ function toRecord({ digest, tag, repository, mediaType, pushedAt }: NotifiedPush
     ...(mediaType === undefined ? {} : { media_type: mediaType }),
     ...(Number.isNaN(at) ? {} : { pushed_at: isoTime(at) }),
   });
-  return parsed.success ? parsed.data : null;
+  return parsed.success ? { push: parsed.data, notice } : null;
 }

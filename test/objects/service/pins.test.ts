@@ -56,26 +56,38 @@ describe("what a spawn runs", () => {
     expect(await spawnedDigest(hello, "prod")).toBe(digestNumber(1));
   });
 
-  test("does not change when a late notification says that it was pushed before the one the tag stands on", async ({
+  test("does not change when a notification comes after one of the same registry that happened later", async ({
     hello,
   }) => {
-    const notify = (n: number, pushedAt: string) =>
-      hello.service().recordImage({ digest: digestNumber(n), tag: "latest", pushed_at: pushedAt }, caller);
+    const notify = (n: number, time: string, repository = "a.test/hello") =>
+      hello
+        .service()
+        .recordNotified(
+          { digest: digestNumber(n), tag: "latest", repository },
+          { id: null, order: Date.parse(time) },
+          caller,
+        );
     value(await notify(1, "2029-05-01T12:00:00Z"));
     value(await notify(2, "2029-05-01T11:59:59Z"));
     expect(await spawnedDigest(hello)).toBe(digestNumber(1));
     value(await notify(3, "2029-05-01T14:00:01+02:00"));
     expect(await spawnedDigest(hello)).toBe(digestNumber(3));
+    value(await notify(4, "2029-05-01T11:00:00Z", "b.test/hello"));
+    expect(await spawnedDigest(hello)).toBe(digestNumber(4));
   });
 
-  test("is what arrived last where one of two pushes does not say when it happened", async ({ hello }) => {
-    const claimed = { digest: digestNumber(1), tag: "latest", pushed_at: "2039-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(claimed, caller));
-    await hello.push(2, "latest");
-    expect(await spawnedDigest(hello)).toBe(digestNumber(2));
-    const older = { digest: digestNumber(3), tag: "latest", pushed_at: "2020-01-01T00:00:00Z" };
-    value(await hello.service().recordImage(older, caller));
-    expect(await spawnedDigest(hello)).toBe(digestNumber(3));
+  test("is what arrived last, whenever it says that it was pushed", async ({ hello }) => {
+    const record = (n: number, pushed_at?: string) =>
+      hello
+        .service()
+        .recordImage(
+          { digest: digestNumber(n), tag: "latest", ...(pushed_at === undefined ? {} : { pushed_at }) },
+          caller,
+        );
+    for (const [i, at] of ["2099-01-01T00:00:00Z", undefined, "2020-01-01T00:00:00Z"].entries()) {
+      value(await record(i + 1, at));
+      expect(await spawnedDigest(hello)).toBe(digestNumber(i + 1));
+    }
   });
 });
 

@@ -3,7 +3,10 @@ import { readRegistryEvents, registryEventsBody } from "../../../src/protocol/v3
 
 const digest = `sha256:${"a".repeat(64)}`;
 const otherDigest = `sha512:${"b".repeat(128)}`;
-const read = (notification: unknown) => readRegistryEvents(registryEventsBody.parse(notification));
+function read(notification: unknown, delivery?: string) {
+  const { images, ignored } = readRegistryEvents(registryEventsBody.parse(notification), delivery);
+  return { pushes: images.map(({ push }) => push), notices: images.map(({ notice }) => notice), ignored };
+}
 
 const distributionEvent = {
   id: "320678d8-ca14-430f-8bb6-4ca139cd83f7",
@@ -206,6 +209,12 @@ describe("what is no push of an image is ignored:", () => {
   test.each([
     ["a pull in distribution", { events: [{ ...distributionEvent, action: "pull" }] }],
     ["a blob without a digest", { events: [{ ...distributionEvent, target: { repository: "acme/hello" } }] }],
+    ...["application/octet-stream", "application/vnd.docker.container.image.v1+json", "text/plain"].map(
+      (mediaType): [string, object] => [
+        `a layer or config in distribution, ${mediaType},`,
+        { events: [{ ...distributionEvent, target: { ...distributionEvent.target, mediaType } }] },
+      ],
+    ),
     ["a deletion in Harbor", { ...harborEvent, type: "DELETE_ARTIFACT" }],
     ["a deletion in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, "action-type": "DELETE" } }],
     ["a push that failed in ECR", { ...amazonEvent, detail: { ...amazonEvent.detail, result: "FAILURE" } }],
@@ -218,7 +227,7 @@ describe("what is no push of an image is ignored:", () => {
       { events: [{ ...distributionEvent, target: { ...distributionEvent.target, digest: "sha256:1" } }] },
     ],
   ])("%s", (_, notification) => {
-    expect(read(notification)).toEqual({ pushes: [], ignored: 1 });
+    expect(read(notification)).toEqual({ pushes: [], notices: [], ignored: 1 });
   });
 });
 
@@ -255,3 +264,29 @@ test.each([{}, [], { events: {} }, { event_data: {} }, { source: "aws.ec2" }, "p
     expect(parsed.error?.issues[0]?.message).toContain("CNCF distribution, Harbor, GitHub");
   },
 );
+
+describe("what tells an event from others is", () => {
+  test("its id and its time in distribution and ECR", () => {
+    const { id, ...unnamed } = distributionEvent;
+    const order = Date.parse("2026-03-09T14:44:26.402-08:00");
+    expect(read({ events: [distributionEvent] }).notices).toEqual([
+      { id: JSON.stringify(["distribution", id]), order },
+    ]);
+    expect(read({ events: [unnamed] }).notices).toEqual([{ id: null, order }]);
+    expect(read({ ...amazonEvent, id: "cdc73f9d" }).notices).toEqual([
+      { id: '["amazon","cdc73f9d"]', order: Date.parse("2026-03-09T14:44:26Z") },
+    ]);
+  });
+
+  test("all that it says, and its time, in Harbor", () => {
+    const [first] = read(harborEvent).notices;
+    expect(first?.order).toBe(harborEvent.occur_at * 1000);
+    expect(read(structuredClone(harborEvent)).notices).toEqual([first]);
+    expect(read(harborOf({ tag: "v13" })).notices).not.toEqual([first]);
+  });
+
+  test("its delivery in GitHub, whose time is that of a version and orders nothing", () => {
+    expect(read(githubEvent, "72d3162e").notices).toEqual([{ id: '["github","72d3162e"]', order: null }]);
+    expect(read(githubEvent).notices).toEqual([{ id: null, order: null }]);
+  });
+});

@@ -1,3 +1,4 @@
+import { notificationTextMaxCharacters } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import * as images from "../../../protocol/v3/images.ts";
@@ -73,16 +74,24 @@ export const v3ImageRoutes = [
     body: registryEventsBody,
     answer: registryEventsAnswer,
     summary: "Record the pushes that another registry notifies of",
-    async handle({ env, params, body, caller }) {
-      const { pushes, ignored } = readRegistryEvents(body);
+    async handle({ request, env, params, body, caller }) {
+      const { images: notified, ignored } = readRegistryEvents(body, deliveryOf(request));
       const service = serviceStub(env, params.account, params.service);
-      // In order: the last one wins a tag. A repeated notification changes nothing.
-      for (const push of pushes) {
-        const recorded = await service.recordImage(push, caller);
-        if (!recorded.ok) return recorded;
+      const recorded = [];
+      // In order: the last one wins a tag.
+      for (const { push, notice } of notified) {
+        const outcome = await service.recordNotified(push, notice, caller);
+        if (!outcome.ok) return outcome;
+        const { digest, tag } = push;
+        if (outcome.value !== null) recorded.push(definedFields({ digest, tag }));
       }
-      const recorded = pushes.map(({ digest, tag }) => definedFields({ digest, tag }));
-      return ok({ recorded, ignored });
+      return ok({ recorded, repeated: notified.length - recorded.length, ignored });
     },
   }),
 ];
+
+/** The id of GitHub's delivery, as far as it can be one: it is kept. */
+function deliveryOf(request: Request): string | null {
+  const id = request.headers.get("x-github-delivery");
+  return id !== null && id.length <= notificationTextMaxCharacters ? id : null;
+}

@@ -48,6 +48,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     setTag: changes(images, writes.setTag),
     deleteTag: changes(images, writes.deleteTag),
     insertPush: changes(none, writes.insertPush),
+    noteNotice: changes(none, writes.noteNotice),
 
     insertBackend: changes(backends, writes.insertBackend),
     acknowledge: changes(none, writes.acknowledge),

@@ -1,14 +1,17 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
 import {
   imageBackendsListed,
+  noticesKept,
   pushesKept,
   recentImages as recentImagesShown,
 } from "../../../domain/limits.ts";
+import { isLate, orderOnArrival } from "../../../domain/pins/arrival.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { Notice } from "../../../protocol/v3/registry-events.ts";
 import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
@@ -35,6 +38,22 @@ export function addTags(state: ServiceState, { digest, tags }: AdmittedPush, now
   return ok(null);
 }
 
+/**
+ * Records a push that another registry notifies of, unless it was recorded before.
+ * @returns null where it was
+ */
+export function recordNotified(
+  state: ServiceState,
+  service: ServiceRow,
+  now: number,
+  push: RecordImageBody,
+  notice: Notice,
+  caller: Caller,
+): Result<Image | null> {
+  if (notice.id !== null && !state.sql.noteNotice(notice.id, noticesKept)) return ok(null);
+  return recordPush(state, service, push, caller, now, notice);
+}
+
 /** Records a push with its event, and moves the environments that follow its tag. */
 function recordPush(
   state: ServiceState,
@@ -42,9 +61,10 @@ function recordPush(
   body: RecordImageBody,
   caller: Caller | RegistryCaller,
   now: number,
+  notice?: Notice,
 ): Result<Image> {
   const { digest, tag } = body;
-  const moved = addPush(state, body, now);
+  const moved = addPush(state, body, now, notice);
   const details = { digest, ...(tag === undefined ? {} : { tag }) };
   const { actor } = caller;
   recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
@@ -53,27 +73,28 @@ function recordPush(
 }
 
 /**
- * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
- * one is the earlier: notifications may arrive out of order.
- * @returns whether it did
+ * Adds a push to what the service knows. Of an image that is known, a notification that moves no tag leaves as it is
+ * where it is pulled from, and one that comes late leaves the list of pushes as it is too.
+ * @returns whether its tag has moved to it
  */
-function addPush(state: ServiceState, body: RecordImageBody, now: number): boolean {
-  const claimedAt = body.pushed_at === undefined ? null : Date.parse(body.pushed_at);
-  const pushedAt = claimedAt ?? now;
-  const repository = body.repository ?? null;
+function addPush(state: ServiceState, body: RecordImageBody, now: number, notice?: Notice): boolean {
+  const { digest, tag, repository = null } = body;
+  const claimed = notice?.order ?? null;
+  const order = claimed === null ? null : orderOnArrival({ repository, at: claimed }, now);
+  const late = tag !== undefined && isLate(order, state.sql.tagOrder(tag));
+  const known = notice && state.sql.image(digest);
+  if (known && late) return false;
+  const isMoved = tag !== undefined && !late;
+  const pushedAt = body.pushed_at === undefined ? now : Date.parse(body.pushed_at);
   state.sql.putImage({
-    digest: body.digest,
-    repository,
+    digest,
+    repository: known && !isMoved ? known.repository : repository,
     media_type: body.media_type ?? null,
     pushed_at: pushedAt,
   });
-  const push = { digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt };
-  state.sql.insertPush(push, pushesKept);
-  if (body.tag === undefined) return false;
-  const current = state.sql.tag(body.tag);
-  const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;
-  if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
-  return !isLate;
+  state.sql.insertPush({ digest, tag: tag ?? null, repository, pushed_at: pushedAt }, pushesKept);
+  if (isMoved) state.sql.setTag(tag, digest, order);
+  return isMoved;
 }
 
 export function listImages(

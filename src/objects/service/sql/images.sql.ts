@@ -1,3 +1,4 @@
+import type { PushOrder } from "../../../domain/pins/arrival.ts";
 import type { Database } from "../../database.ts";
 import type { ImageRow, PushRow, TagRow } from "./service.sql.ts";
 
@@ -7,7 +8,13 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
     image: (digest: string) => db.first<ImageRow>("SELECT * FROM images WHERE digest = ?", digest),
     imagesBefore: (seq: number, limit: number) =>
       db.all<ImageRow>("SELECT * FROM images WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
-    tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
+    tag: (tag: string) => db.first<TagRow>("SELECT tag, digest FROM tags WHERE tag = ?", tag),
+    /** The order of the push that a tag stands on; null where it has none. */
+    tagOrder: (tag: string): PushOrder | null =>
+      db.first<{ repository: string | null; at: number }>(
+        "SELECT order_repository AS repository, order_at AS at FROM tags WHERE tag = ? AND order_at IS NOT NULL",
+        tag,
+      ) ?? null,
     tagsOf: (digest: string) =>
       db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
     firstTagsOf: (digest: string, limit: number) =>
@@ -38,14 +45,23 @@ export function imagesWrites(db: Pick<Database, "run">) {
       for (const table of ["images", "tags", "pushes"])
         db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);
     },
-    setTag: (tag: string, digest: string, claimedAt: number | null) =>
+    setTag: (tag: string, digest: string, order: PushOrder | null) =>
       db.run(
-        `INSERT INTO tags (tag, digest, push, claimed_at) VALUES (?, ?, (SELECT max(seq) FROM pushes), ?)
-         ON CONFLICT (tag) DO UPDATE SET digest = excluded.digest, push = excluded.push, claimed_at = excluded.claimed_at`,
+        `INSERT INTO tags (tag, digest, push, order_repository, order_at)
+         VALUES (?, ?, (SELECT max(seq) FROM pushes), ?, ?)
+         ON CONFLICT (tag) DO UPDATE SET digest = excluded.digest, push = excluded.push,
+           order_repository = excluded.order_repository, order_at = excluded.order_at`,
         tag,
         digest,
-        claimedAt,
+        order?.repository ?? null,
+        order?.at ?? null,
       ),
+    /** Notes that a notification was recorded. @param kept how many stay, with this one. @returns whether it was new */
+    noteNotice: (id: string, kept: number) => {
+      const isNew = db.run("INSERT INTO notices (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
+      if (isNew) db.run("DELETE FROM notices WHERE seq <= (SELECT max(seq) FROM notices) - ?", kept);
+      return isNew;
+    },
     deleteTag: (tag: string) => db.run("DELETE FROM tags WHERE tag = ?", tag),
     /** Records the push of the image that was put last. @param kept how many of the newest stay, with this one */
     insertPush: (row: Omit<PushRow, "seq">, kept: number) => {

@@ -4,6 +4,7 @@ import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
+import { noticesMigration } from "./notices.sql.ts";
 import { boundsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
@@ -125,6 +126,7 @@ export const serviceMigrations: readonly Migration[] = [
     sql: "ALTER TABLE service ADD COLUMN emptied_at INTEGER;",
   },
   resolvedDigestsMigration,
+  noticesMigration,
 ];
 
 export type ServiceRow = {
@@ -162,7 +164,7 @@ export type ImageRow = {
   pushed_at: number;
 };
 
-export type TagRow = { tag: string; digest: string; claimed_at: number | null };
+export type TagRow = { tag: string; digest: string };
 
 export type PushRow = {
   seq: number;
@@ -252,7 +254,16 @@ export function serviceWrites(db: Pick<Database, "run">) {
     setEmptied: (at: number | null) => db.run("UPDATE service SET emptied_at = ?", at),
     removeService: (now: number) => {
       db.run("UPDATE service SET removed_at = ?", now);
-      for (const table of ["environments", "revisions", "images", "tags", "pushes", "idempotency", "usage"]) {
+      for (const table of [
+        "environments",
+        "revisions",
+        "images",
+        "tags",
+        "pushes",
+        "notices",
+        "idempotency",
+        "usage",
+      ]) {
         db.run(`DELETE FROM ${table}`);
       }
     },
