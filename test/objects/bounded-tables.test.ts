@@ -110,6 +110,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
       refs: { with: "manifests" },
       tags: { quota: "tags" },
       uploads: { kept: "openUploadsMax", by: "write" },
+      last_uploads: { with: "repositories" },
       garbage: { kept: "collectedBytesKeptMs", by: "alarm" },
     },
   },

@@ -118,6 +118,16 @@ export const registryMigrations: readonly Migration[] = [
     name: "how many manifests nothing keeps",
     sql: "CREATE INDEX manifests_untagged ON manifests (repository, digest) WHERE keepers = 0;",
   },
+  {
+    name: "since when a blob is kept by pushes that go on",
+    sql: `
+      ALTER TABLE links ADD COLUMN renewed_from INTEGER; -- null: no push has renewed its grace
+      CREATE TABLE last_uploads ( -- when something was uploaded to a repository last
+        repository TEXT PRIMARY KEY,
+        at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {
