@@ -84,9 +84,12 @@ export const putUpload: RegistryHandler = async (call) => {
   return refuseChunk(call, begun.value) ?? finish(call, begun.value, digest);
 };
 
+/** Uploads have UUIDs: no other id was ever one. */
+const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** A PUT whose answer was lost comes again: it has done what it is for where the repository has the blob. */
 async function finishedBefore(call: RegistryCall, digest: string): Promise<OciResult<Response> | null> {
-  if (!(await call.registry.blob(call.repository, digest))) return null;
+  if (!uploadId.test(call.reference) || !(await call.registry.blob(call.repository, digest))) return null;
   await call.request.body?.cancel();
   return answered(created(call, digest));
 }
