@@ -58,6 +58,17 @@ function importProblem(path: string, room: Room, specifier: string): string | nu
 const isRoom = (name: string): name is Room => name in rules;
 
 describe("the check itself", () => {
+  test.for([
+    ['accept: "*/*", // any', 'accept: "*/*", '],
+    ['a("/*"); b("*/");', 'a("/*"); b("*/");'],
+    ["x = '// no comment';", "x = '// no comment';"],
+    ['"a \\" // \\\\"; // b', '"a \\" // \\\\"; '],
+    ['"https://a"; /* it\'s "b */ c("d")', '"https://a";  c("d")'],
+    ["// don't\nf('/*', 'x'); // it's", "\nf('/*', 'x'); "],
+  ] as const)("takes the comments out of %j", ([text, without]) => {
+    expect(withoutComments(text)).toBe(without);
+  });
+
   test("sees every form of an import", () => {
     const text = [
       'import "a";',

@@ -37,9 +37,13 @@ export interface Caller {
   ifMatch?: number;
 }
 
-/** The Registry object as a caller: it speaks for whoever pushed, and names nobody. */
+/** Whose token did something, where its scope does not matter any more. */
+export type ActorName = Pick<Actor, "tokenId" | "tokenName">;
+
+/** The Registry object as a caller: it speaks for whoever pushed; null where it does not know who did. */
 export interface RegistryCaller extends Omit<Caller, "actor"> {
-  actor: null;
+  origin: "registry";
+  actor: ActorName | null;
 }
 
 /** A new secret as it is stored: the edge made it, and shows it once. */
@@ -94,6 +98,8 @@ export type LoggedAttempt = DeliveryAttempt & { announced?: ImagePinnedWebhookDa
 
 /** Attempts of one service, or of the account itself (`service` null), at one registration of a cluster. */
 export interface SentAttempts {
+  account: string;
+  cluster: string;
   registration: number;
   service: string | null;
   attempts: LoggedAttempt[];

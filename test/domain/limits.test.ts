@@ -182,6 +182,12 @@ const mustBeLess: Record<string, Relation[]> = {
       softGraceMs + limits.terminationReportSlackMs,
     ],
     [
+      // The last poll decides after the timeout, and its report takes its longest.
+      "a cluster's report that a backend was ready in time arrives before Slipway ends it for not being so",
+      agentClock.readyLastPollMs + agentClock.callTimeoutMs,
+      limits.startupSlackMs,
+    ],
+    [
       "a cluster's report that it swept a backend arrives before Slipway terminates that, or each would be ended twice",
       agentClock.callTimeoutMs + agentClock.reportRetryLongestMs,
       limits.lifetimeSlackMs,

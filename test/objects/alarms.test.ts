@@ -123,6 +123,8 @@ const reasons: Reason[] = [
     async begin(hello) {
       const attempt = { id: "a", type: "cluster.ping", attempt: 1, time: Date.now(), durationMs: 1 } as const;
       await clusterStub(env, hello.account, "main").recordAttempts({
+        account: hello.account,
+        cluster: "main",
         registration: await registrationOf(hello),
         service: null,
         attempts: [{ ...attempt, status: 200, error: null }],

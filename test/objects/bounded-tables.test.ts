@@ -31,9 +31,18 @@ const changedByVersions: Bound = { with: "versions of Slipway" };
  * Every table of every object. A new one makes this fail until it stands here, with what bounds it: what nothing bounds
  * fills a disk, or the 10 GB of an object, in the end.
  */
-const tables: Record<string, { of: typeof accountMigrations; bounds: Record<string, Bound> }> = {
+const tables: Record<
+  string,
+  {
+    of: typeof accountMigrations;
+    /** What keeps the objects of this class that store something from being ever more. */
+    objects: string;
+    bounds: Record<string, Bound>;
+  }
+> = {
   account: {
     of: accountMigrations,
+    objects: "only the root token creates accounts",
     bounds: {
       migrations: changedByVersions,
       account: one,
@@ -52,12 +61,14 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   service: {
     of: serviceMigrations,
+    objects: "services; one that was deleted gives its storage back when it is forgotten",
     bounds: {
       migrations: changedByVersions,
       service: one,
       environments: { quota: "environments" },
       holdings: { with: "the quotas that there are, of which each has one" },
       revisions: { kept: "revisionsKept", by: "write" },
+      former_environments: { kept: "formerEnvironmentsKept", by: "write" },
       images: { quota: "images" },
       tags: { quota: "tags" },
       pushes: { kept: "pushesKept", by: "write" },
@@ -72,6 +83,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   backends: {
     of: backendsMigrations,
+    objects: "services, each of which has 32; one without backends gives its storage back",
     bounds: {
       migrations: changedByVersions,
       backends: { kept: "endedBackendsKeptMs", by: "alarm" },
@@ -79,6 +91,8 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   cluster: {
     of: clusterMigrations,
+    objects:
+      "clusters; one that is deleted gives its storage back (test/objects/cluster/registrations.test.ts)",
     bounds: {
       migrations: changedByVersions,
       cluster: one,
@@ -88,6 +102,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   directory: {
     of: directoryMigrations,
+    objects: "the characters of codes, and two more",
     bounds: {
       migrations: changedByVersions,
       codes: { with: "services, also those that were deleted and are not forgotten, each of which has one" },
@@ -98,6 +113,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   registry: {
     of: registryMigrations,
+    objects: "accounts",
     bounds: {
       migrations: changedByVersions,
       registry: one,
@@ -116,6 +132,7 @@ const tables: Record<string, { of: typeof accountMigrations; bounds: Record<stri
   },
   login: {
     of: loginMigrations,
+    objects: "the digits of ids",
     bounds: { migrations: changedByVersions, attempts: { kept: "cliLoginsPerTokenMax", by: "write" } },
   },
 };

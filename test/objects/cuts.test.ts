@@ -7,6 +7,7 @@ import {
   clusterLostAfterMs,
   deletedServicesKeptMs,
   deletedServicesSeenEveryMs,
+  startupSlackMs,
 } from "../../src/domain/limits.ts";
 import { fail, ok, type Result } from "../../src/domain/result.ts";
 import { directoryStub, registryStub, serviceStub } from "../../src/objects/stubs.ts";
@@ -21,7 +22,15 @@ import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
 import { noFacts, usedBy } from "./support/quotas.ts";
-import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
+import {
+  actor,
+  caller,
+  connectParams,
+  digestNumber,
+  type Hello,
+  setUpPinned,
+  value,
+} from "./support/service.ts";
 import { storedIn } from "./support/stored.ts";
 
 /*
@@ -116,8 +125,18 @@ async function push(hello: Hello, n: number, tag: string): Promise<Result<unknow
       facts: noFacts,
       tags: [tag],
       registryHost: "registry.test",
+      by: actor,
     }),
   );
+}
+
+/** Whether the environment `default` was moved to that push; never more than once, and by nobody else. */
+async function pushedOnce(hello: Hello): Promise<boolean> {
+  const { items } = value(await hello.service().history("default", { limit: 9 }));
+  const moves = items.filter(({ digest }) => digest === digestNumber(7));
+  const move = { kind: "push", by: { token_id: actor.tokenId, token_name: actor.tokenName } };
+  expect(moves).toMatchObject(moves.length === 0 ? [] : [move]);
+  return moves.length === 1;
 }
 
 /** An answer of the registry as a result. */
@@ -167,7 +186,7 @@ const stories: Told[] = [
     act: (backend) => backend.report({ status: "ready" }),
     check: async (backend, hello, sent) => {
       expect((await backend.describe()).history.at(-1)?.status).toBe("ready");
-      await passTimeRunning(hello.service(), 301_000);
+      await passTimeRunning(hello.service(), 301_000 + startupSlackMs);
       expect(sent("backend.terminate")).toEqual([]);
       expect(value(await hello.connect({ key: "doc" }))).toMatchObject({
         backendId: backend.backendId,
@@ -296,6 +315,16 @@ const stories: Told[] = [
     },
   }),
   told({
+    story: "a push that moves an environment, by whose token it was",
+    setUp: async () => null,
+    act: (_, hello) => push(hello, 7, "latest"),
+    check: async (_, hello) => expect(await pushedOnce(hello)).toBe(true),
+    unrepeated: async (_, hello) => {
+      const stored = await registry(hello).manifest(repository(hello), "latest");
+      expect(await pushedOnce(hello)).toBe(stored !== null);
+    },
+  }),
+  told({
     story: "the deletion of a tag",
     setUp: async (hello) => value(await push(hello, 7, "v7")),
     act: async (_, hello) => fromOci(await registry(hello).deleteTag(repository(hello), "v7")),
@@ -365,13 +394,24 @@ const stories: Told[] = [
   }),
   told({
     story: "the deletion of a cluster",
-    setUp: async (hello) => value(await register(hello, "second")),
+    setUp: async (hello) => {
+      value(await register(hello, "second"));
+      const agent = agentOf(hello, "second", await registrationOf(hello, "second"));
+      value(await agent.beat([]));
+      value(await hello.accountObject.testCluster("second"));
+      return agent;
+    },
     act: (_, hello) => hello.accountObject.deleteCluster("second", caller),
     doneBefore: "cluster_not_found",
-    check: async (_, hello) => {
+    check: async (agent, hello) => {
       expect((await hello.accountObject.getCluster("second")).ok).toBe(false);
       expect(await configOf(hello)).not.toContain('"second"');
       expect(await eventsOf(hello, "cluster.deleted")).toBe(1);
+      expect(await storedIn(agent.stub())).toEqual([]);
+    },
+    unrepeated: async (agent, hello) => {
+      const isThere = (await hello.accountObject.getCluster("second")).ok;
+      expect((await storedIn(agent.stub())).length > 0).toBe(isThere);
     },
   }),
   told({

@@ -106,6 +106,7 @@ export class Backend {
    * is what may have ended already. Call it once, or `resume` in its place.
    */
   launch({ mayHaveEnded = false } = {}): void {
+    this.#armLifetime();
     this.#armStartup();
     this.#bringingUp = this.#bringUp(mayHaveEnded || this.spawn.key !== null).catch((error: unknown) =>
       this.#giveUp({ code: "internal_error", message: messageOf(error) }),
@@ -123,6 +124,7 @@ export class Backend {
       // Its end may be known to Slipway only, where it could not be written down here.
       this.launch({ mayHaveEnded: true });
     } else if (adoption === "watch" && found) {
+      if (isConnectable(this.status)) this.#armLifetime();
       if (isConnectable(this.status) && this.status !== "ready") this.#armStartup();
       this.#bringingUp = this.#watch(found);
     } else if (adoption === "end") {
@@ -242,13 +244,15 @@ export class Backend {
   }
 
   #serve(): void {
-    const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
-    if (lifetimeSeconds !== undefined) {
-      const leftMs = leftSince(this.#history, "ready", lifetimeSeconds);
-      this.#arm("lifetime", leftMs, () => this.terminate("soft", "swept"));
-    }
     this.#watchIdleness();
     this.#readiness.resolve(true);
+  }
+
+  #armLifetime(): void {
+    const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
+    if (lifetimeSeconds === undefined) return;
+    const leftMs = leftSince(this.#history, "scheduled", lifetimeSeconds);
+    this.#arm("lifetime", leftMs, () => this.terminate("soft", "swept"));
   }
 
   #armStartup(): void {

@@ -41,7 +41,7 @@ function withSettings(command: Command): Command {
       "sweep a backend this long without connection; 0: never",
       asDurationSeconds,
     )
-    .option("--lifetime-limit <duration>", "end a backend that has been ready this long", asDurationSeconds);
+    .option("--lifetime-limit <duration>", "end a backend this long after its spawn", asDurationSeconds);
 }
 
 function settingsOf(options: EnvironmentOptions): EnvironmentSettingsBody | undefined {

@@ -1,4 +1,9 @@
-import { lifetimeSlackMs, softTerminationGraceSeconds, terminationReportSlackMs } from "../limits.ts";
+import {
+  lifetimeSlackMs,
+  softTerminationGraceSeconds,
+  startupSlackMs,
+  terminationReportSlackMs,
+} from "../limits.ts";
 import type { BackendStatus } from "./status.ts";
 
 /** What the control plane's own deadlines depend on. Times in milliseconds since the epoch. */
@@ -31,14 +36,13 @@ export function nextDeadline(backend: LifecycleSnapshot): { at: number; overdue:
     case "scheduled":
     case "loading":
     case "starting":
-    case "waiting":
-      return { at: backend.createdAt + backend.startupTimeoutSeconds * 1000, overdue: "startup" };
+    case "waiting": {
+      const at = backend.createdAt + backend.startupTimeoutSeconds * 1000 + startupSlackMs;
+      const lifetime = endOfLifetime(backend);
+      return lifetime !== null && lifetime.at < at ? lifetime : { at, overdue: "startup" };
+    }
     case "ready":
-      if (backend.lifetimeLimitSeconds === undefined) return null;
-      return {
-        at: backend.statusAt + backend.lifetimeLimitSeconds * 1000 + lifetimeSlackMs,
-        overdue: "lifetime",
-      };
+      return endOfLifetime(backend);
     case "terminating":
       return {
         at: backend.statusAt + softTerminationGraceSeconds * 1000 + terminationReportSlackMs,
@@ -49,4 +53,13 @@ export function nextDeadline(backend: LifecycleSnapshot): { at: number; overdue:
     case "terminated":
       return null;
   }
+}
+
+/** A lifetime counts from the decision, as Plane's does, however long the start-up takes. */
+function endOfLifetime({
+  createdAt,
+  lifetimeLimitSeconds,
+}: LifecycleSnapshot): { at: number; overdue: "lifetime" } | null {
+  if (lifetimeLimitSeconds === undefined) return null;
+  return { at: createdAt + lifetimeLimitSeconds * 1000 + lifetimeSlackMs, overdue: "lifetime" };
 }

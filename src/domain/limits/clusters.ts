@@ -24,6 +24,8 @@ export const configTurnsAtOnce = 10;
 export const servicesJudgedAtOnce = 500;
 /** How many codes that are not known yet are looked up for one heartbeat. The others are looked up for a later one. */
 export const codesLookedUpAtOnce = 100;
+/** Of so many services a cluster remembers their names, besides those that have something there: an agent that lists others again has them looked up again. */
+export const serviceNamesKept = 2_000;
 /** How often a cluster's lists are compared with every service: how long a backend can be missing that no list ever held. */
 export const allServicesComparedEveryMs = 5 * minute;
 

@@ -30,11 +30,19 @@ export const unreferencedBlobKeptMs = 24 * hour;
 export const unreferencedManifestKeptMs = 7 * day;
 /** Bytes outlive their records by this, so that a pull which has begun can end. */
 export const collectedBytesKeptMs = 2 * hour;
-/** How many of an environment's latest revisions keep their images: how far back it can be rolled without a new push. */
+/**
+ * How many of an environment's latest revisions keep their images, and how many of the latest that somebody chose, which
+ * pushes must not crowd out: how far back it can be rolled without a new push.
+ */
 export const resolvedRevisionsProtected = 20;
 
-/** How many revisions of an environment's pin are kept, the newest: how far back its history goes. */
+/** How many revisions of an environment are kept, the newest: how far back its history goes. */
 export const revisionsKept = 1_000;
+/**
+ * How many deleted environments a service remembers by name, the newest, so that one that is created again under its
+ * name goes on with its revision numbers. Beyond that, new ones begin above all that are forgotten.
+ */
+export const formerEnvironmentsKept = 1_000;
 /** How many pushes a service remembers, the newest; its list shows some of them. */
 export const pushesKept = 1_000;
 

@@ -123,6 +123,7 @@ class RegistryDoor {
       registry: registryStub(env, admitted.value.account),
       store,
       registryHost: registryHostOf(env, request),
+      caller: { tokenId: caller.value.tokenId, tokenName: caller.value.tokenName },
       mayAlso: async (action, other) => {
         const also = await this.#admit(env, caller.value, { name: other, action });
         return also.ok ? also.value : null;

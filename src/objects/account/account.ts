@@ -209,6 +209,10 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return this.#state.read(() => clusters.registrationOf(this.#state.sql, cluster));
   }
 
+  async admitRegistration(cluster: string, registration: number): Promise<Result<null>> {
+    return this.#state.read(() => clusters.admitRegistration(this.#state.sql, cluster, registration));
+  }
+
   async signedGet(cluster: string, path: string): Promise<Result<SignedGet>> {
     const found = this.#state.read(() => clusters.findCluster(this.#state.sql, cluster));
     return found.ok ? ok(await clusters.signedGet(found.value, path, Date.now())) : found;

@@ -116,6 +116,12 @@ export interface AccountRpc extends CredentialsRpc {
   /** From the Cluster object: the present registration under a name. */
   registrationOf(cluster: string): Promise<Result<number>>;
 
+  /**
+   * From the Cluster object: whether it may begin to keep something of a registration. `unauthorized` where that has
+   * ended, `unavailable` while it is being deleted.
+   */
+  admitRegistration(cluster: string, registration: number): Promise<Result<null>>;
+
   /** A GET of what a cluster has below its webhook's URL, signed. @param path begins with a slash */
   signedGet(cluster: string, path: string): Promise<Result<SignedGet>>;
 

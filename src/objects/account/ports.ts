@@ -13,7 +13,7 @@ export interface AccountPorts {
   failures: FailureLog;
   /** Whose turn it is to be sent a ping. */
   turns: Pick<SendQueue, "turn">;
-  cluster(account: string, name: string): Pick<ClusterRpc, "observe" | "recordAttempts">;
+  cluster(account: string, name: string): Pick<ClusterRpc, "observe" | "recordAttempts" | "forget">;
   service(
     account: string,
     name: string,

@@ -107,9 +107,10 @@ export type AgentRow = {
   disk_total_bytes: number | null;
 };
 
+/** What is read is nothing where the object has given its storage back, which may happen while somebody waits. */
 export function clusterSql(db: Database) {
   return {
-    cluster: () => db.first<ClusterRow>("SELECT * FROM cluster"),
+    cluster: () => (db.ready ? db.first<ClusterRow>("SELECT * FROM cluster") : undefined),
     insertCluster: (
       row: Pick<ClusterRow, "account" | "name" | "registration" | "last_heartbeat_at" | "watched_from">,
     ) =>
@@ -137,7 +138,8 @@ export function clusterSql(db: Database) {
     setReportedDraining: (registration: number, draining: boolean) =>
       db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
 
-    agents: () => db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id"),
+    agents: () =>
+      db.ready ? db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id") : [],
     putAgent: (row: Omit<AgentRow, "begun_at">) =>
       db.run(
         `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at, fence, leaving,

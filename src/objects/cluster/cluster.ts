@@ -32,11 +32,14 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
   readonly #state = new ClusterState(this.ctx.storage);
   readonly #alarm = new Alarm(this.ctx);
   readonly #failures = objectFailures(this.ctx, "Cluster");
+  /** Registrations up to here have ended since this object awoke: what comes of them late must not be kept again. */
+  #endedUpTo = -1;
   readonly #ports: ClusterPorts = {
     state: this.#state,
     failures: this.#failures,
     account: (name) => accountStub(this.env, name),
     service: (account, name) => serviceStub(this.env, account, name),
+    forget: (registration) => this.forget(registration),
     services: new ReconciledServices(
       {
         lookup: async (code) => {
@@ -70,6 +73,8 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
         `this agent token belongs to cluster \`${cluster}\`, not to \`${body.cluster}\``,
       );
     }
+    const admitted = await this.#admit(account, cluster, registration);
+    if (!admitted.ok) return admitted;
     const now = Date.now();
     const list = listByService(body.backends);
     if (!enterHeartbeat(this.#ports, { account, name: cluster, registration }, body, list, now)) {
@@ -110,7 +115,14 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     };
   }
 
+  async forget(registration: number): Promise<void> {
+    this.#endedUpTo = Math.max(this.#endedUpTo, registration);
+    // The alarm goes with the storage.
+    if (await this.#state.clear(registration)) this.#alarm.fired();
+  }
+
   async recordAttempts(sent: SentAttempts): Promise<void> {
+    if (!(await this.#admit(sent.account, sent.cluster, sent.registration)).ok) return;
     if (!this.#state.db.ready) this.#state.db.migrate();
     const now = Date.now();
     this.#state.deliveries.record(sent, now);
@@ -137,11 +149,23 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
+    if (!this.#state.db.ready) return;
     // The platform drops an alarm that throws too often, and the loss of a cluster must not be missed.
     const settled = await this.#failures.attempt("settle losses", () => settleLosses(this.#ports));
     if (!settled?.value || !(await this.#report.send())) this.#alarm.noLaterThan(Date.now() + retryMs);
     const now = Date.now();
     this.#alarm.noLaterThan(earliest([this.#nextWatch(now), this.#state.deliveries.prune(now)]));
+  }
+
+  /**
+   * Whether something of a registration may be kept here. The account is asked where nothing of it is: what comes late
+   * of a cluster that was deleted would otherwise fill an object that nobody empties again.
+   */
+  async #admit(account: string, cluster: string, registration: number): Promise<Result<null>> {
+    if (this.#state.has(registration)) return ok(null);
+    const admitted = await accountStub(this.env, account).admitRegistration(cluster, registration);
+    if (!admitted.ok) return handedOn<null>(admitted);
+    return registration > this.#endedUpTo ? ok(null) : fail("unauthorized", "this cluster was deleted");
   }
 
   #nextWatch(now: number): number | null {

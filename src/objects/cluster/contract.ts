@@ -9,7 +9,7 @@ import type { SentAttempts } from "../rpc-types.ts";
 export interface ClusterRpc extends DeliveryLogRpc {
   /**
    * @param registration which registration of the cluster the agent belongs to: an earlier one's heartbeats are
-   *   `unauthorized`, a later one's leave nothing of those before
+   *   `unauthorized`, a later one's leave nothing of those before, and those of one that was deleted are refused
    */
   heartbeat(
     account: string,
@@ -17,6 +17,11 @@ export interface ClusterRpc extends DeliveryLogRpc {
     registration: number,
     body: HeartbeatBody,
   ): Promise<Result<HeartbeatAnswer>>;
+  /**
+   * From the Account object, at the end of a deletion: gives the storage back of a registration that has ended. Harmless
+   * where that is done; what a later registration keeps stays.
+   */
+  forget(registration: number): Promise<void>;
   /** How the cluster is; unknown before the first heartbeat of an agent of this registration. */
   observe(registration: number): Promise<ClusterObservation>;
   /**
@@ -29,7 +34,7 @@ export interface ClusterRpc extends DeliveryLogRpc {
 
 /** The log of a cluster's deliveries, which its Cluster object keeps. */
 export interface DeliveryLogRpc {
-  /** Recording the same attempts again shows them once. Those of an earlier registration are dropped. */
+  /** Recording the same attempts again shows them once. Those of an earlier registration are dropped, and of one that was deleted. */
   recordAttempts(sent: SentAttempts): Promise<void>;
   /** Newest first. `cluster_not_found` where the account has none of this name. */
   listDeliveries(account: string, cluster: string, query: DeliveryQuery): Promise<Result<Page<DeliveryView>>>;

@@ -13,16 +13,18 @@ export interface ClusterPorts {
     name: string,
   ): Pick<AccountRpc, "recordEvents" | "servicesOfCluster" | "setClusterDraining" | "setClusterFence">;
   service(account: string, name: string): Pick<ServiceRpc, "reconcile" | "clusterLost">;
+  /** As `ClusterRpc.forget`. */
+  forget(registration: number): Promise<void>;
 }
 
 /** The services of a registration's account after a name, a page of them, by name. Where the registration is no more, it is forgotten here too. */
 export async function servicesOf(
-  { state, account }: Pick<ClusterPorts, "state" | "account">,
+  { state, account, forget }: Pick<ClusterPorts, "state" | "account" | "forget">,
   row: ClusterRow,
   after: string,
 ): Promise<{ code: string; service: string }[]> {
   const services = await account(row.account).servicesOfCluster(row.name, row.registration, after);
   if (services.ok) return services.value;
-  if (state.registered(row.registration)) state.db.transaction(() => state.forget());
+  if (state.registered(row.registration)) await forget(row.registration);
   return [];
 }

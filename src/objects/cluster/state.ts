@@ -21,7 +21,7 @@ export class ClusterState {
 
   /** The cluster's row while it is of this registration. */
   registered(registration: number): ClusterRow | undefined {
-    const row = this.db.ready ? this.sql.cluster() : undefined;
+    const row = this.sql.cluster();
     return row?.registration === registration ? row : undefined;
   }
 
@@ -58,9 +58,28 @@ export class ClusterState {
     };
   }
 
+  /** Whether anything of this registration is kept. */
+  has(registration: number): boolean {
+    return (
+      this.registered(registration) !== undefined || this.deliveries.newestRegistration() === registration
+    );
+  }
+
   /** Forgets the registration and its agents, inside a transaction. */
   forget(): void {
     this.sql.deleteCluster();
     this.agents.forgetLists();
+  }
+
+  /**
+   * Gives the storage back of a registration that has ended, and of those before it. What a later one keeps stays.
+   * @returns false where a later one keeps something
+   */
+  async clear(registration: number): Promise<boolean> {
+    const newest = Math.max(this.sql.cluster()?.registration ?? 0, this.deliveries.newestRegistration() ?? 0);
+    if (newest > registration) return false;
+    this.agents.forgetLists();
+    await this.db.clear();
+    return true;
   }
 }

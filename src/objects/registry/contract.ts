@@ -4,6 +4,7 @@ import type { PartNumbers, UploadState } from "../../domain/registry/upload.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
+import type { ActorName } from "../rpc-types.ts";
 
 export interface BlobPlace {
   /** Of the blob store. */
@@ -54,6 +55,8 @@ export interface ManifestPut {
   tags: string[];
   /** host[:port] of the deployment's own registry. */
   registryHost: string;
+  /** Whose token pushes it. */
+  by: ActorName;
 }
 
 /** How large an image is. */

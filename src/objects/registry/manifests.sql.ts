@@ -1,3 +1,4 @@
+import type { ActorName } from "../contract.ts";
 import type { Database } from "../database.ts";
 
 export type ManifestRow = {
@@ -12,7 +13,15 @@ export type ManifestRow = {
   /** How many tags and kept manifests keep it. */
   keepers: number;
 };
-export type TagRow = { repository: string; tag: string; digest: string; announced: number };
+export type TagRow = {
+  repository: string;
+  tag: string;
+  digest: string;
+  announced: number;
+  /** Whose push set it, as long as the service has not taken it over; null where that is not known. */
+  token_id: string | null;
+  token_name: string | null;
+};
 
 /** Manifests, what they refer to, and tags. */
 export function manifestsSql(db: Database) {
@@ -185,13 +194,16 @@ export function manifestsSql(db: Database) {
       ),
     unannouncedTags: (limit: number) =>
       db.all<TagRow>("SELECT * FROM tags WHERE announced = 0 LIMIT ?", limit),
-    setTag: (repository: string, tag: string, digest: string) =>
+    setTag: (repository: string, tag: string, digest: string, by: ActorName) =>
       db.run(
-        `INSERT INTO tags (repository, tag, digest, announced) VALUES (?, ?, ?, 0)
-         ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, announced = 0`,
+        `INSERT INTO tags (repository, tag, digest, announced, token_id, token_name) VALUES (?, ?, ?, 0, ?, ?)
+         ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, announced = 0,
+           token_id = excluded.token_id, token_name = excluded.token_name`,
         repository,
         tag,
         digest,
+        by.tokenId,
+        by.tokenName,
       ),
     setAnnounced: (repository: string, tag: string) =>
       db.run("UPDATE tags SET announced = 1 WHERE repository = ? AND tag = ?", repository, tag),

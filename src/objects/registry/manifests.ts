@@ -63,7 +63,7 @@ export function checkManifest(
 export function storeManifest(
   state: RegistryState,
   repository: string,
-  { digest, bytes, facts, tags }: ManifestPut,
+  { digest, bytes, facts, tags, by }: ManifestPut,
   now: number,
 ): OciResult<null> {
   const { sql } = state;
@@ -89,7 +89,7 @@ export function storeManifest(
   }
   for (const tag of tags) {
     const before = sql.tag(repository, tag)?.digest;
-    sql.setTag(repository, tag, digest);
+    sql.setTag(repository, tag, digest, by);
     if (before === digest) continue;
     countTag(state, repository, digest, 1);
     if (before === undefined) continue;

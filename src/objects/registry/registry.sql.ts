@@ -119,6 +119,13 @@ export const registryMigrations: readonly Migration[] = [
     sql: "CREATE INDEX manifests_untagged ON manifests (repository, digest) WHERE keepers = 0;",
   },
   {
+    name: "who has pushed a tag",
+    sql: `
+      ALTER TABLE tags ADD COLUMN token_id TEXT;
+      ALTER TABLE tags ADD COLUMN token_name TEXT;
+    `,
+  },
+  {
     name: "since when a blob is kept by pushes that go on",
     sql: `
       ALTER TABLE links ADD COLUMN renewed_from INTEGER; -- null: no push has renewed its grace

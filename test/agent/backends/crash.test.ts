@@ -197,7 +197,7 @@ test("a backend that answered before its startup timeout, while no agent looked,
   expect(await at.running()).toHaveLength(1);
 });
 
-test("a lifetime counts from when the backend became ready, whichever agent saw it", async () => {
+test("a lifetime counts from the spawn, whichever agent received it", async () => {
   const limits = { startup_timeout_seconds: 60, max_idle_seconds: 0, lifetime_limit_seconds: 3600 };
   const at = await theCase("serve", { limits });
   const first = await at.start();

@@ -173,6 +173,15 @@ test("a backend is swept at its lifetime limit", async () => {
   expect(await cluster.end(id)).toMatchObject({ termination_reason: "swept" });
 });
 
+test("a lifetime counts from the spawn: a backend that is still starting is swept too", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawn("never-listen", {
+    limits: { startup_timeout_seconds: 3600, max_idle_seconds: 0, lifetime_limit_seconds: 1 },
+  });
+  expect(await cluster.end(id)).toMatchObject({ termination_reason: "swept" });
+  expect(cluster.slipway.statusesOf(id)).not.toContain("ready");
+});
+
 test("close lets backends end by themselves before it kills them", async () => {
   const cluster = await startCluster({ clock: { closeGraceMs: 600_000 } });
   const id = await cluster.spawnReady("exit-on-sigterm");

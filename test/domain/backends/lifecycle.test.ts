@@ -11,10 +11,10 @@ function backend(extra: Partial<LifecycleSnapshot>): LifecycleSnapshot {
 
 describe("Slipway's own deadlines for a backend", () => {
   test.for(["scheduled", "loading", "starting", "waiting"] as const)(
-    "while %s, the startup timeout runs from the decision",
+    "while %s, the startup timeout runs from the decision, with 12 s for its cluster to say how it went",
     (status) => {
-      expect(nextDeadline(backend({ status, startupTimeoutSeconds: 20, lifetimeLimitSeconds: 1 }))).toEqual({
-        at: createdAt + 20_000,
+      expect(nextDeadline(backend({ status, startupTimeoutSeconds: 20, lifetimeLimitSeconds: 35 }))).toEqual({
+        at: createdAt + 20_000 + 12_000,
         overdue: "startup",
       });
     },
@@ -24,12 +24,15 @@ describe("Slipway's own deadlines for a backend", () => {
     expect(nextDeadline(backend({ status: "ready" }))).toBeNull();
   });
 
-  test("a ready backend's lifetime runs from ready, with 30 s for its cluster to sweep it", () => {
-    expect(nextDeadline(backend({ status: "ready", lifetimeLimitSeconds: 60 }))).toEqual({
-      at: statusAt + 60_000 + 30_000,
-      overdue: "lifetime",
-    });
-  });
+  test.for(["scheduled", "loading", "starting", "waiting", "ready"] as const)(
+    "while %s, a lifetime runs from the decision, with 30 s for its cluster to sweep it",
+    (status) => {
+      expect(nextDeadline(backend({ status, lifetimeLimitSeconds: 120 }))).toEqual({
+        at: createdAt + 120_000 + 30_000,
+        overdue: "lifetime",
+      });
+    },
+  );
 
   test("a soft end has its 30 s of grace and 30 s to be reported before it is made hard", () => {
     expect(nextDeadline(backend({ status: "terminating", lifetimeLimitSeconds: 1 }))).toEqual({

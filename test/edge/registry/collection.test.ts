@@ -231,11 +231,11 @@ describe("an image", () => {
     pass,
     statusOf,
   }) => {
-    const lost = await repository.pushImage("latest");
-    const { manifest } = await repository.pushImage("latest");
+    const lost = await repository.pushImage("other");
+    const { manifest } = await repository.pushImage("other");
     await pass(30 * day);
     expect(await statusOf(`manifests/${lost.digest}`)).toBe(200);
-    for (let pushes = 0; pushes < 50; pushes++) await repository.putManifest("latest", manifest);
+    for (let pushes = 0; pushes < 50; pushes++) await repository.putManifest("other", manifest);
     await pass(8 * day);
     expect(await statusOf(`manifests/${lost.digest}`)).toBe(404);
     const pinned = await send(`${service}/environments/default/pin`, {

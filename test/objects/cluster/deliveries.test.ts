@@ -49,6 +49,8 @@ function batches(hello: Hello): Promise<number[]> {
 /** Reports attempts to the log as a service would: one delivery each. */
 async function reportAttempts(hello: Hello, count: number, { registration = 0, prefix = "x" } = {}) {
   await log(hello).recordAttempts({
+    account: hello.account,
+    cluster: "main",
     registration: registration || (await registrationOf(hello)),
     service: "hello",
     attempts: Array.from({ length: count }, (_, i) => ({

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
+import { startupSlackMs } from "../../../src/domain/limits.ts";
 import { fail } from "../../../src/domain/result.ts";
 import type { ServiceRpc } from "../../../src/objects/contract.ts";
 import { Service } from "../../../src/objects/service/service.ts";
@@ -136,7 +137,7 @@ describe("a heartbeat", () => {
       vi.setSystemTime(Date.now() + 10_000);
     }
     expect(await notEnded(hello)).toEqual([backendId]);
-    await passTimeRunning(hello.service(), 250_000);
+    await passTimeRunning(hello.service(), 250_000 + startupSlackMs);
     await vi.waitFor(() => expect(cluster.of("backend.terminate")).toHaveLength(1));
   });
 

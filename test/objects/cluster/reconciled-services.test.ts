@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   allServicesComparedEveryMs,
   codesLookedUpAtOnce,
+  serviceNamesKept,
   serviceNamesPerCall,
   servicesJudgedAtOnce,
 } from "../../../src/domain/limits.ts";
@@ -73,15 +74,18 @@ const many = 3 * serviceNamesPerCall;
 function accountOf(count: number) {
   const names = numbered("s", count);
   const read: string[] = [];
+  const lookedUp: string[] = [];
   const account = {
     names,
     read,
+    lookedUp,
     /** What happens while a page is on its way. */
     meanwhile: () => {},
     directoryFails: false,
     services: new ReconciledServices(
       {
         lookup: async (code) => {
+          lookedUp.push(code);
           if (account.directoryFails) throw new Error("not now");
           return names.includes(code) ? code : null;
         },
@@ -152,6 +156,18 @@ describe("a service judges the next list too, which shows nothing of it", () => 
     const judges = [await beat(2, [], 1), await beat(3, [], 1)].flatMap((beaten) => beaten.judges);
     expect(judges.sort()).toEqual(names);
   });
+});
+
+test("names are remembered of so many services, and of those that have backends there", async () => {
+  const { services, beat, names, lookedUp } = accountOf(serviceNamesKept + 2);
+  for (let now = 0; now < 10; now++) {
+    const { services: due } = await services.due([], now);
+    for (const code of due.keys()) services.reconciled(code, code === names[0] ? 1 : 0);
+  }
+  expect((await beat(20, names.slice(-1))).judges).toEqual([names[0], ...names.slice(-1)]);
+  expect(lookedUp).toEqual([]);
+  await beat(21, names.slice(0, 2));
+  expect(lookedUp).toEqual([names[1]]);
 });
 
 test("a code that cannot be looked up for now is no stranger's, and is looked up the next time", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, vi } from "vitest";
 import {
   shardsNotifiedAtOnce,
   spawnRetryDelaysMs,
+  startupSlackMs,
   terminationRetryForMs,
 } from "../../../src/domain/limits.ts";
 import { Backends } from "../../../src/objects/backends/backends.ts";
@@ -215,7 +216,7 @@ const ways: Way[] = [
     begin: async ({ hello, cluster }) => {
       cluster.always(down);
       await passTime(hello.service(), 12_000);
-      await passTime(hello.service(), 288_000);
+      await passTime(hello.service(), 288_000 + startupSlackMs);
     },
     end: async ({ cluster, hello, attempted }) => {
       await attempted("hard");

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
 import { type BackendStatus, isConnectable, statusRank } from "../../../src/domain/backends/status.ts";
-import { alarmLateMs } from "../../../src/domain/limits.ts";
+import { alarmLateMs, startupSlackMs } from "../../../src/domain/limits.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, registrationOf } from "../support/agent.ts";
@@ -148,7 +148,7 @@ async function reachDeadline(service: DurableObjectStub, id: string): Promise<vo
         .exec<{ at: number | null }>("SELECT deadline_at AS at FROM backends WHERE id = ?", id)
         .toArray(),
     );
-    const deadlineAt = at[0]?.at ?? Date.now() + 301_000;
+    const deadlineAt = at[0]?.at ?? Date.now() + 301_000 + startupSlackMs;
     isLate = Date.now() - deadlineAt > alarmLateMs;
     vi.setSystemTime(Math.max(Date.now(), deadlineAt));
     await runDurableObjectAlarm(service);

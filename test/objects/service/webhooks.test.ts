@@ -1,7 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, vi } from "vitest";
-import { evict, passTime, wakesIn } from "../../support/worker/clock.ts";
+import { startupSlackMs } from "../../../src/domain/limits.ts";
+import { evict, passTime, passTimeRunning, wakesIn } from "../../support/worker/clock.ts";
 import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { test } from "../support/object-test.ts";
 import { pendingWebhooks } from "../support/pending-webhooks.ts";
@@ -33,7 +34,7 @@ describe("the spawn webhook", () => {
         reference: `registry.test/${hello.account}/hello@${digestNumber(2)}`,
         tag: "latest",
       },
-      pin: { image: "latest", revision: 1 },
+      pin: { image: "latest", revision: 2 },
       key: "doc",
       env: { FOO: "bar" },
       limits: { startup_timeout_seconds: 300, max_idle_seconds: 300 },
@@ -365,8 +366,8 @@ describe("image.pinned", () => {
     await hello.push(2, "other");
     await hello.push(3, "latest");
     expect(cluster.of("image.pinned").map(({ message }) => message.data)).toMatchObject([
-      { environment: "default", revision: 1, image: { digest: digestNumber(1), tag: "latest" } },
-      { environment: "default", revision: 2, image: { digest: digestNumber(2), tag: "other" } },
+      { environment: "default", revision: 2, image: { digest: digestNumber(1), tag: "latest" } },
+      { environment: "default", revision: 3, image: { digest: digestNumber(2), tag: "other" } },
     ]);
   });
 
@@ -379,11 +380,24 @@ describe("image.pinned", () => {
 });
 
 describe("startup timeout", () => {
+  test("waits for a report, which may be late, that the backend was ready in time", async ({
+    pinned: hello,
+    cluster,
+  }) => {
+    const { backendId } = value(await hello.connect());
+    value(await hello.report(backendId, 1, "loading"));
+    await passTimeRunning(hello.service(), 300_000 + startupSlackMs - 1);
+    value(await hello.report(backendId, 1, "ready"));
+    await passTimeRunning(hello.service(), startupSlackMs);
+    expect(cluster.of("backend.terminate")).toEqual([]);
+    expect(await statusOf(hello, backendId)).toMatchObject({ status: "ready" });
+  });
+
   test("ends a backend hard that never becomes ready", async ({ pinned: hello, cluster }) => {
     const { backendId } = value(await hello.connect());
     value(await hello.report(backendId, 1, "loading"));
     await passTime(hello.service(), 12_000);
-    await passTime(hello.service(), 288_000);
+    await passTime(hello.service(), 288_000 + startupSlackMs);
     await cluster.settledOf("backend.terminate", 1);
     expect(await statusOf(hello, backendId)).toMatchObject({
       status: "hard-terminating",

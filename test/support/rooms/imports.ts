@@ -21,8 +21,10 @@ export const files: readonly SourceFile[] = readdirSync(source, { recursive: tru
     text: readFileSync(resolve(source, path), "utf8"),
   }));
 
+/** Strings in quotes stay as they are, whatever is in them; what looks like a comment in a template's text is one. */
 export function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1");
+  const stringOrComment = /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
+  return text.replace(stringOrComment, (_, quoted: string | undefined) => quoted ?? "");
 }
 
 /** The modules that a file imports, re-exports, or imports at run time. */

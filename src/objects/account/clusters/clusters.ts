@@ -126,6 +126,13 @@ function findRegistration(sql: AccountSql, name: string, registration: number): 
     : fail("cluster_not_found", `cluster \`${name}\` is not registered any more`);
 }
 
+/** As `AccountRpc.admitRegistration`. Its object was emptied already where a deletion is about to end. */
+export function admitRegistration(sql: AccountSql, name: string, registration: number): Result<null> {
+  const found = findRegistration(sql, name, registration);
+  if (!found.ok) return fail("unauthorized", `cluster \`${name}\` was deleted`);
+  return found.value.deleting ? fail("unavailable", `cluster \`${name}\` is being deleted`) : ok(null);
+}
+
 /** The services that may have backends in a cluster: every one of the account. */
 export function servicesOfCluster(sql: AccountSql, name: string, registration: number, after: string) {
   const found = findRegistration(sql, name, registration);
@@ -280,6 +287,8 @@ async function pingCluster(
   // The answer is worth more than its record, which is not made up for.
   await failures.attempt(`log a ping of cluster ${row.name}`, async () =>
     cluster(account.name, row.name).recordAttempts({
+      account: account.name,
+      cluster: row.name,
       registration: row.registration,
       service: null,
       attempts: [attempt],

@@ -71,32 +71,47 @@ async function applyToNext({
 }
 
 /**
- * Finishes the deletion of a cluster: it goes once every service has let go of it, and comes back when one
- * needs it. Until every service has answered it stays as it is, taken for gone, and this is called again by the alarm.
+ * Finishes the deletion of a cluster: it goes once every service has let go of it and its object has given its storage
+ * back, and comes back when a service needs it. Until all have answered it stays as it is, taken for gone, and this is
+ * called again by the alarm.
  */
 export async function finishDeletion(
-  ports: SyncPorts,
+  ports: SyncPorts & Pick<AccountPorts, "cluster">,
   cluster: string,
   now: number,
 ): Promise<{ state: "deleted" | "pending" } | { state: "kept"; neededBy: string[] }> {
   const { db, sql } = ports.state;
+  const registration = sql.cluster(cluster)?.registration;
+  // The request and the alarm may both get here, and the name may be another's when one of them has waited.
+  const isDeleting = () => {
+    const row = sql.cluster(cluster);
+    return row?.deleting === 1 && row.registration === registration;
+  };
   const outcome = await applyConfig(ports);
   if (outcome.refusedBy.length > 0) {
-    db.transaction(() => {
-      sql.setDeleting(cluster, false);
-      sql.bumpConfigVersion();
-    });
-    await applyConfig(ports);
+    if (isDeleting()) {
+      db.transaction(() => {
+        sql.setDeleting(cluster, false);
+        sql.bumpConfigVersion();
+      });
+      await applyConfig(ports);
+    }
     return { state: "kept", neededBy: outcome.refusedBy.sort() };
   }
-  if (outcome.isPending) return { state: "pending" };
+  if (outcome.isPending || registration === undefined) return { state: "pending" };
+  // Before the row goes: nobody would know of what is left.
+  const forgotten = await ports.failures.attempt(`forget what is kept of cluster ${cluster}`, async () => {
+    const account = sql.account();
+    if (account) await ports.cluster(account.name, cluster).forget(registration);
+  });
+  if (!forgotten || !isDeleting()) return { state: "pending" };
   db.transaction(() => {
     if (sql.account()?.default_cluster === cluster) sql.setDefaultCluster(null);
     const by = sql.deletedBy(cluster);
     const actor: Actor | null = by === null ? null : JSON.parse(by);
     sql.deleteTokensOfCluster(cluster);
-    // The request and the alarm may both get here.
-    if (sql.deleteCluster(cluster)) recordEvent(sql, { type: "cluster.deleted", actor, cluster }, now);
+    sql.deleteCluster(cluster);
+    recordEvent(sql, { type: "cluster.deleted", actor, cluster }, now);
   });
   return { state: "deleted" };
 }

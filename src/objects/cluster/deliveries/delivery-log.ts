@@ -31,8 +31,13 @@ export class DeliveryLog {
     this.#sql = deliveriesSql(db);
   }
 
+  /** The latest registration of which attempts are kept; null where none are. */
+  newestRegistration(): number | null {
+    return this.#db.ready ? this.#sql.newestRegistration() : null;
+  }
+
   /** Writes attempts down, and drops what is past its keeping. */
-  record({ registration, service, attempts }: SentAttempts, now: number): void {
+  record({ registration, service, attempts }: Omit<SentAttempts, "account" | "cluster">, now: number): void {
     this.#db.transaction(() => {
       if ((this.#sql.newestRegistration() ?? registration) > registration) return;
       this.#sql.deleteRegistrationsBefore(registration);

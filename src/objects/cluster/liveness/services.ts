@@ -2,6 +2,7 @@ import { fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
 import {
   allServicesComparedEveryMs,
   codesLookedUpAtOnce,
+  serviceNamesKept,
   serviceNamesPerCall,
   servicesJudgedAtOnce,
 } from "../../../domain/limits.ts";
@@ -22,7 +23,7 @@ export interface ServicesPorts {
 export class ReconciledServices {
   readonly #ports: ServicesPorts;
   readonly #failures: FailureLog;
-  /** A code is another's only long after nothing of its service lives. */
+  /** The one that was needed last comes last. A code is another's only long after nothing of its service lives. */
   readonly #names = new Map<string, string>();
   /** Those that have backends here, or have given no verdict. */
   readonly #concerned = new Set<string>();
@@ -71,6 +72,7 @@ export class ReconciledServices {
     for (const { code } of every) this.#unjudged.add(code);
     const wanted = new Set([...codes, ...this.#concerned, ...this.#unjudged]);
     const services = new Map<string, string>();
+    this.#dropNames(wanted);
     const judging = inTurn([...wanted], this.#judgedAfter, servicesJudgedAtOnce);
     this.#judgedAfter = judging.last;
     for (const code of judging.chosen) {
@@ -100,6 +102,18 @@ export class ReconciledServices {
     this.#everyServiceAfter = isMore ? last.service : "";
     if (!isMore) this.#everyServiceDueAt = now + allServicesComparedEveryMs;
     return every.value;
+  }
+
+  /** Drops names above their bound, of which nothing is here to be judged. */
+  #dropNames(wanted: ReadonlySet<string>): void {
+    for (const code of wanted) {
+      const name = this.#names.get(code);
+      if (name !== undefined && this.#names.delete(code)) this.#names.set(code, name);
+    }
+    for (const code of this.#names.keys()) {
+      if (this.#names.size <= serviceNamesKept) return;
+      if (!wanted.has(code)) this.#names.delete(code);
+    }
   }
 
   /** @returns undefined where the directory could not be reached */

@@ -151,7 +151,13 @@ export function serviceAttemptLog(
   return new AttemptLog({
     append: (cluster, registration, attempts) => {
       const { account, name: service } = state.row();
-      return clusterOf(account, cluster).recordAttempts({ registration, service, attempts });
+      return clusterOf(account, cluster).recordAttempts({
+        account,
+        cluster,
+        registration,
+        service,
+        attempts,
+      });
     },
     failures,
     now: () => Date.now(),
