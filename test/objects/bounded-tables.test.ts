@@ -127,6 +127,7 @@ const tables: Record<
       refs: { with: "manifests" },
       tags: { quota: "tags" },
       uploads: { kept: "openUploadsMax", by: "write" },
+      last_uploads: { with: "repositories" },
       garbage: { kept: "collectedBytesKeptMs", by: "alarm" },
     },
   },

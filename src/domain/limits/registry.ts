@@ -4,6 +4,8 @@ import { day, hour } from "./units.ts";
 export const manifestMaxBytes = 4 * 1024 * 1024;
 /** Parts of a multipart upload all have this size but for the last; R2 and S3 take none smaller. */
 export const blobPartBytes = 5 * 1024 * 1024;
+/** What chunks of an upload had better have at least: a client that cuts by itself holds one in memory. */
+export const blobChunkBytes = 10 * blobPartBytes;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 

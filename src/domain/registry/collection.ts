@@ -64,3 +64,13 @@ export function isManifestUsed({ hasTag, hasParent, hasSubject }: ManifestUse): 
 export function needsNewGrace(since: number | null, now: number): boolean {
   return since !== null && now - since > graceMs.blob / 2;
 }
+
+/**
+ * Whether a blob that is past its grace may belong to a push that goes on: its manifest comes behind all of its blobs. No push
+ * takes a week; a repository that is pushed to each day gets rid of what nothing refers to.
+ * @param since when the blob has been without use
+ * @param lastUploadAt when something was uploaded to its repository last
+ */
+export function isPushGoingOn(since: number, lastUploadAt: number, now: number): boolean {
+  return lastUploadAt > collectableSince("blob", now) && since > collectableSince("manifest", now);
+}

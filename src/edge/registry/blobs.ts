@@ -1,7 +1,8 @@
 import { algorithmOf } from "../../protocol/oci/digest.ts";
 import { ociFail } from "../../protocol/oci/errors.ts";
+import { rangeHolds } from "../../protocol/oci/preconditions.ts";
 import { parseRange } from "../../protocol/oci/range.ts";
-import { ociAnswer } from "./answer.ts";
+import { conditionAnswer, ociAnswer } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 
 /**
@@ -21,7 +22,10 @@ export const getBlob: RegistryHandler = async ({ request, registry, repository, 
   if (!blob) return blobUnknown(reference);
   const headers = { ...blobHeaders, "docker-content-digest": reference, etag: `"${reference}"` };
 
-  const requested = request.headers.get("range");
+  const unmet = conditionAnswer(request, reference, headers);
+  if (unmet) return answered(unmet);
+  const holds = rangeHolds(request.headers.get("if-range"), reference);
+  const requested = holds ? request.headers.get("range") : null;
   const range = requested === null ? null : parseRange(requested, blob.size);
   if (range === "unsatisfiable") {
     return answered(ociAnswer(416, { ...headers, "content-range": `bytes */${blob.size}` }));

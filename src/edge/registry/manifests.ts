@@ -3,7 +3,7 @@ import { tagPattern } from "../../domain/pins/images.ts";
 import { algorithmOf, digestOf } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { parseManifest } from "../../protocol/oci/manifest.ts";
-import { ociAnswer } from "./answer.ts";
+import { conditionAnswer, ociAnswer } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 
 /** `GET` and `HEAD …/manifests/<tag or digest>`. */
@@ -12,13 +12,18 @@ export const getManifest: RegistryHandler = async ({ request, registry, reposito
   if (kind === "bad digest") return digestInvalid(reference);
   const manifest = kind === "bad tag" ? null : await registry.manifest(repository, reference);
   if (!manifest) return ociFail("MANIFEST_UNKNOWN", `manifest \`${reference.slice(0, 160)}\` not found`);
-  const headers = {
-    "content-type": manifest.mediaType,
-    "content-length": String(manifest.bytes.byteLength),
+  const described = {
     "docker-content-digest": manifest.digest,
     etag: `"${manifest.digest}"`,
     // The next push may move a tag.
     "cache-control": kind === "digest" ? "private, max-age=31536000, immutable, no-transform" : "no-store",
+  };
+  const unmet = conditionAnswer(request, manifest.digest, described);
+  if (unmet) return answered(unmet);
+  const headers = {
+    ...described,
+    "content-type": manifest.mediaType,
+    "content-length": String(manifest.bytes.byteLength),
   };
   return answered(ociAnswer(200, headers, request.method === "HEAD" ? null : manifest.bytes));
 };

@@ -1,4 +1,4 @@
-import { blobMaxBytes } from "../../domain/limits.ts";
+import { blobChunkBytes, blobMaxBytes } from "../../domain/limits.ts";
 import { bringsBytes, judgeChunk, type UploadState } from "../../domain/registry/upload.ts";
 import { UploadLost } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
@@ -8,6 +8,12 @@ import { formatUploadRange, parseContentRange } from "../../protocol/oci/range.t
 import { ociAnswer, ociFailureAnswer } from "./answer.ts";
 import { answered, type RegistryCall, type RegistryHandler } from "./call.ts";
 import { assemble, type Incoming, receive } from "./receive.ts";
+
+/** OCI Distribution 1.1, "Pushing a blob in chunks": smaller chunks are taken too, and cost a request each. */
+const chunkHeaders = {
+  "oci-chunk-min-length": String(blobChunkBytes),
+  "oci-chunk-max-length": String(blobMaxBytes),
+};
 
 /** `POST …/blobs/uploads/`: a mount, a whole blob, or the beginning of an upload. */
 export const postUpload: RegistryHandler = async (call) => {
@@ -37,7 +43,7 @@ export const postUpload: RegistryHandler = async (call) => {
   const upload = begun.value;
   if (digest !== null) return finish(call, upload, digest);
   await call.request.body?.cancel();
-  return answered(ociAnswer(202, uploadHeaders(call, upload.id, 0, requested)));
+  return answered(ociAnswer(202, { ...uploadHeaders(call, upload.id, 0, requested), ...chunkHeaders }));
 };
 
 /** `PATCH …/blobs/uploads/<id>`: the next chunk. */
@@ -66,13 +72,27 @@ export const putUpload: RegistryHandler = async (call) => {
   const { body, length } = incoming(call.request);
   const isLast = !bringsBytes(body !== null, length);
   const known = isLast ? await call.registry.upload(call.repository, call.reference) : null;
-  if (isLast && !known) return uploadUnknown(call);
+  if (isLast && !known) return (await finishedBefore(call, digest)) ?? uploadUnknown(call);
   // An empty blob needs a key too, and a tail behind parts the number of one.
   const isWhole = known !== null && known.state.offset > 0 && known.state.multipartId === null;
   const begun: OciResult<Upload> = isWhole ? { ok: true, value: known } : await beginChunk(call, digest);
-  if (!begun.ok) return begun;
+  if (!begun.ok) {
+    return begun.error.code === "BLOB_UPLOAD_UNKNOWN"
+      ? ((await finishedBefore(call, digest)) ?? begun)
+      : begun;
+  }
   return refuseChunk(call, begun.value) ?? finish(call, begun.value, digest);
 };
+
+/** Uploads have UUIDs: no other id was ever one. */
+const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A PUT whose answer was lost comes again: it has done what it is for where the repository has the blob. */
+async function finishedBefore(call: RegistryCall, digest: string): Promise<OciResult<Response> | null> {
+  if (!uploadId.test(call.reference) || !(await call.registry.blob(call.repository, digest))) return null;
+  await call.request.body?.cancel();
+  return answered(created(call, digest));
+}
 
 /** An upload that is about to get the bytes of a request. @param digest of the whole blob, where it is known */
 async function beginChunk(call: RegistryCall, digest: string | null): Promise<OciResult<Upload>> {

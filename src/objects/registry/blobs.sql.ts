@@ -1,6 +1,12 @@
 import type { Database } from "../database.ts";
 
-export type LinkRow = { repository: string; digest: string; unreferenced_since: number | null };
+export type LinkRow = {
+  repository: string;
+  digest: string;
+  unreferenced_since: number | null;
+  /** Since when it had been without use when its grace was renewed first. */
+  renewed_from: number | null;
+};
 export type UploadRow = {
   id: string;
   repository: string;
@@ -44,13 +50,32 @@ export function blobsSql(db: Database) {
       ),
     setLinkUnreferenced: (repository: string, digest: string, since: number | null) =>
       db.run(
-        `UPDATE links SET unreferenced_since = ?
+        `UPDATE links SET unreferenced_since = ?, renewed_from = NULL
          WHERE repository = ? AND digest = ? AND unreferenced_since IS NOT ?`,
         since,
         repository,
         digest,
         since,
       ),
+    renewLink: (repository: string, digest: string, since: number) =>
+      db.run(
+        `UPDATE links SET unreferenced_since = ?, renewed_from = coalesce(renewed_from, unreferenced_since)
+         WHERE repository = ? AND digest = ?`,
+        since,
+        repository,
+        digest,
+      ),
+    lastUploadAt: (repository: string) =>
+      db.first<{ at: number }>("SELECT at FROM last_uploads WHERE repository = ?", repository)?.at ?? 0,
+    noteUpload: (repository: string, now: number) =>
+      db.run(
+        `INSERT INTO last_uploads (repository, at) VALUES (?, ?)
+         ON CONFLICT (repository) DO UPDATE SET at = excluded.at`,
+        repository,
+        now,
+      ),
+    forgetUploads: (repository: string) =>
+      db.run("DELETE FROM last_uploads WHERE repository = ?", repository),
     deleteLink: (repository: string, digest: string) =>
       db.run("DELETE FROM links WHERE repository = ? AND digest = ?", repository, digest),
 

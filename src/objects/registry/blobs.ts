@@ -33,6 +33,7 @@ export function findBlob(
 export function linkBlob(state: RegistryState, repository: string, digest: string, now: number): void {
   const { sql } = state;
   const link = sql.link(repository, digest);
+  sql.noteUpload(repository, now);
   if (!link) {
     sql.insertLink(repository, digest, now);
     countLink(state, repository, digest, 1);
@@ -101,6 +102,7 @@ export function beginUpload(
   now: number,
 ): Upload {
   const state = JSON.stringify(emptyUpload);
+  sql.noteUpload(repository, now);
   sql.insertUpload({ id, repository, key, version: 0, state, updated_at: now });
   return { id, key, version: 0, state: emptyUpload, chunkKey: null, numbers: null, room: null };
 }
@@ -125,6 +127,7 @@ export function forChunk(
   }
   const granted = noteGranted(state, upload, numbers, now);
   const chunkKey = `${upload.key}-${random}`;
+  state.sql.noteUpload(repository, now);
   state.sql.addGarbage(chunkKey, null, now + uploadExpiresMs);
   const { used, limit } = untaggedQuota(state);
   const untagged = isThere(state, digest) ? Number.POSITIVE_INFINITY : Math.max(0, limit - used);
@@ -193,6 +196,7 @@ export function advanceUpload(
   const checked = checkUntagged(state, more);
   if (!checked.ok) return checked;
   state.sql.addUntagged(more);
+  state.sql.noteUpload(repository, now);
   const version = upload.version + 1;
   const first = upload.numbers?.first ?? next.partsGranted + 1;
   const partsGranted = grantedAfter(current.state.partsGranted, { first, state: next });

@@ -1,4 +1,4 @@
-import { collectableSince } from "../../domain/registry/collection.ts";
+import { collectableSince, isPushGoingOn } from "../../domain/registry/collection.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { dropUpload, unlinkBlob } from "./blobs.ts";
 import { removeManifest } from "./manifests.ts";
@@ -22,8 +22,14 @@ export function collectRecords(state: RegistryState, now: number): void {
     for (const row of state.sql.uploadsUntouchedSince(collectableSince("upload", now), collectedAtOnce)) {
       dropUpload(state, row, now);
     }
+    const lastUploads = new Map<string, number>();
     for (const link of state.sql.linksUnreferencedSince(collectableSince("blob", now), collectedAtOnce)) {
-      unlinkBlob(state, link.repository, link.digest, now);
+      const { repository, digest, unreferenced_since, renewed_from } = link;
+      const lastUploadAt = lastUploads.get(repository) ?? state.sql.lastUploadAt(repository);
+      lastUploads.set(repository, lastUploadAt);
+      const since = renewed_from ?? unreferenced_since ?? now;
+      if (isPushGoingOn(since, lastUploadAt, now)) state.sql.renewLink(repository, digest, lastUploadAt);
+      else unlinkBlob(state, repository, digest, now);
     }
   });
 }
@@ -80,5 +86,6 @@ export function removeGoneRepository(state: RegistryState, repository: string, n
     }
     for (const { digest } of state.sql.linksOf(repository)) unlinkBlob(state, repository, digest, now);
     for (const upload of state.sql.uploadsOf(repository)) dropUpload(state, upload, now);
+    state.sql.forgetUploads(repository);
   });
 }

@@ -125,6 +125,16 @@ export const registryMigrations: readonly Migration[] = [
       ALTER TABLE tags ADD COLUMN token_name TEXT;
     `,
   },
+  {
+    name: "since when a blob is kept by pushes that go on",
+    sql: `
+      ALTER TABLE links ADD COLUMN renewed_from INTEGER; -- null: no push has renewed its grace
+      CREATE TABLE last_uploads ( -- when something was uploaded to a repository last
+        repository TEXT PRIMARY KEY,
+        at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {

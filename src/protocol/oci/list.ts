@@ -18,7 +18,7 @@ export function nextLink(path: string, query: Record<string, string>): string {
  */
 export function parsePageSize(text: string | null): OciResult<number> {
   if (text === null || text === "") return { ok: true, value: tagsPageMax };
-  if (/^\d{1,9}$/.test(text)) return { ok: true, value: Math.min(Number(text), tagsPageMax) };
+  if (/^\d+$/.test(text)) return { ok: true, value: Math.min(Number(text), tagsPageMax) };
   return ociFail("UNSUPPORTED", "`n` is a whole number of entries, 0 or more", { status: 400 });
 }
 

@@ -3,6 +3,7 @@ import {
   collectableSince,
   graceMs,
   isManifestUsed,
+  isPushGoingOn,
   needsNewGrace,
   nextCollectionAt,
   unreferencedSince,
@@ -55,4 +56,12 @@ describe("being without use", () => {
     expect(needsNewGrace(0, 12 * hour + 1)).toBe(true);
     expect(needsNewGrace(null, 100 * hour)).toBe(false);
   });
+});
+
+test("a push goes on while something was uploaded within the grace of blobs, for a week", () => {
+  const now = 1000 * hour;
+  expect(isPushGoingOn(now - 30 * hour, now - 23 * hour, now)).toBe(true);
+  expect(isPushGoingOn(now - 30 * hour, now - 24 * hour, now)).toBe(false);
+  expect(isPushGoingOn(now - 167 * hour, now, now)).toBe(true);
+  expect(isPushGoingOn(now - 168 * hour, now, now)).toBe(false);
 });

@@ -1,11 +1,12 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import fc from "fast-check";
 import { describe, expect, onTestFinished, vi } from "vitest";
 import { Service } from "../../../src/objects/service/service.ts";
 import { registryStub } from "../../../src/objects/stubs.ts";
 import { createAccount, createService, send } from "../../support/worker/api.ts";
 import { passTimeAndSettle } from "../../support/worker/clock.ts";
-import { registryClient, someBytes, types } from "../../support/worker/registry.ts";
+import { registryClient, sha, someBytes, types } from "../../support/worker/registry.ts";
 import { clockTest } from "../../support/worker/worker-test.ts";
 
 const hour = 3_600_000;
@@ -28,6 +29,19 @@ const test = clockTest
   .extend("statusOf", ({ repository }) => async (path: string) => {
     return (await repository.request(path, { method: "HEAD" })).status;
   });
+
+/** Whether a repository has a blob, without a request for it, which would keep it. */
+function linkOf(repository: string, digest: string): Promise<boolean> {
+  const [account = "", service = ""] = repository.split("/");
+  return runInDurableObject(registryStub(env, account), (_, { storage }) => {
+    const found = storage.sql.exec(
+      "SELECT 1 AS found FROM links WHERE repository = ? AND digest = ?",
+      service,
+      digest,
+    );
+    return found.toArray().length > 0;
+  });
+}
 
 describe("a blob that no manifest refers to", () => {
   test("is kept for its grace, and then deleted with its bytes", async ({
@@ -58,6 +72,65 @@ describe("a blob that no manifest refers to", () => {
     const config = { mediaType: types.image, digest, size: 10 };
     const { answer } = await repository.putManifest("late", { schemaVersion: 2, config, layers: [] });
     expect(answer.status).toBe(201);
+  });
+
+  /** Each layer of a push may take most of a day: what came before it waits for the manifest at the end. */
+  test("is kept while a push of its repository goes on, however slowly", async ({
+    repository,
+    pass,
+    storedKeys,
+  }) => {
+    const hours = fc.integer({ min: 1, max: 23 });
+    const layer = fc.record({ before: hours, chunks: fc.array(hours, { maxLength: 2 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(layer, { minLength: 1, maxLength: 3 }), hours, async (layers, atLast) => {
+        const config = { mediaType: types.image, ...(await repository.pushBlob(someBytes(10))) };
+        const pushed = [];
+        for (const { before, chunks } of layers) {
+          await pass(before * hour);
+          const begun = await repository.request("blobs/uploads/", { method: "POST" });
+          const id = begun.headers.get("location")?.split("/").pop() ?? "";
+          const sent = [];
+          for (const wait of [0, ...chunks]) {
+            await pass(wait * hour);
+            const body = someBytes(10);
+            sent.push(body);
+            const answer = await repository.request(`blobs/uploads/${id}`, { method: "PATCH", body });
+            expect(answer.status).toBe(202);
+          }
+          const digest = await sha(await new Blob(sent).arrayBuffer());
+          const put = await repository.request(`blobs/uploads/${id}?digest=${digest}`, { method: "PUT" });
+          expect(put.status).toBe(201);
+          pushed.push({ mediaType: types.image, digest, size: 10 * sent.length });
+        }
+        await pass(atLast * hour);
+        const manifest = { schemaVersion: 2, config, layers: pushed };
+        const { answer, digest } = await repository.putManifest("slow", manifest);
+        expect(answer.status).toBe(201);
+        expect((await repository.request(`manifests/${digest}`, { method: "DELETE" })).status).toBe(202);
+      }),
+      { numRuns: 15 },
+    );
+    await pass(2 * day);
+    await pass(3 * hour);
+    expect(await storedKeys()).toBe(0);
+  }, 60_000);
+
+  test("is kept for a week at most, where other pushes of its repository never cease", async ({
+    repository,
+    pass,
+    statusOf,
+  }) => {
+    const { digest } = await repository.pushBlob(someBytes(10));
+    const status = [];
+    for (let days = 0; days < 9; days++) {
+      await pass(23 * hour);
+      await repository.pushImage("latest");
+      const link = await linkOf(repository.name, digest);
+      status.push(link);
+    }
+    expect([status[5], status[8]]).toEqual([true, false]);
+    expect(await statusOf(`blobs/${digest}`)).toBe(404);
   });
 
   test("keeps its bytes while another repository has it", async ({ account, repository, pass }) => {

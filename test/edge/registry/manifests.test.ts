@@ -335,3 +335,15 @@ test("a path that is no endpoint is 404, and a method that an endpoint does not 
   expect(method.headers.get("allow")).toBe("GET, HEAD, PUT, DELETE");
   expect(await refusalOf(method)).toEqual([405, "UNSUPPORTED"]);
 });
+
+test.each(["GET", "HEAD"])("an image is sent only where the conditions of %s hold", async (method) => {
+  const { digest } = await hello.pushImage("conditions");
+  for (const reference of ["conditions", digest]) {
+    const statusWith = async (headers: Record<string, string>) =>
+      (await hello.request(`manifests/${reference}`, { method, headers })).status;
+    expect(await statusWith({ "if-none-match": `"${digest}"` })).toBe(304);
+    expect(await statusWith({ "if-none-match": '"other"' })).toBe(200);
+    expect(await statusWith({ "if-match": '"other"' })).toBe(412);
+    expect(await statusWith({ "if-match": `"${digest}"` })).toBe(200);
+  }
+});

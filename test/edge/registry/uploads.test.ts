@@ -249,6 +249,31 @@ describe("an upload", () => {
     expect(await refusalOf(answer)).toEqual([404, "BLOB_UPLOAD_UNKNOWN"]);
   });
 
+  test("that was finished is finished once more where its answer was lost, and only with its own blob", async () => {
+    for (const body of [undefined, someBytes(10)]) {
+      const location = await begin();
+      const bytes = body ?? someBytes(10);
+      if (body === undefined) await patch(location, bytes);
+      const digest = await sha(bytes);
+      for (let times = 0; times < 2; times++) {
+        const answer = await put(location, digest, body);
+        expect([answer.status, answer.headers.get("location")]).toEqual([
+          201,
+          `/v2/${hello.name}/blobs/${digest}`,
+        ]);
+      }
+      const other = await put(location, await sha(someBytes(9)), body);
+      expect(await refusalOf(other)).toEqual([404, "BLOB_UPLOAD_UNKNOWN"]);
+    }
+  });
+
+  test("announces how long chunks had better be", async () => {
+    const answer = await hello.request("blobs/uploads/", { method: "POST" });
+    const [min, max] = ["min", "max"].map((end) => Number(answer.headers.get(`oci-chunk-${end}-length`)));
+    // regctl sends 150 MB in three requests.
+    expect([min, max]).toEqual([52_428_800, 52_428_800_000]);
+  });
+
   test("of another repository is not there", async () => {
     const location = (await begin()).replace("/hello/", "/other/");
     expect(await refusalOf(await at(location, {}))).toEqual([404, "BLOB_UPLOAD_UNKNOWN"]);
@@ -373,6 +398,21 @@ describe("a blob", () => {
     expect(answer.headers.get("content-range")).toBe(`bytes ${start}-${end - 1}/300`);
     expect(answer.headers.get("content-length")).toBe(String(end - start));
     expect(new Uint8Array(await answer.arrayBuffer())).toEqual(bytes.subarray(start, end));
+  });
+
+  test.each(["GET", "HEAD"])("is read only where the conditions of %s hold", async (method) => {
+    const etag = `"${digest}"`;
+    const range = "bytes=0-9";
+    const answers = [
+      { "if-none-match": etag },
+      { "if-match": '"other"' },
+      { "if-match": etag, "if-none-match": '"other"' },
+      { range, "if-range": etag },
+      { range, "if-range": '"other"' },
+    ].map((headers) => hello.request(`blobs/${digest}`, { method, headers }));
+    const read = await Promise.all(answers);
+    expect(read.map(({ status }) => status)).toEqual([304, 412, 200, 206, 200]);
+    expect(read.map(({ headers }) => headers.get("etag"))).toEqual(read.map(() => etag));
   });
 
   test.each(["bytes=300-", "bytes=300-400", "bytes=-0"])(

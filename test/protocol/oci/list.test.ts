@@ -37,12 +37,13 @@ describe("the length of a page", () => {
     ["999", 999],
     ["1000", 1000],
     ["1001", 1000],
-    ["999999999", 1000],
+    ["1000000000", 1000],
+    ["9".repeat(400), 1000],
   ])("for n=%j is %i", (text, entries) => {
     expect(parsePageSize(text)).toEqual({ ok: true, value: entries });
   });
 
-  test.each(["-1", "+1", "1.5", "1e3", "0x10", " 1", "1 ", "ten", "n1", "1n", "Infinity", "1000000000"])(
+  test.each(["-1", "+1", "1.5", "1e3", "0x10", " 1", "1 ", "ten", "n1", "1n", "Infinity"])(
     "is refused where it is no whole number: n=%j",
     (text) => {
       expect(parsePageSize(text)).toMatchObject({
