@@ -8,8 +8,8 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
     imagesBefore: (seq: number, limit: number) =>
       db.all<ImageRow>("SELECT * FROM images WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
     tag: (tag: string) => db.first<TagRow>("SELECT tag, digest, claimed_at FROM tags WHERE tag = ?", tag),
-    tagsOf: (digest: string) =>
-      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
+    tagCountOf: (digest: string) =>
+      db.first<{ count: number }>("SELECT count(*) AS count FROM tags WHERE digest = ?", digest)?.count ?? 0,
     firstTagsOf: (digest: string, limit: number) =>
       db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag LIMIT ?", digest, limit),
     recentTags: (limit: number) =>
