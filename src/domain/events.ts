@@ -1,6 +1,7 @@
 import { reaches } from "./credentials/access.ts";
 import { encodeRandom, idAlphabet } from "./ids.ts";
 import { shortDigest } from "./pins/images.ts";
+import { followedKinds, type RevisionKind } from "./pins/revision.ts";
 
 /** What an account's owner may want to know of later: who did what. Spawns are not among them; they are too many. */
 export const eventTypes = [
@@ -9,9 +10,10 @@ export const eventTypes = [
   "service.changed",
   "service.deleted",
   "environment.created",
-  /** Another cluster, or other settings; a pin has an event of its own. */
+  /** Another cluster, or other settings; what it resolves to has an event of its own. */
   "environment.changed",
   "environment.deleted",
+  /** It was pinned, or a push moved it: a revision (`details.kind`). */
   "environment.pinned",
   /** An image was pushed, or pushed again. */
   "image.recorded",
@@ -49,9 +51,17 @@ export type EventType = (typeof eventTypes)[number];
  */
 export type EventKind = "deed" | "activity";
 
-/** @example eventKind("backend.terminated") // "activity" */
-export function eventKind(type: EventType): EventKind {
+/** @example eventKind({ type: "backend.terminated" }) // "activity" */
+export function eventKind({
+  type,
+  details,
+}: {
+  type: EventType;
+  details?: Readonly<EventDetails>;
+}): EventKind {
   switch (type) {
+    case "environment.pinned":
+      return followedKinds.some((kind) => kind === details?.kind) ? "activity" : "deed";
     case "image.recorded":
     case "backend.terminated":
     case "cluster.drained":
@@ -79,7 +89,13 @@ interface FactsOf {
   "environment.changed": OfEnvironment & { details: EventDetails };
   "environment.deleted": OfEnvironment;
   "environment.pinned": OfEnvironment & {
-    details: { image: string; digest: string; revision: number; note?: string };
+    details: {
+      kind: Exclude<RevisionKind, "create">;
+      image: string;
+      digest: string;
+      revision: number;
+      note?: string;
+    };
   };
   "image.recorded": OfService & { details: { digest: string; tag?: string } };
   "image.deleted": OfService & { details: { digest: string } };
@@ -132,7 +148,10 @@ export function eventMessage(facts: EventFacts): string {
     case "environment.deleted":
       return `deleted environment \`${facts.environment}\``;
     case "environment.pinned": {
-      const { image, digest } = facts.details;
+      const { kind, image, digest } = facts.details;
+      if (kind === "push") {
+        return `moved \`${facts.environment}\` to ${shortImage(digest)} by a push of \`${image}\``;
+      }
       const resolved = image === digest ? "" : ` (${shortImage(digest)})`;
       return `pinned \`${facts.environment}\` to \`${shortImage(image)}\`${resolved}`;
     }

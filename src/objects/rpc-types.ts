@@ -37,9 +37,13 @@ export interface Caller {
   ifMatch?: number;
 }
 
-/** The Registry object as a caller: it speaks for whoever pushed, and names nobody. */
+/** Whose token did something, where its scope does not matter any more. */
+export type ActorName = Pick<Actor, "tokenId" | "tokenName">;
+
+/** The Registry object as a caller: it speaks for whoever pushed; null where it does not know who did. */
 export interface RegistryCaller extends Omit<Caller, "actor"> {
-  actor: null;
+  origin: "registry";
+  actor: ActorName | null;
 }
 
 /** A new secret as it is stored: the edge made it, and shows it once. */

@@ -7,6 +7,27 @@ interface VerifiedUser {
   auth?: object | undefined;
 }
 
+/** A connection, as its token and its backend's spawn say it to the cluster's proxy. */
+export interface VerifiedConnection extends VerifiedUser {
+  backendId: string;
+  /** The connection's (`connectionSecret`), null for a token without an id. */
+  secret: string | null;
+}
+
+/**
+ * The headers that say to the backend who connects, and to what: those of `userHeaders`, with `{}` where the token has no
+ * `auth`, and `x-verified-backend` and `x-verified-secret`. `x-verified-path` is each request's own.
+ * @returns names and values in turn
+ */
+export function verifiedHeaders({ user, auth = {}, backendId, secret }: VerifiedConnection): string[] {
+  return [
+    ...userHeaders({ user, auth }),
+    "x-verified-backend",
+    backendId,
+    ...(secret === null ? [] : ["x-verified-secret", secret]),
+  ];
+}
+
 /**
  * The headers that identify the client to the backend.
  *
@@ -15,7 +36,7 @@ interface VerifiedUser {
  * `x-verified-user-data` is the claim `auth` as JSON in which everything beyond ASCII is a `\u` escape.
  * @returns names and values in turn
  */
-export function verifiedHeaders({ user, auth }: VerifiedUser): string[] {
+export function userHeaders({ user, auth }: VerifiedUser): string[] {
   return [
     ...(user === undefined ? [] : ["x-verified-username", headerText(user)]),
     ...(auth === undefined ? [] : ["x-verified-user-data", asciiJson(auth)]),
@@ -31,12 +52,12 @@ export function verifiedUserProblem({ user, auth }: VerifiedUser): string | null
   if (bytes > connectionClaimsMaxBytes) {
     return `\`user\` and \`auth\` have ${bytes} bytes as JSON, which is a part of the URL; at most ${connectionClaimsMaxBytes} are allowed`;
   }
-  const headerBytes = verifiedHeaders({ user, auth }).join(": ").length;
+  const headerBytes = userHeaders({ user, auth }).join(": ").length;
   if (headerBytes <= verifiedHeadersMaxBytes) return null;
   return `\`user\` and \`auth\` have ${headerBytes} bytes as headers in ASCII; at most ${verifiedHeadersMaxBytes} are allowed`;
 }
 
-/** A text as a header value; see `verifiedHeaders`. Blanks at either end are encoded too: HTTP would trim them. */
+/** A text as a header value; see `userHeaders`. Blanks at either end are encoded too: HTTP would trim them. */
 export function headerText(text: string): string {
   return text.toWellFormed().replace(/[^\x20-\x7e]|%|^ +| +$/gu, (part) => encodeURIComponent(part));
 }

@@ -11,6 +11,7 @@ import {
   eventTypes,
   matchesEvent,
 } from "../../src/domain/events.ts";
+import { revisionKinds } from "../../src/domain/pins/revision.ts";
 
 const digest = `sha256:${"1234567890ab".padEnd(64, "c")}`;
 const ofService = { service: "hello" };
@@ -36,7 +37,11 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
   ],
   "environment.deleted": [{ type: "environment.deleted", ...ofEnvironment }, "deleted environment `staging`"],
   "environment.pinned": [
-    { type: "environment.pinned", ...ofEnvironment, details: { image: "v12", digest, revision: 3 } },
+    {
+      type: "environment.pinned",
+      ...ofEnvironment,
+      details: { kind: "pin", image: "v12", digest, revision: 3 },
+    },
     "pinned `staging` to `v12` (sha256:1234567890ab…)",
   ],
   "image.recorded": [
@@ -95,7 +100,7 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
 };
 
 test("what pushes, backends and clusters do by the thousand is kept apart from what somebody changed", () => {
-  const activity = eventTypes.filter((type) => eventKind(type) === "activity");
+  const activity = eventTypes.filter((type) => eventKind({ type }) === "activity");
   expect(activity).toEqual([
     "image.recorded",
     "backend.terminated",
@@ -103,6 +108,8 @@ test("what pushes, backends and clusters do by the thousand is kept apart from w
     "cluster.undrained",
     "cluster.lost",
   ]);
+  const kindOf = (kind: string) => eventKind({ type: "environment.pinned", details: { kind } });
+  expect(revisionKinds.filter((kind) => kindOf(kind) === "activity")).toEqual(["push", "follow"]);
 });
 
 describe("the message of an event", () => {
@@ -112,9 +119,15 @@ describe("the message of an event", () => {
   });
 
   test("of a pin to a digest names it once", () => {
-    const details = { image: digest, digest, revision: 1 };
+    const details = { kind: "pin", image: digest, digest, revision: 1 } as const;
     const message = eventMessage({ type: "environment.pinned", ...ofEnvironment, details });
     expect(message).toBe("pinned `staging` to `sha256:1234567890ab…`");
+  });
+
+  test("of a push says which tag it was and what the environment moved to", () => {
+    const details = { kind: "push", image: "v12", digest, revision: 4 } as const;
+    const message = eventMessage({ type: "environment.pinned", ...ofEnvironment, details });
+    expect(message).toBe("moved `staging` to sha256:1234567890ab… by a push of `v12`");
   });
 
   test.for([

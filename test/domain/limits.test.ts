@@ -182,11 +182,9 @@ const mustBeLess: Record<string, Relation[]> = {
       softGraceMs + limits.terminationReportSlackMs,
     ],
     [
-      // The last poll decides after the timeout, its report fails once at the worst moment, and the alarm is on time.
+      // The last poll decides after the timeout, and its report takes its longest.
       "a cluster's report that a backend was ready in time arrives before Slipway ends it for not being so",
-      agentClock.readyLastPollMs +
-        2 * agentClock.callTimeoutMs +
-        longestJitter * agentClock.reportRetryLongestMs,
+      agentClock.readyLastPollMs + agentClock.callTimeoutMs,
       limits.startupSlackMs,
     ],
     [

@@ -22,7 +22,15 @@ import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
 import { noFacts, usedBy } from "./support/quotas.ts";
-import { caller, connectParams, digestNumber, type Hello, setUpPinned, value } from "./support/service.ts";
+import {
+  actor,
+  caller,
+  connectParams,
+  digestNumber,
+  type Hello,
+  setUpPinned,
+  value,
+} from "./support/service.ts";
 import { storedIn } from "./support/stored.ts";
 
 /*
@@ -117,8 +125,18 @@ async function push(hello: Hello, n: number, tag: string): Promise<Result<unknow
       facts: noFacts,
       tags: [tag],
       registryHost: "registry.test",
+      by: actor,
     }),
   );
+}
+
+/** Whether the environment `default` was moved to that push; never more than once, and by nobody else. */
+async function pushedOnce(hello: Hello): Promise<boolean> {
+  const { items } = value(await hello.service().history("default", { limit: 9 }));
+  const moves = items.filter(({ digest }) => digest === digestNumber(7));
+  const move = { kind: "push", by: { token_id: actor.tokenId, token_name: actor.tokenName } };
+  expect(moves).toMatchObject(moves.length === 0 ? [] : [move]);
+  return moves.length === 1;
 }
 
 /** An answer of the registry as a result. */
@@ -294,6 +312,16 @@ const stories: Told[] = [
       const stored = await registry(hello).manifest(repository(hello), "v7");
       const known = await hello.service().getImage(digestNumber(7), caller);
       expect(known.ok).toBe(stored !== null);
+    },
+  }),
+  told({
+    story: "a push that moves an environment, by whose token it was",
+    setUp: async () => null,
+    act: (_, hello) => push(hello, 7, "latest"),
+    check: async (_, hello) => expect(await pushedOnce(hello)).toBe(true),
+    unrepeated: async (_, hello) => {
+      const stored = await registry(hello).manifest(repository(hello), "latest");
+      expect(await pushedOnce(hello)).toBe(stored !== null);
     },
   }),
   told({

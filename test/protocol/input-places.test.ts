@@ -11,7 +11,7 @@ import { createClusterBody } from "../../src/protocol/v3/clusters.ts";
 import { recordImageBody } from "../../src/protocol/v3/images.ts";
 import { registryEventsBody } from "../../src/protocol/v3/registry-events.ts";
 import { createEnvironmentBody, pinBody } from "../../src/protocol/v3/services.ts";
-import { verifiedHeaders } from "../../src/protocol/verified-headers.ts";
+import { userHeaders } from "../../src/protocol/verified-headers.ts";
 import { webhookUrlProblem } from "../../src/protocol/webhooks/url.ts";
 import { spawnWebhookAnswer, webhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 
@@ -372,6 +372,7 @@ describe("what is allowed fits where it goes", () => {
       cluster: "c".repeat(40),
       backendId: "k3f9q7h3kq2m9",
       grantedAt: Date.now(),
+      tokenId: crypto.randomUUID(),
       ...longest,
     });
     expect(token.length).toBeLessThanOrEqual(limits.connectionTokenMaxBytes);
@@ -383,6 +384,6 @@ describe("what is allowed fits where it goes", () => {
   test("the longest headers are within theirs", () => {
     const wide = { auth: { a: "語".repeat(1320) } };
     expect(connectBody.safeParse(wide).success).toBe(true);
-    expect(verifiedHeaders(wide).join(": ").length).toBeLessThanOrEqual(limits.verifiedHeadersMaxBytes);
+    expect(userHeaders(wide).join(": ").length).toBeLessThanOrEqual(limits.verifiedHeadersMaxBytes);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   asciiJson,
   headerText,
+  userHeaders,
   verifiedHeaders,
   verifiedUserProblem,
 } from "../../src/protocol/verified-headers.ts";
@@ -72,14 +73,31 @@ describe("the headers that identify a client", () => {
   test("are its user's and its auth's, as far as the token has them", () => {
     const user = ["x-verified-username", "Zo%C3%AB"];
     const auth = ["x-verified-user-data", '{"admin":false}'];
-    expect(verifiedHeaders({ user: "Zoë" })).toEqual(user);
-    expect(verifiedHeaders({ auth: { admin: false } })).toEqual(auth);
-    expect(verifiedHeaders({ user: "Zoë", auth: { admin: false } })).toEqual([...user, ...auth]);
-    expect(verifiedHeaders({})).toEqual([]);
+    expect(userHeaders({ user: "Zoë" })).toEqual(user);
+    expect(userHeaders({ auth: { admin: false } })).toEqual(auth);
+    expect(userHeaders({ user: "Zoë", auth: { admin: false } })).toEqual([...user, ...auth]);
+    expect(userHeaders({})).toEqual([]);
   });
 
   test("of an empty user are there, and empty", () => {
-    expect(verifiedHeaders({ user: "" })).toEqual(["x-verified-username", ""]);
+    expect(userHeaders({ user: "" })).toEqual(["x-verified-username", ""]);
+  });
+});
+
+describe("the headers that say who connects to what", () => {
+  const backendId = "k3f9q7h3kq2m9";
+  const backend = ["x-verified-backend", backendId];
+
+  test("are the client's, the backend's and the connection's secret", () => {
+    const headers = verifiedHeaders({ user: "ada", auth: { admin: false }, backendId, secret: "abc" });
+    expect(headers).toEqual([
+      ...["x-verified-username", "ada", "x-verified-user-data", '{"admin":false}'],
+      ...[...backend, "x-verified-secret", "abc"],
+    ]);
+  });
+
+  test("have empty data where there is no auth, and no secret where there is none", () => {
+    expect(verifiedHeaders({ backendId, secret: null })).toEqual(["x-verified-user-data", "{}", ...backend]);
   });
 });
 

@@ -65,6 +65,11 @@ export class Backends {
     return this.#backends.get(backendId)?.backend;
   }
 
+  /** Whether a backend has ended that `get` does not give any more, or was terminated before its spawn came. */
+  hasEnded(backendId: string): boolean {
+    return this.#options.journal.ended(backendId) !== null;
+  }
+
   /**
    * Takes over what an earlier agent has left, as `adoptionOf` says, and ends what the runtime has that the journal
    * does not know. Resolves when that is done. Rejects where the runtime or the journal cannot be read.

@@ -3,8 +3,10 @@ import type { Duplex } from "node:stream";
 import { errorStatus } from "../../domain/errors.ts";
 import type { Failure } from "../../domain/result.ts";
 import { toErrorEnvelope } from "../../protocol/error-envelope.ts";
+import { corsHeaders, isPreflight } from "./cors.ts";
 
-export interface FailureAnswer {
+/** An answer of the proxy's own. */
+export interface ProxyAnswer {
   status: number;
   headers: Record<string, string>;
   body: string;
@@ -14,7 +16,7 @@ export interface FailureAnswer {
  * The answer to a connection that cannot be forwarded: the API's error envelope where `Accept` prefers JSON, else a
  * small page.
  */
-export function failureAnswer(failure: Failure, accept: string | undefined, code?: string): FailureAnswer {
+export function failureAnswer(failure: Failure, accept: string | undefined, code?: string): ProxyAnswer {
   const status = errorStatus[failure.code];
   const requestId = crypto.randomUUID();
   const json = prefersJson(accept ?? "");
@@ -32,6 +34,8 @@ export function failureAnswer(failure: Failure, accept: string | undefined, code
       "referrer-policy": "no-referrer",
       "x-content-type-options": "nosniff",
       "x-request-id": requestId,
+      ...corsHeaders,
+      "access-control-expose-headers": "*",
       ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
       ...(failure.retryAfterSeconds === undefined
         ? {}
@@ -41,9 +45,23 @@ export function failureAnswer(failure: Failure, accept: string | undefined, code
   };
 }
 
-export function sendAnswer(response: ServerResponse, answer: FailureAnswer): void {
+/** Leads to the address with the slash after the last segment. @param location relative */
+export function redirectAnswer(location: string): ProxyAnswer {
+  return { status: 307, headers: { location, "cache-control": "no-store", ...corsHeaders }, body: "" };
+}
+
+/**
+ * Answers a request in the backend's place. A preflight is permitted, whatever the answer to the request itself will be:
+ * browsers send no `Authorization` with it, and a page can read the other answer only then.
+ */
+export function sendAnswer(response: ServerResponse, answer: ProxyAnswer): void {
   if (response.headersSent) {
     response.destroy();
+    return;
+  }
+  if (isPreflight(response.req)) {
+    response.writeHead(204, { "cache-control": "no-store", ...corsHeaders });
+    response.end();
     return;
   }
   response.writeHead(answer.status, answer.headers);
@@ -51,7 +69,7 @@ export function sendAnswer(response: ServerResponse, answer: FailureAnswer): voi
 }
 
 /** Answers an upgrade request, whose socket has no response object, and closes it. */
-export function writeAnswer(socket: Duplex, answer: FailureAnswer): void {
+export function writeAnswer(socket: Duplex, answer: ProxyAnswer): void {
   const head = [
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}`,
     ...Object.entries({ ...answer.headers, connection: "close" }).map(([name, value]) => `${name}: ${value}`),

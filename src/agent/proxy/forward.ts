@@ -10,6 +10,7 @@ import { type Readable, Transform } from "node:stream";
 import { tcpKeepAliveMs } from "../clock.ts";
 import { after } from "../timers.ts";
 import type { ProxiedBackend } from "./admission.ts";
+import { corsFor } from "./cors.ts";
 import { answerHeaders, forwardedTrailers } from "./headers.ts";
 
 export interface Upstream {
@@ -22,6 +23,8 @@ export interface Upstream {
 
 /** The backend did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
+
+const answerHeadMaxBytes = 64 * 1024;
 
 /** RFC 9110 9.2.1. Requests by these methods change nothing, so they may be sent twice. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -69,6 +72,7 @@ export function forwardRequest(
     }
     const { host, port } = address;
     const sent = httpRequest({ agent, host, port, method, path, headers, setHost: false });
+    acceptLargeHeads(sent);
     outgoing = sent;
     let bytesBefore = 0;
     let socket: Socket | undefined;
@@ -126,6 +130,13 @@ export function forwardRequest(
   send(mayRepeat ? upstream.pool : false);
 }
 
+/** Lets an answer have a head of 64 KiB, in any number of lines, where Node takes 16 KiB and drops what follows 2,000. */
+export function acceptLargeHeads(sent: ClientRequest): void {
+  // Node reads it from the request when it gets its socket; as an option it could not be given for a WebSocket.
+  Object.assign(sent, { maxHeaderSize: answerHeadMaxBytes });
+  sent.maxHeadersCount = 0;
+}
+
 /** Destroys a request with `ConnectTimeout` whose new socket is not connected within `ms`. */
 export function limitConnecting(sent: ClientRequest, socket: Socket, ms: number): void {
   const cancel = after(ms, () => sent.destroy(new ConnectTimeout("the backend accepts no connection")));
@@ -157,7 +168,10 @@ function through(source: Readable, gate: Transform | null): Readable {
 
 function sendBack(answer: IncomingMessage, response: ServerResponse, gate: Transform | null): void {
   const { statusCode = 502, statusMessage } = answer;
-  response.writeHead(statusCode, statusMessage, answerHeaders(answer.rawHeaders));
+  response.writeHead(statusCode, statusMessage, [
+    ...answerHeaders(answer.rawHeaders),
+    ...Object.entries(corsFor(answer.rawHeaders)).flat(),
+  ]);
   answer.on("error", () => breakOff(response));
   // By then, body bytes that arrived with the head are parsed.
   process.nextTick(() => {

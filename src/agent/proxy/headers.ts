@@ -39,7 +39,7 @@ export interface ReceivedRequest {
  * address: its `x-forwarded-*`, `x-real-ip` and `forwarded` stay, and its own address is added to `x-forwarded-for`.
  * Those of any other peer are dropped and set again.
  *
- * @param verified the proxy's own (`verifiedHeaders`)
+ * @param verified the proxy's own (`verifiedHeaders`, and `x-verified-path`)
  * @param tokenInHeader whether `authorization` carried the connection token, which the backend is not to see
  */
 export function forwardedHeaders(

@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { fail } from "../../domain/result.ts";
 import { type AgentClock, tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
-import { type Admission, admit, type ProxiedBackend, readyAddress } from "./admission.ts";
-import { type FailureAnswer, failureAnswer, sendAnswer, writeAnswer } from "./answers.ts";
+import { type Admission, admit, type KnownBackends, type ProxiedBackend, readyAddress } from "./admission.ts";
+import { failureAnswer, type ProxyAnswer, redirectAnswer, sendAnswer, writeAnswer } from "./answers.ts";
 import { backendIdOfHost } from "./backend-url.ts";
 import { ConnectTimeout, forwardRequest } from "./forward.ts";
 import { forwardedHeaders } from "./headers.ts";
@@ -16,7 +16,7 @@ import { webSocketForwarder } from "./websocket.ts";
 export interface BackendProxyOptions {
   account: string;
   cluster: string;
-  backends: { get(backendId: string): ProxiedBackend | undefined };
+  backends: KnownBackends;
   keys: VerificationKeys;
   /** Where backends have hosts of their own (`parseBackendDomain`), null where they have not. */
   backendDomain: string | null;
@@ -60,7 +60,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     return pool;
   }
 
-  function unreachable(error: Error, request: IncomingMessage | undefined): FailureAnswer {
+  function unreachable(error: Error, request: IncomingMessage | undefined): ProxyAnswer {
     log("connection.failed", { error: messageOf(error) });
     const accept = request?.headers.accept;
     if (error instanceof ConnectTimeout) {
@@ -79,11 +79,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     const admitted = await admit(request, { backends, backendDomain, tokens });
     if (!admitted.ok) return sendAnswer(response, failureAnswer(admitted.error, accept));
     const { backend, path } = admitted.value;
-    if (path.kind === "redirect") {
-      response.writeHead(307, { location: path.location, "cache-control": "no-store" });
-      response.end();
-      return;
-    }
+    if (path.kind === "redirect") return sendAnswer(response, redirectAnswer(path.location));
     const coding = request.headers["transfer-encoding"];
     if (coding !== undefined && coding.toLowerCase() !== "chunked") {
       const failure = fail("not_implemented", "a request body is sent as it is, or `chunked`");
@@ -97,7 +93,7 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
       request,
       response,
       { backend, pool: poolOf(backend), connectTimeoutMs },
-      { path: path.path, headers: headersFor(request, admitted.value) },
+      { path: path.path, headers: headersFor(request, admitted.value, path.path) },
       (error) => sendAnswer(response, unreachable(error, request)),
     );
   }
@@ -111,11 +107,12 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
     if (!ready.ok) return writeAnswer(socket, failureAnswer(ready.error, accept));
     if (socket.destroyed || !(socket instanceof Socket)) return;
     socket.once("close", backend.openConnection());
+    // WebSocket clients follow no redirects, so a missing slash is forgiven.
+    const target = path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`;
     await webSockets.forward(request, socket, head, {
       address: ready.value,
-      // WebSocket clients follow no redirects, so a missing slash is forgiven.
-      path: path.kind === "forward" ? path.path : `/${path.location.replace(/^[^?]*/, "")}`,
-      headers: headersFor(request, admitted.value),
+      path: target,
+      headers: headersFor(request, admitted.value, target),
       mayRun: () => backend.mayRun,
     });
   }
@@ -142,15 +139,21 @@ export function backendProxy(options: BackendProxyOptions): BackendProxy {
   };
 }
 
-function headersFor(request: IncomingMessage, { verified, tokenInHeader }: Admission): string[] {
+/** @param target what the backend gets as the request's target */
+function headersFor(
+  request: IncomingMessage,
+  { verified, tokenInHeader }: Admission,
+  target: string,
+): string[] {
+  const [path = ""] = target.split("?", 1);
   const { rawHeaders, httpVersion, socket } = request;
   return forwardedHeaders(
     { rawHeaders, httpVersion, peer: socket.remoteAddress },
-    { verified, tokenInHeader },
+    { verified: [...verified, "x-verified-path", path], tokenInHeader },
   );
 }
 
-function internalError(request: IncomingMessage): FailureAnswer {
+function internalError(request: IncomingMessage): ProxyAnswer {
   return failureAnswer(
     fail("internal_error", "the connection could not be forwarded").error,
     request.headers.accept,

@@ -1,5 +1,6 @@
 import { decodeProtectedHeader } from "jose";
 import { fail, ok, type Result } from "../../domain/result.ts";
+import { connectionSecret } from "../../protocol/tokens/connection-secret.ts";
 import { type Jwks, verifyConnectionToken } from "../../protocol/tokens/connection-token.ts";
 import { verifiedHeaders } from "../../protocol/verified-headers.ts";
 import type { FlatHeaders } from "./headers.ts";
@@ -8,9 +9,10 @@ import type { VerificationKeys } from "./verification-keys.ts";
 export interface TokenVerifier {
   /**
    * Checks that a token is good for a backend: `unauthorized`, or `unavailable` while there are no keys to check with.
-   * @returns the headers that identify the client to the backend
+   * @param spawnSecret the `secret_token` of the backend's spawn
+   * @returns the headers that say to the backend who connects, but for `x-verified-path`
    */
-  verify(token: string, backendId: string): Promise<Result<FlatHeaders>>;
+  verify(token: string, backendId: string, spawnSecret: string): Promise<Result<FlatHeaders>>;
 }
 
 interface Verified {
@@ -55,7 +57,7 @@ export function tokenVerifier(options: {
   }
 
   return {
-    async verify(token, backendId) {
+    async verify(token, backendId, spawnSecret) {
       const known = memory(keys.current()).get(token);
       if (known && known.backendId === backendId && Date.now() < known.expiresAtMs) return ok(known.headers);
 
@@ -65,7 +67,10 @@ export function tokenVerifier(options: {
       }
       const verified = await verifyConnectionToken(token, current, { account, cluster, backendId });
       if (!verified.ok) return fail("unauthorized", `the connection token is not good: ${verified.reason}`);
-      const headers = verifiedHeaders(verified.claims);
+      const { user, auth, jti } = verified.claims;
+      const hasSecret = jti !== undefined && spawnSecret !== "";
+      const secret = hasSecret ? await connectionSecret(spawnSecret, jti) : null;
+      const headers = verifiedHeaders({ user, auth, backendId, secret });
       remember(token, { backendId, expiresAtMs: verified.claims.exp * 1000, headers }, current);
       return ok(headers);
     },

@@ -6,7 +6,8 @@ import { tcpKeepAliveMs } from "../clock.ts";
 import type { Address } from "../runtimes/runtime.ts";
 import { endWhenClientLeaves } from "./client-departure.ts";
 import { pingClient } from "./client-pings.ts";
-import { limitConnecting } from "./forward.ts";
+import { corsFor } from "./cors.ts";
+import { acceptLargeHeads, limitConnecting } from "./forward.ts";
 import type { FlatHeaders } from "./headers.ts";
 
 export interface WebSocketForwarder {
@@ -50,9 +51,12 @@ export function webSocketForwarder(options: {
     if (socket instanceof Socket && !tunnels.has(socket)) options.onFailure(error, request, socket);
   });
   proxy.on("proxyReqWs", (upstream, _request, socket) => {
+    acceptLargeHeads(upstream);
     upstream.once("socket", (assigned: Socket) => {
       limitConnecting(upstream, assigned, options.connectTimeoutMs);
     });
+    // Before the library reads them: its own listener is added after this event.
+    upstream.once("response", (refusal) => Object.assign(refusal.headers, corsFor(refusal.rawHeaders)));
     upstream.once("upgrade", (response, upstreamSocket) => {
       stopWatching.get(socket)?.();
       tunnels.add(socket);

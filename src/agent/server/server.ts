@@ -5,7 +5,9 @@ import { apiBodyMaxBytes } from "../../domain/limits.ts";
 import { tcpKeepAliveMs } from "../clock.ts";
 import { type Log, messageOf } from "../log.ts";
 import type { BackendProxy } from "../proxy/proxy.ts";
+import { acceptAbsoluteForm } from "./absolute-form.ts";
 import { sendEvents } from "./event-stream.ts";
+import { answerMalformed } from "./malformed-requests.ts";
 import { type OutputEndpoints, type OutputRequest, parseOutputPath } from "./output-endpoints.ts";
 import type { WebhookAnswer } from "./webhook.ts";
 
@@ -51,7 +53,9 @@ export async function listen(
     keepAliveInitialDelay: tcpKeepAliveMs,
     // No limit for uploads to backends.
     requestTimeout: 0,
-    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
+    // A WebSocket begins with a GET (RFC 6455 4.1); every other request is answered as if it had no `Upgrade` (RFC 9110 7.8).
+    shouldUpgradeCallback: ({ method, headers }) =>
+      method === "GET" && headers.upgrade?.toLowerCase() === "websocket",
   });
   const url = await new Promise<string>((resolve, reject) => {
     server.once("error", reject);
@@ -78,15 +82,18 @@ export async function listen(
 function handleRequests(server: Server, routes: AgentRoutes, upgraded: Set<Duplex>): void {
   server.on("request", (request, response) => {
     routes.look();
+    acceptAbsoluteForm(request);
     route(routes, request, response).catch((error: unknown) => {
       routes.log("request.failed", { error: messageOf(error) });
       response.destroy();
     });
   });
+  answerMalformed(server);
   // For `Expect: 100-continue` the handler decides; without this, Node would continue at once.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   server.on("upgrade", (request, socket, head) => {
     routes.look();
+    acceptAbsoluteForm(request);
     upgraded.add(socket);
     socket.once("close", () => upgraded.delete(socket));
     void routes.proxy.upgrade(request, socket, head);

@@ -82,7 +82,7 @@ export function addPinCommands(environments: Command): void {
             shortPin(storedPin(item.image)),
             item.digest && shortDigest(item.digest),
             item.at,
-            `${item.by.token_name} (${item.by.token_id})`,
+            item.by && `${item.by.token_name} (${item.by.token_id})`,
             item.note,
           ]),
         ),

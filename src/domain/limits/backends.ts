@@ -6,7 +6,7 @@ export const startupTimeoutSeconds = 300;
  * How long past its startup timeout a cluster may take to report that a backend is ready, or that it has ended, before
  * Slipway ends it: what never gets ready at a cluster that does not see to it is ended this much later.
  */
-export const startupSlackMs = 45 * second;
+export const startupSlackMs = 12 * second;
 /** A backend without a connection for this long is ended by its cluster, unless its environment allows another time. */
 export const maxIdleSeconds = 300;
 /** What a backend has to save its work between SIGTERM and SIGKILL. */

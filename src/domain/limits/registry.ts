@@ -1,4 +1,4 @@
-import { day, hour, minute } from "./units.ts";
+import { day, hour } from "./units.ts";
 
 /** A larger manifest is refused. OCI Distribution 1.1, "Pushing manifests": what clients may count on. */
 export const manifestMaxBytes = 4 * 1024 * 1024;
@@ -7,8 +7,10 @@ export const blobPartBytes = 5 * 1024 * 1024;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 
-/** S3 and R2 join at most 10,000 parts. A larger blob is refused as soon as that much of it has come. */
-export const blobMaxBytes = 10_000 * blobPartBytes;
+/** S3 and R2 number parts up to this. */
+export const blobPartsMax = 10_000;
+/** What so many parts hold. A larger blob is refused as soon as that much of it has come. */
+export const blobMaxBytes = blobPartsMax * blobPartBytes;
 
 /**
  * Uploads of an account that are open at once. What they have brought is counted by the quota `untagged_bytes`; this is for
@@ -21,23 +23,38 @@ export const untaggedManifestsMax = 200_000;
 /** An upload that nothing was added to for this long is dropped, and its client has to begin again. */
 export const uploadExpiresMs = 24 * hour;
 /** A blob that no manifest refers to is kept for this long: its manifest may still be on its way. */
-export const unreferencedBlobKeptMs = 1 * hour;
+export const unreferencedBlobKeptMs = 24 * hour;
 /** A manifest without a tag is kept for this long: whoever pushes by digest may tag or pin it days later. */
 export const unreferencedManifestKeptMs = 7 * day;
 /** Bytes outlive their records by this, so that a pull which has begun can end. */
-export const collectedBytesKeptMs = 10 * minute;
-/** How many of an environment's latest revisions keep their images: how far back it can be rolled without a new push. */
+export const collectedBytesKeptMs = 2 * hour;
+/**
+ * How many of an environment's latest revisions keep their images, and how many of the latest that somebody chose, which
+ * pushes must not crowd out: how far back it can be rolled without a new push.
+ */
 export const resolvedRevisionsProtected = 20;
 
-/** How many revisions of an environment's pin are kept, the newest: how far back its history goes. */
+/** How many revisions of an environment are kept, the newest: how far back its history goes. */
 export const revisionsKept = 1_000;
+/**
+ * How many deleted environments a service remembers by name, the newest, so that one that is created again under its
+ * name goes on with its revision numbers. Beyond that, new ones begin above all that are forgotten.
+ */
+export const formerEnvironmentsKept = 1_000;
 /** How many pushes a service remembers, the newest; its list shows some of them. */
 export const pushesKept = 1_000;
 
-/** How long one token of a push or pull is good; clients fetch another one by themselves. */
-export const registryTokenSeconds = 300;
-/** Entries on a page of tags, and of referrers; clients follow the link to the next. */
+/**
+ * How long one token of a push or pull is good: for the longest request, since some clients fetch no other one in the midst of
+ * a push. Its credential is looked up at each use.
+ */
+export const registryTokenSeconds = 3600;
+/** Entries on a page of tags; clients follow the link to the next. */
 export const tagsPageMax = 1000;
-export const referrersPageMax = 100;
+/**
+ * A page of referrers is as long as the longest index that clients read. Never so many of them: those that read only the first
+ * page, as cosign does, would not find a signature behind a hundred reports.
+ */
+export const referrersPageBytes = manifestMaxBytes;
 /** A push of a manifest with more tags at once is refused. */
 export const tagsOfOnePushMax = 32;

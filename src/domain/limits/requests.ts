@@ -34,6 +34,8 @@ export const servicesListed = 10_000;
 export const runningBackendsListed = 10_000;
 /** … of so many services, the first by name: each is a call, of which a request may make 10,000. */
 export const servicesReadForBackends = 5_000;
+/** So many of them are read, and their answers held, at once. */
+export const servicesReadAtOnce = 50;
 /** An overview shows this many of an environment's latest pins, to roll back to. */
 export const recentPinsShown = 20;
 /** An image names so many of the tags that stand on it, and of the environments that run it; the others are counted. */

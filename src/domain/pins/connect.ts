@@ -5,13 +5,15 @@ import { listOf, namesIn } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { chooseEnvironment, type EnvironmentSettings } from "./environments.ts";
 import type { ImageIndex, ResolvedImage } from "./images.ts";
-import { type Pin, parsePin, resolvePin } from "./pin.ts";
+import { type Pin, parsePin, resolvedTo, resolvePin } from "./pin.ts";
 
 /** An environment as a decision sees it. */
 export interface EnvironmentSnapshot {
   name: string;
   pin: Pin;
-  /** How many pins it has had, this one included. */
+  /** What the pin resolves to; null while nothing was pushed that it could mean. */
+  digest: string | null;
+  /** The number of the last change of either. */
   revision: number;
   /** Null follows the account's default cluster. */
   cluster: string | null;
@@ -130,16 +132,16 @@ function chooseConnectEnvironment(
 }
 
 /**
- * The image that a spawn runs: the one that the request names, else what the environment's pin means now.
+ * The image that a spawn runs: the one that the request names, else what the environment resolves to.
  * @param named a tag or a digest
  * @returns `bad_request` for what is neither, `image_not_found` for what was not pushed
  */
 export function resolveSpawnImage(
   named: string | undefined,
-  environment: Pick<EnvironmentSnapshot, "pin">,
+  { pin: own, digest }: Pick<EnvironmentSnapshot, "pin" | "digest">,
   images: ImageIndex,
 ): Result<ResolvedImage> {
-  if (named === undefined) return resolvePin(environment.pin, images);
+  if (named === undefined) return digest === null ? resolvePin(own, images) : ok(resolvedTo(own, digest));
   const pin = parsePin(named);
   return pin.ok ? resolvePin(pin.value, images) : pin;
 }

@@ -1,7 +1,6 @@
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
-import type { ImageIndex } from "./images.ts";
-import { type Pin, type PinHistory, protectedDigests } from "./pin.ts";
+import { type PinHistory, protectedDigests } from "./pin.ts";
 
 /** How many of the backends that run an image a refusal names. */
 const backendsNamed = 5;
@@ -12,7 +11,6 @@ export interface DeletionSnapshot {
   pins: readonly PinHistory[];
   /** The live backends that run the image. */
   backends: readonly string[];
-  images: ImageIndex;
 }
 
 /**
@@ -20,11 +18,8 @@ export interface DeletionSnapshot {
  * needs stays.
  * @returns `image_in_use`, with what needs it
  */
-export function checkImageDeletion(
-  digest: string,
-  { pins, backends, images }: DeletionSnapshot,
-): Result<null> {
-  const environments = pins.map((pin) => ({ name: pin.environment, ...protectedDigests(pin, images) }));
+export function checkImageDeletion(digest: string, { pins, backends }: DeletionSnapshot): Result<null> {
+  const environments = pins.map((pin) => ({ name: pin.environment, ...protectedDigests(pin) }));
   const resolving = environments.flatMap(({ name, current }) => (current === digest ? [name] : []));
   if (resolving.length > 0) return imageInUse(digest, `environment ${listOf(resolving)} resolves to it`);
   if (backends.length > 0) {
@@ -41,11 +36,10 @@ export function checkImageDeletion(
 
 /**
  * Whether a tag may be deleted: one that an environment follows stays, else the environment would mean nothing.
- * @param pins of every environment, by its name
- * @returns `image_in_use`, with the environments that follow it
+ * @param following the environments that follow it, by name
+ * @returns `image_in_use`, with these
  */
-export function checkTagDeletion(tag: string, pins: ReadonlyMap<string, Pin>): Result<null> {
-  const following = [...pins].flatMap(([name, pin]) => (pin.kind === "tag" && pin.tag === tag ? [name] : []));
+export function checkTagDeletion(tag: string, following: readonly string[]): Result<null> {
   if (following.length === 0) return ok(null);
   return fail(
     "image_in_use",

@@ -1,4 +1,3 @@
-import { resolvedRevisionsProtected } from "../limits.ts";
 import { listOf, nearest } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { digestPattern, type ImageIndex, type ResolvedImage, shortDigest, tagPattern } from "./images.ts";
@@ -53,21 +52,17 @@ export function shortPin(pin: Pin): string {
   return pin.kind === "tag" ? pin.tag : shortDigest(pin.digest);
 }
 
-/** The digest that a pin means now; null while nothing was pushed that it could mean. */
-export function currentDigest(pin: Pin, images: ImageIndex): string | null {
-  if (pin.kind === "tag") return images.digestOfTag(pin.tag) ?? null;
-  return images.hasDigest(pin.digest) ? pin.digest : null;
-}
-
 /**
  * Resolves a pin to the one digest that it means now.
  * @returns `image_not_found` where there is none, for a tag with the nearest tags that were pushed
  * @example resolvePin({ kind: "tag", tag: "v1" }, images) // ok({ image: "v1", digest: "sha256:…", tag: "v1" })
  */
 export function resolvePin(pin: Pin, images: ImageIndex): Result<ResolvedImage> {
-  const digest = currentDigest(pin, images);
   const image = pinText(pin);
-  if (digest !== null) return ok({ image, digest, tag: pin.kind === "tag" ? pin.tag : null });
+  const digest = pin.kind === "tag" ? images.digestOfTag(pin.tag) : pin.digest;
+  if (digest !== undefined && (pin.kind === "tag" || images.hasDigest(digest))) {
+    return ok(resolvedTo(pin, digest));
+  }
   if (pin.kind === "digest") {
     return fail("image_not_found", `no image with digest \`${image}\` was pushed to this service`);
   }
@@ -79,30 +74,36 @@ export function resolvePin(pin: Pin, images: ImageIndex): Result<ResolvedImage> 
   );
 }
 
-/** An environment's pin and what it was before. */
+/** A pin with the digest that it resolves to. */
+export function resolvedTo(pin: Pin, digest: string): ResolvedImage {
+  return { image: pinText(pin), digest, tag: pin.kind === "tag" ? pin.tag : null };
+}
+
+/** What an environment resolves to and what it did before. */
 export interface PinHistory {
   environment: string;
-  pin: Pin;
-  /** Newest first, with what each resolved to when it was made: null where nothing had been pushed for it. */
+  /** Null while nothing was pushed that its pin could mean. */
+  digest: string | null;
+  /**
+   * Newest first, with what each resolved to: the last `resolvedRevisionsProtected`, and as many of the last that
+   * somebody chose.
+   */
   revisions: readonly { revision: number; digest: string | null }[];
 }
 
 /** Which digests an environment keeps from being deleted. */
 export interface ProtectedDigests {
-  /** What its pin means now; null while it means nothing. */
+  /** What it resolves to; null where it resolves to nothing. */
   current: string | null;
-  /** What its last revisions resolved to, each with the newest revision that did. */
+  /** What its revisions resolved to, each with the newest revision that did. */
   revisionOf: ReadonlyMap<string, number>;
 }
 
-/**
- * The digests that a pin protects (invariant 7): the one that it means now, and those that its last
- * `resolvedRevisionsProtected` revisions resolved to, so that a rollback finds its image.
- */
-export function protectedDigests({ pin, revisions }: PinHistory, images: ImageIndex): ProtectedDigests {
+/** The digests that an environment protects (invariant 7), so that a return to one of its revisions finds its image. */
+export function protectedDigests({ digest: current, revisions }: PinHistory): ProtectedDigests {
   const revisionOf = new Map<string, number>();
-  for (const { revision, digest } of revisions.slice(0, resolvedRevisionsProtected)) {
+  for (const { revision, digest } of revisions) {
     if (digest !== null && !revisionOf.has(digest)) revisionOf.set(digest, revision);
   }
-  return { current: currentDigest(pin, images), revisionOf };
+  return { current, revisionOf };
 }

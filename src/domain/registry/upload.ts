@@ -1,4 +1,4 @@
-import { blobPartBytes, blobPutMaxBytes } from "../limits.ts";
+import { blobPartBytes, blobPartsMax, blobPutMaxBytes } from "../limits.ts";
 
 /**
  * How much of a blob has arrived and where it lies: parts of `blobPartBytes` in a multipart upload, and after them
@@ -9,17 +9,33 @@ export interface UploadState {
   /** Bytes that have arrived. */
   offset: number;
   multipartId: string | null;
-  partEtags: readonly string[];
+  /** In their order, which is that of their numbers; some numbers are missing. */
+  parts: readonly StoredPart[];
+  /** The highest number of a part that an attempt has been granted. */
+  partsGranted: number;
   tail: { key: string; length: number } | null;
   /** The digest of all bytes so far, where they came in one piece and were hashed on their way. */
   digest: string | null;
+}
+
+/** A part of a multipart upload: its number, and the tag that the store gave it. */
+export interface StoredPart {
+  part: number;
+  etag: string;
+}
+
+/** Numbers of parts, from `first` on. One attempt has them alone: another one at the same bytes overwrites nothing of it. */
+export interface PartNumbers {
+  first: number;
+  count: number;
 }
 
 /** An upload of which nothing has arrived. */
 export const emptyUpload: UploadState = {
   offset: 0,
   multipartId: null,
-  partEtags: [],
+  parts: [],
+  partsGranted: 0,
   tail: null,
   digest: null,
 };
@@ -64,6 +80,34 @@ export function judgeChunk(offset: number, range: ByteRange | null, length: numb
 export function wayToStore(state: UploadState, length: number | null): "put" | "parts" {
   if (length === null || state.offset > 0) return "parts";
   return length > blobPartBytes && length <= blobPutMaxBytes ? "put" : "parts";
+}
+
+/** How many numbers an attempt is granted at a time where it is not known how many it needs. */
+const partsGrantedAtOnce = 256;
+
+/**
+ * The numbers for the parts of one attempt. Those of an attempt that came to nothing are lost.
+ * @param length what it brings, in bytes; null where that is not known
+ * @returns null where there are not enough left: the upload cannot be completed any more
+ */
+export function grantParts(state: UploadState, length: number | null): PartNumbers | null {
+  const left = blobPartsMax - state.partsGranted;
+  const first = state.partsGranted + 1;
+  if (wayToStore(state, length) === "put") return { first, count: 0 };
+  if (length === null) return left === 0 ? null : { first, count: Math.min(left, partsGrantedAtOnce) };
+  const count = Math.ceil(((state.tail?.length ?? 0) + length) / blobPartBytes);
+  return count > left ? null : { first, count };
+}
+
+/**
+ * The highest number that is granted after an attempt has succeeded: what it did not use is granted anew, unless another
+ * attempt was granted some since.
+ * @param granted now
+ * @param attempt `first` of the numbers that it was granted, and its state at the end
+ */
+export function grantedAfter(granted: number, attempt: { first: number; state: UploadState }): number {
+  if (attempt.state.partsGranted !== granted) return granted;
+  return Math.max(attempt.first - 1, attempt.state.parts.at(-1)?.part ?? 0);
 }
 
 /** Whether a request brings bytes, by its headers. @param length what `Content-Length` says; null where it is not known */

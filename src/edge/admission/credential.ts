@@ -17,6 +17,11 @@ export function bearerCredential(authorization: string | null): Credential | nul
   return authorization === null ? null : tokenCredential(bearerPattern.exec(authorization)?.[1] ?? "");
 }
 
+/** Whether a request presents a bearer token, whatever it is worth. */
+export function isBearer(authorization: string | null): boolean {
+  return /^\s*bearer(\s|$)/i.test(authorization ?? "");
+}
+
 /** @param token as it was sent: an access token, or another kind of bearer token */
 export function tokenCredential(token: string): Credential {
   return { bearer: token, accessToken: parseAccessToken(token) };

@@ -1,7 +1,7 @@
 import type { Scope } from "../../domain/credentials/access.ts";
 import { errorStatus } from "../../domain/errors.ts";
 import { ok, type Result } from "../../domain/result.ts";
-import type { Actor, Identity } from "../../objects/contract.ts";
+import type { Actor, ActorName, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
 import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
@@ -80,7 +80,7 @@ export async function identifyRegistryCaller(
   credential: Credential | null,
   cache: TokenCache,
   now: number,
-): Promise<Decision<Holder>> {
+): Promise<Decision<Holder & ActorName>> {
   if (credential === null || credential.accessToken) return identify(env, credential, cache);
   const claims = await verifyRegistryToken(credential.bearer, signingOf(env).jwks, now);
   if (!claims) return badCredential();

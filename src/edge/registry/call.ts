@@ -1,6 +1,7 @@
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { BlobStore } from "../../objects/blobs/blob-store.ts";
+import type { ActorName } from "../../objects/contract.ts";
 import type { Registry } from "../../objects/registry/registry.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
 
@@ -16,6 +17,8 @@ export interface RegistryCall {
   registry: DurableObjectStub<Registry>;
   store: BlobStore;
   registryHost: string;
+  /** Whose token, or session, calls. */
+  caller: ActorName;
   /** Admits the caller to another repository as well; null where that is refused. */
   mayAlso(action: RepositoryAction, repositoryName: string): Promise<RepositoryName | null>;
 }

@@ -51,6 +51,7 @@ export const putManifest: RegistryHandler = async (call) => {
     facts: facts.value,
     tags,
     registryHost,
+    by: call.caller,
   });
   if (!put.ok) return { ok: false, error: put.error };
   const response = ociAnswer(201, {

@@ -1,6 +1,6 @@
 import { blobPartBytes, blobStoreTimeoutMs } from "../../domain/limits.ts";
-import { bringsBytes, type UploadState, wayToStore } from "../../domain/registry/upload.ts";
-import type { BlobStore } from "../../objects/blobs/blob-store.ts";
+import { bringsBytes, type PartNumbers, type UploadState, wayToStore } from "../../domain/registry/upload.ts";
+import { type BlobStore, UploadLost } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
 import { inTime } from "../../objects/failures/in-time.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
@@ -14,8 +14,13 @@ export interface Incoming {
 
 export interface ReceivePorts {
   store: BlobStore;
-  /** Records a multipart upload before its first part is stored. @returns false where another request was faster */
-  beginMultipart(multipartId: string): Promise<boolean>;
+  /**
+   * Records a multipart upload before its first part is stored.
+   * @returns that of the request that was the first to do so, null where the upload has been advanced
+   */
+  beginMultipart(multipartId: string): Promise<string | null>;
+  /** Numbers for parts beyond `Upload.numbers`; null where there are none. */
+  moreParts(): Promise<PartNumbers | null>;
 }
 
 /** Another request has advanced the same upload meanwhile. */
@@ -25,8 +30,8 @@ export type Overtaken = "overtaken";
 export type TooMuch = "too much";
 
 /**
- * Stores more bytes of an upload in the blob store. They count only once the returned state is recorded: the next
- * attempt overwrites what an interrupted one has stored.
+ * Stores more bytes of an upload in the blob store. They count only once the returned state is recorded. Throws `UploadLost`
+ * where nothing can be added to what the upload has stored.
  * @param algorithm hashes the bytes as they pass, which works only for an upload in one request
  */
 export async function receive(
@@ -62,14 +67,14 @@ async function receiveWhole(
 }
 
 async function receiveInParts(
-  { store, beginMultipart }: ReceivePorts,
+  { store, beginMultipart, moreParts }: ReceivePorts,
   upload: Upload,
   body: ReadableStream<Uint8Array>,
   algorithm: DigestAlgorithm,
 ): Promise<UploadState | Overtaken | TooMuch> {
   const { state, key, room } = upload;
   const before = state.tail ? await store.get(state.tail.key) : null;
-  if (state.tail && !before) throw new Error(`the blob store has lost ${state.tail.key}`);
+  if (state.tail && !before) throw new UploadLost(`the blob store has lost ${state.tail.key}`);
   const allowed = state.offset + (room ?? Number.POSITIVE_INFINITY);
   const known = state.offset - (state.tail?.length ?? 0);
   const pieces = piecesOf(before ? [before, body] : [body], blobPartBytes, allowed - known);
@@ -77,24 +82,31 @@ async function receiveInParts(
   const hashing = hasher?.getWriter();
   const hash = async (piece: Uint8Array) => hashing?.write(piece);
 
-  const partEtags = [...state.partEtags];
+  const parts = [...state.parts];
   let { multipartId } = state;
+  let numbers = numbersOf(upload);
   let offset = known;
   let piece = await nextPiece(pieces);
   while (piece.byteLength === blobPartBytes) {
     if (offset + piece.byteLength > allowed) return "too much";
     if (multipartId === null) {
-      multipartId = await store.createMultipart(key);
-      if (!(await beginMultipart(multipartId))) {
-        await store.abortMultipart(key, multipartId);
-        return "overtaken";
-      }
+      const begun = await store.createMultipart(key);
+      multipartId = await beginMultipart(begun);
+      if (multipartId !== begun) await store.abortMultipart(key, begun);
+      if (multipartId === null) return "overtaken";
+    }
+    if (numbers.count === 0) {
+      const more = await moreParts();
+      if (!more) return "overtaken";
+      numbers = more;
     }
     offset += piece.byteLength;
+    const part = numbers.first;
     // The next piece arrives while this one is stored.
-    const stored = store.putPart(key, multipartId, partEtags.length + 1, piece);
+    const stored = store.putPart(key, multipartId, part, piece);
     const [etag, next] = await Promise.all([stored, nextPiece(pieces), hash(piece)]);
-    partEtags.push(etag);
+    parts.push({ part, etag });
+    numbers = { first: part + 1, count: numbers.count - 1 };
     piece = next;
   }
   offset += piece.byteLength;
@@ -102,10 +114,12 @@ async function receiveInParts(
   await hash(piece);
   await hashing?.close();
   const digest = hasher ? formatDigest(algorithm, await hasher.digest) : null;
-  if (piece.byteLength === 0) return { offset, multipartId, partEtags, tail: null, digest };
+  const partsGranted = numbers.first + numbers.count - 1;
+  const received = { offset, multipartId, parts, partsGranted, digest };
+  if (piece.byteLength === 0) return { ...received, tail: null };
   const tail = { key: chunkKeyOf(upload), length: piece.byteLength };
   await store.put(tail.key, piece, tail.length);
-  return { offset, multipartId, partEtags, tail, digest };
+  return { ...received, tail };
 }
 
 async function nextPiece(
@@ -117,46 +131,70 @@ async function nextPiece(
 }
 
 /**
- * Joins an upload's bytes under one key, and reads them back to hash them unless they were hashed as they passed.
+ * Joins an upload's bytes under one key, and reads them back to hash them unless they were hashed as they passed. Throws
+ * `UploadLost` where they cannot be joined.
+ * @param upload with the numbers of the attempt that joins them
  * @returns their key and digest
  */
 export async function assemble(
-  store: BlobStore,
+  { store, moreParts }: Pick<ReceivePorts, "store" | "moreParts">,
   upload: Upload,
   algorithm: DigestAlgorithm,
 ): Promise<{ key: string; digest: string }> {
   const { state } = upload;
-  const key = await joinParts(store, upload);
-  if (state.digest?.startsWith(`${algorithm}:`)) return { key, digest: state.digest };
+  const { key, isMine } = await joinParts(store, upload, moreParts);
+  if (isMine && state.digest?.startsWith(`${algorithm}:`)) return { key, digest: state.digest };
   const stream = await store.get(key);
-  if (!stream) throw new Error(`the blob store has lost ${key}`);
+  if (!stream) throw new UploadLost(`the blob store has lost ${key}`);
   const hasher = new crypto.DigestStream(webCryptoName(algorithm));
   await copyTo(stream, [hasher]);
   return { key, digest: formatDigest(algorithm, await hasher.digest) };
 }
 
-async function joinParts(store: BlobStore, upload: Upload): Promise<string> {
+/** @returns `isMine` where the bytes are sure to be those of this attempt */
+async function joinParts(
+  store: BlobStore,
+  upload: Upload,
+  moreParts: ReceivePorts["moreParts"],
+): Promise<{ key: string; isMine: boolean }> {
   const { key, state } = upload;
-  const { multipartId, partEtags, tail, offset } = state;
-  if (multipartId === null || partEtags.length === 0) {
-    if (tail) return tail.key;
+  const { multipartId, tail, offset } = state;
+  if (multipartId === null || state.parts.length === 0) {
+    if (tail) return { key: tail.key, isMine: true };
     const emptyKey = chunkKeyOf(upload);
     await store.put(emptyKey, new Uint8Array(0), 0);
-    return emptyKey;
+    return { key: emptyKey, isMine: true };
   }
-  // An earlier attempt may have joined them and been interrupted before it was recorded.
-  if ((await store.size(key)) === offset) return key;
-  const etags = [...partEtags];
-  if (tail) {
-    const stream = await store.get(tail.key);
-    if (!stream) throw new Error(`the blob store has lost ${tail.key}`);
-    for await (const piece of piecesOf([stream], blobPartBytes)) {
-      if (piece.byteLength === 0) continue;
-      etags.push(await store.putPart(key, multipartId, etags.length + 1, piece));
+  try {
+    const parts = [...state.parts];
+    if (tail) {
+      const part = unusedNumber(upload) ?? (await moreParts())?.first;
+      const stream = await store.get(tail.key);
+      if (!stream || part === undefined) throw new UploadLost(`the end of ${key} is lost`);
+      for await (const piece of piecesOf([stream], blobPartBytes)) {
+        if (piece.byteLength > 0)
+          parts.push({ part, etag: await store.putPart(key, multipartId, part, piece) });
+      }
     }
+    await store.completeMultipart(key, multipartId, parts);
+    return { key, isMine: true };
+  } catch (error) {
+    // An attempt before this one, or beside it, may have joined them and been interrupted before it was recorded.
+    if (error instanceof UploadLost && (await store.size(key)) === offset) return { key, isMine: false };
+    throw error;
   }
-  await store.completeMultipart(key, multipartId, etags);
-  return key;
+}
+
+/** One of the numbers of an attempt that none of its parts has. */
+function unusedNumber(upload: Upload): number | undefined {
+  const used = upload.state.parts.at(-1)?.part ?? 0;
+  const first = Math.max(numbersOf(upload).first, used + 1);
+  return first <= upload.state.partsGranted ? first : undefined;
+}
+
+function numbersOf({ numbers }: Upload): PartNumbers {
+  if (numbers === null) throw new Error("the upload has no numbers for parts");
+  return numbers;
 }
 
 function chunkKeyOf({ chunkKey }: Upload): string {

@@ -4,7 +4,12 @@ import { parseRepositoryName } from "../../domain/registry/repository.ts";
 import type { Failure } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
-import { bearerChallenge } from "../../protocol/oci/token-authentication.ts";
+import {
+  type BearerError,
+  bearerChallenge,
+  repositoryScope,
+} from "../../protocol/oci/token-authentication.ts";
+import { isBearer } from "../admission/credential.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { originOf, registryHostOf } from "../origin.ts";
 import { ociAnswer, ociFailureAnswer } from "./answer.ts";
@@ -57,25 +62,22 @@ export function unavailableAnswer(
 /**
  * Renders a failure, with a challenge for one of authentication. The challenge has the scope that is wanted only where
  * its name is one that a repository could have: a header has nothing in it that was not checked.
+ * @param error what is wrong with the token that the request was identified by; without it, one that it has is not accepted
  */
 export function refusalAnswer(
   env: Env,
   request: Request,
   failure: Omit<OciFailure, "code"> & { code: string },
-  wanted?: { name: string; action: RepositoryAction; error?: "insufficient_scope" },
+  wanted?: { name: string; action: RepositoryAction },
+  error?: BearerError,
 ): Response {
   const headers: Record<string, string> = {};
   if (failure.code === "UNAUTHORIZED") {
-    const scope = wanted && parseRepositoryName(wanted.name).kind !== "malformed" ? wanted : undefined;
-    headers["www-authenticate"] = bearerChallenge(
-      originOf(env, request),
-      registryHostOf(env, request),
-      scope && {
-        repository: scope.name,
-        actions: scope.action === "push" ? ["pull", "push"] : [scope.action],
-        ...(scope.error === undefined ? {} : { error: scope.error }),
-      },
-    );
+    const isNamed = wanted !== undefined && parseRepositoryName(wanted.name).kind !== "malformed";
+    headers["www-authenticate"] = bearerChallenge(originOf(env, request), registryHostOf(env, request), {
+      scope: isNamed ? repositoryScope(wanted.name, wanted.action) : undefined,
+      error: error ?? (isBearer(request.headers.get("authorization")) ? "invalid_token" : undefined),
+    });
   }
   return request.method === "HEAD" ? ociAnswer(failure.status, headers) : ociFailureAnswer(failure, headers);
 }

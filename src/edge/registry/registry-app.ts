@@ -103,7 +103,7 @@ class RegistryDoor {
     }
     const admitted = await this.#admit(env, caller.value, wanted);
     if (!admitted.ok) {
-      return refusalAnswer(env, request, admitted.error, { ...wanted, error: "insufficient_scope" });
+      return refusalAnswer(env, request, admitted.error, wanted, "insufficient_scope");
     }
     const store = chooseBlobStore(env);
     if (!store) {
@@ -123,6 +123,7 @@ class RegistryDoor {
       registry: registryStub(env, admitted.value.account),
       store,
       registryHost: registryHostOf(env, request),
+      caller: { tokenId: caller.value.tokenId, tokenName: caller.value.tokenName },
       mayAlso: async (action, other) => {
         const also = await this.#admit(env, caller.value, { name: other, action });
         return also.ok ? also.value : null;

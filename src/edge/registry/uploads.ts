@@ -1,5 +1,6 @@
 import { blobMaxBytes } from "../../domain/limits.ts";
 import { bringsBytes, judgeChunk, type UploadState } from "../../domain/registry/upload.ts";
+import { UploadLost } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
 import { algorithmOf, type DigestAlgorithm, digestAlgorithms } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
@@ -48,8 +49,9 @@ export const patchUpload: RegistryHandler = async (call) => {
   const refused = refuseChunk(call, upload);
   if (refused) return refused;
   const algorithm = announcedAlgorithm(call);
-  const state = await receive(receivePorts(call, upload), upload, incoming(call.request), algorithm);
+  const state = await orLost(receive(receivePorts(call, upload), upload, incoming(call.request), algorithm));
   if (state === "overtaken") return overtaken(call);
+  if (state === "lost") return lost(call, upload);
   if (state === "too much") return tooMuch(call, upload, null);
   const advanced = await registry.advanceUpload(repository, upload, state);
   if (!advanced.ok) return { ok: false, error: advanced.error };
@@ -65,9 +67,9 @@ export const putUpload: RegistryHandler = async (call) => {
   const isLast = !bringsBytes(body !== null, length);
   const known = isLast ? await call.registry.upload(call.repository, call.reference) : null;
   if (isLast && !known) return uploadUnknown(call);
-  // An empty blob needs a key too.
-  const begun: OciResult<Upload> =
-    known && known.state.offset > 0 ? { ok: true, value: known } : await beginChunk(call, digest);
+  // An empty blob needs a key too, and a tail behind parts the number of one.
+  const isWhole = known !== null && known.state.offset > 0 && known.state.multipartId === null;
+  const begun: OciResult<Upload> = isWhole ? { ok: true, value: known } : await beginChunk(call, digest);
   if (!begun.ok) return begun;
   return refuseChunk(call, begun.value) ?? finish(call, begun.value, digest);
 };
@@ -93,17 +95,20 @@ export const deleteUpload: RegistryHandler = async (call) => {
 };
 
 async function finish(call: RegistryCall, upload: Upload, digest: string): Promise<OciResult<Response>> {
-  const { registry, repository, store, request } = call;
+  const { registry, repository, request } = call;
   const algorithm = algorithmOf(digest) ?? "sha256";
-  const state = await receive(receivePorts(call, upload), upload, incoming(request), algorithm);
+  const ports = receivePorts(call, upload);
+  const state = await orLost(receive(ports, upload, incoming(request), algorithm));
   if (state === "overtaken") return overtaken(call);
+  if (state === "lost") return lost(call, upload);
   if (state === "too much") {
     const refused = await tooMuch(call, upload, digest);
     await registry.cancelUpload(repository, upload.id, []);
     return refused;
   }
   const whole: Upload = { ...upload, state };
-  const assembled = await assemble(store, whole, algorithm);
+  const assembled = await orLost(assemble(ports, whole, algorithm));
+  if (assembled === "lost") return lost(call, upload);
   if (assembled.digest !== digest) {
     await registry.cancelUpload(repository, upload.id, [assembled.key]);
     return ociFail("DIGEST_INVALID", `the bytes have the digest ${assembled.digest}, not ${digest}`);
@@ -117,7 +122,27 @@ function receivePorts({ registry, repository, store }: RegistryCall, upload: Upl
   return {
     store,
     beginMultipart: (multipartId: string) => registry.beginMultipart(repository, upload, multipartId),
+    moreParts: () => registry.moreParts(repository, upload),
   };
+}
+
+async function orLost<T>(storing: Promise<T>): Promise<T | "lost"> {
+  try {
+    return await storing;
+  } catch (error) {
+    if (!(error instanceof UploadLost)) throw error;
+    console.error("an upload begins anew", error);
+    return "lost";
+  }
+}
+
+/** Gives up an upload whose stored bytes are of no use: its client begins anew, as it cannot after a 5xx. */
+async function lost(call: RegistryCall, { id, version }: Upload): Promise<OciResult<Response>> {
+  const { registry, repository } = call;
+  const current = await registry.upload(repository, id);
+  if (current && current.version !== version) return overtaken(call);
+  await registry.cancelUpload(repository, id, []);
+  return uploadUnknown(call);
 }
 
 /** The body of a request. With chunked transfer its length is unknown. */

@@ -2,6 +2,7 @@ import { ok, type Result } from "../../domain/result.ts";
 import type { Caller, Connection, ConnectParams } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { serviceStub } from "../../objects/stubs.ts";
+import { connectionSecret } from "../../protocol/tokens/connection-secret.ts";
 import { type ConnectionClaims, signConnectionToken } from "../../protocol/tokens/connection-token.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
@@ -14,6 +15,8 @@ export interface ConnectingUser {
 
 export interface GrantedConnection extends Connection {
   token: string;
+  /** This connection's own, derived from the backend's. */
+  secretToken: string;
   /** The URL for the client, with the token in its path unless the client sends it as a bearer token. */
   url: string;
   readyUrl: string;
@@ -31,20 +34,25 @@ export async function connect(
   if (!connected.ok) return connected;
 
   const connection = connected.value;
-  const { backendId, cluster, grantedAt, requireBearerToken } = connection;
+  const { backendId, cluster, grantedAt, requireBearerToken, tokenId } = connection;
   const issuer = originOf(env, request);
-  const token = await signConnectionToken(await signingOf(env).signer, {
-    issuer,
-    account,
-    cluster,
-    backendId,
-    grantedAt,
-    ...user,
-  });
+  const [token, secretToken] = await Promise.all([
+    signConnectionToken(await signingOf(env).signer, {
+      issuer,
+      account,
+      cluster,
+      backendId,
+      grantedAt,
+      tokenId,
+      ...user,
+    }),
+    tokenId === undefined ? connection.secretToken : connectionSecret(connection.secretToken, tokenId),
+  ]);
   const ready = `${issuer}/ready/${backendId}`;
   return ok({
     ...connection,
     token,
+    secretToken,
     url: backendUrl(connection.baseUrl, requireBearerToken ? undefined : token),
     readyUrl: requireBearerToken ? ready : `${ready}/${token}`,
     origin: issuer,

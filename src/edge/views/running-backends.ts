@@ -1,4 +1,9 @@
-import { liveBackendsPerCall, runningBackendsListed, servicesReadForBackends } from "../../domain/limits.ts";
+import {
+  liveBackendsPerCall,
+  runningBackendsListed,
+  servicesReadAtOnce,
+  servicesReadForBackends,
+} from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { BackendWithStatus } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
@@ -6,9 +11,6 @@ import { serviceStub } from "../../objects/stubs.ts";
 import { toFullState } from "../../protocol/backend-state.ts";
 import { isoTime } from "../../protocol/primitives.ts";
 import { servicePages } from "./jamsocket-services.ts";
-
-/** So many services are read, and their answers held, at once. */
-const servicesReadAtOnce = 50;
 
 /** The live backends of an account's services, as v1 and v2 list them: the newest, of the first services by name. */
 export async function runningBackends(env: Env, account: string) {

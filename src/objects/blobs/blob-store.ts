@@ -1,4 +1,7 @@
-import type { ByteRange } from "../../domain/registry/upload.ts";
+import type { ByteRange, StoredPart } from "../../domain/registry/upload.ts";
+
+/** What an upload had stored is gone, or cannot be joined: no repetition mends it, and the upload begins anew. */
+export class UploadLost extends Error {}
 
 /**
  * Where bytes lie, under keys that nobody outside sees. Every method throws when the store cannot be reached or
@@ -22,10 +25,14 @@ export interface BlobStore {
   /**
    * @param part from 1 on
    * @param bytes `blobPartBytes` of them, fewer in the last part only
-   * @returns the part's tag, for the completion
+   * @returns the part's tag, for the completion. Throws `UploadLost` where the multipart upload is not there (any more)
    */
   putPart(key: string, multipartId: string, part: number, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
-  completeMultipart(key: string, multipartId: string, etags: readonly string[]): Promise<void>;
+  /**
+   * @param parts by their numbers, between which others may be missing. Throws `UploadLost` where the upload, or one of them,
+   *   is not there (any more)
+   */
+  completeMultipart(key: string, multipartId: string, parts: readonly StoredPart[]): Promise<void>;
   /** One that was completed or aborted already is fine. */
   abortMultipart(key: string, multipartId: string): Promise<void>;
 }

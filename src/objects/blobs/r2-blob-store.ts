@@ -1,10 +1,22 @@
 import { blobStoreTimeoutMs } from "../../domain/limits.ts";
 import { inTime } from "../failures/in-time.ts";
-import type { BlobStore } from "./blob-store.ts";
+import { type BlobStore, UploadLost } from "./blob-store.ts";
 
 const deletedAtOnce = 1000;
 /** R2's code for a multipart upload that is not there (any more). */
 const noSuchUpload = /\(10024\)/;
+/** … and those by which parts are missing, or do not make an object: too small, of several sizes. */
+const lost = /\((10024|10025|10011|10048)\)/;
+
+async function orLost<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof Error && lost.test(error.message))
+      throw new UploadLost(error.message, { cause: error });
+    throw error;
+  }
+}
 
 /** Bytes in an R2 bucket. A call rejects where it is not answered in time; a stream may take as long as it has bytes. */
 export function r2BlobStore(bucket: R2Bucket): BlobStore {
@@ -34,11 +46,11 @@ export function r2BlobStore(bucket: R2Bucket): BlobStore {
     },
     async putPart(key, multipartId, part, bytes) {
       const uploading = bucket.resumeMultipartUpload(key, multipartId).uploadPart(part, bytes);
-      return (await inTime(uploading, blobStoreTimeoutMs)).etag;
+      return (await orLost(inTime(uploading, blobStoreTimeoutMs))).etag;
     },
-    async completeMultipart(key, multipartId, etags) {
-      const parts = etags.map((etag, i) => ({ partNumber: i + 1, etag }));
-      await bucket.resumeMultipartUpload(key, multipartId).complete(parts);
+    async completeMultipart(key, multipartId, parts) {
+      const numbered = parts.map(({ part, etag }) => ({ partNumber: part, etag }));
+      await orLost(bucket.resumeMultipartUpload(key, multipartId).complete(numbered));
     },
     async abortMultipart(key, multipartId) {
       try {

@@ -1,7 +1,7 @@
 import { AwsClient } from "aws4fetch";
 import { errorAnswerMaxBytes, s3AnswerMaxBytes, s3AnswerTimeoutMs } from "../../domain/limits.ts";
 import { fetchAnswer, readStart, readText } from "../../protocol/remote-answer.ts";
-import type { BlobStore } from "./blob-store.ts";
+import { type BlobStore, UploadLost } from "./blob-store.ts";
 
 export interface S3Settings {
   /** The origin and, where the server wants one, a path. Buckets are addressed by path. */
@@ -38,7 +38,7 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
     });
     if (response.ok || allowed.includes(response.status)) return response;
     const text = await readStart(response, answerLimit(errorAnswerMaxBytes));
-    throw new Error(`S3 answered ${response.status} to ${method}: ${text.slice(0, 500)}`);
+    throw failureOf(`S3 answered ${response.status} to ${method}`, text);
   }
 
   async function sendAndDrain(...request: Parameters<typeof send>): Promise<Response> {
@@ -81,22 +81,29 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       if (etag === null) throw new Error("S3 took a part without an ETag");
       return etag;
     },
-    async completeMultipart(key, multipartId, etags) {
-      const parts = etags.map(
-        (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${toXml(etag)}</ETag></Part>`,
+    async completeMultipart(key, multipartId, parts) {
+      const listed = parts.map(
+        ({ part, etag }) => `<Part><PartNumber>${part}</PartNumber><ETag>${toXml(etag)}</ETag></Part>`,
       );
-      const body = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
+      const body = `<CompleteMultipartUpload>${listed.join("")}</CompleteMultipartUpload>`;
       const query = { uploadId: multipartId };
       const response = await send("POST", key, { query, body, headers: { "content-type": "text/xml" } });
       const answer = await readText(response, answerLimit(s3AnswerMaxBytes));
       // A failure that comes late comes with the status 200 (S3, "CompleteMultipartUpload").
-      if (answer.includes("<Error>"))
-        throw new Error(`S3 did not complete an upload: ${answer.slice(0, 500)}`);
+      if (answer.includes("<Error>")) throw failureOf("S3 did not complete an upload", answer);
     },
     async abortMultipart(key, multipartId) {
       await sendAndDrain("DELETE", key, { query: { uploadId: multipartId } }, [404]);
     },
   };
+}
+
+/** S3, "CompleteMultipartUpload", Errors: those after which the parts that there are never make an object. */
+const lost = /<Code>(NoSuchUpload|InvalidPart|InvalidPartOrder|EntityTooSmall)<\/Code>/;
+
+function failureOf(what: string, answer: string): Error {
+  const message = `${what}: ${answer.slice(0, 500)}`;
+  return lost.test(answer) ? new UploadLost(message) : new Error(message);
 }
 
 function answerLimit(maxBytes: number) {

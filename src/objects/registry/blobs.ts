@@ -1,6 +1,12 @@
 import { blobMaxBytes, openUploadsMax, uploadExpiresMs } from "../../domain/limits.ts";
 import { needsNewGrace } from "../../domain/registry/collection.ts";
-import { emptyUpload, type UploadState } from "../../domain/registry/upload.ts";
+import {
+  emptyUpload,
+  grantedAfter,
+  grantParts,
+  type PartNumbers,
+  type UploadState,
+} from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { UploadRow } from "./blobs.sql.ts";
 import type { BlobPlace, IncomingChunk, Upload } from "./contract.ts";
@@ -96,35 +102,81 @@ export function beginUpload(
 ): Upload {
   const state = JSON.stringify(emptyUpload);
   sql.insertUpload({ id, repository, key, version: 0, state, updated_at: now });
-  return { id, key, version: 0, state: emptyUpload, chunkKey: null, room: null };
+  return { id, key, version: 0, state: emptyUpload, chunkKey: null, numbers: null, room: null };
 }
 
 /**
- * Gives an upload a key and the room for its next chunk. Until something claims it, it counts as garbage, which is deleted when
- * the upload would have expired: a chunk that is cut short leaves nothing for good.
+ * Gives an upload a key, the numbers and the room for its next chunk. Until something claims the key, it counts as garbage, which
+ * is deleted when the upload would have expired: a chunk that is cut short leaves nothing for good.
+ * @returns null where there are no numbers left, which ends the upload
  */
 export function forChunk(
   state: RegistryState,
+  repository: string,
   upload: Upload,
-  { digest }: IncomingChunk,
+  { digest, bytes }: IncomingChunk,
   random: string,
   now: number,
-): Upload {
+): Upload | null {
+  const numbers = grantParts(upload.state, bytes);
+  if (!numbers) {
+    cancelUpload(state, repository, upload.id, [], now);
+    return null;
+  }
+  const granted = noteGranted(state, upload, numbers, now);
   const chunkKey = `${upload.key}-${random}`;
   state.sql.addGarbage(chunkKey, null, now + uploadExpiresMs);
   const { used, limit } = untaggedQuota(state);
   const untagged = isThere(state, digest) ? Number.POSITIVE_INFINITY : Math.max(0, limit - used);
-  return { ...upload, chunkKey, room: Math.min(untagged, blobMaxBytes - upload.state.offset) };
+  return {
+    ...upload,
+    state: granted,
+    chunkKey,
+    numbers,
+    room: Math.min(untagged, blobMaxBytes - upload.state.offset),
+  };
+}
+
+function noteGranted(
+  { sql }: RegistryState,
+  { id, version, state }: Upload,
+  { first, count }: PartNumbers,
+  now: number,
+): UploadState {
+  const granted = { ...state, partsGranted: first + count - 1 };
+  sql.updateUpload({ id, version, state: JSON.stringify(granted), updated_at: now });
+  return granted;
+}
+
+/** As `RegistryRpc.moreParts`. */
+export function moreParts(
+  state: RegistryState,
+  repository: string,
+  upload: Upload,
+  now: number,
+): PartNumbers | null {
+  const current = findUpload(state, repository, upload.id);
+  const numbers = current?.version === upload.version ? grantParts(current.state, null) : null;
+  if (current && numbers) noteGranted(state, current, numbers, now);
+  return numbers;
 }
 
 export function findUpload({ sql }: RegistryState, repository: string, id: string): Upload | null {
   const row = sql.upload(id);
   if (row?.repository !== repository) return null;
-  return { id, key: row.key, version: row.version, state: uploadState(row), chunkKey: null, room: null };
+  const { key, version } = row;
+  return { id, key, version, state: uploadState(row), chunkKey: null, numbers: null, room: null };
 }
 
+/** As uploads were kept before parts had the numbers of an attempt: those of their places. */
+type UploadStateBefore = Omit<UploadState, "parts" | "partsGranted"> & { partEtags: readonly string[] };
+
 function uploadState(row: UploadRow): UploadState {
-  return JSON.parse(row.state);
+  const stored: UploadState | UploadStateBefore = JSON.parse(row.state);
+  if ("parts" in stored) return stored;
+  const { partEtags, ...state } = stored;
+  const parts = partEtags.map((etag, i) => ({ part: i + 1, etag }));
+  return { ...state, parts, partsGranted: parts.length };
 }
 
 /** Takes an upload to its next state, unless somebody else did since `upload` was read. `DENIED` over the quota. */
@@ -142,7 +194,10 @@ export function advanceUpload(
   if (!checked.ok) return checked;
   state.sql.addUntagged(more);
   const version = upload.version + 1;
-  state.sql.updateUpload({ id: upload.id, version, state: JSON.stringify(next), updated_at: now });
+  const first = upload.numbers?.first ?? next.partsGranted + 1;
+  const partsGranted = grantedAfter(current.state.partsGranted, { first, state: next });
+  const stored = JSON.stringify({ ...next, partsGranted });
+  state.sql.updateUpload({ id: upload.id, version, state: stored, updated_at: now });
   const tail = current.state.tail?.key;
   if (tail !== undefined && tail !== next.tail?.key) state.sql.addGarbage(tail, null, now);
   if (next.tail) state.sql.deleteGarbage(next.tail.key);
@@ -155,12 +210,13 @@ export function beginMultipart(
   upload: Upload,
   multipartId: string,
   now: number,
-): boolean {
+): string | null {
   const current = findUpload(state, repository, upload.id);
-  if (!current || current.version !== upload.version || current.state.multipartId !== null) return false;
+  if (!current || current.version !== upload.version) return null;
+  if (current.state.multipartId !== null) return current.state.multipartId;
   const next = JSON.stringify({ ...current.state, multipartId });
   state.sql.updateUpload({ id: upload.id, version: upload.version, state: next, updated_at: now });
-  return true;
+  return multipartId;
 }
 
 /**

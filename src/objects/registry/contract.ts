@@ -1,9 +1,10 @@
 import type { Quota } from "../../domain/quotas.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
-import type { UploadState } from "../../domain/registry/upload.ts";
+import type { PartNumbers, UploadState } from "../../domain/registry/upload.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
+import type { ActorName } from "../rpc-types.ts";
 
 export interface BlobPlace {
   /** Of the blob store. */
@@ -24,6 +25,8 @@ export interface Upload {
    * once neither writes over the other. Null where none was requested.
    */
   chunkKey: string | null;
+  /** The numbers that this chunk's parts may have, likewise. */
+  numbers: PartNumbers | null;
   /** How many bytes more it may have now, as far as is known; null where there is no limit, or none was requested. */
   room: number | null;
 }
@@ -52,6 +55,8 @@ export interface ManifestPut {
   tags: string[];
   /** host[:port] of the deployment's own registry. */
   registryHost: string;
+  /** Whose token pushes it. */
+  by: ActorName;
 }
 
 /** How large an image is. */
@@ -74,10 +79,18 @@ export interface RegistryRpc {
   /** @param whole what comes with it, and needs a `chunkKey`; null where nothing does. `DENIED` over the account's quota */
   beginUpload(repository: RepositoryName, whole: WholeBlob | null): Promise<OciResult<Upload>>;
   upload(repository: RepositoryName, id: string): Promise<Upload | null>;
-  /** An upload that is about to get bytes, with its `chunkKey`; null where there is none. `DENIED` as above. */
+  /**
+   * An upload that is about to get bytes, with its `chunkKey`; null where there is none, also because it cannot be completed any
+   * more and was given up. `DENIED` as above.
+   */
   beginChunk(repository: RepositoryName, id: string, chunk: IncomingChunk): Promise<OciResult<Upload | null>>;
-  /** Notes the multipart upload that was begun, so that it is aborted if nothing comes of it. */
-  beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<boolean>;
+  /**
+   * Notes the multipart upload that was begun, so that it is aborted if nothing comes of it.
+   * @returns the one that was noted first; null where the upload was advanced since
+   */
+  beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<string | null>;
+  /** Numbers for more parts of a chunk; null where the upload was advanced since, or where there are none left. */
+  moreParts(repository: RepositoryName, upload: Upload): Promise<PartNumbers | null>;
   /** `overtaken` where the upload was not at the version any more that it was advanced from. `DENIED` as above. */
   advanceUpload(
     repository: RepositoryName,

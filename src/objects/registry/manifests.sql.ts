@@ -1,3 +1,4 @@
+import type { ActorName } from "../contract.ts";
 import type { Database } from "../database.ts";
 
 export type ManifestRow = {
@@ -12,7 +13,15 @@ export type ManifestRow = {
   /** How many tags and kept manifests keep it. */
   keepers: number;
 };
-export type TagRow = { repository: string; tag: string; digest: string; announced: number };
+export type TagRow = {
+  repository: string;
+  tag: string;
+  digest: string;
+  announced: number;
+  /** Whose push set it, as long as the service has not taken it over; null where that is not known. */
+  token_id: string | null;
+  token_name: string | null;
+};
 
 /** Manifests, what they refer to, and tags. */
 export function manifestsSql(db: Database) {
@@ -122,14 +131,50 @@ export function manifestsSql(db: Database) {
         manifest,
         digest,
       ),
-    /** Manifests about another one, by digest. */
-    withSubject: (repository: string, subject: string, last: string, limit: number) =>
-      db.all<ManifestRow>(
-        `SELECT * FROM manifests WHERE repository = ? AND subject = ? AND digest > ? ORDER BY digest LIMIT ?`,
+    /** Manifests about another one. */
+    withSubject: (repository: string, subject: string) =>
+      db.all<{ digest: string }>(
+        "SELECT digest FROM manifests WHERE repository = ? AND subject = ?",
+        repository,
+        subject,
+      ),
+    /** How long what is listed of each of them is, by digest. @param artifactType null: of any */
+    referrerSizes: (
+      repository: string,
+      subject: string,
+      artifactType: string | null,
+      last: string,
+      limit: number,
+    ) =>
+      db.all<{ digest: string; bytes: number }>(
+        `SELECT digest, coalesce(octet_length(annotations), 0) + coalesce(octet_length(json_quote(artifact_type)), 0) AS bytes
+         FROM manifests
+         WHERE repository = ? AND subject = ? AND digest > ? AND artifact_type IS coalesce(?, artifact_type)
+         ORDER BY digest LIMIT ?`,
         repository,
         subject,
         last,
+        artifactType,
         limit,
+      ),
+    /** … and they themselves, after `last` and up to `end`. */
+    referrers: (
+      repository: string,
+      subject: string,
+      artifactType: string | null,
+      last: string,
+      end: string,
+    ) =>
+      db.all<ManifestRow>(
+        `SELECT * FROM manifests
+         WHERE repository = ? AND subject = ? AND digest > ? AND digest <= ?
+           AND artifact_type IS coalesce(?, artifact_type)
+         ORDER BY digest`,
+        repository,
+        subject,
+        last,
+        end,
+        artifactType,
       ),
 
     tag: (repository: string, tag: string) =>
@@ -149,13 +194,16 @@ export function manifestsSql(db: Database) {
       ),
     unannouncedTags: (limit: number) =>
       db.all<TagRow>("SELECT * FROM tags WHERE announced = 0 LIMIT ?", limit),
-    setTag: (repository: string, tag: string, digest: string) =>
+    setTag: (repository: string, tag: string, digest: string, by: ActorName) =>
       db.run(
-        `INSERT INTO tags (repository, tag, digest, announced) VALUES (?, ?, ?, 0)
-         ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, announced = 0`,
+        `INSERT INTO tags (repository, tag, digest, announced, token_id, token_name) VALUES (?, ?, ?, 0, ?, ?)
+         ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, announced = 0,
+           token_id = excluded.token_id, token_name = excluded.token_name`,
         repository,
         tag,
         digest,
+        by.tokenId,
+        by.tokenName,
       ),
     setAnnounced: (repository: string, tag: string) =>
       db.run("UPDATE tags SET announced = 1 WHERE repository = ? AND tag = ?", repository, tag),

@@ -1,4 +1,4 @@
-import { referrersPageMax, untaggedManifestsMax } from "../../domain/limits.ts";
+import { referrersPageBytes, untaggedManifestsMax } from "../../domain/limits.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestPut, StoredManifest } from "./contract.ts";
@@ -8,8 +8,9 @@ import { checkUntagged, countManifest, countRef, countTag, uncountManifest } fro
 
 /** A value in SQLite has at most 2 MB; a manifest up to 4 MiB. */
 const pieceBytes = 1024 * 1024;
-/** Annotations come along with referrers: no page of them may outgrow what an RPC carries. */
-const referrersPageBytes = 2 * 1024 * 1024;
+/** What a descriptor in a list of referrers has beside its annotations and artifact type, and the list beside its descriptors. */
+const referrerEnvelopeBytes = 512;
+const sizesAtOnce = 1000;
 
 export function findManifest(
   { sql }: RegistryState,
@@ -62,7 +63,7 @@ export function checkManifest(
 export function storeManifest(
   state: RegistryState,
   repository: string,
-  { digest, bytes, facts, tags }: ManifestPut,
+  { digest, bytes, facts, tags, by }: ManifestPut,
   now: number,
 ): OciResult<null> {
   const { sql } = state;
@@ -88,7 +89,7 @@ export function storeManifest(
   }
   for (const tag of tags) {
     const before = sql.tag(repository, tag)?.digest;
-    sql.setTag(repository, tag, digest);
+    sql.setTag(repository, tag, digest, by);
     if (before === digest) continue;
     countTag(state, repository, digest, 1);
     if (before === undefined) continue;
@@ -127,23 +128,28 @@ export function listTags(
   return { tags: tags.slice(0, limit), more: limit > 0 && tags.length > limit };
 }
 
+/** As `RegistryRpc.referrers`: as many as an index of `referrersPageBytes` lists, and one at least. */
 export function listReferrers(
   { sql }: RegistryState,
   repository: string,
   subject: string,
   { artifactType, last }: { artifactType: string | null; last: string },
 ): { referrers: Referrer[]; next: string | null } {
-  const rows = sql.withSubject(repository, subject, last, referrersPageMax + 1);
-  const shown: ManifestRow[] = [];
-  let bytes = 0;
-  for (const row of rows.slice(0, referrersPageMax)) {
-    bytes += row.annotations?.length ?? 0;
-    if (shown.length > 0 && bytes > referrersPageBytes) break;
-    shown.push(row);
+  let end = last;
+  let left = referrersPageBytes - referrerEnvelopeBytes;
+  let isMore = false;
+  for (let found = sizesAtOnce; found === sizesAtOnce && !isMore; ) {
+    const sizes = sql.referrerSizes(repository, subject, artifactType, end, sizesAtOnce);
+    found = sizes.length;
+    for (const { digest, bytes } of sizes) {
+      left -= bytes + referrerEnvelopeBytes;
+      isMore = left < 0 && end !== last;
+      if (isMore) break;
+      end = digest;
+    }
   }
-  const next = shown.length < rows.length ? (shown.at(-1)?.digest ?? null) : null;
-  const matching = shown.filter((row) => artifactType === null || row.artifact_type === artifactType);
-  return { referrers: matching.map(referrer), next };
+  const referrers = sql.referrers(repository, subject, artifactType, last, end).map(referrer);
+  return { referrers, next: isMore ? end : null };
 }
 
 function referrer(row: ManifestRow): Referrer {

@@ -118,6 +118,13 @@ export const registryMigrations: readonly Migration[] = [
     name: "how many manifests nothing keeps",
     sql: "CREATE INDEX manifests_untagged ON manifests (repository, digest) WHERE keepers = 0;",
   },
+  {
+    name: "who has pushed a tag",
+    sql: `
+      ALTER TABLE tags ADD COLUMN token_id TEXT;
+      ALTER TABLE tags ADD COLUMN token_name TEXT;
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {

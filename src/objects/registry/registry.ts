@@ -3,7 +3,7 @@ import { earliest } from "../../domain/deliveries/retry.ts";
 import { type Quota, quotaLimit } from "../../domain/quotas.ts";
 import { nextCollectionAt } from "../../domain/registry/collection.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
-import type { UploadState } from "../../domain/registry/upload.ts";
+import type { PartNumbers, UploadState } from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
@@ -78,7 +78,9 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       const checked = blobs.checkIncoming(this.#state, whole ?? { digest: null, bytes: null }, 1);
       if (!checked.ok) return checked;
       const upload = blobs.beginUpload(this.#state, repository.service, id, key, now);
-      const value = whole ? blobs.forChunk(this.#state, upload, whole, crypto.randomUUID(), now) : upload;
+      if (!whole) return { ok: true, value: upload };
+      const value = blobs.forChunk(this.#state, repository.service, upload, whole, crypto.randomUUID(), now);
+      if (!value) throw new Error("an upload that has just begun has no numbers for parts");
       return { ok: true, value };
     });
   }
@@ -97,15 +99,23 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       const upload = blobs.findUpload(this.#state, repository.service, id);
       const checked = blobs.checkIncoming(this.#state, chunk, 0);
       if (!checked.ok || !upload) return checked;
-      const value = blobs.forChunk(this.#state, upload, chunk, crypto.randomUUID(), now);
+      const value = blobs.forChunk(this.#state, repository.service, upload, chunk, crypto.randomUUID(), now);
       return { ok: true, value };
     });
   }
 
-  async beginMultipart(repository: RepositoryName, upload: Upload, multipartId: string): Promise<boolean> {
+  async beginMultipart(
+    repository: RepositoryName,
+    upload: Upload,
+    multipartId: string,
+  ): Promise<string | null> {
     return this.#write(repository, (now) =>
       blobs.beginMultipart(this.#state, repository.service, upload, multipartId, now),
     );
+  }
+
+  async moreParts(repository: RepositoryName, upload: Upload): Promise<PartNumbers | null> {
+    return this.#write(repository, (now) => blobs.moreParts(this.#state, repository.service, upload, now));
   }
 
   async advanceUpload(repository: RepositoryName, upload: Upload, next: UploadState) {

@@ -1,6 +1,7 @@
 import type { Result } from "../../domain/result.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
-import type { ServiceRpc } from "../contract.ts";
+import type { ActorName, ServiceRpc } from "../contract.ts";
+import type { TagRow } from "./manifests.sql.ts";
 import type { RegistryState } from "./state.ts";
 
 /** What the registry calls of the service whose images a repository holds. */
@@ -39,11 +40,15 @@ export async function announceTag(
   const registryHost = sql.registry()?.host ?? "";
   const recorded = await service.recordImage(
     { digest: row.digest, tag, media_type: manifest.media_type },
-    { actor: null, registryHost },
+    { origin: "registry", actor: pushedBy(row), registryHost },
   );
   if (!recorded.ok) return expectGone(recorded);
   db.transaction(() => sql.setAnnounced(repository, tag));
   return "announced";
+}
+
+function pushedBy({ token_id: tokenId, token_name: tokenName }: TagRow): ActorName | null {
+  return tokenId === null || tokenName === null ? null : { tokenId, tokenName };
 }
 
 /**

@@ -52,7 +52,7 @@ export class RegistryState {
       this.markLink(repository, ref, now);
       this.markManifest(repository, ref, now);
     }
-    for (const referrer of this.sql.withSubject(repository, digest, "", Number.MAX_SAFE_INTEGER)) {
+    for (const referrer of this.sql.withSubject(repository, digest)) {
       this.markManifest(repository, referrer.digest, now);
     }
   }

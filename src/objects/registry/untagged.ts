@@ -64,7 +64,7 @@ function keepManifest(state: RegistryState, repository: string, digest: string, 
   sql.addUntagged(keepers > 0 ? -row.size : row.size);
   const step = keepers > 0 ? 1 : -1;
   for (const ref of sql.refsOf(repository, digest)) keepTarget(state, repository, ref.digest, step);
-  for (const referrer of sql.withSubject(repository, digest, "", Number.MAX_SAFE_INTEGER)) {
+  for (const referrer of sql.withSubject(repository, digest)) {
     keepManifest(state, repository, referrer.digest, step);
   }
 }

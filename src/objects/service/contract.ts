@@ -91,6 +91,8 @@ export interface Connection {
   baseUrl: string;
   secretToken: string;
   requireBearerToken: boolean;
+  /** The connection token's. Missing where a connect of Slipway up to 0.1.0 is answered again. */
+  tokenId?: string;
   /** When this was decided, in milliseconds since the epoch: a replay grants the same token again. */
   grantedAt: number;
 }
@@ -105,6 +107,8 @@ export interface BackendInfo {
   digest: string;
   /** The pin that it was spawned through. */
   pin: { image: string; revision: number };
+  /** The tag or digest that it runs, which its spawn may have named; absent in what an earlier version has recorded. */
+  image?: string;
   key: string | null;
   fencingToken: number;
   createdAt: number;
@@ -153,10 +157,7 @@ export interface TerminateAllParams {
   environment?: string;
 }
 
-/**
- * Beside these methods it serves `GET /follow/news` with a WebSocket upgrade: each message is one `ServiceNudge` as
- * JSON.
- */
+/** It serves `GET /follow/news` too, with a WebSocket upgrade: each message is one `ServiceNudge` as JSON. */
 export interface ServiceRpc {
   /** Sets the service up, with the environment `default`. Doing it again changes nothing. */
   initialise(

@@ -159,13 +159,13 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
     return this.#parts.change(
       (service) => images.recordImage(this.#state, service, body, caller, Date.now()),
-      caller.actor === null ? "registry" : "request",
+      "origin" in caller ? "registry" : "request",
     );
   }
 
   async admitPush(push: AdmittedPush): Promise<Result<null>> {
     return this.#parts.holdings.admit(() =>
-      this.#state.withService((service) => images.recordTags(this.#state, service, push, Date.now())),
+      this.#state.withService(() => images.addTags(this.#state, push, Date.now())),
     );
   }
 

@@ -1,4 +1,5 @@
 import { judgeDeletedService } from "../../domain/deleted-services.ts";
+import { formerEnvironmentsKept } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, Retirement, ServiceDescription } from "../contract.ts";
 import { beginMassTermination } from "./backends/mass-terminations.ts";
@@ -86,6 +87,7 @@ export function setDefaultEnvironment(
 export function removeService(state: ServiceState, now: number): Result<null> {
   const all = { cause: "service_deleted", hard: false, createdBefore: null, environments: null } as const;
   beginMassTermination(state, all, now);
+  state.sql.rememberRevisions(null, formerEnvironmentsKept);
   state.sql.removeService(now);
   state.usage.forget();
   return ok(null);

@@ -2,7 +2,7 @@ import { fencingTokenBlock } from "../../domain/limits.ts";
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
 import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
-import { currentDigest, storedPin } from "../../domain/pins/pin.ts";
+import { storedPin } from "../../domain/pins/pin.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
@@ -181,11 +181,6 @@ export class ServiceState {
     this.#backends.delete(id);
   }
 
-  /** What an environment's pin means now; null while nothing was pushed that it could mean. */
-  digestOf(row: Pick<EnvironmentRow, "image">): string | null {
-    return currentDigest(storedPin(row.image), this.imageIndex());
-  }
-
   image(digest: string): ImageRow | undefined {
     const known = this.#kept.images.get(digest) ?? this.sql.image(digest);
     if (known) this.#kept.images.set(digest, known);
@@ -233,6 +228,7 @@ export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
   return {
     name: row.name,
     pin: storedPin(row.image),
+    digest: row.digest,
     revision: row.revision,
     cluster: row.cluster,
     settings: settingsOf(row),
@@ -251,11 +247,19 @@ export function backendInfo(service: Pick<ServiceRow, "account" | "name">, row: 
     environment: row.environment,
     cluster: row.cluster,
     digest: row.digest,
-    pin: specOf(row).pin,
+    ...pinOf(row),
     key: row.key,
     fencingToken: row.fencing_token,
     createdAt: row.created_at,
   };
+}
+
+/** The pin that a backend was spawned through, and the tag or digest that it runs: its spawn may have named another. */
+export function pinOf(
+  row: Pick<BackendRow, "spec" | "digest">,
+): Pick<BackendInfo, "pin"> & { image: string } {
+  const { pin, tag } = specOf(row);
+  return { pin, image: tag ?? row.digest };
 }
 
 /** The full name of the repository an image is pulled from. */

@@ -70,7 +70,7 @@ export const connectAnswer = z.object({
   token: z.string(),
   /** Where the client connects. */
   url: z.string(),
-  /** Shared by Slipway's caller and the backend, which has it as `SESSION_BACKEND_STATIC_TOKEN`. */
+  /** This connection's, shared by Slipway's caller and the backend, which gets it with each request as `x-verified-secret`. */
   secret_token: z.string(),
   status_url: z.string(),
   /** A page that waits until the backend is ready and then goes to `url`. */

@@ -28,7 +28,9 @@ const imageManifest = z.looseObject({
 const imageIndex = z.looseObject({ ...common, manifests: z.array(descriptor).nullish() });
 
 /** What tells of which type a manifest is. */
-const typeHints = z.object({ mediaType: z.unknown(), manifests: z.unknown() }).partial();
+const typeHints = z
+  .object({ mediaType: z.unknown(), config: z.unknown(), layers: z.unknown(), manifests: z.unknown() })
+  .partial();
 
 /** Layers that a registry need not have (OCI Image 1.1, "Non-Distributable Layers"; Docker's "foreign" ones). */
 const foreignLayerType = /nondistributable|\.foreign\./;
@@ -68,7 +70,8 @@ export interface ManifestFacts {
 /**
  * Reads a manifest as it is pushed (OCI Image 1.1, "Image Manifest" and "Image Index"; Docker's schema 2).
  * @param contentType of the request, null where it has none
- * @returns `MANIFEST_INVALID` where it is none, or where its `mediaType` is another than `contentType`
+ * @returns `MANIFEST_INVALID` where it is none, where its `mediaType` is another than `contentType`, and where it has none
+ *   and could be read as both kinds: its digest must stand for one image, whatever a header says (CVE-2021-41190)
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | null): OciResult<ManifestFacts> {
   let json: unknown;
@@ -79,13 +82,18 @@ export function parseManifest(bytes: Uint8Array, contentType: string | null): Oc
   }
   const hints = typeHints.safeParse(json);
   if (!hints.success) return invalid("it is not a JSON object");
+  const { config, layers, manifests } = hints.data;
+  const isImage = config !== undefined || layers !== undefined;
+  if (hints.data.mediaType === undefined && isImage && manifests !== undefined) {
+    return invalid("it does not say whether it is an image or an index");
+  }
   const inside = typeof hints.data.mediaType === "string" ? hints.data.mediaType : null;
   const outside = contentType?.split(";")[0]?.trim().toLowerCase() || null;
   if (inside !== null && outside !== null && inside !== outside) {
     return invalid(`its mediaType is \`${inside}\` and the Content-Type \`${outside}\``);
   }
   // OCI Image 1.1, "Image Manifest Property Descriptions": mediaType SHOULD be given.
-  const mediaType = outside ?? inside ?? (hints.data.manifests === undefined ? ociImageType : ociIndexType);
+  const mediaType = outside ?? inside ?? (manifests === undefined ? ociImageType : ociIndexType);
   if (imageTypes.includes(mediaType)) return readImage(json, mediaType);
   if (indexTypes.includes(mediaType)) return readIndex(json, mediaType);
   return invalid(`\`${mediaType}\` is not a type of manifest that is kept here`);

@@ -20,8 +20,6 @@ const imageIndex = z.object({
   manifests: z.array(descriptor.extend({ platform: platform.optional() })).nullish(),
 });
 
-const ambiguity = z.object({ mediaType: z.unknown(), layers: z.unknown(), manifests: z.unknown() }).partial();
-
 /** A manifest as a runtime needs it: one image, or images for several platforms. */
 export type PullableManifest =
   | { kind: "image"; config: Descriptor; layers: Descriptor[] }
@@ -36,10 +34,6 @@ export function readManifest(bytes: Uint8Array): OciResult<PullableManifest> {
   const facts = parseManifest(bytes, null);
   if (!facts.ok) return facts;
   const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
-  const { mediaType, layers: asImage, manifests: asIndex } = ambiguity.parse(json);
-  if (mediaType === undefined && asImage !== undefined && asIndex !== undefined) {
-    return ociFail("MANIFEST_INVALID", "the manifest does not say whether it is an image or an index");
-  }
   if (indexTypes.includes(facts.value.mediaType)) {
     const { manifests } = imageIndex.parse(json);
     return { ok: true, value: { kind: "index", manifests: manifests ?? [] } };

@@ -28,21 +28,32 @@ export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
     });
 }
 
+/** What is wrong with the bearer token of a request (RFC 6750 3.1). Clients keep their token where nothing is said of it. */
+export type BearerError = "invalid_token" | "insufficient_scope";
+
 /**
  * `WWW-Authenticate` of the token flow (CNCF distribution, "Token authentication"; RFC 6750 3).
  * @param origin of the deployment, below which tokens are granted
  * @param service the registry's host, which the client repeats in its token request
- * @param required the access that the request lacked; `error` where it carried a token that does not have it
+ * @param required `scope` is the access that the request lacked, `error` what is wrong with the token that it carried
  */
 export function bearerChallenge(
   origin: string,
   service: string,
-  required?: { repository: string; actions: readonly RepositoryAction[]; error?: "insufficient_scope" },
+  { scope, error }: { scope?: string | undefined; error?: BearerError | undefined } = {},
 ): string {
   const parts = [`realm="${origin}/v2/token"`, `service="${service}"`];
-  if (required) parts.push(`scope="repository:${required.repository}:${required.actions.join(",")}"`);
-  if (required?.error) parts.push(`error="${required.error}"`);
+  if (scope !== undefined) parts.push(`scope="${scope}"`);
+  if (error !== undefined) parts.push(`error="${error}"`);
   return `Bearer ${parts.join(",")}`;
+}
+
+/**
+ * The scope of a repository in a challenge. Whoever pushes pulls too.
+ * @example repositoryScope("acme/hello", "push") // "repository:acme/hello:pull,push"
+ */
+export function repositoryScope(name: string, action: RepositoryAction): string {
+  return `repository:${name}:${action === "push" ? "pull,push" : action}`;
 }
 
 /** `WWW-Authenticate` of the token endpoint itself (RFC 7617). */
@@ -80,7 +91,7 @@ export const registryTokenAnswer = z.object({
 export type RegistryTokenAnswer = z.infer<typeof registryTokenAnswer>;
 
 /**
- * Grants a registry token: a JWT, EdDSA over Ed25519, good for five minutes, and no longer than its credential.
+ * Grants a registry token: a JWT, EdDSA over Ed25519, good for an hour, and no longer than its credential.
  * @param issuer the deployment's origin
  * @param now milliseconds since the epoch, as is `credentialExpiresAt`, the end of the credential where it has one
  */

@@ -32,6 +32,8 @@ export const connectionClaims = z.object({
   sub: z.string(),
   iat: z.int(),
   exp: z.int(),
+  /** Another one for each connection. Tokens of control planes up to 0.1.0 have none. */
+  jti: z.string().optional(),
   /** As the connect request had them. */
   user: z.string().optional(),
   auth: jsonObject.optional(),
@@ -46,6 +48,8 @@ export interface ConnectionGrant {
   backendId: string;
   /** When the connection was granted, in milliseconds since the epoch. Equal grants give equal tokens. */
   grantedAt: number;
+  /** The token's id, from which the connection's secret is derived (`connectionSecret`). */
+  tokenId?: string | undefined;
   user?: string | undefined;
   auth?: ConnectionClaims["auth"];
 }
@@ -73,7 +77,11 @@ export function signConnectionToken(
   grant: ConnectionGrant,
 ): Promise<string> {
   const issuedAt = Math.floor(grant.grantedAt / 1000);
-  return new SignJWT({ user: grant.user, auth: grant.auth })
+  return new SignJWT({
+    ...(grant.tokenId === undefined ? {} : { jti: grant.tokenId }),
+    user: grant.user,
+    auth: grant.auth,
+  })
     .setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid: signer.kid })
     .setIssuer(grant.issuer)
     .setAudience(`${grant.account}/${grant.cluster}`)

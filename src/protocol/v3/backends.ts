@@ -23,7 +23,10 @@ export const backend = z
     status: z.enum(backendStatuses),
     /** When it reached the status. */
     status_at: timestamp,
-    /** The pin it was spawned through (`image`, `revision`) and what it resolved to then: what it runs. */
+    /**
+     * What it runs: the tag or digest that its spawn named, or its environment's pin; what that resolved to; and the
+     * environment's revision then.
+     */
     image: z.object({ image: z.string(), digest, revision: z.int() }),
     key: z.string().optional(),
     /** Larger than that of every backend of the service before it. */

@@ -17,7 +17,9 @@ export const accountEvent = z
     actor: z
       .object({ token_id: z.string(), token_name: z.string() })
       .nullable()
-      .describe("null: Slipway itself, the root token, a cluster's agents, or a push through the registry"),
+      .describe(
+        "null: Slipway itself, the root token, a cluster's agents, or a push by a token that is not known any more",
+      ),
     service: z.string().exactOptional(),
     environment: z.string().exactOptional(),
     cluster: z.string().exactOptional(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
@@ -65,7 +66,7 @@ export const environment = z
     cluster: z.string().nullable().describe("What it spawns into now; null while there is none"),
     image: z.string().describe("The pin: a tag or a digest"),
     digest: digest.nullable().describe("What the pin resolves to now; null while nothing was pushed"),
-    /** Counts the changes of the pin, from 1; also the `ETag`. */
+    /** Counts the changes of the pin and of what it resolves to; also the `ETag`. */
     revision: z.int().positive(),
     settings: environmentSettings,
     live_backends: z.int(),
@@ -92,17 +93,19 @@ export const pinAnswer = pinState
   .meta({ id: "PinChange" });
 export type PinAnswer = z.infer<typeof pinAnswer>;
 
-/** How a revision came about: with its environment, or by a pin. */
-export const pinKinds = ["create", "pin"] as const;
-
-/** One revision of a pin. */
+/** One change of what an environment resolves to. */
 export const revision = z
   .object({
     revision: z.int().positive(),
     image: z.string(),
-    digest: digest.nullable().describe("What the pin resolved to when it was set"),
-    kind: z.enum(pinKinds),
-    by: z.object({ token_id: z.string(), token_name: z.string() }),
+    digest: digest.nullable().describe("What the environment resolved to from then on"),
+    kind: z
+      .enum(revisionKinds)
+      .describe("create: with its environment; pin: somebody pinned it; push: of the tag that it follows"),
+    by: z
+      .object({ token_id: z.string(), token_name: z.string() })
+      .nullable()
+      .describe("Whose token pinned or pushed; null where that is not known"),
     at: timestamp,
     note: z.string().optional(),
   })
@@ -128,9 +131,12 @@ export const resolveAnswer = z
      */
     action: z.enum(["spawn", "reuse", "wait", "refuse"]),
     backend_id: z.string().optional().describe("Who holds the key"),
-    image: z.string(),
+    image: z.string().describe("The tag or digest that runs, or would: of who holds the key, its own"),
     digest: digest.nullable(),
-    revision: z.int().positive(),
+    revision: z
+      .int()
+      .positive()
+      .describe("Of the environment, now; of who holds the key, when it was spawned"),
     cluster: z.string().nullable(),
     /** Every reason for which it would be refused, each as an error of the API; empty otherwise. */
     refusals: z.array(z.object({ code: z.string(), message: z.string() })),

@@ -79,7 +79,7 @@ export const spawnWebhookData = z.object({
   require_bearer_token: z.boolean().optional(),
   /** Where the backend listens; 8080 when it is left out. */
   port: z.int().min(1).max(65_535).optional(),
-  /** For the backend, as `SESSION_BACKEND_STATIC_TOKEN`. */
+  /** For the backend, as `SESSION_BACKEND_STATIC_TOKEN`. The secrets of connections are derived from it (`connectionSecret`). */
   secret_token: line(secretTokenMaxCharacters),
 });
 export type SpawnWebhookData = z.infer<typeof spawnWebhookData>;

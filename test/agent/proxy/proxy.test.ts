@@ -1,8 +1,9 @@
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { fixtureImages, spawnData, startCluster } from "../support/cluster.ts";
+import { fixtureImages, spawnData, startCluster, type TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 
@@ -38,8 +39,40 @@ test("the backend gets the user from the token, and not from the client", async 
   expect(JSON.parse(headers["x-verified-user-data"])).toEqual({ role: "reader", name: "Zoë" });
   expect(headers).not.toHaveProperty("x-verified-else");
 
-  const anonymous = Object(await (await fetch(await cluster.address(id, "/"), { headers: forged })).json());
-  expect(Object.keys(anonymous.headers).filter((name) => name.startsWith("x-verified"))).toEqual([]);
+  const anonymous = await verifiedOf(await cluster.address(id, "/"), forged);
+  expect(anonymous).toEqual({
+    "x-verified-user-data": "{}",
+    "x-verified-backend": id,
+    "x-verified-path": "/",
+  });
+});
+
+/** The `x-verified-*` headers that a backend gets. */
+async function verifiedOf(address: string, headers: Record<string, string>): Promise<object> {
+  const seen = Object(await (await fetch(address, { headers })).json());
+  const entries = Object.entries(seen.headers).filter(([name]) => /^x.verified/.test(name));
+  return Object.fromEntries(entries);
+}
+
+test("the backend gets its id, the path that it sees, and the secret of each user's connection", async () => {
+  const cluster = await startCluster();
+  const { secret_token: spawnSecret } = spawnData();
+  const id = await cluster.spawnReady();
+  const forged = { "x-verified-secret": "0", "x-verified-path": "/", "x-verified-backend": "other" };
+  for (const [user, tokenId] of [
+    ["ada", "7c0e"],
+    ["bob", "8d1f"],
+  ] as const) {
+    const address = await cluster.address(id, "/a//b%2F?x=%20&y", { user, tokenId });
+    const secret = createHmac("sha256", spawnSecret).update(tokenId).digest("hex");
+    expect(await verifiedOf(address, forged)).toEqual({
+      "x-verified-username": user,
+      "x-verified-user-data": "{}",
+      "x-verified-backend": id,
+      "x-verified-path": "/a//b%2F",
+      "x-verified-secret": secret,
+    });
+  }
 });
 
 test("tokens of another backend, cluster or key, expired ones and nonsense are refused with 401", async () => {
@@ -78,11 +111,31 @@ test("a backend that is not here is 404, as a page for a browser and as JSON whe
   }
 });
 
-test("a backend that has ended is 404", async () => {
+test("a backend that has ended is 410 as long as the agent remembers it, after its own restart too", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawn("exit-3");
-  await cluster.end(id);
-  expect((await fetch(await cluster.address(id, "/"))).status).toBe(404);
+  const unspawned = spawnData().backend_id;
+  await cluster.terminate(unspawned, true);
+  await cluster.knowsAcknowledged(id, "terminated");
+  const expectGone = async ({ agent }: Pick<TestCluster, "agent">) => {
+    for (const ended of [id, unspawned]) {
+      const response = await fetch(`${agent.url}/${ended}/x/`, { headers: json });
+      expect(response.status).toBe(410);
+      expect(await response.json()).toMatchObject({ error: { status: 410, code: "backend_ended" } });
+    }
+  };
+  await expectGone(cluster);
+  await cluster.agent.close();
+  await expectGone(await startCluster({ dir: cluster.dir, slipway: cluster.slipway }));
+});
+
+test("a backend whose end is forgotten is 404, as one that never was", async () => {
+  const cluster = await startCluster({ clock: { endedRememberedMs: 0 } });
+  const [id, other] = [await cluster.spawn("exit-3"), await cluster.spawn("never-listen")];
+  await cluster.knowsAcknowledged(id, "terminated");
+  await cluster.terminate(other, true);
+  await cluster.knowsAcknowledged(other, "terminated");
+  await eventually(async () => (await fetch(await cluster.address(id, "/"))).status).toBe(404);
 });
 
 test("a request waits for its backend to become ready", async () => {
@@ -114,7 +167,7 @@ test("a request that waits is answered as soon as its backend ends, with why it 
   await eventually(() => cluster.slipway.jwksRequests).toBe(1);
   await cluster.terminate(id, true);
   const answered = await response;
-  expect(answered.status).toBe(404);
+  expect(answered.status).toBe(410);
   expect(await answered.text()).toContain("reason external");
 });
 

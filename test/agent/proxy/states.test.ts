@@ -100,8 +100,8 @@ test("a connection to a backend that has ended is answered at once with its stat
   connections.serve(1).enter("terminated", { reason: "swept" });
   for (const path of [`${await connections.path()}/`, `/${backendId}/x/`]) {
     const { json } = await expectRefusal(connections, path, {
-      status: 404,
-      code: "backend_not_found",
+      status: 410,
+      code: "backend_ended",
       words: "this backend has ended (terminated, reason swept)",
     });
     expect(JSON.parse(json.body).error).toMatchObject({
@@ -132,7 +132,7 @@ test("a request that waits is answered as soon as its backend begins to end, wit
   await waiting;
   backend.enter("hard-terminating", { reason: "startuptimeout" });
   const answered = await response;
-  expect(answered.status).toBe(404);
+  expect(answered.status).toBe(410);
   expect(await answered.text()).toContain("this backend is ending (hard-terminating, reason startuptimeout)");
 });
 

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { afterEach, expect, test, vi } from "vitest";
 import { tokenVerifier } from "../../../src/agent/proxy/token-verifier.ts";
 import {
@@ -8,6 +9,7 @@ import {
 import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 
 const backendId = "k3f9q7h3kq2m9";
+const spawnSecret = "the backend's secret";
 const hourMs = 3600 * 1000;
 
 afterEach(() => {
@@ -33,8 +35,10 @@ async function startTokens(options: { rememberAtMost?: number } = {}) {
   });
   return {
     state,
-    verify: (token: string, id = backendId) => tokens.verify(token, id),
-    async sign(grant: { user?: string; grantedAt?: number; auth?: Record<string, string> } = {}) {
+    verify: (token: string, id = backendId, secret = spawnSecret) => tokens.verify(token, id, secret),
+    async sign(
+      grant: { user?: string; grantedAt?: number; tokenId?: string; auth?: Record<string, string> } = {},
+    ) {
       return signConnectionToken(await importSigningKey(signingKeys), {
         issuer: "https://slipway.test",
         account: "acme",
@@ -55,9 +59,33 @@ test("a token that was found good is not verified again, and says the same", asy
   const { state, sign, verify } = await startTokens();
   const token = await sign({ user: "alice" });
   const first = await verify(token);
-  expect(first).toEqual({ ok: true, value: ["x-verified-username", "alice"] });
+  const said = [
+    ...["x-verified-username", "alice", "x-verified-user-data", "{}"],
+    ...["x-verified-backend", backendId],
+  ];
+  expect(first).toEqual({ ok: true, value: said });
   expect(await verify(token)).toEqual(first);
   expect(state.verifications).toBe(1);
+});
+
+test("a token with an id gives the secret of its connection, the second time as well", async () => {
+  const { state, sign, verify } = await startTokens();
+  for (const tokenId of ["1", "2"]) {
+    const token = await sign({ tokenId });
+    const secret = createHmac("sha256", spawnSecret).update(tokenId).digest("hex");
+    for (let i = 0; i < 2; i++) {
+      expect(await verify(token)).toMatchObject({
+        value: ["x-verified-user-data", "{}", "x-verified-backend", backendId, "x-verified-secret", secret],
+      });
+    }
+  }
+  expect(state.verifications).toBe(2);
+});
+
+test("a token with an id is good where the spawn had an empty secret, and gives none", async () => {
+  const { sign, verify } = await startTokens();
+  const value = ["x-verified-user-data", "{}", "x-verified-backend", backendId];
+  expect(await verify(await sign({ tokenId: "1" }), backendId, "")).toEqual({ ok: true, value });
 });
 
 test("a token that was found good for one backend is not good for another", async () => {

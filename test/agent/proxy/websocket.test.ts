@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { connectionSecret } from "../../../src/protocol/tokens/connection-secret.ts";
+import { spawnData, startCluster, type TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 
 /** Opens a WebSocket. @returns it and its first message, which holds the request that the backend received */
@@ -28,9 +29,16 @@ async function spawnIdle(cluster: TestCluster) {
 test("a WebSocket reaches its backend, text and binary, with the claims and without forged headers", async () => {
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
-  const address = await cluster.address(id, "/rooms/1?x=2", { user: "alice" });
+  const address = await cluster.address(id, "/rooms/1?x=2", { user: "alice", tokenId: "7c0e" });
   const { socket, request } = await open(address, { "X-Verified-Username": "root", "x-verified-else": "1" });
-  expect(request).toMatchObject({ url: "/rooms/1?x=2", headers: { "x-verified-username": "alice" } });
+  const headers = {
+    "x-verified-username": "alice",
+    "x-verified-user-data": "{}",
+    "x-verified-backend": id,
+    "x-verified-path": "/rooms/1",
+    "x-verified-secret": await connectionSecret(spawnData().secret_token, "7c0e"),
+  };
+  expect(request).toMatchObject({ url: "/rooms/1?x=2", headers });
   expect(request.headers).not.toHaveProperty("x-verified-else");
   for (const sent of ["hello", Buffer.from([0, 255, 7])]) {
     socket.send(sent);
@@ -46,7 +54,7 @@ test("a WebSocket to an address without the last slash reaches the root", async 
   const cluster = await startCluster();
   const id = await cluster.spawnReady();
   const { socket, request } = await open(await cluster.address(id, "?x=1"));
-  expect(request.url).toBe("/?x=1");
+  expect(request).toMatchObject({ url: "/?x=1", headers: { "x-verified-path": "/" } });
   socket.terminate();
 });
 

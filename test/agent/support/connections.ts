@@ -21,6 +21,8 @@ import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 vi.setConfig({ testTimeout: 40_000 });
 
 export const backendId = "k3f9q7h3kq2m9";
+/** The `secret_token` of its spawn. */
+export const spawnSecret = "the backend's secret";
 
 export interface TestBackend extends ProxiedBackend {
   address: Address | null;
@@ -33,11 +35,11 @@ export interface TestBackend extends ProxiedBackend {
 }
 
 /** @param port on 127.0.0.1, null for one that is not ready */
-export function testBackend(port: number | null, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
+export function testBackend(port: number | null, spawn: Partial<ProxiedBackend["spawn"]> = {}): TestBackend {
   const readiness = Promise.withResolvers<boolean>();
   const addressOf = (portOfBackend: number) => ({ host: "127.0.0.1", port: portOfBackend });
   const backend: TestBackend = {
-    spawn,
+    spawn: { secret_token: spawnSecret, ...spawn },
     address: port === null ? null : addressOf(port),
     mayRun: true,
     history: [{ status: port === null ? "waiting" : "ready", time: 1 }],
@@ -67,8 +69,10 @@ export async function startConnections(
   options: { backendDomain?: string; connectionWaitMs?: number; clientPingEveryMs?: number } = {},
 ) {
   let signingKeys = await makeSigningKeys();
-  let keys: Jwks = publicJwks(signingKeys);
+  let keys: Jwks | null = publicJwks(signingKeys);
   const backends = new Map<string, TestBackend>();
+  /** Those that the agent remembers the end of. */
+  const ended = new Set<string>();
   const logged: string[] = [];
   const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
     webhook: () => ({ status: 200, body: { agent: true } }),
@@ -77,7 +81,7 @@ export async function startConnections(
     proxy: backendProxy({
       account: "acme",
       cluster: "eu-prod",
-      backends,
+      backends: { get: (id) => backends.get(id), hasEnded: (id) => ended.has(id) },
       keys: { current: () => keys, forKeyId: async () => keys },
       backendDomain: options.backendDomain === undefined ? null : parseBackendDomain(options.backendDomain),
       clock: { connectionWaitMs: 10_000, clientPingEveryMs: agentClock.clientPingEveryMs, ...options },
@@ -91,10 +95,15 @@ export async function startConnections(
     url: server.url,
     port: Number(new URL(server.url).port),
     backends,
+    ended,
     logged,
     rotateKeys: async () => {
       signingKeys = await makeSigningKeys();
       keys = publicJwks(signingKeys);
+    },
+    /** From now on there are none to check tokens with. */
+    loseKeys: () => {
+      keys = null;
     },
     token: async (grant: Partial<ConnectionGrant> = {}) =>
       signConnectionToken(await importSigningKey(signingKeys), {
@@ -108,7 +117,7 @@ export async function startConnections(
     /** `/<backend id>/<token>`, to which a path can be added. */
     path: async (grant: Partial<ConnectionGrant> = {}) => `/${backendId}/${await connections.token(grant)}`,
     /** Puts a backend that is ready at `port` into the table. */
-    serve(port: number, spawn: ProxiedBackend["spawn"] = {}): TestBackend {
+    serve(port: number, spawn: Partial<ProxiedBackend["spawn"]> = {}): TestBackend {
       const backend = testBackend(port, spawn);
       backends.set(backendId, backend);
       return backend;

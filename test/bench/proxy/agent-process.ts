@@ -11,7 +11,7 @@ import { agentPlan, proxied } from "./protocol.ts";
 const [message] = await once(process, "message");
 const { backendPort, jwks } = agentPlan.parse(message);
 const backend = {
-  spawn: {},
+  spawn: { secret_token: "secret" },
   history: [{ status: "ready" as const, time: 0 }],
   address: { host: "127.0.0.1", port: backendPort },
   mayRun: true,
@@ -25,7 +25,7 @@ const server = await listen({ host: "127.0.0.1", port: 0 }, () => ({
   proxy: backendProxy({
     account: proxied.account,
     cluster: proxied.cluster,
-    backends: { get: (id) => (id === proxied.backendId ? backend : undefined) },
+    backends: { get: (id) => (id === proxied.backendId ? backend : undefined), hasEnded: () => false },
     keys: { current: () => jwks, forKeyId: async () => jwks },
     backendDomain: null,
     clock: { connectionWaitMs: 10_000, clientPingEveryMs: 30_000 },

@@ -11,10 +11,10 @@ function backend(extra: Partial<LifecycleSnapshot>): LifecycleSnapshot {
 
 describe("Slipway's own deadlines for a backend", () => {
   test.for(["scheduled", "loading", "starting", "waiting"] as const)(
-    "while %s, the startup timeout runs from the decision, with 45 s for its cluster to say how it went",
+    "while %s, the startup timeout runs from the decision, with 12 s for its cluster to say how it went",
     (status) => {
       expect(nextDeadline(backend({ status, startupTimeoutSeconds: 20, lifetimeLimitSeconds: 35 }))).toEqual({
-        at: createdAt + 20_000 + 45_000,
+        at: createdAt + 20_000 + 12_000,
         overdue: "startup",
       });
     },

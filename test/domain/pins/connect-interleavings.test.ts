@@ -65,7 +65,12 @@ describe("any interleaving of connects, pins, pushes and ends, each decided on t
           const decided = decideConnect(
             { environment: each.environment, key: each.key, spawn: {} },
             snapshot({
-              environments: [...pins].map(([name, pin]) => environment(name, { image: pin })),
+              environments: [...pins].map(([name, pin]) =>
+                environment(name, {
+                  image: pin,
+                  digest: pin.startsWith("sha256:") ? pin : (pushed.get(pin) ?? null),
+                }),
+              ),
               images: {
                 digestOfTag: (tag) => pushed.get(tag),
                 hasDigest: (digest) => [digest1, digest2].includes(digest),

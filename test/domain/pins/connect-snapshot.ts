@@ -10,7 +10,8 @@ export function environment(
   { image = "v1", ...extra }: Partial<EnvironmentSnapshot> & { image?: string } = {},
 ): EnvironmentSnapshot {
   const settings = { startup_timeout_seconds: 300, max_idle_seconds: 300 };
-  return { name, pin: storedPin(image), revision: 1, cluster: "eu", settings, ...extra };
+  const digest = image.includes(":") ? image : (tags[image] ?? null);
+  return { name, pin: storedPin(image), digest, revision: 1, cluster: "eu", settings, ...extra };
 }
 
 /** A service with `prod` (v1, on eu) and `staging` (digest 2, on the account's default cluster). */

@@ -12,7 +12,7 @@ const hour = 3_600_000;
 
 describe("the graces", () => {
   test("are those of the design", () => {
-    expect(graceMs).toEqual({ blob: hour, manifest: 7 * 24 * hour, upload: 24 * hour, bytes: hour / 6 });
+    expect(graceMs).toEqual({ blob: 24 * hour, manifest: 7 * 24 * hour, upload: 24 * hour, bytes: 2 * hour });
   });
 
   test.each(["blob", "manifest", "upload", "bytes"] as const)("of a %s end when they say", (kind) => {
@@ -51,8 +51,8 @@ describe("being without use", () => {
   });
 
   test("restarts at a lookup after half of the grace, not before, and not while in use", () => {
-    expect(needsNewGrace(0, hour / 2)).toBe(false);
-    expect(needsNewGrace(0, hour / 2 + 1)).toBe(true);
-    expect(needsNewGrace(null, 10 * hour)).toBe(false);
+    expect(needsNewGrace(0, 12 * hour)).toBe(false);
+    expect(needsNewGrace(0, 12 * hour + 1)).toBe(true);
+    expect(needsNewGrace(null, 100 * hour)).toBe(false);
   });
 });

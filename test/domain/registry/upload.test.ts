@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { blobPartBytes, blobPutMaxBytes } from "../../../src/domain/limits.ts";
-import { bringsBytes, emptyUpload, judgeChunk, wayToStore } from "../../../src/domain/registry/upload.ts";
+import { blobPartBytes, blobPartsMax, blobPutMaxBytes } from "../../../src/domain/limits.ts";
+import {
+  bringsBytes,
+  emptyUpload,
+  grantedAfter,
+  grantParts,
+  judgeChunk,
+  wayToStore,
+} from "../../../src/domain/registry/upload.ts";
 
 describe("a chunk", () => {
   test.each([
@@ -40,4 +47,36 @@ test("a request brings bytes when it has a body that is not said to be empty", (
     bringsBytes(true, 0),
     bringsBytes(false, null),
   ]).toEqual([true, true, false, false]);
+});
+
+describe("the numbers of an attempt's parts", () => {
+  const upload = {
+    ...emptyUpload,
+    offset: blobPartBytes + 1,
+    tail: { key: "k", length: 1 },
+    partsGranted: 7,
+  };
+
+  test("come after all that were granted, as many as it needs where that is known", () => {
+    expect(grantParts(upload, 2 * blobPartBytes)).toEqual({ first: 8, count: 3 });
+    expect(grantParts(upload, 2 * blobPartBytes - 1)).toEqual({ first: 8, count: 2 });
+    expect(grantParts(upload, 0)).toEqual({ first: 8, count: 1 });
+    expect(grantParts(upload, null)).toEqual({ first: 8, count: 256 });
+    expect(grantParts(emptyUpload, blobPartBytes + 1)).toEqual({ first: 1, count: 0 });
+  });
+
+  test("end with those that the store has", () => {
+    const late = { ...upload, partsGranted: blobPartsMax - 2 };
+    expect(grantParts(late, 2 * blobPartBytes - 1)).toEqual({ first: blobPartsMax - 1, count: 2 });
+    expect(grantParts(late, 2 * blobPartBytes)).toBeNull();
+    expect(grantParts(late, null)).toEqual({ first: blobPartsMax - 1, count: 2 });
+    expect(grantParts({ ...upload, partsGranted: blobPartsMax }, null)).toBeNull();
+  });
+
+  test("that it did not use are granted anew, and never those of another attempt", () => {
+    const used = { ...upload, parts: [{ part: 9, etag: "e" }], partsGranted: 20 };
+    expect(grantedAfter(20, { first: 8, state: used })).toBe(9);
+    expect(grantedAfter(20, { first: 15, state: used })).toBe(14);
+    expect(grantedAfter(30, { first: 8, state: used })).toBe(30);
+  });
 });

@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { statusOk, v1State } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { connectionSecret } from "../../../src/protocol/tokens/connection-secret.ts";
 import { call, untilStatus } from "../../support/api.ts";
 import { type DockerCluster, pushSessionBackends, startDockerCluster } from "../../support/docker/cluster.ts";
 import { refused, shown, statusesShown, succeeding } from "../../support/jamsocket.ts";
@@ -97,21 +99,23 @@ describe("a backend", () => {
   });
 
   test("sees who connects, and nothing that a client forges, over HTTP and WebSocket", async () => {
-    const { url } = await connect("hello/prod", "-u", "ada", "-a", '{"role":"editor"}');
+    const { id, url } = await connect("hello/prod", "-u", "ada", "-a", '{"role":"editor"}');
     const forged = {
       "x-verified-username": "root",
       "X-Verified-User-Data": '{"role":"admin"}',
       "x-verified-anything": "at all",
       x_verified_username: "root",
     };
-    const verified = { "x-verified-username": "ada", "x-verified-user-data": '{"role":"editor"}' };
+    const secret = { "x-verified-secret": expect.stringMatching(/^[0-9a-f]{64}$/) };
+    const user = { "x-verified-username": "ada", "x-verified-user-data": '{"role":"editor"}' };
+    const verified = { ...user, ...secret, "x-verified-backend": id };
     const page = await fetchBackend(`${url}a/path?with=this`, forged);
     expect(page.url).toBe("/a/path?with=this");
-    expect(verifiedAmong(page.headers)).toEqual(verified);
+    expect(verifiedAmong(page.headers)).toEqual({ ...verified, "x-verified-path": "/a/path" });
 
     const { socket, greeting } = await openSocket(`${url}socket?with=that`, forged);
     expect(greeting.url).toBe("/socket?with=that");
-    expect(verifiedAmong(greeting.headers)).toEqual(verified);
+    expect(verifiedAmong(greeting.headers)).toEqual({ ...verified, "x-verified-path": "/socket" });
     for (const message of ["words", Buffer.from([0, 255, 13, 10])]) {
       socket.send(message);
       const [echo, isBinary] = await once(socket, "message");
@@ -120,7 +124,12 @@ describe("a backend", () => {
     }
 
     const nobody = await connect("hello/prod");
-    expect(verifiedAmong((await fetchBackend(nobody.url, forged)).headers)).toEqual({});
+    expect(verifiedAmong((await fetchBackend(nobody.url, forged)).headers)).toEqual({
+      ...secret,
+      "x-verified-user-data": "{}",
+      "x-verified-backend": nobody.id,
+      "x-verified-path": "/",
+    });
   });
 
   test("is one container for all who connect with a key at once, and knows from its environment what it is", async () => {
@@ -131,20 +140,14 @@ describe("a backend", () => {
     expect(connections.map(({ output }) => shown(output, "spawned")).toSorted()).toEqual(["false", "true"]);
     expect(await cluster.containers("label=dev.slipway.key=doc-1")).toEqual([id]);
 
-    const { secret_token } = await call(
-      cluster.api,
-      connectAnswer,
-      "/v2/service/acme/hello/staging/connect",
-      {
-        json: { key: "doc-1", spawn: false },
-      },
-    );
+    const connection = await call(cluster.api, connectAnswer, "/v2/service/acme/hello/staging/connect", {
+      json: { key: "doc-1", spawn: false },
+    });
     const { env } = await fetchBackend(url);
     expect(env).toMatchObject({
       PORT: "8080",
       SESSION_BACKEND_ID: id,
       SESSION_BACKEND_KEY: "doc-1",
-      SESSION_BACKEND_STATIC_TOKEN: secret_token,
       JAMSOCKET_SERVICE: "hello",
       SLIPWAY_ENVIRONMENT: "staging",
       SLIPWAY_IMAGE: "v2",
@@ -152,6 +155,12 @@ describe("a backend", () => {
       COLOUR: "green",
       SUM: "1+1=2",
     });
+    const { SESSION_BACKEND_STATIC_TOKEN: spawnSecret } = z
+      .object({ SESSION_BACKEND_STATIC_TOKEN: z.string() })
+      .parse(env);
+    expect(await connectionSecret(spawnSecret, decodeJwt(connection.token).jti ?? "")).toBe(
+      connection.secret_token,
+    );
 
     await jamsocket("terminate", "--force", id);
     await untilStatus(statusUrl, "terminated");

@@ -6,6 +6,7 @@ import {
   runningBackendsListed,
   serviceNamesPerCall,
   servicesListed,
+  servicesReadAtOnce,
 } from "../../../src/domain/limits.ts";
 import { ok } from "../../../src/domain/result.ts";
 import { Service } from "../../../src/objects/service/service.ts";
@@ -68,14 +69,17 @@ test("the names of services are read page by page, as many as a list without pag
 
 test("the live backends of an account are the newest of all its services, page by page", async () => {
   const account = await createAccount();
-  await addServices(account.name, 3);
+  await addServices(account.name, servicesReadAtOnce + 1);
   const now = Date.now();
+  const after = `s${String(servicesReadAtOnce + 1).padStart(5, "0")}`;
   const many = runningBackendsListed - 100;
   const services = new Map([
     // All older than what the others have, but for its first ones.
     ["s00001", backendsOf("s00001", many, now - 1000 * 1000)],
     ["s00002", backendsOf("s00002", 300, now)],
     ["s00003", backendsOf("s00003", 3, now - 500 * 1000)],
+    // Its first page already is older than what there is by then.
+    [after, backendsOf(after, 3 * liveBackendsPerCall, now - 2 * many * 1000)],
   ]);
   const calls = new Map<string, number>();
   const liveBackends = vi.spyOn(Service.prototype, "liveBackends").mockImplementation(async function (
@@ -95,5 +99,5 @@ test("the live backends of an account are the newest of all its services, page b
     expect(ids.slice(299, 304)).toEqual(["s00002-1", "s00003-3", "s00003-2", "s00003-1", `s00001-${many}`]);
     expect(new Set(ids).size).toBe(ids.length);
   }
-  expect(calls.get("s00002")).toBe(2);
+  expect(["s00002", after].map((name) => calls.get(name))).toEqual([2, 2]);
 });

@@ -2,6 +2,7 @@ import { describe, expect } from "vitest";
 import { z } from "zod";
 import { spawnAnswer } from "../../../src/protocol/jamsocket/v1.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { connectionSecret } from "../../../src/protocol/tokens/connection-secret.ts";
 import { jwks, verifyConnectionToken } from "../../../src/protocol/tokens/connection-token.ts";
 import {
   apiOrigin,
@@ -16,6 +17,10 @@ import {
 import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
+const backendSpawn = z.object({
+  type: z.literal("backend.spawn"),
+  data: z.object({ secret_token: z.string() }),
+});
 const connectPath = "/v2/service/acme/hello/connect";
 
 let account: TestAccount;
@@ -56,6 +61,34 @@ describe("v2 connect", () => {
       user: "ada",
       auth: { may: ["write"] },
     });
+  });
+
+  test("gives each connection a secret of its own, which the cluster's proxy derives from the spawn's and the token", async ({
+    cluster,
+  }) => {
+    const first = await connect({ key: "secrets", user: "ada" });
+    const spawnSecret = backendSpawn.parse(cluster.received.at(-1)?.message).data.secret_token;
+    const second = await connect({ key: "secrets", user: "bob" });
+    const again = await connect({ key: "secrets", user: "bob" });
+    const answers = [first, second, again];
+    expect(new Set(answers.map(({ backend_id }) => backend_id)).size).toBe(1);
+    for (const { token, backend_id, secret_token } of answers) {
+      const { jti } = await claimsOf(token, backend_id);
+      expect(secret_token).toBe(await connectionSecret(spawnSecret, jti ?? ""));
+    }
+    expect(new Set([spawnSecret, ...answers.map(({ secret_token }) => secret_token)]).size).toBe(4);
+    expect(new Set(answers.map(({ token }) => token)).size).toBe(3);
+  });
+
+  test("gives the same secret and token again to the same request with its Idempotency-Key", async () => {
+    const request = {
+      token: account.admin,
+      json: { user: "ada", key: "replayed" },
+      headers: { "idempotency-key": "one-connection" },
+    };
+    const first = await call(connectAnswer, connectPath, request);
+    const second = await call(connectAnswer, connectPath, request);
+    expect(second).toEqual(first);
   });
 
   test("starts a backend also without any body, as the CLI sends it", async () => {

@@ -126,7 +126,7 @@ describe("a pin", () => {
     expect(await updated.json()).toEqual({ status: "ok" });
     const { revisions } = await get(v3.history, `${environment}/history?limit=1`);
     expect(revisions).toEqual([expect.objectContaining({ image: first, kind: "pin" })]);
-    expect(revisions[0]?.by.token_id).toBe(account.admin.split(/[_.]/)[1]);
+    expect(revisions[0]?.by?.token_id).toBe(account.admin.split(/[_.]/)[1]);
   });
 
   test("resolves to what a spawn would use, without spawning", async ({ cluster }) => {

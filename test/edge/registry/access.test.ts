@@ -1,9 +1,10 @@
 import { env } from "cloudflare:workers";
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { registryTokenSeconds } from "../../../src/domain/limits.ts";
 import { signingOf } from "../../../src/edge/credentials/signing.ts";
 import { endpoints } from "../../../src/edge/registry/endpoints.ts";
-import { registryTokenAnswer } from "../../../src/protocol/oci/token-authentication.ts";
+import { grantRegistryToken, registryTokenAnswer } from "../../../src/protocol/oci/token-authentication.ts";
 import { signConnectionToken } from "../../../src/protocol/tokens/connection-token.ts";
 import {
   createAccount,
@@ -245,6 +246,40 @@ describe("credentials", () => {
   });
 });
 
+/** RFC 6750 3.1: containerd drops a token that it has kept only when an answer says that the token is why. */
+describe("a bearer token that is not accepted is answered with `invalid_token`", () => {
+  const everywhere = [{ method: "GET", path: "/v2/" }, ...operations];
+
+  test.each(everywhere)("$method $path", async ({ method, path }) => {
+    const at = fill(path, "owner/hello");
+    for (const bearer of ["", "abc", `${owner.admin.slice(0, -1)}_`, await expiredToken()]) {
+      const answer = await sendOci(at, { method, authorization: `Bearer ${bearer}` });
+      expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([
+        401,
+        expect.stringMatching(/^Bearer realm=.+,error="invalid_token"$/),
+      ]);
+    }
+  });
+
+  test.each(everywhere)(
+    "and Basic credentials, or none, are not: $method $path",
+    async ({ method, path }) => {
+      for (const given of [{}, { authorization: basic("owner", "nonsense") }]) {
+        const answer = await sendOci(fill(path, "owner/hello"), { method, ...given });
+        expect(answer.status).toBe(401);
+        expect(answer.headers.get("www-authenticate")).not.toContain("error=");
+      }
+    },
+  );
+
+  async function expiredToken(): Promise<string> {
+    const { signer } = signingOf(env);
+    const claims = { sub: "owner", credential: owner.admin.split("_")[1]?.split(".")[0] ?? "", access: [] };
+    const longAgo = Date.now() - 2 * registryTokenSeconds * 1000;
+    return (await grantRegistryToken(await signer, "http://api.test", claims, longAgo)).token;
+  }
+});
+
 describe("the token flow", () => {
   const accessOf = async (token: string, query: string) =>
     decodeJwt<{ access: unknown[] }>(await registryToken(token, query)).access;
@@ -277,13 +312,13 @@ describe("the token flow", () => {
     expect(await accessOf(owner.admin, `scope=${a}+${b}`)).toEqual(expected);
   });
 
-  test("gives a token that lives for minutes, under both of its names, that no cache keeps", async () => {
+  test("gives a token that lives for an hour, under both of its names, that no cache keeps", async () => {
     const answer = await sendOci("/v2/token", { authorization: basic("owner", owner.admin) });
     expect(answer.headers.get("cache-control")).toBe("no-store");
     const body = registryTokenAnswer.parse(await answer.json());
     expect(body.access_token).toBe(body.token);
     const { iat = 0, exp = 0 } = decodeJwt(body.token);
-    expect([exp - iat, body.expires_in]).toEqual([300, 300]);
+    expect([exp - iat, body.expires_in]).toEqual([3600, 3600]);
     expect(Date.parse(body.issued_at)).toBe(iat * 1000);
   });
 

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { history } from "../../../src/protocol/v3/services.ts";
 import {
   call,
   createAccount,
@@ -38,6 +39,16 @@ async function refusedBecause(answer: Response): Promise<string> {
 
 const pin = (path: string, image: string) =>
   send(`${path}/environments/default/pin`, { method: "PUT", token: account.admin, json: { image } });
+
+test("a push is a revision of the environment that follows its tag, by the token that pushed", async () => {
+  const { client, path } = await repository();
+  const { digest } = await client.pushImage("latest");
+  const { revisions } = await call(history, `${path}/environments/default/history`, { token: account.admin });
+  expect(revisions).toMatchObject([
+    { revision: 2, kind: "push", digest, by: { token_id: account.admin.split(/[_.]/)[1] } },
+    { revision: 1, kind: "create", digest: null },
+  ]);
+});
 
 describe("a tag that is deleted", () => {
   test("leaves its manifest, and is gone at the service as well", async () => {

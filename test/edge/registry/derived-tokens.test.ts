@@ -167,7 +167,7 @@ describe("a registry token", () => {
     expect(await answersTo({ account, object }, token)).toEqual([401, 401, 401, 401]);
   });
 
-  test("is good for five minutes, and no longer than its access token", async ({ account, object }) => {
+  test("is good for an hour, and no longer than its access token", async ({ account, object }) => {
     const fixtures = { account, object };
     const lasting = await registryToken(fixtures, account.admin);
     expect(lasting.expires_in).toBe(registryTokenSeconds);

@@ -156,20 +156,56 @@ describe("the referrers of a manifest", () => {
     expect((await referrers(subject.digest)).manifests).toHaveLength(2);
   });
 
-  test("come in pages when there are many", async () => {
+  /** Pushes so many about one image. @returns the image's digest and theirs, in order */
+  async function pushAbout(count: number, more: (i: number) => object) {
     const subject = await hello.pushImage(null);
     const about = { mediaType: types.image, digest: subject.digest, size: subject.size };
-    const pushed: string[] = [];
-    for (let i = 0; i < 101; i++) {
-      const made = { schemaVersion: 2, manifests: [], subject: about, annotations: { i: String(i) } };
-      pushed.push((await hello.putManifest(null, made, types.index)).digest);
+    const digests: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const made = { schemaVersion: 2, manifests: [], subject: about, ...more(i) };
+      digests.push((await hello.putManifest(null, made, types.index)).digest);
     }
-    const first = await referrers(subject.digest);
-    const next = /^<([^>]+)>; rel="next"$/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
-    const answer = await sendOci(next, { authorization: hello.authorization });
-    const rest = index.parse(await answer.json()).manifests;
-    expect([...first.manifests, ...rest].map(({ digest }) => digest)).toEqual(pushed.sort());
-    expect(answer.headers.get("link")).toBeNull();
+    return { subject: subject.digest, digests, sorted: digests.toSorted() };
+  }
+
+  /** Reads to the end. @returns the digests on each page, none of which is longer than clients read */
+  async function pages(path: string): Promise<string[][]> {
+    const seen: string[][] = [];
+    for (let next: string | null = path; next !== null; ) {
+      const answer: Response = await sendOci(next, { authorization: hello.authorization });
+      const text = await answer.text();
+      expect(new TextEncoder().encode(text).byteLength).toBeLessThanOrEqual(4 * 1024 * 1024);
+      seen.push(index.parse(JSON.parse(text)).manifests.map(({ digest }) => digest));
+      const link = answer.headers.get("link");
+      next = link === null ? null : (/^<([^>]+)>; rel="next"$/.exec(link)?.[1] ?? "");
+    }
+    return seen;
+  }
+
+  /** cosign and others read one page: a signature behind 150 reports is on it. */
+  test("are on one page where they are small, however many, and a filter finds any one of them", async () => {
+    const { subject, digests, sorted } = await pushAbout(150, (i) => ({
+      artifactType: i % 50 === 0 ? "application/x-signature" : "application/x-report",
+      annotations: { i: String(i) },
+    }));
+    const path = `/v2/${hello.name}/referrers/${subject}`;
+    expect(await pages(path)).toEqual([sorted]);
+    const signatures = digests.filter((_, i) => i % 50 === 0).toSorted();
+    expect(await pages(`${path}?artifactType=application%2Fx-signature`)).toEqual([signatures]);
+  });
+
+  test("come in pages of what clients read at once, with and without a filter", async () => {
+    const { subject, digests, sorted } = await pushAbout(10, (i) => ({
+      artifactType: i % 2 === 0 ? "application/x-even" : "application/x-odd",
+      annotations: { text: `${i}${"ü".repeat(500_000)}` },
+    }));
+    const path = `/v2/${hello.name}/referrers/${subject}`;
+    const all = await pages(path);
+    expect(all.map(({ length }) => length)).toEqual([4, 4, 2]);
+    expect(all.flat()).toEqual(sorted);
+    const even = await pages(`${path}?artifactType=application%2Fx-even`);
+    expect(even.map(({ length }) => length)).toEqual([4, 1]);
+    expect(even.flat()).toEqual(digests.filter((_, i) => i % 2 === 0).toSorted());
   });
 
   test("of what is no digest is 400", async () => {

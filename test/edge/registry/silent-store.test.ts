@@ -43,7 +43,15 @@ async function outcomeOf(receiving: Promise<unknown>): Promise<unknown> {
   return outcome;
 }
 
-const upload = { id: "u", key: "k", version: 0, state: emptyUpload, chunkKey: "k-1", room: null };
+const upload = {
+  id: "u",
+  key: "k",
+  version: 0,
+  state: emptyUpload,
+  chunkKey: "k-1",
+  numbers: { first: 1, count: 2 },
+  room: null,
+};
 
 describe("a blob store that gives no answer has failed after a while", () => {
   test.each<[string, (body: ReadableStream<Uint8Array>) => Promise<unknown>]>([
@@ -51,7 +59,11 @@ describe("a blob store that gives no answer has failed after a while", () => {
     ["and takes all of them", (body) => body.pipeTo(new WritableStream())],
   ])("%s", async (_, takes) => {
     const bytes = someBytes(blobPartBytes + 1);
-    const ports = { store: silentStore(takes), beginMultipart: async () => true };
+    const ports = {
+      store: silentStore(takes),
+      beginMultipart: async (id: string) => id,
+      moreParts: async () => null,
+    };
     const body = new Blob([bytes]).stream();
     const receiving = receive(ports, upload, { body, length: bytes.byteLength }, "sha256");
     expect(await outcomeOf(receiving)).toBe("TimeoutError");

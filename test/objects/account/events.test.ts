@@ -99,13 +99,21 @@ describe("each kind of change leaves its event", () => {
       {
         service: "hello",
         environment: "default",
-        details: { image: "v1", digest: digestNumber(1), revision: 2, note: "why" },
+        details: { kind: "pin", image: "v1", digest: digestNumber(1), revision: 2, note: "why" },
         ...ofActor,
       },
     ],
     [
       "image.recorded",
-      (hello) => hello.service().recordImage({ digest: digestNumber(2) }, { actor: null, registryHost }),
+      (hello) =>
+        hello.service().recordImage(
+          { digest: digestNumber(2) },
+          {
+            origin: "registry",
+            actor: null,
+            registryHost,
+          },
+        ),
       { service: "hello", details: { digest: digestNumber(2) }, actor: null },
     ],
     [
@@ -378,7 +386,7 @@ describe("the account", () => {
         at,
         type,
         JSON.stringify({ ...event, type }),
-        eventKind(type),
+        eventKind({ type }),
       );
       vi.setSystemTime(at + 1);
     });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { blobPartBytes } from "../../../src/domain/limits.ts";
-import type { BlobStore } from "../../../src/objects/blobs/blob-store.ts";
+import type { StoredPart } from "../../../src/domain/registry/upload.ts";
+import { type BlobStore, UploadLost } from "../../../src/objects/blobs/blob-store.ts";
 import { sha, someBytes } from "../../support/worker/registry.ts";
 
 /** What every blob store does. @param store gives the store, once the tests run */
@@ -74,17 +75,23 @@ export function blobStoreCases(store: () => BlobStore): void {
 
   describe("what comes in parts", () => {
     test.each([
-      ["of which the last is shorter", [blobPartBytes, blobPartBytes, 17]],
+      [
+        "with numbers between which some are missing, and the last shorter",
+        [blobPartBytes, blobPartBytes, 17],
+      ],
       ["that are all full", [blobPartBytes, blobPartBytes]],
       ["of which there is one", [3]],
     ])("%s, is there when it is completed and not before", async (_, lengths) => {
       const key = newKey();
       const parts = lengths.map(someBytes);
       const id = await store().createMultipart(key);
-      const etags: string[] = [];
-      for (const [i, part] of parts.entries()) etags.push(await store().putPart(key, id, i + 1, part));
+      const stored: StoredPart[] = [];
+      for (const [i, bytes] of parts.entries()) {
+        const part = 3 * i + 1;
+        stored.push({ part, etag: await store().putPart(key, id, part, bytes) });
+      }
       expect(await store().size(key)).toBeNull();
-      await store().completeMultipart(key, id, etags);
+      await store().completeMultipart(key, id, stored);
       const whole = await new Blob(parts).arrayBuffer();
       expect(await store().size(key)).toBe(whole.byteLength);
       expect(await sha((await read(key)) ?? new Uint8Array())).toBe(await sha(whole));
@@ -95,7 +102,7 @@ export function blobStoreCases(store: () => BlobStore): void {
       const id = await store().createMultipart(key);
       await store().putPart(key, id, 1, someBytes(10));
       const bytes = someBytes(20);
-      await store().completeMultipart(key, id, [await store().putPart(key, id, 1, bytes)]);
+      await store().completeMultipart(key, id, [{ part: 1, etag: await store().putPart(key, id, 1, bytes) }]);
       expect(await read(key)).toEqual(bytes);
     });
 
@@ -104,7 +111,9 @@ export function blobStoreCases(store: () => BlobStore): void {
       const id = await store().createMultipart(key);
       const first = await store().putPart(key, id, 1, someBytes(10));
       await store().putPart(key, id, 1, someBytes(10));
-      await expect(store().completeMultipart(key, id, [first])).rejects.toThrow();
+      await expect(store().completeMultipart(key, id, [{ part: 1, etag: first }])).rejects.toThrow(
+        UploadLost,
+      );
       expect(await store().size(key)).toBeNull();
     });
 
@@ -114,14 +123,17 @@ export function blobStoreCases(store: () => BlobStore): void {
       const etag = await store().putPart(key, id, 1, someBytes(10));
       await store().abortMultipart(key, id);
       await store().abortMultipart(key, id);
-      await expect(store().completeMultipart(key, id, [etag])).rejects.toThrow();
+      await expect(store().completeMultipart(key, id, [{ part: 1, etag }])).rejects.toThrow(UploadLost);
+      await expect(store().putPart(key, id, 2, someBytes(10))).rejects.toThrow(UploadLost);
       expect(await store().size(key)).toBeNull();
     });
 
     test("stays when it is aborted after it was completed", async () => {
       const key = newKey();
       const id = await store().createMultipart(key);
-      await store().completeMultipart(key, id, [await store().putPart(key, id, 1, someBytes(10))]);
+      await store().completeMultipart(key, id, [
+        { part: 1, etag: await store().putPart(key, id, 1, someBytes(10)) },
+      ]);
       await store().abortMultipart(key, id);
       expect(await store().size(key)).toBe(10);
     });

@@ -35,6 +35,12 @@ async function formerAccount(hello: Hello) {
       "DROP TABLE holdings",
       "ALTER TABLE service DROP COLUMN last_environment",
       "DROP INDEX releases_at",
+      "ALTER TABLE service DROP COLUMN emptied_at",
+      "DROP INDEX environments_image",
+      "ALTER TABLE environments DROP COLUMN digest",
+      "DROP INDEX revisions_chosen",
+      "DROP TABLE former_environments",
+      "ALTER TABLE service DROP COLUMN revision_floor",
     ]);
   }
   await takeBack(hello.accountObject, "quotas", [
@@ -45,6 +51,9 @@ async function formerAccount(hello: Hello) {
     "DROP INDEX tokens_expiry",
     "DROP INDEX sessions_expiry",
     "DROP INDEX login_links_expiry",
+    "DROP INDEX services_deleted",
+    "ALTER TABLE services DROP COLUMN look_at",
+    "ALTER TABLE account DROP COLUMN fencing_floor",
   ]);
   await abortAllDurableObjects();
   return before;

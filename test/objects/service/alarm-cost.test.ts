@@ -68,9 +68,11 @@ const stories: Story[] = [
     begin: (hello) => hello.push(2, "latest"),
     // Of a new image the rows are written, taken back, and written again once the account has granted it.
     writes: {
-      ...noted,
       ...delivered,
-      "INSERT INTO event_outbox": 2,
+      "INSERT INTO event_outbox": 2 * 2,
+      "DELETE FROM event_outbox": 2,
+      "INSERT INTO revisions": 2,
+      "UPDATE environments SET": 2,
       "INSERT INTO deliveries": 2,
       "INSERT INTO images": 2 * 3,
       "INSERT INTO pushes": 2,

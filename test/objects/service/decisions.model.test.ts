@@ -33,6 +33,14 @@ const by: fc.Arbitrary<By> = fc.constantFrom("anybody", "anybody", "anybody", "a
 type Step =
   | { do: "push"; digest: number; tag: string | null }
   | { do: "pin"; by: By; environment: string; image: { tag: string } | { digest: number } }
+  /** A push and a pin at once, under the revision that somebody has seen before both. */
+  | {
+      do: "race";
+      digest: number;
+      tag: string;
+      environment: string;
+      image: { tag: string } | { digest: number };
+    }
   | {
       do: "connect";
       by: By;
@@ -61,6 +69,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("pin"),
       by,
+      environment: fc.constantFrom(...environments),
+      image: fc.oneof(
+        fc.record({ tag: fc.constantFrom(...tags) }),
+        fc.record({ digest: fc.integer({ min: 1, max: 5 }) }),
+      ),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("race"),
+      digest: fc.integer({ min: 1, max: 5 }),
+      tag: fc.constantFrom(...tags),
       environment: fc.constantFrom(...environments),
       image: fc.oneof(
         fc.record({ tag: fc.constantFrom(...tags) }),
@@ -129,11 +150,33 @@ class Model {
   readonly tags = new Map<string, string>();
   readonly pins = new Map<string, string>(environments.map((name) => [name, "latest"]));
   readonly revisions = new Map<string, number>(environments.map((name) => [name, 1]));
+  /** Of each environment, oldest first: its kind, and what it resolved to. */
+  readonly histories = new Map<string, [kind: string, digest: string | null][]>(
+    environments.map((name) => [name, [["create", null]]]),
+  );
   readonly backends: ModelBackend[] = [];
   highestToken = 0;
 
   digestOf(image: string): string | undefined {
     return image.startsWith("sha256:") ? (this.digests.has(image) ? image : undefined) : this.tags.get(image);
+  }
+
+  push(digest: string, tag: string | null): void {
+    this.digests.add(digest);
+    if (tag === null || this.tags.get(tag) === digest) return;
+    this.tags.set(tag, digest);
+    for (const [name, image] of this.pins) if (image === tag) this.#revise(name, "push");
+  }
+
+  pin(environment: string, image: string): void {
+    this.pins.set(environment, image);
+    this.#revise(environment, "pin");
+  }
+
+  #revise(environment: string, kind: string): void {
+    const digest = this.digestOf(this.pins.get(environment) ?? "") ?? null;
+    this.revisions.set(environment, (this.revisions.get(environment) ?? 0) + 1);
+    this.histories.get(environment)?.push([kind, digest]);
   }
 
   /** Whether a command about an environment is carried out. */
@@ -297,8 +340,7 @@ async function connectMany(
   const connections = (await Promise.all(connects)).map(value);
   if (pin) {
     value(await pin);
-    model.pins.set(environment, pinned);
-    model.revisions.set(environment, (model.revisions.get(environment) ?? 0) + 1);
+    model.pin(environment, pinned);
   }
   const started = connections.filter((connection) => connection.spawned);
   expect(started).toHaveLength(key === null ? step.times : holder ? 0 : 1);
@@ -307,6 +349,34 @@ async function connectMany(
     expect([before, pinned]).toContain(spawned(cluster, model, backendId, environment, key, floor).digest);
   }
   expect(new Set(model.backends.map(({ token }) => token)).size).toBe(model.backends.length);
+}
+
+/** Either order is right, and If-Match says which it was: a pin after a push that has moved the environment is refused. */
+async function race(hello: Hello, model: Model, step: Extract<Step, { do: "race" }>) {
+  const { environment, tag } = step;
+  const image = "tag" in step.image ? step.image.tag : digestNumber(step.image.digest);
+  const pushed = digestNumber(step.digest);
+  const ifMatch = model.revisions.get(environment) ?? 0;
+  if (model.digestOf(image) === undefined) return;
+  const [pinned] = await Promise.all([
+    hello.service().pin(environment, { image }, { ...caller, ifMatch }),
+    hello.push(step.digest, tag),
+  ]);
+  if (!pinned.ok) {
+    model.push(pushed, tag);
+    expect(pinned.error).toMatchObject({
+      code: "revision_conflict",
+      details: { revision: ifMatch + 1 },
+    });
+    expect(model.revisions.get(environment)).toBe(ifMatch + 1);
+    return;
+  }
+  expect(pinned.value.revision).toBe(ifMatch + 1);
+  // The pin came first, or the push did not move this environment: what the pin resolved to says which.
+  const isFirst = pinned.value.digest === model.digestOf(image);
+  if (isFirst) model.pin(environment, image);
+  model.push(pushed, tag);
+  if (!isFirst) model.pin(environment, image);
 }
 
 async function report(hello: Hello, model: Model, step: Extract<Step, { do: "report" }>) {
@@ -380,9 +450,10 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
   switch (now.do) {
     case "push":
       await hello.push(now.digest, now.tag ?? undefined);
-      model.digests.add(digestNumber(now.digest));
-      if (now.tag !== null) model.tags.set(now.tag, digestNumber(now.digest));
+      model.push(digestNumber(now.digest), now.tag);
       return;
+    case "race":
+      return race(hello, model, now);
     case "pin": {
       const image = "tag" in now.image ? now.image.tag : digestNumber(now.image.digest);
       const command = commands[now.by].pin(now.environment, image);
@@ -393,8 +464,7 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
         return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
       const revision = (model.revisions.get(now.environment) ?? 0) + 1;
       expect(value(result)).toMatchObject({ digest, revision, previous: { revision: revision - 1 } });
-      model.pins.set(now.environment, image);
-      model.revisions.set(now.environment, revision);
+      model.pin(now.environment, image);
       return;
     }
     case "connect":
@@ -424,8 +494,9 @@ async function check(hello: Hello, model: Model): Promise<void> {
     new Set(model.backends.flatMap(({ id, state }) => (state === "ended" ? [] : [id]))),
   );
   const pins = value(await hello.service().listEnvironments({ limit: 100 }));
-  for (const { name, image, revision } of pins.items) {
+  for (const { name, image, digest, revision } of pins.items) {
     expect([name, image, revision]).toEqual([name, model.pins.get(name), model.revisions.get(name)]);
+    expect(digest).toBe(model.digestOf(image) ?? null);
   }
   for (const { info } of live) {
     expect(info.digest).toBe(model.backends.find(({ id }) => id === info.id)?.digest);
@@ -448,6 +519,10 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
       for (const now of [firstPush, ...steps]) {
         await run(cluster, world, now);
         await check(hello, model);
+      }
+      for (const [name, revisions] of model.histories) {
+        const kept = value(await hello.service().history(name, { limit: 100 })).items.reverse();
+        expect(kept.map(({ kind, digest }) => [kind, digest])).toEqual(revisions);
       }
     }),
     { numRuns: 50 },

@@ -1,4 +1,5 @@
 import { describe, expect } from "vitest";
+import { resolvedRevisionsProtected } from "../../../src/domain/limits.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import { caller, code, digestNumber, type Hello, value } from "../support/service.ts";
@@ -31,7 +32,11 @@ describe("deleting an image", () => {
     await addEnvironment(hello, "prod", digestNumber(2));
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
     expect(code(await hello.service().deleteImage(digestNumber(2), caller))).toBe("image_in_use");
-    await hello.push(3, "latest");
+    // That push is a revision too: what ran before it stays as long as it can be returned to.
+    for (let n = 3; n < 3 + resolvedRevisionsProtected; n++) {
+      expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
+      await hello.push(n, "latest");
+    }
     value(await hello.service().deleteImage(digestNumber(1), caller));
     expect(code(await pin(hello, "default", digestNumber(1)))).toBe("image_not_found");
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_not_found");
@@ -47,6 +52,17 @@ describe("deleting an image", () => {
     expect(messageOf(refused)).toContain("revision 2 of environment `default`");
     value(await pin(hello, "default", "v2"));
     value(await hello.service().deleteImage(digestNumber(1), caller));
+  });
+
+  test("is refused of what one of the last 20 pins resolved to, however many pushes came after it", async ({
+    pinned: hello,
+  }) => {
+    await hello.push(2, "v2");
+    value(await pin(hello, "default", "v2"));
+    value(await pin(hello, "default", "latest"));
+    for (let n = 3; n < 3 + 2 * resolvedRevisionsProtected; n++) await hello.push(n, "latest");
+    expect(messageOf(await hello.service().deleteImage(digestNumber(2), caller))).toContain("revision 3 of");
+    value(await hello.service().deleteImage(digestNumber(3), caller));
   });
 
   test("is refused while a live backend runs it, and not after its end", async ({ pinned: hello }) => {
@@ -85,7 +101,7 @@ describe("deleting an environment", () => {
     await end(hello, backendId);
     value(await hello.service().deleteEnvironment("prod", caller));
     const anew = await addEnvironment(hello, "prod");
-    expect(anew).toMatchObject({ image: "latest", revision: 1, last_spawned_at: null });
+    expect(anew).toMatchObject({ image: "latest", revision: 3, last_spawned_at: null });
     expect(value(await hello.service().history("prod", { limit: 50 })).items).toHaveLength(1);
     expect(value(await hello.service().getEnvironment("prod")).last_spawned_at).toBeNull();
   });
@@ -108,7 +124,7 @@ describe("a service that is deleted and created again", () => {
     expect(value(await hello.service().describe())).toMatchObject({
       lastSpawnedAt: null,
       lastImageDigest: null,
-      environments: [{ name: "default", image: "latest", revision: 1, digest: null }],
+      environments: [{ name: "default", image: "latest", revision: 3, digest: null }],
     });
     expect(value(await hello.service().listImages({ limit: 50 }, caller)).items).toEqual([]);
     await hello.push(2, "latest");

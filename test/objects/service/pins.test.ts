@@ -181,6 +181,14 @@ describe("the history of an environment", () => {
     await hello.push(2, "v1");
     expect(value(await hello.service().history("default", { limit: 50 })).items).toEqual([
       {
+        revision: 3,
+        image: "v1",
+        digest: digestNumber(2),
+        kind: "push",
+        by: { token_id: actor.tokenId, token_name: actor.tokenName },
+        at: "2030-01-02T03:04:05.000Z",
+      },
+      {
         revision: 2,
         image: "v1",
         digest: digestNumber(1),

@@ -34,7 +34,7 @@ describe("the spawn webhook", () => {
         reference: `registry.test/${hello.account}/hello@${digestNumber(2)}`,
         tag: "latest",
       },
-      pin: { image: "latest", revision: 1 },
+      pin: { image: "latest", revision: 2 },
       key: "doc",
       env: { FOO: "bar" },
       limits: { startup_timeout_seconds: 300, max_idle_seconds: 300 },
@@ -366,8 +366,8 @@ describe("image.pinned", () => {
     await hello.push(2, "other");
     await hello.push(3, "latest");
     expect(cluster.of("image.pinned").map(({ message }) => message.data)).toMatchObject([
-      { environment: "default", revision: 1, image: { digest: digestNumber(1), tag: "latest" } },
-      { environment: "default", revision: 2, image: { digest: digestNumber(2), tag: "other" } },
+      { environment: "default", revision: 2, image: { digest: digestNumber(1), tag: "latest" } },
+      { environment: "default", revision: 3, image: { digest: digestNumber(2), tag: "other" } },
     ]);
   });
 

@@ -3,7 +3,7 @@ import { eachQuota, type QuotaName } from "../../../src/domain/quotas.ts";
 import { registryStub, serviceStub } from "../../../src/objects/stubs.ts";
 import type { ManifestFacts } from "../../../src/protocol/oci/manifest.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import { caller, digestNumber, type Hello, value } from "./service.ts";
+import { actor, caller, digestNumber, type Hello, value } from "./service.ts";
 
 /** What an account uses of each quota. */
 export async function usedBy(hello: Hello): Promise<Record<QuotaName, number>> {
@@ -46,6 +46,7 @@ export async function pushOci(
       facts: { ...noFacts, ...facts },
       tags,
       registryHost: "registry.test",
+      by: actor,
     },
   );
   return put.ok ? "ok" : put.error.code;

@@ -56,11 +56,13 @@ describe("what a stored manifest lists", () => {
     });
   });
 
-  test("is what the type of its push makes of it", () => {
+  test("is what its type makes of it, and nothing where it has none and could be either", () => {
     const listed = { digest: digest(1), size: 7 };
     const both = { schemaVersion: 2, config: listed, layers: [], manifests: [] };
-    expect(readContents(bytes(both), ociImageType)?.kind).toBe("image");
-    expect(readContents(bytes(both), ociIndexType)?.kind).toBe("index");
+    for (const [mediaType, kind] of [[ociImageType, "image"] as const, [ociIndexType, "index"] as const]) {
+      expect(readContents(bytes({ ...both, mediaType }), mediaType)?.kind).toBe(kind);
+      expect(readContents(bytes(both), mediaType)).toBeNull();
+    }
   });
 
   test("is nothing of bytes that are no manifest", () => {

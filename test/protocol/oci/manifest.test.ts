@@ -197,14 +197,27 @@ describe("the type of a manifest", () => {
     expect(parse(image, "")).toMatchObject({ value: { mediaType: ociImage } });
   });
 
-  test("is the request's where what it has in it would do for both", () => {
+  test("is its own where what it has in it would do for both", () => {
     const both = { ...image, ...index };
-    expect(parse(both, dockerImage)).toMatchObject({
+    expect(parse({ ...both, mediaType: dockerImage })).toMatchObject({
       value: { mediaType: dockerImage, blobs: [digest(1), digest(2)], children: [] },
     });
-    expect(parse(both, dockerList)).toMatchObject({
+    expect(parse({ ...both, mediaType: dockerList })).toMatchObject({
       value: { mediaType: dockerList, blobs: [], children: [digest(3)] },
     });
+  });
+
+  /** CVE-2021-41190: another type in a request's header, or in a registry's, would make another image of the same bytes. */
+  test("is not guessed, nor taken from the request, where what it has in it is of both kinds", () => {
+    const { config, layers } = image;
+    for (const ofImage of [{ config }, { layers }, { config, layers }]) {
+      for (const ofIndex of [index, { manifests: [] }, { manifests: null }]) {
+        for (const contentType of [null, "", ociImage, ociIndex, dockerImage, dockerList]) {
+          const manifest = { schemaVersion: 2, ...ofImage, ...ofIndex };
+          expect(parse(manifest, contentType)).toMatchObject(refused("whether it is an image or an index"));
+        }
+      }
+    }
   });
 
   /** RFC 9110 8.3.1: types are case-insensitive, and parameters follow them. */

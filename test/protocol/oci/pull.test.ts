@@ -51,8 +51,12 @@ describe("a manifest", () => {
   });
 
   /** CVE-2021-41190: a registry that says another type for the same bytes would have another image run. */
-  test("without a type that could be either is refused", () => {
-    expect(read({ config: descriptor, layers: [], manifests: [descriptor] })).toMatchObject({
+  test.for([
+    ["all of both", { config: descriptor, layers: [], manifests: [descriptor] }],
+    ["an image's configuration and an index' list", { config: descriptor, manifests: [descriptor] }],
+    ["an image's layers and an index' list", { layers: [descriptor], manifests: [] }],
+  ] as const)("without a type that could be either is refused: %s", ([, both]) => {
+    expect(read(both)).toMatchObject({
       ok: false,
       error: {
         code: "MANIFEST_INVALID",

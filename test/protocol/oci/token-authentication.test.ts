@@ -5,6 +5,7 @@ import {
   grantRegistryToken,
   parseScopes,
   type RegistryClaims,
+  repositoryScope,
   verifyRegistryToken,
 } from "../../../src/protocol/oci/token-authentication.ts";
 import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
@@ -28,12 +29,12 @@ describe("a registry token", () => {
   });
 
   /** CNCF distribution, "Token authentication": times in whole seconds (RFC 7519, "NumericDate"). */
-  test("is granted for five minutes, from the second in which it is", async () => {
+  test("is granted for an hour, from the second in which it is", async () => {
     const granted = await grantRegistryToken(signer, "https://api.test", claims, now + 999);
     expect(granted).toEqual({
       token: granted.token,
       access_token: granted.token,
-      expires_in: 300,
+      expires_in: 3600,
       issued_at: "2030-01-01T00:00:00.000Z",
     });
     expect(decodeProtectedHeader(granted.token)).toEqual({ alg: "EdDSA", typ: "JWT", kid: signer.kid });
@@ -42,7 +43,7 @@ describe("a registry token", () => {
       iss: "https://api.test",
       aud: "registry",
       iat: 1_893_456_000,
-      exp: 1_893_456_300,
+      exp: 1_893_459_600,
     });
   });
 
@@ -137,8 +138,7 @@ test("the challenge names the token endpoint, the service and the scope", () => 
     'Bearer realm="https://api.test/v2/token",service="api.test"',
   );
   const wanted = {
-    repository: "acme/hello",
-    actions: ["pull", "push"],
+    scope: repositoryScope("acme/hello", "push"),
     error: "insufficient_scope",
   } as const;
   expect(bearerChallenge("https://api.test", "api.test", wanted)).toBe(

@@ -4,7 +4,7 @@ import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 
-/** An environment's revisions. */
+/** An environment's revisions, with how each came about and a way back to what ran then. */
 export function PinHistory(props: {
   path: string;
   account: string;
@@ -17,12 +17,13 @@ export function PinHistory(props: {
     <section aria-labelledby="history">
       <h2 id="history">History</h2>
       <Table
-        caption="Every pin, newest first"
-        head={["Revision", "Pinned to", "Resolved to", "When", "By", "Note", "Return"]}
+        caption="Every change of what it runs, newest first"
+        head={["Revision", "Kind", "Pinned to", "Resolved to", "When", "By", "Note", "Return"]}
       >
         {revisions.map((revision) => (
           <tr>
             <th scope="row">{revision.revision}</th>
+            <td>{revision.kind}</td>
             <td>
               <ImageName of={revision.image} />
             </td>
@@ -36,7 +37,7 @@ export function PinHistory(props: {
             <td>
               <Time at={revision.at} />
             </td>
-            <td>{revision.by.token_name}</td>
+            <td>{revision.by?.token_name ?? "unknown"}</td>
             <td>{revision.note ?? ""}</td>
             <td>
               {revision.digest === null ? null : (
@@ -48,7 +49,7 @@ export function PinHistory(props: {
           </tr>
         ))}
       </Table>
-      {next === null ? null : <a href={`${path}?cursor=${encodeURIComponent(next)}`}>Earlier pins</a>}
+      {next === null ? null : <a href={`${path}?cursor=${encodeURIComponent(next)}`}>Earlier changes</a>}
     </section>
   );
 }

@@ -79,7 +79,8 @@ function Facts({
         <>
           <dt>Since</dt>
           <dd>
-            <Time at={pin.at} /> by <bdi>{pin.by.token_name}</bdi>
+            <Time at={pin.at} /> {pin.kind === "push" ? "by a push of" : "by"}{" "}
+            <bdi>{pin.by?.token_name ?? "unknown"}</bdi>
             {pin.note === undefined ? null : (
               <>
                 : <bdi>{pin.note}</bdi>

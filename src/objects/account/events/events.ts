@@ -41,7 +41,7 @@ function addEvent(sql: Writing, event: AccountEvent): void {
     service: event.service ?? null,
     environment: event.environment ?? null,
     cluster: event.cluster ?? null,
-    kind: eventKind(event.type),
+    kind: eventKind(event),
     event: JSON.stringify(event),
   });
 }

@@ -208,7 +208,7 @@ function backendView({ info, status, heldSince }: BackendWithStatus): Backend {
     cluster: info.cluster,
     status: status.status,
     status_at: isoTime(status.time),
-    image: { image: info.pin.image, digest: info.digest, revision: info.pin.revision },
+    image: { image: info.image ?? info.pin.image, digest: info.digest, revision: info.pin.revision },
     ...(info.key === null ? {} : { key: info.key }),
     fencing_token: info.fencingToken,
     created_at: isoTime(info.createdAt),

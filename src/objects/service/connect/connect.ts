@@ -78,7 +78,7 @@ async function complete(ports: ConnectPorts, call: ConnectCall, chosen: Chosen):
     countConnect(ports, "spawned", draft.environment);
   }
   const url = await urlOf(ports, chosen);
-  const result = url.ok ? ok({ ...draft, baseUrl: url.value }) : url;
+  const result = url.ok ? ok({ ...draft, baseUrl: url.value, tokenId: crypto.randomUUID() }) : url;
   if (!result.ok) countRefusal(ports, call, result.error.code);
   // A retry that finds the backend which its first request started was counted then.
   else if (!draft.spawned) countConnect(ports, "reused", draft.environment);

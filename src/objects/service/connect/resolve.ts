@@ -8,7 +8,7 @@ import { pinText } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
-import type { ServiceState } from "../state.ts";
+import { pinOf, type ServiceState } from "../state.ts";
 
 /** What a connect would do now and every reason for which it would be refused, without doing it. */
 export function resolveConnect(
@@ -44,12 +44,16 @@ export function resolveConnect(
     return ok({ ...common, action: "spawn", digest, cluster: decided.value.cluster, refusals: [] });
   }
   const holder = state.sql.backend(decided.value.backendId);
+  if (!holder) throw new Error("the holder of a key has no row");
+  const { pin, image } = pinOf(holder);
   return ok({
-    ...common,
+    environment,
     action: decided.value.action,
-    backend_id: decided.value.backendId,
-    digest: holder?.digest ?? null,
-    cluster: holder?.cluster ?? null,
+    backend_id: holder.id,
+    image,
+    digest: holder.digest,
+    revision: pin.revision,
+    cluster: holder.cluster,
     refusals: [],
   });
 }

@@ -113,7 +113,7 @@ function enqueuePinAgain(
     row && {
       cluster: row.cluster ?? state.config().defaultCluster,
       revision: row.revision,
-      digest: state.digestOf(row),
+      digest: row.digest,
     },
   );
   if (judged.ok && data && !pending) enqueuePinned(state, request.id, request.cluster, data, now);

@@ -1,31 +1,12 @@
 import { pinnedRetryForMs } from "../../../domain/limits.ts";
-import { resolvePin, storedPin } from "../../../domain/pins/pin.ts";
+import { resolvedTo, storedPin } from "../../../domain/pins/pin.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import type { Caller } from "../../contract.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
 
-/**
- * Runs a change of pins or images, inside its transaction, and queues an `image.pinned` for each environment that
- * resolves to another digest after it.
- */
-export function announcingPins<T>(
-  state: ServiceState,
-  service: ServiceRow,
-  caller: Pick<Caller, "registryHost">,
-  now: number,
-  change: () => T,
-): T {
-  const before = new Map(state.sql.environments().map((row) => [row.seq, state.digestOf(row)]));
-  const result = change();
-  for (const row of state.sql.environments()) {
-    const digest = state.digestOf(row);
-    if (digest !== null && digest !== before.get(row.seq)) announcePin(state, service, row, caller, now);
-  }
-  return result;
-}
-
-function announcePin(
+/** Queues an `image.pinned` for what an environment resolves to now. */
+export function announcePin(
   state: ServiceState,
   service: ServiceRow,
   row: EnvironmentRow,
@@ -33,10 +14,9 @@ function announcePin(
   now: number,
 ): void {
   const cluster = row.cluster ?? state.config().defaultCluster;
-  const image = resolvePin(storedPin(row.image), state.imageIndex());
-  if (cluster === null || !image.ok) return;
-  const { digest, tag } = image.value;
-  const repository = repositoryOf(state.sql.image(digest) ?? { repository: null }, service, registryHost);
+  if (cluster === null || row.digest === null) return;
+  const { digest, tag } = resolvedTo(storedPin(row.image), row.digest);
+  const repository = repositoryOf(state.image(digest) ?? { repository: null }, service, registryHost);
   const data: ImagePinnedWebhookData = {
     account: service.account,
     service: service.name,

@@ -1,6 +1,6 @@
 import { permitsChoice, reaches, type Scope } from "../../../domain/credentials/access.ts";
 import type { EventDetails } from "../../../domain/events.ts";
-import { maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
+import { formerEnvironmentsKept, maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
 import { clusterNotFound } from "../../../domain/pins/connect.ts";
 import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domain/pins/environments.ts";
 import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
@@ -18,7 +18,6 @@ import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
-import { announcingPins } from "./announce.ts";
 import { findEnvironment, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
 
@@ -47,7 +46,7 @@ export function environmentView(state: ServiceState, row: EnvironmentRow): Envir
     name: row.name,
     cluster: row.cluster ?? state.config().defaultCluster,
     image: row.image,
-    digest: state.digestOf(row),
+    digest: row.digest,
     revision: row.revision,
     settings: settingsOf(row),
     live_backends: state.backends.liveIn(row.name),
@@ -96,25 +95,17 @@ export function createEnvironment(
   now: number,
 ): Result<Environment> {
   const { actor, idempotency } = caller;
-  return state.idempotency.once(idempotency, now, () =>
-    announcingPins(state, service, caller, now, () => {
-      const row = addEnvironment(state, body, actor, now);
-      if (!row.ok) return row;
-      const { name, image } = body;
-      recordEvent(
-        state,
-        {
-          type: "environment.created",
-          actor,
-          service: service.name,
-          environment: name,
-          details: { image },
-        },
-        now,
-      );
-      return ok(environmentView(state, row.value));
-    }),
-  );
+  return state.idempotency.once(idempotency, now, () => {
+    const row = addEnvironment(state, service, body, caller, now);
+    if (!row.ok) return row;
+    const { name, image } = body;
+    recordEvent(
+      state,
+      { type: "environment.created", actor, service: service.name, environment: name, details: { image } },
+      now,
+    );
+    return ok(environmentView(state, row.value));
+  });
 }
 
 /** Adds the environment that a service begins with, as a part of the service's own creation. */
@@ -123,31 +114,37 @@ export function createDefaultEnvironment(
   actor: Actor,
   now: number,
 ): Result<EnvironmentRow> {
-  return addEnvironment(state, { name: defaultEnvironmentName, image: pinText(initialPin) }, actor, now);
+  const body = { name: defaultEnvironmentName, image: pinText(initialPin) };
+  // Nothing was pushed yet: no image of this registry is announced.
+  return addEnvironment(state, state.row(), body, { actor, registryHost: "" }, now);
 }
 
-/** Adds an environment with its first revision. Only `initialPin` may mean nothing yet. */
+/**
+ * Adds an environment with its first revision, after the last one that an environment of its name has had. Only
+ * `initialPin` may mean nothing yet.
+ */
 function addEnvironment(
   state: ServiceState,
+  service: ServiceRow,
   body: CreateEnvironmentBody,
-  actor: Actor,
+  caller: Caller,
   now: number,
 ): Result<EnvironmentRow> {
   const { name, image } = body;
   if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
-  const known = checkCluster(state, cluster, actor);
+  const known = checkCluster(state, cluster, caller.actor);
   if (!known.ok) return known;
-  if (image !== pinText(initialPin)) {
-    const pin = parsePin(image);
-    if (!pin.ok) return pin;
-    const resolved = resolvePin(pin.value, state.imageIndex());
-    if (!resolved.ok) return resolved;
-  }
+  const pin = parsePin(image);
+  if (!pin.ok) return pin;
+  const resolved = resolvePin(pin.value, state.imageIndex());
+  if (!resolved.ok && image !== pinText(initialPin)) return resolved;
+  const digest = resolved.ok ? resolved.value.digest : null;
+  const revision = state.sql.formerRevision(name) + 1;
   const settings = JSON.stringify(merged(defaultSettings, body.settings));
-  state.sql.insertEnvironment({ name, cluster, settings, image, revision: 1, created_at: now });
+  state.sql.insertEnvironment({ name, cluster, settings, image, revision, created_at: now, digest });
   const row = findEnvironment(state, name);
-  if (row.ok) addRevision(state, row.value, { kind: "create" }, actor, now);
+  if (row.ok) addRevision(state, service, row.value, { kind: "create", from: null }, caller, now);
   return row;
 }
 
@@ -221,6 +218,7 @@ export function deleteEnvironment(
       },
     );
   }
+  state.sql.rememberRevisions(name, formerEnvironmentsKept);
   state.sql.deleteEnvironment(row.value);
   if (service.default_environment === name) state.sql.setDefaultEnvironment(null);
   state.usage.forget(name);

@@ -7,7 +7,6 @@ import {
   recentImages as recentImagesShown,
 } from "../../../domain/limits.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
-import { storedPin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
@@ -17,8 +16,7 @@ import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
-import { announcingPins } from "./announce.ts";
-import { pinHistory } from "./revisions.ts";
+import { followTag, pinHistory } from "./revisions.ts";
 
 type ForNames = Pick<Caller, "registryHost">;
 
@@ -30,29 +28,16 @@ export function recordImage(
   caller: Caller | RegistryCaller,
   now: number,
 ): Result<Image> {
-  return state.idempotency.once(caller.idempotency, now, () =>
-    announcingPins(state, service, caller, now, () => recordPush(state, service, body, caller, now)),
-  );
+  return state.idempotency.once(caller.idempotency, now, () => recordPush(state, service, body, caller, now));
 }
 
-/** What a push through the registry records, a tag after the other. */
-export function recordTags(
-  state: ServiceState,
-  service: ServiceRow,
-  { digest, tags }: AdmittedPush,
-  now: number,
-): Result<null> {
-  for (const tag of tags) {
-    const recorded = recordPush(state, service, { digest, tag }, { actor: null, registryHost: "" }, now);
-    if (!recorded.ok) return recorded;
-  }
+/** What a push through the registry adds that has a quota, a tag after the other. */
+export function addTags(state: ServiceState, { digest, tags }: AdmittedPush, now: number): Result<null> {
+  for (const tag of tags) addPush(state, { digest, tag }, now);
   return ok(null);
 }
 
-/**
- * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
- * one is the earlier: notifications may arrive out of order.
- */
+/** Records a push with its event, and moves the environments that follow its tag. */
 function recordPush(
   state: ServiceState,
   service: ServiceRow,
@@ -60,6 +45,21 @@ function recordPush(
   caller: Caller | RegistryCaller,
   now: number,
 ): Result<Image> {
+  const { digest, tag } = body;
+  const moved = addPush(state, body, now);
+  const details = { digest, ...(tag === undefined ? {} : { tag }) };
+  const { actor } = caller;
+  recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
+  if (moved && tag !== undefined) followTag(state, service, { tag, digest }, caller, now);
+  return withImage(state, digest, (row) => ok(imageView(state, service, row, caller)));
+}
+
+/**
+ * The tag moves to a push, unless both this push and the one that the tag stands on say when they happened and this
+ * one is the earlier: notifications may arrive out of order.
+ * @returns whether it did
+ */
+function addPush(state: ServiceState, body: RecordImageBody, now: number): boolean {
   const claimedAt = body.pushed_at === undefined ? null : Date.parse(body.pushed_at);
   const pushedAt = claimedAt ?? now;
   const repository = body.repository ?? null;
@@ -71,15 +71,11 @@ function recordPush(
   });
   const push = { digest: body.digest, tag: body.tag ?? null, repository, pushed_at: pushedAt };
   state.sql.insertPush(push, pushesKept);
-  if (body.tag !== undefined) {
-    const current = state.sql.tag(body.tag);
-    const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;
-    if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
-  }
-  const details = { digest: body.digest, ...(body.tag === undefined ? {} : { tag: body.tag }) };
-  const { actor } = caller;
-  recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
-  return withImage(state, body.digest, (row) => ok(imageView(state, service, row, caller)));
+  if (body.tag === undefined) return false;
+  const current = state.sql.tag(body.tag);
+  const isLate = claimedAt !== null && (current?.claimed_at ?? Number.NEGATIVE_INFINITY) > claimedAt;
+  if (!isLate) state.sql.setTag(body.tag, body.digest, claimedAt);
+  return !isLate;
 }
 
 export function listImages(
@@ -127,8 +123,10 @@ export function forgetTag(
   now: number,
 ): Result<null> {
   if (state.sql.tag(tag)?.digest !== digest) return ok(null);
-  const pins = new Map(state.sql.environments().map(({ name, image }) => [name, storedPin(image)]));
-  const checked = checkTagDeletion(tag, pins);
+  const checked = checkTagDeletion(
+    tag,
+    state.sql.environmentsOn(tag).map(({ name }) => name),
+  );
   if (!checked.ok) return checked;
   state.sql.deleteTag(tag);
   const details = { tag, digest };
@@ -150,7 +148,6 @@ export function deleteImage(
     const checked = checkImageDeletion(digest, {
       pins: state.sql.environments().map((row) => pinHistory(state, row)),
       backends: backendsOn(state, digest),
-      images: state.imageIndex(),
     });
     if (!checked.ok) return checked;
     state.sql.deleteImage(digest);
@@ -174,7 +171,7 @@ export function recentImages(
 
 /** The environments that resolve to a digest now. */
 function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
-  return state.sql.environments().filter((row) => state.digestOf(row) === digest);
+  return state.sql.environments().filter((row) => row.digest === digest);
 }
 
 /** Live backends that run an image, the oldest first. */

@@ -2,10 +2,8 @@ import { parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import type { PinAnswer } from "../../../protocol/v3/services.ts";
 import type { Caller, PinParams } from "../../contract.ts";
-import { recordEvent } from "../feed/event-outbox.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { announcingPins } from "./announce.ts";
 import { chooseToChange, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
 
@@ -17,25 +15,13 @@ export function pin(
   state: ServiceState,
   service: ServiceRow,
   named: string | undefined,
-  params: PinParams,
+  { image, note }: PinParams,
   caller: Caller,
   now: number,
 ): Result<PinAnswer> {
   const chosen = chooseToChange(state, service, named, caller.actor);
   if (!chosen.ok) return chosen;
-  return announcingPins(state, service, caller, now, () =>
-    movePin(state, service, chosen.value, params, caller, now),
-  );
-}
-
-function movePin(
-  state: ServiceState,
-  service: ServiceRow,
-  name: string,
-  { image, note }: PinParams,
-  caller: Caller,
-  now: number,
-): Result<PinAnswer> {
+  const name = chosen.value;
   const found = findToChange(state, name, caller);
   if (!found.ok) return found;
   const next = parsePin(image);
@@ -44,23 +30,15 @@ function movePin(
   if (!resolved.ok) return resolved;
 
   const before = found.value;
-  const previous = { image: before.image, digest: state.digestOf(before), revision: before.revision };
-  const after = { ...before, image: pinText(next.value), revision: before.revision + 1 };
+  const pinned = {
+    image: pinText(next.value),
+    digest: resolved.value.digest,
+    revision: before.revision + 1,
+  };
+  const after = { ...before, ...pinned };
   const noted = note === undefined ? {} : { note };
-  state.sql.setPin(name, after.image, after.revision);
-  addRevision(state, after, { kind: "pin", ...noted }, caller.actor, now);
-
-  const pinned = { image: after.image, digest: resolved.value.digest, revision: after.revision };
-  recordEvent(
-    state,
-    {
-      type: "environment.pinned",
-      actor: caller.actor,
-      service: service.name,
-      environment: name,
-      details: { ...pinned, ...noted },
-    },
-    now,
-  );
+  state.sql.setPin(after);
+  addRevision(state, service, after, { kind: "pin", from: before.digest, ...noted }, caller, now);
+  const previous = { image: before.image, digest: before.digest, revision: before.revision };
   return ok({ environment: name, ...pinned, previous });
 }

@@ -1,39 +1,82 @@
 import type { Scope } from "../../../domain/credentials/access.ts";
 import { resolvedRevisionsProtected, revisionsKept } from "../../../domain/limits.ts";
-import { type PinHistory, storedPin } from "../../../domain/pins/pin.ts";
+import type { PinHistory } from "../../../domain/pins/pin.ts";
+import type { RevisionKind } from "../../../domain/pins/revision.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Revision } from "../../../protocol/v3/services.ts";
-import type { Actor } from "../../contract.ts";
+import type { Caller, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
+import { recordEvent } from "../feed/event-outbox.ts";
 import type { RevisionRow } from "../sql/revisions.sql.ts";
-import type { EnvironmentRow } from "../sql/service.sql.ts";
+import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
+import { announcePin } from "./announce.ts";
 import { findEnvironment } from "./find-environment.ts";
 
-/** Records the pin that an environment's row holds now as its newest revision, with what it resolves to. */
+/** How a revision comes about. */
+interface Change {
+  kind: RevisionKind;
+  note?: string;
+  /** What the environment resolved to before. */
+  from: string | null;
+}
+
+/**
+ * Records what an environment's row says now as its newest revision, with its event, and announces it to the cluster
+ * where it resolves to another digest than before. An environment's creation has an event of its own.
+ */
 export function addRevision(
   state: ServiceState,
+  service: ServiceRow,
   row: EnvironmentRow,
-  { kind, note }: { kind: RevisionRow["kind"]; note?: string },
-  actor: Actor,
+  { kind, note, from }: Change,
+  caller: Caller | RegistryCaller,
   now: number,
 ): void {
+  const { actor } = caller;
   state.sql.insertRevision(
     {
       environment: row.seq,
       revision: row.revision,
       image: row.image,
-      digest: state.digestOf(row),
+      digest: row.digest,
       kind,
-      token_id: actor.tokenId,
-      token_name: actor.tokenName,
+      token_id: actor?.tokenId ?? "",
+      token_name: actor?.tokenName ?? "",
       note: note ?? null,
       at: now,
     },
     revisionsKept,
   );
+  if (row.digest === null) return;
+  if (kind !== "create") {
+    const { image, digest, revision } = row;
+    const details = { kind, image, digest, revision, ...(note === undefined ? {} : { note }) };
+    recordEvent(
+      state,
+      { type: "environment.pinned", actor, service: service.name, environment: row.name, details },
+      now,
+    );
+  }
+  if (row.digest !== from) announcePin(state, service, row, caller, now);
+}
+
+/** Moves the environments that follow a tag to what it stands on now. */
+export function followTag(
+  state: ServiceState,
+  service: ServiceRow,
+  { tag, digest }: { tag: string; digest: string },
+  caller: Caller | RegistryCaller,
+  now: number,
+): void {
+  for (const row of state.sql.environmentsOn(tag)) {
+    if (row.digest === digest) continue;
+    const moved = { ...row, digest, revision: row.revision + 1 };
+    state.sql.setDigest(moved);
+    addRevision(state, service, moved, { kind: "push", from: row.digest }, caller, now);
+  }
 }
 
 /** A page of an environment's revisions, newest first. */
@@ -51,12 +94,12 @@ export function history(
   return ok(toPage(rows, query.limit, ({ revision }) => revision, revisionView));
 }
 
-/** An environment's pin, with as many revisions as it protects digests by. */
+/** What an environment resolves to, with the revisions that it protects digests by. */
 export function pinHistory(state: ServiceState, row: EnvironmentRow): PinHistory {
   return {
     environment: row.name,
-    pin: storedPin(row.image),
-    revisions: state.sql.revisionsBefore(row.seq, row.revision + 1, resolvedRevisionsProtected),
+    digest: row.digest,
+    revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected),
   };
 }
 
@@ -67,7 +110,7 @@ export function revisionView(row: RevisionRow): Revision {
     image: row.image,
     digest: row.digest,
     kind: row.kind,
-    by: { token_id: row.token_id, token_name: row.token_name },
+    by: row.token_id === "" ? null : { token_id: row.token_id, token_name: row.token_name },
     at: isoTime(row.at),
     ...(row.note === null ? {} : { note: row.note }),
   };

@@ -15,14 +15,6 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
     recentTags: (limit: number) =>
       db.all<{ tag: string }>("SELECT tag FROM tags ORDER BY push DESC LIMIT ?", limit),
     recentPushes: (limit: number) => db.all<PushRow>("SELECT * FROM pushes ORDER BY seq DESC LIMIT ?", limit),
-    /** Revisions that resolved to a digest, among the `recent` latest of each environment that still exists. */
-    recentRevisionsOf: (digest: string, recent: number) =>
-      db.all<{ name: string; revision: number }>(
-        `SELECT e.name, r.revision FROM revisions r JOIN environments e ON e.seq = r.environment
-         WHERE r.digest = ? AND r.revision > e.revision - ? ORDER BY e.seq, r.revision DESC`,
-        digest,
-        recent,
-      ),
   };
 }
 export type ImagesReads = ReturnType<typeof imagesReads>;

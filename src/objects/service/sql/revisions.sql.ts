@@ -1,3 +1,4 @@
+import { followedKinds, type RevisionKind } from "../../../domain/pins/revision.ts";
 import type { Database, Migration } from "../../database.ts";
 
 export const boundsMigration: Migration = {
@@ -13,20 +14,49 @@ export const boundsMigration: Migration = {
   `,
 };
 
+/** Pins and pushes moved environments without a trace before: those that stand elsewhere now get a revision for it. */
+export const resolvedDigestsMigration: Migration = {
+  name: "what environments resolve to",
+  sql: `
+    ALTER TABLE environments ADD COLUMN digest TEXT; -- null while nothing was pushed that the pin could mean
+    UPDATE environments SET digest = CASE WHEN image LIKE '%:%'
+      THEN (SELECT i.digest FROM images i WHERE i.digest = environments.image)
+      ELSE (SELECT t.digest FROM tags t WHERE t.tag = environments.image) END;
+    CREATE INDEX environments_image ON environments (image);
+    UPDATE environments SET revision = revision + 1
+      WHERE digest IS NOT NULL AND digest IS NOT (
+        SELECT r.digest FROM revisions r WHERE r.environment = environments.seq AND r.revision = environments.revision);
+    INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, at)
+      SELECT e.seq, e.revision, e.image, e.digest, 'push', '', '', coalesce(i.pushed_at, e.created_at)
+        FROM environments e LEFT JOIN images i ON i.digest = e.digest
+        WHERE NOT EXISTS (SELECT 1 FROM revisions r WHERE r.environment = e.seq AND r.revision = e.revision);
+    CREATE INDEX revisions_chosen ON revisions (environment, revision) WHERE kind NOT IN ('push', 'follow');
+    ALTER TABLE service ADD COLUMN revision_floor INTEGER NOT NULL DEFAULT 0; -- of names that are not kept below
+    CREATE TABLE former_environments ( -- deleted ones, whose numbers are not given again
+      name TEXT PRIMARY KEY,
+      revision INTEGER NOT NULL, -- the last one
+      seq INTEGER NOT NULL UNIQUE -- in the order of their deletions
+    ) WITHOUT ROWID;
+  `,
+};
+
+const chosen = `kind NOT IN (${followedKinds.map((kind) => `'${kind}'`).join(", ")})`;
+
 export type RevisionRow = {
   environment: number;
   revision: number;
   image: string;
   digest: string | null;
-  kind: "create" | "pin";
+  kind: RevisionKind;
+  /** Empty, with the name, where it is not known whose token it was. */
   token_id: string;
   token_name: string;
   note: string | null;
   at: number;
 };
 
-/** What environments were pinned to. */
-export function revisionsReads(db: Pick<Database, "all">) {
+/** What environments resolved to. */
+export function revisionsReads(db: Pick<Database, "all" | "first">) {
   return {
     revisionsBefore: (environment: number, revision: number, limit: number) =>
       db.all<RevisionRow>(
@@ -35,6 +65,26 @@ export function revisionsReads(db: Pick<Database, "all">) {
         revision,
         limit,
       ),
+    /** The last revisions of an environment and the last that somebody chose, so many of each, newest first. */
+    lastRevisions: (environment: number, each: number) =>
+      db.all<Pick<RevisionRow, "revision" | "digest">>(
+        `SELECT revision, digest FROM (
+           SELECT revision, digest FROM revisions WHERE environment = ?1 ORDER BY revision DESC LIMIT ?2)
+         UNION
+         SELECT revision, digest FROM (
+           SELECT revision, digest FROM revisions WHERE environment = ?1 AND ${chosen}
+             ORDER BY revision DESC LIMIT ?2)
+         ORDER BY revision DESC`,
+        environment,
+        each,
+      ),
+    /** The last revision that an environment of this name has had, or may have had. */
+    formerRevision: (name: string) =>
+      db.first<{ revision: number }>(
+        `SELECT coalesce((SELECT revision FROM former_environments WHERE name = ?),
+                         (SELECT revision_floor FROM service)) AS revision`,
+        name,
+      )?.revision ?? 0,
   };
 }
 export type RevisionsReads = ReturnType<typeof revisionsReads>;
@@ -61,6 +111,29 @@ export function revisionsWrites(db: Pick<Database, "run">) {
         row.note,
         row.at,
       );
+    },
+    /**
+     * Remembers the last revision of environments that are about to be deleted.
+     * @param name null: of all that there are
+     * @param kept how many names stay; of the others, the highest revision does
+     */
+    rememberRevisions: (name: string | null, kept: number) => {
+      db.run(
+        `INSERT INTO former_environments (name, revision, seq)
+         SELECT name, revision, (SELECT coalesce(max(seq), 0) FROM former_environments)
+                                + row_number() OVER (ORDER BY environments.seq)
+           FROM environments WHERE ?1 IS NULL OR name = ?1
+         ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, seq = excluded.seq`,
+        name,
+      );
+      const beyond = "seq <= (SELECT max(seq) FROM former_environments) - ?1";
+      db.run(
+        `UPDATE service SET revision_floor =
+           max(revision_floor, (SELECT coalesce(max(revision), 0) FROM former_environments WHERE ${beyond}))
+         WHERE EXISTS (SELECT 1 FROM former_environments WHERE ${beyond})`,
+        kept,
+      );
+      db.run(`DELETE FROM former_environments WHERE ${beyond}`, kept);
     },
   };
 }

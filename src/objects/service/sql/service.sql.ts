@@ -4,7 +4,7 @@ import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
-import { boundsMigration } from "./revisions.sql.ts";
+import { boundsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -124,6 +124,7 @@ export const serviceMigrations: readonly Migration[] = [
     name: "since when a deleted service is empty",
     sql: "ALTER TABLE service ADD COLUMN emptied_at INTEGER;",
   },
+  resolvedDigestsMigration,
 ];
 
 export type ServiceRow = {
@@ -149,6 +150,8 @@ export type EnvironmentRow = {
   revision: number;
   created_at: number;
   last_spawned_at: number | null;
+  /** What it resolves to; null while nothing was pushed that the pin could mean. */
+  digest: string | null;
 };
 
 export type ImageRow = {
@@ -217,6 +220,9 @@ export function serviceReads(db: Pick<Database, "all" | "first">) {
     environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
     environment: (name: string) =>
       db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
+    /** Those that are pinned to a tag, or a digest; oldest first. */
+    environmentsOn: (image: string) =>
+      db.all<EnvironmentRow>("SELECT * FROM environments WHERE image = ? ORDER BY seq", image),
   };
 }
 export type ServiceReads = ReturnType<typeof serviceReads>;
@@ -258,15 +264,16 @@ export function serviceWrites(db: Pick<Database, "run">) {
 
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) =>
       db.run(
-        `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at)
+        `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at, digest)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
-                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?)`,
+                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.cluster,
         row.settings,
         row.image,
         row.revision,
         row.created_at,
+        row.digest,
       ),
     updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) =>
       db.run(
@@ -275,8 +282,22 @@ export function serviceWrites(db: Pick<Database, "run">) {
         row.settings,
         row.name,
       ),
-    setPin: (name: string, image: string, revision: number) =>
-      db.run("UPDATE environments SET image = ?, revision = ? WHERE name = ?", image, revision, name),
+    setPin: ({
+      seq,
+      image,
+      digest,
+      revision,
+    }: Pick<EnvironmentRow, "seq" | "image" | "digest" | "revision">) =>
+      db.run(
+        "UPDATE environments SET image = ?, digest = ?, revision = ? WHERE seq = ?",
+        image,
+        digest,
+        revision,
+        seq,
+      ),
+    /** The same where only what it resolves to changes: the index of pins is not written. */
+    setDigest: ({ seq, digest, revision }: Pick<EnvironmentRow, "seq" | "digest" | "revision">) =>
+      db.run("UPDATE environments SET digest = ?, revision = ? WHERE seq = ?", digest, revision, seq),
     /** Its number is given to no other: what was counted goes by it. */
     deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
       db.run("UPDATE service SET last_environment = max(last_environment, ?)", row.seq);

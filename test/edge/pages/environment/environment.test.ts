@@ -91,8 +91,8 @@ describe("pinning an environment at its page", () => {
     expect(await pinned()).toEqual({ image: "v2", revision: 2 });
     const { html } = await deployer.visit(prodPath);
     expect(html).toContain("why &amp; &lt;how&gt;");
-    expect(text(html)).toMatch(/2 v2 sha256:222222222222 [\d-]+ [\d:]+ UTC of a test why/);
-    expect(text(html)).toMatch(/1 v1 sha256:111111111111 [\d-]+ [\d:]+ UTC first admin/);
+    expect(text(html)).toMatch(/2 pin v2 sha256:222222222222 [\d-]+ [\d:]+ UTC of a test why/);
+    expect(text(html)).toMatch(/1 create v1 sha256:111111111111 [\d-]+ [\d:]+ UTC first admin/);
     const again = `${prodPath}?image=${encodeURIComponent(digestOf.v1)}`;
     expect(html).toContain(`href="${again}"`);
     expect(html).toContain(`href="${path}/images/${digestOf.v1}"`);
@@ -177,7 +177,7 @@ describe("the history of an environment's pins", () => {
     const { prodPath, pin } = await newService("long");
     for (let n = 0; n < 20; n++) await pin(n % 2 === 0 ? "v2" : "v1");
     const first = (await admin.visit(prodPath)).html;
-    const earlier = /<a href="([^"]*)">Earlier pins/.exec(first)?.[1] ?? "";
+    const earlier = /<a href="([^"]*)">Earlier changes/.exec(first)?.[1] ?? "";
     const second = (await admin.visit(earlier)).html;
     const revisions = (html: string) => {
       const history = html.slice(html.indexOf('id="history"'));
