@@ -139,6 +139,7 @@ export const revision7: Revision = {
 export const imageA: Image = {
   digest: digestA,
   tags: ["v12", "latest"],
+  tags_total: 2,
   repository: "registry.example.com/acme/hello",
   pushed_at: tuesday,
 };
@@ -146,6 +147,7 @@ export const imageA: Image = {
 export const imageADetail: ImageDetail = {
   ...imageA,
   environments: ["prod"],
+  environments_total: 1,
   live_backends: ["k3f9q7h3kq2m9"],
 };
 

@@ -106,8 +106,7 @@ export class Backend {
    * is what may have ended already. Call it once, or `resume` in its place.
    */
   launch({ mayHaveEnded = false } = {}): void {
-    this.#armLifetime();
-    this.#armStartup();
+    this.#armLimits();
     this.#bringingUp = this.#bringUp(mayHaveEnded || this.spawn.key !== null).catch((error: unknown) =>
       this.#giveUp({ code: "internal_error", message: messageOf(error) }),
     );
@@ -124,8 +123,7 @@ export class Backend {
       // Its end may be known to Slipway only, where it could not be written down here.
       this.launch({ mayHaveEnded: true });
     } else if (adoption === "watch" && found) {
-      if (isConnectable(this.status)) this.#armLifetime();
-      if (isConnectable(this.status) && this.status !== "ready") this.#armStartup();
+      if (isConnectable(this.status)) this.#armLimits();
       this.#bringingUp = this.#watch(found);
     } else if (adoption === "end") {
       this.#finish(null, "lost");
@@ -248,16 +246,12 @@ export class Backend {
     this.#readiness.resolve(true);
   }
 
-  #armLifetime(): void {
-    const { lifetime_limit_seconds: lifetimeSeconds } = this.spawn.limits;
-    if (lifetimeSeconds === undefined) return;
-    const leftMs = leftSince(this.#history, "scheduled", lifetimeSeconds);
-    this.#arm("lifetime", leftMs, () => this.terminate("soft", "swept"));
-  }
-
-  #armStartup(): void {
-    const leftMs = leftSince(this.#history, "scheduled", this.spawn.limits.startup_timeout_seconds);
-    this.#arm("startup", leftMs, () => void this.#endStartup());
+  /** Both count from the spawn. */
+  #armLimits(): void {
+    const { startup_timeout_seconds: startup, lifetime_limit_seconds: lifetime } = this.spawn.limits;
+    const left = (seconds: number) => leftSince(this.#history, "scheduled", seconds);
+    if (this.status !== "ready") this.#arm("startup", left(startup), () => void this.#endStartup());
+    if (lifetime !== undefined) this.#arm("lifetime", left(lifetime), () => this.terminate("soft", "swept"));
   }
 
   /** What answers now has not taken too long: this agent did not look, since it was away or frozen. */

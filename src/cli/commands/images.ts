@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { moreText } from "../../domain/names.ts";
 import { digest, tag } from "../../protocol/primitives.ts";
 import {
   type Image,
@@ -42,7 +43,12 @@ export function addImageCommands(program: Command): void {
       text: (items) =>
         table(
           ["DIGEST", "TAGS", "PUSHED", "REPOSITORY"],
-          items.map((item) => [item.digest, item.tags.join(" "), item.pushed_at, item.repository]),
+          items.map((item) => [
+            item.digest,
+            namesText(item.tags, item.tags_total),
+            item.pushed_at,
+            item.repository,
+          ]),
         ),
     }),
   );
@@ -113,7 +119,7 @@ export function addImageCommands(program: Command): void {
 function imageFields(item: Image) {
   return {
     digest: item.digest,
-    tags: item.tags.join(" "),
+    tags: namesText(item.tags, item.tags_total),
     repository: item.repository,
     media_type: item.media_type,
     pushed: item.pushed_at,
@@ -123,7 +129,12 @@ function imageFields(item: Image) {
 function imageDetailText(item: ImageDetail): string {
   return details({
     ...imageFields(item),
-    environments: item.environments.join(" "),
+    environments: namesText(item.environments, item.environments_total),
     live_backends: item.live_backends.join(" "),
   });
+}
+
+/** Names, and how many more there are. @param total those that were not given included */
+function namesText(names: readonly string[], total: number): string {
+  return names.join(" ") + moreText(total - names.length);
 }

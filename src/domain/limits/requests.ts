@@ -38,6 +38,9 @@ export const servicesReadForBackends = 5_000;
 export const servicesReadAtOnce = 50;
 /** An overview shows this many of an environment's latest pins, to roll back to. */
 export const recentPinsShown = 20;
+/** An image names so many of the tags that stand on it, and of the environments that run it; the others are counted. */
+export const imageTagsListed = 100;
+export const imageEnvironmentsListed = 1_000;
 /** An image names the newest of the live backends that run it; the list of backends has all. */
 export const imageBackendsListed = 1_000;
 /** So many environments stand on a page, and in a service's overview; the others are on the next ones. */

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { imageBackendsListed, mediaTypeMaxCharacters, repositoryMaxCharacters } from "../../domain/limits.ts";
+import {
+  imageBackendsListed,
+  imageEnvironmentsListed,
+  imageTagsListed,
+  mediaTypeMaxCharacters,
+  repositoryMaxCharacters,
+} from "../../domain/limits.ts";
 import { digest, line, tag, time, timestamp } from "../primitives.ts";
 import { listAnswer } from "./list.ts";
 
@@ -30,7 +36,10 @@ export type RecordImageBody = z.infer<typeof recordImageBody>;
 export const image = z
   .object({
     digest,
-    tags: z.array(z.string()).describe("The tags whose most recent image this is"),
+    tags: z
+      .array(z.string())
+      .describe(`The tags whose most recent image this is: the first ${imageTagsListed} by name`),
+    tags_total: z.int().min(0).describe("How many tags stand on it, those that are not listed included"),
     /** `host/path`, where a cluster pulls it from. */
     repository: z.string(),
     media_type: z.string().optional(),
@@ -44,7 +53,10 @@ export const imageList = listAnswer("images", image);
 /** An image, and what uses it. */
 export const imageDetail = image
   .extend({
-    environments: z.array(z.string()).describe("Environments that resolve to it now"),
+    environments: z
+      .array(z.string())
+      .describe(`Environments that resolve to it now, at most ${imageEnvironmentsListed}`),
+    environments_total: z.int().min(0).describe("How many do, those that are not listed included"),
     live_backends: z
       .array(z.string())
       .describe(`The newest that run it, at most ${imageBackendsListed}; all are in the list of backends`),

@@ -6,7 +6,7 @@ import { serviceStub } from "../../../src/objects/stubs.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
 import { addings, leave, pushOci, usedBy } from "../support/quotas.ts";
-import { caller, type Hello, value } from "../support/service.ts";
+import { caller, code, type Hello, value } from "../support/service.ts";
 
 /** Takes an object's schema back to before a migration, as it was made by a former version. */
 function takeBack(stub: DurableObjectStub, first: string, undo: string[]): Promise<void> {
@@ -80,6 +80,18 @@ test.for(addings)(
     expect(await add(pinned, 11)).toBe("ok");
   },
 );
+
+test("a service whose environment is one too many with those from before is refused, though nothing was counted yet", async ({
+  pinned,
+}) => {
+  const before = await formerAccount(pinned);
+  await runInDurableObject(pinned.accountObject, async (_, { storage }) => {
+    storage.sql.exec("UPDATE quotas SET max = ? WHERE name = 'environments'", before.environments);
+    await storage.sync();
+  });
+  const created = await pinned.accountObject.createService({ name: "third" }, caller);
+  expect(code(created)).toBe("quota_exceeded");
+});
 
 test("a service that cannot be asked what it has holds up no other, and is asked again", async ({
   pinned,

@@ -1,14 +1,19 @@
 import type { Child } from "hono/jsx";
 import { moreText } from "../../../domain/names.ts";
 
-/** The first of many things in a line of text, and how many more there are. @param none where there is nothing */
+/**
+ * The first of many things in a line of text, and how many more there are.
+ * @param total how many there are, where not all were given @param none where there is nothing
+ */
 export function SomeOf<T>({
   of,
+  total = of.length,
   most,
   each,
   none,
 }: {
   of: readonly T[];
+  total?: number;
   most: number;
   each: (item: T) => Child;
   none: string;
@@ -22,7 +27,7 @@ export function SomeOf<T>({
           {each(item)}
         </>
       ))}
-      {moreText(of.length - most)}
+      {moreText(total - Math.min(of.length, most))}
     </>
   );
 }

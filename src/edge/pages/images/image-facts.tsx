@@ -35,12 +35,13 @@ export function Facts({
       </dd>
       <dt>Tags</dt>
       <dd>
-        <Tags of={image.tags} most={namesShownMax} />
+        <Tags of={image} most={namesShownMax} />
       </dd>
       <dt>Runs in</dt>
       <dd>
         <EnvironmentLinks
           names={image.environments}
+          total={image.environments_total}
           most={namesShownMax}
           account={account}
           service={service}

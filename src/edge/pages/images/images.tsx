@@ -89,13 +89,13 @@ function ImageTable({
       caption={`Images of ${service}, newest push first`}
       head={["Digest", "Tags", "Runs in", "Size", "Pushed", ...(isSomeElsewhere ? ["Kept in"] : [])]}
     >
-      {images.map(({ digest, tags, repository, pushed_at }) => (
+      {images.map(({ digest, repository, pushed_at, ...image }) => (
         <tr>
           <th scope="row">
             <Digest of={digest} path={pathOf.image(account, service, digest)} />
           </th>
           <td>
-            <Tags of={tags} most={namesInRowMax} />
+            <Tags of={image} most={namesInRowMax} />
           </td>
           <td>
             <EnvironmentLinks

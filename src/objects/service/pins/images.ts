@@ -1,6 +1,8 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
 import {
   imageBackendsListed,
+  imageEnvironmentsListed,
+  imageTagsListed,
   noticesKept,
   pushesKept,
   recentImages as recentImagesShown,
@@ -122,15 +124,15 @@ export function getImage(
   caller: ForNames,
   allowed: Scope["environments"],
 ): Result<ImageDetail> {
-  return withImage(state, digest, (row) =>
-    ok({
+  return withImage(state, digest, (row) => {
+    const environments = environmentsOn(state, digest).filter(({ name }) => reaches(allowed, name));
+    return ok({
       ...imageView(state, service, row, caller),
-      environments: environmentsOn(state, digest).flatMap(({ name }) =>
-        reaches(allowed, name) ? [name] : [],
-      ),
+      environments: environments.slice(0, imageEnvironmentsListed).map(({ name }) => name),
+      environments_total: environments.length,
       live_backends: backendsOn(state, digest, allowed).slice(-imageBackendsListed).reverse(),
-    }),
-  );
+    });
+  });
 }
 
 /** Forgets a tag that stands on this digest, unless an environment follows it. */
@@ -213,9 +215,11 @@ function imageView(
   row: ImageRow,
   { registryHost }: ForNames,
 ): Image {
+  const tags = state.sql.firstTagsOf(row.digest, imageTagsListed);
   return {
     digest: row.digest,
-    tags: state.sql.tagsOf(row.digest).map(({ tag }) => tag),
+    tags: tags.map(({ tag }) => tag),
+    tags_total: tags.length < imageTagsListed ? tags.length : state.sql.tagCountOf(row.digest),
     repository: repositoryOf(row, service, registryHost),
     ...(row.media_type === null ? {} : { media_type: row.media_type }),
     pushed_at: isoTime(row.pushed_at),

@@ -15,8 +15,8 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
         "SELECT order_repository AS repository, order_at AS at FROM tags WHERE tag = ? AND order_at IS NOT NULL",
         tag,
       ) ?? null,
-    tagsOf: (digest: string) =>
-      db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag", digest),
+    tagCountOf: (digest: string) =>
+      db.first<{ count: number }>("SELECT count(*) AS count FROM tags WHERE digest = ?", digest)?.count ?? 0,
     firstTagsOf: (digest: string, limit: number) =>
       db.all<{ tag: string }>("SELECT tag FROM tags WHERE digest = ? ORDER BY tag LIMIT ?", digest, limit),
     recentTags: (limit: number) =>
