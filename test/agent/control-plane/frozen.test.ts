@@ -36,13 +36,13 @@ const lost = { status: "terminated", termination_reason: "lost", termination_kin
 const first: Record<string, (cluster: TestCluster, keyed: string) => Promise<unknown>> = {
   "a request for the backend": async (cluster, keyed) => {
     const response = await fetch(await cluster.address(keyed, "/pid"));
-    expect([404, 503]).toContain(response.status);
+    expect([410, 503]).toContain(response.status);
   },
   "a WebSocket to the backend": async (cluster, keyed) => {
     const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
     const sent = get(await cluster.address(keyed, "/hold"), { headers });
     const [response]: IncomingMessage[] = await once(sent, "response");
-    expect([404, 503]).toContain(response?.statusCode);
+    expect([410, 503]).toContain(response?.statusCode);
     sent.destroy();
   },
   "a spawn with a key": async (cluster) => {
