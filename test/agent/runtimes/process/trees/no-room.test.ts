@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { registryClient } from "../../../../../src/agent/registry/client.ts";
@@ -14,6 +14,7 @@ import { never } from "../../../support/streams.ts";
 import { specOf } from "../subject.ts";
 
 const mib = 1024 ** 2;
+const programText = "#!/bin/sh\nexec sleep 1000\n";
 
 /** Images are pulled, and of each a copy is ready for its next session; then the disk is full. */
 async function fullWith(sizes: Readonly<Record<string, number>>, { skip }: TestContext) {
@@ -39,7 +40,7 @@ async function fullWith(sizes: Readonly<Record<string, number>>, { skip }: TestC
   };
   function add(bytes: number) {
     const padding = { path: "padding", text: randomBytes(bytes / 2).toString("hex") };
-    const program = { path: "run", text: "#!/bin/sh\nexec sleep 1000\n", mode: 0o755 };
+    const program = { path: "run", text: programText, mode: 0o755 };
     const { repository, digest } = registry.add(imageOf([layerOf([padding, program])], { Cmd: ["/run"] }));
     return { repository, digest, reference: repository, tag: null };
   }
@@ -59,8 +60,19 @@ async function fullWith(sizes: Readonly<Record<string, number>>, { skip }: TestC
   }
   // Of the first one a session has taken it, and another was made.
   expect(await at.start("before", Object.keys(sizes)[0] ?? "")).toMatchObject({ ok: true });
-  await eventually(at.spares).toHaveLength(Object.keys(sizes).length);
+  await eventually(async () => {
+    const copies = (await at.spares()).map((name) => join(content.dir, "spares", name));
+    return (await Promise.all(copies.map(bytesOfWhole))).sort();
+  }).toEqual(Object.values(sizes).sort());
   return at;
+}
+
+/** How long the padding of a copy is, once it is whole: its files appear one by one. */
+async function bytesOfWhole(copy: string): Promise<number | null> {
+  const [padding, program] = await Promise.all(
+    ["padding", "run"].map((name) => stat(join(copy, name)).catch(() => null)),
+  );
+  return padding && program?.size === programText.length ? padding.size : null;
 }
 
 const noRoom = { ok: false, error: { message: expect.stringContaining("no space left") } };
