@@ -11,7 +11,7 @@ import { caller, type Hello, setUpPinned, value } from "../support/service.ts";
 
 const many = 2 * liveBackendsPerCall + 200;
 /** Far more than any of what is done here needs, and far less than the live backends are. */
-const fewRows = 150;
+const fewRows = 200;
 
 /** All live backends, page by page as the edge reads them. */
 async function pages(hello: Hello): Promise<BackendWithStatus[][]> {
