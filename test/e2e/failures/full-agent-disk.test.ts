@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
+import type { z } from "zod";
 import { nodeImage } from "../../../src/local/node-image.ts";
 import { pushImage } from "../../../src/local/push-image.ts";
 import { backendAnswer, connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
@@ -47,8 +48,9 @@ test("a spawn that an agent's disk has no room for is sent again until it has, a
     (await call(local, backendAnswer, `/v2/backend/${id}`)).statuses.at(-1);
   const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 60_000, interval: 100 });
 
-  disk.fill();
   await eventually(async () => {
+    // Somebody takes all that the agent makes free.
+    disk.fill();
     const { agents } = await call(local, observedCluster, cluster);
     expect(agents[0]?.disk?.free_bytes).toBeLessThan(diskBytes / 100);
   });
@@ -69,16 +71,28 @@ test("a spawn that an agent's disk has no room for is sent again until it has, a
   );
   expect(await lastStatus(lives.backend_id)).toMatchObject({ status: "ready" });
 
-  // What has ended has left some room.
-  disk.fill();
-  // It is given up after a minute: what takes time comes before it, or after.
-  const waits = await call(local, connectAnswer, "/v2/service/demo/hello-world/small/connect", {
-    json: { key: "waits" },
-  });
   const deliveryOf = async (backendId: string) => {
     const { deliveries } = await call(local, deliveryList, `${cluster}/deliveries`);
     return deliveries.find(({ type, backend_id }) => type === "backend.spawn" && backend_id === backendId);
   };
+  /** Until a spawn finds no room. */
+  async function refused(attempt = 1): Promise<z.infer<typeof connectAnswer>> {
+    disk.fill();
+    const connected = await call(local, connectAnswer, "/v2/service/demo/hello-world/small/connect", {
+      json: { key: `waits-${attempt}` },
+    });
+    const outcome = await vi.waitFor(
+      async () => {
+        const delivery = await deliveryOf(connected.backend_id);
+        expect(delivery).toBeDefined();
+        return delivery?.outcome;
+      },
+      { timeout: 60_000, interval: 100 },
+    );
+    return outcome === "delivered" ? refused(attempt + 1) : connected;
+  }
+  // It is given up after a minute: what takes time comes before it, or after.
+  const waits = await refused();
   await eventually(async () => {
     const delivery = await deliveryOf(waits.backend_id);
     expect(delivery?.outcome).toBe("retrying");

@@ -137,6 +137,7 @@ describe("a cluster that could not notify its account that it drains", () => {
     keyedBackend: { hello, reported },
   }) => {
     const agent = agentOf(hello, "main", 2);
+    value(await agent.beat([reported]));
     const mend = await breakTable(hello.accountObject, "clusters");
     value(await agent.beat([reported], "agent-1", draining));
     value(await agent.beat([reported]));

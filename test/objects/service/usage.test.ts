@@ -1,6 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect } from "vitest";
-import { recoveryDelayMs, startupTimeoutSeconds, usagePointsMax } from "../../../src/domain/limits.ts";
+import {
+  recoveryDelayMs,
+  startupSlackMs,
+  startupTimeoutSeconds,
+  usagePointsMax,
+} from "../../../src/domain/limits.ts";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
 import { passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
@@ -100,7 +105,7 @@ describe("what is counted", () => {
   test("a backend that outlives its startup timeout has failed", async ({ pinned: hello, cluster }) => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
-    await passTime(hello.service(), startupTimeoutSeconds * 1000 - recoveryDelayMs);
+    await passTime(hello.service(), startupTimeoutSeconds * 1000 + startupSlackMs - recoveryDelayMs);
     await cluster.quiet();
     expect(await totals(hello)).toEqual({ spawned: 1, failed: 1 });
   });
