@@ -51,7 +51,8 @@ export class Database {
   /** Gives all storage back, and the alarm: the object is as one that was never set up. What is in memory of it must go too. */
   async clear(): Promise<void> {
     this.#ready = false;
-    await Promise.all([this.#storage.deleteAll(), this.#storage.deleteAlarm()]);
+    // The alarm first: noting that it is gone is a row too.
+    await Promise.all([this.#storage.deleteAlarm(), this.#storage.deleteAll()]);
   }
 
   /** Runs `action` atomically: it is rolled back when it throws. It must not be async. */

@@ -19,7 +19,7 @@ import { NamedTimers } from "./named-timers.ts";
 import { pullImage } from "./pull.ts";
 import { answersNow, untilAnswers } from "./readiness.ts";
 import { startSpec } from "./start-spec.ts";
-import { leftSince } from "./time-left.ts";
+import { leftSinceSpawn } from "./time-left.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 export interface BackendContext {
@@ -249,7 +249,7 @@ export class Backend {
   /** Both count from the spawn. */
   #armLimits(): void {
     const { startup_timeout_seconds: startup, lifetime_limit_seconds: lifetime } = this.spawn.limits;
-    const left = (seconds: number) => leftSince(this.#history, "scheduled", seconds);
+    const left = (seconds: number) => leftSinceSpawn(this.#history, seconds);
     if (this.status !== "ready") this.#arm("startup", left(startup), () => void this.#endStartup());
     if (lifetime !== undefined) this.#arm("lifetime", left(lifetime), () => this.terminate("soft", "swept"));
   }

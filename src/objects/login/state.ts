@@ -4,11 +4,9 @@ import { loginMigrations, loginSql } from "./login.sql.ts";
 
 /** The confirmed logins of an object, whose storage is empty while there are none. */
 export class LoginState {
-  readonly #storage: DurableObjectStorage;
-  #db: Database;
+  readonly #db: Database;
 
   constructor(storage: DurableObjectStorage) {
-    this.#storage = storage;
     this.#db = new Database(storage, loginMigrations);
   }
 
@@ -34,8 +32,7 @@ export class LoginState {
       const next = sql.nextOver();
       if (next !== null) return next;
     }
-    await this.#storage.deleteAll();
-    this.#db = new Database(this.#storage, loginMigrations);
+    await this.#db.clear();
     return null;
   }
 }

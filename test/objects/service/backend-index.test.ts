@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import type { BackendsWrites } from "../../../src/objects/service/sql/backends.sql.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
+import { afterWrite, writeAndCompare } from "../support/index-steps.ts";
 import { test } from "../support/object-test.ts";
 import { digestNumber } from "../support/service.ts";
 
@@ -47,10 +48,8 @@ const names = Object.keys(statements).filter((name): name is BackendStatement =>
 const step = fc.record({
   statement: fc.constantFrom<BackendStatement>("insertBackend", "insertBackend", ...names),
   id: fc.constantFrom("a", "b", "c", "d"),
-  after: fc.constantFrom("look", "go on", "roll back", "look and roll back"),
+  after: afterWrite,
 });
-
-class RolledBack extends Error {}
 
 test("the index of backends is what the table has, whatever writes it, and whatever is rolled back", async ({
   pinned: hello,
@@ -65,16 +64,7 @@ test("the index of backends is what the table has, whatever writes it, and whate
             state.sql.indexedBackends(null).sort((a, b) => a.fencing_token - b.fencing_token),
           );
         steps.forEach(({ statement, id, after }, i) => {
-          try {
-            state.db.transaction(() => {
-              statements[statement](state, id, i + 1);
-              if (after.includes("look")) compare();
-              if (after.includes("roll back")) throw new RolledBack();
-            });
-          } catch (error) {
-            if (!(error instanceof RolledBack)) throw error;
-          }
-          if (after !== "go on") compare();
+          writeAndCompare(state, after, () => statements[statement](state, id, i + 1), compare);
         });
         compare();
       }),

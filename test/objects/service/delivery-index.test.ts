@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { DeliveriesWrites } from "../../../src/objects/service/sql/deliveries.sql.ts";
 import type { PendingDelivery } from "../../../src/objects/service/sql/service.sql.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
+import { afterWrite, writeAndCompare } from "../support/index-steps.ts";
 import { test } from "../support/object-test.ts";
 
 /** Every statement that writes deliveries, on one of a few. */
@@ -26,10 +27,8 @@ const step = fc.record({
   write: fc.constantFrom(statements.insertDelivery, ...Object.values(statements)),
   id: fc.constantFrom("a", "b", "c", "d"),
   at: fc.nat(9),
-  after: fc.constantFrom("look", "go on", "roll back", "look and roll back"),
+  after: afterWrite,
 });
-
-class RolledBack extends Error {}
 
 const byId = (rows: readonly PendingDelivery[]) =>
   [...rows].sort((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id)));
@@ -49,16 +48,7 @@ test("the index of deliveries is what the table has, by when they are due, whate
           expect(times).toEqual([...times].sort((a, b) => a - b));
         };
         for (const { write, id, at, after } of steps) {
-          try {
-            state.db.transaction(() => {
-              write(state, id, at);
-              if (after.includes("look")) compare();
-              if (after.includes("roll back")) throw new RolledBack();
-            });
-          } catch (error) {
-            if (!(error instanceof RolledBack)) throw error;
-          }
-          if (after !== "go on") compare();
+          writeAndCompare(state, after, () => write(state, id, at), compare);
         }
         compare();
       }),
