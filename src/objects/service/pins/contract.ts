@@ -1,0 +1,92 @@
+import type { Result } from "../../../domain/result.ts";
+import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { Notice } from "../../../protocol/v3/registry-events.ts";
+import type {
+  CreateEnvironmentBody,
+  Environment,
+  PatchEnvironmentBody,
+  PinAnswer,
+  Revision,
+} from "../../../protocol/v3/services.ts";
+import type { Caller, RegistryCaller } from "../../rpc-types.ts";
+
+export interface PinParams {
+  /** A tag or a digest. */
+  image: string;
+  note?: string;
+}
+
+export interface RecentImage {
+  repository: string;
+  digest: string;
+  tag: string | null;
+  uploadedAt: number;
+}
+
+/** What the registry is about to store and to record. */
+export interface AdmittedPush {
+  digest: string;
+  tags: readonly string[];
+}
+
+/** What a service answers about its environments and their pins. */
+export interface ServiceEnvironmentsRpc {
+  createEnvironment(body: CreateEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
+  /** Newest first. */
+  listEnvironments(
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<Environment>>>;
+  getEnvironment(name: string, allowedEnvironments?: readonly string[]): Promise<Result<Environment>>;
+  patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
+  /** `environment_in_use` while it has live backends. */
+  deleteEnvironment(name: string, caller: Caller): Promise<Result<null>>;
+  /**
+   * Pins an environment.
+   * @param environment undefined: the one that a request without a name would use
+   */
+  pin(environment: string | undefined, params: PinParams, caller: Caller): Promise<Result<PinAnswer>>;
+  history(
+    environment: string,
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<Revision>>>;
+}
+
+/** What a service answers about its images. */
+export interface ServiceImagesRpc {
+  /** Records a push. A tag stands on the latest push with it. */
+  recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
+  /** The same of one that another registry notifies of; null where that was recorded before. */
+  recordNotified(push: RecordImageBody, notice: Notice, caller: Caller): Promise<Result<Image | null>>;
+  /**
+   * From the Registry object, before it stores a push: `quota_exceeded` where the account may not have what it would add.
+   * What was admitted can be recorded for a moment, whoever else adds something.
+   */
+  admitPush(push: AdmittedPush): Promise<Result<null>>;
+  /** Newest first. */
+  listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
+  getImage(
+    digest: string,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<ImageDetail>>;
+  /**
+   * `image_in_use` while an environment, one of its recent revisions or a live backend needs it.
+   * @param caller the Registry object deletes by its own rules too
+   * @param kept `own_registry`: only if it is kept there. The Registry object does not speak for other registries
+   */
+  deleteImage(
+    digest: string,
+    caller: Pick<Caller | RegistryCaller, "actor">,
+    kept?: "own_registry",
+  ): Promise<Result<null>>;
+  /**
+   * From the Registry object: a tag of its own was deleted. `image_in_use` while an environment follows it. A tag
+   * that stands on another digest here is left alone: somebody recorded it since.
+   */
+  forgetTag(tag: string, digest: string): Promise<Result<null>>;
+  /** The most recent pushes, newest first, one entry for each push. */
+  recentImages(caller: Pick<Caller, "registryHost">): Promise<Result<RecentImage[]>>;
+}
