@@ -29,7 +29,7 @@ export function findBlob(
   return { key: blob.key, size: blob.size };
 }
 
-/** Gives a blob to a repository, with a grace that begins now. */
+/** Gives a blob to a repository, with a grace that begins now where nothing refers to it. */
 export function linkBlob(state: RegistryState, repository: string, digest: string, now: number): void {
   const { sql } = state;
   const link = sql.link(repository, digest);
@@ -37,6 +37,8 @@ export function linkBlob(state: RegistryState, repository: string, digest: strin
   if (!link) {
     sql.insertLink(repository, digest, now);
     countLink(state, repository, digest, 1);
+    // A manifest that was there before it may refer to it.
+    state.markLink(repository, digest, now);
   } else if (link.unreferenced_since !== null) sql.setLinkUnreferenced(repository, digest, now);
 }
 

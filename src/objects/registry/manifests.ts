@@ -29,17 +29,24 @@ export function findManifest(
   return { digest: row.digest, mediaType: row.media_type, bytes };
 }
 
-/** Whether a manifest can be stored: all that it refers to is there, and without a tag it is within the quota. */
+/**
+ * Whether a manifest can be stored: all that it refers to is there, of what an index lists one at least, and without a tag it is
+ * within the quota.
+ */
 export function checkManifest(
   state: RegistryState,
   repository: string,
   { digest, bytes, facts, tags }: Pick<ManifestPut, "digest" | "bytes" | "facts" | "tags">,
 ): OciResult<null> {
   const { sql } = state;
+  // An index may list blobs: build caches do.
+  const absent = facts.children.filter(
+    (child) => !sql.manifest(repository, child) && !sql.link(repository, child),
+  );
   const missing = [
     ...facts.blobs.filter((blob) => !sql.link(repository, blob)),
-    // An index may list blobs: build caches do.
-    ...facts.children.filter((child) => !sql.manifest(repository, child) && !sql.link(repository, child)),
+    // Clients copy an index with the platforms that they need alone, and its digest stays the same.
+    ...(absent.length === facts.children.length ? absent : []),
   ];
   if (missing.length > 0) {
     return ociFail("MANIFEST_BLOB_UNKNOWN", `the manifest refers to what was not pushed: ${missing[0]}`, {
@@ -57,7 +64,7 @@ export function checkManifest(
 }
 
 /**
- * Stores a manifest and moves its tags, if all that it refers to is there. Its subject need not be. Tags stand as
+ * Stores a manifest and moves its tags, if `checkManifest` allows it. Its subject need not be there. Tags stand as
  * unannounced until the service has them.
  */
 export function storeManifest(
