@@ -1,4 +1,4 @@
-import { day, hour } from "./units.ts";
+import { day, hour, second } from "./units.ts";
 
 /** A larger manifest is refused. OCI Distribution 1.1, "Pushing manifests": what clients may count on. */
 export const manifestMaxBytes = 4 * 1024 * 1024;
@@ -6,6 +6,19 @@ export const manifestMaxBytes = 4 * 1024 * 1024;
 export const blobPartBytes = 5 * 1024 * 1024;
 /** What chunks of an upload had better have at least: a client that cuts by itself holds one in memory. */
 export const blobChunkBytes = 10 * blobPartBytes;
+/**
+ * Parts that an isolate holds in memory at once, for all uploads together: those that are filled, and those that are stored. An isolate
+ * has 128 MB, and a store may copy a part that it sends. Five layers at a time, as docker pushes them, fill and store at once.
+ */
+export const partsInMemoryMax = 8;
+/** What is read at a time of an upload that is cut to parts. One that has brought no more than this holds no part. */
+export const uploadBlockBytes = 64 * 1024;
+/** A client that sends nothing for this long has stalled: what it fills is put into the store where others wait for its room. */
+export const uploadStalledMs = 5 * second;
+/** How often whoever holds a part, or waits for one, shows that it is there … */
+export const partHolderShowsEveryMs = 5 * second;
+/** … and after how long without that it is not: a request may end without running another line of its code. */
+export const partHolderSilentMs = 20 * second;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 

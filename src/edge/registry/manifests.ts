@@ -4,7 +4,8 @@ import { algorithmOf, digestOf } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { parseManifest } from "../../protocol/oci/manifest.ts";
 import { conditionAnswer, ociAnswer } from "./answer.ts";
-import { answered, type RegistryHandler } from "./call.ts";
+import { answered, type RegistryCall, type RegistryHandler } from "./call.ts";
+import { type Aside, PieceReader } from "./piece-reader.ts";
 
 /** `GET` and `HEAD …/manifests/<tag or digest>`. */
 export const getManifest: RegistryHandler = async ({ request, registry, repository, reference }) => {
@@ -41,7 +42,7 @@ export const putManifest: RegistryHandler = async (call) => {
     return ociFail("MANIFEST_INVALID", `one push sets at most ${tagsOfOnePushMax} tags`, { status: 414 });
   }
 
-  const bytes = await readBytes(request, manifestMaxBytes);
+  const bytes = await readBytes(call);
   if (!bytes.ok) return bytes;
   const algorithm = (kind === "digest" ? algorithmOf(reference) : null) ?? "sha256";
   const digest = await digestOf(algorithm, bytes.value);
@@ -89,24 +90,40 @@ function referenceKind(reference: string): "tag" | "digest" | "bad tag" | "bad d
   return tagPattern.test(reference) ? "tag" : "bad tag";
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<OciResult<Uint8Array<ArrayBuffer>>> {
-  const tooLarge = ociFail("SIZE_INVALID", `a manifest has at most ${maxBytes} bytes`, { status: 413 });
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return tooLarge;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > maxBytes) return tooLarge;
-    chunks.push(chunk);
+/** The body of a request. A manifest of more than a block takes room in memory like a part of a blob. */
+async function readBytes({ request, room }: RegistryCall): Promise<OciResult<Uint8Array<ArrayBuffer>>> {
+  const tooLarge = ociFail("SIZE_INVALID", `a manifest has at most ${manifestMaxBytes} bytes`, {
+    status: 413,
+  });
+  if (Number(request.headers.get("content-length") ?? 0) > manifestMaxBytes) return tooLarge;
+  const source = request.body ? { body: request.body } : {};
+  const options = { room, size: manifestMaxBytes + 1, atMost: manifestMaxBytes, aside: nowhere };
+  const reader = new PieceReader(source, options);
+  try {
+    const { bytes } = await reader.next();
+    return bytes.byteLength > manifestMaxBytes ? tooLarge : { ok: true, value: bytes.slice() };
+  } catch (error) {
+    if (!(error instanceof Stalled)) throw error;
+    return ociFail(
+      "TOOMANYREQUESTS",
+      "nothing came of the manifest for a while, and others wait for the room",
+    );
+  } finally {
+    await reader.close();
   }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return { ok: true, value: bytes };
 }
+
+class Stalled extends Error {}
+
+/** A manifest is too little to be put into the store meanwhile: its client sends it again. */
+const nowhere: Aside = {
+  async put() {
+    throw new Stalled();
+  },
+  async get() {
+    throw new Error("nothing was put aside");
+  },
+};
 
 function tagInvalid(tag: string) {
   return ociFail(

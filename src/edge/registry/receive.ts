@@ -4,7 +4,9 @@ import { type BlobStore, UploadLost } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
 import { inTime } from "../../objects/failures/in-time.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
-import { copyTo, piecesOf } from "./byte-streams.ts";
+import { copyTo } from "./byte-streams.ts";
+import type { PartRoom } from "./part-room.ts";
+import { type Aside, type Piece, PieceReader } from "./piece-reader.ts";
 
 /** The body of a request and its `Content-Length`, null where it has none. */
 export interface Incoming {
@@ -14,6 +16,7 @@ export interface Incoming {
 
 export interface ReceivePorts {
   store: BlobStore;
+  room: PartRoom;
   /**
    * Records a multipart upload before its first part is stored.
    * @returns that of the request that was the first to do so, null where the upload has been advanced
@@ -67,28 +70,43 @@ async function receiveWhole(
 }
 
 async function receiveInParts(
-  { store, beginMultipart, moreParts }: ReceivePorts,
+  ports: ReceivePorts,
   upload: Upload,
   body: ReadableStream<Uint8Array>,
   algorithm: DigestAlgorithm,
 ): Promise<UploadState | Overtaken | TooMuch> {
-  const { state, key, room } = upload;
-  const before = state.tail ? await store.get(state.tail.key) : null;
-  if (state.tail && !before) throw new UploadLost(`the blob store has lost ${state.tail.key}`);
-  const allowed = state.offset + (room ?? Number.POSITIVE_INFINITY);
-  const known = state.offset - (state.tail?.length ?? 0);
-  const pieces = piecesOf(before ? [before, body] : [body], blobPartBytes, allowed - known);
+  const { store, room } = ports;
+  const { tail, offset } = upload.state;
+  const known = offset - (tail?.length ?? 0);
+  const allowed = offset + (upload.room ?? Number.POSITIVE_INFINITY);
+  const before = tail ? () => storedUnder(store, tail.key) : undefined;
+  const aside = asideUnder(store, chunkKeyOf(upload));
+  const options = { room, size: blobPartBytes, atMost: allowed - known, aside };
+  const pieces = new PieceReader({ before, body }, options);
+  try {
+    return await storePieces(ports, upload, pieces, { known, allowed, algorithm });
+  } finally {
+    await pieces.close();
+  }
+}
+
+/** @param from `known` is how many bytes lie in parts already, `allowed` how many there may be */
+async function storePieces(
+  { store, beginMultipart, moreParts }: ReceivePorts,
+  upload: Upload,
+  pieces: PieceReader,
+  { known, allowed, algorithm }: { known: number; allowed: number; algorithm: DigestAlgorithm },
+): Promise<UploadState | Overtaken | TooMuch> {
+  const { state, key } = upload;
   const hasher = state.offset === 0 ? new crypto.DigestStream(webCryptoName(algorithm)) : null;
   const hashing = hasher?.getWriter();
-  const hash = async (piece: Uint8Array) => hashing?.write(piece);
-
   const parts = [...state.parts];
   let { multipartId } = state;
   let numbers = numbersOf(upload);
   let offset = known;
-  let piece = await nextPiece(pieces);
-  while (piece.byteLength === blobPartBytes) {
-    if (offset + piece.byteLength > allowed) return "too much";
+  let piece = await pieces.next();
+  while (piece.bytes.byteLength === blobPartBytes) {
+    if (offset + piece.bytes.byteLength > allowed) return "too much";
     if (multipartId === null) {
       const begun = await store.createMultipart(key);
       multipartId = await beginMultipart(begun);
@@ -100,34 +118,55 @@ async function receiveInParts(
       if (!more) return "overtaken";
       numbers = more;
     }
-    offset += piece.byteLength;
+    offset += piece.bytes.byteLength;
     const part = numbers.first;
+    const stored = store.putPart(key, multipartId, part, piece.bytes);
+    const done = lettingGo(piece, Promise.all([stored, hashing?.write(piece.bytes)]));
     // The next piece arrives while this one is stored.
-    const stored = store.putPart(key, multipartId, part, piece);
-    const [etag, next] = await Promise.all([stored, nextPiece(pieces), hash(piece)]);
+    const [[etag], next] = await Promise.all([done, pieces.next()]);
     parts.push({ part, etag });
     numbers = { first: part + 1, count: numbers.count - 1 };
     piece = next;
   }
-  offset += piece.byteLength;
+  const { bytes } = piece;
+  offset += bytes.byteLength;
   if (offset > allowed) return "too much";
-  await hash(piece);
+  await hashing?.write(bytes);
   await hashing?.close();
   const digest = hasher ? formatDigest(algorithm, await hasher.digest) : null;
   const partsGranted = numbers.first + numbers.count - 1;
   const received = { offset, multipartId, parts, partsGranted, digest };
-  if (piece.byteLength === 0) return { ...received, tail: null };
-  const tail = { key: chunkKeyOf(upload), length: piece.byteLength };
-  await store.put(tail.key, piece, tail.length);
+  if (bytes.byteLength === 0) return { ...received, tail: null };
+  const tail = { key: chunkKeyOf(upload), length: bytes.byteLength };
+  await store.put(tail.key, bytes, tail.length);
   return { ...received, tail };
 }
 
-async function nextPiece(
-  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { value } = await pieces.next();
-  if (!value) throw new Error("a stream of pieces ends with a shorter one");
-  return value;
+/** What comes of something that needs a piece, which is let go of then. */
+async function lettingGo<T>(piece: Piece, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    piece.letGo();
+  }
+}
+
+async function storedUnder(store: BlobStore, key: string): Promise<ReadableStream<Uint8Array>> {
+  const stream = await store.get(key);
+  if (!stream) throw new UploadLost(`the blob store has lost ${key}`);
+  return stream;
+}
+
+/** A place in the store for what has come of a piece, under a key that the attempt has anyway for its tail. */
+function asideUnder(store: BlobStore, key: string): Aside {
+  return {
+    put: (bytes) => store.put(key, bytes, bytes.byteLength),
+    async get() {
+      const stream = await store.get(key);
+      if (!stream) throw new Error(`the blob store has lost ${key}`);
+      return stream;
+    },
+  };
 }
 
 /**
@@ -137,15 +176,14 @@ async function nextPiece(
  * @returns their key and digest
  */
 export async function assemble(
-  { store, moreParts }: Pick<ReceivePorts, "store" | "moreParts">,
+  ports: Pick<ReceivePorts, "store" | "room" | "moreParts">,
   upload: Upload,
   algorithm: DigestAlgorithm,
 ): Promise<{ key: string; digest: string }> {
   const { state } = upload;
-  const { key, isMine } = await joinParts(store, upload, moreParts);
+  const { key, isMine } = await joinParts(ports, upload);
   if (isMine && state.digest?.startsWith(`${algorithm}:`)) return { key, digest: state.digest };
-  const stream = await store.get(key);
-  if (!stream) throw new UploadLost(`the blob store has lost ${key}`);
+  const stream = await storedUnder(ports.store, key);
   const hasher = new crypto.DigestStream(webCryptoName(algorithm));
   await copyTo(stream, [hasher]);
   return { key, digest: formatDigest(algorithm, await hasher.digest) };
@@ -153,9 +191,8 @@ export async function assemble(
 
 /** @returns `isMine` where the bytes are sure to be those of this attempt */
 async function joinParts(
-  store: BlobStore,
+  { store, room, moreParts }: Pick<ReceivePorts, "store" | "room" | "moreParts">,
   upload: Upload,
-  moreParts: ReceivePorts["moreParts"],
 ): Promise<{ key: string; isMine: boolean }> {
   const { key, state } = upload;
   const { multipartId, tail, offset } = state;
@@ -169,11 +206,15 @@ async function joinParts(
     const parts = [...state.parts];
     if (tail) {
       const part = unusedNumber(upload) ?? (await moreParts())?.first;
-      const stream = await store.get(tail.key);
-      if (!stream || part === undefined) throw new UploadLost(`the end of ${key} is lost`);
-      for await (const piece of piecesOf([stream], blobPartBytes)) {
-        if (piece.byteLength > 0)
-          parts.push({ part, etag: await store.putPart(key, multipartId, part, piece) });
+      if (part === undefined) throw new UploadLost(`there is no number for the end of ${key}`);
+      // Behind parts, a tail is shorter than one.
+      const before = () => storedUnder(store, tail.key);
+      const pieces = new PieceReader({ before }, { room, size: blobPartBytes });
+      try {
+        const { bytes } = await pieces.next();
+        parts.push({ part, etag: await store.putPart(key, multipartId, part, bytes) });
+      } finally {
+        await pieces.close();
       }
     }
     await store.completeMultipart(key, multipartId, parts);

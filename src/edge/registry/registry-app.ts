@@ -17,6 +17,7 @@ import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { endpoints } from "./endpoints.ts";
+import { PartRoom } from "./part-room.ts";
 import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
 
@@ -66,10 +67,12 @@ class RegistryDoor {
   readonly #now: () => number;
   /** Expiry times of cached positive answers to "does this service exist?", by repository. */
   readonly #services = new BoundedMap<number>(knownServices);
+  readonly #room: PartRoom;
 
   constructor(tokens: TokenCache, now: () => number) {
     this.#tokens = tokens;
     this.#now = now;
+    this.#room = new PartRoom(now);
   }
 
   async answer(request: Request, env: Env): Promise<Response> {
@@ -122,6 +125,7 @@ class RegistryDoor {
       reference,
       registry: registryStub(env, admitted.value.account),
       store,
+      room: this.#room,
       registryHost: registryHostOf(env, request),
       caller: { tokenId: caller.value.tokenId, tokenName: caller.value.tokenName },
       mayAlso: async (action, other) => {

@@ -138,9 +138,10 @@ async function finish(call: RegistryCall, upload: Upload, digest: string): Promi
   return finished.ok ? answered(created(call, digest)) : { ok: false, error: finished.error };
 }
 
-function receivePorts({ registry, repository, store }: RegistryCall, upload: Upload) {
+function receivePorts({ registry, repository, store, room }: RegistryCall, upload: Upload) {
   return {
     store,
+    room,
     beginMultipart: (multipartId: string) => registry.beginMultipart(repository, upload, multipartId),
     moreParts: () => registry.moreParts(repository, upload),
   };

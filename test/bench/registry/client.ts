@@ -32,7 +32,7 @@ export interface Client {
 }
 
 /** As many as docker and containerd send or fetch at once, or nearly. */
-const blobsAtOnce = 4;
+const usualBlobsAtOnce = 4;
 /** What docker and containerd copy at once. */
 const pieceBytes = 32 * 1024;
 /** CNCF distribution answers with an OCI manifest only where its type is accepted by name. */
@@ -47,7 +47,11 @@ const pulledManifest = z.object({
  * Pushes and pulls as docker, containerd and skopeo do, over kept-alive connections. Everything is verified.
  * @param signal ends all its requests
  */
-export function openClient(repository: Repository, signal: AbortSignal): Client {
+export function openClient(
+  repository: Repository,
+  signal: AbortSignal,
+  blobsAtOnce = usualBlobsAtOnce,
+): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: blobsAtOnce });
   const base = new URL(`/v2/${repository.name}/`, repository.origin);
 
@@ -109,7 +113,7 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
 
   return {
     async push({ config, layers, manifest }, tag, way) {
-      await inParallel(layers, (layer) => pushBlob(layer, way));
+      await inParallel(blobsAtOnce, layers, (layer) => pushBlob(layer, way));
       await pushBlob(config, way);
       const headers = { "content-type": manifest.mediaType, "content-length": String(manifest.bytes.length) };
       await sendForHeaders("PUT", `manifests/${tag}`, [201], { headers, body: manifest.bytes });
@@ -122,7 +126,7 @@ export function openClient(repository: Repository, signal: AbortSignal): Client 
       const pieces: Buffer[] = [];
       await fetchVerified(`manifests/${digest}`, digest, (piece) => pieces.push(piece));
       const manifest = pulledManifest.parse(JSON.parse(Buffer.concat(pieces).toString()));
-      await inParallel([manifest.config, ...manifest.layers], ({ digest }) =>
+      await inParallel(blobsAtOnce, [manifest.config, ...manifest.layers], ({ digest }) =>
         fetchVerified(`blobs/${digest}`, digest),
       );
     },
@@ -145,10 +149,14 @@ function withDigest(upload: URL, digest: string): URL {
   return end;
 }
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+async function inParallel<T>(
+  atOnce: number,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   await Promise.all(
-    Array.from({ length: blobsAtOnce }, async () => {
+    Array.from({ length: atOnce }, async () => {
       for (const item of queue) await work(item);
     }),
   );

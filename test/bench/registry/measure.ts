@@ -2,6 +2,7 @@ import { pathOf } from "../../support/programs.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { median } from "../statistics.ts";
 import { openClient, type PushWay, pushWays } from "./client.ts";
+import { type CrowdMemory, measureCrowd } from "./crowd.ts";
 import { type Image, randomImage } from "./image.ts";
 import { type RegistryServer, referenceProgram, startReference, startSlipway } from "./servers.ts";
 
@@ -69,6 +70,7 @@ export interface RegistryMemory {
 export interface RegistryComparison {
   speeds: RegistrySpeed[];
   memory: RegistryMemory[];
+  crowd: CrowdMemory;
 }
 
 /**
@@ -107,6 +109,7 @@ export async function compareRegistries(
     memory: (["subject", "reference"] as const).flatMap((side) =>
       pushWays.flatMap((way) => actions.map((action) => memoryOf(side, way, action, contests))),
     ),
+    crowd: await measureCrowd(sandbox),
   };
 }
 

@@ -1,9 +1,22 @@
 import { table } from "../table.ts";
+import type { CrowdMemory } from "./crowd.ts";
 import type { RegistryComparison, RegistryMemory, RegistrySpeed } from "./measure.ts";
 
+const whoseJoining =
+  "What came by PATCH lies in parts, and Miniflare's R2 joins them in JavaScript at each pull: neither R2 nor the registry does.";
+
 /** Throughputs beside the reference's and the peaks of memory, for people. */
-export function registryTables({ speeds, memory }: RegistryComparison): string {
-  return `${speedTable(speeds)}\n\n${memoryTable(memory)}`;
+export function registryTables({ speeds, memory, crowd }: RegistryComparison): string {
+  return [speedTable(speeds), whoseJoining, memoryTable(memory), crowdTable(crowd)].join("\n\n");
+}
+
+function crowdTable({ uploads, layers }: CrowdMemory): string {
+  return table([
+    ["peak memory in MB of many at once", "at start", "peak"],
+    ["40 uploads that have stalled", ...[uploads.startBytes, uploads.stalledBytes].map(megabytes)],
+    ["… and that have gone on to their ends", "", megabytes(uploads.finishedBytes)],
+    ["five layers of 100 MB, by PATCH", ...[layers.startBytes, layers.peakBytes].map(megabytes)],
+  ]);
 }
 
 function speedTable(speeds: readonly RegistrySpeed[]): string {

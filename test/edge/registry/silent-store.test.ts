@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { blobPartBytes, blobStoreTimeoutMs } from "../../../src/domain/limits.ts";
 import { emptyUpload } from "../../../src/domain/registry/upload.ts";
+import { PartRoom } from "../../../src/edge/registry/part-room.ts";
 import { receive } from "../../../src/edge/registry/receive.ts";
 import type { BlobStore } from "../../../src/objects/blobs/blob-store.ts";
 import { r2BlobStore } from "../../../src/objects/blobs/r2-blob-store.ts";
@@ -61,6 +62,7 @@ describe("a blob store that gives no answer has failed after a while", () => {
     const bytes = someBytes(blobPartBytes + 1);
     const ports = {
       store: silentStore(takes),
+      room: new PartRoom(Date.now),
       beginMultipart: async (id: string) => id,
       moreParts: async () => null,
     };
