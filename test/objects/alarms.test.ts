@@ -155,7 +155,7 @@ const reasons: Reason[] = [
     what: "a registry with an upload that nobody goes on with",
     async begin(hello) {
       const registry = registryStub(env, hello.account);
-      await registry.beginUpload({ account: hello.account, service: "hello" }, null);
+      await registry.beginUpload({ account: hello.account, service: "hello" }, null, "of-a-test");
       return registry;
     },
     alarms: 2,
@@ -187,7 +187,7 @@ test("a registry that has lost its blob store does not wake for the bytes that i
   hello,
 }) => {
   const registry = registryStub(env, hello.account);
-  await registry.beginUpload({ account: hello.account, service: "hello" }, null);
+  await registry.beginUpload({ account: hello.account, service: "hello" }, null, "of-a-test");
   await runInDurableObject(registry, async (_registry, state) => {
     state.storage.sql.exec("INSERT INTO garbage (key, multipart_id, since) VALUES ('a', NULL, 0)");
     state.storage.sql.exec("DELETE FROM uploads");

@@ -35,7 +35,7 @@ describe("the schema", () => {
       value(await cluster.heartbeat(hello.account, "main", 2, heartbeat));
       const directory = directoryStub(env, backendId);
       const registry = registryStub(env, hello.account);
-      await registry.beginUpload({ account: hello.account, service: "hello" }, null);
+      await registry.beginUpload({ account: hello.account, service: "hello" }, null, "of-a-test");
       const login = loginStub(env, "migrations");
       const person = { account: hello.account, tokenId: "admintoken00", expiresAt: Date.now() + 60_000 };
       value(await login.confirm("migrations", person));

@@ -15,6 +15,7 @@ export interface PartHolder {
   givesUp: boolean;
 }
 
+/** Who holds parts, and who waits for one. */
 export interface UploadRoom {
   holding: readonly PartHolder[];
   /** In the order in which they came. */
@@ -41,10 +42,12 @@ export function showInRoom({ holding, waiting }: UploadRoom, id: number, now: nu
   return settled({ holding: seen(holding), waiting: seen(waiting) }, now);
 }
 
+/** Whether one may hold its part. */
 export function holdsPart({ holding }: UploadRoom, id: number): boolean {
   return holding.some((holder) => holder.id === id);
 }
 
+/** Whether one waits for its turn. One that was taken out does neither. */
 export function waitsForPart({ waiting }: UploadRoom, id: number): boolean {
   return waiting.some((holder) => holder.id === id);
 }
@@ -60,6 +63,7 @@ export function giveUpIfWanted(room: UploadRoom, id: number, since: number, now:
   return { ...room, holding: holding.map((one) => (one.id === id ? { ...one, givesUp: true } : one)) };
 }
 
+/** Whether one is to leave its part to others now. */
 export function givesPartUp({ holding }: UploadRoom, id: number): boolean {
   return holding.some((holder) => holder.id === id && holder.givesUp);
 }

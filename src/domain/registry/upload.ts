@@ -114,3 +114,23 @@ export function grantedAfter(granted: number, attempt: { first: number; state: U
 export function bringsBytes(hasBody: boolean, length: number | null): boolean {
   return hasBody && length !== 0;
 }
+
+/** The beginning of an upload; null where it was not noted. */
+export interface UploadBeginning {
+  /** The id of the access token or session that it was begun with. */
+  credentialId: string | null;
+  /** In milliseconds since the epoch. */
+  at: number | null;
+}
+
+/**
+ * Whether whoever holds a registry token that has expired may go on with an upload. One that takes longer than its token is
+ * good was allowed when it began; what is behind the token must still permit it, which is looked up beside this.
+ * @param token the credential that it was granted to, and when it expired, in milliseconds since the epoch
+ */
+export function mayGoOn(
+  { credentialId, at }: UploadBeginning,
+  token: { credentialId: string; lapsedAt: number },
+): boolean {
+  return credentialId === token.credentialId && at !== null && at < token.lapsedAt;
+}

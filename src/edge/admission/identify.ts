@@ -4,7 +4,11 @@ import { ok, type Result } from "../../domain/result.ts";
 import type { Actor, ActorName, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
+import {
+  type RegistryClaims,
+  verifyLapsedToken,
+  verifyRegistryToken,
+} from "../../protocol/oci/token-authentication.ts";
 import {
   type AccessToken,
   constantTimeEqual,
@@ -24,6 +28,14 @@ export interface Holder extends Scope {
   account: string;
   /** The grants of a registry token. Without it, as for an access token, the role and scope alone decide. */
   granted?: RegistryClaims["access"];
+}
+
+/** Who calls the registry. */
+export interface RegistryCaller extends Holder, ActorName {
+  /** The id of the access token or session that everything is allowed by. */
+  credentialId: string;
+  /** When the registry token expired that it presents, in milliseconds since the epoch; null where it is good. */
+  lapsedAt: number | null;
 }
 
 /** A service that a request names, and those that are known: what the credential's account says of it is added. */
@@ -74,20 +86,36 @@ async function authenticateFor(
 /**
  * The same for the registry, which also accepts the registry tokens of its token flow. Whoever holds one may do what
  * was granted, as far as the access token or session that it was granted to still permits it.
+ * @param lapsedMs accepts a registry token that expired at most so long ago, and says so
  */
 export async function identifyRegistryCaller(
   env: Env,
   credential: Credential | null,
   cache: TokenCache,
   now: number,
-): Promise<Decision<Holder & ActorName>> {
-  if (credential === null || credential.accessToken) return identify(env, credential, cache);
-  const claims = await verifyRegistryToken(credential.bearer, signingOf(env).jwks, now);
+  lapsedMs = 0,
+): Promise<Decision<RegistryCaller>> {
+  if (credential === null || credential.accessToken) {
+    const holder = await identify(env, credential, cache);
+    if (!holder.ok) return holder;
+    return ok({ ...holder.value, credentialId: credentialIdOf(holder.value), lapsedAt: null });
+  }
+  const { jwks } = signingOf(env);
+  const good = await verifyRegistryToken(credential.bearer, jwks, now);
+  const lapsed =
+    good || lapsedMs === 0 ? null : await verifyLapsedToken(credential.bearer, jwks, now, lapsedMs);
+  const claims = good ?? lapsed?.claims;
   if (!claims) return badCredential();
   const { sub, credential: id, access } = claims;
   // An access token has a period in it: this key is none that somebody can present.
   const holder = await throughCache(cache, `${sub}_${id}`, () => accountStub(env, sub).identityOf(id));
-  return holder.ok ? ok({ ...holder.value, granted: access }) : holder;
+  if (!holder.ok) return holder;
+  return ok({ ...holder.value, granted: access, credentialId: id, lapsedAt: lapsed?.expiredAt ?? null });
+}
+
+/** The id of what a request authenticates with, which is no secret: that of the session where it is one. */
+export function credentialIdOf({ session, tokenId }: Identity): string {
+  return session?.id ?? tokenId;
 }
 
 /** @param key of the cache: proof of the credential that `lookUp` looks up */

@@ -22,6 +22,8 @@ export interface RegistryCall {
   registryHost: string;
   /** Whose token, or session, calls. */
   caller: ActorName;
+  /** The id of the access token or session that the call is allowed by. */
+  credentialId: string;
   /** Admits the caller to another repository as well; null where that is refused. */
   mayAlso(action: RepositoryAction, repositoryName: string): Promise<RepositoryName | null>;
 }

@@ -8,6 +8,8 @@ import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./u
 interface Operation {
   action: RepositoryAction;
   handle: RegistryHandler;
+  /** Goes on with an upload, which may take longer than the registry token is good that it was begun with. */
+  outlivesToken?: true;
 }
 
 export interface Endpoint {
@@ -20,6 +22,7 @@ export interface Endpoint {
 
 const pull = (handle: RegistryHandler): Operation => ({ action: "pull", handle });
 const push = (handle: RegistryHandler): Operation => ({ action: "push", handle });
+const goOn = (handle: RegistryHandler): Operation => ({ action: "push", handle, outlivesToken: true });
 const remove = (handle: RegistryHandler): Operation => ({ action: "delete", handle });
 
 /** The endpoints of a repository (OCI Distribution 1.1, "Endpoints"). The first that matches is used. */
@@ -33,10 +36,10 @@ export const endpoints: readonly Endpoint[] = [
     path: "/v2/:name/blobs/uploads/:id",
     pattern: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
     methods: {
-      GET: push(getUpload),
-      PATCH: push(patchUpload),
-      PUT: push(putUpload),
-      DELETE: push(deleteUpload),
+      GET: goOn(getUpload),
+      PATCH: goOn(patchUpload),
+      PUT: goOn(putUpload),
+      DELETE: goOn(deleteUpload),
     },
   },
   {

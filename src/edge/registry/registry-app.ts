@@ -1,8 +1,9 @@
 import { Hono } from "hono";
-import { tokenCacheMs } from "../../domain/limits.ts";
+import { tokenCacheMs, uploadExpiresMs } from "../../domain/limits.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import { parseRepositoryName, type RepositoryName } from "../../domain/registry/repository.ts";
+import { mayGoOn } from "../../domain/registry/upload.ts";
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
@@ -10,6 +11,7 @@ import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
+import { badCredential } from "../admission/refusal.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
 import { failureOf } from "../exception.ts";
@@ -80,16 +82,17 @@ class RegistryDoor {
     if (url.pathname === "/v2/token") {
       return answerTokenRequest(env, request, this.#tokens, this.#now());
     }
-    const credential = basicOrBearerCredential(request.headers.get("authorization"));
-    const identified = await identifyRegistryCaller(env, credential, this.#tokens, this.#now());
-    const caller = identified.ok ? identified : ociRefusal(identified.error, "");
-    if (/^\/v2\/?$/.test(url.pathname)) {
-      return caller.ok ? ociJson({}) : refusalAnswer(env, request, caller.error);
-    }
     const path = decodePath(url.pathname);
     const endpoint = endpoints.find(({ pattern }) => pattern.test(path));
     const [, name = "", reference = ""] = endpoint?.pattern.exec(path) ?? [];
     const operation = endpoint?.methods[request.method];
+    const credential = basicOrBearerCredential(request.headers.get("authorization"));
+    const lapsedMs = operation?.outlivesToken ? uploadExpiresMs : 0;
+    const identified = await identifyRegistryCaller(env, credential, this.#tokens, this.#now(), lapsedMs);
+    const caller = identified.ok ? identified : ociRefusal(identified.error, "");
+    if (/^\/v2\/?$/.test(url.pathname)) {
+      return caller.ok ? ociJson({}) : refusalAnswer(env, request, caller.error);
+    }
     const wanted = { name, action: operation?.action ?? "pull" };
     if (!caller.ok) return refusalAnswer(env, request, caller.error, endpoint ? wanted : undefined);
     if (!endpoint) {
@@ -105,6 +108,14 @@ class RegistryDoor {
       return ociFailureAnswer(failure, { allow });
     }
     const admitted = await this.#admit(env, caller.value, wanted);
+    const { lapsedAt, credentialId } = caller.value;
+    if (lapsedAt !== null) {
+      const registry = registryStub(env, caller.value.account);
+      const upload = admitted.ok ? await registry.upload(admitted.value, reference) : null;
+      if (!upload || !mayGoOn(upload.begun, { credentialId, lapsedAt })) {
+        return refusalAnswer(env, request, ociRefusal(badCredential().error, name).error, wanted);
+      }
+    }
     if (!admitted.ok) {
       return refusalAnswer(env, request, admitted.error, wanted, "insufficient_scope");
     }
@@ -127,6 +138,7 @@ class RegistryDoor {
       store,
       room: this.#room,
       registryHost: registryHostOf(env, request),
+      credentialId,
       caller: { tokenId: caller.value.tokenId, tokenName: caller.value.tokenName },
       mayAlso: async (action, other) => {
         const also = await this.#admit(env, caller.value, { name: other, action });

@@ -9,7 +9,7 @@ import {
 } from "../../protocol/oci/token-authentication.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
-import { identify } from "../admission/identify.ts";
+import { credentialIdOf, identify } from "../admission/identify.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
 import { signingOf } from "../credentials/signing.ts";
 import { originOf } from "../origin.ts";
@@ -54,5 +54,5 @@ function claimsOf(caller: Identity, scopes: readonly string[]): RegistryClaims {
     );
     return granted.length === 0 ? [] : [{ type: "repository" as const, name, actions: granted }];
   });
-  return { sub: caller.account, credential: caller.session?.id ?? caller.tokenId, access };
+  return { sub: caller.account, credential: credentialIdOf(caller), access };
 }

@@ -38,7 +38,7 @@ export const postUpload: RegistryHandler = async (call) => {
   const { length } = incoming(call.request);
   if (digest !== null && (length ?? 0) > blobMaxBytes) return blobTooLarge;
   const whole = digest === null ? null : { digest, bytes: length };
-  const begun = await registry.beginUpload(repository, whole);
+  const begun = await registry.beginUpload(repository, whole, call.credentialId);
   if (!begun.ok) return { ok: false, error: begun.error };
   const upload = begun.value;
   if (digest !== null) return finish(call, upload, digest);

@@ -14,6 +14,9 @@ export type UploadRow = {
   version: number;
   state: string;
   updated_at: number;
+  /** The id of the access token or session that it was begun with; null where that was not noted. */
+  begun_by: string | null;
+  begun_at: number | null;
 };
 
 /** Blobs, the repositories that have them, and uploads. */
@@ -93,13 +96,16 @@ export function blobsSql(db: Database) {
       ),
     insertUpload: (row: UploadRow) =>
       db.run(
-        "INSERT INTO uploads (id, repository, key, version, state, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        `INSERT INTO uploads (id, repository, key, version, state, updated_at, begun_by, begun_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
         row.repository,
         row.key,
         row.version,
         row.state,
         row.updated_at,
+        row.begun_by,
+        row.begun_at,
       ),
     updateUpload: (row: Pick<UploadRow, "id" | "version" | "state" | "updated_at">) =>
       db.run(

@@ -101,12 +101,17 @@ export function beginUpload(
   repository: string,
   id: string,
   key: string,
+  by: string,
   now: number,
 ): Upload {
   const state = JSON.stringify(emptyUpload);
   sql.noteUpload(repository, now);
-  sql.insertUpload({ id, repository, key, version: 0, state, updated_at: now });
-  return { id, key, version: 0, state: emptyUpload, chunkKey: null, numbers: null, room: null };
+  sql.insertUpload({
+    ...{ id, repository, key, version: 0, state, updated_at: now },
+    ...{ begun_by: by, begun_at: now },
+  });
+  const begun = { credentialId: by, at: now };
+  return { id, key, version: 0, state: emptyUpload, begun, chunkKey: null, numbers: null, room: null };
 }
 
 /**
@@ -169,8 +174,9 @@ export function moreParts(
 export function findUpload({ sql }: RegistryState, repository: string, id: string): Upload | null {
   const row = sql.upload(id);
   if (row?.repository !== repository) return null;
-  const { key, version } = row;
-  return { id, key, version, state: uploadState(row), chunkKey: null, numbers: null, room: null };
+  const { key, version, begun_by: credentialId, begun_at: at } = row;
+  const begun = { credentialId, at };
+  return { id, key, version, state: uploadState(row), begun, chunkKey: null, numbers: null, room: null };
 }
 
 /** As uploads were kept before parts had the numbers of an attempt: those of their places. */

@@ -1,6 +1,6 @@
 import type { Quota } from "../../domain/quotas.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
-import type { PartNumbers, UploadState } from "../../domain/registry/upload.ts";
+import type { PartNumbers, UploadBeginning, UploadState } from "../../domain/registry/upload.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
@@ -20,6 +20,7 @@ export interface Upload {
   /** Goes up with each step; a step is taken by whoever knows the last one. */
   version: number;
   state: UploadState;
+  begun: UploadBeginning;
   /**
    * Where this chunk may put what it does not put into parts: a key of its own, so that of two chunks that come at
    * once neither writes over the other. Null where none was requested.
@@ -76,8 +77,16 @@ export interface RegistryRpc {
   /** `DENIED` while a manifest of the repository needs it. */
   deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
 
-  /** @param whole what comes with it, and needs a `chunkKey`; null where nothing does. `DENIED` over the account's quota */
-  beginUpload(repository: RepositoryName, whole: WholeBlob | null): Promise<OciResult<Upload>>;
+  /**
+   * `DENIED` over the account's quota.
+   * @param whole what comes with it, and needs a `chunkKey`; null where nothing does
+   * @param credentialId of the access token or session that begins it
+   */
+  beginUpload(
+    repository: RepositoryName,
+    whole: WholeBlob | null,
+    credentialId: string,
+  ): Promise<OciResult<Upload>>;
   upload(repository: RepositoryName, id: string): Promise<Upload | null>;
   /**
    * An upload that is about to get bytes, with its `chunkKey`; null where there is none, also because it cannot be completed any

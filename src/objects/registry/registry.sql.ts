@@ -135,6 +135,13 @@ export const registryMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    name: "who has begun an upload, and when",
+    sql: `
+      ALTER TABLE uploads ADD COLUMN begun_by TEXT; -- id of an access token or a session
+      ALTER TABLE uploads ADD COLUMN begun_at INTEGER;
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {

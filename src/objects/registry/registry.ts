@@ -69,7 +69,11 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     return this.#write(repository, (now) => blobs.deleteBlob(this.#state, repository.service, digest, now));
   }
 
-  async beginUpload(repository: RepositoryName, whole: WholeBlob | null): Promise<OciResult<Upload>> {
+  async beginUpload(
+    repository: RepositoryName,
+    whole: WholeBlob | null,
+    credentialId: string,
+  ): Promise<OciResult<Upload>> {
     const id = crypto.randomUUID();
     const key = `${repository.account}/${crypto.randomUUID()}`;
     return this.#write(repository, (now) => {
@@ -77,7 +81,7 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       if (!open.ok) return open;
       const checked = blobs.checkIncoming(this.#state, whole ?? { digest: null, bytes: null }, 1);
       if (!checked.ok) return checked;
-      const upload = blobs.beginUpload(this.#state, repository.service, id, key, now);
+      const upload = blobs.beginUpload(this.#state, repository.service, id, key, credentialId, now);
       if (!whole) return { ok: true, value: upload };
       const value = blobs.forChunk(this.#state, repository.service, upload, whole, crypto.randomUUID(), now);
       if (!value) throw new Error("an upload that has just begun has no numbers for parts");

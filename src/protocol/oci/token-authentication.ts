@@ -1,4 +1,4 @@
-import { type CryptoKey, createLocalJWKSet, errors, jwtVerify, SignJWT } from "jose";
+import { type CryptoKey, createLocalJWKSet, errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { registryTokenSeconds } from "../../domain/limits.ts";
 import { type RepositoryAction, repositoryActions } from "../../domain/registry/actions.ts";
@@ -130,6 +130,32 @@ export async function verifyRegistryToken(
   keys: Jwks,
   now: number,
 ): Promise<RegistryClaims | null> {
+  return registryClaims.safeParse(await verifiedPayload(token, keys, now)).data ?? null;
+}
+
+/** A registry token that was good once. */
+export interface LapsedToken {
+  claims: RegistryClaims;
+  /** Milliseconds since the epoch. */
+  expiredAt: number;
+}
+
+/**
+ * The same for one that may have expired at most `forMs` ago.
+ * @returns null where it is not a registry token of this deployment, or expired earlier
+ */
+export async function verifyLapsedToken(
+  token: string,
+  keys: Jwks,
+  now: number,
+  forMs: number,
+): Promise<LapsedToken | null> {
+  const payload = await verifiedPayload(token, keys, now - forMs);
+  const claims = registryClaims.safeParse(payload).data;
+  return claims ? { claims, expiredAt: (payload?.exp ?? 0) * 1000 } : null;
+}
+
+async function verifiedPayload(token: string, keys: Jwks, now: number): Promise<JWTPayload | null> {
   try {
     const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
       algorithms: ["EdDSA"],
@@ -137,7 +163,7 @@ export async function verifyRegistryToken(
       currentDate: new Date(now),
       requiredClaims: ["iss", "aud", "sub", "iat", "exp"],
     });
-    return registryClaims.safeParse(payload).data ?? null;
+    return payload;
   } catch (error) {
     if (error instanceof errors.JOSEError) return null;
     throw error;

@@ -2,12 +2,12 @@ import { expect, onTestFinished, test } from "vitest";
 import { startSpec } from "../../../src/agent/backends/start-spec.ts";
 import type { Runtime } from "../../../src/agent/runtimes/runtime.ts";
 import { spawnWebhookData } from "../../../src/protocol/webhooks/webhook.ts";
+import { isListening } from "../../support/listening.ts";
 import { startCluster, testFolder, testSlipway } from "../support/cluster.ts";
 import { spawnData } from "../support/deliveries.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
 import { fixtureImages } from "../support/images.ts";
-import { isListening } from "../support/listening.ts";
 import { processesIn } from "../support/quick.ts";
 
 test("close says at once that it drains, however far away the next heartbeat is", async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { isListening } from "../../support/listening.ts";
 import { fixtureImages, startCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/gate.ts";
-import { isListening } from "../support/listening.ts";
 
 test("a spawned backend is reported loading, starting, waiting and ready, in this order", async () => {
   const cluster = await startCluster();

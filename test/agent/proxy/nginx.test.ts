@@ -1,21 +1,14 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
-import { freePort } from "../../../src/agent/runtimes/free-port.ts";
 import { connectBody } from "../../../src/protocol/jamsocket/v2.ts";
 import { blocksOf, read } from "../../support/documents/markdown.ts";
-import { collectOutput, programEnv } from "../../support/process.ts";
+import { startNginx } from "../../support/nginx.ts";
 import { share } from "../../support/shared.ts";
-import { testFolder } from "../support/cluster.ts";
 import { backendId, startConnections, startHttpBackend } from "../support/connections.ts";
-import { eventually } from "../support/eventually.ts";
-import { isListening } from "../support/listening.ts";
 
 share({ programs: ["nginx"], start: async () => undefined });
 
@@ -42,39 +35,6 @@ function exampleConfig(port: number, agentPort: number): string {
   return config;
 }
 
-/** nginx with the example before an agent. @returns its port */
-async function startNginx(agentPort: number): Promise<number> {
-  const dir = await testFolder();
-  const port = await freePort(new Set());
-  const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  await mkdir(join(dir, "temp"));
-  await writeFile(
-    join(dir, "nginx.conf"),
-    `daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr;
-    events {}
-    http {
-      access_log off;
-      ${kinds.map((kind) => `${kind}_temp_path ${dir}/temp/${kind};`).join("\n")}
-      ${exampleConfig(port, agentPort)}
-    }`,
-  );
-  const child = spawn("nginx", ["-p", dir, "-c", join(dir, "nginx.conf"), "-e", "stderr"], {
-    env: programEnv,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const printed = collectOutput(child);
-  const ended = once(child, "close");
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await ended;
-  });
-  await eventually(async () => {
-    if (child.exitCode !== null) throw new Error(printed.output);
-    return isListening(port);
-  }).toBe(true);
-  return port;
-}
-
 /** A backend that says what it gets, in HTTP and as the first message of a WebSocket, behind an agent and nginx. */
 async function startFront() {
   const seen = ({ url, headers }: { url?: string | undefined; headers: IncomingHttpHeaders }) =>
@@ -91,7 +51,7 @@ async function startFront() {
   });
   const connections = await startConnections({ backendDomain: "eu.example.com" });
   connections.serve(backend.port);
-  const port = await startNginx(connections.port);
+  const port = await startNginx((listening) => exampleConfig(listening, connections.port));
   return {
     port,
     token: connections.token,

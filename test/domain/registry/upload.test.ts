@@ -6,6 +6,7 @@ import {
   grantedAfter,
   grantParts,
   judgeChunk,
+  mayGoOn,
   wayToStore,
 } from "../../../src/domain/registry/upload.ts";
 
@@ -79,4 +80,13 @@ describe("the numbers of an attempt's parts", () => {
     expect(grantedAfter(20, { first: 15, state: used })).toBe(14);
     expect(grantedAfter(30, { first: 8, state: used })).toBe(30);
   });
+});
+
+test.each<[string, { credentialId: string | null; at: number | null }, boolean]>([
+  ["began with its credential while it was good", { credentialId: "a", at: 999 }, true],
+  ["began when it had expired", { credentialId: "a", at: 1000 }, false],
+  ["began with another credential", { credentialId: "b", at: 999 }, false],
+  ["began before that was noted", { credentialId: null, at: null }, false],
+])("a registry token that has expired goes on with an upload that %s: %#", (_, begun, may) => {
+  expect(mayGoOn(begun, { credentialId: "a", lapsedAt: 1000 })).toBe(may);
 });

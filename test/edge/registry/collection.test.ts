@@ -305,7 +305,7 @@ describe("an upload", () => {
   }) => {
     const registry = registryStub(env, account.name);
     const whole = { digest: `sha256:${"0".repeat(64)}`, bytes: 10 };
-    const begun = await registry.beginUpload({ account: account.name, service: "hello" }, whole);
+    const begun = await registry.beginUpload({ account: account.name, service: "hello" }, whole, "of-a-test");
     if (!begun.ok) throw new Error(begun.error.message);
     await env.BLOBS?.put(begun.value.chunkKey ?? "", someBytes(10));
     expect(await storedKeys()).toBe(1);

@@ -49,6 +49,7 @@ const upload = {
   key: "k",
   version: 0,
   state: emptyUpload,
+  begun: { credentialId: "c", at: 0 },
   chunkKey: "k-1",
   numbers: { first: 1, count: 2 },
   room: null,

@@ -65,7 +65,8 @@ function countingStore() {
 function client(room: PartRoom, store: BlobStore, key: string, content: Uint8Array<ArrayBuffer>) {
   const { readable, writable } = new IdentityTransformStream();
   const writer = writable.getWriter();
-  const upload = { id: key, key, version: 0, state: emptyUpload, room: null };
+  const begun = { credentialId: "c", at: 0 };
+  const upload = { id: key, key, version: 0, state: emptyUpload, begun, room: null };
   const attempt = { ...upload, chunkKey: `${key}-1`, numbers: { first: 1, count: 9 } };
   const ports = {
     store,

@@ -6,6 +6,7 @@ import {
   parseScopes,
   type RegistryClaims,
   repositoryScope,
+  verifyLapsedToken,
   verifyRegistryToken,
 } from "../../../src/protocol/oci/token-authentication.ts";
 import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
@@ -26,6 +27,15 @@ describe("a registry token", () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
+  });
+
+  test("that has lapsed is known as such for a while", async () => {
+    const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
+    const expiredAt = now + expires_in * 1000;
+    const lapsed = (at: number, from = jwks) => verifyLapsedToken(token, from, at, 5000);
+    expect(await lapsed(expiredAt + 4000)).toEqual({ claims, expiredAt });
+    expect(await lapsed(expiredAt + 5000)).toBeNull();
+    expect(await lapsed(expiredAt, publicJwks(await makeSigningKeys()))).toBeNull();
   });
 
   /** CNCF distribution, "Token authentication": times in whole seconds (RFC 7519, "NumericDate"). */

@@ -20,12 +20,15 @@ export interface RegistryDeployment extends AsyncDisposable {
   spawnedDigest(service: string, environment: string): Promise<string>;
 }
 
-export async function startRegistryDeployment(): Promise<RegistryDeployment> {
+/** @param bindings of the Worker, where they are not to be the usual ones */
+export async function startRegistryDeployment(
+  bindings: Record<string, string> = {},
+): Promise<RegistryDeployment> {
   const stack = new AsyncDisposableStack();
   try {
     const folder: Folder = stack.use(await makeFolder());
     const cluster: RecordingCluster = stack.use(await startRecordingCluster());
-    const worker = stack.use(await killableWorker(folder.path));
+    const worker = stack.use(await killableWorker(folder.path, bindings));
     await worker.start();
     const root = { api_url: worker.apiUrl, token: worker.rootToken };
     const account = await call(root, createdAccount, "/v3/accounts", { json: { name: "acme" } });
