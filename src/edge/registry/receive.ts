@@ -1,6 +1,6 @@
 import { blobPartBytes, blobStoreTimeoutMs } from "../../domain/limits.ts";
 import { bringsBytes, type PartNumbers, type UploadState, wayToStore } from "../../domain/registry/upload.ts";
-import { type BlobStore, UploadLost } from "../../objects/blobs/blob-store.ts";
+import { type BlobStore, StoreUnavailable, UploadLost } from "../../objects/blobs/blob-store.ts";
 import type { Upload } from "../../objects/contract.ts";
 import { inTime } from "../../objects/failures/in-time.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
@@ -163,7 +163,7 @@ function asideUnder(store: BlobStore, key: string): Aside {
     put: (bytes) => store.put(key, bytes, bytes.byteLength),
     async get() {
       const stream = await store.get(key);
-      if (!stream) throw new Error(`the blob store has lost ${key}`);
+      if (!stream) throw new StoreUnavailable(`the blob store has lost ${key}`);
       return stream;
     },
   };

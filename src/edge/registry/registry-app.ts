@@ -4,6 +4,7 @@ import { reservedAccountNames } from "../../domain/names.ts";
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
 import { parseRepositoryName, type RepositoryName } from "../../domain/registry/repository.ts";
 import { mayGoOn } from "../../domain/registry/upload.ts";
+import { StoreUnavailable } from "../../objects/blobs/blob-store.ts";
 import { chooseBlobStore } from "../../objects/blobs/choose-blob-store.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub, registryStub } from "../../objects/stubs.ts";
@@ -53,6 +54,7 @@ async function answerException(error: Error, request: Request, env: Env): Promis
   const requestId = crypto.randomUUID();
   const identified = { "x-request-id": requestId };
   const known = await failureOf(error, env);
+  if (error instanceof StoreUnavailable) console.error(`${requestId} the blob store has failed`, error);
   if (known) return unavailableAnswer(request, known, identified);
   console.error(`${requestId} ${request.method} ${new URL(request.url).pathname}`, error);
   // The specification has codes for 4xx only; other registries use this one.

@@ -3,9 +3,15 @@ import type { ByteRange, StoredPart } from "../../domain/registry/upload.ts";
 /** What an upload had stored is gone, or cannot be joined: no repetition mends it, and the upload begins anew. */
 export class UploadLost extends Error {}
 
+/** The store could not do what was requested, and may do it when it is requested again. */
+export class StoreUnavailable extends Error {
+  /** The mark of what may be retried (`../failures/unreached.ts`). */
+  readonly retryable = true;
+}
+
 /**
- * Where bytes lie, under keys that nobody outside sees. Every method throws when the store cannot be reached or
- * refuses; each may be repeated.
+ * Where bytes lie, under keys that nobody outside sees. Each method may be repeated. It throws when the store cannot be reached or
+ * refuses: `StoreUnavailable`, or what `unreached` knows, where that passes, and else what it is that somebody has to mend.
  */
 export interface BlobStore {
   /**

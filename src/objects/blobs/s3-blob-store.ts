@@ -1,7 +1,7 @@
 import { AwsClient } from "aws4fetch";
 import { errorAnswerMaxBytes, s3AnswerMaxBytes, s3AnswerTimeoutMs } from "../../domain/limits.ts";
 import { fetchAnswer, readStart, readText } from "../../protocol/remote-answer.ts";
-import { type BlobStore, UploadLost } from "./blob-store.ts";
+import { type BlobStore, StoreUnavailable, UploadLost } from "./blob-store.ts";
 
 export interface S3Settings {
   /** The origin and, where the server wants one, a path. Buckets are addressed by path. */
@@ -38,7 +38,7 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
     });
     if (response.ok || allowed.includes(response.status)) return response;
     const text = await readStart(response, answerLimit(errorAnswerMaxBytes));
-    throw failureOf(`S3 answered ${response.status} to ${method}`, text);
+    throw failureOf(`S3 answered ${response.status} to ${method}`, text, response.status);
   }
 
   async function sendAndDrain(...request: Parameters<typeof send>): Promise<Response> {
@@ -90,7 +90,8 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
       const response = await send("POST", key, { query, body, headers: { "content-type": "text/xml" } });
       const answer = await readText(response, answerLimit(s3AnswerMaxBytes));
       // A failure that comes late comes with the status 200 (S3, "CompleteMultipartUpload").
-      if (answer.includes("<Error>")) throw failureOf("S3 did not complete an upload", answer);
+      if (answer.includes("<Error>"))
+        throw failureOf("S3 did not complete an upload", answer, response.status);
     },
     async abortMultipart(key, multipartId) {
       await sendAndDrain("DELETE", key, { query: { uploadId: multipartId } }, [404]);
@@ -101,9 +102,14 @@ export function s3BlobStore(settings: S3Settings): BlobStore {
 /** S3, "CompleteMultipartUpload", Errors: those after which the parts that there are never make an object. */
 const lost = /<Code>(NoSuchUpload|InvalidPart|InvalidPartOrder|EntityTooSmall)<\/Code>/;
 
-function failureOf(what: string, answer: string): Error {
+/** S3, "Error responses": those that say to try again, whatever status they come with. */
+const passing = /<Code>(InternalError|ServiceUnavailable|SlowDown|RequestTimeout|OperationAborted)<\/Code>/;
+
+function failureOf(what: string, answer: string, status: number): Error {
   const message = `${what}: ${answer.slice(0, 500)}`;
-  return lost.test(answer) ? new UploadLost(message) : new Error(message);
+  if (lost.test(answer)) return new UploadLost(message);
+  const passes = status >= 500 || status === 408 || status === 429 || passing.test(answer);
+  return passes ? new StoreUnavailable(message) : new Error(message);
 }
 
 function answerLimit(maxBytes: number) {

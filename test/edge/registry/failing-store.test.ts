@@ -1,10 +1,12 @@
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { blobPartBytes } from "../../../src/domain/limits.ts";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
+import { endpoints } from "../../../src/edge/registry/endpoints.ts";
 import { createRegistryApp } from "../../../src/edge/registry/registry-app.ts";
+import type { Env } from "../../../src/objects/env.ts";
 import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
-import { basic, sha, someBytes } from "../../support/worker/registry.ts";
+import { basic, refusalOf, registryClient, sha, someBytes } from "../../support/worker/registry.ts";
 
 /* An upload is driven through everything that its store can do to it, by a client that does what clients do. */
 
@@ -101,6 +103,12 @@ function faultyBucket(
   });
 }
 
+/** What is no fault of the client's, and passes: clients of registries repeat it. */
+async function expectToBeRepeated(answer: Response): Promise<void> {
+  expect(answer.headers.get("retry-after")).toBe("1");
+  expect(await refusalOf(answer)).toEqual([503, "TOOMANYREQUESTS"]);
+}
+
 /** Chunks that leave a tail, use it, and end with parts behind a tail; the last one comes with the end or before it. */
 const chunks = [3_000_000, blobPartBytes, 100].map(someBytes);
 const ends = ["the last chunk in the PUT", "one chunk of unknown length"] as const;
@@ -122,8 +130,8 @@ async function push(end: End, bucket: R2Bucket): Promise<{ statuses: number[]; i
       ...env,
       BLOBS: bucket,
     });
-    await answer.arrayBuffer();
     statuses.push(answer.status);
+    if (answer.status >= 500) await expectToBeRepeated(answer);
     return answer;
   }
 
@@ -190,5 +198,121 @@ describe.each(ends)("an upload with %s", (end) => {
       }
     },
     60_000,
+  );
+});
+
+/** Every call fails, of R2's as it documents, and of an S3 server's. One that is put reads some of it before. */
+const failingStores: [name: string, () => Env][] = [
+  [
+    "R2",
+    () => {
+      const fail = () =>
+        Promise.reject(new Error("We encountered an internal error. Please try again. (10001)"));
+      const bucket = new Proxy(theBucket(), {
+        get: (_, property) => {
+          if (property === "put") return putThatFails(fail);
+          return property === "resumeMultipartUpload"
+            ? () => ({ uploadPart: fail, complete: fail, abort: fail })
+            : fail;
+        },
+      });
+      return { ...env, BLOBS: bucket };
+    },
+  ],
+  [
+    "an S3 server",
+    () => {
+      const { BLOBS: _, ...others } = env;
+      const answer = () => new Response("<Error><Code>SlowDown</Code></Error>", { status: 503 });
+      vi.spyOn(globalThis, "fetch").mockImplementation(async (_, init) => {
+        if (init?.body instanceof ReadableStream) await init.body.cancel();
+        return answer();
+      });
+      return { ...others, S3_ENDPOINT: "https://s3.test", S3_BUCKET: "b" };
+    },
+  ],
+];
+
+function putThatFails(fail: () => Promise<never>) {
+  return async (_key: string, body: ReadableStream | Uint8Array) => {
+    if (body instanceof ReadableStream) {
+      const reader = body.getReader();
+      await reader.read();
+      await reader.cancel(new Error("the store takes no more"));
+    }
+    return fail();
+  };
+}
+
+describe.each(failingStores)("while %s fails", (_, failing) => {
+  const large = blobPartBytes + 1;
+  /** Of an upload that has begun, with bytes or none. */
+  type Sent = { begun?: "empty" | "with bytes"; query?: "digest"; body?: number; isStream?: boolean };
+  /** The requests of each endpoint that need the store. */
+  const needing: Record<string, Sent[]> = {
+    "POST /v2/:name/blobs/uploads/": [
+      { query: "digest", body: 9 },
+      { query: "digest", body: large },
+    ],
+    "PATCH /v2/:name/blobs/uploads/:id": [
+      { begun: "empty", body: 9 },
+      { begun: "empty", body: large },
+      { begun: "empty", body: large, isStream: true },
+      { begun: "with bytes", body: 9 },
+    ],
+    "PUT /v2/:name/blobs/uploads/:id": [
+      { begun: "empty", query: "digest" },
+      { begun: "empty", query: "digest", body: large },
+      { begun: "with bytes", query: "digest" },
+      { begun: "with bytes", query: "digest", body: 9 },
+    ],
+    "GET /v2/:name/blobs/:digest": [{}],
+  };
+  const requests = endpoints.flatMap(({ path, methods }) =>
+    Object.keys(methods).flatMap((method) => {
+      const sent = needing[`${method} ${path}`];
+      return (sent ?? [{ begun: "empty" as const }]).map((one) => ({
+        method,
+        path,
+        ...one,
+        needs: sent !== undefined,
+      }));
+    }),
+  );
+
+  test.each(requests)(
+    "$method $path is 503 where it needs the store: $begun $query $body $isStream",
+    async (request) => {
+      const { method, path, begun, query, body, isStream, needs } = request;
+      const client = registryClient(account, account.admin);
+      const image = await client.pushImage("v1");
+      const { authorization } = client;
+      const location =
+        begun && (await client.request("blobs/uploads/", { method: "POST" })).headers.get("location");
+      const id = location?.split("/").pop() ?? "";
+      const first = someBytes(7);
+      // Bytes that were not hashed in one piece.
+      if (begun === "with bytes") {
+        for (const part of [first.slice(0, 3), first.slice(3)]) {
+          await client.request(`blobs/uploads/${id}`, { method: "PATCH", body: part });
+        }
+      }
+      const bytes = someBytes(body ?? 0);
+      const whole = begun === "with bytes" ? await new Blob([first, bytes]).arrayBuffer() : bytes;
+      const filled = path
+        .replace(":name", client.name)
+        .replace(":id", id)
+        .replace(":digest", image.layer.digest)
+        .replace(":reference", "v1");
+      const url = `http://api.test${filled}${query ? `?digest=${await sha(whole)}` : ""}`;
+      const content = isStream ? new Blob([bytes]).stream() : bytes;
+      const init = { method, headers: { authorization }, ...(body === undefined ? {} : { body: content }) };
+      const app = createRegistryApp(new TokenCache(Date.now), Date.now);
+      const bindings = failing();
+      onTestFinished(() => void vi.spyOn(globalThis, "fetch").mockRestore());
+      const answer = await app.fetch(new Request(url, init), bindings);
+      if (needs) await expectToBeRepeated(answer);
+      else expect(answer.status).toBeLessThan(500);
+    },
   );
 });
