@@ -20,6 +20,7 @@ const longest = [
   "e2e/docker/runtime-cases",
   "e2e/pages/access",
   "e2e/registry/docker",
+  "e2e/registry/stalled",
   "e2e/docker/backends",
   "e2e/docker/deployment",
   "e2e/pages/size",

@@ -13,12 +13,15 @@ export const blobChunkBytes = 10 * blobPartBytes;
 export const partsInMemoryMax = 8;
 /** What is read at a time of an upload that is cut to parts. One that has brought no more than this holds no part. */
 export const uploadBlockBytes = 64 * 1024;
-/** A client that sends nothing for this long has stalled: what it fills is put into the store where others wait for its room. */
-export const uploadStalledMs = 5 * second;
+/**
+ * A client that sends no block for this long has stalled: what it fills is put into the store where others wait for its room. It
+ * is what one who comes waits behind each that has stalled; and R2 takes one write a second under one key.
+ */
+export const uploadStalledMs = 2 * second;
 /** How often whoever holds a part, or waits for one, shows that it is there … */
-export const partHolderShowsEveryMs = 5 * second;
+export const partHolderShowsEveryMs = 1 * second;
 /** … and after how long without that it is not: a request may end without running another line of its code. */
-export const partHolderSilentMs = 20 * second;
+export const partHolderSilentMs = 10 * second;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 

@@ -6,6 +6,7 @@ import {
   partHolderSilentMs,
   partsInMemoryMax,
   uploadBlockBytes,
+  uploadStalledMs,
 } from "../../../src/domain/limits.ts";
 import { emptyUpload } from "../../../src/domain/registry/upload.ts";
 import { TokenCache } from "../../../src/edge/admission/token-cache.ts";
@@ -30,7 +31,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const tick = () => vi.advanceTimersByTimeAsync(partHolderShowsEveryMs);
+/** As long as a client may take before it has stalled, and is seen to. */
+const tick = () => vi.advanceTimersByTimeAsync(uploadStalledMs + partHolderShowsEveryMs);
 
 /** A store that counts what it gets, and keeps what is read back. */
 function countingStore() {
