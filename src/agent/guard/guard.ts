@@ -150,12 +150,16 @@ function fenceProcesses(dir: string): number {
 }
 
 /** A call to the engine. Rejects where it gives no answer in time. */
-function callEngine(engine: Engine, method: string, path: string): Promise<{ status: number; body: string }> {
+function callEngine(
+  engine: Engine,
+  method: string,
+  path: string,
+  signal = AbortSignal.timeout(engineTimeoutMs),
+): Promise<{ status: number; body: string }> {
   const places =
     "socketPaths" in engine ? engine.socketPaths.map((socketPath) => ({ socketPath })) : [engine];
   const place = places.find((one) => !("socketPath" in one) || fs.existsSync(one.socketPath));
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(engineTimeoutMs);
     const sent = request({ ...(place ?? places[0]), method, path, agent: false, signal }, (answer) => {
       let body = "";
       answer.setEncoding("utf8").on("data", (text: string) => {
@@ -170,21 +174,21 @@ function callEngine(engine: Engine, method: string, path: string): Promise<{ sta
 }
 
 /** The containers of the scope that have keys and run, or may yet. Rejects where the engine does not list them. */
-async function listContainers(engine: Engine, scope: string): Promise<Container[]> {
+async function listContainers(engine: Engine, scope: string, signal?: AbortSignal): Promise<Container[]> {
   const status = ["created", "running", "paused", "restarting"];
   const filters = JSON.stringify({ status, label: [`dev.slipway.scope=${scope}`, "dev.slipway.key"] });
   const path = `/containers/json?all=1&filters=${encodeURIComponent(filters)}`;
-  const answer = await callEngine(engine, "GET", path);
+  const answer = await callEngine(engine, "GET", path, signal);
   if (answer.status === 200) return JSON.parse(answer.body);
   throw new Error(`the engine answered ${answer.status}`);
 }
 
-/** Takes note of the processes of containers with keys. */
-async function observeContainers(engine: Engine, scope: string): Promise<void> {
-  const live = (await listContainers(engine, scope)).filter(({ State }) => State !== "created");
+/** Takes note of the processes of containers with keys, of as many as the engine describes in time. */
+async function observeContainers(engine: Engine, scope: string, signal: AbortSignal): Promise<void> {
+  const live = (await listContainers(engine, scope, signal)).filter(({ State }) => State !== "created");
   for (const id of observed.keys()) if (!live.some(({ Id }) => Id === id)) observed.delete(id);
   for (const { Id } of live.filter((container) => !observed.has(container.Id))) {
-    const { body } = await callEngine(engine, "GET", `/containers/${Id}/json`);
+    const { body } = await callEngine(engine, "GET", `/containers/${Id}/json`, signal);
     const pid: number = JSON.parse(body).State?.Pid ?? 0;
     const identity = pid > 1 ? identityOf(pid) : null;
     if (identity === null) continue;
@@ -197,12 +201,24 @@ async function observeContainers(engine: Engine, scope: string): Promise<void> {
 async function fenceContainers(engine: Engine, scope: string): Promise<number> {
   const found = await listContainers(engine, scope).catch((error: unknown) => {
     engineFailed(error);
-    return [...observed.keys()].map((Id) => ({ Id, State: "running" }));
+    return null;
   });
   // It is renewed only when all that it did not cover has ended: these are others.
   if (leaseLeftMs() > 0) return 0;
+  if (found === null) {
+    // An engine that does not list them is not worth the time of another call.
+    for (const Id of observed.keys()) killObserved(Id);
+    return observed.size;
+  }
   await Promise.all(found.map((container) => endContainer(engine, container)));
   return found.length;
+}
+
+/** Kills the process of a container, where it was taken note of. */
+function killObserved(Id: string): void {
+  const leader = observed.get(Id);
+  const isKilled = leader !== undefined && identityOf(leader.pid) === leader.identity && kill(leader.pid);
+  log("guard.without_engine", { container: Id, process_killed: isKilled });
 }
 
 async function endContainer(engine: Engine, { Id, State }: Container): Promise<void> {
@@ -214,9 +230,8 @@ async function endContainer(engine: Engine, { Id, State }: Container): Promise<v
     if (status < 300) observed.delete(Id);
     log("guard.killed", { container: Id, state: State, status, ...(status < 300 ? {} : { body }) });
   } catch (error) {
-    const leader = observed.get(Id);
-    const isKilled = leader !== undefined && identityOf(leader.pid) === leader.identity && kill(leader.pid);
-    log("guard.engine_failed", { container: Id, error: String(error), process_killed: isKilled });
+    engineFailed(error);
+    killObserved(Id);
   }
 }
 
@@ -230,7 +245,9 @@ async function fence({ runtime }: Plan): Promise<number> {
 async function observe({ runtime }: Plan): Promise<void> {
   if (runtime.kind !== "docker" || nowMs() - observedAtMs < observeEveryMs) return;
   observedAtMs = nowMs();
-  await observeContainers(runtime.engine, runtime.scope).catch(engineFailed);
+  // Not beyond the lease, at whose end nothing may be waited for.
+  const signal = AbortSignal.timeout(Math.max(0, Math.min(engineTimeoutMs, Math.trunc(leaseLeftMs()))));
+  await observeContainers(runtime.engine, runtime.scope, signal).catch(engineFailed);
 }
 
 /** Starts the agent again where it has ended without being stopped. @returns whether it runs, or will */
