@@ -7,8 +7,8 @@ import { call, connectToDemo } from "../support/api.ts";
 import { makeFolder } from "../support/folder.ts";
 import { startLocalSystem } from "../support/local-system.ts";
 
-const documents = 8;
-const reopenedEach = 5;
+const documents = 10;
+const reopenedEach = 3;
 const maxIdleMs = 4_000;
 /** Where a document is reopened: before, at and after the moment at which its backend would be swept. */
 const firstMs = maxIdleMs - 700;

@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
+import type { AttemptResult } from "../../../src/domain/deliveries/delivery.ts";
 import {
   keyTerminatingWaitMs,
   leaseSeconds,
@@ -10,6 +11,10 @@ import {
   webhooksAtOnce,
 } from "../../../src/domain/limits.ts";
 import type { ConnectParams } from "../../../src/objects/contract.ts";
+import { endBackend } from "../../../src/objects/service/backends/lifecycle.ts";
+import { Touches } from "../../../src/objects/service/deliveries/touches.ts";
+import { ServiceState } from "../../../src/objects/service/state.ts";
+import { SendQueue } from "../../../src/objects/webhooks/send-queue.ts";
 import { evict } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { agentOf, register } from "../support/agent.ts";
@@ -384,6 +389,37 @@ describe("touches", () => {
     await meter.letPass(60 * second, () => cluster.quiet());
     const log = value(await agentOf(hello).stub().listDeliveries(hello.account, "main", { limit: 200 }));
     expect(log.items.map(({ type }) => type)).not.toContain("backend.touch");
+  });
+
+  test("leave nothing in memory of a backend that has ended, also where their answers come after its end", async ({
+    pinned: hello,
+  }) => {
+    const { backendId } = await readyFor(recentMs + 1, hello);
+    await runInDurableObject(hello.service(), async (_, { storage }) => {
+      const state = new ServiceState(storage);
+      const row = state.sql.backend(backendId);
+      if (!row) throw new Error("the backend has no row");
+      const agent = Promise.withResolvers<AttemptResult>();
+      const sent = Promise.withResolvers<void>();
+      const now = () => Date.now();
+      const touching = new Touches(state, {
+        turns: new SendQueue(now, () => false),
+        send: () => {
+          sent.resolve();
+          return agent.promise;
+        },
+        now,
+      });
+      state.activity.listed(backendId, 0, now());
+      const touch = touching.touch(row);
+      await sent.promise;
+      state.db.transaction(() => endBackend(state, row, { reason: "external", at: now() }));
+      const header = { date: null, retryAfter: null, location: null };
+      agent.resolve({ outcome: "response", status: 200, body: "{}", ...header });
+      expect(await touch).toBe("alive");
+      expect(state.activity.isListed(backendId, now())).toBe(false);
+      expect(state.activity.activeAt(row)).toBe(row.created_at);
+    });
   });
 
   test("of many keys have their turns with everything else that is sent", async ({
