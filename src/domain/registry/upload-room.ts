@@ -1,14 +1,15 @@
 import { partHolderSilentMs, partsInMemoryMax, uploadStalledMs } from "../limits.ts";
 
 /*
- * Which uploads of an isolate may hold a part in memory. A part is granted whole, in the order in which they came. Who holds one
- * either stores it, which ends by itself, or fills it and waits for nothing but its client; where that sends nothing, it gives
+ * Which uploads of an isolate may hold a part in memory. A part is granted whole: to the account that holds the fewest, so that none
+ * keeps the others waiting, and among equals in the order in which they came. Who holds one either stores it, which ends by itself, or fills it and waits for nothing but its client; where that sends nothing, it gives
  * the part up to whoever waits. So nobody who holds a part waits for another's, and all that send get their turn.
  */
 
 /** One part in memory, or the wait for it. */
 export interface PartHolder {
   id: number;
+  account: string;
   /** When it last showed that it is there, in milliseconds since the epoch as all times here. */
   seenAt: number;
   /** Its client has stalled, and it is about to leave its part to somebody who waits. */
@@ -25,8 +26,8 @@ export interface UploadRoom {
 export const emptyRoom: UploadRoom = { holding: [], waiting: [] };
 
 /** Lets one more in as soon as there is room: at once where nobody waits and a part is free. */
-export function enterRoom(room: UploadRoom, id: number, now: number): UploadRoom {
-  return settled({ ...room, waiting: [...room.waiting, { id, seenAt: now, givesUp: false }] }, now);
+export function enterRoom(room: UploadRoom, id: number, account: string, now: number): UploadRoom {
+  return settled({ ...room, waiting: [...room.waiting, { id, account, seenAt: now, givesUp: false }] }, now);
 }
 
 /** Takes out one that holds a part or waits for one. */
@@ -68,9 +69,21 @@ export function givesPartUp({ holding }: UploadRoom, id: number): boolean {
   return holding.some((holder) => holder.id === id && holder.givesUp);
 }
 
-function settled({ holding, waiting }: UploadRoom, now: number): UploadRoom {
+function settled(room: UploadRoom, now: number): UploadRoom {
   const isThere = ({ seenAt }: PartHolder) => now - seenAt < partHolderSilentMs;
-  const [there, queue] = [holding.filter(isThere), waiting.filter(isThere)];
-  const free = Math.max(0, partsInMemoryMax - there.length);
-  return { holding: [...there, ...queue.slice(0, free)], waiting: queue.slice(free) };
+  const holding = room.holding.filter(isThere);
+  let waiting = room.waiting.filter(isThere);
+  while (holding.length < partsInMemoryMax) {
+    const next = nextOf(holding, waiting);
+    if (!next) break;
+    holding.push(next);
+    waiting = waiting.filter((holder) => holder !== next);
+  }
+  return { holding, waiting };
+}
+
+function nextOf(holding: readonly PartHolder[], waiting: readonly PartHolder[]): PartHolder | undefined {
+  const heldBy = (account: string) => holding.filter((holder) => holder.account === account).length;
+  const fewest = Math.min(...waiting.map(({ account }) => heldBy(account)));
+  return waiting.find(({ account }) => heldBy(account) === fewest);
 }

@@ -4,7 +4,7 @@ import type { BlobStore } from "../../objects/blobs/blob-store.ts";
 import type { ActorName } from "../../objects/contract.ts";
 import type { Registry } from "../../objects/registry/registry.ts";
 import type { OciResult } from "../../protocol/oci/errors.ts";
-import type { PartRoom } from "./part-room.ts";
+import type { PartDoor } from "./part-room.ts";
 
 /** The input of a registry handler: access is checked, and the repository's service exists. */
 export interface RegistryCall {
@@ -18,7 +18,7 @@ export interface RegistryCall {
   registry: DurableObjectStub<Registry>;
   store: BlobStore;
   /** For what of its bytes is held in memory. */
-  room: PartRoom;
+  room: PartDoor;
   registryHost: string;
   /** Whose token, or session, calls. */
   caller: ActorName;

@@ -22,6 +22,11 @@ export interface PartPlace {
 
 export type Wanted = "wanted";
 
+/** Where the uploads of one account ask for room. */
+export interface PartDoor {
+  enter(): PartPlace;
+}
+
 /**
  * The parts that the uploads of an isolate hold in memory. What requests share of it is plain data, and promises that one
  * resolves for another; a timer of its own shows that a request is there, since one can end without running another line.
@@ -43,7 +48,12 @@ export class PartRoom {
     return { held: this.#room.holding.length, awaited: this.#room.waiting.length };
   }
 
-  enter(): PartPlace {
+  /** @param account that all of whose uploads are treated as one where others wait too */
+  of(account: string): PartDoor {
+    return { enter: () => this.#enter(account) };
+  }
+
+  #enter(account: string): PartPlace {
     const id = ++this.#lastId;
     const granted = Promise.withResolvers<void>();
     let isWaiting = true;
@@ -54,7 +64,7 @@ export class PartRoom {
     };
     const queue = () => {
       this.#grants.set(id, grant);
-      this.#change(enterRoom(this.#room, id, this.#now()));
+      this.#change(enterRoom(this.#room, id, account, this.#now()));
     };
     const timer = setInterval(() => {
       this.#change(showInRoom(this.#room, id, this.#now()));

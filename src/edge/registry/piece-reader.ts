@@ -1,5 +1,5 @@
 import { uploadBlockBytes } from "../../domain/limits.ts";
-import type { PartPlace, PartRoom } from "./part-room.ts";
+import type { PartDoor, PartPlace } from "./part-room.ts";
 
 /** Some bytes of a stream. They are in memory, and count as that, until they are let go of. */
 export interface Piece {
@@ -20,7 +20,7 @@ export interface PieceSource {
 }
 
 export interface PieceOptions {
-  room: PartRoom;
+  room: PartDoor;
   /** Of each piece but the last, in bytes. */
   size: number;
   /** Reads no further than one byte more: the pieces are then longer than that together. */

@@ -5,7 +5,7 @@ import type { Upload } from "../../objects/contract.ts";
 import { inTime } from "../../objects/failures/in-time.ts";
 import { type DigestAlgorithm, formatDigest, webCryptoName } from "../../protocol/oci/digest.ts";
 import { copyTo } from "./byte-streams.ts";
-import type { PartRoom } from "./part-room.ts";
+import type { PartDoor } from "./part-room.ts";
 import { type Aside, type Piece, PieceReader } from "./piece-reader.ts";
 
 /** The body of a request and its `Content-Length`, null where it has none. */
@@ -16,7 +16,7 @@ export interface Incoming {
 
 export interface ReceivePorts {
   store: BlobStore;
-  room: PartRoom;
+  room: PartDoor;
   /**
    * Records a multipart upload before its first part is stored.
    * @returns that of the request that was the first to do so, null where the upload has been advanced

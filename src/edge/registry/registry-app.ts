@@ -138,7 +138,7 @@ class RegistryDoor {
       reference,
       registry: registryStub(env, admitted.value.account),
       store,
-      room: this.#room,
+      room: this.#room.of(admitted.value.account),
       registryHost: registryHostOf(env, request),
       credentialId,
       caller: { tokenId: caller.value.tokenId, tokenName: caller.value.tokenName },

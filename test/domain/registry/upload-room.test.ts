@@ -15,7 +15,10 @@ import {
 
 const ids = (holders: UploadRoom["holding"]) => holders.map(({ id }) => id);
 const enterAll = (count: number, now = 0) =>
-  Array.from({ length: count }, (_, i) => i + 1).reduce((room, id) => enterRoom(room, id, now), emptyRoom);
+  Array.from({ length: count }, (_, i) => i + 1).reduce(
+    (room, id) => enterRoom(room, id, "acme", now),
+    emptyRoom,
+  );
 const full = Array.from({ length: partsInMemoryMax }, (_, i) => i + 1);
 const [next, afterNext] = [partsInMemoryMax + 1, partsInMemoryMax + 2];
 
@@ -26,6 +29,16 @@ describe("the room for parts in memory", () => {
     const left = leaveRoom(room, 3, 0);
     expect(holdsPart(left, next)).toBe(true);
     expect(ids(left.waiting)).toEqual([afterNext]);
+  });
+
+  test("lets the account in that holds the fewest, whoever came before it", () => {
+    const room = enterRoom(enterAll(3 * partsInMemoryMax), 99, "other", 0);
+    const left = leaveRoom(room, 1, 0);
+    expect(holdsPart(left, 99)).toBe(true);
+    expect(holdsPart(leaveRoom(enterRoom(left, 100, "other", 0), 2, 0), next)).toBe(false);
+    const others = enterRoom(enterRoom(left, 100, "third", 0), 101, "other", 0);
+    const twoLeft = leaveRoom(leaveRoom(others, 2, 0), 3, 0);
+    expect([holdsPart(twoLeft, 100), holdsPart(twoLeft, 101)]).toEqual([true, true]);
   });
 
   test("forgets who leaves while it waits", () => {
@@ -91,7 +104,8 @@ describe("the room for parts in memory", () => {
         for (const wanted of steps) {
           now += wanted.ms;
           const isIn = holdsPart(room, wanted.id) || waitsForPart(room, wanted.id);
-          if (wanted.do === "enter" && !isIn) room = enterRoom(room, wanted.id, now);
+          if (wanted.do === "enter" && !isIn)
+            room = enterRoom(room, wanted.id, wanted.id % 2 === 0 ? "acme" : "other", now);
           if (wanted.do === "leave") room = leaveRoom(room, wanted.id, now);
           if (wanted.do === "show") room = showInRoom(room, wanted.id, now);
           expect(room.holding.length).toBeLessThanOrEqual(partsInMemoryMax);

@@ -63,7 +63,7 @@ describe("a blob store that gives no answer has failed after a while", () => {
     const bytes = someBytes(blobPartBytes + 1);
     const ports = {
       store: silentStore(takes),
-      room: new PartRoom(Date.now),
+      room: new PartRoom(Date.now).of("acme"),
       beginMultipart: async (id: string) => id,
       moreParts: async () => null,
     };

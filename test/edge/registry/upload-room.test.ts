@@ -72,7 +72,7 @@ function client(room: PartRoom, store: BlobStore, key: string, content: Uint8Arr
   const attempt = { ...upload, chunkKey: `${key}-1`, numbers: { first: 1, count: 9 } };
   const ports = {
     store,
-    room,
+    room: room.of("acme"),
     beginMultipart: async (id: string) => id,
     moreParts: async () => null,
   };
@@ -223,9 +223,9 @@ describe("room in memory is given back", () => {
 
   test("by a request that ended without a word, which shows no more that it is there", async () => {
     const room = new PartRoom(Date.now);
-    for (let holders = 0; holders < partsInMemoryMax; holders++) room.enter();
+    for (let holders = 0; holders < partsInMemoryMax; holders++) room.of("acme").enter();
     vi.clearAllTimers();
-    const next = room.enter();
+    const next = room.of("acme").enter();
     expect(room.counts).toEqual({ held: partsInMemoryMax, awaited: 1 });
     await vi.advanceTimersByTimeAsync(partHolderSilentMs);
     await next.granted;
