@@ -96,7 +96,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<OciResult<
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return tooLarge;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of request.body?.values({ preventCancel: true }) ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) return tooLarge;
     chunks.push(chunk);

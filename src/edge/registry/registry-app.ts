@@ -19,6 +19,7 @@ import type { RegistryCall } from "./call.ts";
 import { endpoints } from "./endpoints.ts";
 import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
+import { readRest } from "./unread-body.ts";
 
 const knownServices = 10_000;
 
@@ -39,6 +40,7 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
       // A router's pattern cannot express "begins with the name of an account".
       if (!isRegistryPath(c.req.path)) return next();
       const response = await door.answer(c.req.raw, c.env);
+      await readRest(c.req.raw);
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;
     })
