@@ -45,7 +45,11 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;
     })
-    .onError((error, c) => answerException(error, c.req.raw, c.env));
+    .onError(async (error, c) => {
+      const answer = await answerException(error, c.req.raw, c.env);
+      await readRest(c.req.raw);
+      return answer;
+    });
 }
 
 /** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
