@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 const forRoot = ["dockerd", "mount", "podman", "buildah"];
 
 /** What no package of Debian has. */
-const optional = ["crane", "regctl", "oras", "cosign", "helm"];
+const optional = ["crane", "regctl", "oras", "cosign", "helm", "conformance"];
 
 /**
  * Why tests that need programs of this machine cannot run here, or null where they can.

@@ -20,7 +20,6 @@ import { answerCatalog, catalogPath } from "./catalog.ts";
 import { endpoints } from "./endpoints.ts";
 import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
-import { readRest } from "./unread-body.ts";
 
 const knownServices = 10_000;
 
@@ -41,15 +40,10 @@ export function createRegistryApp(tokens: TokenCache, now: () => number) {
       // A router's pattern cannot express "begins with the name of an account".
       if (!isRegistryPath(c.req.path)) return next();
       const response = await door.answer(c.req.raw, c.env);
-      await readRest(c.req.raw);
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;
     })
-    .onError(async (error, c) => {
-      const answer = await answerException(error, c.req.raw, c.env);
-      await readRest(c.req.raw);
-      return answer;
-    });
+    .onError((error, c) => answerException(error, c.req.raw, c.env));
 }
 
 /** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { buffer } from "node:stream/consumers";
@@ -119,51 +119,6 @@ describe("over real HTTP", () => {
       expect(digestOf((await ask("GET", `${repository}/blobs/${digest}`)).body)).toBe(digest);
     },
   );
-});
-
-/** A server that closes while its client still sends loses the answer on its way: the client tries the same again. */
-describe("a request of many megabytes is answered before it is cut off", () => {
-  const bytes = randomBytes(layerBytes);
-  const digest = digestOf(bytes);
-  const unknown = `${repository}/blobs/uploads/${randomUUID()}`;
-
-  test.each<
-    [string, number, () => Promise<[method: string, path: string, headers?: Record<string, string>]>]
-  >([
-    [
-      "a chunk out of order",
-      416,
-      async () => ["PATCH", await begin(), { "content-range": `9-${layerBytes + 8}` }],
-    ],
-    ["a malformed range", 400, async () => ["PATCH", await begin(), { "content-range": "x" }]],
-    ["an upload that is not there", 404, async () => ["PATCH", unknown]],
-    ["a digest that is none", 400, async () => ["PUT", `${await begin()}?digest=x`]],
-    [
-      "a token that is not accepted",
-      401,
-      async () => ["PATCH", await begin(), { authorization: "Bearer x" }],
-    ],
-    ["a repository that is not there", 404, async () => ["POST", "/v2/acme/none/blobs/uploads/"]],
-    ["a method that is not there", 405, async () => ["PATCH", `${repository}/manifests/v1`]],
-    ["a manifest that is too large", 413, async () => ["PUT", `${repository}/manifests/v1`]],
-    ["bytes that come before an upload", 202, async () => ["POST", `${repository}/blobs/uploads/`]],
-    ["the last chunk of what is there", 201, async () => ["PUT", `${unknown}?digest=${digest}`]],
-  ])("%s: %i", async (_, status, request) => {
-    await ask("POST", `${repository}/blobs/uploads/?digest=${digest}`, { body: bytes });
-    const [method, path, headers = {}] = await request();
-    for (const isChunked of [false, true]) {
-      expect((await ask(method, path, { body: bytes, isChunked, headers })).status).toBe(status);
-    }
-  });
-
-  test("and does not wait for a body that does not come", async () => {
-    const outgoing = open("PATCH", unknown, { "content-length": "1000000" });
-    outgoing.on("error", () => {});
-    outgoing.flushHeaders();
-    const [response] = await once(outgoing, "response");
-    expect(response.statusCode).toBe(404);
-    outgoing.destroy();
-  });
 });
 
 /** The steps of a push, in order; a kill comes while the server is at the named one, or has just answered it. */

@@ -1,4 +1,4 @@
-import { unreadBodyMaxBytes, unreadBodyPauseMs } from "../../domain/limits.ts";
+import { unreadBodyMaxBytes, unreadBodyPauseMs } from "../domain/limits.ts";
 
 /**
  * Reads what is left of a request's body and drops it: up to `unreadBodyMaxBytes`, and not beyond a pause of
