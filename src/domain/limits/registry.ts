@@ -6,6 +6,10 @@ export const manifestMaxBytes = 4 * 1024 * 1024;
 export const blobPartBytes = 5 * 1024 * 1024;
 /** What chunks of an upload had better have at least: a client that cuts by itself holds one in memory. */
 export const blobChunkBytes = 10 * blobPartBytes;
+/** How much of a body that is of no use is read all the same, so that its client gets the answer: a chunk, and no whole layer. */
+export const unreadBodyMaxBytes = 2 * blobChunkBytes;
+/** A client that sends nothing of it for this long waits for the answer. */
+export const unreadBodyPauseMs = 5_000;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 

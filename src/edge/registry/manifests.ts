@@ -3,7 +3,7 @@ import { tagPattern } from "../../domain/pins/images.ts";
 import { algorithmOf, digestOf } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { parseManifest } from "../../protocol/oci/manifest.ts";
-import { conditionAnswer, ociAnswer } from "./answer.ts";
+import { conditionAnswer, conditionsOf, ociAnswer } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 
 /** `GET` and `HEAD …/manifests/<tag or digest>`. */
@@ -57,6 +57,7 @@ export const putManifest: RegistryHandler = async (call) => {
     tags,
     registryHost,
     by: call.caller,
+    conditions: conditionsOf(request),
   });
   if (!put.ok) return { ok: false, error: put.error };
   const response = ociAnswer(201, {
@@ -70,14 +71,15 @@ export const putManifest: RegistryHandler = async (call) => {
 };
 
 /** `DELETE …/manifests/<tag or digest>`. */
-export const deleteManifest: RegistryHandler = async ({ registry, repository, reference }) => {
+export const deleteManifest: RegistryHandler = async ({ request, registry, repository, reference }) => {
   const kind = referenceKind(reference);
   if (kind === "bad digest") return digestInvalid(reference);
   if (kind === "bad tag") return ociFail("MANIFEST_UNKNOWN", `tag \`${reference.slice(0, 160)}\` not found`);
+  const conditions = conditionsOf(request);
   const deleted =
     kind === "tag"
-      ? await registry.deleteTag(repository, reference)
-      : await registry.deleteManifest(repository, reference);
+      ? await registry.deleteTag(repository, reference, conditions)
+      : await registry.deleteManifest(repository, reference, conditions);
   return deleted.ok
     ? answered(ociAnswer(202, { "content-length": "0" }))
     : { ok: false, error: deleted.error };
@@ -94,7 +96,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<OciResult<
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return tooLarge;
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of request.body?.values({ preventCancel: true }) ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) return tooLarge;
     chunks.push(chunk);

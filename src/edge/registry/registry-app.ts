@@ -16,6 +16,7 @@ import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
+import { answerCatalog, catalogPath } from "./catalog.ts";
 import { endpoints } from "./endpoints.ts";
 import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
 import { answerTokenRequest } from "./token.ts";
@@ -83,6 +84,7 @@ class RegistryDoor {
     if (/^\/v2\/?$/.test(url.pathname)) {
       return caller.ok ? ociJson({}) : refusalAnswer(env, request, caller.error);
     }
+    if (url.pathname === catalogPath) return answerCatalog(env, request, caller);
     const path = decodePath(url.pathname);
     const endpoint = endpoints.find(({ pattern }) => pattern.test(path));
     const [, name = "", reference = ""] = endpoint?.pattern.exec(path) ?? [];
