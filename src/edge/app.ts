@@ -10,6 +10,7 @@ import { refusalPage } from "./pages/frame/run-page.tsx";
 import { pages } from "./pages/pages.ts";
 import { createPagesApp } from "./pages/pages-app.ts";
 import { createRegistryApp } from "./registry/registry-app.ts";
+import { readRest } from "./unread-body.ts";
 
 type AppContext = Context<{ Bindings: Env }>;
 
@@ -22,6 +23,10 @@ export function createApp(routes: readonly Route[], now: () => number = Date.now
   const state = newIsolateState(now);
   const app = new Hono<{ Bindings: Env }>();
   return app
+    .use(async (c, next) => {
+      await next();
+      await readRest(c.req.raw);
+    })
     .use(methodNotAllowed({ app, onMethodNotAllowed: answerMethodNotAllowed }))
     .route("/", createRegistryApp(state.tokens, now))
     .route("/", createApiApp(routes, state))

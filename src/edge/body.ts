@@ -18,7 +18,7 @@ export async function readText(request: Request, maxBytes: number): Promise<Resu
   try {
     if (isKnownToBeShort(request.headers, maxBytes + 1))
       return ok(decoder.decode(await request.arrayBuffer()));
-    for await (const chunk of request.body) {
+    for await (const chunk of request.body.values({ preventCancel: true })) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) return tooLarge(maxBytes);
       text += decoder.decode(chunk, { stream: true });

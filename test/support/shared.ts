@@ -5,7 +5,7 @@ import { whyNotWith } from "./programs.ts";
 export interface Shared {
   programs?: readonly string[];
   /** What is put on the stack is disposed of after the last test, also where this fails half-way. */
-  start(stack: AsyncDisposableStack): Promise<void>;
+  start?(stack: AsyncDisposableStack): Promise<void>;
 }
 
 /**
@@ -16,7 +16,7 @@ export function share({ programs = [], start }: Shared): void {
   const whyNot = whyNotWith(...programs);
   const stack = new AsyncDisposableStack();
   beforeAll(async () => {
-    if (whyNot === null) await start(stack);
+    if (whyNot === null) await start?.(stack);
   });
   afterAll(() => stack.disposeAsync());
   if (whyNot !== null) beforeEach(({ skip }) => skip(whyNot));

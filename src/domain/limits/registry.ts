@@ -22,6 +22,10 @@ export const uploadStalledMs = 2 * second;
 export const partHolderShowsEveryMs = 1 * second;
 /** … and after how long without that it is not: a request may end without running another line of its code. */
 export const partHolderSilentMs = 10 * second;
+/** How much of a body that is of no use is read all the same, so that its client gets the answer: a chunk, and no whole layer. */
+export const unreadBodyMaxBytes = 2 * blobChunkBytes;
+/** A client that sends nothing of it for this long waits for the answer. */
+export const unreadBodyPauseMs = 5_000;
 /** R2 and S3 take at most this much in one put; a larger blob is uploaded in parts. */
 export const blobPutMaxBytes = 5_000_000_000;
 

@@ -18,3 +18,8 @@ export function permittedActions(scope: Scope, service: string): RepositoryActio
   if (scope.role === "agent") return ["pull"];
   return repositoryActions.filter((action) => permits(scope, neededAction[action], { service }).ok);
 }
+
+/** The one service of whose repository alone a token may pull; undefined where it may pull from all of its account. */
+export function onlyPullableService({ role, service }: Scope): string | undefined {
+  return role === "agent" ? undefined : service;
+}

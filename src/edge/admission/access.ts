@@ -12,6 +12,8 @@ export type TokenAccess =
       /** Whether a token narrowed to a service is sufficient where the request names no service. */
       readonly anyScope?: boolean;
     }
+  /** An access token, or a registry token that was granted the list of repositories. */
+  | { readonly kind: "catalog" }
   /** An access token or registry token that permits the action on the repository that the request names. */
   | { readonly kind: "repository"; readonly action: RepositoryAction };
 
@@ -20,7 +22,7 @@ export type RouteAccess =
   | { readonly kind: "public" }
   /** The deployment's root token. */
   | { readonly kind: "root" }
-  | Exclude<TokenAccess, { kind: "repository" }>;
+  | Exclude<TokenAccess, { kind: "repository" | "catalog" }>;
 
 // What routes declare as their `access`.
 export const publicAccess = { kind: "public" } as const;

@@ -86,6 +86,7 @@ export function decide(
 ): Decision<null> {
   const own = ownAccount(holder, target);
   if (!own.ok || access.kind === "any_token") return own;
+  if (access.kind === "catalog") return decideCatalog(holder);
   if (access.kind === "repository") return decideRepository(holder, access.action, target.service ?? "");
   const service = (access.anyScope ? holder.service : undefined) ?? target.service;
   const permitted = permits(holder, access.action, {
@@ -109,11 +110,22 @@ function decideRepository(
   }
   const name = `${holder.account}/${service}`;
   const isGranted =
-    holder.granted?.some((grant) => grant.name === name && grant.actions.includes(action)) ?? true;
+    holder.granted?.some(
+      (grant) => grant.type === "repository" && grant.name === name && grant.actions.includes(action),
+    ) ?? true;
   if (isGranted) return ok(null);
   return refuse(
     "not_granted",
     fail("unauthorized", `the token was not granted ${action} for \`${name}\``).error,
+  );
+}
+
+/** Every role may pull something, and so list it. */
+function decideCatalog({ granted }: Holder): Decision<null> {
+  if (granted?.some(({ type }) => type === "registry") ?? true) return ok(null);
+  return refuse(
+    "not_granted",
+    fail("unauthorized", "the token was not granted the list of repositories").error,
   );
 }
 

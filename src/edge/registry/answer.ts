@@ -1,5 +1,5 @@
 import { type OciFailure, toOciErrors } from "../../protocol/oci/errors.ts";
-import { judgeRead } from "../../protocol/oci/preconditions.ts";
+import { type Conditions, judgeRead } from "../../protocol/oci/preconditions.ts";
 
 /** On every answer of the registry (docker checks the version). */
 const commonHeaders = { "docker-distribution-api-version": "registry/2.0" };
@@ -33,8 +33,18 @@ export function conditionAnswer(
   digest: string,
   headers: Record<string, string>,
 ): Response | null {
-  const ifMatch = request.headers.get("if-match");
-  const ifNoneMatch = request.headers.get("if-none-match");
-  const status = judgeRead({ ifMatch, ifNoneMatch }, digest);
-  return status === 200 ? null : ociAnswer(status, headers);
+  const conditions = conditionsOf(request);
+  const status = conditions === undefined ? 200 : judgeRead(conditions, digest);
+  if (status === 200) return null;
+  if (status === 304) return ociAnswer(status, headers);
+  const standing = { etag: `"${digest}"`, "docker-content-digest": digest };
+  if (request.method === "HEAD") return ociAnswer(status, standing);
+  const message = `a condition does not hold: this is ${digest}`;
+  return ociFailureAnswer({ code: "PRECONDITION_FAILED", message, status }, standing);
+}
+
+/** The conditions of a request, where it has any. */
+export function conditionsOf({ headers }: Request): Conditions | undefined {
+  const conditions = { ifMatch: headers.get("if-match"), ifNoneMatch: headers.get("if-none-match") };
+  return conditions.ifMatch === null && conditions.ifNoneMatch === null ? undefined : conditions;
 }

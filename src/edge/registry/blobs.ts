@@ -2,7 +2,7 @@ import { algorithmOf } from "../../protocol/oci/digest.ts";
 import { ociFail } from "../../protocol/oci/errors.ts";
 import { rangeHolds } from "../../protocol/oci/preconditions.ts";
 import { parseRange } from "../../protocol/oci/range.ts";
-import { conditionAnswer, ociAnswer } from "./answer.ts";
+import { conditionAnswer, conditionsOf, ociAnswer } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 
 /**
@@ -46,9 +46,9 @@ export const getBlob: RegistryHandler = async ({ request, registry, repository, 
   return answered(ociAnswer(status, sized, readable));
 };
 
-export const deleteBlob: RegistryHandler = async ({ registry, repository, reference }) => {
+export const deleteBlob: RegistryHandler = async ({ request, registry, repository, reference }) => {
   if (algorithmOf(reference) === null) return digestInvalid(reference);
-  const deleted = await registry.deleteBlob(repository, reference);
+  const deleted = await registry.deleteBlob(repository, reference, conditionsOf(request));
   return deleted.ok
     ? answered(ociAnswer(202, { "content-length": "0" }))
     : { ok: false, error: deleted.error };

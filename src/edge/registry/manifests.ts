@@ -3,7 +3,7 @@ import { tagPattern } from "../../domain/pins/images.ts";
 import { algorithmOf, digestOf } from "../../protocol/oci/digest.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import { parseManifest } from "../../protocol/oci/manifest.ts";
-import { conditionAnswer, ociAnswer } from "./answer.ts";
+import { conditionAnswer, conditionsOf, ociAnswer } from "./answer.ts";
 import { answered, type RegistryCall, type RegistryHandler } from "./call.ts";
 import { type Aside, PieceReader } from "./piece-reader.ts";
 
@@ -58,6 +58,7 @@ export const putManifest: RegistryHandler = async (call) => {
     tags,
     registryHost,
     by: call.caller,
+    conditions: conditionsOf(request),
   });
   if (!put.ok) return { ok: false, error: put.error };
   const response = ociAnswer(201, {
@@ -71,14 +72,15 @@ export const putManifest: RegistryHandler = async (call) => {
 };
 
 /** `DELETE …/manifests/<tag or digest>`. */
-export const deleteManifest: RegistryHandler = async ({ registry, repository, reference }) => {
+export const deleteManifest: RegistryHandler = async ({ request, registry, repository, reference }) => {
   const kind = referenceKind(reference);
   if (kind === "bad digest") return digestInvalid(reference);
   if (kind === "bad tag") return ociFail("MANIFEST_UNKNOWN", `tag \`${reference.slice(0, 160)}\` not found`);
+  const conditions = conditionsOf(request);
   const deleted =
     kind === "tag"
-      ? await registry.deleteTag(repository, reference)
-      : await registry.deleteManifest(repository, reference);
+      ? await registry.deleteTag(repository, reference, conditions)
+      : await registry.deleteManifest(repository, reference, conditions);
   return deleted.ok
     ? answered(ociAnswer(202, { "content-length": "0" }))
     : { ok: false, error: deleted.error };
@@ -109,7 +111,7 @@ async function readBytes({ request, room }: RegistryCall): Promise<OciResult<Uin
       "nothing came of the manifest for a while, and others wait for the room",
     );
   } finally {
-    await reader.close();
+    await reader.close({ keepsBody: true });
   }
 }
 

@@ -42,6 +42,7 @@ export class PieceReader {
   #left: number;
   #isBefore: boolean;
   #isClosed = false;
+  #isReading = false;
 
   constructor({ before, body }: PieceSource, options: PieceOptions) {
     this.#options = options;
@@ -74,12 +75,16 @@ export class PieceReader {
     };
   }
 
-  /** Ends reading, also one that goes on, and lets go of all pieces. */
-  async close(): Promise<void> {
+  /**
+   * Ends reading, also one that goes on, and lets go of all pieces.
+   * @param keepsBody leaves the rest of the body to be read by whoever answers, so that its client gets the answer
+   */
+  async close({ keepsBody = false } = {}): Promise<void> {
     this.#isClosed = true;
     for (const buffer of this.#held) buffer.letGo();
     this.#held.clear();
-    await Promise.allSettled([this.#reader?.cancel()]);
+    if (keepsBody && !this.#isReading) this.#reader?.releaseLock();
+    else await Promise.allSettled([this.#reader?.cancel()]);
   }
 
   /** The next bytes, a block at most; null at the end, and where none are missing. They are there until the next read. */
@@ -91,7 +96,9 @@ export class PieceReader {
         if (!open) return null;
         this.#reader = (await open()).getReader({ mode: "byob" });
       }
+      this.#isReading = true;
       const { value } = await this.#reader.readAtLeast(length, new Uint8Array(this.#block, 0, length));
+      this.#isReading = false;
       this.#block = value?.buffer ?? new ArrayBuffer(uploadBlockBytes);
       if (value && value.byteLength > 0) {
         this.#left -= value.byteLength;

@@ -7,6 +7,7 @@ import { type OciFailure, ociFail } from "../../protocol/oci/errors.ts";
 import {
   type BearerError,
   bearerChallenge,
+  catalogScope,
   repositoryScope,
 } from "../../protocol/oci/token-authentication.ts";
 import { isBearer } from "../admission/credential.ts";
@@ -62,22 +63,28 @@ export function unavailableAnswer(
 /**
  * Renders a failure, with a challenge for one of authentication. The challenge has the scope that is wanted only where
  * its name is one that a repository could have: a header has nothing in it that was not checked.
+ * @param wanted of a repository, or the list of them
  * @param error what is wrong with the token that the request was identified by; without it, one that it has is not accepted
  */
 export function refusalAnswer(
   env: Env,
   request: Request,
   failure: Omit<OciFailure, "code"> & { code: string },
-  wanted?: { name: string; action: RepositoryAction },
+  wanted?: { name: string; action: RepositoryAction } | "catalog",
   error?: BearerError,
 ): Response {
   const headers: Record<string, string> = {};
   if (failure.code === "UNAUTHORIZED") {
-    const isNamed = wanted !== undefined && parseRepositoryName(wanted.name).kind !== "malformed";
     headers["www-authenticate"] = bearerChallenge(originOf(env, request), registryHostOf(env, request), {
-      scope: isNamed ? repositoryScope(wanted.name, wanted.action) : undefined,
+      scope: wanted === undefined ? undefined : scopeOf(wanted),
       error: error ?? (isBearer(request.headers.get("authorization")) ? "invalid_token" : undefined),
     });
   }
   return request.method === "HEAD" ? ociAnswer(failure.status, headers) : ociFailureAnswer(failure, headers);
+}
+
+function scopeOf(wanted: { name: string; action: RepositoryAction } | "catalog"): string | undefined {
+  if (wanted === "catalog") return catalogScope;
+  if (parseRepositoryName(wanted.name).kind === "malformed") return undefined;
+  return repositoryScope(wanted.name, wanted.action);
 }

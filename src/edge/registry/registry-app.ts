@@ -19,6 +19,7 @@ import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
 import { ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
+import { answerCatalog, catalogPath } from "./catalog.ts";
 import { endpoints } from "./endpoints.ts";
 import { PartRoom } from "./part-room.ts";
 import { nameUnknown, ociRefusal, refusalAnswer, unavailableAnswer } from "./refusal.ts";
@@ -95,6 +96,7 @@ class RegistryDoor {
     if (/^\/v2\/?$/.test(url.pathname)) {
       return caller.ok ? ociJson({}) : refusalAnswer(env, request, caller.error);
     }
+    if (url.pathname === catalogPath) return answerCatalog(env, request, caller);
     const wanted = { name, action: operation?.action ?? "pull" };
     if (!caller.ok) return refusalAnswer(env, request, caller.error, endpoint ? wanted : undefined);
     if (!endpoint) {

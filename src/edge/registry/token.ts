@@ -3,9 +3,11 @@ import type { Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import {
   basicChallenge,
+  catalogGrant,
   grantRegistryToken,
   parseScopes,
   type RegistryClaims,
+  requestsCatalog,
 } from "../../protocol/oci/token-authentication.ts";
 import { decide } from "../admission/admit.ts";
 import { basicOrBearerCredential } from "../admission/credential.ts";
@@ -44,9 +46,12 @@ export async function answerTokenRequest(
   return ociJson(answer, { "cache-control": "no-store" });
 }
 
-/** Grants what the caller may do of what is requested: a registry token never has more rights than its credential. */
+/**
+ * Grants what the caller may do of what is requested: a registry token never has more rights than its credential. Whoever
+ * may pull may list what it may pull.
+ */
 function claimsOf(caller: Identity, scopes: readonly string[]): RegistryClaims {
-  const access = parseScopes(scopes).flatMap(({ name, actions }) => {
+  const repositories = parseScopes(scopes).flatMap(({ name, actions }) => {
     const parsed = parseRepositoryName(name);
     if (parsed.kind !== "repository") return [];
     const granted = actions.filter(
@@ -54,5 +59,7 @@ function claimsOf(caller: Identity, scopes: readonly string[]): RegistryClaims {
     );
     return granted.length === 0 ? [] : [{ type: "repository" as const, name, actions: granted }];
   });
+  const isCatalog = requestsCatalog(scopes) && decide(caller, { kind: "catalog" }, {}).ok;
+  const access: RegistryClaims["access"] = isCatalog ? [...repositories, catalogGrant] : repositories;
   return { sub: caller.account, credential: credentialIdOf(caller), access };
 }

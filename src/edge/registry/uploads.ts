@@ -42,7 +42,6 @@ export const postUpload: RegistryHandler = async (call) => {
   if (!begun.ok) return { ok: false, error: begun.error };
   const upload = begun.value;
   if (digest !== null) return finish(call, upload, digest);
-  await call.request.body?.cancel();
   return answered(ociAnswer(202, { ...uploadHeaders(call, upload.id, 0, requested), ...chunkHeaders }));
 };
 
@@ -90,7 +89,6 @@ const uploadId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** A PUT whose answer was lost comes again: it has done what it is for where the repository has the blob. */
 async function finishedBefore(call: RegistryCall, digest: string): Promise<OciResult<Response> | null> {
   if (!uploadId.test(call.reference) || !(await call.registry.blob(call.repository, digest))) return null;
-  await call.request.body?.cancel();
   return answered(created(call, digest));
 }
 

@@ -8,7 +8,9 @@ import {
   type UploadState,
 } from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import type { Conditions } from "../../protocol/oci/preconditions.ts";
 import type { UploadRow } from "./blobs.sql.ts";
+import { checkConditions } from "./conditions.ts";
 import type { BlobPlace, IncomingChunk, Upload } from "./contract.ts";
 import type { RegistryState } from "./state.ts";
 import { checkUntagged, countLink, untaggedQuota } from "./untagged.ts";
@@ -60,15 +62,21 @@ export function deleteBlob(
   state: RegistryState,
   repository: string,
   digest: string,
+  conditions: Conditions | undefined,
   now: number,
 ): OciResult<null> {
-  if (!state.sql.link(repository, digest)) return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
+  if (!state.sql.link(repository, digest)) return blobUnknown(digest);
   const manifest = state.sql.referringTo(repository, digest);
   if (manifest !== undefined) {
     return ociFail("DENIED", `blob \`${digest}\` is needed by manifest \`${manifest}\`: delete that first`);
   }
-  unlinkBlob(state, repository, digest, now);
-  return { ok: true, value: null };
+  const met = checkConditions(digest, digest, conditions);
+  if (met.ok) unlinkBlob(state, repository, digest, now);
+  return met;
+}
+
+export function blobUnknown(digest: string) {
+  return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { PartNumbers, UploadBeginning, UploadState } from "../../domain/reg
 import type { OciResult } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
 import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
+import type { Conditions } from "../../protocol/oci/preconditions.ts";
 import type { ActorName } from "../rpc-types.ts";
 
 export interface BlobPlace {
@@ -58,6 +59,8 @@ export interface ManifestPut {
   registryHost: string;
   /** Whose token pushes it. */
   by: ActorName;
+  /** Of each of the tags, or of the manifest itself where there are none. */
+  conditions?: Conditions | undefined;
 }
 
 /** How large an image is. */
@@ -74,8 +77,8 @@ export interface RegistryRpc {
   blob(repository: RepositoryName, digest: string): Promise<BlobPlace | null>;
   /** Links a blob of another repository of the account. @returns whether it was there */
   mountBlob(repository: RepositoryName, from: RepositoryName, digest: string): Promise<boolean>;
-  /** `DENIED` while a manifest of the repository needs it. */
-  deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
+  /** `DENIED` while a manifest of the repository needs it, `PRECONDITION_FAILED` where a condition does not hold. */
+  deleteBlob(repository: RepositoryName, digest: string, conditions?: Conditions): Promise<OciResult<null>>;
 
   /**
    * `DENIED` over the account's quota.
@@ -127,13 +130,18 @@ export interface RegistryRpc {
   imageSizes(repository: RepositoryName, digests: string[]): Promise<(ImageSize | null)[]>;
   /**
    * Stores a manifest whose digest was verified, and moves its tags: here, and before the answer at the service. `DENIED`
-   * where the account may not have what it adds.
+   * where the account may not have what it adds, `PRECONDITION_FAILED` where a condition does not hold: of pushes that race,
+   * one finds what it expects.
    */
   putManifest(repository: RepositoryName, put: ManifestPut): Promise<OciResult<null>>;
-  /** Takes the manifest's tags along. `DENIED` while invariant 7 protects it. */
-  deleteManifest(repository: RepositoryName, digest: string): Promise<OciResult<null>>;
-  /** `DENIED` while an environment follows it. */
-  deleteTag(repository: RepositoryName, tag: string): Promise<OciResult<null>>;
+  /** Takes the manifest's tags along. `DENIED` while invariant 7 protects it, `PRECONDITION_FAILED` as above. */
+  deleteManifest(
+    repository: RepositoryName,
+    digest: string,
+    conditions?: Conditions,
+  ): Promise<OciResult<null>>;
+  /** `DENIED` while an environment follows it, `PRECONDITION_FAILED` as above. */
+  deleteTag(repository: RepositoryName, tag: string, conditions?: Conditions): Promise<OciResult<null>>;
 
   /** Tags after `last` in order, at most `limit`, and whether there are more. */
   tags(

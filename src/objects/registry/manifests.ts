@@ -1,6 +1,7 @@
 import { referrersPageBytes, untaggedManifestsMax } from "../../domain/limits.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
+import { checkConditions } from "./conditions.ts";
 import type { ManifestPut, StoredManifest } from "./contract.ts";
 import type { ManifestRow } from "./manifests.sql.ts";
 import type { RegistryState } from "./state.ts";
@@ -12,13 +13,18 @@ const pieceBytes = 1024 * 1024;
 const referrerEnvelopeBytes = 512;
 const sizesAtOnce = 1000;
 
+function rowOf({ sql }: RegistryState, repository: string, reference: string): ManifestRow | undefined {
+  const digest = reference.includes(":") ? reference : sql.tag(repository, reference)?.digest;
+  return digest === undefined ? undefined : sql.manifest(repository, digest);
+}
+
 export function findManifest(
-  { sql }: RegistryState,
+  state: RegistryState,
   repository: string,
   reference: string,
 ): StoredManifest | null {
-  const digest = reference.includes(":") ? reference : sql.tag(repository, reference)?.digest;
-  const row = digest === undefined ? undefined : sql.manifest(repository, digest);
+  const { sql } = state;
+  const row = rowOf(state, repository, reference);
   if (!row) return null;
   const bytes = new Uint8Array(row.size);
   let offset = 0;
@@ -29,16 +35,31 @@ export function findManifest(
   return { digest: row.digest, mediaType: row.media_type, bytes };
 }
 
+export function manifestUnknown(reference: string) {
+  return ociFail("MANIFEST_UNKNOWN", `manifest \`${reference}\` not found`);
+}
+
 /**
- * Whether a manifest can be stored: all that it refers to is there, of what an index lists one at least, and without a tag it is
- * within the quota.
+ * Whether a manifest can be stored: its conditions hold, all that it refers to is there, of what an index lists one at least, and
+ * without a tag it is within the quota.
  */
 export function checkManifest(
   state: RegistryState,
   repository: string,
-  { digest, bytes, facts, tags }: Pick<ManifestPut, "digest" | "bytes" | "facts" | "tags">,
+  {
+    digest,
+    bytes,
+    facts,
+    tags,
+    conditions,
+  }: Pick<ManifestPut, "digest" | "bytes" | "facts" | "tags" | "conditions">,
 ): OciResult<null> {
   const { sql } = state;
+  for (const reference of conditions === undefined ? [] : tags.length > 0 ? tags : [digest]) {
+    const current = rowOf(state, repository, reference)?.digest ?? null;
+    const met = checkConditions(reference, current, conditions);
+    if (!met.ok) return met;
+  }
   // An index may list blobs: build caches do.
   const absent = facts.children.filter(
     (child) => !sql.manifest(repository, child) && !sql.link(repository, child),
@@ -70,11 +91,11 @@ export function checkManifest(
 export function storeManifest(
   state: RegistryState,
   repository: string,
-  { digest, bytes, facts, tags, by }: ManifestPut,
+  { digest, bytes, facts, tags, by, conditions }: ManifestPut,
   now: number,
 ): OciResult<null> {
   const { sql } = state;
-  const checked = checkManifest(state, repository, { digest, bytes, facts, tags });
+  const checked = checkManifest(state, repository, { digest, bytes, facts, tags, conditions });
   if (!checked.ok) return checked;
   const isNew = sql.manifest(repository, digest) === undefined;
   sql.putManifest({

@@ -5,6 +5,7 @@ import { nextCollectionAt } from "../../domain/registry/collection.ts";
 import type { RepositoryName } from "../../domain/registry/repository.ts";
 import type { PartNumbers, UploadState } from "../../domain/registry/upload.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
+import type { Conditions } from "../../protocol/oci/preconditions.ts";
 import { Alarm } from "../alarm.ts";
 import { chooseBlobStore } from "../blobs/choose-blob-store.ts";
 import type { Env } from "../env.ts";
@@ -19,6 +20,7 @@ import {
   collectRecords,
   removeGoneRepository,
 } from "./collection.ts";
+import { checkConditions } from "./conditions.ts";
 import type {
   BlobPlace,
   IncomingChunk,
@@ -64,19 +66,17 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     });
   }
 
-  async deleteBlob(repository: RepositoryName, digest: string): Promise<OciResult<null>> {
-    if (!this.#state.db.ready) return ociFail("BLOB_UNKNOWN", `blob \`${digest}\` not found`);
-    return this.#write(repository, (now) => blobs.deleteBlob(this.#state, repository.service, digest, now));
+  async deleteBlob(repository: RepositoryName, digest: string, conditions?: Conditions) {
+    if (!this.#state.db.ready) return blobs.blobUnknown(digest);
+    return this.#write(repository, (now) =>
+      blobs.deleteBlob(this.#state, repository.service, digest, conditions, now),
+    );
   }
 
-  async beginUpload(
-    repository: RepositoryName,
-    whole: WholeBlob | null,
-    credentialId: string,
-  ): Promise<OciResult<Upload>> {
+  async beginUpload(repository: RepositoryName, whole: WholeBlob | null, credentialId: string) {
     const id = crypto.randomUUID();
     const key = `${repository.account}/${crypto.randomUUID()}`;
-    return this.#write(repository, (now) => {
+    return this.#write(repository, (now): OciResult<Upload> => {
       const open = blobs.checkOpenUploads(this.#state);
       if (!open.ok) return open;
       const checked = blobs.checkIncoming(this.#state, whole ?? { digest: null, bytes: null }, 1);
@@ -170,14 +170,16 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     });
   }
 
-  async deleteManifest(repository: RepositoryName, digest: string): Promise<OciResult<null>> {
-    return this.#changes.run(repository.service, async () => {
+  async deleteManifest(repository: RepositoryName, digest: string, conditions?: Conditions) {
+    return this.#changes.run(repository.service, async (): Promise<OciResult<null>> => {
       const { sql, db } = this.#state;
-      if (!db.ready || !sql.manifest(repository.service, digest)) return manifestUnknown(digest);
+      if (!db.ready || !sql.manifest(repository.service, digest)) return manifests.manifestUnknown(digest);
       const parent = sql.referringTo(repository.service, digest);
       if (parent !== undefined) {
         return ociFail("DENIED", `manifest \`${digest}\` is listed by \`${parent}\`: delete that first`);
       }
+      const met = checkConditions(digest, digest, conditions);
+      if (!met.ok) return met;
       const released = await releaseDigest(this.#service(repository), digest);
       if (!released.ok) return released;
       if (released.value === "gone") return this.#gone(repository);
@@ -188,11 +190,13 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     });
   }
 
-  async deleteTag(repository: RepositoryName, tag: string): Promise<OciResult<null>> {
-    return this.#changes.run(repository.service, async () => {
+  async deleteTag(repository: RepositoryName, tag: string, conditions?: Conditions) {
+    return this.#changes.run(repository.service, async (): Promise<OciResult<null>> => {
       const { sql, db } = this.#state;
       const row = db.ready ? sql.tag(repository.service, tag) : undefined;
-      if (!row) return manifestUnknown(tag);
+      if (!row) return manifests.manifestUnknown(tag);
+      const met = checkConditions(tag, row.digest, conditions);
+      if (!met.ok) return met;
       const released = await releaseTag(this.#service(repository), tag, row.digest);
       if (!released.ok) return released;
       if (released.value === "gone") return this.#gone(repository);
@@ -311,8 +315,4 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
     const collectable = this.#store ? oldest : { ...oldest, bytes: null };
     this.#alarm.noLaterThan(earliest([announceAt, nextCollectionAt(collectable)]));
   }
-}
-
-function manifestUnknown(reference: string) {
-  return ociFail("MANIFEST_UNKNOWN", `manifest \`${reference}\` not found`);
 }

@@ -1,4 +1,7 @@
-/** OCI Distribution 1.1, "Error codes": all of them, each with the HTTP status that it has by default. */
+/**
+ * OCI Distribution 1.1, "Error codes": all of them, each with the HTTP status that it has by default, and one for conditions
+ * (RFC 9110 15.5.13), for which there is none.
+ */
 const ociErrorStatus = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -14,6 +17,7 @@ const ociErrorStatus = {
   DENIED: 403,
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
+  PRECONDITION_FAILED: 412,
 } as const;
 export type OciErrorCode = keyof typeof ociErrorStatus;
 

@@ -13,7 +13,7 @@ export interface RequestedAccess {
 
 /**
  * Reads the scopes of a token request, each of which may hold several separated by spaces (RFC 6749 3.3). What is not
- * about a repository, and actions that are not known here, are left out: nothing else is granted.
+ * about a repository, and actions that are not known here, are left out.
  * @example parseScopes(["repository:acme/hello:pull,push"]) // [{ name: "acme/hello", actions: ["pull", "push"] }]
  */
 export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
@@ -26,6 +26,14 @@ export function parseScopes(scopes: readonly string[]): RequestedAccess[] {
       const actions = repositoryActions.filter((action) => named.includes(action) || named.includes("*"));
       return [{ name, actions }];
     });
+}
+
+/** The scope of the list of repositories (CNCF distribution, "Token scope"). */
+export const catalogScope = "registry:catalog:*";
+
+/** Whether a token request's scopes have the list of repositories among them. */
+export function requestsCatalog(scopes: readonly string[]): boolean {
+  return scopes.some((text) => text.split(" ").includes(catalogScope));
 }
 
 /** What is wrong with the bearer token of a request (RFC 6750 3.1). Clients keep their token where nothing is said of it. */
@@ -72,14 +80,27 @@ const registryClaims = z.object({
   credential: z.string(),
   /** The access requested, as far as the credential allowed it. */
   access: z.array(
-    z.object({
-      type: z.literal("repository"),
-      name: z.string(),
-      actions: z.array(z.enum(repositoryActions)),
-    }),
+    z.discriminatedUnion("type", [
+      z.object({
+        type: z.literal("repository"),
+        name: z.string(),
+        actions: z.array(z.enum(repositoryActions)),
+      }),
+      z.object({
+        type: z.literal("registry"),
+        name: z.literal("catalog"),
+        actions: z.tuple([z.literal("*")]),
+      }),
+    ]),
   ),
 });
 export type RegistryClaims = z.infer<typeof registryClaims>;
+
+export const catalogGrant: RegistryClaims["access"][number] = {
+  type: "registry",
+  name: "catalog",
+  actions: ["*"],
+};
 
 /** The answer of the token endpoint. `token` and `access_token` are the same; `expires_in` in seconds. */
 export const registryTokenAnswer = z.object({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type TokenRole, tokenRoles } from "../../../src/domain/credentials/access.ts";
-import { permittedActions } from "../../../src/domain/registry/actions.ts";
+import { onlyPullableService, permittedActions } from "../../../src/domain/registry/actions.ts";
 import { parseRepositoryName } from "../../../src/domain/registry/repository.ts";
 
 describe("a repository's name", () => {
@@ -60,4 +60,21 @@ describe("a token", () => {
   test("of a cluster's agent pulls from every repository of its account", () => {
     expect(permittedActions({ role: "agent", cluster: "main" }, "anything")).toEqual(["pull"]);
   });
+
+  test.each([...tokenRoles, "agent"] as const)(
+    "of the role %s pulls from the one service that it is narrowed to, or from all",
+    (role) => {
+      for (const scope of [
+        { role },
+        { role, service: "hello" },
+        { role, service: "hello", environments: ["prod"] },
+      ]) {
+        const only = onlyPullableService(scope);
+        for (const service of ["hello", "other"]) {
+          const isPullable = only === undefined || only === service;
+          expect(permittedActions(scope, service).includes("pull")).toBe(isPullable);
+        }
+      }
+    },
+  );
 });

@@ -187,6 +187,73 @@ describe("a token that may", () => {
   });
 });
 
+describe("the list of repositories", () => {
+  const all = ["owner/hello", "owner/other"];
+
+  async function listed(authorization: string): Promise<unknown> {
+    const answer = await sendOci("/v2/_catalog", { authorization });
+    expect(answer.status).toBe(200);
+    return answer.json();
+  }
+
+  test.each([...roles, "deploy of an environment", "read of another service", "admin of another service"])(
+    "has what a token may pull from, and only that: %s",
+    async (role) => {
+      const token = tokens[role] ?? "";
+      const repositories = role.endsWith("of another service")
+        ? ["owner/other"]
+        : role.endsWith("of an environment")
+          ? ["owner/hello"]
+          : all;
+      const granted = await registryToken(token, "scope=registry:catalog:*");
+      for (const authorization of [basic("owner", token), `Bearer ${token}`, `Bearer ${granted}`]) {
+        expect(await listed(authorization)).toEqual({ repositories });
+      }
+      for (const name of all) {
+        const pulled = await sendOci(`/v2/${name}/tags/list`, { authorization: basic("owner", token) });
+        expect(pulled.status).toBe(repositories.includes(name) ? 200 : 403);
+      }
+    },
+  );
+
+  test("has nothing of other accounts", async () => {
+    const answer = await listed(basic("intruder", intruder.admin));
+    expect(answer).toEqual({ repositories: ["intruder/hello", "intruder/other"] });
+  });
+
+  test.each(["GET", "HEAD"])("is 401 without credentials, with the way to get them: %s", async (method) => {
+    const answer = await sendOci("/v2/_catalog", { method });
+    expect(answer.headers.get("www-authenticate")).toBe(
+      'Bearer realm="http://api.test/v2/token",service="api.test",scope="registry:catalog:*"',
+    );
+    expect(await answeredWith(answer, method)).toEqual([401, method === "HEAD" ? "" : "UNAUTHORIZED"]);
+  });
+
+  test("is 401 for a registry token that was not granted it", async () => {
+    const token = await registryToken(owner.admin, "scope=repository:owner/hello:pull");
+    const answer = await sendOci("/v2/_catalog", { authorization: `Bearer ${token}` });
+    expect(answer.headers.get("www-authenticate")).toContain(
+      'scope="registry:catalog:*",error="insufficient_scope"',
+    );
+    expect(await refusalOf(answer)).toEqual([401, "UNAUTHORIZED"]);
+  });
+
+  test("grants nothing else to a registry token", async () => {
+    const token = await registryToken(owner.admin, "scope=registry:catalog:*");
+    const answer = await sendOci("/v2/owner/hello/tags/list", { authorization: `Bearer ${token}` });
+    expect(await refusalOf(answer)).toEqual([401, "UNAUTHORIZED"]);
+  });
+
+  test("has no other methods", async () => {
+    const answer = await sendOci("/v2/_catalog", {
+      method: "DELETE",
+      authorization: basic("owner", owner.admin),
+    });
+    expect(answer.headers.get("allow")).toBe("GET, HEAD");
+    expect(await refusalOf(answer)).toEqual([405, "UNSUPPORTED"]);
+  });
+});
+
 describe("credentials", () => {
   const version = (authorization?: string) =>
     sendOci("/v2/", authorization === undefined ? {} : { authorization });
@@ -248,7 +315,12 @@ describe("credentials", () => {
 
 /** RFC 6750 3.1: containerd drops a token that it has kept only when an answer says that the token is why. */
 describe("a bearer token that is not accepted is answered with `invalid_token`", () => {
-  const everywhere = [{ method: "GET", path: "/v2/" }, ...operations];
+  const everywhere = [
+    { method: "GET", path: "/v2/" },
+    { method: "GET", path: "/v2/_catalog" },
+    { method: "HEAD", path: "/v2/_catalog" },
+    ...operations,
+  ];
 
   test.each(everywhere)("$method $path", async ({ method, path }) => {
     const at = fill(path, "owner/hello");
@@ -296,9 +368,21 @@ describe("the token flow", () => {
       { type: "repository", name: "owner/hello", actions: ["pull", "push"] },
     ]);
     expect(await accessOf(tokens["deploy of another service"] ?? "", both)).toEqual([]);
-    for (const scope of ["repository:intruder/hello:pull", "registry:catalog:*", "nonsense", ""]) {
+    for (const scope of ["repository:intruder/hello:pull", "registry:catalog:pull", "nonsense", ""]) {
       expect(await accessOf(owner.admin, `scope=${scope}`)).toEqual([]);
     }
+  });
+
+  test("grants the list of repositories to every credential, since each may pull something", async () => {
+    const catalog = { type: "registry", name: "catalog", actions: ["*"] };
+    for (const role of [...roles, "read of another service", "deploy of an environment"]) {
+      expect(await accessOf(tokens[role] ?? "", "scope=registry:catalog:*")).toEqual([catalog]);
+    }
+    const both = "scope=repository:owner/hello:pull+registry:catalog:*";
+    expect(await accessOf(owner.admin, both)).toEqual([
+      { type: "repository", name: "owner/hello", actions: ["pull"] },
+      catalog,
+    ]);
   });
 
   test("takes several scopes, in one parameter and in many", async () => {

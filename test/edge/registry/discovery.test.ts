@@ -1,7 +1,12 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createAccount, createService, type TestAccount } from "../../support/worker/api.ts";
+import { serviceNamesPerCall } from "../../../src/domain/limits.ts";
+import { accountStub } from "../../../src/objects/stubs.ts";
+import { createAccount, createService, send, type TestAccount } from "../../support/worker/api.ts";
 import {
+  basic,
   type RegistryClient,
   refusalOf,
   registryClient,
@@ -70,6 +75,85 @@ describe("the list of tags", () => {
     await createService(account, "empty");
     const answer = await registryClient(account, account.admin, "empty").request("tags/list");
     expect(await answer.json()).toEqual({ name: `${account.name}/empty`, tags: [] });
+  });
+});
+
+describe("the list of repositories", () => {
+  let many: TestAccount;
+  const repositories = () => ["a", "a-1", "a0", "b", "hello", "z9"].map((name) => `${many.name}/${name}`);
+
+  beforeAll(async () => {
+    many = await createAccount();
+    for (const name of ["z9", "hello", "b", "a0", "a-1", "a", "gone"]) await createService(many, name);
+    await send(`/v3/accounts/${many.name}/services/gone`, { method: "DELETE", token: many.admin });
+  });
+
+  async function page(query: string) {
+    const answer = await sendOci(`/v2/_catalog${query}`, { authorization: basic(many.name, many.admin) });
+    expect(answer.status).toBe(200);
+    const listed = z.strictObject({ repositories: z.array(z.string()) }).parse(await answer.json());
+    const [, next = null] = /^<(.+)>; rel="next"$/.exec(answer.headers.get("link") ?? "") ?? [];
+    return { repositories: listed.repositories, next };
+  }
+
+  test("has all that are there in the order of their names, with images or without", async () => {
+    expect(await page("")).toEqual({ repositories: repositories(), next: null });
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7])("comes in pages of %i, each with a link to the next one", async (n) => {
+    const pages: string[][] = [];
+    for (let next: string | null = `?n=${n}`; next !== null; ) {
+      const read = await page(next.replace("/v2/_catalog", ""));
+      pages.push(read.repositories);
+      next = read.next;
+    }
+    expect(pages.length).toBe(Math.ceil(6 / n));
+    expect(pages.flat()).toEqual(repositories());
+  });
+
+  test("begins after `last`, whether or not that is a repository", async () => {
+    const from = (name: string) => repositories().filter((repository) => repository > name);
+    for (const name of ["a", "a1", "hello", "zz"].map((service) => `${many.name}/${service}`)) {
+      expect((await page(`?last=${name}`)).repositories).toEqual(from(name));
+    }
+    for (const name of ["", "0", many.name, "zzzzzzzzzz", `${many.name}0`]) {
+      expect((await page(`?last=${name}`)).repositories).toEqual(from(name));
+    }
+  });
+
+  test("with n=0 is empty, and with an n that is none 400", async () => {
+    expect(await page("?n=0")).toEqual({ repositories: [], next: null });
+    const request = { authorization: basic(many.name, many.admin) };
+    const refused = await sendOci("/v2/_catalog?n=x", request);
+    expect(await refusalOf(refused)).toEqual([400, "UNSUPPORTED"]);
+  });
+
+  test("comes in pages of as many names as one call gives, whatever n is", async () => {
+    const full = await createAccount();
+    const fill = (count: number) =>
+      runInDurableObject(accountStub(env, full.name), (_, { storage }) => {
+        storage.sql.exec(
+          `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+           INSERT OR IGNORE INTO services (name, code, state, created_at)
+           SELECT printf('s%05d', i), printf('c%05d', i), 'live', 0 FROM n`,
+          count,
+        );
+      });
+    const lengths = async () => {
+      const found: number[] = [];
+      for (let next = "/v2/_catalog?n=99999999999999999999"; next !== ""; ) {
+        const answer = await sendOci(next, { authorization: basic(full.name, full.admin) });
+        found.push(
+          z.object({ repositories: z.array(z.string()) }).parse(await answer.json()).repositories.length,
+        );
+        next = /^<(.+)>/.exec(answer.headers.get("link") ?? "")?.[1] ?? "";
+      }
+      return found;
+    };
+    await fill(serviceNamesPerCall);
+    expect(await lengths()).toEqual([serviceNamesPerCall]);
+    await fill(serviceNamesPerCall + 1);
+    expect(await lengths()).toEqual([serviceNamesPerCall, 1]);
   });
 });
 

@@ -59,6 +59,17 @@ describe("while nothing can be written", () => {
     expect(await refusalOf(answer)).toEqual([503, "UNAVAILABLE"]);
   });
 
+  test("a push is refused when its bytes were read, since a client that still sends gets no answer", async () => {
+    const { client, location } = await pushed();
+    await fillStorage();
+    const { readable, writable } = new IdentityTransformStream();
+    const writer = writable.getWriter();
+    const sent = Promise.all([writer.write(someBytes(300_000)), writer.close()]);
+    const headers = { authorization: client.authorization };
+    const [answer] = await Promise.all([send(location, { method: "PATCH", headers, body: readable }), sent]);
+    expect(await refusalOf(answer)).toEqual([503, "UNAVAILABLE"]);
+  });
+
   test("images are pulled, and what was refused is pushed once there is room", async () => {
     const { client, digest, manifest, blob } = await pushed();
     const makeRoom = await fillStorage();

@@ -2,10 +2,12 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import {
   bearerChallenge,
+  catalogGrant,
   grantRegistryToken,
   parseScopes,
   type RegistryClaims,
   repositoryScope,
+  requestsCatalog,
   verifyLapsedToken,
   verifyRegistryToken,
 } from "../../../src/protocol/oci/token-authentication.ts";
@@ -22,7 +24,24 @@ const claims: RegistryClaims = {
   access: [{ type: "repository", name: "acme/hello", actions: ["pull", "push"] }],
 };
 
+test.each([
+  [["registry:catalog:*"], true],
+  [["repository:acme/hello:pull registry:catalog:*"], true],
+  [["repository:acme/hello:pull", "registry:catalog:*"], true],
+  [["repository:acme/hello:pull"], false],
+  [["registry:catalog:pull", "xregistry:catalog:*", ""], false],
+  [[], false],
+])("the scopes %j have the list of repositories among them: %s", (scopes, has) => {
+  expect(requestsCatalog(scopes)).toBe(has);
+});
+
 describe("a registry token", () => {
+  test("may be granted the list of repositories", async () => {
+    const listing = { ...claims, access: [...claims.access, catalogGrant] };
+    const { token } = await grantRegistryToken(signer, "https://api.test", listing, now);
+    expect(await verifyRegistryToken(token, jwks, now)).toEqual(listing);
+  });
+
   test("says what it was granted, until it ends", async () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
