@@ -95,6 +95,7 @@ describe("resolving a pin", () => {
   const index: ImageIndex = {
     digestOfTag: (tag) => ({ v1: digestA, latest: digestB })[tag],
     hasDigest: (digest) => digest === digestA || digest === digestB,
+    artifactOf: () => undefined,
     recentTags: () => ["latest", "v1"],
   };
 
@@ -131,6 +132,7 @@ describe("resolving a pin", () => {
     const untouched: ImageIndex = {
       digestOfTag: () => expect.unreachable(),
       hasDigest: () => expect.unreachable(),
+      artifactOf: () => expect.unreachable(),
       recentTags: () => expect.unreachable(),
     };
     expect(resolve("sha256:abc", untouched)).toMatchObject({
@@ -143,6 +145,7 @@ describe("resolving a pin", () => {
     const empty: ImageIndex = {
       digestOfTag: () => undefined,
       hasDigest: () => false,
+      artifactOf: () => undefined,
       recentTags: () => [],
     };
     const resolved = resolve("latest", empty);
@@ -201,7 +204,12 @@ describe("the digests that a pin protects", () => {
 });
 
 test("a digest that was not pushed is refused by itself, and a tag with those that are nearest", () => {
-  const images = { digestOfTag: () => undefined, hasDigest: () => false, recentTags: () => ["v2", "w1"] };
+  const images: ImageIndex = {
+    digestOfTag: () => undefined,
+    hasDigest: () => false,
+    artifactOf: () => undefined,
+    recentTags: () => ["v2", "w1"],
+  };
   const digest = resolvePin({ kind: "digest", digest: digestA }, images);
   expect(digest).toMatchObject({
     error: { code: "image_not_found", message: expect.stringContaining(digestA) },

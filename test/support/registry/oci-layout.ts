@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ociImageType, ociIndexType } from "../../../src/protocol/oci/manifest.ts";
+import { ociImageType, ociIndexType } from "../../../src/domain/registry/media-types.ts";
 
 interface Descriptor {
   mediaType: string;
