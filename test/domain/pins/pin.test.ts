@@ -128,6 +128,30 @@ describe("resolving a pin", () => {
     });
   });
 
+  test("what is no image is refused as what it is, by its digest and by a tag that nothing else has", () => {
+    const artifactType = "application/vnd.cncf.helm.config.v1+json";
+    const known: ImageIndex = {
+      ...index,
+      artifactOf: () => ({ digest: digestA, mediaType: null, artifactType }),
+    };
+    const chart = `sha256:${"c".repeat(64)}`;
+    for (const named of ["chart", chart]) {
+      expect(resolve(named, known)).toEqual({
+        ok: false,
+        error: {
+          code: "image_not_runnable",
+          message: `\`${named}\` is no image that a backend can run: it is ${artifactType}`,
+          details: { digest: digestA, artifact_type: artifactType },
+        },
+      });
+    }
+    const typed = { digest: digestA, mediaType: "a/b", artifactType };
+    expect(resolve("chart", { ...known, artifactOf: () => typed })).toMatchObject({
+      error: { details: { media_type: "a/b" } },
+    });
+    expect(resolve("v1", known)).toMatchObject({ ok: true, value: { digest: digestA } });
+  });
+
   test("a malformed one is refused before anything is looked up", () => {
     const untouched: ImageIndex = {
       digestOfTag: () => expect.unreachable(),
