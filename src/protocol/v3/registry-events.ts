@@ -36,7 +36,7 @@ const distribution = z.object({
           repository: text,
           tag: text.optional(),
           /** Config and layers, where the registry is configured to send them (`includereferences`). */
-          references: z.array(described).optional().catch(undefined),
+          references: z.array(described).max(notificationEventsMax).optional().catch(undefined),
         }),
         request: z.object({ host: text.optional() }).optional(),
       }),
@@ -68,7 +68,10 @@ const github = z.object({
         .object({
           tag: z.object({ name: text, digest: text }).partial().optional(),
           manifest: describedByGithub
-            .extend({ config: describedByGithub, layers: z.array(describedByGithub) })
+            .extend({
+              config: describedByGithub,
+              layers: z.array(describedByGithub).max(notificationEventsMax),
+            })
             .optional()
             .catch(undefined),
         })
