@@ -7,6 +7,7 @@ import { hasCode } from "../agent/log.ts";
 import { freePort } from "../agent/runtimes/free-port.ts";
 import { demoAccount, ensureAccount } from "./account.ts";
 import { clusterNames, startCluster } from "./clusters.ts";
+import { untilDemoStarts } from "./demo/ready.ts";
 import { seedDemo } from "./demo/seed.ts";
 import { LogFile } from "./log-file.ts";
 import { makeLoginLink } from "./login-link.ts";
@@ -19,6 +20,9 @@ import { startWorker } from "./worker/worker.ts";
 
 /** A Worker ends within five seconds of its parent. */
 const formerWorkerWaitMs = 15_000;
+
+/** An agent is known to its cluster's services by its first heartbeat, or where that is slow, by one of the next. */
+const agentsWaitMs = 30_000;
 
 export interface LocalOptions {
   /** 0 takes a free one. */
@@ -102,6 +106,7 @@ export async function startLocal({
       );
     }
     await seedDemo({ apiUrl, token, runtime: runtime.kind, file });
+    await untilDemoStarts({ apiUrl, token }, AbortSignal.any([signal, AbortSignal.timeout(agentsWaitMs)]));
 
     signal.throwIfAborted();
     const description: LocalJson = {

@@ -18,6 +18,9 @@ const spawnGivenUpAfterMs =
   sum(limits.spawnRetryDelaysMs) * longestJitter +
   (limits.spawnRetryDelaysMs.length + 1) * (limits.turnAwaitedMs + limits.webhookAttemptTimeoutMs);
 
+/** How long a backend with the usual idle time counts as recently active. */
+const recentlyActiveMs = limits.maxIdleSeconds * seconds * limits.touchedAfterIdleShare;
+
 type Relation = [sentence: string, smaller: number, larger: number];
 
 const mustBeLess: Record<string, Relation[]> = {
@@ -201,6 +204,31 @@ const mustBeLess: Record<string, Relation[]> = {
       "a connect gives a key up before an end with all of its grace, or its caller would wait for that without a word",
       limits.keyTerminatingWaitMs,
       softGraceMs,
+    ],
+    [
+      "a heartbeat that its agent gave up is no older than its idle times are taken for, or an idle backend would count as active",
+      agentClock.callTimeoutMs,
+      limits.heartbeatInTransitMs + 1,
+    ],
+    [
+      "a backend with a connection counts as active by every other heartbeat, or documents in use would cost calls",
+      limits.heartbeatInTransitMs + 2 * limits.heartbeatEveryMs,
+      recentlyActiveMs,
+    ],
+    [
+      "a connect has time for a touch and then for the end that it shows, or nobody would get the new backend at once",
+      limits.touchAwaitedMs,
+      limits.keyTerminatingWaitMs,
+    ],
+    [
+      "a connect does not wait for a touch as long as an attempt may take, or a cluster that hangs would stop everybody",
+      limits.touchAwaitedMs,
+      limits.webhookAttemptTimeoutMs,
+    ],
+    [
+      "a client has time to come in after a touch without an answer was waited for, or its URL could be dead",
+      limits.touchAwaitedMs,
+      limits.maxIdleSeconds * seconds - recentlyActiveMs,
     ],
     [
       "a client that has vanished is gone before its backend would be idle for too long, or it would double that time",

@@ -527,10 +527,11 @@ async function tell(
   cut: Cut | null,
   isRepeated: boolean,
 ): Promise<{ calls: string[]; isAcknowledged: boolean }> {
-  const hello = await setUpPinned();
   const cuts = new Cuts();
   try {
+    const hello = await setUpPinned();
     const { act, check, unrepeated } = await begin(hello, cluster);
+    // No alarm that the story's beginning has left makes up for one of its own.
     await cuts.settle(soonMs);
     const sentBefore = cluster.received.length;
     const sent: Sent = (type) =>

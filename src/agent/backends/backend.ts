@@ -15,6 +15,7 @@ import { type Log, messageOf } from "../log.ts";
 import type { Address, Runtime, Started } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import type { Adoption } from "./adoption.ts";
+import { Idleness } from "./idleness.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { pullImage } from "./pull.ts";
 import { answersNow, untilAnswers } from "./readiness.ts";
@@ -31,7 +32,7 @@ export interface BackendContext {
   onStatus(backend: Backend, entry: StatusEntry): void;
 }
 
-type TimerName = "startup" | "lifetime" | "idle" | "grace" | "stop";
+type TimerName = "startup" | "lifetime" | "grace" | "stop";
 
 /** One backend's life, from its spawn to the end of its process. */
 export class Backend {
@@ -40,6 +41,7 @@ export class Backend {
   readonly ended: Promise<void>;
   /** Resolves to whether the backend was started: false when it ends first. */
   readonly started: Promise<boolean>;
+  readonly idleness: Idleness;
 
   readonly #context: BackendContext;
   readonly #history: StatusEntry[];
@@ -56,7 +58,6 @@ export class Backend {
   #address: Address | null = null;
   #ending: { kind: TerminationKind; reason: TerminationReason } | null = null;
   #failure: string | null;
-  #connections = 0;
   #isReleased = false;
 
   /** @param life what has happened to it so far: `scheduled` at least */
@@ -71,6 +72,7 @@ export class Backend {
     this.#context = context;
     this.#history = [...life.history];
     this.#failure = life.failure;
+    this.idleness = new Idleness(spawn.limits.max_idle_seconds, () => this.terminate("soft", "swept"));
   }
 
   get id(): string {
@@ -142,7 +144,7 @@ export class Backend {
     if (this.status === "terminated" || this.#isReleased) return;
     if (this.#ending && (kind === "soft" || this.#ending.kind === "hard")) return;
     this.#ending = { kind, reason: this.#ending?.reason ?? reason };
-    this.#timers.cancelAll();
+    this.#cancelTimers();
     this.#enter({
       status: kind === "hard" ? "hard-terminating" : "terminating",
       termination_reason: this.#ending.reason,
@@ -167,7 +169,7 @@ export class Backend {
    */
   async release(): Promise<void> {
     this.#isReleased = true;
-    this.#timers.cancelAll();
+    this.#cancelTimers();
     this.#abandon.abort();
     this.#readiness.resolve(false);
     // A pending pull starts nothing; a pending start would be unknown to the next agent.
@@ -187,15 +189,17 @@ export class Backend {
 
   /** Counts an open connection, which keeps the backend from being idle. @returns what ends that */
   openConnection(): () => void {
-    let open = true;
-    this.#connections++;
-    this.#timers.cancel("idle");
-    return () => {
-      if (!open) return;
-      open = false;
-      this.#connections--;
-      this.#watchIdleness();
-    };
+    return this.idleness.openConnection();
+  }
+
+  /**
+   * Somebody is about to connect: its idle time begins anew.
+   * @returns false where its end has begun, which nothing takes back
+   */
+  touch(): boolean {
+    if (this.#ending !== null || this.status === "terminated") return false;
+    this.idleness.restart();
+    return true;
   }
 
   async #bringUp(needsConfirmation: boolean): Promise<void> {
@@ -242,7 +246,7 @@ export class Backend {
   }
 
   #serve(): void {
-    this.#watchIdleness();
+    this.idleness.begin();
     this.#readiness.resolve(true);
   }
 
@@ -258,12 +262,6 @@ export class Backend {
   async #endStartup(): Promise<void> {
     if (await answersNow(this.#address, this.#context.clock, this.#abandon.signal)) this.#becomeReady();
     else if (this.status !== "ready") this.terminate("hard", "startuptimeout");
-  }
-
-  #watchIdleness(): void {
-    const maxIdleMs = this.spawn.limits.max_idle_seconds * 1000;
-    if (maxIdleMs === 0 || this.#connections > 0 || this.status !== "ready") return;
-    this.#arm("idle", maxIdleMs, () => this.terminate("soft", "swept"));
   }
 
   /** Stops the process as softly as the end under way says. A kill that fails is retried. */
@@ -291,7 +289,7 @@ export class Backend {
 
   #finish(exitCode: number | null, otherwise?: TerminationReason): void {
     if (this.#isReleased) return;
-    this.#timers.cancelAll();
+    this.#cancelTimers();
     this.#abandon.abort();
     this.#readiness.resolve(false);
     this.#start.resolve(false);
@@ -309,6 +307,11 @@ export class Backend {
     if (!entry) return;
     this.#history.push(entry);
     this.#context.onStatus(this, entry);
+  }
+
+  #cancelTimers(): void {
+    this.#timers.cancelAll();
+    this.idleness.end();
   }
 
   #arm(name: TimerName, ms: number, task: () => void): void {

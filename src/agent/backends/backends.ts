@@ -178,10 +178,11 @@ export class Backends {
   }
 
   list(): HeartbeatBody["backends"] {
-    return Array.from(this.#backends.values(), ({ backend: { id, status, spawn } }) => ({
+    return Array.from(this.#backends.values(), ({ backend: { id, status, spawn, idleness } }) => ({
       id,
       status,
       fencing_token: spawn.fencing_token,
+      ...(idleness.seconds === null ? {} : { idle_seconds: idleness.seconds }),
     }));
   }
 

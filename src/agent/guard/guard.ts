@@ -51,15 +51,9 @@ const nowMs = () => uptime() * 1000;
 const observed = new Map<string, Leader>();
 let observedAtMs = Number.NEGATIVE_INFINITY;
 let isFencing = false;
+const agent = { pid: 0, identity: "" };
 /** When the agent is started again. */
-const agent = {
-  pid: 0,
-  identity: "",
-  delayMs: restartFirstMs,
-  dueAtMs: 0,
-  isStarting: false,
-  isRefused: false,
-};
+const restart = { delayMs: restartFirstMs, dueAtMs: 0, isUnderWay: false, isRefused: false };
 
 /** Does what may fail, as on a full disk, where something else matters more. */
 function attempt(action: () => void): void {
@@ -150,13 +144,13 @@ function fenceProcesses(dir: string): number {
 }
 
 /** A call to the engine. Rejects where it gives no answer in time. */
-function callEngine(engine: Engine, method: string, path: string): Promise<{ status: number; body: string }> {
-  const places =
-    "socketPaths" in engine ? engine.socketPaths.map((socketPath) => ({ socketPath })) : [engine];
-  const place = places.find((one) => !("socketPath" in one) || fs.existsSync(one.socketPath));
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(engineTimeoutMs);
-    const sent = request({ ...(place ?? places[0]), method, path, agent: false, signal }, (answer) => {
+async function callEngine(engine: Engine, method: string, path: string, until?: AbortSignal) {
+  const sockets = "socketPaths" in engine ? engine.socketPaths : [];
+  const socketPath = sockets.find((path) => fs.existsSync(path)) ?? sockets[0];
+  const place = "socketPaths" in engine ? { socketPath } : engine;
+  const signal = until ?? AbortSignal.timeout(engineTimeoutMs);
+  return new Promise<{ status: number; body: string }>((resolve, reject) => {
+    const sent = request({ ...place, method, path, agent: false, signal }, (answer) => {
       let body = "";
       answer.setEncoding("utf8").on("data", (text: string) => {
         body += text;
@@ -170,21 +164,21 @@ function callEngine(engine: Engine, method: string, path: string): Promise<{ sta
 }
 
 /** The containers of the scope that have keys and run, or may yet. Rejects where the engine does not list them. */
-async function listContainers(engine: Engine, scope: string): Promise<Container[]> {
+async function listContainers(engine: Engine, scope: string, signal?: AbortSignal): Promise<Container[]> {
   const status = ["created", "running", "paused", "restarting"];
   const filters = JSON.stringify({ status, label: [`dev.slipway.scope=${scope}`, "dev.slipway.key"] });
-  const path = `/containers/json?all=1&filters=${encodeURIComponent(filters)}`;
-  const answer = await callEngine(engine, "GET", path);
+  const query = new URLSearchParams({ all: "1", filters });
+  const answer = await callEngine(engine, "GET", `/containers/json?${query}`, signal);
   if (answer.status === 200) return JSON.parse(answer.body);
   throw new Error(`the engine answered ${answer.status}`);
 }
 
-/** Takes note of the processes of containers with keys. */
-async function observeContainers(engine: Engine, scope: string): Promise<void> {
-  const live = (await listContainers(engine, scope)).filter(({ State }) => State !== "created");
+/** Takes note of the processes of containers with keys, of as many as the engine describes in time. */
+async function observeContainers(engine: Engine, scope: string, signal: AbortSignal): Promise<void> {
+  const live = (await listContainers(engine, scope, signal)).filter(({ State }) => State !== "created");
   for (const id of observed.keys()) if (!live.some(({ Id }) => Id === id)) observed.delete(id);
   for (const { Id } of live.filter((container) => !observed.has(container.Id))) {
-    const { body } = await callEngine(engine, "GET", `/containers/${Id}/json`);
+    const { body } = await callEngine(engine, "GET", `/containers/${Id}/json`, signal);
     const pid: number = JSON.parse(body).State?.Pid ?? 0;
     const identity = pid > 1 ? identityOf(pid) : null;
     if (identity === null) continue;
@@ -195,14 +189,20 @@ async function observeContainers(engine: Engine, scope: string): Promise<void> {
 
 /** Kills the containers with keys, by their processes where the engine does not. @returns how many there were */
 async function fenceContainers(engine: Engine, scope: string): Promise<number> {
-  const found = await listContainers(engine, scope).catch((error: unknown) => {
-    engineFailed(error);
-    return [...observed.keys()].map((Id) => ({ Id, State: "running" }));
-  });
+  const found = await listContainers(engine, scope).catch(engineFailed);
   // It is renewed only when all that it did not cover has ended: these are others.
   if (leaseLeftMs() > 0) return 0;
-  await Promise.all(found.map((container) => endContainer(engine, container)));
-  return found.length;
+  if (found) await Promise.all(found.map((container) => endContainer(engine, container)));
+  // An engine that does not list them is not worth the time of another call.
+  else for (const Id of observed.keys()) killObserved(Id);
+  return found ? found.length : observed.size;
+}
+
+/** Kills the process of a container, where it was taken note of. */
+function killObserved(Id: string): void {
+  const leader = observed.get(Id);
+  const isKilled = leader !== undefined && identityOf(leader.pid) === leader.identity && kill(leader.pid);
+  log("guard.without_engine", { container: Id, process_killed: isKilled });
 }
 
 async function endContainer(engine: Engine, { Id, State }: Container): Promise<void> {
@@ -214,38 +214,37 @@ async function endContainer(engine: Engine, { Id, State }: Container): Promise<v
     if (status < 300) observed.delete(Id);
     log("guard.killed", { container: Id, state: State, status, ...(status < 300 ? {} : { body }) });
   } catch (error) {
-    const leader = observed.get(Id);
-    const isKilled = leader !== undefined && identityOf(leader.pid) === leader.identity && kill(leader.pid);
-    log("guard.engine_failed", { container: Id, error: String(error), process_killed: isKilled });
+    engineFailed(error);
+    killObserved(Id);
   }
 }
 
 /** Ends all that holds a key. @returns how many there were */
-async function fence({ runtime }: Plan): Promise<number> {
-  return runtime.kind === "processes"
-    ? fenceProcesses(runtime.dir)
-    : fenceContainers(runtime.engine, runtime.scope);
-}
+const fence = async ({ runtime }: Plan) =>
+  runtime.kind === "processes" ? fenceProcesses(runtime.dir) : fenceContainers(runtime.engine, runtime.scope);
 
 async function observe({ runtime }: Plan): Promise<void> {
   if (runtime.kind !== "docker" || nowMs() - observedAtMs < observeEveryMs) return;
   observedAtMs = nowMs();
-  await observeContainers(runtime.engine, runtime.scope).catch(engineFailed);
+  // Not beyond the lease, at whose end nothing may be waited for.
+  const signal = AbortSignal.timeout(Math.max(0, Math.min(engineTimeoutMs, Math.trunc(leaseLeftMs()))));
+  await observeContainers(runtime.engine, runtime.scope, signal).catch(engineFailed);
 }
 
 /** Starts the agent again where it has ended without being stopped. @returns whether it runs, or will */
 function keepAgent({ agent_pid: pid, stopped }: Plan): boolean {
   if (pid !== agent.pid) {
     const identity = identityOf(pid) ?? "";
-    Object.assign(agent, { pid, identity, delayMs: restartFirstMs, dueAtMs: 0, isRefused: false });
+    Object.assign(agent, { pid, identity });
+    Object.assign(restart, { delayMs: restartFirstMs, dueAtMs: 0, isRefused: false });
   }
   if (identityOf(pid) === agent.identity) return true;
-  if (agentCommand.length === 0 || stopped !== null || agent.isRefused) return false;
-  if (agent.dueAtMs === 0) {
-    log("guard.agent_ended", { pid, starts_after_ms: agent.delayMs });
-    agent.dueAtMs = nowMs() + agent.delayMs;
+  if (agentCommand.length === 0 || stopped !== null || restart.isRefused) return false;
+  if (restart.dueAtMs === 0) {
+    log("guard.agent_ended", { pid, starts_after_ms: restart.delayMs });
+    restart.dueAtMs = nowMs() + restart.delayMs;
   }
-  if (!agent.isStarting && nowMs() >= agent.dueAtMs) attempt(startAgent);
+  if (!restart.isUnderWay && nowMs() >= restart.dueAtMs) attempt(startAgent);
   return true;
 }
 
@@ -254,11 +253,11 @@ function startAgent(): void {
   const [program = "", ...args] = agentCommand;
   const child = spawn(program, args, { detached: true, stdio: ["ignore", output, output] });
   const ended = (code: number | null, why = `it exited with ${code}`) => {
-    Object.assign(agent, { isStarting: false, dueAtMs: 0, isRefused: code === wrongUsage });
-    agent.delayMs = Math.min(agent.delayMs * 2, restartLongestMs);
+    Object.assign(restart, { isUnderWay: false, dueAtMs: 0, isRefused: code === wrongUsage });
+    restart.delayMs = Math.min(restart.delayMs * 2, restartLongestMs);
     log("guard.agent_has_ended", { why });
   };
-  agent.isStarting = true;
+  restart.isUnderWay = true;
   log("guard.agent_started", { pid: child.pid });
   child.once("exit", (code) => ended(code));
   child.once("error", (error) => ended(null, error.message));

@@ -69,10 +69,12 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
     case "backend.terminate": {
       const { backend_id, hard, reason } = message.data;
       const known = options.backends.terminate(backend_id, hard ? "hard" : "soft", reason);
-      if (!known) return refusal(404, `backend \`${backend_id}\` does not run here`);
+      if (!known) return refusal(404, notHere(backend_id));
       if (!options.backends.writes.isMissing(backend_id)) return { status: 200, body: {} };
       return unavailable("it is being ended, which the agent could not write down", 5);
     }
+    case "backend.touch":
+      return touch(options.backends, message.data.backend_id);
     case "image.pinned":
       options.announce(message.data);
       void pullAhead(options, message.data.image);
@@ -81,6 +83,18 @@ function act(options: WebhookOptions, message: WebhookMessage): WebhookAnswer {
       if (message.data.cluster === options.cluster) return { status: 200, body: {} };
       return refusal(409, wrongCluster(options, message.data.cluster));
   }
+}
+
+/** Nothing comes between the look at the backend and its timer: what is answered 200 lives for its whole idle time. */
+function touch(backends: Backends, id: string): WebhookAnswer {
+  const backend = backends.get(id);
+  if (backend?.touch()) return { status: 200, body: {} };
+  if (!backend && !backends.hasEnded(id)) return refusal(404, notHere(id));
+  return refusal(410, `backend \`${id}\` is ending or has ended`);
+}
+
+function notHere(id: string): string {
+  return `backend \`${id}\` does not run here`;
 }
 
 /** Best effort: a spawn pulls again, and reports a failure. */

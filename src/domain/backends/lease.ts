@@ -27,6 +27,8 @@ export interface ReportedBackend {
   id: string;
   status: BackendStatus;
   fencing_token: number;
+  /** For how long it has had no connection, 0 while it has one; left out where that is not known. */
+  idle_seconds?: number | undefined;
 }
 
 /** What a cluster's object knows of its agents when one of them has sent its list. Times in milliseconds since the epoch. */

@@ -42,7 +42,7 @@ export type DeliveryVerdict =
  * Answers that say nothing of the webhook itself: what stands before the agent gives them while that is away, and servers
  * that would not have it on this connection, at this moment, or so slowly (RFC 9110 15.5.5, 15.5.9 and 15.5.20, RFC 8470 5.2).
  */
-const retriedRefusals: ReadonlySet<number> = new Set([404, 408, 421, 425]);
+export const retriedRefusals: ReadonlySet<number> = new Set([404, 408, 421, 425]);
 
 /**
  * Sorts the result of an attempt into what may be repeated and what may not: 2xx is delivered, 429, 5xx and no answer
@@ -86,7 +86,7 @@ export function isNotThere(type: DeliveryType, verdict: DeliveryVerdict): boolea
 
 function isRetriedRefusal(type: DeliveryType | null, status: number, body: string): boolean {
   if (type !== "backend.spawn" && type !== "backend.terminate") return false;
-  if (type === "backend.terminate" && status === 404) return parsed(body) === undefined;
+  if (type === "backend.terminate" && status === 404) return !isJson(body);
   return retriedRefusals.has(status);
 }
 
@@ -123,6 +123,11 @@ function httpTime(text: string): number {
   return /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text.trim())
     ? Date.parse(text)
     : Number.NaN;
+}
+
+/** Whether an answer is an agent's own: what stands before it answers with pages. */
+export function isJson(body: string): boolean {
+  return parsed(body) !== undefined;
 }
 
 function refusalMessage(body: string): string | undefined {

@@ -1,4 +1,4 @@
-import { day, hour, second } from "./units.ts";
+import { day, hour, minute, second } from "./units.ts";
 
 /** A backend that is not ready by then is ended with `startuptimeout`, unless its environment allows another time. */
 export const startupTimeoutSeconds = 300;
@@ -15,6 +15,18 @@ export const softTerminationGraceSeconds = 30;
 export const terminationReportSlackMs = 30 * second;
 /** How long past its lifetime the cluster may take to sweep a backend before Slipway terminates it. */
 export const lifetimeSlackMs = 30 * second;
+/**
+ * A backend that may have been idle for more than this share of its idle time is touched before it is handed out; what is left of
+ * that time otherwise is its client's, to come in. Less, and most reopened documents would cost a call; more, and a URL would be dead
+ * before somebody has clicked it.
+ */
+export const touchedAfterIdleShare = 0.5;
+/** How long a connect waits for a touch, its turn included. Then it is answered without: an agent that is merely slow has it. */
+export const touchAwaitedMs = 3 * second;
+/** A cluster that does not know touches is sent the next one this much later: so late its new agent's sweeps are prevented. */
+export const touchNotSupportedForMs = 10 * minute;
+/** How old the idle times of a heartbeat are at most: its agent gives it up by then. */
+export const heartbeatInTransitMs = 10 * second;
 /** How soon a shard that could not be notified of a backend's step is notified again: how long its page lags behind. */
 export const shardRetryMs = 2 * second;
 /** So many shards are notified of their backends' steps at a time: a mass termination changes thousands of them. */

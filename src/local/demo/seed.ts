@@ -17,7 +17,7 @@ const demoImages = [
   { program: "src/local/demo/v2.ts", tags: ["v2", "latest"] },
 ];
 
-const demoEnvironments = [
+export const demoEnvironments = [
   { name: "staging", cluster: clusterNames.staging, image: "v2" },
   { name: "prod", cluster: clusterNames.prod, image: "v1" },
 ];

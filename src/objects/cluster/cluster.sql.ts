@@ -65,6 +65,10 @@ export const clusterMigrations: readonly Migration[] = [
       ALTER TABLE agents ADD COLUMN disk_total_bytes INTEGER;
     `,
   },
+  {
+    name: "whether the account has answered what was reported to it",
+    sql: "ALTER TABLE cluster ADD COLUMN is_report_open INTEGER NOT NULL DEFAULT 0;",
+  },
 ];
 
 export type ClusterRow = {
@@ -88,6 +92,8 @@ export type ClusterRow = {
   told_fence: Fence;
   /** JSON: how far services are notified of the loss; null while none is under way. */
   loss: string | null;
+  /** 1: the account may have taken a report that it has not answered, so that it may know something else than the above. */
+  is_report_open: number;
 };
 
 export type AgentRow = {
@@ -133,10 +139,15 @@ export function clusterSql(db: Database) {
     setLoss: (loss: string) => db.run("UPDATE cluster SET loss = ?", loss),
     setGoneWithProof: (ids: readonly string[]) =>
       db.run("UPDATE cluster SET gone_with_proof = ?", JSON.stringify(ids)),
-    setReportedFence: (registration: number, fence: Fence) =>
-      db.run("UPDATE cluster SET told_fence = ? WHERE registration = ?", fence, registration),
-    setReportedDraining: (registration: number, draining: boolean) =>
-      db.run("UPDATE cluster SET told_draining = ? WHERE registration = ?", draining ? 1 : 0, registration),
+    openReport: (registration: number) =>
+      db.run("UPDATE cluster SET is_report_open = 1 WHERE registration = ?", registration),
+    setReported: (registration: number, reported: { fence: Fence; draining: boolean }) =>
+      db.run(
+        "UPDATE cluster SET told_fence = ?, told_draining = ?, is_report_open = 0 WHERE registration = ?",
+        reported.fence,
+        reported.draining ? 1 : 0,
+        registration,
+      ),
 
     agents: () =>
       db.ready ? db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id") : [],

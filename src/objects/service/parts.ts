@@ -15,6 +15,7 @@ import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";
 import { type AttemptLog, serviceAttemptLog } from "./deliveries/attempt-log.ts";
 import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
+import { Touches } from "./deliveries/touches.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
 import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
@@ -34,6 +35,7 @@ export class ServiceParts {
   readonly waiters = new Waiters();
   readonly attempts: AttemptLog;
   readonly deliveries: Deliveries;
+  readonly touches: Touches;
   readonly heartbeats: Heartbeats;
   readonly shards: ShardNotifier;
   readonly #expiries: Expiries;
@@ -67,16 +69,22 @@ export class ServiceParts {
       },
     });
     this.attempts = serviceAttemptLog(this.state, this.alarm, failures, clusterOf);
+    const turns = new SendQueue(
+      () => Date.now(),
+      () => this.state.config().clusters.length > 1,
+    );
     this.deliveries = new Deliveries(this.state, {
-      turns: new SendQueue(
-        () => Date.now(),
-        () => this.state.config().clusters.length > 1,
-      ),
+      turns,
       attempt: recordedAttempts(this.attempts),
       now: () => Date.now(),
       random: () => Math.random(),
       leftWork: () => this.work(),
       wakeBy: (at) => this.alarm.noLaterThan(at),
+    });
+    this.touches = new Touches(this.state, {
+      turns,
+      send: (cluster, webhook, turn) => sendWebhook(cluster, webhook, turn, Date.now()),
+      now: () => Date.now(),
     });
     this.heartbeats = new Heartbeats(this.state, clusterOf);
     this.shards = new ShardNotifier(this.state, failures, (record) => {

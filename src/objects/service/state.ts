@@ -10,6 +10,7 @@ import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendIndex } from "./backend-index.ts";
+import { BackendActivity } from "./backends/activity.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -60,6 +61,7 @@ export class ServiceState {
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
+  readonly activity = new BackendActivity();
   /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
   readonly backendEnded: (backendId: string) => void;
   /** What decisions read, kept until something of it is written. */

@@ -6,7 +6,7 @@ import {
 } from "../../domain/deliveries/send-budget.ts";
 import { recoveryDelayMs, spawnsBeforeOthers } from "../../domain/limits.ts";
 
-/** What waits for a turn: somebody waits for a spawn, and nobody for anything else. */
+/** What waits for a turn: somebody waits for a spawn or a touch, and nobody for anything else. */
 export type Lane = "spawns" | "others";
 
 /** The right to send one webhook. One of these must be called in the end, and only the first call counts. */

@@ -14,6 +14,8 @@ type Outgoing = WebhookMessage extends infer Message
   : never;
 /** A message to a cluster. `id` is the same on every redelivery. */
 export type OutgoingWebhook = Outgoing;
+/** What is sent until it has arrived, and logged. A touch is a call: who waits for it has its answer. */
+export type DeliveredWebhook = Exclude<OutgoingWebhook, { type: "backend.touch" }>;
 
 /** Makes one attempt to deliver a webhook. A failure is an outcome. @param turn ends when the answer begins, or with the attempt */
 export async function sendWebhook(

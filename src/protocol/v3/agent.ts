@@ -50,6 +50,13 @@ export const heartbeatBody = z.object({
         id: backendIdSchema,
         status: z.enum(backendStatuses),
         fencing_token: z.int().positive(),
+        idle_seconds: z
+          .number()
+          .nonnegative()
+          .optional()
+          .describe(
+            "For how long it has had no connection and was not touched, 0 while it has one; left out where it is not swept for that, or not known",
+          ),
       }),
     )
     .max(10_000),

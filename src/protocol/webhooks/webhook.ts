@@ -93,6 +93,9 @@ export const terminateWebhookData = z.object({
 });
 export type TerminateWebhookData = z.infer<typeof terminateWebhookData>;
 
+/** `backend.touch`: somebody is about to connect, so that the backend's idle time begins anew. It is sent once, and nobody retries it. */
+export const touchWebhookData = z.object({ backend_id: backendIdSchema });
+
 /** `image.pinned`: an environment of the cluster resolves to another digest now, which may be pulled ahead. */
 export const imagePinnedWebhookData = z.object({
   account: name,
@@ -112,6 +115,7 @@ export type ImagePinnedWebhookData = z.infer<typeof imagePinnedWebhookData>;
 export const webhookMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("backend.spawn"), timestamp, data: spawnWebhookData }),
   z.object({ type: z.literal("backend.terminate"), timestamp, data: terminateWebhookData }),
+  z.object({ type: z.literal("backend.touch"), timestamp, data: touchWebhookData }),
   z.object({ type: z.literal("image.pinned"), timestamp, data: imagePinnedWebhookData }),
   z.object({ type: z.literal("cluster.ping"), timestamp, data: z.object({ cluster: name }) }),
 ]);

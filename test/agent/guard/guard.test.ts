@@ -25,7 +25,7 @@ test("the guard needs nothing but Node: not the rest of the agent, and no packag
 test("the guard has fenced, an engine that hangs included, before a cluster is taken for lost", () => {
   const constant = (name: string) =>
     Number(new RegExp(`const ${name} = ([\\d_]+)`).exec(text)?.[1]?.replaceAll("_", ""));
-  // A list that gets no answer, and a kill.
+  // A list that is late, and a kill that gets no answer; what is observed before ends with the lease.
   const fencedAfterMs = leaseSeconds * 1000 + constant("turnMs") + 2 * constant("engineTimeoutMs");
   expect(fencedAfterMs).toBeLessThan(clusterLostAfterMs);
 });

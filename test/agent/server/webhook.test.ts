@@ -184,6 +184,54 @@ test("a terminate of an unknown backend is 404, and a spawn that arrives after i
   expect(cluster.slipway.reports).toEqual([]);
 });
 
+test("a touch is 200 while a backend starts and runs, 410 from its end on, and 404 where it is another agent's", async () => {
+  const pull = gate();
+  const cluster = await startCluster({
+    images: async (reference, signal) => {
+      await pull.opened;
+      return fixtureImages(reference, signal);
+    },
+  });
+  const touch = async (id: string) => (await cluster.deliver("backend.touch", { backend_id: id })).status;
+  const id = await cluster.spawn("ignore-sigterm");
+  expect(await touch(id)).toBe(200);
+  pull.open();
+  await cluster.reached(id, "ready");
+  expect(await touch(id)).toBe(200);
+  await cluster.terminate(id, false);
+  expect(await touch(id)).toBe(410);
+  await cluster.terminate(id, true);
+  await cluster.end(id);
+  await eventually(() => cluster.slipway.heartbeats.at(-1)?.backends).toEqual([]);
+  const ended = await cluster.deliver("backend.touch", { backend_id: id });
+  expect(ended.status).toBe(410);
+  expect(await ended.json()).toEqual({ error: { message: expect.stringContaining("has ended") } });
+  const elsewhere = await cluster.deliver("backend.touch", { backend_id: spawnData().backend_id });
+  expect(elsewhere.status).toBe(404);
+  expect(await elsewhere.json()).toEqual({
+    error: { message: expect.stringContaining("does not run here") },
+  });
+});
+
+test("touches keep a backend from being swept, and heartbeats say how long it has been idle", async () => {
+  const cluster = await startCluster();
+  const limits = { startup_timeout_seconds: 60, max_idle_seconds: 2 };
+  const id = await cluster.spawnReady("serve", { limits });
+  const idle = () => cluster.slipway.heartbeats.at(-1)?.backends.find((each) => each.id === id)?.idle_seconds;
+  // True waits: the limits of a spawn are whole seconds.
+  for (let touches = 0; touches < 3; touches++) {
+    await eventually(idle).toBe(2);
+    expect((await cluster.deliver("backend.touch", { backend_id: id })).status).toBe(200);
+    await eventually(idle).toBe(1);
+  }
+  expect(cluster.slipway.statusesOf(id).at(-1)).toBe("ready");
+  expect(await cluster.end(id)).toMatchObject({ termination_reason: "swept" });
+  const untouched = await cluster.spawnReady();
+  await eventually(() => cluster.slipway.heartbeats.at(-1)?.backends).toEqual([
+    { id: untouched, status: "ready", fencing_token: 4711 },
+  ]);
+});
+
 test("an agent that is closing leaves spawns to the next one, and answers a redelivery as before", async () => {
   const cluster = await startCluster({ clock: { closeGraceMs: 60_000 } });
   const data = spawnData("ignore-sigterm");

@@ -1,5 +1,7 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, vi } from "vitest";
+import { z } from "zod";
 import { fail } from "../../../src/domain/result.ts";
 import { Account } from "../../../src/objects/account/account.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
@@ -8,7 +10,7 @@ import { agentOf, breakTable, register } from "../support/agent.ts";
 import { setUpBackend } from "../support/backend.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
-import { caller, code, connectParams, digestNumber, value } from "../support/service.ts";
+import { caller, code, connectParams, digestNumber, type Hello, value } from "../support/service.ts";
 
 const draining = { draining: true };
 
@@ -19,6 +21,27 @@ async function setUpDraining() {
   value(await agent.beat([reported]));
   value(await agent.beat([reported], "agent-1", draining));
   return { hello, backendId, reported, agent };
+}
+
+/** The account takes the next call of a method, and its answer does not arrive. */
+function loseAnswer(method: "setClusterDraining" | "setClusterFence") {
+  const take: (this: Account, ...args: never) => Promise<unknown> = Account.prototype[method];
+  const lose = async function (this: Account, ...args: unknown[]) {
+    await Reflect.apply(take, this, args);
+    throw new Error("the answer is lost");
+  };
+  return vi.spyOn(Account.prototype, method).mockImplementationOnce(lose);
+}
+
+/** What the service knows of its cluster's agents. */
+function knownOf(hello: Hello) {
+  return runInDurableObject(hello.service(), (_, { storage }) => {
+    const { config } = storage.sql.exec("SELECT config FROM service").one();
+    const { clusters } = z
+      .object({ clusters: z.array(z.object({ draining: z.boolean(), fence: z.string() })) })
+      .parse(JSON.parse(String(config)));
+    return clusters;
+  });
 }
 
 describe("a cluster whose agents all drain", () => {
@@ -145,4 +168,34 @@ describe("a cluster that could not notify its account that it drains", () => {
     await passTime(agent.stub(), 2_000);
     expect(value(await hello.connect()).spawned).toBe(true);
   });
+});
+
+describe("a report that the account has taken, and whose answer was lost,", () => {
+  const states = { draining: { draining: true }, taking: {}, proof: { fence: "proof" as const } };
+
+  test.for([
+    { from: "taking", lost: "draining", to: "taking" },
+    { from: "draining", lost: "taking", to: "draining" },
+    { from: "taking", lost: "proof", to: "taking" },
+    { from: "proof", lost: "taking", to: "proof" },
+    { from: "proof", lost: "draining", to: "proof" },
+    { from: "draining", lost: "proof", to: "draining" },
+  ] as const)(
+    "does not stand once it is $to again: $from, $lost",
+    async ({ from, lost, to }, { keyedBackend: { hello, reported } }) => {
+      const agent = agentOf(hello);
+      value(await agent.beat([reported], "agent-1", states[from]));
+      const known = () => knownOf(hello);
+      const before = await known();
+
+      const losses = [loseAnswer("setClusterFence"), loseAnswer("setClusterDraining")];
+      failureLines();
+      value(await agent.beat([reported], "agent-1", states[lost]));
+      expect(await known()).not.toEqual(before);
+      for (const loss of losses) loss.mockRestore();
+
+      value(await agent.beat([reported], "agent-1", states[to]));
+      expect(await known()).toEqual(before);
+    },
+  );
 });

@@ -10,7 +10,7 @@ const full: Record<string, object> = {
     cluster: "main",
     agent_id: "a",
     version: "1.2.0",
-    backends: [{ id: "k3f9q7h3kq2m9", status: "ready", fencing_token: 7 }],
+    backends: [{ id: "k3f9q7h3kq2m9", status: "ready", fencing_token: 7, idle_seconds: 31 }],
     capacity: 8,
     draining: true,
     fence: "proof",

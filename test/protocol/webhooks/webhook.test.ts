@@ -42,6 +42,7 @@ describe("a webhook message", () => {
       timestamp,
       data: { backend_id: "k3f9q7h3kq2m9", hard: true, reason: "external" },
     },
+    { type: "backend.touch", timestamp, data: { backend_id: "k3f9q7h3kq2m9" } },
     {
       type: "image.pinned",
       timestamp,
@@ -69,6 +70,7 @@ describe("a webhook message", () => {
       "a backend id that is none",
       { type: "backend.terminate", timestamp, data: { backend_id: "../x", hard: true, reason: "external" } },
     ],
+    ["a touch of no backend", { type: "backend.touch", timestamp, data: {} }],
     [
       "an unknown reason",
       {

@@ -56,6 +56,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     "setup.ts": everything,
     "description.ts": everything,
     ".": [
+      "backends/activity.ts",
       "backends/contract.ts",
       "connect/contract.ts",
       "pins/contract.ts",

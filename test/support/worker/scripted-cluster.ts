@@ -47,7 +47,7 @@ class Connections {
   objectOf({ type, data }: WebhookMessage): string {
     if (type === "cluster.ping") return "account";
     const code = type === "image.pinned" ? undefined : parseBackendId(data.backend_id)?.serviceCode;
-    if (type === "backend.terminate") return code ?? "";
+    if (type === "backend.terminate" || type === "backend.touch") return code ?? "";
     const name = `${data.account}/${data.service}`;
     if (code !== undefined) this.#codes.set(name, code);
     return this.#codes.get(name) ?? name;

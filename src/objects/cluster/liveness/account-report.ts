@@ -38,13 +38,15 @@ export class AccountReport {
       if (!row) return;
       const draining = isDraining(state.agents.alive(now), now);
       const fence = state.agents.fence();
-      if (fence !== row.told_fence) {
-        taken(await account(row.account).setClusterFence(row.name, row.registration, fence));
-        state.sql.setReportedFence(row.registration, fence);
-      } else if (draining !== (row.told_draining === 1)) {
-        taken(await account(row.account).setClusterDraining(row.name, row.registration, draining));
-        state.sql.setReportedDraining(row.registration, draining);
-      } else return;
+      const isOpen = row.is_report_open === 1;
+      const isFenceNew = isOpen || fence !== row.told_fence;
+      const isDrainingNew = isOpen || draining !== (row.told_draining === 1);
+      if (!isFenceNew && !isDrainingNew) return;
+      const { name, registration } = row;
+      state.sql.openReport(registration);
+      if (isFenceNew) taken(await account(row.account).setClusterFence(name, registration, fence));
+      if (isDrainingNew) taken(await account(row.account).setClusterDraining(name, registration, draining));
+      state.sql.setReported(registration, { fence, draining });
     }
   }
 }

@@ -45,11 +45,13 @@ export class Heartbeats {
     const known = rows.map((row) => this.#known(row, now));
     const verdict = judgeHeartbeat(reported, known, lists, now);
     const overdue = rows.some((row) => this.#state.spawns.isOverdue(row, now));
-    const listed = new Set(reported.map(({ id }) => id));
+    const listed = new Map(reported.map((each) => [each.id, each]));
     const refused = new Set(verdict.terminate);
     for (const row of rows) {
-      const isListed = listed.has(row.id) && !refused.has(row.id);
-      if (isListed && !this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
+      const asListed = refused.has(row.id) ? undefined : listed.get(row.id);
+      if (!asListed) continue;
+      this.#state.activity.listed(row.id, asListed.idle_seconds, now);
+      if (!this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
     }
     const ofThisAgent = newlyListed(reported, known, lists);
     if (lists.from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, lists.from);

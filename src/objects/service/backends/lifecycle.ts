@@ -56,6 +56,7 @@ export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd
     state.sql.endBackend(ended);
   }
   state.spawns.forget(row.id);
+  state.activity.forget(row.id);
   state.backendEnded(row.id);
 }
 

@@ -3,8 +3,9 @@ import { type Failure, fail, ok, type Result } from "../../../domain/result.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { Connection } from "../../contract.ts";
 import type { Deliveries } from "../deliveries/deliveries.ts";
+import type { Touches } from "../deliveries/touches.ts";
 import type { ServiceState } from "../state.ts";
-import { type ConnectCall, connectRandomBytes, type Decided, decide } from "./decide.ts";
+import { type ConnectCall, connectRandomBytes, type Decided, decide, type TouchedHolders } from "./decide.ts";
 import { findReplay, type Replayed } from "./replay.ts";
 import { replaySubject } from "./replay-subject.ts";
 import { countConnect, countRefusal } from "./usage.ts";
@@ -15,29 +16,36 @@ export interface ConnectPorts {
   state: ServiceState;
   alarm: Alarm;
   deliveries: Deliveries;
+  touches: Touches;
   waiters: Waiters;
 }
 
 /** A decision that names the backend to connect to. */
-type Chosen = Exclude<Decided, { step: "wait" }>;
+type Chosen = Extract<Decided, { step: "reused" | "spawned" }>;
 
 /**
  * Connects to the backend that holds a key, or starts one:
  *
  * 1. One synchronous transaction finds what the same request was answered before (replay.ts), or else decides and
  *    records the decision (decide.ts).
- * 2. Where the key's holder is ending, the connect waits for its end (waiters.ts) and decides anew.
+ * 2. Where the key's holder may be swept before the client has come, it is touched; where it is ending, the connect waits for its
+ *    end (waiters.ts). Then it decides anew.
  * 3. The backend's URL: known already, or from the answer of the cluster that is to start it.
  * 4. The answer is counted (usage.ts) and kept for a retry of the request.
  */
 export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Promise<Result<Connection>> {
   const giveUpAt = Date.now() + keyTerminatingWaitMs;
+  const touched: TouchedHolders = new Map();
   for (;;) {
     const now = Date.now();
-    const decided = replayOrDecide(ports, call, now);
+    const decided = replayOrDecide(ports, call, touched, now);
     if (!decided.ok) return refuse(ports, call, decided.error);
     const { value } = decided;
     if (value.step === "replayed") return value.result;
+    if (value.step === "touch") {
+      touched.set(value.holder.id, await ports.touches.touch(value.holder));
+      continue;
+    }
     if (value.step !== "wait") return complete(ports, call, value);
     const hasEnded = await holderEnds(ports, value.backendId, giveUpAt - now);
     if (!hasEnded) return refuse(ports, call, keyTerminating(call, value.backendId));
@@ -45,15 +53,17 @@ export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Pr
 }
 
 function replayOrDecide(
-  { state, deliveries }: ConnectPorts,
+  { state, deliveries, touches }: ConnectPorts,
   call: ConnectCall,
+  touched: TouchedHolders,
   now: number,
 ): Result<Replayed | Decided> {
   const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
   return state.withService<Replayed | Decided>((service) => {
     const replay = findReplay(state, deliveries, call.caller, now);
     if (!replay.ok) return replay;
-    return replay.value ? ok(replay.value) : decide(state, service, call, now, random);
+    if (replay.value) return ok(replay.value);
+    return decide({ state, touches }, service, call, touched, now, random);
   });
 }
 

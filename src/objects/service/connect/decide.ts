@@ -1,11 +1,18 @@
+import type { TouchOutcome } from "../../../domain/deliveries/touch.ts";
 import { backendId, backendRandomLength } from "../../../domain/ids.ts";
 import { recoveryDelayMs } from "../../../domain/limits.ts";
-import { type ConnectDecision, type ConnectRequest, decideConnect } from "../../../domain/pins/connect.ts";
+import {
+  type ConnectDecision,
+  type ConnectRequest,
+  type ConnectSnapshot,
+  decideConnect,
+} from "../../../domain/pins/connect.ts";
 import { pinText } from "../../../domain/pins/pin.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import { expandBackendUrlTemplate } from "../../../protocol/webhooks/webhook.ts";
 import type { Caller, Connection, ConnectParams } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
+import type { Touches } from "../deliveries/touches.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
 import { replaySubject } from "./replay-subject.ts";
@@ -16,6 +23,9 @@ export interface ConnectCall {
   caller: Caller;
 }
 
+/** What the touches of one connect have shown, by backend. */
+export type TouchedHolders = Map<string, TouchOutcome>;
+
 /** A connection whose URL may not be known yet: the cluster has still to answer with it. */
 export type ConnectionDraft = Omit<Connection, "baseUrl"> & { baseUrl: string | null };
 
@@ -25,6 +35,8 @@ export type Decided =
   | { step: "reused"; draft: ConnectionDraft }
   /** To a backend that this decision has made, and that its cluster has still to start. */
   | { step: "spawned"; draft: ConnectionDraft; row: BackendRow }
+  /** Nothing: the key's holder may be swept at any time, and must be touched before it is handed out. */
+  | { step: "touch"; holder: BackendRow }
   /** Nothing: the key's holder is ending, and must have ended before anything is decided. */
   | { step: "wait"; backendId: string };
 
@@ -32,28 +44,53 @@ export type Decided =
  * Decides a connect and records the decision, inside a transaction, with nothing awaited in it. The request's
  * idempotency key is recorded with the decision, so that a retry after a crash finds the backend that was decided
  * instead of starting another.
+ * @param touched what this connect has touched: no backend twice
  * @param random `connectRandomBytes` bytes
  */
 export function decide(
-  state: ServiceState,
+  { state, touches }: { state: ServiceState; touches: Pick<Touches, "isNeeded"> },
   service: ServiceRow,
   call: ConnectCall,
+  touched: TouchedHolders,
   now: number,
   random: Uint8Array,
 ): Result<Decided> {
-  const decided = decideConnect(requestOf(call), state.connectSnapshot(service));
+  const decided = decideConnect(requestOf(call), withTouched(state.connectSnapshot(service), touched));
   if (!decided.ok) return decided;
   const decision = decided.value;
   if (decision.action === "wait") return ok({ step: "wait", backendId: decision.backendId });
-  const chosen =
-    decision.action === "reuse"
-      ? reuse(state, decision.backendId, now)
-      : spawn(state, service, decision, call, now, random);
-  const { idempotency } = call.caller;
+  if (decision.action === "spawn") {
+    return ok(recorded(state, call, spawn(state, service, decision, call, now, random), now));
+  }
+  const holder = state.sql.backend(decision.backendId);
+  if (!holder) throw new Error("the holder of a key has no row");
+  if (!touched.has(holder.id) && touches.isNeeded(holder, now)) return ok({ step: "touch", holder });
+  return ok(recorded(state, call, { step: "reused", draft: connectionOf(holder, false, now) }, now));
+}
+
+/** The snapshot in which those are ending of which a touch has shown that, though no report of it has come yet. */
+function withTouched(snapshot: ConnectSnapshot, touched: TouchedHolders): ConnectSnapshot {
+  if (touched.size === 0) return snapshot;
+  return {
+    ...snapshot,
+    holderOf: (environment, key) => {
+      const holder = snapshot.holderOf(environment, key);
+      const isEnding = holder?.status === "ready" && touched.get(holder.id) === "ending";
+      return isEnding ? { ...holder, status: "terminating" } : holder;
+    },
+  };
+}
+
+function recorded(
+  state: ServiceState,
+  { caller: { idempotency } }: ConnectCall,
+  chosen: Extract<Decided, { draft: ConnectionDraft }>,
+  now: number,
+): Decided {
   if (idempotency) {
     state.idempotency.keep(idempotency, { result: null, subject: replaySubject(chosen.draft) }, now);
   }
-  return ok(chosen);
+  return chosen;
 }
 
 function requestOf({ params, caller }: ConnectCall): ConnectRequest {
@@ -69,12 +106,6 @@ function requestOf({ params, caller }: ConnectCall): ConnectRequest {
       ...(spawn.cluster === undefined ? {} : { cluster: spawn.cluster }),
     },
   };
-}
-
-function reuse(state: ServiceState, holderId: string, now: number): Extract<Decided, { step: "reused" }> {
-  const row = state.sql.backend(holderId);
-  if (!row) throw new Error("the holder of a key has no row");
-  return { step: "reused", draft: connectionOf(row, false, now) };
 }
 
 /** Records a backend that its cluster is to start: all that the webhook says of it is fixed here. */

@@ -8,7 +8,7 @@ import {
 import type { Alarm } from "../../alarm.ts";
 import type { ClusterConfig, DeliveryLogRpc, LoggedAttempt } from "../../contract.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
-import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
+import type { DeliveredWebhook } from "../../webhooks/webhook-sender.ts";
 import type { ServiceState } from "../state.ts";
 
 export interface AttemptLogPorts {
@@ -58,7 +58,7 @@ export class AttemptLog {
   /** Records an attempt that ends now. */
   record(
     cluster: Pick<ClusterConfig, "name" | "registration">,
-    webhook: OutgoingWebhook,
+    webhook: DeliveredWebhook,
     { attempt, startedAt, result }: EndedAttempt,
   ): void {
     const endedAt = this.#ports.now();
@@ -165,7 +165,9 @@ export function serviceAttemptLog(
   });
 }
 
-function subjectOf(webhook: OutgoingWebhook): Pick<LoggedAttempt, "environment" | "backendId" | "announced"> {
+function subjectOf(
+  webhook: DeliveredWebhook,
+): Pick<LoggedAttempt, "environment" | "backendId" | "announced"> {
   switch (webhook.type) {
     case "backend.spawn":
       return { environment: webhook.data.environment, backendId: webhook.data.backend_id };

@@ -8,7 +8,7 @@ import { deliveriesTakenAtOnce, nextDeliveriesAfterMs, turnAwaitedMs } from "../
 import { ok, type Result } from "../../../domain/result.ts";
 import type { ClusterConfig } from "../../contract.ts";
 import type { SendQueue, Turn } from "../../webhooks/send-queue.ts";
-import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
+import type { DeliveredWebhook } from "../../webhooks/webhook-sender.ts";
 import type { BackendRow, PendingDelivery } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { Drain, type Pending, type UnderWay } from "./drain.ts";
@@ -25,7 +25,7 @@ export interface DeliveryPorts {
    */
   attempt(
     cluster: ClusterConfig,
-    webhook: OutgoingWebhook,
+    webhook: DeliveredWebhook,
     attempt: number,
     turn: Turn | null,
   ): Promise<AttemptResult>;
@@ -177,7 +177,7 @@ export class Deliveries {
       return { sent: row, verdict: clusterGone(`cluster \`${row.cluster}\` does not exist any more`) };
     }
     const data = spawnWebhookData(this.#state.row(), row);
-    const webhook: OutgoingWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
+    const webhook: DeliveredWebhook = { id: `${row.id}_spawn`, type: "backend.spawn", data };
     const result = await this.#ports.attempt(cluster, webhook, row.attempts + 1, turn);
     return { sent: row, verdict: judgeAttempt(result, webhook.type) };
   }
@@ -233,7 +233,7 @@ export class Deliveries {
         ? judgeAttempt({ outcome: "unsent" }, delivery.type)
         : clusterGone("the cluster does not exist any more");
     }
-    const webhook: OutgoingWebhook = { id, type: delivery.type, data: JSON.parse(delivery.data) };
+    const webhook: DeliveredWebhook = { id, type: delivery.type, data: JSON.parse(delivery.data) };
     const result = await this.#ports.attempt(cluster, webhook, delivery.attempts + 1, turn);
     return judgeAttempt(result, delivery.type);
   }

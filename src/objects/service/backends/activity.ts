@@ -1,0 +1,53 @@
+import { heartbeatInTransitMs, leaseSeconds } from "../../../domain/limits.ts";
+import type { BackendRow } from "../sql/service.sql.ts";
+
+/** Times in milliseconds since the epoch. */
+interface Signs {
+  activeAt: number;
+  listedAt: number;
+}
+
+/**
+ * What shows that live backends were active, from which follows when their agents may sweep them. It is in memory only: what is
+ * lost with the process costs the next connect a touch.
+ */
+export class BackendActivity {
+  readonly #signs = new Map<string, Signs>();
+
+  /**
+   * The latest time, in milliseconds since the epoch, of which it is certain that a backend's agent has counted no idle time
+   * before it. When it became ready is none: that report may have come late.
+   */
+  activeAt({ id, created_at: createdAt }: Pick<BackendRow, "id" | "created_at">): number {
+    return Math.max(createdAt, this.#signs.get(id)?.activeAt ?? 0);
+  }
+
+  /** Whether an agent that holds its lease has listed a backend. */
+  isListed(id: string, now: number): boolean {
+    return now - (this.#signs.get(id)?.listedAt ?? 0) < leaseSeconds * 1000;
+  }
+
+  /** A live backend's agent has accepted a touch that was sent at `at`. */
+  touched(id: string, at: number): void {
+    this.#note(id, { activeAt: at });
+  }
+
+  /** A live backend is on its agent's list. @param idleSeconds as the list has it */
+  listed(id: string, idleSeconds: number | undefined, now: number): void {
+    const activeAt = idleSeconds === undefined ? 0 : now - heartbeatInTransitMs - idleSeconds * 1000;
+    this.#note(id, { activeAt, listedAt: now });
+  }
+
+  /** Drops what is in memory of a backend that has ended. */
+  forget(id: string): void {
+    this.#signs.delete(id);
+  }
+
+  #note(id: string, { activeAt, listedAt }: Partial<Signs>): void {
+    const known = this.#signs.get(id);
+    this.#signs.set(id, {
+      activeAt: Math.max(activeAt ?? 0, known?.activeAt ?? 0),
+      listedAt: listedAt ?? known?.listedAt ?? 0,
+    });
+  }
+}
