@@ -117,15 +117,16 @@ export function PinPreview(props: {
   );
 }
 
-/** Says of a tag whose latest push is of no image that it goes on to mean the last one. */
+/** Says of a tag whose latest push is of no image what it means then. */
 export function NoImage({ of }: { of: Result<ResolveAnswer> }) {
-  if (!of.ok || !of.value.artifact || of.value.digest === null) return null;
-  const { image, artifact } = of.value;
+  if (!of.ok || !of.value.artifact) return null;
+  const { image, artifact, digest } = of.value;
   return (
     <p class="notice">
       The latest push of <code>{image}</code> is no image, but <code>{artifact.artifact_type}</code> (
       <Digest of={artifact.digest} />
-      ): it goes on to mean the last image that was pushed with it.
+      ): {digest === null ? "nothing runs until an image is" : "it goes on to mean the last image that was"}{" "}
+      pushed with it.
     </p>
   );
 }

@@ -109,6 +109,12 @@ describe("an artifact that is pushed to a service", () => {
     expect(await pinned()).toEqual(untouched);
     const page = await admin.visit(`/service/${account.name}/charted/images/${digest}`);
     expect(text(page.html)).toContain(`no image, but ${chart}`);
+    await call(image, `${api}/images`, {
+      token: account.admin,
+      json: { digest, tag: "latest", artifact_type: chart },
+    });
+    const unborn = await admin.visit(`/service/${account.name}/charted/environment/default`);
+    expect(text(unborn.html)).toContain("nothing runs until an image is pushed with it");
   });
 });
 
