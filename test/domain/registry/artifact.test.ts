@@ -54,6 +54,8 @@ describe("a manifest of one thing is an image", () => {
     ["whose layers have no types", { layerTypes: [null] }],
     ["without layers", { layerTypes: [] }],
     ["that is also of a type of its own", { artifactType: "application/vnd.acme.release.v1" }],
+    ["of a type of its own, whose config has no type", { artifactType: "a/b", configType: null }],
+    ["of a type of its own, without layers", { artifactType: "a/b", layerTypes: [] }],
     ["some of whose layers are of files", { layerTypes: ["application/spdx+json", ociLayer] }],
     ["one of whose layers has no type", { layerTypes: ["application/spdx+json", null] }],
   ])("%s", (_, types) => {
