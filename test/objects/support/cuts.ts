@@ -33,6 +33,8 @@ export class Cuts {
   readonly calls: string[] = [];
   #cut: Cut | null = null;
   #isReached = false;
+  /** The id of the object that was called where it was cut; null where that was a cluster. */
+  #cutAt: string | null = null;
   #underWay = new Set<object>();
   readonly #seen = new Map<string, { className: ClassName; id: DurableObjectId }>();
   readonly #restores: (() => void)[] = [];
@@ -40,7 +42,7 @@ export class Cuts {
   constructor() {
     for (const className of Object.keys(classes)) if (isClassName(className)) this.#watch(className);
     const send = globalThis.fetch;
-    globalThis.fetch = (input, init) => this.#called("webhook", () => send(input, init));
+    globalThis.fetch = (input, init) => this.#called("webhook", null, () => send(input, init));
     this.#restores.push(() => {
       globalThis.fetch = send;
     });
@@ -103,7 +105,11 @@ export class Cuts {
     for (const object of this.#seen.values()) {
       await runInDurableObject(this.#stub(object), (_, { storage }) => storage.sync());
     }
-    for (const object of this.#seen.values()) {
+    // Last the one whose answer was awaited: nobody lives to see that it does not come.
+    const isAwaited = ({ id }: { id: DurableObjectId }) => id.toString() === this.#cutAt;
+    for (const object of [...this.#seen.values()].sort(
+      (a, b) => Number(isAwaited(a)) - Number(isAwaited(b)),
+    )) {
       await runInDurableObject(this.#stub(object), (_, state) => state.abort("killed")).catch(() => null);
     }
     this.arm(null);
@@ -120,7 +126,7 @@ export class Cuts {
     const called = (object: object, method: string, go: () => Promise<unknown>) => {
       const { id }: DurableObjectState = Reflect.get(object, "ctx");
       this.#seen.set(id.toString(), { className, id });
-      return this.#called(`${className}.${method}`, go);
+      return this.#called(`${className}.${method}`, id.toString(), go);
     };
     for (const method of Object.getOwnPropertyNames(prototype)) {
       const original = Reflect.get(prototype, method);
@@ -132,7 +138,7 @@ export class Cuts {
     }
   }
 
-  async #called<T>(call: string, go: () => Promise<T>): Promise<T> {
+  async #called<T>(call: string, calledId: string | null, go: () => Promise<T>): Promise<T> {
     this.calls.push(call);
     const number = this.calls.length;
     const isCut = (at: Cut["at"]) => this.#cut?.call === number && this.#cut.at === at;
@@ -140,16 +146,17 @@ export class Cuts {
     const mark = {};
     underWay.add(mark);
     try {
-      if (isCut("before")) return await this.#stop();
+      if (isCut("before")) return await this.#stop(calledId);
       const answer = await go();
-      return isCut("after") ? await this.#stop() : answer;
+      return isCut("after") ? await this.#stop(calledId) : answer;
     } finally {
       underWay.delete(mark);
     }
   }
 
-  #stop(): Promise<never> {
+  #stop(calledId: string | null): Promise<never> {
     this.#isReached = true;
+    this.#cutAt = calledId;
     return new Promise((_, reject) => {
       setTimeout(() => reject(new Error("what was cut was not killed")), standsStillMs);
     });
