@@ -1,6 +1,7 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
+import { nothingHeld } from "../../../src/domain/quotas.ts";
 import { Service } from "../../../src/objects/service/service.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { failureLines } from "../support/failure-lines.ts";
@@ -108,4 +109,28 @@ test("a service that cannot be asked what it has holds up no other, and is asked
   expect(lines().length).toBeGreaterThan(0);
   asked.mockRestore();
   expect(await usedBy(pinned)).toEqual({ ...before, environments: before.environments + 1 });
+});
+
+test("what a service says while it is asked what it has is not taken back by that answer", async ({
+  pinned,
+}) => {
+  const before = await formerAccount(pinned);
+  const asked = Promise.withResolvers<void>();
+  const answers = Promise.withResolvers<void>();
+  const { holdings } = Service.prototype;
+  const spy = vi.spyOn(Service.prototype, "holdings").mockImplementation(async function (this: Service) {
+    const held = await Reflect.apply(holdings, this, []);
+    asked.resolve();
+    await answers.promise;
+    return held;
+  });
+  const counting = pinned.accountObject.describe();
+  await asked.promise;
+  // It had one before.
+  const now = { ...nothingHeld, environments: 7 };
+  value(await pinned.accountObject.claimHoldings("second", now, true));
+  answers.resolve();
+  value(await counting);
+  spy.mockRestore();
+  expect((await usedBy(pinned)).environments).toBe(before.environments + 6);
 });
