@@ -135,6 +135,13 @@ export const registryMigrations: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    name: "what cannot be run",
+    sql: `
+      -- What it is instead of an image; null: an image, or it came before this was noted.
+      ALTER TABLE manifests ADD COLUMN artifact TEXT;
+    `,
+  },
 ];
 
 export function registrySql(db: Database) {

@@ -144,6 +144,7 @@ function migrated(rows: Record<string, Row[]>): Promise<Record<string, Row[]>> {
       "token_id",
       "token_name",
       "renewed_from",
+      "artifact",
     ]);
     for (const [table, copied] of Object.entries(rows)) {
       for (const row of copied) {
