@@ -30,6 +30,7 @@ export const errorStatus = {
   environment_in_use: 409,
   idempotency_in_progress: 409,
   image_in_use: 409,
+  image_not_runnable: 409,
   key_held: 409,
   key_terminating: 409,
   last_admin_token: 409,

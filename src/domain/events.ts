@@ -15,7 +15,7 @@ export const eventTypes = [
   "environment.deleted",
   /** It was pinned, or a push moved it: a revision (`details.kind`). */
   "environment.pinned",
-  /** An image was pushed, or pushed again. */
+  /** An image was pushed, or pushed again; or something that is none (`details.artifact_type`). */
   "image.recorded",
   "image.deleted",
   /** A tag was deleted in the registry; its image stays. */
@@ -97,7 +97,8 @@ interface FactsOf {
       note?: string;
     };
   };
-  "image.recorded": OfService & { details: { digest: string; tag?: string } };
+  /** With an artifact's type, where it is no image. */
+  "image.recorded": OfService & { details: { digest: string; tag?: string; artifact_type?: string } };
   "image.deleted": OfService & { details: { digest: string } };
   "tag.removed": OfService & { details: { tag: string; digest: string } };
   /** One backend, or with a count many at once. */
@@ -156,8 +157,9 @@ export function eventMessage(facts: EventFacts): string {
       return `pinned \`${facts.environment}\` to \`${shortImage(image)}\`${resolved}`;
     }
     case "image.recorded": {
-      const { digest, tag } = facts.details;
-      return `recorded image ${shortImage(digest)}${tag === undefined ? "" : ` as \`${tag}\``}`;
+      const { digest, tag, artifact_type: artifact } = facts.details;
+      const what = artifact === undefined ? "image" : "artifact";
+      return `recorded ${what} ${shortImage(digest)}${tag === undefined ? "" : ` as \`${tag}\``}`;
     }
     case "image.deleted":
       return `deleted image ${shortImage(facts.details.digest)}`;

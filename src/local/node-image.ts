@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { localPlatform } from "../agent/runtimes/process/images/platform.ts";
-import { ociImageType } from "../protocol/oci/manifest.ts";
+import { ociImageType } from "../domain/registry/media-types.ts";
 import type { OwnNode } from "./own-node.ts";
 import { tarArchive } from "./tar-archive.ts";
 

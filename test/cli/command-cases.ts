@@ -3,6 +3,7 @@ import * as answers from "./answers.ts";
 /* Every command that makes one request, with what it sends and an answer. */
 
 const { digestA } = answers;
+const digestB = `sha256:${"b".repeat(64)}`;
 
 export interface CommandCase {
   args: string[];
@@ -233,6 +234,24 @@ export const commandCases: readonly CommandCase[] = [
     says: ["A spawn would be refused", "no image with the tag `v13` (image_not_found)"],
   },
   {
+    args: ["env", "resolve", "hello/prod"],
+    sends: "GET /services/hello/environments/prod/resolve",
+    answer: {
+      environment: "prod",
+      action: "spawn",
+      image: "latest",
+      digest: digestA,
+      revision: 7,
+      cluster: "eu-prod",
+      artifact: { digest: digestB, artifact_type: "application/vnd.cncf.helm.config.v1+json" },
+      refusals: [],
+    },
+    says: [
+      digestA,
+      `The latest push of \`latest\` is no image: application/vnd.cncf.helm.config.v1+json (${digestB})`,
+    ],
+  },
+  {
     args: ["images", "list", "hello"],
     sends: "GET /services/hello/images?limit=200",
     answer: { images: [answers.imageA] },
@@ -254,6 +273,14 @@ export const commandCases: readonly CommandCase[] = [
     status: 201,
     answer: answers.imageA,
     says: [digestA],
+  },
+  {
+    args: ["images", "add", "hello", digestA, "--media-type", "a/b", "--artifact-type", "c/d"],
+    sends: "POST /services/hello/images",
+    body: { digest: digestA, media_type: "a/b", artifact_type: "c/d" },
+    status: 201,
+    answer: { ...answers.imageA, media_type: "a/b", artifact_type: "c/d" },
+    says: ["a/b", "c/d"],
   },
   {
     args: ["images", "show", "hello", digestA],

@@ -211,6 +211,13 @@ describe("the sentences of images", () => {
     const facts: EventFacts = { type: "image.recorded", ...ofService, details: { digest } };
     expect(eventMessage(facts)).toMatch(/^recorded image \S+$/);
   });
+
+  test("say of an artifact that it is one", () => {
+    const details = { digest, tag: "sig", artifact_type: "application/spdx+json" };
+    expect(eventMessage({ type: "image.recorded", ...ofService, details })).toMatch(
+      /^recorded artifact \S+ as `sig`$/,
+    );
+  });
 });
 
 test.for([

@@ -71,6 +71,7 @@ const tables: Record<
       former_environments: { kept: "formerEnvironmentsKept", by: "write" },
       images: { quota: "images" },
       tags: { quota: "tags" },
+      artifact_tags: { quota: "tags" },
       pushes: { kept: "pushesKept", by: "write" },
       notices: { kept: "noticesKept", by: "write" },
       backends: { with: "live backends: the row of one that has ended goes once its shard has it" },

@@ -117,12 +117,12 @@ async function keyIsFree(hello: Hello, { backendId }: Backend): Promise<void> {
 const repository = (hello: Hello) => ({ account: hello.account, service: "hello" });
 const registry = (hello: Hello) => registryStub(env, hello.account);
 
-async function push(hello: Hello, n: number, tag: string): Promise<Result<unknown>> {
+async function push(hello: Hello, n: number, tag: string, facts = noFacts): Promise<Result<unknown>> {
   return fromOci(
     await registry(hello).putManifest(repository(hello), {
       digest: digestNumber(n),
       bytes: Uint8Array.from([123, 125]),
-      facts: noFacts,
+      facts,
       tags: [tag],
       registryHost: "registry.test",
       by: actor,
@@ -322,6 +322,22 @@ const stories: Told[] = [
     unrepeated: async (_, hello) => {
       const stored = await registry(hello).manifest(repository(hello), "latest");
       expect(await pushedOnce(hello)).toBe(stored !== null);
+    },
+  }),
+  told({
+    story: "a push of an artifact, which moves no environment",
+    setUp: async () => null,
+    act: (_, hello) => push(hello, 7, "latest", { ...noFacts, runs: { kind: "image", artifact: "a/b" } }),
+    check: async (_, hello) => {
+      const known = value(await hello.service().getImage(digestNumber(7), caller));
+      expect(known).toMatchObject({ artifact_type: "a/b", tags: ["latest"] });
+      expect(await pushedOnce(hello)).toBe(false);
+    },
+    unrepeated: async (_, hello) => {
+      const stored = await registry(hello).manifest(repository(hello), "latest");
+      const known = await hello.service().getImage(digestNumber(7), caller);
+      expect(known.ok ? known.value.artifact_type : null).toBe(stored === null ? null : "a/b");
+      expect(await pushedOnce(hello)).toBe(false);
     },
   }),
   told({

@@ -1,6 +1,6 @@
 import { layerPullTimeoutMs, registryAnswerTimeoutMs } from "../../domain/limits.ts";
+import { imageTypes, indexTypes } from "../../domain/registry/media-types.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
-import { imageTypes, indexTypes } from "../../protocol/oci/manifest.ts";
 import { fetchAnswer } from "../../protocol/remote-answer.ts";
 import { messageOf } from "../log.ts";
 import { mayBeSentTo, parseRepository, type RepositoryAddress } from "./address.ts";

@@ -16,6 +16,8 @@ import { runForAccount } from "../run.ts";
 
 const asDigest = accepted(digest);
 const asTag = accepted(tag);
+const asMediaType = accepted(recordImageBody.shape.media_type.unwrap());
+const asArtifactType = accepted(recordImageBody.shape.artifact_type.unwrap());
 const exampleDigest = "sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";
 
 export function addImageCommands(program: Command): void {
@@ -27,7 +29,7 @@ export function addImageCommands(program: Command): void {
     withLimit(
       images
         .command("list")
-        .description("Show a service's images, newest first")
+        .description("Show a service's images, newest first, without what is none")
         .argument("<service>", "the service's name", asName),
     ),
     ["slipway images list hello --limit 10"],
@@ -60,7 +62,9 @@ export function addImageCommands(program: Command): void {
       .argument("<service>", "the service's name", asName)
       .argument("<digest>", "the image's digest", asDigest)
       .option("--tag <tag>", "the tag that it was pushed with", asTag)
-      .option("--repository <host/path>", "where it is kept (default: the service's own repository)"),
+      .option("--repository <host/path>", "where it is kept (default: the service's own repository)")
+      .option("--media-type <type>", "of its manifest", asMediaType)
+      .option("--artifact-type <type>", "what it is, where it is no image", asArtifactType),
     [
       `slipway images add hello ${exampleDigest} \\\n      --tag v12 --repository registry.example.com/acme/hello`,
     ],
@@ -68,7 +72,7 @@ export function addImageCommands(program: Command): void {
     (
       service: string,
       imageDigest: string,
-      options: { tag?: string; repository?: string },
+      options: { tag?: string; repository?: string; mediaType?: string; artifactType?: string },
       command: Command,
     ) =>
       runForAccount(command, {
@@ -80,6 +84,8 @@ export function addImageCommands(program: Command): void {
               digest: imageDigest,
               tag: options.tag,
               repository: options.repository,
+              media_type: options.mediaType,
+              artifact_type: options.artifactType,
             }),
             answer: image,
           }),
@@ -122,6 +128,7 @@ function imageFields(item: Image) {
     tags: namesText(item.tags, item.tags_total),
     repository: item.repository,
     media_type: item.media_type,
+    ...(item.artifact_type === undefined ? {} : { artifact_type: item.artifact_type }),
     pushed: item.pushed_at,
   };
 }

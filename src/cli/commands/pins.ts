@@ -133,6 +133,12 @@ function resolutionText(resolution: ResolveAnswer): string {
     revision: resolution.revision,
     cluster: resolution.cluster,
   });
+  const { artifact } = resolution;
+  const noImage =
+    artifact === undefined
+      ? ""
+      : `\n\nThe latest push of \`${resolution.image}\` is no image: ${artifact.artifact_type} (${artifact.digest})`;
   const refusals = resolution.refusals.map(({ code, message }) => `- ${message} (${code})`);
-  return refusals.length === 0 ? fields : `${fields}\n\nA spawn would be refused:\n${refusals.join("\n")}`;
+  const said = fields + noImage;
+  return refusals.length === 0 ? said : `${said}\n\nA spawn would be refused:\n${refusals.join("\n")}`;
 }

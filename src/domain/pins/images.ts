@@ -15,12 +15,23 @@ export function shortDigest(digest: string): string {
 
 /** What a service knows of its images, as far as a resolution needs it. */
 export interface ImageIndex {
-  /** The digest of the most recent push with this tag. */
+  /** The digest of the most recent push of an image with this tag. */
   digestOfTag(tag: string): string | undefined;
-  /** Whether an image with this digest was pushed, and not deleted since. */
+  /** Whether an image with this digest was pushed, and not deleted since; not: an artifact. */
   hasDigest(digest: string): boolean;
+  /** The artifact with this digest, or the one that was pushed most recently of all with this tag. */
+  artifactOf(tagOrDigest: string): Artifact | undefined;
   /** Tags, most recently pushed first, for messages. */
   recentTags(): readonly string[];
+}
+
+/** Something that was pushed and is no image. */
+export interface Artifact {
+  digest: string;
+  /** Of its manifest; null where it is not known. */
+  mediaType: string | null;
+  /** The media type that says what it is (`../registry/artifact.ts`). */
+  artifactType: string;
 }
 
 /** An image that a pin, or what a spawn named in its place, resolved to. */

@@ -1,6 +1,14 @@
 import { listOf, nearest } from "../names.ts";
+import { artifactText } from "../registry/artifact.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { digestPattern, type ImageIndex, type ResolvedImage, shortDigest, tagPattern } from "./images.ts";
+import {
+  type Artifact,
+  digestPattern,
+  type ImageIndex,
+  type ResolvedImage,
+  shortDigest,
+  tagPattern,
+} from "./images.ts";
 
 /**
  * What an environment is pinned to. A `tag` follows every push with it; a `digest` is one image and stays it.
@@ -53,8 +61,10 @@ export function shortPin(pin: Pin): string {
 }
 
 /**
- * Resolves a pin to the one digest that it means now.
- * @returns `image_not_found` where there is none, for a tag with the nearest tags that were pushed
+ * Resolves a pin to the one digest that it means now. A tag means the last image that was pushed with it, whatever else was
+ * since.
+ * @returns `image_not_runnable` where nothing but an artifact was pushed, `image_not_found` where nothing was, for a tag
+ *   with the nearest tags that were pushed
  * @example resolvePin({ kind: "tag", tag: "v1" }, images) // ok({ image: "v1", digest: "sha256:…", tag: "v1" })
  */
 export function resolvePin(pin: Pin, images: ImageIndex): Result<ResolvedImage> {
@@ -63,6 +73,8 @@ export function resolvePin(pin: Pin, images: ImageIndex): Result<ResolvedImage> 
   if (digest !== undefined && (pin.kind === "tag" || images.hasDigest(digest))) {
     return ok(resolvedTo(pin, digest));
   }
+  const artifact = images.artifactOf(image);
+  if (artifact) return notRunnable(image, artifact);
   if (pin.kind === "digest") {
     return fail("image_not_found", `no image with digest \`${image}\` was pushed to this service`);
   }
@@ -71,6 +83,15 @@ export function resolvePin(pin: Pin, images: ImageIndex): Result<ResolvedImage> 
     "image_not_found",
     `no image with the tag \`${image}\` was pushed to this service; nearest tags: ${listOf(tags)}`,
     { details: { nearest_tags: tags } },
+  );
+}
+
+function notRunnable(named: string, { digest, mediaType, artifactType }: Artifact) {
+  const type = mediaType === null ? {} : { media_type: mediaType };
+  return fail(
+    "image_not_runnable",
+    `\`${named}\` is no image that a backend can run: it is ${artifactText(artifactType)}`,
+    { details: { digest, artifact_type: artifactType, ...type } },
   );
 }
 

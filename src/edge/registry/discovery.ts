@@ -1,7 +1,7 @@
+import { ociIndexType } from "../../domain/registry/media-types.ts";
 import { algorithmOf } from "../../protocol/oci/digest.ts";
 import { ociFail } from "../../protocol/oci/errors.ts";
 import { nextLink, parsePageSize, referrersIndex } from "../../protocol/oci/list.ts";
-import { ociIndexType } from "../../protocol/oci/manifest.ts";
 import { ociJson } from "./answer.ts";
 import { answered, type RegistryHandler } from "./call.ts";
 

@@ -12,6 +12,8 @@ export type ManifestRow = {
   unreferenced_since: number | null;
   /** How many tags and kept manifests keep it. */
   keepers: number;
+  /** What it is where no runtime can run it; null: an image, or it came before this was noted. */
+  artifact: string | null;
 };
 export type TagRow = {
   repository: string;
@@ -42,9 +44,9 @@ export function manifestsSql(db: Database) {
       ),
     putManifest: (row: Omit<ManifestRow, "unreferenced_since" | "keepers">) =>
       db.run(
-        `INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations)
-         VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (repository, digest) DO UPDATE SET media_type = excluded.media_type`,
+        `INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations, artifact)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (repository, digest) DO UPDATE SET media_type = excluded.media_type, artifact = excluded.artifact`,
         row.repository,
         row.digest,
         row.media_type,
@@ -52,6 +54,7 @@ export function manifestsSql(db: Database) {
         row.subject,
         row.artifact_type,
         row.annotations,
+        row.artifact,
       ),
     /** Whether there are so many that nothing keeps, or more. */
     hasUntaggedManifests: (count: number) =>

@@ -1,6 +1,8 @@
 import { referrersPageBytes, untaggedManifestsMax } from "../../domain/limits.ts";
+import { artifactOfIndex } from "../../domain/registry/artifact.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
 import type { Referrer } from "../../protocol/oci/list.ts";
+import type { ManifestFacts } from "../../protocol/oci/manifest.ts";
 import { checkConditions } from "./conditions.ts";
 import type { ManifestPut, StoredManifest } from "./contract.ts";
 import type { ManifestRow } from "./manifests.sql.ts";
@@ -84,6 +86,20 @@ export function checkManifest(
   return checkUntagged(state, isTagged ? 0 : bytes.byteLength);
 }
 
+/** What a manifest is where no runtime can run it; null: an image. Of an index, what it lists decides as far as it is here. */
+export function artifactIn(
+  { sql }: RegistryState,
+  repository: string,
+  { mediaType, runs }: Pick<ManifestFacts, "mediaType" | "runs">,
+): string | null {
+  if (runs.kind === "image") return runs.artifact;
+  return artifactOfIndex({ mediaType, ...runs }, (digest) => {
+    const row = sql.manifest(repository, digest);
+    if (!row) return "absent";
+    return row.artifact === null ? "image" : "artifact";
+  });
+}
+
 /**
  * Stores a manifest and moves its tags, if `checkManifest` allows it. Its subject need not be there. Tags stand as
  * unannounced until the service has them.
@@ -106,6 +122,7 @@ export function storeManifest(
     subject: facts.subject,
     artifact_type: facts.artifactType,
     annotations: facts.annotations === null ? null : JSON.stringify(facts.annotations),
+    artifact: artifactIn(state, repository, facts),
   });
   for (let piece = 0; piece * pieceBytes < bytes.byteLength; piece++) {
     sql.piece(repository, digest, piece, bytes.slice(piece * pieceBytes, (piece + 1) * pieceBytes).buffer);

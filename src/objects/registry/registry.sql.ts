@@ -136,6 +136,13 @@ export const registryMigrations: readonly Migration[] = [
     `,
   },
   {
+    name: "what cannot be run",
+    sql: `
+      -- What it is instead of an image; null: an image, or it came before this was noted.
+      ALTER TABLE manifests ADD COLUMN artifact TEXT;
+    `,
+  },
+  {
     name: "who has begun an upload, and when",
     sql: `
       ALTER TABLE uploads ADD COLUMN begun_by TEXT; -- id of an access token or a session

@@ -266,7 +266,9 @@ export class Registry extends DurableObject<Env> implements RegistryRpc {
       manifests.checkManifest(this.#state, repository.service, put),
     );
     if (!checked.ok || put.tags.length === 0) return checked;
-    const admitted = await admitPush(this.#service(repository), put);
+    const { digest, tags, facts } = put;
+    const artifactType = manifests.artifactIn(this.#state, repository.service, facts);
+    const admitted = await admitPush(this.#service(repository), { digest, tags, artifactType });
     return admitted === "gone" ? this.#gone(repository) : admitted;
   }
 

@@ -1,6 +1,6 @@
 import type { Result } from "../../domain/result.ts";
 import { type OciResult, ociFail } from "../../protocol/oci/errors.ts";
-import type { ActorName, ServiceRpc } from "../contract.ts";
+import type { ActorName, AdmittedPush, ServiceRpc } from "../contract.ts";
 import type { TagRow } from "./manifests.sql.ts";
 import type { RegistryState } from "./state.ts";
 
@@ -14,11 +14,8 @@ export type ServiceImages = Pick<
 export type Gone = "gone";
 
 /** Whether the account may have what a push adds to its service, which can be announced for a moment after it. */
-export async function admitPush(
-  service: ServiceImages,
-  { digest, tags }: { digest: string; tags: readonly string[] },
-): Promise<OciResult<null> | Gone> {
-  const admitted = await service.admitPush({ digest, tags });
+export async function admitPush(service: ServiceImages, push: AdmittedPush): Promise<OciResult<null> | Gone> {
+  const admitted = await service.admitPush(push);
   if (admitted.ok) return { ok: true, value: null };
   if (admitted.error.code === "quota_exceeded") return ociFail("DENIED", admitted.error.message);
   return expectGone(admitted);
@@ -39,7 +36,12 @@ export async function announceTag(
   if (!manifest || row.announced === 1) return "announced";
   const registryHost = sql.registry()?.host ?? "";
   const recorded = await service.recordImage(
-    { digest: row.digest, tag, media_type: manifest.media_type },
+    {
+      digest: row.digest,
+      tag,
+      media_type: manifest.media_type,
+      ...(manifest.artifact === null ? {} : { artifact_type: manifest.artifact }),
+    },
     { origin: "registry", actor: pushedBy(row), registryHost },
   );
   if (!recorded.ok) return expectGone(recorded);

@@ -15,10 +15,10 @@ import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
 import { RowIndex } from "./row-index.ts";
+import type { ImageRow } from "./sql/images.sql.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
-  type ImageRow,
   type PendingDelivery,
   type ServiceRow,
   serviceMigrations,
@@ -164,7 +164,13 @@ export class ServiceState {
         if (known !== undefined) this.#kept.digests.set(tag, known);
         return known;
       },
-      hasDigest: (digest) => this.image(digest) !== undefined,
+      hasDigest: (digest) => this.image(digest)?.artifact_type === null,
+      artifactOf: (tagOrDigest) => {
+        const digest = tagOrDigest.includes(":") ? tagOrDigest : this.sql.artifactTag(tagOrDigest)?.digest;
+        const row = digest === undefined ? undefined : this.image(digest);
+        if (!row?.artifact_type) return undefined;
+        return { digest: row.digest, mediaType: row.media_type, artifactType: row.artifact_type };
+      },
       recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
     };
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { indexTypes, parseManifest } from "./manifest.ts";
+import { indexTypes } from "../../domain/registry/media-types.ts";
+import { parseManifest } from "./manifest.ts";
 import { type Descriptor, descriptor } from "./pull.ts";
 
 /** What a stored manifest lists, as the dashboard shows it. */

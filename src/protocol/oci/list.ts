@@ -1,6 +1,6 @@
 import { tagsPageMax } from "../../domain/limits.ts";
+import { ociIndexType } from "../../domain/registry/media-types.ts";
 import { type OciResult, ociFail } from "./errors.ts";
-import { ociIndexType } from "./manifest.ts";
 
 /**
  * The `Link` to the next page (RFC 8288; OCI Distribution 1.1, "Listing tags").

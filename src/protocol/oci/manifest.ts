@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { digestPattern } from "../../domain/pins/images.ts";
+import { artifactOf, type ListedManifest } from "../../domain/registry/artifact.ts";
+import { imageTypes, indexTypes, ociImageType, ociIndexType } from "../../domain/registry/media-types.ts";
 import { type OciResult, ociFail } from "./errors.ts";
 
 /** OCI Image 1.1, "Content descriptors". Unknown fields stay: manifests are kept byte for byte. */
@@ -8,6 +10,12 @@ const descriptor = z.looseObject({
   digest: z.string().regex(digestPattern, "is not a digest"),
   size: z.int().nonnegative(),
   urls: z.array(z.string()).optional(),
+});
+
+/** As an index lists it. What else it says is not the registry's to refuse. */
+const listedDescriptor = descriptor.extend({
+  artifactType: z.string().nullable().catch(null).default(null),
+  platform: z.object({ os: z.string(), architecture: z.string() }).nullable().catch(null).default(null),
 });
 
 const annotations = z.record(z.string(), z.string());
@@ -25,7 +33,7 @@ const imageManifest = z.looseObject({
   config: descriptor,
   layers: z.array(descriptor).nullish(),
 });
-const imageIndex = z.looseObject({ ...common, manifests: z.array(descriptor).nullish() });
+const imageIndex = z.looseObject({ ...common, manifests: z.array(listedDescriptor).nullish() });
 
 /** What tells of which type a manifest is. */
 const typeHints = z
@@ -37,19 +45,6 @@ const foreignLayerType = /nondistributable|\.foreign\./;
 
 /** A refusal quotes at most this much of what was pushed, in characters. */
 const reasonMax = 1000;
-
-export const ociImageType = "application/vnd.oci.image.manifest.v1+json";
-export const ociIndexType = "application/vnd.oci.image.index.v1+json";
-/** Types of a manifest of one image: OCI's and Docker's. */
-export const imageTypes: readonly string[] = [
-  ociImageType,
-  "application/vnd.docker.distribution.manifest.v2+json",
-];
-/** Types of a manifest that lists others: OCI's and Docker's. */
-export const indexTypes: readonly string[] = [
-  ociIndexType,
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-];
 
 /** What a registry has to know of a manifest. */
 export interface ManifestFacts {
@@ -65,7 +60,15 @@ export interface ManifestFacts {
   /** Of an image without one, its config's type. */
   artifactType: string | null;
   annotations: Record<string, string> | null;
+  runs: Runs;
 }
+
+/** What tells whether a manifest is of something that a runtime can run. */
+export type Runs =
+  /** What it is instead; null where it is an image. */
+  | { kind: "image"; artifact: string | null }
+  /** It depends on what it lists. */
+  | { kind: "index"; artifactType: string | null; manifests: ListedManifest[] };
 
 /**
  * Reads a manifest as it is pushed (OCI Image 1.1, "Image Manifest" and "Image Index"; Docker's schema 2).
@@ -113,6 +116,14 @@ function readImage(json: unknown, mediaType: string): OciResult<ManifestFacts> {
     children: [],
     // OCI Distribution 1.1, "Listing referrers": the config's type stands in for a missing artifactType.
     artifactType: artifactType ?? config.mediaType ?? null,
+    runs: {
+      kind: "image",
+      artifact: artifactOf({
+        artifactType: artifactType ?? null,
+        configType: config.mediaType ?? null,
+        layerTypes: all.map((layer) => layer.mediaType ?? null),
+      }),
+    },
   });
 }
 
@@ -125,13 +136,23 @@ function readIndex(json: unknown, mediaType: string): OciResult<ManifestFacts> {
     foreignBlobs: [],
     children: (manifests ?? []).map(({ digest }) => digest),
     artifactType: artifactType ?? null,
+    runs: {
+      kind: "index",
+      artifactType: artifactType ?? null,
+      manifests: (manifests ?? []).map(({ digest, mediaType = null, artifactType, platform }) => ({
+        digest,
+        mediaType,
+        artifactType,
+        platform,
+      })),
+    },
   });
 }
 
 function facts(
   { subject, annotations }: Pick<z.infer<typeof imageIndex>, "subject" | "annotations">,
   mediaType: string,
-  rest: Pick<ManifestFacts, "blobs" | "foreignBlobs" | "children" | "artifactType">,
+  rest: Pick<ManifestFacts, "blobs" | "foreignBlobs" | "children" | "artifactType" | "runs">,
 ): OciResult<ManifestFacts> {
   return {
     ok: true,

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { digestPattern } from "../../domain/pins/images.ts";
+import { indexTypes } from "../../domain/registry/media-types.ts";
 import { type OciResult, ociFail } from "./errors.ts";
-import { indexTypes, parseManifest } from "./manifest.ts";
+import { parseManifest } from "./manifest.ts";
 
 /** OCI Image 1.1, "Content descriptors", as far as a pull needs them. */
 export const descriptor = z.object({

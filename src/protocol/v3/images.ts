@@ -25,8 +25,12 @@ export const recordImageBody = z.strictObject({
   repository: repository
     .optional()
     .describe("Where the image is kept; this service's own repository when left out"),
-  /** Of its manifest. */
-  media_type: line(mediaTypeMaxCharacters).optional(),
+  media_type: line(mediaTypeMaxCharacters)
+    .optional()
+    .describe("Of its manifest; what is of another type than a manifest's is recorded as an artifact"),
+  artifact_type: line(mediaTypeMaxCharacters)
+    .optional()
+    .describe("Of what is no image: its artifact type, or its config's media type"),
   /** For people; now when left out. The tag moves to what arrives, whatever it says. */
   pushed_at: time.optional(),
 });
@@ -43,6 +47,10 @@ export const image = z
     /** `host/path`, where a cluster pulls it from. */
     repository: z.string(),
     media_type: z.string().optional(),
+    artifact_type: z
+      .string()
+      .optional()
+      .describe("What it is where it is no image: nothing can be pinned to it, and no list shows it"),
     pushed_at: timestamp,
   })
   .meta({ id: "ImageRecord" });

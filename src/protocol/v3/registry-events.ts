@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { notificationEventsMax, notificationTextMaxCharacters } from "../../domain/limits.ts";
 import { tagPattern } from "../../domain/pins/images.ts";
+import { artifactOf } from "../../domain/registry/artifact.ts";
+import { imageTypes, isManifestType } from "../../domain/registry/media-types.ts";
 import { isoTime } from "../primitives.ts";
 import { type RecordImageBody, recordImageBody } from "./images.ts";
 
@@ -15,6 +17,11 @@ const text = z.string().max(notificationTextMaxCharacters);
 /** The last that RFC 3339 can write. */
 const lastSecond = Date.UTC(9999, 11, 31) / 1000;
 
+/** A descriptor, as far as it says what something is. */
+const described = z.object({ mediaType: text.optional() });
+/** The same in GitHub's words. */
+const describedByGithub = z.object({ media_type: text.optional() });
+
 /** CNCF distribution, "Notifications": an envelope of events, pulls and deletions among them. */
 const distribution = z.object({
   events: z
@@ -28,6 +35,8 @@ const distribution = z.object({
           digest: text.optional(),
           repository: text,
           tag: text.optional(),
+          /** Config and layers, where the registry is configured to send them (`includereferences`). */
+          references: z.array(described).max(notificationEventsMax).optional().catch(undefined),
         }),
         request: z.object({ host: text.optional() }).optional(),
       }),
@@ -56,7 +65,16 @@ const github = z.object({
       package_url: text.optional(),
       created_at: text.optional(),
       container_metadata: z
-        .object({ tag: z.object({ name: text, digest: text }).partial().optional() })
+        .object({
+          tag: z.object({ name: text, digest: text }).partial().optional(),
+          manifest: describedByGithub
+            .extend({
+              config: describedByGithub,
+              layers: z.array(describedByGithub).max(notificationEventsMax),
+            })
+            .optional()
+            .catch(undefined),
+        })
         .optional(),
     }),
   }),
@@ -76,6 +94,8 @@ const amazon = z.object({
     "repository-name": text,
     "image-digest": text.optional(),
     "image-tag": text.optional(),
+    "manifest-media-type": text.optional().catch(undefined),
+    "artifact-media-type": text.optional().catch(undefined),
   }),
 });
 
@@ -85,6 +105,8 @@ interface NotifiedPush {
   tag: string | undefined;
   repository: string | undefined;
   mediaType?: string | undefined;
+  /** What it is, where it is no image. */
+  artifactType?: string | null | undefined;
   pushedAt: string | undefined;
   notice: Notice;
 }
@@ -150,16 +172,6 @@ function eventId(registry: string, ...of: (string | number | null | undefined)[]
   return JSON.stringify([registry, ...of]);
 }
 
-/** Of media types, those that layers and configs do not have. */
-const manifestTypes: ReadonlySet<string> = new Set([
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.docker.distribution.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.v1+prettyjws",
-]);
-
 function orderOf(time: string): number | null {
   const order = Date.parse(time);
   return Number.isNaN(order) ? null : order;
@@ -174,13 +186,16 @@ function distributionPush({
 }: z.infer<typeof distribution>["events"][number]) {
   if (action !== "push") return null;
   // It notifies of each layer and config as well.
-  if (target.mediaType !== undefined && !manifestTypes.has(target.mediaType)) return null;
+  if (target.mediaType !== undefined && !isManifestType(target.mediaType)) return null;
   const host = request?.host;
+  const references = target.references ?? [];
+  const isImage = target.mediaType !== undefined && imageTypes.includes(target.mediaType);
   return {
     digest: target.digest,
     tag: target.tag,
     repository: host ? `${host}/${target.repository}` : undefined,
     mediaType: target.mediaType,
+    artifactType: isImage ? artifactOfTypes(references.map(({ mediaType }) => mediaType)) : null,
     pushedAt: timestamp,
     notice: { id: id ? eventId("distribution", id) : null, order: orderOf(timestamp) },
   };
@@ -205,10 +220,14 @@ function githubPush({ action, registry_package }: z.infer<typeof github>, delive
   if (action !== "published" && action !== "updated") return null;
   const { version, package_url, created_at, container_metadata } = registry_package.package_version;
   const tag = container_metadata?.tag;
+  const manifest = container_metadata?.manifest;
+  const types = manifest ? [manifest.config, ...manifest.layers].map(({ media_type }) => media_type) : [];
   return {
     digest: tag?.digest || version,
     tag: tag?.name || undefined,
     repository: repositoryOf(package_url),
+    mediaType: manifest?.media_type,
+    artifactType: artifactOfTypes(types),
     pushedAt: created_at,
     // A version that is tagged again is as old as before: its time orders nothing.
     notice: { id: delivery === null ? null : eventId("github", delivery), order: null },
@@ -221,9 +240,28 @@ function amazonPush({ id, account, region, time, detail }: z.infer<typeof amazon
     digest: detail["image-digest"],
     tag: detail["image-tag"],
     repository: `${account}.dkr.ecr.${region}.amazonaws.com/${detail["repository-name"]}`,
+    mediaType: detail["manifest-media-type"],
+    artifactType: detail["artifact-media-type"],
     pushedAt: time,
     notice: { id: id ? eventId("amazon", id) : null, order: orderOf(time) },
   };
+}
+
+/** The types that a notification gives, as far as they are any. */
+function definedTypes(mediaType: string | undefined, artifactType: string | null | undefined) {
+  const { media_type, artifact_type } = recordImageBody.shape;
+  const type = media_type.safeParse(mediaType || undefined).data;
+  const artifact = artifact_type.safeParse(artifactType || undefined).data;
+  return {
+    ...(type === undefined ? {} : { media_type: type }),
+    ...(artifact === undefined ? {} : { artifact_type: artifact }),
+  };
+}
+
+/** What a manifest is by the types of its config and of the layers behind it. */
+function artifactOfTypes(types: readonly (string | undefined)[]): string | null {
+  const [configType = null, ...layerTypes] = types.map((type) => type ?? null);
+  return artifactOf({ artifactType: null, configType, layerTypes });
 }
 
 /** An image reference without its tag and digest. */
@@ -237,6 +275,7 @@ function toRecord({
   tag,
   repository,
   mediaType,
+  artifactType,
   pushedAt,
   notice,
 }: NotifiedPush): NotifiedImage | null {
@@ -245,7 +284,7 @@ function toRecord({
     digest,
     ...(tag !== undefined && tagPattern.test(tag) ? { tag } : {}),
     ...(repository === undefined ? {} : { repository }),
-    ...(mediaType === undefined ? {} : { media_type: mediaType }),
+    ...definedTypes(mediaType, artifactType),
     ...(Number.isNaN(at) ? {} : { pushed_at: isoTime(at) }),
   });
   return parsed.success ? { push: parsed.data, notice } : null;

@@ -138,6 +138,12 @@ export const resolveAnswer = z
       .positive()
       .describe("Of the environment, now; of who holds the key, when it was spawned"),
     cluster: z.string().nullable(),
+    artifact: z
+      .object({ digest, artifact_type: z.string(), media_type: z.string().optional() })
+      .optional()
+      .describe(
+        "What was pushed under this name and is no image; a tag goes on to mean the last image that was pushed with it",
+      ),
     /** Every reason for which it would be refused, each as an error of the API; empty otherwise. */
     refusals: z.array(z.object({ code: z.string(), message: z.string() })),
   })

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { localPlatform } from "../../../src/agent/runtimes/process/images/platform.ts";
+import { ociImageType } from "../../../src/domain/registry/media-types.ts";
 import type { OciBlob } from "../../../src/local/node-image.ts";
 import { pushImage } from "../../../src/local/push-image.ts";
 import { tarArchive } from "../../../src/local/tar-archive.ts";
-import { ociImageType } from "../../../src/protocol/oci/manifest.ts";
 import { pathOf } from "../../support/programs.ts";
 import { account, type Deployment, service } from "../deployment.ts";
 

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
-import { ociImageType } from "../../../src/protocol/oci/manifest.ts";
+import { ociImageType } from "../../../src/domain/registry/media-types.ts";
 import type { Blob, Image } from "./image.ts";
 
 /** A repository of a registry, and the credentials to push to it and pull from it. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { ociImageType } from "../../../src/protocol/oci/manifest.ts";
+import { ociImageType } from "../../../src/domain/registry/media-types.ts";
 
 export interface Blob {
   mediaType: string;

@@ -74,6 +74,7 @@ describe("any interleaving of connects, pins, pushes and ends, each decided on t
               images: {
                 digestOfTag: (tag) => pushed.get(tag),
                 hasDigest: (digest) => [digest1, digest2].includes(digest),
+                artifactOf: () => undefined,
                 recentTags: () => [...pushed.keys()],
               },
               holderOf: (name, key) => {

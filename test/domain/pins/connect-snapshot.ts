@@ -25,6 +25,7 @@ export function snapshot(extra: Partial<ConnectSnapshot> = {}): ConnectSnapshot 
     images: {
       digestOfTag: (tag) => tags[tag],
       hasDigest: (digest) => Object.values(tags).includes(digest),
+      artifactOf: () => undefined,
       recentTags: () => Object.keys(tags),
     },
     holderOf: () => undefined,

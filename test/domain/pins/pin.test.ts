@@ -95,6 +95,7 @@ describe("resolving a pin", () => {
   const index: ImageIndex = {
     digestOfTag: (tag) => ({ v1: digestA, latest: digestB })[tag],
     hasDigest: (digest) => digest === digestA || digest === digestB,
+    artifactOf: () => undefined,
     recentTags: () => ["latest", "v1"],
   };
 
@@ -127,10 +128,35 @@ describe("resolving a pin", () => {
     });
   });
 
+  test("what is no image is refused as what it is, by its digest and by a tag that nothing else has", () => {
+    const artifactType = "application/vnd.cncf.helm.config.v1+json";
+    const known: ImageIndex = {
+      ...index,
+      artifactOf: () => ({ digest: digestA, mediaType: null, artifactType }),
+    };
+    const chart = `sha256:${"c".repeat(64)}`;
+    for (const named of ["chart", chart]) {
+      expect(resolve(named, known)).toEqual({
+        ok: false,
+        error: {
+          code: "image_not_runnable",
+          message: `\`${named}\` is no image that a backend can run: it is ${artifactType}`,
+          details: { digest: digestA, artifact_type: artifactType },
+        },
+      });
+    }
+    const typed = { digest: digestA, mediaType: "a/b", artifactType };
+    expect(resolve("chart", { ...known, artifactOf: () => typed })).toMatchObject({
+      error: { details: { media_type: "a/b" } },
+    });
+    expect(resolve("v1", known)).toMatchObject({ ok: true, value: { digest: digestA } });
+  });
+
   test("a malformed one is refused before anything is looked up", () => {
     const untouched: ImageIndex = {
       digestOfTag: () => expect.unreachable(),
       hasDigest: () => expect.unreachable(),
+      artifactOf: () => expect.unreachable(),
       recentTags: () => expect.unreachable(),
     };
     expect(resolve("sha256:abc", untouched)).toMatchObject({
@@ -143,6 +169,7 @@ describe("resolving a pin", () => {
     const empty: ImageIndex = {
       digestOfTag: () => undefined,
       hasDigest: () => false,
+      artifactOf: () => undefined,
       recentTags: () => [],
     };
     const resolved = resolve("latest", empty);
@@ -201,7 +228,12 @@ describe("the digests that a pin protects", () => {
 });
 
 test("a digest that was not pushed is refused by itself, and a tag with those that are nearest", () => {
-  const images = { digestOfTag: () => undefined, hasDigest: () => false, recentTags: () => ["v2", "w1"] };
+  const images: ImageIndex = {
+    digestOfTag: () => undefined,
+    hasDigest: () => false,
+    artifactOf: () => undefined,
+    recentTags: () => ["v2", "w1"],
+  };
   const digest = resolvePin({ kind: "digest", digest: digestA }, images);
   expect(digest).toMatchObject({
     error: { code: "image_not_found", message: expect.stringContaining(digestA) },

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { create } from "tar";
 import { describe, expect, test } from "vitest";
-import { ociIndexType } from "../../../src/protocol/oci/manifest.ts";
+import { ociIndexType } from "../../../src/domain/registry/media-types.ts";
 import { makeFolder } from "../../support/folder.ts";
 import { type Ended, run } from "../../support/process.ts";
 import { type RegistryDeployment, startRegistryDeployment } from "../../support/registry/deployment.ts";

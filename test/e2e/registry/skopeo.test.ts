@@ -111,6 +111,20 @@ describe("copies", () => {
   });
 });
 
+test("a chart that is copied to a tag is there, and what follows the tag goes on with the last image", async () => {
+  const layout = await make("charted");
+  const chart = await writeOciLayout(join(work, "chart"), ["amd64"], 1000, {
+    config: "application/vnd.cncf.helm.config.v1+json",
+    layer: "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+  });
+  await succeed("copy", ...to(), layout.reference, remote("charted:latest"));
+  await succeed("copy", "--preserve-digests", ...to(), chart.reference, remote("charted:latest"));
+  const out = join(work, "chart-out");
+  await succeed("copy", ...from(), remote("charted:latest"), `oci:${out}:out`);
+  expect(await blobsOfLayout(out)).toEqual(await blobsOfLayout(join(work, "chart")));
+  expect(await deployment.spawnedDigest("charted", "default")).toBe(layout.digest);
+});
+
 describe("inspect, list-tags and delete", () => {
   test("inspect shows the digest, the tags, the platform and the layers", async () => {
     const layout = await make("inspected");

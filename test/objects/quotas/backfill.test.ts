@@ -46,6 +46,8 @@ async function formerAccount(hello: Hello) {
       "DROP INDEX revisions_chosen",
       "DROP TABLE former_environments",
       "ALTER TABLE service DROP COLUMN revision_floor",
+      "DROP TABLE artifact_tags",
+      "ALTER TABLE images DROP COLUMN artifact_type",
     ]);
   }
   await takeBack(hello.accountObject, "quotas", [

@@ -144,6 +144,7 @@ function migrated(rows: Record<string, Row[]>): Promise<Record<string, Row[]>> {
       "token_id",
       "token_name",
       "renewed_from",
+      "artifact",
       "begun_by",
       "begun_at",
     ]);

@@ -32,6 +32,7 @@ const by: fc.Arbitrary<By> = fc.constantFrom("anybody", "anybody", "anybody", "a
 
 type Step =
   | { do: "push"; digest: number; tag: string | null }
+  | { do: "push artifact"; digest: number; tag: string }
   | { do: "pin"; by: By; environment: string; image: { tag: string } | { digest: number } }
   /** A push and a pin at once, under the revision that somebody has seen before both. */
   | {
@@ -65,6 +66,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("push artifact"),
+      digest: fc.constantFrom(6, 7),
+      tag: fc.constantFrom(...tags),
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("pin"),
@@ -72,7 +81,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       environment: fc.constantFrom(...environments),
       image: fc.oneof(
         fc.record({ tag: fc.constantFrom(...tags) }),
-        fc.record({ digest: fc.integer({ min: 1, max: 5 }) }),
+        fc.record({ digest: fc.integer({ min: 1, max: 6 }) }),
       ),
     }),
   },
@@ -148,6 +157,9 @@ interface ModelBackend {
 class Model {
   readonly digests = new Set<string>();
   readonly tags = new Map<string, string>();
+  /** What was pushed and is no image, and the tags whose latest push was of one. */
+  readonly artifacts = new Set<string>();
+  readonly artifactTags = new Set<string>();
   readonly pins = new Map<string, string>(environments.map((name) => [name, "latest"]));
   readonly revisions = new Map<string, number>(environments.map((name) => [name, 1]));
   /** Of each environment, oldest first: its kind, and what it resolved to. */
@@ -161,8 +173,20 @@ class Model {
     return image.startsWith("sha256:") ? (this.digests.has(image) ? image : undefined) : this.tags.get(image);
   }
 
+  /** Why there is no digest of an image. */
+  refusalOf(image: string): string {
+    const isArtifact = this.artifacts.has(image) || this.artifactTags.has(image);
+    return isArtifact ? "image_not_runnable" : "image_not_found";
+  }
+
+  pushArtifact(digest: string, tag: string): void {
+    this.artifacts.add(digest);
+    this.artifactTags.add(tag);
+  }
+
   push(digest: string, tag: string | null): void {
     this.digests.add(digest);
+    if (tag !== null) this.artifactTags.delete(tag);
     if (tag === null || this.tags.get(tag) === digest) return;
     this.tags.set(tag, digest);
     for (const [name, image] of this.pins) if (image === tag) this.#revise(name, "push");
@@ -295,7 +319,8 @@ async function connect(
     expect(value(result)).toMatchObject({ spawned: false, backendId: holder.id });
   } else if (expected === undefined) {
     cluster.forgetScript();
-    expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
+    const code = model.refusalOf(model.pins.get(environment) ?? "");
+    expect(result).toMatchObject({ ok: false, error: { code } });
   } else if (webhook === "refused") {
     if (result.ok) throw new Error("a refused spawn was answered with a connection");
     expect(result.error.code).toBe("cluster_refused");
@@ -452,6 +477,12 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
       await hello.push(now.digest, now.tag ?? undefined);
       model.push(digestNumber(now.digest), now.tag);
       return;
+    case "push artifact": {
+      const body = { digest: digestNumber(now.digest), tag: now.tag, artifact_type: "application/spdx+json" };
+      value(await hello.service().recordImage(body, caller));
+      model.pushArtifact(body.digest, body.tag);
+      return;
+    }
     case "race":
       return race(hello, model, now);
     case "pin": {
@@ -461,7 +492,7 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
       const result = await command;
       const digest = model.digestOf(image);
       if (digest === undefined)
-        return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
+        return expect(result).toMatchObject({ ok: false, error: { code: model.refusalOf(image) } });
       const revision = (model.revisions.get(now.environment) ?? 0) + 1;
       expect(value(result)).toMatchObject({ digest, revision, previous: { revision: revision - 1 } });
       model.pin(now.environment, image);
@@ -495,6 +526,8 @@ async function check(hello: Hello, model: Model): Promise<void> {
   );
   const pins = value(await hello.service().listEnvironments({ limit: 100 }));
   for (const { name, image, digest, revision } of pins.items) {
+    const resolution = value(await hello.service().resolve(name, {}));
+    expect([image, "artifact" in resolution]).toEqual([image, model.artifactTags.has(image)]);
     expect([name, image, revision]).toEqual([name, model.pins.get(name), model.revisions.get(name)]);
     expect(digest).toBe(model.digestOf(image) ?? null);
   }

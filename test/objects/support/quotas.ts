@@ -29,6 +29,7 @@ export const noFacts: ManifestFacts = {
   subject: null,
   artifactType: null,
   annotations: null,
+  runs: { kind: "image", artifact: null },
 };
 
 /** Pushes through the registry. @returns its answer, as a code: `ok`, or that of the failure */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { ociImageType, ociIndexType } from "../../../src/domain/registry/media-types.ts";
 import { bytesOf, describeConfig, readContents } from "../../../src/protocol/oci/contents.ts";
-import { ociImageType, ociIndexType } from "../../../src/protocol/oci/manifest.ts";
 
 const digest = (n: number) => `sha256:${String(n).repeat(64)}`;
 const bytes = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));

@@ -45,6 +45,7 @@ describe("the facts of an image", () => {
         subject: digest(9),
         artifactType: "application/vnd.example.signature",
         annotations: { "org.example.by": "acme" },
+        runs: { kind: "image", artifact: "application/vnd.example.signature" },
       },
     });
   });
@@ -64,6 +65,7 @@ describe("the facts of an image", () => {
         subject: null,
         artifactType: null,
         annotations: null,
+        runs: { kind: "image", artifact: null },
       },
     });
   });
@@ -133,6 +135,8 @@ describe("the facts of an image", () => {
 });
 
 describe("the facts of an index", () => {
+  const listed = (n: number) => ({ digest: digest(n), mediaType: null, artifactType: null, platform: null });
+
   test("are the manifests that it lists, and what it refers to", () => {
     const manifest = {
       schemaVersion: 2,
@@ -152,6 +156,15 @@ describe("the facts of an index", () => {
         subject: digest(9),
         artifactType: "application/vnd.example.bundle",
         annotations: {},
+        runs: {
+          kind: "index",
+          artifactType: "application/vnd.example.bundle",
+          manifests: [
+            { ...listed(4), platform: { os: "linux", architecture: "arm64" } },
+            listed(3),
+            listed(4),
+          ],
+        },
       },
     });
   });
@@ -171,6 +184,7 @@ describe("the facts of an index", () => {
         subject: null,
         artifactType: null,
         annotations: null,
+        runs: { kind: "index", artifactType: null, manifests: [] },
       },
     });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ociIndexType } from "../../../src/domain/registry/media-types.ts";
 import { readRegistryEvents, registryEventsBody } from "../../../src/protocol/v3/registry-events.ts";
 
 const digest = `sha256:${"a".repeat(64)}`;
@@ -203,6 +204,62 @@ test.each(["", ".v12", "v 12", "x".repeat(129), digest])(
 test("a push at a time that is none is recorded without one", () => {
   const { pushes } = read(githubOf({ created_at: "the day before" }));
   expect(pushes).toStrictEqual([{ digest }]);
+});
+
+describe("what is no image is recorded as what it is, where a notification says so:", () => {
+  const media_type = "application/vnd.oci.image.manifest.v1+json";
+  const config = "application/vnd.oci.image.config.v1+json";
+  const helm = "application/vnd.cncf.helm.config.v1+json";
+  const layer = "application/vnd.oci.image.layer.v1.tar+gzip";
+  const distributed = (target: object) => ({
+    events: [{ ...distributionEvent, target: { ...distributionEvent.target, ...target } }],
+  });
+  const references = (...types: string[]) => types.map((mediaType) => ({ mediaType, size: 2, digest }));
+  const github = (manifest: object) =>
+    githubOf({ container_metadata: { tag: { name: "v12", digest }, manifest: { media_type, ...manifest } } });
+  const amazon = (types: object) => ({ ...amazonEvent, detail: { ...amazonEvent.detail, ...types } });
+
+  test.each<[string, object, artifact_type: string | undefined]>([
+    ["a chart in distribution", distributed({ references: references(helm, "a/b") }), helm],
+    ["an image in distribution", distributed({ references: references(config, layer) }), undefined],
+    ["what distribution says nothing of", distributed({}), undefined],
+    ["what distribution says in other words", distributed({ references: "none" }), undefined],
+    [
+      "an index in distribution",
+      distributed({ mediaType: ociIndexType, references: references(helm) }),
+      undefined,
+    ],
+    ["a chart in GitHub", github({ config: { media_type: helm }, layers: [{ media_type: "a/b" }] }), helm],
+    [
+      "a signature in GitHub",
+      github({ config: { media_type: config }, layers: [{ media_type: "c/d" }] }),
+      "c/d",
+    ],
+    [
+      "an image in GitHub",
+      github({ config: { media_type: config }, layers: [{ media_type: layer }] }),
+      undefined,
+    ],
+    ["an index in GitHub", github({}), undefined],
+    ["a chart in ECR", amazon({ "manifest-media-type": media_type, "artifact-media-type": helm }), helm],
+    [
+      "what ECR says in too many words",
+      amazon({ "artifact-media-type": "a".repeat(201), "manifest-media-type": 1 }),
+      undefined,
+    ],
+  ])("%s", (_, notification, artifact_type) => {
+    const { pushes, ignored } = read(notification);
+    expect(pushes).toHaveLength(1);
+    expect(pushes[0]?.artifact_type).toBe(artifact_type);
+    expect(ignored).toBe(0);
+  });
+
+  test("with its manifest's type", () => {
+    const chart = { config: { media_type: helm }, layers: [] };
+    expect(read(github(chart)).pushes).toMatchObject([{ media_type, artifact_type: helm }]);
+    const image = amazon({ "manifest-media-type": media_type, "artifact-media-type": config });
+    expect(read(image).pushes).toMatchObject([{ media_type, artifact_type: config }]);
+  });
 });
 
 describe("what is no push of an image is ignored:", () => {

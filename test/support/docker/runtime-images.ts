@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { create } from "tar";
 import { localPlatform } from "../../../src/agent/runtimes/process/images/platform.ts";
 import type { RuntimeImage } from "../../../src/agent/runtimes/runtime.ts";
+import { ociImageType } from "../../../src/domain/registry/media-types.ts";
 import type { OciBlob } from "../../../src/local/node-image.ts";
 import { type PushTarget, pushImage } from "../../../src/local/push-image.ts";
-import { ociImageType } from "../../../src/protocol/oci/manifest.ts";
 import type { ImageName } from "../../agent/runtimes/subject.ts";
 import { pathOf } from "../programs.ts";
 

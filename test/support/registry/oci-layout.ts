@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ociImageType, ociIndexType } from "../../../src/protocol/oci/manifest.ts";
+import { ociImageType, ociIndexType } from "../../../src/domain/registry/media-types.ts";
 
 interface Descriptor {
   mediaType: string;
@@ -20,6 +20,17 @@ export interface OciLayout {
   imageDigests: string[];
 }
 
+/** What a layout's configs and layers are said to be. */
+export interface LayoutTypes {
+  config: string;
+  layer: string;
+}
+
+const typesOfImage: LayoutTypes = {
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+};
+
 /**
  * Writes an OCI image layout with an image of one random layer for each architecture, and an index of them where
  * there are several.
@@ -29,6 +40,7 @@ export async function writeOciLayout(
   path: string,
   architectures: readonly string[],
   layerBytes: number,
+  types = typesOfImage,
 ): Promise<OciLayout> {
   const blobs = join(path, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
@@ -43,9 +55,9 @@ export async function writeOciLayout(
   const images: Descriptor[] = [];
   for (const architecture of architectures) {
     const content = randomBytes(layerBytes);
-    const layer = await blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(content, { level: 1 }));
+    const layer = await blob(types.layer, gzipSync(content, { level: 1 }));
     const diffId = `sha256:${createHash("sha256").update(content).digest("hex")}`;
-    const config = await json("application/vnd.oci.image.config.v1+json", {
+    const config = await json(types.config, {
       architecture,
       os: "linux",
       config: { Cmd: ["/hello"] },

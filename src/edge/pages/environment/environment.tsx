@@ -14,7 +14,7 @@ import { PinFacts } from "../elements/pin-facts.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { PinHistory } from "./pin-history.tsx";
-import { PinPicker, PinPreview } from "./pin-picker.tsx";
+import { NoImage, PinPicker, PinPreview } from "./pin-picker.tsx";
 
 const imagesOffered = 50;
 const revisionsShown = 20;
@@ -33,8 +33,9 @@ export const environmentPage = definePage({
     const { account, service, environment: name } = params;
     const stub = serviceStub(env, account, service);
     const chosen = query.get("image")?.trim() ?? "";
-    const [environment, images, history] = await Promise.all([
+    const [environment, resolution, images, history] = await Promise.all([
       stub.getEnvironment(name, visitor.actor.environments),
+      stub.resolve(name, {}, visitor.actor.environments),
       stub.listImages({ limit: imagesOffered }, visitor.caller),
       stub.history(name, { limit: revisionsShown, ...cursorOf(query) }, visitor.actor.environments),
     ]);
@@ -49,6 +50,7 @@ export const environmentPage = definePage({
       body: (
         <>
           <Facts account={account} service={service} environment={environment.value} />
+          <NoImage of={resolution} />
           {/* A morph must not reset what the visitor is choosing. */}
           <section id="choice" aria-labelledby="pin" hx-morph-skip="">
             <h2 id="pin">Change the pin</h2>

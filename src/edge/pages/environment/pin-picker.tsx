@@ -63,7 +63,7 @@ export function PinPreview(props: {
   const { visitor, path, environment, image, preview } = props;
   const digest = preview.ok ? preview.value.digest : null;
   const refusal = preview.ok
-    ? preview.value.refusals.find(({ code }) => code === "image_not_found")?.message
+    ? preview.value.refusals.find(({ code }) => code.startsWith("image_not_"))?.message
     : preview.error.message;
   if (digest === null) {
     return (
@@ -76,6 +76,7 @@ export function PinPreview(props: {
   return (
     <section class="panel" aria-labelledby="change">
       <h3 id="change">What changes</h3>
+      <NoImage of={preview} />
       <Table caption={`Pin of ${environment.name}`} head={["What", "Now", "Then"]}>
         <tr>
           <th scope="row">Pinned to</th>
@@ -113,6 +114,20 @@ export function PinPreview(props: {
         </div>
       </Form>
     </section>
+  );
+}
+
+/** Says of a tag whose latest push is of no image what it means then. */
+export function NoImage({ of }: { of: Result<ResolveAnswer> }) {
+  if (!of.ok || !of.value.artifact) return null;
+  const { image, artifact, digest } = of.value;
+  return (
+    <p class="notice">
+      The latest push of <code>{image}</code> is no image, but <code>{artifact.artifact_type}</code> (
+      <Digest of={artifact.digest} />
+      ): {digest === null ? "nothing runs until an image is" : "it goes on to mean the last image that was"}{" "}
+      pushed with it.
+    </p>
   );
 }
 

@@ -29,6 +29,14 @@ export function Facts({
   const platforms = contents ? platformsOf(contents) : [];
   return (
     <dl class="facts">
+      {image.artifact_type === undefined ? null : (
+        <>
+          <dt>What it is</dt>
+          <dd>
+            no image, but <ForeignText of={image.artifact_type} />
+          </dd>
+        </>
+      )}
       <dt>Digest</dt>
       <dd>
         <code>{image.digest}</code>

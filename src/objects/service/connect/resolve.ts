@@ -4,6 +4,7 @@ import {
   decideConnect,
   resolveSpawnImage,
 } from "../../../domain/pins/connect.ts";
+import type { Artifact } from "../../../domain/pins/images.ts";
 import { pinText } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
@@ -28,13 +29,20 @@ export function resolveConnect(
   const found = snapshot.environments.find(({ name }) => name === environment);
   const decided = decideConnect(request, snapshot);
   if (!found) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
-  const common = { environment, image: query.tag ?? pinText(found.pin), revision: found.revision };
+  const image = query.tag ?? pinText(found.pin);
+  const artifact = snapshot.images.artifactOf(image);
+  const common = {
+    environment,
+    image,
+    revision: found.revision,
+    ...(artifact === undefined ? {} : { artifact: artifactView(artifact) }),
+  };
   if (!decided.ok) {
-    const image = resolveSpawnImage(query.tag, found, snapshot.images);
+    const resolved = resolveSpawnImage(query.tag, found, snapshot.images);
     return ok({
       ...common,
       action: "refuse",
-      digest: image.ok ? image.value.digest : null,
+      digest: resolved.ok ? resolved.value.digest : null,
       cluster: found.cluster ?? snapshot.accountDefaultCluster,
       refusals: connectRefusals(request, snapshot).map(({ code, message }) => ({ code, message })),
     });
@@ -45,15 +53,19 @@ export function resolveConnect(
   }
   const holder = state.sql.backend(decided.value.backendId);
   if (!holder) throw new Error("the holder of a key has no row");
-  const { pin, image } = pinOf(holder);
+  const { pin, image: own } = pinOf(holder);
   return ok({
     environment,
     action: decided.value.action,
     backend_id: holder.id,
-    image,
+    image: own,
     digest: holder.digest,
     revision: pin.revision,
     cluster: holder.cluster,
     refusals: [],
   });
+}
+
+function artifactView({ digest, mediaType, artifactType }: Artifact): ResolveAnswer["artifact"] {
+  return { digest, artifact_type: artifactType, ...(mediaType === null ? {} : { media_type: mediaType }) };
 }

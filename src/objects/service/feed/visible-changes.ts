@@ -47,6 +47,9 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     deleteImage: changes(images, writes.deleteImage),
     setTag: changes(images, writes.setTag),
     deleteTag: changes(images, writes.deleteTag),
+    setArtifactTag: changes(images, writes.setArtifactTag),
+    deleteArtifactTag: changes(images, writes.deleteArtifactTag),
+    setTagsApart: changes(images, writes.setTagsApart),
     insertPush: changes(none, writes.insertPush),
     noteNotice: changes(none, writes.noteNotice),
 

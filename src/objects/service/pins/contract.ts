@@ -28,6 +28,8 @@ export interface RecentImage {
 export interface AdmittedPush {
   digest: string;
   tags: readonly string[];
+  /** What it is where it is no image; null: an image. */
+  artifactType: string | null;
 }
 
 /** What a service answers about its environments and their pins. */
@@ -56,7 +58,10 @@ export interface ServiceEnvironmentsRpc {
 
 /** What a service answers about its images. */
 export interface ServiceImagesRpc {
-  /** Records a push. A tag stands on the latest push with it. */
+  /**
+   * Records a push. A tag stands on the latest push of an image with it; what is pushed of artifacts is kept apart. What the
+   * Registry object says is an image is one; what others record is, unless they say otherwise or it is known otherwise.
+   */
   recordImage(body: RecordImageBody, caller: Caller | RegistryCaller): Promise<Result<Image>>;
   /** The same of one that another registry notifies of; null where that was recorded before. */
   recordNotified(push: RecordImageBody, notice: Notice, caller: Caller): Promise<Result<Image | null>>;
@@ -65,7 +70,7 @@ export interface ServiceImagesRpc {
    * What was admitted can be recorded for a moment, whoever else adds something.
    */
   admitPush(push: AdmittedPush): Promise<Result<null>>;
-  /** Newest first. */
+  /** Newest first, without artifacts. */
   listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
   getImage(
     digest: string,
@@ -84,7 +89,8 @@ export interface ServiceImagesRpc {
   ): Promise<Result<null>>;
   /**
    * From the Registry object: a tag of its own was deleted. `image_in_use` while an environment follows it. A tag
-   * that stands on another digest here is left alone: somebody recorded it since.
+   * that stands on another digest here is left alone: somebody recorded it since. Where it stood on an artifact, the
+   * environments that follow it keep it as the tag of the last image.
    */
   forgetTag(tag: string, digest: string): Promise<Result<null>>;
   /** The most recent pushes, newest first, one entry for each push. */

@@ -9,6 +9,7 @@ import {
 } from "../../../domain/limits.ts";
 import { isLate, orderOnArrival } from "../../../domain/pins/arrival.ts";
 import { checkImageDeletion, checkTagDeletion } from "../../../domain/pins/deletion.ts";
+import { saidArtifact } from "../../../domain/registry/artifact.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
@@ -17,7 +18,8 @@ import type { Notice } from "../../../protocol/v3/registry-events.ts";
 import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
-import type { EnvironmentRow, ImageRow, ServiceRow } from "../sql/service.sql.ts";
+import type { ImageRow, TagTable } from "../sql/images.sql.ts";
+import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
 import { followTag, pinHistory } from "./revisions.ts";
 
@@ -35,8 +37,13 @@ export function recordImage(
 }
 
 /** What a push through the registry adds that has a quota, a tag after the other. */
-export function addTags(state: ServiceState, { digest, tags }: AdmittedPush, now: number): Result<null> {
-  for (const tag of tags) addPush(state, { digest, tag }, now);
+export function addTags(
+  state: ServiceState,
+  { digest, tags, artifactType }: AdmittedPush,
+  now: number,
+): Result<null> {
+  const artifact = artifactType === null ? {} : { artifact_type: artifactType };
+  for (const tag of tags) addPush(state, { digest, tag, ...artifact }, { isOwn: true }, now);
   return ok(null);
 }
 
@@ -66,37 +73,67 @@ function recordPush(
   notice?: Notice,
 ): Result<Image> {
   const { digest, tag } = body;
-  const moved = addPush(state, body, now, notice);
-  const details = { digest, ...(tag === undefined ? {} : { tag }) };
+  const moved = addPush(state, body, { isOwn: "origin" in caller, notice }, now);
+  const { artifact_type: artifact = null } = state.image(digest) ?? {};
+  const details = {
+    digest,
+    ...(tag === undefined ? {} : { tag }),
+    ...(artifact === null ? {} : { artifact_type: artifact }),
+  };
   const { actor } = caller;
   recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
   if (moved && tag !== undefined) followTag(state, service, { tag, digest }, caller, now);
   return withImage(state, digest, (row) => ok(imageView(state, service, row, caller)));
 }
 
+/** Where a push comes from. */
+interface PushOrigin {
+  /** The deployment's own registry, which has the manifest. */
+  isOwn: boolean;
+  /** Of another registry that notifies of it. */
+  notice?: Notice | undefined;
+}
+
 /**
  * Adds a push to what the service knows. Of an image that is known, a notification that moves no tag leaves as it is
  * where it is pulled from, and one that comes late leaves the list of pushes as it is too.
- * @returns whether its tag has moved to it
+ * @returns whether its tag has moved to it, as a tag of images
  */
-function addPush(state: ServiceState, body: RecordImageBody, now: number, notice?: Notice): boolean {
-  const { digest, tag, repository = null } = body;
+function addPush(
+  state: ServiceState,
+  body: RecordImageBody,
+  { isOwn, notice }: PushOrigin,
+  now: number,
+): boolean {
+  const { digest, tag, repository = null, media_type = null } = body;
   const claimed = notice?.order ?? null;
   const order = claimed === null ? null : orderOnArrival({ repository, at: claimed }, now);
-  const late = tag !== undefined && isLate(order, state.sql.tagOrder(tag));
-  const known = notice && state.sql.image(digest);
+  const before = state.sql.image(digest);
+  const said = saidArtifact({ mediaType: body.media_type, artifactType: body.artifact_type });
+  const artifact = said ?? (isOwn ? null : (before?.artifact_type ?? null));
+  const isLateIn = (table: TagTable) => tag !== undefined && isLate(order, state.sql.tagOrder(tag, table));
+  const late = isLateIn("tags") || (artifact !== null && isLateIn("artifact_tags"));
+  const known = notice && before;
   if (known && late) return false;
   const isMoved = tag !== undefined && !late;
   const pushedAt = body.pushed_at === undefined ? now : Date.parse(body.pushed_at);
   state.sql.putImage({
     digest,
     repository: known && !isMoved ? known.repository : repository,
-    media_type: body.media_type ?? null,
+    media_type,
     pushed_at: pushedAt,
+    artifact_type: artifact,
   });
+  if (artifact !== null) {
+    if (before?.artifact_type === null) state.sql.setTagsApart(digest);
+    if (isMoved) state.sql.setArtifactTag(tag, digest, order);
+    return false;
+  }
   state.sql.insertPush({ digest, tag: tag ?? null, repository, pushed_at: pushedAt }, pushesKept);
-  if (isMoved) state.sql.setTag(tag, digest, order);
-  return isMoved;
+  if (!isMoved) return false;
+  if (!isLateIn("artifact_tags")) state.sql.deleteArtifactTag(tag);
+  state.sql.setTag(tag, digest, order);
+  return true;
 }
 
 export function listImages(
@@ -143,16 +180,30 @@ export function forgetTag(
   digest: string,
   now: number,
 ): Result<null> {
-  if (state.sql.tag(tag)?.digest !== digest) return ok(null);
-  const checked = checkTagDeletion(
-    tag,
-    state.sql.environmentsOn(tag).map(({ name }) => name),
-  );
-  if (!checked.ok) return checked;
-  state.sql.deleteTag(tag);
+  if (state.sql.artifactTag(tag)?.digest === digest) removeArtifactTag(state, tag);
+  else {
+    if (state.sql.tag(tag)?.digest !== digest) return ok(null);
+    const checked = checkTagDeletion(
+      tag,
+      state.sql.environmentsOn(tag).map(({ name }) => name),
+    );
+    if (!checked.ok) return checked;
+    state.sql.deleteTag(tag);
+  }
   const details = { tag, digest };
   recordEvent(state, { type: "tag.removed", actor: null, service: service.name, details }, now);
   return ok(null);
+}
+
+/**
+ * Forgets a tag of the own registry that stands on an artifact there. The image that it stood on before goes on having it
+ * here for the environments that follow it; without any, it has it nowhere.
+ */
+function removeArtifactTag(state: ServiceState, tag: string): void {
+  state.sql.deleteArtifactTag(tag);
+  const image = state.image(state.sql.tag(tag)?.digest ?? "");
+  const isOwn = image !== undefined && image.repository === null;
+  if (isOwn && state.sql.environmentsOn(tag).length === 0) state.sql.deleteTag(tag);
 }
 
 /** Forgets an image, unless invariant 7 protects it. */
@@ -171,6 +222,9 @@ export function deleteImage(
       backends: backendsOn(state, digest),
     });
     if (!checked.ok) return checked;
+    if (kept === "own_registry") {
+      for (const { tag } of state.sql.artifactTagsOf(digest)) removeArtifactTag(state, tag);
+    }
     state.sql.deleteImage(digest);
     recordEvent(state, { type: "image.deleted", actor, service: service.name, details: { digest } }, now);
     return ok(null);
@@ -215,13 +269,15 @@ function imageView(
   row: ImageRow,
   { registryHost }: ForNames,
 ): Image {
-  const tags = state.sql.firstTagsOf(row.digest, imageTagsListed);
+  const table: TagTable = row.artifact_type === null ? "tags" : "artifact_tags";
+  const tags = state.sql.firstTagsOf(row.digest, imageTagsListed, table);
   return {
     digest: row.digest,
     tags: tags.map(({ tag }) => tag),
-    tags_total: tags.length < imageTagsListed ? tags.length : state.sql.tagCountOf(row.digest),
+    tags_total: tags.length < imageTagsListed ? tags.length : state.sql.tagCountOf(row.digest, table),
     repository: repositoryOf(row, service, registryHost),
     ...(row.media_type === null ? {} : { media_type: row.media_type }),
+    ...(row.artifact_type === null ? {} : { artifact_type: row.artifact_type }),
     pushed_at: isoTime(row.pushed_at),
   };
 }

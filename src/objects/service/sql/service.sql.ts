@@ -1,6 +1,7 @@
 import type { BackendStatus, TerminationReason } from "../../../domain/backends/status.ts";
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
+import { artifactsMigration } from "./artifacts.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
@@ -127,6 +128,7 @@ export const serviceMigrations: readonly Migration[] = [
   },
   resolvedDigestsMigration,
   noticesMigration,
+  artifactsMigration,
 ];
 
 export type ServiceRow = {
@@ -154,24 +156,6 @@ export type EnvironmentRow = {
   last_spawned_at: number | null;
   /** What it resolves to; null while nothing was pushed that the pin could mean. */
   digest: string | null;
-};
-
-export type ImageRow = {
-  seq: number;
-  digest: string;
-  repository: string | null;
-  media_type: string | null;
-  pushed_at: number;
-};
-
-export type TagRow = { tag: string; digest: string };
-
-export type PushRow = {
-  seq: number;
-  digest: string;
-  tag: string | null;
-  repository: string | null;
-  pushed_at: number;
 };
 
 export type BackendRow = {
@@ -259,6 +243,7 @@ export function serviceWrites(db: Pick<Database, "run">) {
         "revisions",
         "images",
         "tags",
+        "artifact_tags",
         "pushes",
         "notices",
         "idempotency",

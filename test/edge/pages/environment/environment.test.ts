@@ -1,5 +1,6 @@
 import { describe, expect } from "vitest";
-import { createService, createToken } from "../../../support/worker/api.ts";
+import { image } from "../../../../src/protocol/v3/images.ts";
+import { call, createService, createToken } from "../../../support/worker/api.ts";
 import { hiddenField, loggedIn } from "../../../support/worker/page-client.ts";
 import { test as pageTest } from "../../../support/worker/page-test.ts";
 import { digestOf } from "../../../support/worker/pinned-service.ts";
@@ -74,6 +75,46 @@ describe("choosing an image for an environment", () => {
     const bare = await admin.visit(`/service/${account.name}/bare/environment/default`);
     expect(bare.html).toContain("jamsocket push bare my-image:v1");
     expect(text(bare.html)).toContain("nothing yet");
+  });
+});
+
+describe("an artifact that is pushed to a service", () => {
+  const chart = "application/vnd.cncf.helm.config.v1+json";
+
+  test("is not offered, offers no button where it is chosen, and is said where a tag stands on it", async ({
+    account,
+    admin,
+    newService,
+  }) => {
+    const { api, prodPath, pinned } = await newService("charted");
+    const digest = `sha256:${"c".repeat(64)}`;
+    for (const tag of ["v1", "chart"]) {
+      await call(image, `${api}/images`, {
+        token: account.admin,
+        json: { digest, tag, artifact_type: chart },
+      });
+    }
+    const shown = await admin.visit(prodPath);
+    expect(shown.html).not.toContain(`value="${digest}"`);
+    expect(shown.html).not.toContain('value="chart"');
+    expect(text(shown.html)).toContain(`The latest push of v1 is no image, but ${chart}`);
+    for (const chosen of ["chart", digest]) {
+      const { html } = await admin.visit(`${prodPath}?image=${encodeURIComponent(chosen)}`);
+      expect(text(html)).toContain(`is no image that a backend can run: it is ${chart}`);
+      expect(html).not.toContain('value="pin"');
+    }
+    const other = await admin.visit(`${prodPath}?image=v2`);
+    expect(text(other.html)).not.toContain("The latest push of v2");
+    expect(other.html).toContain('value="pin"');
+    expect(await pinned()).toEqual(untouched);
+    const page = await admin.visit(`/service/${account.name}/charted/images/${digest}`);
+    expect(text(page.html)).toContain(`no image, but ${chart}`);
+    await call(image, `${api}/images`, {
+      token: account.admin,
+      json: { digest, tag: "latest", artifact_type: chart },
+    });
+    const unborn = await admin.visit(`/service/${account.name}/charted/environment/default`);
+    expect(text(unborn.html)).toContain("nothing runs until an image is pushed with it");
   });
 });
 
