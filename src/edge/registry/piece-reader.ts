@@ -65,7 +65,7 @@ export class PieceReader {
       if (block === null) break;
       await buffer.add(block);
     }
-    const bytes = await buffer.bytes();
+    const bytes = await buffer.content();
     return {
       bytes,
       letGo: () => {
@@ -170,7 +170,7 @@ class PieceBuffer {
     this.#leave();
   }
 
-  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+  async content(): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#isAside) await this.enter();
     return this.#bytes.subarray(0, this.filled);
   }
