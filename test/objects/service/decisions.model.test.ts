@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
-import { evict } from "../../support/worker/clock.ts";
+import { kill } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import {
   type Answer,
@@ -54,7 +54,7 @@ type Step =
   | { do: "terminate"; by: By; backend: number; hard: boolean }
   | { do: "look"; by: Narrowed }
   | { do: "pass time"; ms: number }
-  | { do: "evict" };
+  | { do: "kill" };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -141,7 +141,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.constantFrom(1_000, 5_000, 40_000, 400_000),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("evict") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("kill") }) },
 );
 
 interface ModelBackend {
@@ -510,9 +510,9 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
       return look(world, now);
     case "pass time":
       return passTime(cluster, hello, model, now.ms);
-    case "evict":
+    case "kill":
       await cluster.quiet();
-      return evict(hello.service());
+      return kill(hello.service());
   }
 }
 
@@ -536,7 +536,7 @@ async function check(hello: Hello, model: Model): Promise<void> {
   }
 }
 
-test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and evictions as the rules say, and for a narrowed token what it reaches and nothing else", {
+test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and kills as the rules say, and for a narrowed token what it reaches and nothing else", {
   timeout: 120_000,
 }, async ({ cluster }) => {
   await fc.assert(
@@ -558,6 +558,7 @@ test("decides every interleaving of pins, pushes, spawns, reports, ends, losses 
         expect(kept.map(({ kind, digest }) => [kind, digest])).toEqual(revisions);
       }
     }),
-    { numRuns: 50 },
+    // Not made shorter where it fails: that takes longer than the test may, and nothing would be said.
+    { numRuns: 50, endOnFailure: true },
   );
 });

@@ -64,3 +64,12 @@ export async function evict(stub: Stub): Promise<void> {
   await evictDurableObject(stub);
   freezeClock(now);
 }
+
+/**
+ * Ends a running object as the end of its process does: what is under way is gone, and what was committed is kept. Unlike an
+ * eviction it does not wait until nobody refers to the object any more.
+ */
+export async function kill(stub: Stub): Promise<void> {
+  await runInDurableObject(stub, (_, { storage }) => storage.sync());
+  await runInDurableObject(stub, (_, state) => state.abort("killed")).catch(() => null);
+}
