@@ -1,9 +1,10 @@
 import { partHolderSilentMs, partsInMemoryMax, uploadStalledMs } from "../limits.ts";
 
 /*
- * Which uploads of an isolate may hold a part in memory. A part is granted whole: to the account that holds the fewest, so that none
- * keeps the others waiting, and among equals in the order in which they came. Who holds one either stores it, which ends by itself, or fills it and waits for nothing but its client; where that sends nothing, it gives
- * the part up to whoever waits. So nobody who holds a part waits for another's, and all that send get their turn.
+ * Which uploads of an isolate may hold a part in memory. A part is granted whole: to the account that holds the fewest, so
+ * that none keeps the others waiting, and among equals in the order in which they came. Who holds one either stores it, which
+ * ends by itself, or fills it and waits for nothing but its client; where that sends nothing, it gives the part up to whoever
+ * waits. So nobody who holds a part waits for another's, and all that send get their turn.
  */
 
 /** One part in memory, or the wait for it. */

@@ -4,11 +4,7 @@ import { ok, type Result } from "../../domain/result.ts";
 import type { Actor, ActorName, Identity } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import {
-  type RegistryClaims,
-  verifyLapsedToken,
-  verifyRegistryToken,
-} from "../../protocol/oci/token-authentication.ts";
+import { type RegistryClaims, verifyRegistryToken } from "../../protocol/oci/token-authentication.ts";
 import {
   type AccessToken,
   constantTimeEqual,
@@ -100,17 +96,19 @@ export async function identifyRegistryCaller(
     if (!holder.ok) return holder;
     return ok({ ...holder.value, credentialId: credentialIdOf(holder.value), lapsedAt: null });
   }
-  const { jwks } = signingOf(env);
-  const good = await verifyRegistryToken(credential.bearer, jwks, now);
-  const lapsed =
-    good || lapsedMs === 0 ? null : await verifyLapsedToken(credential.bearer, jwks, now, lapsedMs);
-  const claims = good ?? lapsed?.claims;
-  if (!claims) return badCredential();
+  const verified = await verifyRegistryToken(credential.bearer, signingOf(env).jwks, now, lapsedMs);
+  if (!verified) return badCredential();
+  const { claims, expiresAt } = verified;
   const { sub, credential: id, access } = claims;
   // An access token has a period in it: this key is none that somebody can present.
   const holder = await throughCache(cache, `${sub}_${id}`, () => accountStub(env, sub).identityOf(id));
   if (!holder.ok) return holder;
-  return ok({ ...holder.value, granted: access, credentialId: id, lapsedAt: lapsed?.expiredAt ?? null });
+  return ok({
+    ...holder.value,
+    granted: access,
+    credentialId: id,
+    lapsedAt: expiresAt <= now ? expiresAt : null,
+  });
 }
 
 /** The id of what a request authenticates with, which is no secret: that of the session where it is one. */

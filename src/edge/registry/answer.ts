@@ -43,6 +43,13 @@ export function conditionAnswer(
   return ociFailureAnswer({ code: "PRECONDITION_FAILED", message, status }, standing);
 }
 
+/** Of a method that a path does not have (RFC 9110 15.5.6). @param methods those that it has */
+export function methodNotAllowedAnswer(methods: readonly string[]): Response {
+  const allow = methods.join(", ");
+  const failure = { code: "UNSUPPORTED", message: `allowed here: ${allow}`, status: 405 };
+  return ociFailureAnswer(failure, { allow });
+}
+
 /** The conditions of a request, where it has any. */
 export function conditionsOf({ headers }: Request): Conditions | undefined {
   const conditions = { ifMatch: headers.get("if-match"), ifNoneMatch: headers.get("if-none-match") };

@@ -8,7 +8,7 @@ import type { OciResult } from "../../protocol/oci/errors.ts";
 import { nextLink, parsePageSize } from "../../protocol/oci/list.ts";
 import { decide } from "../admission/admit.ts";
 import type { Holder } from "../admission/identify.ts";
-import { ociFailureAnswer, ociJson } from "./answer.ts";
+import { methodNotAllowedAnswer, ociJson } from "./answer.ts";
 import { ociRefusal, refusalAnswer } from "./refusal.ts";
 
 export const catalogPath = "/v2/_catalog";
@@ -24,13 +24,7 @@ export async function answerCatalog(
   caller: OciResult<Holder>,
 ): Promise<Response> {
   if (!caller.ok) return refusalAnswer(env, request, caller.error, "catalog");
-  if (!catalogMethods.includes(request.method)) {
-    const allow = catalogMethods.join(", ");
-    return ociFailureAnswer(
-      { code: "UNSUPPORTED", message: `allowed here: ${allow}`, status: 405 },
-      { allow },
-    );
-  }
+  if (!catalogMethods.includes(request.method)) return methodNotAllowedAnswer(catalogMethods);
   const decided = decide(caller.value, { kind: "catalog" }, {});
   if (!decided.ok) {
     const { error } = ociRefusal(decided.error, "");

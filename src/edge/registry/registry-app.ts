@@ -17,7 +17,7 @@ import type { TokenCache } from "../admission/token-cache.ts";
 import { BoundedMap } from "../bounded-map.ts";
 import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
-import { ociFailureAnswer, ociJson } from "./answer.ts";
+import { methodNotAllowedAnswer, ociFailureAnswer, ociJson } from "./answer.ts";
 import type { RegistryCall } from "./call.ts";
 import { answerCatalog, catalogPath } from "./catalog.ts";
 import { endpoints } from "./endpoints.ts";
@@ -106,11 +106,7 @@ class RegistryDoor {
         status: 404,
       });
     }
-    if (!operation) {
-      const allow = Object.keys(endpoint.methods).join(", ");
-      const failure = { code: "UNSUPPORTED", message: `allowed here: ${allow}`, status: 405 };
-      return ociFailureAnswer(failure, { allow });
-    }
+    if (!operation) return methodNotAllowedAnswer(Object.keys(endpoint.methods));
     const admitted = await this.#admit(env, caller.value, wanted);
     const { lapsedAt, credentialId } = caller.value;
     if (lapsedAt !== null) {

@@ -115,8 +115,14 @@ export function beginUpload(
   const state = JSON.stringify(emptyUpload);
   sql.noteUpload(repository, now);
   sql.insertUpload({
-    ...{ id, repository, key, version: 0, state, updated_at: now },
-    ...{ begun_by: by, begun_at: now },
+    id,
+    repository,
+    key,
+    version: 0,
+    state,
+    updated_at: now,
+    begun_by: by,
+    begun_at: now,
   });
   const begun = { credentialId: by, at: now };
   return { id, key, version: 0, state: emptyUpload, begun, chunkKey: null, numbers: null, room: null };

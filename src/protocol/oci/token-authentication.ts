@@ -141,39 +141,28 @@ export async function grantRegistryToken(
   };
 }
 
+/** A registry token that was verified. */
+export interface VerifiedToken {
+  claims: RegistryClaims;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+}
+
 /**
  * Verifies a registry token by the deployment's public keys.
  * @param now milliseconds since the epoch
- * @returns its claims; null where it is not a registry token of this deployment, or has expired
+ * @param lapsedMs accepts one that expired less long ago than this
+ * @returns null where it is not a registry token of this deployment, or has expired
  */
 export async function verifyRegistryToken(
   token: string,
   keys: Jwks,
   now: number,
-): Promise<RegistryClaims | null> {
-  return registryClaims.safeParse(await verifiedPayload(token, keys, now)).data ?? null;
-}
-
-/** A registry token that was good once. */
-export interface LapsedToken {
-  claims: RegistryClaims;
-  /** Milliseconds since the epoch. */
-  expiredAt: number;
-}
-
-/**
- * The same for one that may have expired at most `forMs` ago.
- * @returns null where it is not a registry token of this deployment, or expired earlier
- */
-export async function verifyLapsedToken(
-  token: string,
-  keys: Jwks,
-  now: number,
-  forMs: number,
-): Promise<LapsedToken | null> {
-  const payload = await verifiedPayload(token, keys, now - forMs);
+  lapsedMs = 0,
+): Promise<VerifiedToken | null> {
+  const payload = await verifiedPayload(token, keys, now - lapsedMs);
   const claims = registryClaims.safeParse(payload).data;
-  return claims ? { claims, expiredAt: (payload?.exp ?? 0) * 1000 } : null;
+  return claims ? { claims, expiresAt: (payload?.exp ?? 0) * 1000 } : null;
 }
 
 async function verifiedPayload(token: string, keys: Jwks, now: number): Promise<JWTPayload | null> {

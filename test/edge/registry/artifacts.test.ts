@@ -10,13 +10,11 @@ import {
   call,
   createAccount,
   createCluster,
-  createService,
-  freshName,
   refusal,
   send,
   type TestAccount,
 } from "../../support/worker/api.ts";
-import { type RegistryClient, registryClient, someBytes, types } from "../../support/worker/registry.ts";
+import { ownRepository, type RegistryClient, someBytes, types } from "../../support/worker/registry.ts";
 import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
@@ -26,11 +24,7 @@ test.beforeAll(async ({ cluster: _ }) => {
   await createCluster(account);
 });
 
-async function repository() {
-  const service = freshName("svc");
-  const path = await createService(account, service);
-  return { client: registryClient(account, account.admin, service), path, service };
-}
+const repository = () => ownRepository(account);
 
 const layered = z.object({
   config: z.looseObject({}).optional(),

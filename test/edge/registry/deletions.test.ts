@@ -3,16 +3,8 @@ import { describe, expect } from "vitest";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { history } from "../../../src/protocol/v3/services.ts";
-import {
-  call,
-  createAccount,
-  createCluster,
-  createService,
-  freshName,
-  send,
-  type TestAccount,
-} from "../../support/worker/api.ts";
-import { type RegistryClient, refusalOf, registryClient, types } from "../../support/worker/registry.ts";
+import { call, createAccount, createCluster, send, type TestAccount } from "../../support/worker/api.ts";
+import { ownRepository, type RegistryClient, refusalOf, types } from "../../support/worker/registry.ts";
 import { clusterTest as test } from "../../support/worker/worker-test.ts";
 
 let account: TestAccount;
@@ -22,12 +14,7 @@ test.beforeAll(async ({ cluster: _ }) => {
   await createCluster(account);
 });
 
-/** A service of its own with a client of its repository. */
-async function repository(): Promise<{ client: RegistryClient; path: string; service: string }> {
-  const service = freshName("svc");
-  const path = await createService(account, service);
-  return { client: registryClient(account, account.admin, service), path, service };
-}
+const repository = () => ownRepository(account);
 
 const remove = (client: RegistryClient, reference: string) =>
   client.request(`manifests/${reference}`, { method: "DELETE" });

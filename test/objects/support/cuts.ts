@@ -7,6 +7,7 @@ import { Cluster } from "../../../src/objects/cluster/cluster.ts";
 import { Directory } from "../../../src/objects/directory/directory.ts";
 import { Registry } from "../../../src/objects/registry/registry.ts";
 import { Service } from "../../../src/objects/service/service.ts";
+import { abort } from "../../support/worker/clock.ts";
 
 const classes = { Account, Backends, Cluster, Directory, Registry, Service };
 type ClassName = keyof typeof classes;
@@ -110,7 +111,7 @@ export class Cuts {
     for (const object of [...this.#seen.values()].sort(
       (a, b) => Number(isAwaited(a)) - Number(isAwaited(b)),
     )) {
-      await runInDurableObject(this.#stub(object), (_, state) => state.abort("killed")).catch(() => null);
+      await abort(this.#stub(object));
     }
     this.arm(null);
     this.#underWay = new Set();

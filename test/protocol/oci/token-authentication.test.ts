@@ -8,7 +8,6 @@ import {
   type RegistryClaims,
   repositoryScope,
   requestsCatalog,
-  verifyLapsedToken,
   verifyRegistryToken,
 } from "../../../src/protocol/oci/token-authentication.ts";
 import { importSigningKey, publicJwks } from "../../../src/protocol/tokens/connection-token.ts";
@@ -39,20 +38,20 @@ describe("a registry token", () => {
   test("may be granted the list of repositories", async () => {
     const listing = { ...claims, access: [...claims.access, catalogGrant] };
     const { token } = await grantRegistryToken(signer, "https://api.test", listing, now);
-    expect(await verifyRegistryToken(token, jwks, now)).toEqual(listing);
+    expect((await verifyRegistryToken(token, jwks, now))?.claims).toEqual(listing);
   });
 
   test("says what it was granted, until it ends", async () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
-    expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000)).toEqual(claims);
+    expect((await verifyRegistryToken(token, jwks, now + expires_in * 1000 - 1000))?.claims).toEqual(claims);
     expect(await verifyRegistryToken(token, jwks, now + expires_in * 1000 + 1000)).toBeNull();
   });
 
   test("that has lapsed is known as such for a while", async () => {
     const { token, expires_in } = await grantRegistryToken(signer, "https://api.test", claims, now);
     const expiredAt = now + expires_in * 1000;
-    const lapsed = (at: number, from = jwks) => verifyLapsedToken(token, from, at, 5000);
-    expect(await lapsed(expiredAt + 4000)).toEqual({ claims, expiredAt });
+    const lapsed = (at: number, from = jwks) => verifyRegistryToken(token, from, at, 5000);
+    expect(await lapsed(expiredAt + 4000)).toEqual({ claims, expiresAt: expiredAt });
     expect(await lapsed(expiredAt + 5000)).toBeNull();
     expect(await lapsed(expiredAt, publicJwks(await makeSigningKeys()))).toBeNull();
   });
@@ -84,7 +83,7 @@ describe("a registry token", () => {
   test("ends no later than its credential", async () => {
     const granted = await grantRegistryToken(signer, "https://api.test", claims, now, now + 60_999);
     expect(granted.expires_in).toBe(60);
-    expect(await verifyRegistryToken(granted.token, jwks, now + 59_000)).toEqual(claims);
+    expect((await verifyRegistryToken(granted.token, jwks, now + 59_000))?.claims).toEqual(claims);
     expect(await verifyRegistryToken(granted.token, jwks, now + 60_000)).toBeNull();
   });
 
@@ -102,7 +101,7 @@ describe("a registry token", () => {
       .sign(signer.key);
 
   test("is what its claims make it", async () => {
-    expect(await verifyRegistryToken(await signed(whole), jwks, now)).toEqual(claims);
+    expect((await verifyRegistryToken(await signed(whole), jwks, now))?.claims).toEqual(claims);
   });
 
   test.each([

@@ -71,5 +71,10 @@ export async function evict(stub: Stub): Promise<void> {
  */
 export async function kill(stub: Stub): Promise<void> {
   await runInDurableObject(stub, (_, { storage }) => storage.sync());
+  await abort(stub);
+}
+
+/** The same without waiting until what was written is durable, which may be lost. */
+export async function abort(stub: Stub): Promise<void> {
   await runInDurableObject(stub, (_, state) => state.abort("killed")).catch(() => null);
 }

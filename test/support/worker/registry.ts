@@ -1,4 +1,4 @@
-import { send, type TestAccount } from "./api.ts";
+import { createService, freshName, send, type TestAccount } from "./api.ts";
 
 /** How a test talks to the registry: by HTTP Basic, with the whole token as the password. */
 export function basic(account: string, token: string): string {
@@ -102,3 +102,12 @@ export function registryClient(account: Pick<TestAccount, "name">, token: string
   return { name, authorization, request, pushBlob, putManifest, pushImage };
 }
 export type RegistryClient = ReturnType<typeof registryClient>;
+
+/** A service of its own, with its path in the API and an admin's client of its repository. */
+export async function ownRepository(
+  account: TestAccount,
+): Promise<{ client: RegistryClient; path: string; service: string }> {
+  const service = freshName("svc");
+  const path = await createService(account, service);
+  return { client: registryClient(account, account.admin, service), path, service };
+}

@@ -9,6 +9,9 @@ import { someText } from "../elements/some-of.tsx";
 import { Table } from "../elements/table.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 
+/** Why nothing can be pinned. */
+const noImageCodes: readonly string[] = ["image_not_found", "image_not_runnable"];
+
 /** Chooses an image to preview; pins nothing. */
 export function PinPicker({
   path,
@@ -63,7 +66,7 @@ export function PinPreview(props: {
   const { visitor, path, environment, image, preview } = props;
   const digest = preview.ok ? preview.value.digest : null;
   const refusal = preview.ok
-    ? preview.value.refusals.find(({ code }) => code.startsWith("image_not_"))?.message
+    ? preview.value.refusals.find(({ code }) => noImageCodes.includes(code))?.message
     : preview.error.message;
   if (digest === null) {
     return (

@@ -64,8 +64,9 @@ export function decide(
   }
   const holder = state.sql.backend(decision.backendId);
   if (!holder) throw new Error("the holder of a key has no row");
-  if (!touched.has(holder.id) && touches.isNeeded(holder, now)) return ok({ step: "touch", holder });
-  return ok(recorded(state, call, { step: "reused", draft: connectionOf(holder, false, now) }, now));
+  const spec = specOf(holder);
+  if (!touched.has(holder.id) && touches.isNeeded(holder, spec, now)) return ok({ step: "touch", holder });
+  return ok(recorded(state, call, { step: "reused", draft: connectionOf(holder, false, now, spec) }, now));
 }
 
 /** The snapshot in which those are ending of which a touch has shown that, though no report of it has come yet. */
@@ -156,15 +157,20 @@ function spawn(
     agent: null,
     held_at: null,
   }));
-  return { step: "spawned", row, draft: connectionOf(row, true, now) };
+  return { step: "spawned", row, draft: connectionOf(row, true, now, spec) };
 }
 
 /**
  * The connection to a backend.
  * @param grantedAt when it was decided, in milliseconds since the epoch
+ * @param spec the row's, for a caller that has read it
  */
-export function connectionOf(row: BackendRow, spawned: boolean, grantedAt: number): ConnectionDraft {
-  const spec = specOf(row);
+export function connectionOf(
+  row: BackendRow,
+  spawned: boolean,
+  grantedAt: number,
+  spec = specOf(row),
+): ConnectionDraft {
   return {
     backendId: row.id,
     spawned,

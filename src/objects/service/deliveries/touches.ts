@@ -5,7 +5,7 @@ import type { ClusterConfig } from "../../contract.ts";
 import type { SendQueue, Turn } from "../../webhooks/send-queue.ts";
 import type { OutgoingWebhook } from "../../webhooks/webhook-sender.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
-import { type ServiceState, specOf } from "../state.ts";
+import type { BackendSpec, ServiceState } from "../state.ts";
 import { Drain, type UnderWay } from "./drain.ts";
 
 export interface TouchPorts {
@@ -33,11 +33,11 @@ export class Touches {
     this.#underWay = new Drain(ports.now);
   }
 
-  /** Whether a backend must be touched before it is handed out. */
-  isNeeded(row: BackendRow, now: number): boolean {
+  /** Whether a backend must be touched before it is handed out. @param spec the row's */
+  isNeeded(row: BackendRow, { maxIdleSeconds }: Pick<BackendSpec, "maxIdleSeconds">, now: number): boolean {
     if (row.status !== "ready") return false;
     const activeAt = this.#state.activity.activeAt(row);
-    if (!mustBeTouched({ maxIdleSeconds: specOf(row).maxIdleSeconds, activeAt }, now)) return false;
+    if (!mustBeTouched({ maxIdleSeconds, activeAt }, now)) return false;
     const cluster = this.#state.cluster(row.cluster);
     return cluster !== undefined && now >= (this.#notSupported.get(registrationKey(cluster)) ?? 0);
   }
