@@ -6,7 +6,7 @@ import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from ".
 import { toPage } from "../page.ts";
 import { environmentView } from "./pins/environments.ts";
 import { revisionView } from "./pins/revisions.ts";
-import type { IndexedBackend, ServiceRow } from "./sql/service.sql.ts";
+import type { KeptBackend, ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 /**
@@ -68,7 +68,7 @@ export function serviceOverview(
 }
 
 /** How many backends run each digest, the most common first. */
-function countsOfDigests(backends: readonly IndexedBackend[]): [digest: string, count: number][] {
+function countsOfDigests(backends: readonly KeptBackend[]): [digest: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
   return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
