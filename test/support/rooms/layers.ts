@@ -57,6 +57,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     "description.ts": everything,
     ".": [
       "backends/activity.ts",
+      "backends/listings.ts",
       "backends/contract.ts",
       "connect/contract.ts",
       "pins/contract.ts",
