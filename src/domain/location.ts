@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "./result.ts";
 
-/** Where Cloudflare may be asked to place an object: all of its location hints. */
+/** Where an object may be placed: all of Cloudflare's location hints, as `DurableObjectLocationHint` has them. */
 export const locationHints = [
   "wnam",
   "enam",
