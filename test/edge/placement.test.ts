@@ -1,7 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, onTestFinished, vi } from "vitest";
 import { z } from "zod";
-import { serviceLocations } from "../../src/domain/location.ts";
+import { locationHints, serviceLocations } from "../../src/domain/location.ts";
 import { pages } from "../../src/edge/pages/pages.ts";
 import { Directory } from "../../src/objects/directory/directory.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
@@ -124,6 +124,23 @@ describe("a service's object is placed", () => {
     expect(await call(v3.service, root, create())).toMatchObject({ location: "weur" });
     expect((await send(`${root}/${name}`, { method: "DELETE", token })).status).toBe(204);
     expect(await call(v3.service, root, create("weur"))).toMatchObject({ location: "weur" });
+  });
+
+  test("at any hint that the platform's types have", () => {
+    const hints: Record<DurableObjectLocationHint, true> = {
+      wnam: true,
+      enam: true,
+      sam: true,
+      weur: true,
+      eeur: true,
+      apac: true,
+      "apac-ne": true,
+      "apac-se": true,
+      oc: true,
+      afr: true,
+      me: true,
+    };
+    expect(Object.keys(hints)).toEqual(locationHints);
   });
 
   test("nowhere that Cloudflare does not know", async ({ account }) => {
