@@ -27,6 +27,7 @@ export function describeService(
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
+    location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
@@ -64,7 +65,12 @@ export function serviceOverview(
       })),
     }),
   );
-  return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
+  return ok({
+    location: service.location,
+    defaultEnvironment: visibleDefault(service, allowedEnvironments),
+    environments,
+    next,
+  });
 }
 
 /** How many backends run each digest, the most common first. */
