@@ -20,7 +20,7 @@ export function describeService(
   allowed?: Scope["environments"],
   atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
-  const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
+  const rows = state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
   const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
   return {
@@ -31,7 +31,7 @@ export function describeService(
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
+    liveBackends: liveIn(state, allowed),
     environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
 }
@@ -47,9 +47,7 @@ export function serviceOverview(
     return fail("bad_request", "`cursor` is not one that a list gave");
   }
   const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
-  const rows = state.sql
-    .environments()
-    .filter(({ seq, name }) => seq > Number(cursor ?? 0) && reaches(allowedEnvironments, name));
+  const rows = state.environments.reached(allowedEnvironments, { above: Number(cursor ?? 0) });
   const { items: environments, next } = toPage(
     rows,
     limit,
@@ -65,6 +63,12 @@ export function serviceOverview(
     }),
   );
   return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
+}
+
+/** How many backends live in the environments that a caller may see. */
+function liveIn(state: ServiceState, allowed: Scope["environments"]): number {
+  if (allowed === undefined) return state.backends.live().length;
+  return [...new Set(allowed)].reduce((live, name) => live + state.backends.liveIn(name), 0);
 }
 
 /** How many backends run each digest, the most common first. */

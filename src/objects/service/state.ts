@@ -12,6 +12,7 @@ import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendIndex } from "./backend-index.ts";
 import { BackendActivity } from "./backends/activity.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
+import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
 import { RowIndex } from "./row-index.ts";
@@ -49,12 +50,13 @@ export interface StateWatchers {
   backendEnded?: (backendId: string) => void;
 }
 
-const recentTagsForMessages = 200;
+const recentTagsForMessages = 100;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
+  readonly environments: EnvironmentIndex;
   readonly backends: BackendIndex;
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
@@ -81,17 +83,21 @@ export class ServiceState {
       for (const id of ids) this.dropBackend(id);
     };
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
+    const environmentChanged = (name: string | null) => this.environments.changed(name);
     const written = notifyingWrites(
-      writes({ db: this.db, cached, events, backendsChanged, deliveriesChanged }),
+      writes({ db: this.db, cached, events, environmentChanged, backendsChanged, deliveriesChanged }),
       (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
+    this.environments = new EnvironmentIndex((names) =>
+      names === null ? this.sql.environments() : this.sql.environmentsNamed(names),
+    );
     this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
     this.deliveries = new RowIndex(
       (ids) => this.sql.pendingDeliveries(ids),
       (a, b) => a.next_attempt_at - b.next_attempt_at,
     );
-    for (const index of [this.backends, this.deliveries]) {
+    for (const index of [this.environments, this.backends, this.deliveries]) {
       this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
     }
     this.idempotency = idempotencySql(this.db);

@@ -42,8 +42,13 @@ export type BackendsReads = ReturnType<typeof backendsReads>;
  * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
  * that do so are named for it, and two of them carry something else in the same row written.
  * @param changed called with the backends that a statement writes
+ * @param environmentChanged called with the environment that one writes
  */
-export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonly string[]) => void) {
+export function backendsWrites(
+  db: Pick<Database, "run">,
+  changed: (ids: readonly string[]) => void,
+  environmentChanged: (name: string) => void,
+) {
   /** Every statement that writes backends goes through here. */
   function write(ids: readonly string[], sql: string, ...values: Parameters<Database["run"]>[1][]): boolean {
     changed(ids);
@@ -52,12 +57,13 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
 
   /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
   function noteSpawn(environment: string, at: number): void {
-    db.run(
+    const isLater = db.run(
       `UPDATE environments SET last_spawned_at = ?1
        WHERE name = ?2 AND created_at <= ?1 AND coalesce(last_spawned_at, 0) < ?1`,
       at,
       environment,
     );
+    if (isLater) environmentChanged(environment);
   }
 
   return {

@@ -76,18 +76,21 @@ interface Writers {
   events: Writer;
   /** Writes all else. */
   db: Writer;
+  /** Called with the environment that is written; null: with all. */
+  environmentChanged(name: string | null): void;
   /** Called with the backends that are written. */
   backendsChanged(ids: readonly string[]): void;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
 }
 
-export function writes({ db, cached, events, backendsChanged, deliveriesChanged }: Writers): Writes {
+export function writes(writers: Writers): Writes {
+  const { db, cached, events, environmentChanged, backendsChanged, deliveriesChanged } = writers;
   return {
-    ...serviceWrites(cached),
+    ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backendsChanged),
+    ...backendsWrites(db, backendsChanged, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
