@@ -11,7 +11,7 @@ import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
-import type { BackendRow, IndexedBackend, ServiceRow } from "../sql/service.sql.ts";
+import type { BackendRow, KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import { statusEntry } from "./lifecycle.ts";
@@ -25,7 +25,7 @@ export interface ListPorts {
 }
 
 interface LiveQuery {
-  matches(backend: IndexedBackend): boolean;
+  matches(backend: KeptBackend): boolean;
   /** The fencing token that they are older than. */
   before: number;
   atMost: number;
@@ -42,8 +42,7 @@ async function liveBackends(
   const shown: BackendWithStatus[] = [];
   for (let from = before; shown.length < atMost; ) {
     const next = state.withService((service) => {
-      const matching = state.backends.live().filter((row) => row.fencing_token < from && matches(row));
-      return ok({ service, candidates: matching.slice(-judgedAtOnce).reverse() });
+      return ok({ service, candidates: state.backends.before(from, judgedAtOnce, matches) });
     });
     if (!next.ok) return next;
     const { service, candidates } = next.value;
@@ -52,10 +51,9 @@ async function liveBackends(
     from = last.fencing_token;
     const unlisted = await heartbeats.unlisted(service, candidates, Date.now());
     const ids = candidates.flatMap(({ id, held_at }) => (held_at !== null || !unlisted.has(id) ? [id] : []));
-    while (ids.length > 0 && shown.length < atMost) {
-      const rows = state.sql.backends(ids.splice(0, atMost - shown.length));
-      const live = rows.filter(({ status }) => status !== "terminated");
-      shown.push(...live.sort(newestFirst).map((row) => withStatus(service, row)));
+    for (const id of ids) {
+      const row = shown.length < atMost ? state.backend(id) : undefined;
+      if (row && row.status !== "terminated") shown.push(withStatus(service, row));
     }
   }
   return ok(shown);
@@ -79,10 +77,6 @@ export async function pageOfBackends(
   return found.ok ? pageOfEnded(env, found.value, query, allowedEnvironments) : found;
 }
 
-function newestFirst(a: BackendRow, b: BackendRow): number {
-  return b.fencing_token - a.fencing_token;
-}
-
 function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
   const held = row.held_at === null || row.status === "terminated" ? {} : { heldSince: row.held_at };
   return { info: backendInfo(service, row), status: statusEntry(row), ...held };
@@ -97,7 +91,7 @@ export async function findBackend(
 ): Promise<Result<Backend>> {
   if (!state.db.ready) return fail("backend_not_found", `backend \`${backendId}\` not found`);
   const service = state.row();
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   const found = row ? ok(withStatus(service, row)) : await endedBackend(env, service, backendId);
   if (!found.ok) return found;
   const reach = checkReach(allowedEnvironments, found.value.info.environment);

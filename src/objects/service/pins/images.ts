@@ -168,7 +168,7 @@ export function getImage(
       ...imageView(state, service, row, caller),
       environments: environments.slice(0, imageEnvironmentsListed).map(({ name }) => name),
       environments_total: environments.length,
-      live_backends: backendsOn(state, digest, allowed).slice(-imageBackendsListed).reverse(),
+      live_backends: backendsOn(state, digest, allowed, imageBackendsListed),
     });
   });
 }
@@ -221,7 +221,7 @@ export function deleteImage(
     if (kept === "own_registry" && repository !== null) return ok(null);
     const checked = checkImageDeletion(digest, {
       pins: [...state.environments.resolvingTo(digest).map(currentPin), ...protecting(state, digest)],
-      backends: backendsOn(state, digest),
+      backends: backendsOn(state, digest).reverse(),
     });
     if (!checked.ok) return checked;
     if (kept === "own_registry") {
@@ -246,11 +246,23 @@ export function recentImages(
   }));
 }
 
-/** Live backends that run an image, the oldest first. */
-function backendsOn(state: ServiceState, digest: string, allowed?: Scope["environments"]): string[] {
+/** Live backends that run an image, the newest first, at most so many. @param allowed as in `reaches` */
+function backendsOn(
+  state: ServiceState,
+  digest: string,
+  allowed?: Scope["environments"],
+  atMost = Number.MAX_SAFE_INTEGER,
+): string[] {
+  const environments = state.environments.reached(allowed);
+  const running = environments.reduce(
+    (sum, { name }) => sum + (state.backends.digestsIn(name).get(digest) ?? 0),
+    0,
+  );
   return state.backends
-    .live()
-    .flatMap((row) => (row.digest === digest && reaches(allowed, row.environment) ? [row.id] : []));
+    .before(Number.MAX_SAFE_INTEGER, Math.min(running, atMost), (row) => {
+      return row.digest === digest && reaches(allowed, row.environment);
+    })
+    .map(({ id }) => id);
 }
 
 function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) => Result<T>): Result<T> {

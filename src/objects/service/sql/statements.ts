@@ -1,4 +1,5 @@
 import type { Database } from "../../database.ts";
+import type { BackendsMemory } from "../live-backends.ts";
 import { type BackendsReads, type BackendsWrites, backendsReads, backendsWrites } from "./backends.sql.ts";
 import {
   type DeliveriesReads,
@@ -78,19 +79,19 @@ interface Writers {
   db: Writer;
   /** Called with the environment that is written; null: with all. */
   environmentChanged(name: string | null): void;
-  /** Called with the backends that are written. */
-  backendsChanged(ids: readonly string[]): void;
+  /** Has the rows of backends too. */
+  backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
 }
 
 export function writes(writers: Writers): Writes {
-  const { db, cached, events, environmentChanged, backendsChanged, deliveriesChanged } = writers;
+  const { db, cached, events, environmentChanged, backends, deliveriesChanged } = writers;
   return {
     ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backendsChanged, environmentChanged),
+    ...backendsWrites(db, backends, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
