@@ -2,7 +2,7 @@ import type { Database } from "../../../src/objects/database.ts";
 
 /** A statement that a function has run. */
 export interface Statement {
-  /** Of the function, with the file that it is in: `service/sql/images: firstTagsOf`. */
+  /** Of the function. */
   name: string;
   sql: string;
 }
@@ -12,7 +12,7 @@ const anything: object = new Proxy(() => anything, {
   apply: () => anything,
   get(_, field) {
     if (field === Symbol.toPrimitive) return () => 1;
-    if (field === Symbol.iterator) return () => [anything][Symbol.iterator]();
+    if (field === Symbol.iterator) return () => [anything, anything][Symbol.iterator]();
     return anything;
   },
 });
@@ -41,15 +41,12 @@ function argumentsOf(name: string, count: number): readonly unknown[][] {
   return [all, ...all.map((_, place) => all.with(place, null))];
 }
 
-/**
- * Runs every function that a module with SQL makes, on a database that notes what it is to run and has no rows.
- * @param file of the module, for the names of its statements
- */
-export function statementsOf(file: string, module: Record<string, unknown>): Statement[] {
+/** Runs every function that a module with SQL makes, on a database that notes what it is to run and has no rows. */
+export function statementsOf(module: Record<string, unknown>): Statement[] {
   const noted: Statement[] = [];
-  let name = file;
+  let name = "";
   const note = (sql: string) => noted.push({ name, sql });
-  const database: Pick<Database, "all" | "first" | "run" | "transaction" | "ready"> = {
+  const database: Pick<Database, "all" | "first" | "run" | "transaction" | "ready" | "watched"> = {
     ready: true,
     all: (sql) => {
       note(sql);
@@ -64,6 +61,7 @@ export function statementsOf(file: string, module: Record<string, unknown>): Sta
       return true;
     },
     transaction: (action) => action(),
+    watched: () => database,
   };
 
   function callAll(made: unknown, called: string): void {
@@ -72,7 +70,7 @@ export function statementsOf(file: string, module: Record<string, unknown>): Sta
       for (const [field, value] of Object.entries(made)) callAll(value, field);
     } else if (isFunction(made)) {
       for (const values of argumentsOf(called, made.length)) {
-        name = `${file}: ${called}`;
+        name = called;
         callOne(made, values);
       }
     }
@@ -84,12 +82,12 @@ export function statementsOf(file: string, module: Record<string, unknown>): Sta
   return noted;
 }
 
-/** Nothing in place of something may be too little: what was noted until then counts. */
+/** It may fail on what it is given: what it has run until then counts, and `literalsOf` shows what it has not. */
 function callOne(made: (...values: unknown[]) => unknown, values: readonly unknown[]): void {
   try {
     made(...values);
-  } catch (error) {
-    if (!values.includes(null)) throw error;
+  } catch {
+    return;
   }
 }
 
@@ -97,12 +95,24 @@ function isFunction(value: unknown): value is (...values: unknown[]) => unknown 
   return typeof value === "function";
 }
 
-/** The texts in a module's source that are statements, with what stands in place of their values. */
+const statement = "SELECT|INSERT|UPDATE|DELETE|WITH";
+
+/** The texts in a module's source that are statements, with anything where something is put into them. */
 export function literalsOf(source: string): RegExp[] {
-  const withoutMigrations = source.replace(/\bsql: (`[^`]*`|"[^"]*")/g, "");
-  const texts = withoutMigrations.matchAll(/`\s*((?:SELECT|INSERT|UPDATE|DELETE|WITH) [^`]*)`|"((?:SELECT|INSERT|UPDATE|DELETE|WITH) [^"]*)"/g);
+  const hole = "\0";
+  const flat = source
+    .replace(/\bsql: (`[^`]*`|"[^"]*")/g, "") // migrations
+    .replace(/\$\{[^`{}]*\}/g, hole)
+    .replace(/\$\{[^`{}]*`[^`]*`[^`{}]*\}/g, hole);
+  const texts = flat.matchAll(
+    new RegExp(`\`\\s*((?:${statement}) [^\`]*)\`|"((?:${statement}) [^"]*)"`, "g"),
+  );
   return Array.from(texts, ([, template, plain]) => {
-    const parts = (template ?? plain ?? "").split(/\$\{(?:[^{}]|\{[^{}]*\})*\}/);
-    return new RegExp(`^\\s*${parts.map(RegExp.escape).join("[^]*")}$`);
+    const parts = (template ?? plain ?? "").split(hole);
+    return new RegExp(`^\\s*${parts.map(escaped).join("[^]*")}$`);
   });
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
