@@ -13,7 +13,7 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { ListQuery, Page, SearchQuery } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
 import type { AccountConfig, Caller, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
 import type { ServiceDescription } from "../service/contract.ts";
@@ -130,7 +130,7 @@ export interface AccountRpc extends CredentialsRpc {
     caller: Caller,
   ): Promise<Result<ServiceDescription>>;
   /** Newest first. */
-  listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
+  listServices(query: SearchQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
   /** The next after a name, in the order of their names: at most `serviceNamesPerCall`. Fewer are all that there are. */
   serviceNames(after?: string): Promise<Result<string[]>>;
   /** False too where there is no such account. @param orHad whether one that is being created, or was deleted, counts */

@@ -1,12 +1,7 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
-import { namesInRowMax, recentPinsShown } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { ListQuery } from "../../protocol/v3/list.ts";
-import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
-import { toPage } from "../page.ts";
+import type { ServiceDescription } from "../contract.ts";
 import { environmentView } from "./pins/environments.ts";
-import { revisionView } from "./pins/revisions.ts";
-import type { IndexedBackend, ServiceRow } from "./sql/service.sql.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 /**
@@ -36,45 +31,8 @@ export function describeService(
   };
 }
 
-/** What an overview shows of each environment that the caller may see, a page of them. */
-export function serviceOverview(
-  state: ServiceState,
-  service: ServiceRow,
-  allowedEnvironments: readonly string[] | undefined,
-  { limit, cursor }: ListQuery,
-): Result<ServiceOverview> {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
-  const rows = state.sql
-    .environments()
-    .filter(({ seq, name }) => seq > Number(cursor ?? 0) && reaches(allowedEnvironments, name));
-  const { items: environments, next } = toPage(
-    rows,
-    limit,
-    ({ seq }) => seq,
-    (row): EnvironmentOverview => ({
-      ...environmentView(state, row),
-      pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-      running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
-        digest,
-        tags: state.sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
-        count,
-      })),
-    }),
-  );
-  return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
-}
-
-/** How many backends run each digest, the most common first. */
-function countsOfDigests(backends: readonly IndexedBackend[]): [digest: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
-  return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
-}
-
-function visibleDefault(
+/** The environment that requests mean which name none, where the caller may see it. */
+export function visibleDefault(
   { default_environment: name }: ServiceRow,
   allowed: Scope["environments"],
 ): string | null {

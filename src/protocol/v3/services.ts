@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
-import { listAnswer } from "./list.ts";
+import { listAnswer, searchQuery } from "./list.ts";
 
 /** `POST /v3/accounts/{account}/services`. The service has the environment `default` from the start. */
 export const createServiceBody = z.strictObject({ name, default_environment: name.optional() });
@@ -29,6 +29,8 @@ export const service = z
   })
   .meta({ id: "Service" });
 
+/** `GET /v3/accounts/{account}/services`. */
+export const serviceQuery = searchQuery("Only those whose names begin with it, by name");
 export const serviceList = listAnswer("services", z.object({ name: z.string(), created_at: timestamp }));
 
 /** What an environment decides about its backends. What is left out of a body stays, or gets its default. */
@@ -76,6 +78,8 @@ export const environment = z
   .meta({ id: "Environment" });
 export type Environment = z.infer<typeof environment>;
 
+/** `GET …/services/{service}/environments`. */
+export const environmentQuery = searchQuery("Only those whose names contain it");
 export const environmentList = listAnswer("environments", environment);
 
 /** `PUT …/environments/{environment}/pin`. */

@@ -1,4 +1,4 @@
-import { permitsChoice, reaches, type Scope } from "../../../domain/credentials/access.ts";
+import { permitsChoice, type Scope } from "../../../domain/credentials/access.ts";
 import type { EventDetails } from "../../../domain/events.ts";
 import { formerEnvironmentsKept, maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
 import { clusterNotFound } from "../../../domain/pins/connect.ts";
@@ -6,7 +6,6 @@ import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domai
 import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type {
   CreateEnvironmentBody,
   Environment,
@@ -14,7 +13,6 @@ import type {
   PatchEnvironmentBody,
 } from "../../../protocol/v3/services.ts";
 import type { Actor, Caller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
@@ -62,28 +60,6 @@ export function getEnvironment(
 ): Result<Environment> {
   const row = findEnvironment(state, name, allowed);
   return row.ok ? ok(environmentView(state, row.value)) : row;
-}
-
-/** A page of environments, newest first, of those that the caller may see. */
-export function listEnvironments(
-  state: ServiceState,
-  query: ListQuery,
-  allowedEnvironments: readonly string[] | undefined,
-): Result<Page<Environment>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const rows = state.sql
-    .environments()
-    .filter((row) => row.seq < start.value && reaches(allowedEnvironments, row.name))
-    .reverse();
-  return ok(
-    toPage(
-      rows,
-      query.limit,
-      ({ seq }) => seq,
-      (row) => environmentView(state, row),
-    ),
-  );
 }
 
 /** Adds an environment, records the event, and announces what it is pinned to. */

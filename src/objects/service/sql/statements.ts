@@ -14,6 +14,7 @@ import {
 } from "./event-outbox.sql.ts";
 import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
+import { type ListsReads, listsReads } from "./lists.sql.ts";
 import {
   type MassTerminationsReads,
   type MassTerminationsWrites,
@@ -33,6 +34,7 @@ import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./us
 export type Reads = ServiceReads &
   RevisionsReads &
   ImagesReads &
+  ListsReads &
   BackendsReads &
   DeliveriesReads &
   EventOutboxReads &
@@ -60,6 +62,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...serviceReads(db),
     ...revisionsReads(db),
     ...imagesReads(db),
+    ...listsReads(db),
     ...backendsReads(db),
     ...deliveriesReads(db),
     ...eventOutboxReads(db),
