@@ -8,7 +8,7 @@ import { files, withoutComments } from "./support/rooms/imports.ts";
 const steps: [what: string, pattern: RegExp, places: string[]][] = [
   [
     "a statement that ends a backend",
-    /SET\s+status\s*=\s*'terminated'|\bsql\.endBackend\(/g,
+    /SET\s+status\s*=\s*'terminated'|\bstatus: "terminated",\s+status_at\b|\bsql\.endBackend\(/g,
     ["objects/service/backends/lifecycle.ts", "objects/service/sql/backends.sql.ts"],
   ],
   [

@@ -17,7 +17,7 @@ import { environmentView } from "./pins/environments.ts";
 import { findEnvironment } from "./pins/find-environment.ts";
 import { listImages } from "./pins/lists.ts";
 import { history, revisionView } from "./pins/revisions.ts";
-import type { IndexedBackend, ServiceRow } from "./sql/service.sql.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 type Allowed = Scope["environments"];
@@ -29,7 +29,6 @@ export function serviceOverview(
   allowed: Allowed,
   { search, ...query }: SearchQuery,
 ): Result<ServiceOverview> {
-  const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
   const page = pageOf(query, oldestFirst, {
     read: (from, atMost) =>
       state.sql.environmentsAfter(from, { search: search?.toLowerCase(), allowed }, atMost),
@@ -37,7 +36,7 @@ export function serviceOverview(
     item: (row): EnvironmentOverview => ({
       ...environmentView(state, row),
       pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-      ...runningDigests(state, running.get(row.name) ?? []),
+      ...runningDigests(state, row.name),
     }),
   });
   if (!page.ok) return page;
@@ -45,9 +44,11 @@ export function serviceOverview(
   return ok({ defaultEnvironment: visibleDefault(service, allowed), environments, next, previous });
 }
 
-/** What backends run, by how many of them do. */
-function runningDigests({ sql }: ServiceState, backends: readonly IndexedBackend[]): RunningDigests {
-  const counts = countsOfDigests(backends);
+/** What an environment's live backends run, by how many of them do. */
+function runningDigests({ sql, backends }: ServiceState, environment: string): RunningDigests {
+  const counts = [...backends.digestsIn(environment)].sort(
+    ([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1),
+  );
   const running = counts.slice(0, digestsInOverviewMax).map(([digest, count]) => ({
     digest,
     tags: sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
@@ -58,13 +59,6 @@ function runningDigests({ sql }: ServiceState, backends: readonly IndexedBackend
     running,
     runningOthers: { digests: others.length, count: others.reduce((sum, [, count]) => sum + count, 0) },
   };
-}
-
-/** How many backends run each digest, the most common first. */
-function countsOfDigests(backends: readonly IndexedBackend[]): [digest: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
-  return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
 }
 
 /** As `ServiceRpc.environmentDetail`. */

@@ -36,16 +36,12 @@ export class RowIndex<Row extends { id: string }> {
     this.changed([...this.#uncommitted]);
   }
 
-  /** All rows, in order: the same array until something is written. @param added is called with each that is new in it */
-  all(added?: (row: Row) => void): readonly Row[] {
+  /** All rows, in order: the same array until something is written. */
+  all(): readonly Row[] {
     if (this.#rows !== null && this.#changed.size === 0) return this.#rows;
     const known = this.#rows ?? [];
     const read = this.#read(this.#rows && [...this.#changed]);
     const unchanged = known.filter(({ id }) => !this.#changed.has(id));
-    if (added) {
-      const knownBefore = new Set(known.flatMap(({ id }) => (this.#changed.has(id) ? [id] : [])));
-      for (const row of read) if (!knownBefore.has(row.id)) added(row);
-    }
     this.#changed.clear();
     this.#rows = [...unchanged, ...read].sort(this.#order);
     return this.#rows;

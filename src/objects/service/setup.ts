@@ -100,7 +100,7 @@ export function retire(state: ServiceState, now: number): Retirement {
     const { removed_at: removedAt, emptied_at: emptySince, fencing_ceiling: fencingCeiling } = state.row();
     const isEmpty =
       removedAt !== null &&
-      state.backends.all().length === 0 &&
+      state.backends.size === 0 &&
       state.deliveries.all().length === 0 &&
       state.sql.queuedEvents(1).length === 0;
     const kept = judgeDeletedService({ isEmpty, emptySince }, now);

@@ -9,16 +9,17 @@ import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
 import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
-import { BackendIndex } from "./backend-index.ts";
 import { BackendActivity } from "./backends/activity.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
+import { LiveBackends } from "./live-backends.ts";
 import { RowIndex } from "./row-index.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
 import {
   type BackendRow,
   type EnvironmentRow,
+  type KeptBackend,
   type PendingDelivery,
   type ServiceRow,
   serviceMigrations,
@@ -55,7 +56,7 @@ const recentTagsForMessages = 200;
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
-  readonly backends: BackendIndex;
+  readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
   readonly idempotency: IdempotencySql;
@@ -67,8 +68,6 @@ export class ServiceState {
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
-  /** Rows as they are stored, of backends that somebody looks at more than once. */
-  readonly #backends = new Map<string, BackendRow>();
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
@@ -76,17 +75,13 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const backendsChanged = (ids: readonly string[]) => {
-      this.backends.changed(ids);
-      for (const id of ids) this.dropBackend(id);
-    };
+    const { backends } = this;
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
     const written = notifyingWrites(
-      writes({ db: this.db, cached, events, backendsChanged, deliveriesChanged }),
+      writes({ db: this.db, cached, events, backends, deliveriesChanged }),
       (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
-    this.backends = new BackendIndex((ids) => this.sql.indexedBackends(ids));
     this.deliveries = new RowIndex(
       (ids) => this.sql.pendingDeliveries(ids),
       (a, b) => a.next_attempt_at - b.next_attempt_at,
@@ -175,18 +170,10 @@ export class ServiceState {
     };
   }
 
-  /** The row of a backend, from memory where it is kept. */
+  /** The row of a backend that is kept: from memory, but where its spec is too long for that. */
   backend(id: string): BackendRow | undefined {
-    return this.#backends.get(id) ?? this.sql.backend(id);
-  }
-
-  /** Keeps a row that is stored, so that it need not be read again until it changes. `dropBackend` must be called in the end. */
-  keepBackend(row: BackendRow): void {
-    this.#backends.set(row.id, row);
-  }
-
-  dropBackend(id: string): void {
-    this.#backends.delete(id);
+    const row = this.backends.get(id);
+    return row === undefined || hasSpec(row) ? row : this.sql.backend(id);
   }
 
   image(digest: string): ImageRow | undefined {
@@ -206,7 +193,7 @@ export class ServiceState {
       drainingClusters: config.clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
       images: this.imageIndex(),
       holderOf: (environment, key) => {
-        const holder = this.sql.holder(environment, key);
+        const holder = this.backends.holder(environment, key);
         return holder && { id: holder.id, status: holder.status, isHeld: holder.held_at !== null };
       },
     };
@@ -241,6 +228,10 @@ export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
     cluster: row.cluster,
     settings: settingsOf(row),
   };
+}
+
+function hasSpec(row: KeptBackend): row is BackendRow {
+  return row.spec !== null;
 }
 
 export function specOf(row: Pick<BackendRow, "spec">): BackendSpec {

@@ -7,7 +7,6 @@ import { continueMassTerminations } from "./backends/mass-terminations.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
 import type { AttemptLog } from "./deliveries/attempt-log.ts";
 import type { Deliveries } from "./deliveries/deliveries.ts";
-import type { IndexedBackend } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 export interface WorkPorts {
@@ -25,25 +24,25 @@ export interface WorkPorts {
  */
 export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, shards, alarm, attempts } = ports;
-  const { rows, nextTerminations } = state.db.transaction(() => {
+  const nextTerminations = state.db.transaction(() => {
     const next = continueMassTerminations(state, now);
     for (const [environment, at] of state.backends.takeSpawned()) state.sql.noteSpawn(environment, at);
     state.spawns.flush();
-    applyDeadlines(state, state.backends.all(), now);
-    return { rows: state.backends.all(), nextTerminations: next };
+    applyDeadlines(state, now);
+    return next;
   });
 
-  const unnotified = rows.filter((row) => !shards.isNotified(row));
+  const unnotified = state.backends.untold().filter((row) => !shards.isNotified(row));
   for (const id of shards.next(unnotified, shardsNotifiedAtOnce)) void notifyShard(ports, id);
   const times = [
-    deliveries.startSpawns(rows, now),
+    deliveries.startSpawns(now),
     deliveries.startOthers(now),
     attempts.flushDue(now),
     nextTerminations,
     // What is under way sets a sooner alarm where it fails, and has one left where it is lost with the process.
     unnotified.length > 0 ? now + recoveryDelayMs : null,
     unnotified.length > shardsNotifiedAtOnce ? now + shardRetryMs : null,
-    ...rows.map((row) => row.deadline_at),
+    state.backends.nextDeadline(),
   ];
   try {
     state.usage.flush(now);
@@ -67,11 +66,10 @@ export async function notifyShard(
   if (!isNotified) alarm.noLaterThan(Date.now() + shardRetryMs);
 }
 
-function applyDeadlines(state: ServiceState, rows: readonly IndexedBackend[], now: number): void {
-  for (const { id, deadline_at: at } of rows) {
-    if (at === null || at > now) continue;
-    const putOff = putOffUntil(at, now);
-    const row = state.sql.backend(id);
+function applyDeadlines(state: ServiceState, now: number): void {
+  for (const { id, deadline_at: at } of state.backends.due(now)) {
+    const putOff = at === null ? null : putOffUntil(at, now);
+    const row = state.backend(id);
     if (putOff !== null) state.sql.setDeadline(id, putOff);
     else if (row) applyDeadline(state, row, now);
   }

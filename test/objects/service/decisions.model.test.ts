@@ -1,6 +1,8 @@
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
+import type { Service } from "../../../src/objects/service/service.ts";
+import type { BackendRow } from "../../../src/objects/service/sql/service.sql.ts";
 import { kill } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import {
@@ -534,6 +536,44 @@ async function check(hello: Hello, model: Model): Promise<void> {
   for (const { info } of live) {
     expect(info.digest).toBe(model.backends.find(({ id }) => id === info.id)?.digest);
   }
+  await checkMemory(hello);
+}
+
+/** What the object answers from memory, compared with its table. */
+async function checkMemory(hello: Hello): Promise<void> {
+  await runInDurableObject(hello.service(), async (service: Service, { storage }) => {
+    const rows = storage.sql
+      .exec<BackendRow>("SELECT * FROM backends WHERE status != 'terminated' ORDER BY fencing_token DESC")
+      .toArray();
+    const shown = value(await service.liveBackends()).map(({ info, status }) => [
+      info.id,
+      info.environment,
+      info.key,
+      info.digest,
+      info.fencingToken,
+      status.status,
+      status.time,
+    ]);
+    expect(shown).toEqual(
+      rows.map((row) => [
+        row.id,
+        row.environment,
+        row.key,
+        row.digest,
+        row.fencing_token,
+        row.status,
+        row.status_at,
+      ]),
+    );
+    for (const { id, environment, key } of rows) {
+      if (key !== null)
+        expect(value(await service.resolve(environment, { key }))).toMatchObject({ backend_id: id });
+    }
+    const counts = Map.groupBy(rows, ({ environment }) => environment);
+    for (const { name, live_backends } of value(await service.listEnvironments({ limit: 100 })).items) {
+      expect([name, live_backends]).toEqual([name, counts.get(name)?.length ?? 0]);
+    }
+  });
 }
 
 test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and kills as the rules say, and for a narrowed token what it reaches and nothing else", {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { recoveryDelayMs } from "../../../src/domain/limits.ts";
 import { SpawnDeliveryState } from "../../../src/objects/service/deliveries/delivery-state.ts";
-import type { IndexedBackend } from "../../../src/objects/service/sql/service.sql.ts";
+import type { KeptBackend } from "../../../src/objects/service/sql/service.sql.ts";
 
 const now = 1_000_000;
 
-function row(extra: Partial<IndexedBackend> = {}): IndexedBackend {
+function row(extra: Partial<KeptBackend> = {}): KeptBackend {
   return {
     id: "k3f9q7h3kq2m9",
     environment: "default",
@@ -22,6 +22,9 @@ function row(extra: Partial<IndexedBackend> = {}): IndexedBackend {
     untold: 0,
     agent: null,
     held_at: null,
+    reason: null,
+    base_url: null,
+    spec: "{}",
     ...extra,
   };
 }

@@ -397,7 +397,7 @@ describe("touches", () => {
     const { backendId } = await readyFor(recentMs + 1, hello);
     await runInDurableObject(hello.service(), async (_, { storage }) => {
       const state = new ServiceState(storage);
-      const row = state.sql.backend(backendId);
+      const row = state.backend(backendId);
       if (!row) throw new Error("the backend has no row");
       const agent = Promise.withResolvers<AttemptResult>();
       const sent = Promise.withResolvers<void>();

@@ -11,7 +11,7 @@ import type { Env } from "../../env.ts";
 import { newestFirst, type Position, pageFrom, readCursor } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
-import type { BackendRow, IndexedBackend, ServiceRow } from "../sql/service.sql.ts";
+import type { BackendRow, KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import { statusEntry } from "./lifecycle.ts";
@@ -25,7 +25,7 @@ export interface ListPorts {
 }
 
 interface LiveQuery {
-  matches(backend: IndexedBackend): boolean;
+  matches(backend: KeptBackend): boolean;
   /** They are older than this fencing token, or younger where it leads back. */
   from: Pick<Position<number>, "key" | "leadsBack">;
   atMost: number;
@@ -52,23 +52,24 @@ async function liveBackends(
     from = last.fencing_token;
     const unlisted = await heartbeats.unlisted(service, candidates, Date.now());
     const ids = candidates.flatMap(({ id, held_at }) => (held_at !== null || !unlisted.has(id) ? [id] : []));
-    while (ids.length > 0 && shown.length < atMost) {
-      const rows = state.sql.backends(ids.splice(0, atMost - shown.length));
-      const live = rows.filter(({ status }) => status !== "terminated");
-      const inOrder = leadsBack ? live.sort(newer).reverse() : live.sort(newer);
-      shown.push(...inOrder.map((row) => withStatus(service, row)));
+    for (const id of ids) {
+      const row = shown.length < atMost ? state.backend(id) : undefined;
+      if (row && row.status !== "terminated") shown.push(withStatus(service, row));
     }
   }
   return ok(shown);
 }
 
+/** The live backends that match and are nearest to where a list begins. */
 function nearest(
   { backends }: Pick<ServiceState, "backends">,
   { matches, from: { key, leadsBack }, atMost }: LiveQuery,
-): IndexedBackend[] {
-  const isBeyond = ({ fencing_token: token }: IndexedBackend) => (leadsBack ? token > key : token < key);
-  const matching = backends.live().filter((row) => isBeyond(row) && matches(row));
-  return leadsBack ? matching.slice(0, atMost) : matching.slice(-atMost).reverse();
+): KeptBackend[] {
+  if (!leadsBack) return backends.before(key, atMost, matches);
+  return backends
+    .live()
+    .filter((row) => row.fencing_token > key && matches(row))
+    .slice(0, atMost);
 }
 
 /** The next live backends below a fencing token but those whose keys are held, as `liveBackends`. */
@@ -90,10 +91,6 @@ export async function pageOfBackends(
   return found.ok ? pageOfEnded(env, found.value, query, allowedEnvironments) : found;
 }
 
-function newer(a: BackendRow, b: BackendRow): number {
-  return b.fencing_token - a.fencing_token;
-}
-
 function withStatus(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendWithStatus {
   const held = row.held_at === null || row.status === "terminated" ? {} : { heldSince: row.held_at };
   return { info: backendInfo(service, row), status: statusEntry(row), ...held };
@@ -108,7 +105,7 @@ export async function findBackend(
 ): Promise<Result<Backend>> {
   if (!state.db.ready) return fail("backend_not_found", `backend \`${backendId}\` not found`);
   const service = state.row();
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   const found = row ? ok(withStatus(service, row)) : await endedBackend(env, service, backendId);
   if (!found.ok) return found;
   const reach = checkReach(allowedEnvironments, found.value.info.environment);
@@ -201,8 +198,7 @@ async function pageOfLive(
 ): Promise<Result<Page<Backend>>> {
   const from = readCursor(query, newestFirst);
   if (!from.ok) return from;
-  const matches = (row: IndexedBackend) =>
-    matchesQuery(query, { info: row, status: row }, allowedEnvironments);
+  const matches = (row: KeptBackend) => matchesQuery(query, { info: row, status: row }, allowedEnvironments);
   const found = await liveBackends(ports, { matches, from: from.value, atMost: query.limit + 1 });
   if (!found.ok) return found;
   const page = pageFrom(from.value, query.limit, found.value, {

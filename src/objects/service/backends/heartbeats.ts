@@ -8,7 +8,7 @@ import {
   type ReportedBackend,
 } from "../../../domain/backends/lease.ts";
 import type { ClusterRpc } from "../../contract.ts";
-import type { IndexedBackend, ServiceRow } from "../sql/service.sql.ts";
+import type { KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
 import { giveUpBackend } from "./lifecycle.ts";
@@ -79,7 +79,7 @@ export class Heartbeats {
 
   /** A key that was held is its backend's own again: an agent runs it. */
   #letGo(id: string): void {
-    const row = this.#state.sql.backend(id);
+    const row = this.#state.backend(id);
     if (row) this.#state.sql.setHeld(id, null, deadlineOf(row, specOf(row))?.at ?? null);
   }
 
@@ -88,7 +88,7 @@ export class Heartbeats {
     if (ids.length === 0) return;
     this.#state.db.transaction(() => {
       for (const id of ids) {
-        const row = this.#state.sql.backend(id);
+        const row = this.#state.backend(id);
         if (row && row.status !== "terminated") giveUpBackend(this.#state, row, "lost", fence, now);
       }
     });
@@ -97,7 +97,7 @@ export class Heartbeats {
   /** Those of some live backends that no agent has listed for longer than the lease, by the clusters that they run in. */
   async unlisted(
     { account, code }: ServiceRow,
-    backends: readonly IndexedBackend[],
+    backends: readonly KeptBackend[],
     now: number,
   ): Promise<Set<string>> {
     const byCluster = Map.groupBy(backends, ({ cluster }) => cluster);
@@ -116,7 +116,7 @@ export class Heartbeats {
     return new Set(unlisted.flat());
   }
 
-  #liveOf(cluster: string): IndexedBackend[] {
+  #liveOf(cluster: string): KeptBackend[] {
     return this.#state.backends.live().filter((row) => row.cluster === cluster);
   }
 
@@ -124,7 +124,7 @@ export class Heartbeats {
     return this.#state.cluster(cluster)?.registration ?? 0;
   }
 
-  #known(row: IndexedBackend, now: number): KnownBackend {
+  #known(row: KeptBackend, now: number): KnownBackend {
     return {
       id: row.id,
       status: row.status,

@@ -42,7 +42,7 @@ function release(
   now: number,
 ): Result<null> {
   if (state.db.ready && state.sql.isReleased(backendId)) return ok(null);
-  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  const row = state.db.ready ? state.backend(backendId) : undefined;
   if (!row || row.held_at === null || row.status === "terminated") return notHeld(backendId, row);
   endBackend(state, row, { reason: "lost", at: now });
   state.sql.noteRelease(row.id, now);

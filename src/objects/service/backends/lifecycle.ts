@@ -116,9 +116,9 @@ export function applyReport(
 ): number | null {
   if (!state.db.ready) return null;
   return state.db.transaction(() => {
-    const row = state.sql.backend(backendId);
+    const row = state.backend(backendId);
     if (row?.fencing_token === fencingToken) applyReportedStatus(state, row, entry, baseUrl);
-    return state.sql.backend(backendId)?.deadline_at ?? null;
+    return state.backend(backendId)?.deadline_at ?? null;
   });
 }
 
@@ -150,7 +150,7 @@ export function terminationDelivered(
   answer: "accepted" | "unknown_there" | "expired",
   now: number,
 ): void {
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   if (!row || row.status === "terminated") return;
   if (answer === "unknown_there") endBackend(state, row, { reason: "external", at: now });
   else if (answer === "expired") giveUpBackend(state, row, "external", fenceOf(state, row), now);

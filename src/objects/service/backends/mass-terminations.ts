@@ -41,7 +41,7 @@ export function beginMassTermination(
   now: number,
 ): { row: MassTerminationRow; begun: number } {
   const { sql } = state;
-  const lastFencingToken = newestFencingToken(state);
+  const lastFencingToken = state.backends.newestFencingToken();
   const meant: MeantBackends = { hard, createdBefore, environments, lastFencingToken };
   const columns = {
     hard: hard ? 1 : 0,
@@ -84,7 +84,7 @@ export function continueMassTerminations(state: ServiceState, now: number): numb
     const pending = countByCluster(state.deliveries.all());
     const next = nextToTerminate(candidates, pending, deliveriesTakenAtOnce);
     for (const id of next) {
-      const backend = sql.backend(id);
+      const backend = state.backend(id);
       if (backend) beginTermination(state, backend, { hard: row.hard === 1, reason: "external" }, now);
     }
     if (next.length === candidates.length) sql.closeMassTermination(row.id);
@@ -156,11 +156,6 @@ function unfinished(state: ServiceState, now: number): MassTerminationRow[] {
     state.sql.finishMassTermination(row.id, now);
     return false;
   });
-}
-
-/** The newest backend that is kept. */
-export function newestFencingToken({ backends }: ServiceState): number {
-  return backends.all().at(-1)?.fencing_token ?? 0;
 }
 
 /** How many that are meant live. */

@@ -11,7 +11,7 @@ export function knownBackend(
   backendId: string,
   found: (row: BackendRow) => void,
 ): Result<BackendRecord> {
-  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  const row = state.db.ready ? state.backend(backendId) : undefined;
   if (!row) return fail("backend_not_found", `backend \`${backendId}\` not found`);
   found(row);
   return ok(backendRecord(state, row));
@@ -67,7 +67,7 @@ export class ShardNotifier {
   async notify(backendId: string): Promise<boolean> {
     // One at a time, so that a shard receives the steps in their order.
     for (let other = this.#underWay.get(backendId); other; other = this.#underWay.get(backendId)) await other;
-    const row = this.#state.sql.backend(backendId);
+    const row = this.#state.backend(backendId);
     if (!row) {
       this.#notified.delete(backendId);
       this.#failed.delete(backendId);

@@ -13,7 +13,6 @@ import {
   continueMassTerminations,
   type MassTermination,
   massTerminationView,
-  newestFencingToken,
 } from "./mass-terminations.ts";
 
 /** Terminates one backend. `backend_not_running` for one that has ended. */
@@ -24,7 +23,7 @@ export function terminate(
   actor: Actor,
   now: number,
 ): Result<null> {
-  const row = state.db.ready ? state.sql.backend(backendId) : undefined;
+  const row = state.db.ready ? state.backend(backendId) : undefined;
   if (!row || row.status === "terminated") {
     return fail("backend_not_running", `backend \`${backendId}\` is not running`);
   }
@@ -51,7 +50,7 @@ export function terminateAll(
   const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
   if (!reach.ok) return reach;
   const environments = environmentsMeant(environment, actor);
-  const lastFencingToken = newestFencingToken(state);
+  const lastFencingToken = state.backends.newestFencingToken();
   const meant = { hard, createdBefore: before, environments, lastFencingToken };
   const matched = meantAndLive(state.backends.all(), meant).length;
   if (params.dryRun || matched === 0) return ok({ matched, terminated: 0, complete: true });

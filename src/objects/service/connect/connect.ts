@@ -74,7 +74,7 @@ function holderEnds(
   timeoutMs: number,
 ): Promise<boolean> {
   return waiters.untilEnded(backendId, timeoutMs, () => {
-    const row = state.sql.backend(backendId);
+    const row = state.backend(backendId);
     return row !== undefined && row.status !== "terminated";
   });
 }

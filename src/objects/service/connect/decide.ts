@@ -13,6 +13,7 @@ import { expandBackendUrlTemplate } from "../../../protocol/webhooks/webhook.ts"
 import type { Caller, Connection, ConnectParams } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
 import type { Touches } from "../deliveries/touches.ts";
+import type { NewBackend } from "../sql/backends.sql.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
 import { replaySubject } from "./replay-subject.ts";
@@ -62,7 +63,7 @@ export function decide(
   if (decision.action === "spawn") {
     return ok(recorded(state, call, spawn(state, service, decision, call, now, random), now));
   }
-  const holder = state.sql.backend(decision.backendId);
+  const holder = state.backend(decision.backendId);
   if (!holder) throw new Error("the holder of a key has no row");
   const spec = specOf(holder);
   if (!touched.has(holder.id) && touches.isNeeded(holder, spec, now)) return ok({ step: "touch", holder });
@@ -146,16 +147,9 @@ function spawn(
     digest: image.digest,
     spec: JSON.stringify(spec),
     created_at: now,
-    status: "scheduled",
-    status_at: now,
-    reason: null,
     base_url: template === null ? null : expandBackendUrlTemplate(template, id),
-    attempts: 0,
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
-    untold: 0,
-    agent: null,
-    held_at: null,
   }));
   return { step: "spawned", row, draft: connectionOf(row, true, now, spec) };
 }
@@ -197,11 +191,11 @@ function insertUnderUnusedId(
   state: ServiceState,
   code: string,
   random: Uint8Array,
-  rowOf: (id: string) => BackendRow,
+  columnsOf: (id: string) => NewBackend,
 ): BackendRow {
   for (let start = 32; start < random.length; start += backendRandomLength) {
-    const row = rowOf(backendId(code, random.subarray(start)));
-    if (state.sql.insertBackend(row)) return row;
+    const row = state.sql.insertBackend(columnsOf(backendId(code, random.subarray(start))));
+    if (row) return row;
   }
   throw new Error("no unused backend id was found");
 }

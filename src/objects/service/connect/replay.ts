@@ -37,7 +37,7 @@ export function findReplay(
       retryAfterSeconds: 1,
     });
   }
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   if (row) return ok({ step: "reused", draft: connectionOf(row, true, row.created_at) });
   return fail("cluster_unavailable", `backend \`${backendId}\`, which this request started, has ended`, {
     details: { backend_id: backendId },

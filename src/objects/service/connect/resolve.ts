@@ -51,7 +51,7 @@ export function resolveConnect(
     const { digest } = decided.value.image;
     return ok({ ...common, action: "spawn", digest, cluster: decided.value.cluster, refusals: [] });
   }
-  const holder = state.sql.backend(decided.value.backendId);
+  const holder = state.backend(decided.value.backendId);
   if (!holder) throw new Error("the holder of a key has no row");
   const { pin, image: own } = pinOf(holder);
   return ok({

@@ -11,7 +11,7 @@ import type { SendQueue, Turn } from "../../webhooks/send-queue.ts";
 import type { DeliveredWebhook } from "../../webhooks/webhook-sender.ts";
 import type { BackendRow, PendingDelivery } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { Drain, type Pending, type UnderWay } from "./drain.ts";
+import { Drain, type UnderWay } from "./drain.ts";
 import { settleDelivery, settleSpawn, spawnOutcome } from "./settle.ts";
 import { answeredUrl, spawnWebhookData } from "./webhooks.ts";
 
@@ -69,8 +69,9 @@ export class Deliveries {
   }
 
   /** Starts the spawns that are due. @returns when to look again */
-  startSpawns(backends: readonly Pending[], now: number): number | null {
-    return this.#spawns.startDue(backends, now, ({ id }) => void this.spawn(id));
+  startSpawns(now: number): number | null {
+    const unacknowledged = this.#state.backends.unacknowledged();
+    return this.#spawns.startDue(unacknowledged, now, ({ id }) => void this.spawn(id));
   }
 
   /** Starts everything else that is due. @returns when to look again */
@@ -85,12 +86,10 @@ export class Deliveries {
    *   while it goes on and its URL is not known
    */
   spawn(backendId: string, known?: BackendRow): Promise<Result<string>> {
-    if (known) this.#state.keepBackend(known);
     return this.#spawns.joinOrStart(backendId, async (underWay) => {
       let leavesWork = true;
       try {
         const row = this.#state.backend(backendId);
-        if (row) this.#state.keepBackend(row);
         const made =
           row && (await this.#attemptSpawn(row, underWay, (now) => !this.#state.spawns.isAcknowledged(now)));
         if (!made) return spawnOutcome(this.#state, backendId);
@@ -110,7 +109,6 @@ export class Deliveries {
         leavesWork = !outcome.ok || verdict.verdict !== "delivered";
         return outcome;
       } finally {
-        this.#state.dropBackend(backendId);
         underWay.ended();
         this.#spawnEnded(backendId, leavesWork);
       }
@@ -123,7 +121,7 @@ export class Deliveries {
    * @returns `cluster_unavailable` where the URL stays unknown
    */
   async findUrl(backendId: string): Promise<Result<string>> {
-    const row = this.#state.sql.backend(backendId);
+    const row = this.#state.backend(backendId);
     const isRepeated = row && isConnectable(row.status) && this.#state.spawns.isAcknowledged(row);
     return isRepeated ? this.repeatSpawn(backendId) : spawnOutcome(this.#state, backendId);
   }
@@ -135,10 +133,10 @@ export class Deliveries {
   repeatSpawn(backendId: string): Promise<Result<string>> {
     return this.#spawns.joinOrStart(backendId, async (underWay) => {
       try {
-        const row = this.#state.sql.backend(backendId);
+        const row = this.#state.backend(backendId);
         const made = row && (await this.#attemptSpawn(row, underWay, ({ status }) => isConnectable(status)));
         const url = made?.verdict.verdict === "delivered" ? answeredUrl(made.verdict.body) : null;
-        const current = this.#state.sql.backend(backendId);
+        const current = this.#state.backend(backendId);
         if (url !== null && current && current.status !== "terminated" && current.base_url === null) {
           this.#state.spawns.acknowledgeWithUrl(backendId, url);
         }

@@ -1,5 +1,5 @@
 import { recoveryDelayMs } from "../../../domain/limits.ts";
-import type { BackendRow, IndexedBackend } from "../sql/service.sql.ts";
+import type { BackendRow, KeptBackend } from "../sql/service.sql.ts";
 import type { Writes } from "../sql/statements.ts";
 
 type Sql = Pick<Writes, "acknowledge" | "acknowledgeWithUrl" | "acknowledgeWithStatus" | "retrySpawn">;
@@ -77,7 +77,7 @@ export class SpawnDeliveryState {
   }
 
   /** From when on an agent is expected to list a backend, in milliseconds since the epoch. */
-  expectedAt(row: IndexedBackend, now: number): number {
+  expectedAt(row: KeptBackend, now: number): number {
     if (row.attempts === 0) return row.created_at;
     if (row.status !== "scheduled") return row.status_at;
     if (!this.isAcknowledged(row)) return now;

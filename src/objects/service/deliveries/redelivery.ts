@@ -76,7 +76,7 @@ function begin(ports: RedeliveryPorts, request: RedeliveryParams, now: number): 
 }
 
 function beginSpawn({ state, deliveries }: RedeliveryPorts, backendId: string): Result<null> {
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   const judged = judgeSpawnRedelivery(
     row && { status: row.status, acknowledged: state.spawns.isAcknowledged(row) },
   );
@@ -92,7 +92,7 @@ function enqueueTerminationAgain(
   pending: DeliveryRow | undefined,
   now: number,
 ): Result<null> {
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   const judged = judgeTerminationRedelivery(row, pending !== undefined);
   if (judged.ok && row && !pending) {
     enqueueTermination(state, row, { backend_id: row.id, hard, reason: row.reason ?? "external" }, now);

@@ -39,7 +39,7 @@ export function settleSpawn(
   now: number,
   random: () => number,
 ): Result<string> {
-  const row = state.sql.backend(sent.id);
+  const row = state.backend(sent.id);
   if (!row || row.status === "terminated") return spawnOutcome(state, sent.id);
   if (verdict.verdict === "delivered") return spawnAccepted(state, row, sent, verdict.body, now);
   const mayRun = state.spawns.mayRunAfter(row, {
@@ -57,7 +57,7 @@ export function settleSpawn(
 
 /** How a backend's spawn stands by its row: its URL, or `cluster_unavailable` where there is none. */
 export function spawnOutcome(state: ServiceState, backendId: string): Result<string> {
-  const row = state.sql.backend(backendId);
+  const row = state.backend(backendId);
   if (row?.base_url != null && row.status !== "terminated") return ok(row.base_url);
   return fail("cluster_unavailable", `backend \`${backendId}\` has no URL`, {
     details: { backend_id: backendId },
@@ -179,5 +179,5 @@ function remove(
   state.sql.deleteDeliveries([id]);
   if (backend === null) return null;
   terminationDelivered(state, backend, id, ending, now);
-  return state.sql.backend(backend)?.deadline_at ?? null;
+  return state.backend(backend)?.deadline_at ?? null;
 }

@@ -80,7 +80,7 @@ export class Touches {
   }
 
   #isReady(id: string): boolean {
-    return this.#state.sql.backend(id)?.status === "ready";
+    return this.#state.backend(id)?.status === "ready";
   }
 
   #noteNotSupported(cluster: ClusterConfig, now: number): void {

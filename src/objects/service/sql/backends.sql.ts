@@ -2,52 +2,61 @@ import type { BackendStatus } from "../../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
 import { type ExpiringRows, rowsKeptFor } from "../../expiries.ts";
-import type { BackendRow, IndexedBackend } from "./service.sql.ts";
+import type { BackendsMemory } from "../live-backends.ts";
+import type { BackendRow, KeptBackend } from "./service.sql.ts";
 
 /** A status of a backend that has not ended. */
 export type LiveStatus = Exclude<BackendStatus, "terminated">;
+
+/** Of a longer spec memory keeps nothing: it is read when it is needed. */
+const keptSpecCharacters = 1024;
 
 /** Live backends, which are the delivery records of their spawns. */
 export function backendsReads(db: Pick<Database, "all" | "first">) {
   return {
     backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
-    /** Those of these ids that are kept. */
-    backends: (ids: readonly string[]) =>
-      db.all<BackendRow>(
-        "SELECT * FROM backends WHERE id IN (SELECT value FROM json_each(?))",
-        JSON.stringify(ids),
-      ),
-    /** What is indexed of backends. @param ids null: of all that are kept */
-    indexedBackends: (ids: readonly string[] | null) => {
+    /** What memory keeps of backends. @param ids null: of all that there are */
+    keptBackends: (ids: readonly string[] | null) => {
       const which = ids === null ? "" : "WHERE id IN (SELECT value FROM json_each(?))";
-      return db.all<IndexedBackend>(
-        `SELECT id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, attempts,
-                next_attempt_at, deadline_at, untold, agent, held_at
+      return db.all<KeptBackend>(
+        `SELECT id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, reason, base_url,
+                attempts, next_attempt_at, deadline_at, untold, agent, held_at,
+                iif(length(spec) > ${keptSpecCharacters}, NULL, spec) AS spec
          FROM backends ${which}`,
         ...(ids === null ? [] : [JSON.stringify(ids)]),
       );
     },
-    holder: (environment: string, key: string) =>
-      db.first<{ id: string; status: BackendStatus; held_at: number | null }>(
-        "SELECT id, status, held_at FROM backends WHERE environment = ? AND key = ? AND status != 'terminated'",
-        environment,
-        key,
-      ),
     isReleased: (id: string) => db.first("SELECT 1 FROM releases WHERE backend = ?", id) !== undefined,
   };
 }
 export type BackendsReads = ReturnType<typeof backendsReads>;
 
+type Column = keyof KeptBackend;
+
+/** What a decision fixes of a backend; the rest of its row is as each begins. */
+export type NewBackend = Omit<
+  BackendRow,
+  "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at"
+>;
+
 /**
  * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
  * that do so are named for it, and two of them carry something else in the same row written.
- * @param changed called with the backends that a statement writes
+ * @param memory changed with each statement
  */
-export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonly string[]) => void) {
-  /** Every statement that writes backends goes through here. */
-  function write(ids: readonly string[], sql: string, ...values: Parameters<Database["run"]>[1][]): boolean {
-    changed(ids);
-    return db.run(sql, ...values);
+export function backendsWrites(db: Pick<Database, "run">, memory: BackendsMemory) {
+  /** Every change of rows goes through here, so that table and memory are changed by the same values. */
+  function update(ids: readonly string[], columns: Partial<KeptBackend>): void {
+    const names = Object.keys(columns).filter((name): name is Column => name in columns);
+    const [id, ...others] = ids;
+    if (id === undefined) return;
+    db.run(
+      `UPDATE backends SET ${names.map((name) => `${name} = ?`).join(", ")}
+       WHERE id ${others.length === 0 ? "= ?" : "IN (SELECT value FROM json_each(?))"}`,
+      ...names.map((name) => columns[name] ?? null),
+      others.length === 0 ? id : JSON.stringify(ids),
+    );
+    memory.updated(ids, columns);
   }
 
   /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
@@ -61,15 +70,22 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
   }
 
   return {
-    /** @returns false where a backend has this id already */
-    insertBackend: (
-      row: Omit<BackendRow, "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at">,
-    ) =>
-      write(
-        [row.id],
+    /** Records a backend that begins its life. @returns its row; null where a backend has this id already */
+    insertBackend: (begun: NewBackend): BackendRow | null => {
+      const row: BackendRow = {
+        ...begun,
+        status: "scheduled",
+        status_at: begun.created_at,
+        reason: null,
+        attempts: 0,
+        untold: 0,
+        agent: null,
+        held_at: null,
+      };
+      const isNew = db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
                                status_at, base_url, next_attempt_at, deadline_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'scheduled', ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
         row.id,
         row.environment,
         row.cluster,
@@ -78,73 +94,66 @@ export function backendsWrites(db: Pick<Database, "run">, changed: (ids: readonl
         row.digest,
         row.spec,
         row.created_at,
-        row.created_at,
+        row.status,
+        row.status_at,
         row.base_url,
         row.next_attempt_at,
         row.deadline_at,
-      ),
-    /** Acknowledges spawns, many at a time. */
-    acknowledge: (ids: readonly string[]) =>
-      write(
-        ids,
-        "UPDATE backends SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-        JSON.stringify(ids),
-      ),
+      );
+      if (!isNew) return null;
+      memory.added(row.spec.length > keptSpecCharacters ? { ...row, spec: null } : row);
+      return row;
+    },
+    /** Acknowledges spawns, many at a time, none of which is acknowledged. */
+    acknowledge: (ids: readonly string[]) => update(ids, { next_attempt_at: null }),
     /** Acknowledges a spawn, with the URL that its cluster gave. */
-    acknowledgeWithUrl: (id: string, url: string) =>
-      write([id], "UPDATE backends SET base_url = ?, next_attempt_at = NULL WHERE id = ?", url, id),
+    acknowledgeWithUrl: (id: string, url: string) => update([id], { base_url: url, next_attempt_at: null }),
     /** Enters a status of its life, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
-    acknowledgeWithStatus: (
-      row: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
-        status: LiveStatus;
-        untold: boolean;
-      },
-    ) =>
-      write(
-        [row.id],
-        `UPDATE backends SET status = ?, status_at = ?, reason = ?, deadline_at = ?, untold = ?, next_attempt_at = NULL
-         WHERE id = ?`,
-        row.status,
-        row.status_at,
-        row.reason,
-        row.deadline_at,
-        row.untold ? 1 : 0,
-        row.id,
-      ),
+    acknowledgeWithStatus: ({
+      id,
+      status,
+      status_at,
+      reason,
+      deadline_at,
+      untold,
+    }: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
+      status: LiveStatus;
+      untold: boolean;
+    }) =>
+      update([id], {
+        status,
+        status_at,
+        reason,
+        deadline_at,
+        untold: untold ? 1 : 0,
+        next_attempt_at: null,
+      }),
     /** Ends a backend: its key is free, and its row stays until its shard has been notified. */
-    endBackend: (row: Pick<BackendRow, "id" | "status_at" | "reason">) =>
-      write(
-        [row.id],
-        `UPDATE backends SET status = 'terminated', status_at = ?, reason = ?, deadline_at = NULL, untold = 1,
-                             next_attempt_at = NULL
-         WHERE id = ?`,
-        row.status_at,
-        row.reason,
-        row.id,
-      ),
+    endBackend: ({ id, status_at, reason }: Pick<BackendRow, "id" | "status_at" | "reason">) =>
+      update([id], {
+        status: "terminated",
+        status_at,
+        reason,
+        deadline_at: null,
+        untold: 1,
+        next_attempt_at: null,
+      }),
     /** Schedules a spawn's next attempt. @param attempts how many were made */
-    retrySpawn: (id: string, attempts: number, at: number) =>
-      write([id], "UPDATE backends SET attempts = ?, next_attempt_at = ? WHERE id = ?", attempts, at, id),
+    retrySpawn: (id: string, attempts: number, at: number) => update([id], { attempts, next_attempt_at: at }),
     /** Holds a backend's key without a deadline, or not any more. @param at null: an agent runs it */
     setHeld: (id: string, at: number | null, deadlineAt: number | null) =>
-      write([id], "UPDATE backends SET held_at = ?, deadline_at = ? WHERE id = ?", at, deadlineAt, id),
+      update([id], { held_at: at, deadline_at: deadlineAt }),
     /** Notes that somebody has released a backend. */
     noteRelease: (id: string, now: number) =>
       db.run("INSERT INTO releases (backend, at) VALUES (?, ?) ON CONFLICT (backend) DO NOTHING", id, now),
     /** Notes which agent has listed these backends. */
-    setAgent: (ids: readonly string[], agent: string) =>
-      write(
-        ids,
-        "UPDATE backends SET agent = ? WHERE id IN (SELECT value FROM json_each(?))",
-        agent,
-        JSON.stringify(ids),
-      ),
-    setDeadline: (id: string, at: number | null) =>
-      write([id], "UPDATE backends SET deadline_at = ? WHERE id = ?", at, id),
+    setAgent: (ids: readonly string[], agent: string) => update(ids, { agent }),
+    setDeadline: (id: string, at: number | null) => update([id], { deadline_at: at }),
     /** Takes a backend out that has ended and that its shard knows to have ended. */
     deleteBackend: (row: Pick<BackendRow, "id" | "environment" | "created_at">) => {
       noteSpawn(row.environment, row.created_at);
-      write([row.id], "DELETE FROM backends WHERE id = ?", row.id);
+      db.run("DELETE FROM backends WHERE id = ?", row.id);
+      memory.removed(row.id);
     },
     noteSpawn,
   };

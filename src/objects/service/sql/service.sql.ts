@@ -11,7 +11,7 @@ import { usageMigration } from "./usage.sql.ts";
 
 /**
  * Writes are the price of a spawn, and each index is one more: `backends` has one, which makes invariant 1 hold in the
- * database too. What else it is read by is indexed in memory (`../backend-index.ts`).
+ * database too. All else that is read of it is in memory (`../live-backends.ts`).
  */
 export const serviceMigrations: readonly Migration[] = [
   {
@@ -181,8 +181,8 @@ export type BackendRow = {
   held_at: number | null;
 };
 
-/** What is known of each backend without reading its row: all but what may be large, or is read with its row only. */
-export type IndexedBackend = Omit<BackendRow, "spec" | "base_url" | "reason">;
+/** A backend's row as it is in memory. `spec` is null where it is too long for that. */
+export type KeptBackend = Omit<BackendRow, "spec"> & { spec: string | null };
 
 export type DeliveryRow = {
   id: string;

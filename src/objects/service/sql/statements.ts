@@ -1,4 +1,5 @@
 import type { Database } from "../../database.ts";
+import type { BackendsMemory } from "../live-backends.ts";
 import { type BackendsReads, type BackendsWrites, backendsReads, backendsWrites } from "./backends.sql.ts";
 import {
   type DeliveriesReads,
@@ -79,18 +80,18 @@ interface Writers {
   events: Writer;
   /** Writes all else. */
   db: Writer;
-  /** Called with the backends that are written. */
-  backendsChanged(ids: readonly string[]): void;
+  /** Has the rows of backends too. */
+  backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
 }
 
-export function writes({ db, cached, events, backendsChanged, deliveriesChanged }: Writers): Writes {
+export function writes({ db, cached, events, backends, deliveriesChanged }: Writers): Writes {
   return {
     ...serviceWrites(cached),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backendsChanged),
+    ...backendsWrites(db, backends),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),
