@@ -112,7 +112,7 @@ function Filter({
           </option>
         </select>
       </label>
-      <SearchField label="Id, key, environment or digest begins with" search={filter.search} />
+      <SearchField label="Search" begins="id, key, environment, digest" search={filter.search} />
       <label>
         <span>Key</span>
         <input name="key" value={filter.key ?? ""} autocomplete="off" />

@@ -48,8 +48,16 @@ export function SearchForm({
   );
 }
 
-/** The field itself, for a form that has others. */
-export function SearchField({ label, search }: { label: string; search: string | undefined }) {
+/** The field itself, for a form that has others. @param begins the beginnings of which it finds */
+export function SearchField({
+  label,
+  begins,
+  search,
+}: {
+  label: string;
+  begins?: string;
+  search: string | undefined;
+}) {
   return (
     <label>
       <span>{label}</span>
@@ -57,6 +65,7 @@ export function SearchField({ label, search }: { label: string; search: string |
         type="search"
         name="search"
         value={search ?? ""}
+        placeholder={begins}
         maxlength={searchMaxCharacters}
         autocomplete="off"
         spellcheck={false}
