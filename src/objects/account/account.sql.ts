@@ -3,6 +3,8 @@ import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { ServiceLocation } from "../../domain/location.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
+import { keyset, namesBeyond, valuesBeyond } from "../keyset.sql.ts";
+import type { Position } from "../page.ts";
 import {
   credentialsSql,
   expiryMigration,
@@ -160,8 +162,10 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     bumpConfigVersion: () => db.run("UPDATE account SET config_version = config_version + 1"),
 
     token: (id: string) => db.first<TokenRow>("SELECT * FROM tokens WHERE id = ?", id),
-    tokensBefore: (seq: number, limit: number) =>
-      db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
+    tokensBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
+      const { past, order } = keyset("seq", leadsBack);
+      return db.all<TokenRow>(`SELECT * FROM tokens WHERE ${past} ORDER BY ${order} LIMIT ?`, key, limit);
+    },
     insertToken: (row: Omit<TokenRow, "seq">) =>
       expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
@@ -186,12 +190,14 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
 
     cluster: (name: string) => db.first<ClusterRow>("SELECT * FROM clusters WHERE name = ?", name),
     clusters: () => db.all<ClusterRow>("SELECT * FROM clusters ORDER BY seq"),
-    clustersBefore: (seq: number, limit: number) =>
-      db.all<ClusterRow>(
-        "SELECT * FROM clusters WHERE deleting = 0 AND seq < ? ORDER BY seq DESC LIMIT ?",
-        seq,
+    clustersBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
+      const { past, order } = keyset("seq", leadsBack);
+      return db.all<ClusterRow>(
+        `SELECT * FROM clusters WHERE deleting = 0 AND ${past} ORDER BY ${order} LIMIT ?`,
+        key,
         limit,
-      ),
+      );
+    },
     insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining" | "fence">) =>
       db.run(
         `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at, registration)
@@ -247,12 +253,23 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
         );
       return [...side("<", "DESC").reverse(), ...side(">=", "ASC")].map((row) => row.name);
     },
-    servicesBefore: (seq: number, limit: number) =>
-      db.all<ServiceRow>(
-        "SELECT * FROM services WHERE state = 'live' AND seq < ? ORDER BY seq DESC LIMIT ?",
-        seq,
+    servicesBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
+      const { past, order } = keyset("seq", leadsBack);
+      return db.all<ServiceRow>(
+        `SELECT * FROM services WHERE state = 'live' AND ${past} ORDER BY ${order} LIMIT ?`,
+        key,
         limit,
-      ),
+      );
+    },
+    /** Those whose names begin with a text, in their order. @param from an empty key: at either end */
+    servicesNamed: (prefix: string, from: Position<string>, limit: number) => {
+      const { within, order } = namesBeyond("name", from.leadsBack);
+      return db.all<ServiceRow>(
+        `SELECT * FROM services WHERE state = 'live' AND ${within} ORDER BY ${order} LIMIT ?4`,
+        ...valuesBeyond(prefix, from),
+        limit,
+      );
+    },
     /** Services that run with an older configuration than the account's. */
     servicesBehind: () =>
       db.all<Pick<ServiceRow, "name">>(

@@ -55,6 +55,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     "work.ts": everything,
     "setup.ts": everything,
     "description.ts": everything,
+    "overview.ts": everything,
     ".": [
       "backends/activity.ts",
       "backends/contract.ts",
