@@ -1,6 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
-import type { ClusterLists, ReportedBackend } from "../../domain/backends/lease.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
 import { environmentsShown } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
@@ -14,6 +13,7 @@ import type {
   AdmittedPush,
   BackendWithStatus,
   Caller,
+  ClusterReport,
   Connection,
   ConnectParams,
   PinParams,
@@ -282,14 +282,9 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return ok(null);
   }
 
-  async reconcile(cluster: string, reported: ReportedBackend[], lists: ClusterLists) {
+  async reconcile(cluster: string, report: ClusterReport) {
     this.#alarm.renewDropped();
-    const { lost, overdue, ...answer } = this.#parts.heartbeats.reconcile(
-      cluster,
-      reported,
-      lists,
-      Date.now(),
-    );
+    const { lost, overdue, ...answer } = this.#parts.heartbeats.reconcile(cluster, report, Date.now());
     if (lost.length > 0 || overdue) this.#parts.work();
     return ok(answer);
   }

@@ -58,6 +58,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     "overview.ts": everything,
     ".": [
       "backends/activity.ts",
+      "backends/listings.ts",
       "backends/contract.ts",
       "connect/contract.ts",
       "pins/contract.ts",
