@@ -1,9 +1,8 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { TokenRole } from "../../domain/credentials/access.ts";
+import type { ServiceLocation } from "../../domain/location.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
-import { keyset, namesBeyond, valuesBeyond } from "../keyset.sql.ts";
-import type { Position } from "../page.ts";
 import {
   credentialsSql,
   expiryMigration,
@@ -11,6 +10,7 @@ import {
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { listsSql } from "./lists.sql.ts";
 import { quotasMigration, quotasSql } from "./quotas/quotas.sql.ts";
 
 export const accountMigrations: readonly Migration[] = [
@@ -83,6 +83,10 @@ export const accountMigrations: readonly Migration[] = [
       ALTER TABLE account ADD COLUMN fencing_floor INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    name: "where services are",
+    sql: "ALTER TABLE services ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
+  },
 ];
 
 export type TokenRow = {
@@ -119,7 +123,9 @@ export type ServiceRow = {
   code: string;
   state: "creating" | "live" | "removed";
   created_at: number;
+  /** What it has taken over; 0 as long as its first creation has not ended. */
   config_version: number;
+  location: ServiceLocation;
 };
 
 export type AccountRow = {
@@ -144,6 +150,7 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     ...eventsSql(db.watched(eventWritten)),
     ...credentialsSql(expiring),
     ...quotasSql(db),
+    ...listsSql(db),
     account: () =>
       db.first<AccountRow>(
         "SELECT name, created_at, default_cluster, config_version, fencing_floor FROM account",
@@ -155,10 +162,6 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     bumpConfigVersion: () => db.run("UPDATE account SET config_version = config_version + 1"),
 
     token: (id: string) => db.first<TokenRow>("SELECT * FROM tokens WHERE id = ?", id),
-    tokensBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
-      const { past, order } = keyset("seq", leadsBack);
-      return db.all<TokenRow>(`SELECT * FROM tokens WHERE ${past} ORDER BY ${order} LIMIT ?`, key, limit);
-    },
     insertToken: (row: Omit<TokenRow, "seq">) =>
       expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
@@ -183,14 +186,6 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
 
     cluster: (name: string) => db.first<ClusterRow>("SELECT * FROM clusters WHERE name = ?", name),
     clusters: () => db.all<ClusterRow>("SELECT * FROM clusters ORDER BY seq"),
-    clustersBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
-      const { past, order } = keyset("seq", leadsBack);
-      return db.all<ClusterRow>(
-        `SELECT * FROM clusters WHERE deleting = 0 AND ${past} ORDER BY ${order} LIMIT ?`,
-        key,
-        limit,
-      );
-    },
     insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining" | "fence">) =>
       db.run(
         `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at, registration)
@@ -246,35 +241,19 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
         );
       return [...side("<", "DESC").reverse(), ...side(">=", "ASC")].map((row) => row.name);
     },
-    servicesBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
-      const { past, order } = keyset("seq", leadsBack);
-      return db.all<ServiceRow>(
-        `SELECT * FROM services WHERE state = 'live' AND ${past} ORDER BY ${order} LIMIT ?`,
-        key,
-        limit,
-      );
-    },
-    /** Those whose names begin with a text, in their order. @param from an empty key: at either end */
-    servicesNamed: (prefix: string, from: Position<string>, limit: number) => {
-      const { within, order } = namesBeyond("name", from.leadsBack);
-      return db.all<ServiceRow>(
-        `SELECT * FROM services WHERE state = 'live' AND ${within} ORDER BY ${order} LIMIT ?4`,
-        ...valuesBeyond(prefix, from),
-        limit,
-      );
-    },
     /** Services that run with an older configuration than the account's. */
     servicesBehind: () =>
       db.all<Pick<ServiceRow, "name">>(
         `SELECT name FROM services
          WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
       ),
-    insertService: (name: string, code: string, now: number) =>
+    insertService: (row: Pick<ServiceRow, "name" | "code" | "created_at" | "location">) =>
       db.run(
-        "INSERT INTO services (name, code, state, created_at) VALUES (?, ?, 'creating', ?)",
-        name,
-        code,
-        now,
+        "INSERT INTO services (name, code, state, created_at, location) VALUES (?, ?, 'creating', ?, ?)",
+        row.name,
+        row.code,
+        row.created_at,
+        row.location,
       ),
     /** Creates a removed service anew: it keeps its code, and moves to the top of the list. */
     reviveService: (name: string, now: number) =>

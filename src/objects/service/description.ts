@@ -22,6 +22,7 @@ export function describeService(
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
+    location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,

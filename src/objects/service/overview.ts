@@ -41,7 +41,13 @@ export function serviceOverview(
   });
   if (!page.ok) return page;
   const { items: environments, next, previous } = page.value;
-  return ok({ defaultEnvironment: visibleDefault(service, allowed), environments, next, previous });
+  return ok({
+    location: service.location,
+    defaultEnvironment: visibleDefault(service, allowed),
+    environments,
+    next,
+    previous,
+  });
 }
 
 /** What an environment's live backends run, by how many of them do. */

@@ -74,7 +74,8 @@ async function servicesOf(
   return page.ok ? ok({ ...page.value, items: page.value.items.map(({ name }) => name) }) : page;
 }
 
-function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt }: ServiceDescription) {
+function serviceCard(service: ServiceDescription) {
+  const { account, name, location, environments, liveBackends, lastSpawnedAt } = service;
   return (
     <article class="card">
       <h2>
@@ -83,6 +84,7 @@ function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt 
       <p class="facts">
         <span>{liveBackends} live</span>
         <span>last spawn: {lastSpawnedAt === null ? "never" : <Time at={lastSpawnedAt} />}</span>
+        <span>location: {location}</span>
       </p>
       <Table caption={`Environments of ${name}`} head={["Environment", "Pinned to", "Runs now", "Live"]}>
         {environments.slice(0, environmentsListed).map((environment) => (
