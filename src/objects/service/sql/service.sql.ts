@@ -8,6 +8,7 @@ import { imagesByDigestMigration } from "./images.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
 import { boundsMigration, protectionsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
+import { tagCountsMigration } from "./tag-counts.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -132,6 +133,7 @@ export const serviceMigrations: readonly Migration[] = [
   artifactsMigration,
   imagesByDigestMigration,
   protectionsMigration,
+  tagCountsMigration,
 ];
 
 export type ServiceRow = {
@@ -248,6 +250,7 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         "environments",
         "revisions",
         "images",
+        "many_tags",
         "tags",
         "artifact_tags",
         "pushes",
