@@ -1,7 +1,7 @@
 import type { Database } from "../database.ts";
 import { keyset, namesBeyond, valuesBeyond } from "../keyset.sql.ts";
 import type { Position } from "../page.ts";
-import type { ClusterRow, ServiceRow, TokenRow } from "./account.sql.ts";
+import type { ClusterRow, ServiceRow, TokenRow } from "./rows.ts";
 
 /** Pages of what an account has: rows beyond a position, the nearest first. */
 export function listsSql(db: Pick<Database, "all">) {

@@ -18,13 +18,14 @@ import type {
 } from "../contract.ts";
 import { type Keys, newestFirst, pageAt } from "../page.ts";
 import { handedOn } from "../rpc.ts";
-import type { AccountSql, ServiceRow } from "./account.sql.ts";
+import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
 import { accountConfig } from "./clusters/views.ts";
 import { nextLook } from "./deleted-services.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
+import type { ServiceRow } from "./rows.ts";
 import { type AccountState, noAccount } from "./state.ts";
 
 /** Creates a service of its own object. Of two requests for one name at a time, the second is refused. */

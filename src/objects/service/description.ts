@@ -15,7 +15,7 @@ export function describeService(
   allowed?: Scope["environments"],
   atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
-  const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
+  const rows = state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
   const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
   return {
@@ -27,9 +27,15 @@ export function describeService(
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
+    liveBackends: liveIn(state, allowed),
     environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
+}
+
+/** How many backends live in the environments that a caller may see. */
+export function liveIn(state: ServiceState, allowed: Scope["environments"]): number {
+  const names = allowed === undefined ? state.backends.liveByEnvironment().keys() : new Set(allowed);
+  return [...names].reduce((live, name) => live + state.backends.liveIn(name), 0);
 }
 
 /** The environment that requests mean which name none, where the caller may see it. */

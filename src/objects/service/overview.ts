@@ -12,10 +12,10 @@ import type {
 } from "../contract.ts";
 import { oldestFirst, pageOf } from "../page.ts";
 import { resolveConnect } from "./connect/resolve.ts";
-import { visibleDefault } from "./description.ts";
+import { liveIn, visibleDefault } from "./description.ts";
 import { environmentView } from "./pins/environments.ts";
 import { findEnvironment } from "./pins/find-environment.ts";
-import { listImages } from "./pins/lists.ts";
+import { environmentsFound, listImages } from "./pins/lists.ts";
 import { history, revisionView } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
@@ -30,8 +30,10 @@ export function serviceOverview(
   { search, ...query }: SearchQuery,
 ): Result<ServiceOverview> {
   const page = pageOf(query, oldestFirst, {
-    read: (from, atMost) =>
-      state.sql.environmentsAfter(from, { search: search?.toLowerCase(), allowed }, atMost),
+    read: ({ key, leadsBack }, atMost) =>
+      leadsBack
+        ? environmentsFound(state, { below: key }, search, allowed).slice(-atMost).reverse()
+        : environmentsFound(state, { above: key }, search, allowed).slice(0, atMost),
     keyOf: ({ seq }) => seq,
     item: (row): EnvironmentOverview => ({
       ...environmentView(state, row),
@@ -93,19 +95,13 @@ export function environmentChoice(
   atMost: number,
   allowed: Allowed,
 ): EnvironmentChoice {
-  const start = { key: oldestFirst.start, leadsBack: false, isStart: true };
-  const rows = state.sql.environmentsAfter(start, { allowed }, atMost + 1);
+  const rows = state.environments.reached(allowed).slice(0, atMost + 1);
   return {
     names: rows.length > atMost ? null : rows.map(({ name }) => name),
     first: rows[0]?.name ?? null,
     defaultEnvironment: visibleDefault(service, allowed),
     live: liveIn(state, chosen === undefined ? allowed : [chosen].filter((name) => reaches(allowed, name))),
   };
-}
-
-function liveIn({ backends }: ServiceState, environments: readonly string[] | undefined): number {
-  if (environments === undefined) return backends.live().length;
-  return [...new Set(environments)].reduce((sum, name) => sum + backends.liveIn(name), 0);
 }
 
 /** As `ServiceRpc.usedImages`. */
@@ -118,16 +114,10 @@ export function usedImages(
 ): Result<Page<UsedImage>> {
   const page = listImages(state, service, query, caller);
   if (!page.ok) return page;
-  const shown = new Set(page.value.items.map(({ digest }) => digest));
-  const users = Map.groupBy(
-    state
-      .connectSnapshot(service)
-      .environments.filter(({ digest, name }) => shown.has(digest ?? "") && reaches(allowed, name)),
-    ({ digest }) => digest,
-  );
   const items = page.value.items.map((image) => {
-    const names = (users.get(image.digest) ?? []).map(({ name }) => name);
-    return { ...image, environments: names.slice(0, namesInRowMax), environmentsTotal: names.length };
+    const users = state.environments.resolvingTo(image.digest).filter(({ name }) => reaches(allowed, name));
+    const names = users.slice(0, namesInRowMax).map(({ name }) => name);
+    return { ...image, environments: names, environmentsTotal: users.length };
   });
   return ok({ ...page.value, items });
 }

@@ -60,7 +60,7 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
   if (config.version <= state.row().config_version) return ok(null);
   const kept = new Set(config.clusters.map(({ name }) => name));
   const needed = [
-    ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
+    ...state.environments.all().flatMap(({ cluster }) => cluster ?? []),
     ...state.backends.live().map(({ cluster }) => cluster),
   ];
   const missing = needed.find((cluster) => !kept.has(cluster));

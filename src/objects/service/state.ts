@@ -11,6 +11,7 @@ import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
+import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
 import { LiveBackends } from "./live-backends.ts";
@@ -50,12 +51,15 @@ export interface StateWatchers {
   backendEnded?: (backendId: string) => void;
 }
 
-const recentTagsForMessages = 200;
+const recentTagsForMessages = 100;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
+  readonly environments = new EnvironmentIndex((names) =>
+    names === null ? this.sql.environments() : this.sql.environmentsNamed(names),
+  );
   readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
@@ -77,8 +81,9 @@ export class ServiceState {
     const events = this.db.watched(() => watchers.eventWritten?.());
     const { backends } = this;
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
+    const environmentChanged = (name: string | null) => this.environments.changed(name);
     const written = notifyingWrites(
-      writes({ db: this.db, cached, events, backends, deliveriesChanged }),
+      writes({ db: this.db, cached, events, environmentChanged, backends, deliveriesChanged }),
       (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
@@ -86,7 +91,7 @@ export class ServiceState {
       (ids) => this.sql.pendingDeliveries(ids),
       (a, b) => a.next_attempt_at - b.next_attempt_at,
     );
-    for (const index of [this.backends, this.deliveries]) {
+    for (const index of [this.environments, this.backends, this.deliveries]) {
       this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
     }
     this.idempotency = idempotencySql(this.db);

@@ -107,7 +107,7 @@ function addEnvironment(
   now: number,
 ): Result<EnvironmentRow> {
   const { name, image } = body;
-  if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
+  if (state.environments.get(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
   const known = checkCluster(state, cluster, caller.actor);
   if (!known.ok) return known;
@@ -178,7 +178,7 @@ export function deleteEnvironment(
 ): Result<null> {
   const row = findToChange(state, name, caller);
   if (!row.ok) return row;
-  if (state.sql.environments().length === 1) {
+  if (state.environments.all().length === 1) {
     return fail(
       "environment_in_use",
       `\`${name}\` is the service's only environment; create another one first`,

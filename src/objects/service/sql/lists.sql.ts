@@ -2,43 +2,10 @@ import type { Database } from "../../database.ts";
 import { keyset, namesBeyond, valuesBeyond } from "../../keyset.sql.ts";
 import type { Position } from "../../page.ts";
 import type { ImageRow, TagRow } from "./images.sql.ts";
-import type { EnvironmentRow } from "./service.sql.ts";
-
-/** Which environments a list is of. */
-export interface EnvironmentFilter {
-  /** What their names contain; undefined: any. */
-  search?: string | undefined;
-  /** Their names; undefined: all. */
-  allowed?: readonly string[] | undefined;
-}
-
-const filtered = `(?2 IS NULL OR instr(name, ?2) > 0)
-  AND (?3 IS NULL OR name IN (SELECT value FROM json_each(?3)))`;
 
 /** Pages of what a service has: rows beyond a position, the nearest first. */
 export function listsReads(db: Pick<Database, "all">) {
-  const environments = (
-    { key }: Position<number>,
-    isAscending: boolean,
-    { search, allowed }: EnvironmentFilter,
-    limit: number,
-  ) => {
-    const { past, order } = keyset("seq", isAscending);
-    return db.all<EnvironmentRow>(
-      `SELECT * FROM environments WHERE ${past} AND ${filtered} ORDER BY ${order} LIMIT ?4`,
-      key,
-      search ?? null,
-      allowed === undefined ? null : JSON.stringify(allowed),
-      limit,
-    );
-  };
   return {
-    /** In a list whose newest come first. */
-    environmentsBeyond: (from: Position<number>, filter: EnvironmentFilter, limit: number) =>
-      environments(from, from.leadsBack, filter, limit),
-    /** In a list whose oldest come first. */
-    environmentsAfter: (from: Position<number>, filter: EnvironmentFilter, limit: number) =>
-      environments(from, !from.leadsBack, filter, limit),
     imagesBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
       const { past, order } = keyset("seq", leadsBack);
       return db.all<ImageRow>(
