@@ -8,12 +8,12 @@ export function listsSql(db: Pick<Database, "all">) {
   return {
     tokensBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
       const { past, order } = keyset("seq", leadsBack);
-      return db.all<TokenRow>(`SELECT * FROM tokens WHERE ${past} ORDER BY ${order} LIMIT ?`, key, limit);
+      return db.all<TokenRow>(`SELECT * FROM tokens WHERE ${past} ORDER BY ${order} LIMIT ?2`, key, limit);
     },
     clustersBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
       const { past, order } = keyset("seq", leadsBack);
       return db.all<ClusterRow>(
-        `SELECT * FROM clusters WHERE deleting = 0 AND ${past} ORDER BY ${order} LIMIT ?`,
+        `SELECT * FROM clusters WHERE deleting = 0 AND ${past} ORDER BY ${order} LIMIT ?2`,
         key,
         limit,
       );
@@ -21,7 +21,7 @@ export function listsSql(db: Pick<Database, "all">) {
     servicesBeyond: ({ key, leadsBack }: Position<number>, limit: number) => {
       const { past, order } = keyset("seq", leadsBack);
       return db.all<ServiceRow>(
-        `SELECT * FROM services WHERE state = 'live' AND ${past} ORDER BY ${order} LIMIT ?`,
+        `SELECT * FROM services WHERE state = 'live' AND ${past} ORDER BY ${order} LIMIT ?2`,
         key,
         limit,
       );

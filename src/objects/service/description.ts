@@ -33,9 +33,9 @@ export function describeService(
 }
 
 /** How many backends live in the environments that a caller may see. */
-export function liveIn(state: ServiceState, allowed: Scope["environments"]): number {
-  const names = allowed === undefined ? state.backends.liveByEnvironment().keys() : new Set(allowed);
-  return [...names].reduce((live, name) => live + state.backends.liveIn(name), 0);
+export function liveIn({ backends }: ServiceState, allowed: Scope["environments"]): number {
+  const names = allowed === undefined ? backends.liveByEnvironment().keys() : new Set(allowed);
+  return [...names].reduce((live, name) => live + backends.liveIn(name), 0);
 }
 
 /** The environment that requests mean which name none, where the caller may see it. */

@@ -15,7 +15,7 @@ import { resolveConnect } from "./connect/resolve.ts";
 import { liveIn, visibleDefault } from "./description.ts";
 import { environmentView } from "./pins/environments.ts";
 import { findEnvironment } from "./pins/find-environment.ts";
-import { environmentsFound, listImages } from "./pins/lists.ts";
+import { listImages } from "./pins/lists.ts";
 import { history, revisionView } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
@@ -30,10 +30,8 @@ export function serviceOverview(
   { search, ...query }: SearchQuery,
 ): Result<ServiceOverview> {
   const page = pageOf(query, oldestFirst, {
-    read: ({ key, leadsBack }, atMost) =>
-      leadsBack
-        ? environmentsFound(state, { below: key }, search, allowed).slice(-atMost).reverse()
-        : environmentsFound(state, { above: key }, search, allowed).slice(0, atMost),
+    read: (from, atMost) =>
+      state.environments.beyond(from, !from.leadsBack, { search: search?.toLowerCase(), allowed }, atMost),
     keyOf: ({ seq }) => seq,
     item: (row): EnvironmentOverview => ({
       ...environmentView(state, row),
@@ -95,7 +93,8 @@ export function environmentChoice(
   atMost: number,
   allowed: Allowed,
 ): EnvironmentChoice {
-  const rows = state.environments.reached(allowed).slice(0, atMost + 1);
+  const start = { key: oldestFirst.start, leadsBack: false, isStart: true };
+  const rows = state.environments.beyond(start, true, { allowed }, atMost + 1);
   return {
     names: rows.length > atMost ? null : rows.map(({ name }) => name),
     first: rows[0]?.name ?? null,
@@ -115,9 +114,10 @@ export function usedImages(
   const page = listImages(state, service, query, caller);
   if (!page.ok) return page;
   const items = page.value.items.map((image) => {
-    const users = state.environments.resolvingTo(image.digest).filter(({ name }) => reaches(allowed, name));
-    const names = users.slice(0, namesInRowMax).map(({ name }) => name);
-    return { ...image, environments: names, environmentsTotal: users.length };
+    const names = state.environments
+      .resolvingTo(image.digest)
+      .flatMap(({ name }) => (reaches(allowed, name) ? [name] : []));
+    return { ...image, environments: names.slice(0, namesInRowMax), environmentsTotal: names.length };
   });
   return ok({ ...page.value, items });
 }

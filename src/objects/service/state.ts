@@ -69,6 +69,17 @@ export class ServiceState {
   readonly activity = new BackendActivity();
   /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
   readonly backendEnded: (backendId: string) => void;
+  /** The environments as decisions see them. */
+  readonly environmentSnapshots: ConnectSnapshot["environments"] = {
+    has: (name) => this.environments.get(name) !== undefined,
+    names: () => this.environments.all().map(({ name }) => name),
+    get: (name) => {
+      const row = this.environments.get(name);
+      return row && this.#snapshotOf(row);
+    },
+  };
+  /** By rows, each of which another one takes the place of when it changes. */
+  readonly #snapshots = new WeakMap<EnvironmentRow, EnvironmentSnapshot>();
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -205,10 +216,15 @@ export class ServiceState {
     return known;
   }
 
+  #snapshotOf(row: EnvironmentRow): EnvironmentSnapshot {
+    const known = this.#snapshots.get(row) ?? environmentSnapshot(row);
+    this.#snapshots.set(row, known);
+    return known;
+  }
+
   connectSnapshot(service: ServiceRow): ConnectSnapshot {
-    this.#kept.environments ??= this.sql.environments().map(environmentSnapshot);
     return {
-      environments: this.#kept.environments,
+      environments: this.environmentSnapshots,
       serviceDefaultEnvironment: service.default_environment,
       ...this.#clusters(),
       images: this.imageIndex(),
@@ -224,7 +240,6 @@ interface Kept {
   clusters?: Pick<ConnectSnapshot, "accountDefaultCluster" | "clusters" | "drainingClusters">;
   row?: ServiceRow | undefined;
   config?: AccountConfig;
-  environments?: EnvironmentSnapshot[];
   /** By tag, and by digest: as many as a service has in use at a time. */
   digests: Map<string, string>;
   images: Map<string, ImageRow>;

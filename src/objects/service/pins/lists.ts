@@ -5,7 +5,7 @@ import type { Page, SearchQuery } from "../../../protocol/v3/list.ts";
 import type { Environment } from "../../../protocol/v3/services.ts";
 import type { Caller } from "../../contract.ts";
 import { type Keys, newestFirst, type Position, pageOf } from "../../page.ts";
-import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
+import type { ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { environmentView } from "./environments.ts";
 import { imageView } from "./images.ts";
@@ -17,25 +17,11 @@ export function listEnvironments(
   allowed: readonly string[] | undefined,
 ): Result<Page<Environment>> {
   return pageOf(query, newestFirst, {
-    read: ({ key, leadsBack }, atMost) =>
-      leadsBack
-        ? environmentsFound(state, { above: key }, search, allowed).slice(0, atMost)
-        : environmentsFound(state, { below: key }, search, allowed).slice(-atMost).reverse(),
+    read: (from, atMost) =>
+      state.environments.beyond(from, from.leadsBack, { search: search?.toLowerCase(), allowed }, atMost),
     keyOf: ({ seq }) => seq,
     item: (row) => environmentView(state, row),
   });
-}
-
-/** Environments that the caller may see and whose names contain what is searched, the oldest first. */
-export function environmentsFound(
-  { environments }: Pick<ServiceState, "environments">,
-  between: { above?: number; below?: number },
-  search: string | undefined,
-  allowed: readonly string[] | undefined,
-): readonly EnvironmentRow[] {
-  const reached = environments.reached(allowed, between);
-  const text = search?.toLowerCase();
-  return text === undefined ? reached : reached.filter(({ name }) => name.includes(text));
 }
 
 /** A page of images, newest first; of those that are searched, by their tags and digests. */
