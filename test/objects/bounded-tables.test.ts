@@ -73,6 +73,7 @@ const tables: Record<
       images: { quota: "images" },
       tags: { quota: "tags" },
       artifact_tags: { quota: "tags" },
+      many_tags: { with: "tags and artifact_tags" },
       pushes: { kept: "pushesKept", by: "write" },
       notices: { kept: "noticesKept", by: "write" },
       backends: { with: "live backends: the row of one that has ended goes once its shard has it" },

@@ -25,7 +25,7 @@ import { nextLook } from "./deleted-services.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
-import type { ServiceRow } from "./services.sql.ts";
+import type { ServiceRow } from "./rows.ts";
 import { type AccountState, noAccount } from "./state.ts";
 
 /** Creates a service of its own object. Of two requests for one name at a time, the second is refused. */

@@ -74,23 +74,19 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async overview(allowed?: readonly string[], query: SearchQuery = { limit: environmentsShown }) {
-    return this.#state.withService((service) =>
-      overview.serviceOverview(this.#state, service, allowed, query),
-    );
+    return this.#state.reading((service) => overview.serviceOverview(this.#state, service, allowed, query));
   }
 
   async environmentDetail(...call: Parameters<ServiceRpc["environmentDetail"]>) {
-    return this.#state.withService((service) => overview.environmentDetail(this.#state, service, ...call));
+    return this.#state.reading((service) => overview.environmentDetail(this.#state, service, ...call));
   }
 
   async environmentChoice(...call: Parameters<ServiceRpc["environmentChoice"]>) {
-    return this.#state.withService((service) =>
-      ok(overview.environmentChoice(this.#state, service, ...call)),
-    );
+    return this.#state.reading((service) => ok(overview.environmentChoice(this.#state, service, ...call)));
   }
 
   async usedImages(...call: Parameters<ServiceRpc["usedImages"]>) {
-    return this.#state.withService((service) => overview.usedImages(this.#state, service, ...call));
+    return this.#state.reading((service) => overview.usedImages(this.#state, service, ...call));
   }
 
   async patch(
@@ -133,7 +129,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listEnvironments(query: SearchQuery, allowed?: readonly string[]) {
-    return this.#state.withService(() => lists.listEnvironments(this.#state, query, allowed));
+    return this.#state.reading(() => lists.listEnvironments(this.#state, query, allowed));
   }
 
   async getEnvironment(name: string, allowedEnvironments?: readonly string[]) {
@@ -180,7 +176,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listImages(query: SearchQuery, caller: Pick<Caller, "registryHost">) {
-    return this.#state.withService((service) => lists.listImages(this.#state, service, query, caller));
+    return this.#state.reading((service) => lists.listImages(this.#state, service, query, caller));
   }
 
   async getImage(...call: Parameters<ServiceRpc["getImage"]>) {

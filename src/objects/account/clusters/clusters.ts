@@ -19,11 +19,12 @@ import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
 import { newestFirst, pageAt } from "../../page.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
 import { sendWebhook } from "../../webhooks/webhook-sender.ts";
-import type { AccountRow, AccountSql, ClusterRow } from "../account.sql.ts";
+import type { AccountRow, AccountSql } from "../account.sql.ts";
 import { addToken } from "../credentials/tokens.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
 import { checkOneMore } from "../quotas/quotas.ts";
+import type { ClusterRow } from "../rows.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
 /** Adds a cluster with its agent's token; the first one becomes the account's default. */

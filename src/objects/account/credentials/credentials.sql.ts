@@ -77,7 +77,7 @@ export function credentialsSql(db: Pick<Database, "all" | "first" | "run">) {
     liveSessionsBeyond: ({ key, leadsBack }: Position<number>, limit: number, now: number) => {
       const { past, order } = keyset("seq", leadsBack);
       return db.all<SessionRow>(
-        `SELECT * FROM sessions WHERE ${past} AND expires_at > ? ORDER BY ${order} LIMIT ?`,
+        `SELECT * FROM sessions WHERE ${past} AND expires_at > ?2 ORDER BY ${order} LIMIT ?3`,
         key,
         now,
         limit,

@@ -12,8 +12,9 @@ import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Session } from "../../../protocol/v3/sessions.ts";
 import type { Actor, LoginLink, LogsIn, NewSecret, SessionParams } from "../../contract.ts";
 import { newestFirst, pageAt } from "../../page.ts";
-import type { AccountSql, TokenRow } from "../account.sql.ts";
+import type { AccountSql } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
+import type { TokenRow } from "../rows.ts";
 import type { AccountState } from "../state.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 

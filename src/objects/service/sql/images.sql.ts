@@ -60,7 +60,11 @@ export function imagesReads(db: Pick<Database, "all" | "first">) {
         tag,
       ) ?? null,
     tagCountOf: (digest: string, of: TagTable) =>
-      db.first<{ count: number }>(`SELECT count(*) AS count FROM ${of} WHERE digest = ?`, digest)?.count ?? 0,
+      db.first<{ count: number }>(
+        `SELECT coalesce((SELECT tags FROM many_tags WHERE digest = ?1 AND kind = '${of}'),
+                         (SELECT count(*) FROM ${of} WHERE digest = ?1)) AS count`,
+        digest,
+      )?.count ?? 0,
     firstTagsOf: (digest: string, limit: number, of: TagTable = "tags") =>
       db.all<{ tag: string }>(`SELECT tag FROM ${of} WHERE digest = ? ORDER BY tag LIMIT ?`, digest, limit),
     /** The tags of so many of the latest pushes that images still have, the latest first; one may come twice. */
@@ -116,7 +120,8 @@ export function imagesWrites(db: Pick<Database, "run">) {
         row.artifact_type,
       ),
     deleteImage: ({ digest, push }: Pick<ImageRow, "digest" | "push">) => {
-      for (const table of ["images", "tags", "artifact_tags"])
+      // The counts first: they need not follow each tag that goes.
+      for (const table of ["images", "many_tags", "tags", "artifact_tags"])
         db.run(`DELETE FROM ${table} WHERE digest = ?`, digest);
       deletePushes(digest, push);
     },

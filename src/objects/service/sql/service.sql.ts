@@ -9,6 +9,7 @@ import { imagesByDigestMigration } from "./images.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
 import { boundsMigration, protectionsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
+import { tagCountsMigration } from "./tag-counts.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -137,6 +138,7 @@ export const serviceMigrations: readonly Migration[] = [
   },
   imagesByDigestMigration,
   protectionsMigration,
+  tagCountsMigration,
 ];
 
 export type ServiceRow = {
@@ -255,6 +257,7 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         "environments",
         "revisions",
         "images",
+        "many_tags",
         "tags",
         "artifact_tags",
         "pushes",
@@ -270,7 +273,6 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
     setFencingCeiling: (ceiling: number) => db.run("UPDATE service SET fencing_ceiling = ?", ceiling),
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
-
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) => {
       environmentChanged(row.name);
       db.run(
