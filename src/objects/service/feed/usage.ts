@@ -1,5 +1,4 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
-import { reaches } from "../../../domain/credentials/access.ts";
 import {
   usageKeptMs,
   usagePointsMax,
@@ -10,9 +9,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import { histogramOf } from "../../../domain/usage/startup-histogram.ts";
 import {
   countOf,
-  decodeUsage,
   type EnvironmentUsage,
-  encodeUsage,
   eventOfStep,
   mergeUsage,
   minuteOf,
@@ -23,19 +20,21 @@ import {
   usageOf,
   usageSteps,
 } from "../../../domain/usage/usage.ts";
+import {
+  addToBlock,
+  blockOf,
+  stretchesOf,
+  type UsageStretch,
+  usageReading,
+} from "../../../domain/usage/usage-blocks.ts";
 import type { Database } from "../../database.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import type { Statements } from "../sql/statements.ts";
 
 type UsageSql = Pick<
   Statements,
-  "environments" | "lastTokenOfDeleted" | "usageIn" | "usageBetween" | "putUsage"
+  "environment" | "environments" | "lastTokenOfDeleted" | "usageIn" | "usageOf" | "putUsage"
 >;
-
-interface Minute {
-  minute: number;
-  counts: UsageCounts;
-}
 
 /**
  * Counts what happens in each environment. Counting is done in memory, so that it adds nothing to what a connect
@@ -91,7 +90,7 @@ export class UsageCounters {
     return this.#since === null ? null : this.#since + usageWriteWithinMs;
   }
 
-  /** Writes down what was counted, unless all of it is quite new: one row for each environment and minute. */
+  /** Writes down what was counted, unless all of it is quite new: one row for each environment, and block of time. */
   flush(now: number): void {
     if (this.#since === null || now - this.#since < usageWriteAfterMs) return;
     this.#db.transaction(() => this.#write());
@@ -100,12 +99,12 @@ export class UsageCounters {
   }
 
   #write(): void {
-    const rows = this.#sql
-      .environments()
-      .flatMap(({ seq, name }) => this.#unwritten(name).map((counted) => ({ seq, ...counted })));
-    for (const { seq, minute, counts } of rows) {
-      const stored = decodeUsage(this.#sql.usageIn(minute, seq) ?? "") ?? noUsage;
-      this.#sql.putUsage({ minute, environment: seq, counts: encodeUsage(mergeUsage(stored, counts)) });
+    for (const { seq, name } of this.#environments([...this.#counted.keys()])) {
+      const blocks = Map.groupBy(this.#unwritten(name), ({ at }) => blockOf(at));
+      for (const [block, counted] of blocks) {
+        const stored = this.#sql.usageIn(block, seq);
+        this.#sql.putUsage({ block, environment: seq, ...addToBlock(stored, block, counted) });
+      }
     }
   }
 
@@ -120,27 +119,30 @@ export class UsageCounters {
   ): Result<EnvironmentUsage[]> {
     const steps = usageSteps(range);
     if (!steps.ok) return steps;
-    const { from, stepMs, count } = steps.value;
-    const environments = this.#sql.environments().filter(({ name }) => reaches(allowed, name));
+    const { count } = steps.value;
+    const environments = this.#environments(allowed);
     if (environments.length * count > usagePointsMax) return tooManyPoints(environments.length, count);
-    const rows = this.#sql.usageBetween(Math.max(from, now - usageKeptMs), from + count * stepMs);
+    const since = now - usageKeptMs;
+    const seqs = environments.map(({ seq }) => seq);
+    const rows = this.#sql.usageOf(seqs, usageReading(steps.value, since));
     const written = Map.groupBy(rows, ({ environment }) => environment);
     return ok(
-      environments.map(({ seq, name }) =>
-        usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
-      ),
+      environments.map(({ seq, name }) => {
+        const blocks = written.get(seq) ?? [];
+        const shown = blocks.flatMap((row) => [...stretchesOf(row, row.block, steps.value, since)]);
+        return usageOf(name, [...shown, ...this.#unwritten(name)], steps.value);
+      }),
     );
   }
 
-  #unwritten(environment: string): Minute[] {
-    return Array.from(this.#counted.get(environment) ?? [], ([minute, counts]) => ({ minute, counts }));
+  /** Those of these names that there are, or all; the oldest first. */
+  #environments(names: readonly string[] | undefined): { seq: number; name: string }[] {
+    if (names === undefined) return this.#sql.environments();
+    const found = [...new Set(names)].flatMap((name) => this.#sql.environment(name) ?? []);
+    return found.sort((a, b) => a.seq - b.seq);
   }
-}
 
-/** Rows that cannot be read are left out: a plot with a gap is better than none. */
-function* decoded(rows: readonly { minute: number; counts: string }[]): Iterable<Minute> {
-  for (const { minute, counts: text } of rows) {
-    const counts = decodeUsage(text);
-    if (counts) yield { minute, counts };
+  #unwritten(environment: string): UsageStretch[] {
+    return Array.from(this.#counted.get(environment) ?? [], ([at, counts]) => ({ at, counts }));
   }
 }

@@ -7,7 +7,7 @@ import { holdingsMigration } from "./holdings.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
 import { boundsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
-import { usageMigration } from "./usage.sql.ts";
+import { usageBlocksMigration, usageMigration } from "./usage.sql.ts";
 
 /**
  * Writes are the price of a spawn, and each index is one more: `backends` has one, which makes invariant 1 hold in the
@@ -129,6 +129,7 @@ export const serviceMigrations: readonly Migration[] = [
   resolvedDigestsMigration,
   noticesMigration,
   artifactsMigration,
+  usageBlocksMigration,
 ];
 
 export type ServiceRow = {
