@@ -80,14 +80,22 @@ export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
         row.event,
         row.kind,
       ),
-    /** Those older than an event, newest first. */
-    eventsBefore: (id: string, limit: number, filter: EventFilter) =>
+    /** Those older than an event that match, newest first, of the next so many. */
+    eventsBefore: (id: string, limit: number, filter: EventFilter, lookAtMost: number) =>
       db.all<EventRow>(
-        `SELECT * FROM events WHERE id < ?1 AND ${filtered} ORDER BY id DESC LIMIT ?2`,
+        `SELECT * FROM (SELECT * FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?8) WHERE ${filtered} LIMIT ?2`,
         id,
         limit,
         ...valuesOf(filter),
+        lookAtMost,
       ),
+    /** The last of the next so many that are older than an event; undefined where there are not so many. */
+    nthBefore: (id: string, n: number) =>
+      db.first<{ id: string }>(
+        "SELECT id FROM events WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+        id,
+        n - 1,
+      )?.id,
     /** Those that were recorded after one, in that order. */
     eventsRecordedAfter: (seq: number, limit: number, filter: EventFilter) =>
       db.all<EventRow>(

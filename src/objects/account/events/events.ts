@@ -3,6 +3,7 @@ import { type EventFilter, type EventKind, eventIdPattern, eventKind } from "../
 import {
   eventsKeptMax,
   eventsKeptMs,
+  eventsReadForPage,
   eventsReplayedMax,
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
@@ -46,7 +47,10 @@ function addEvent(sql: Writing, event: AccountEvent): void {
   });
 }
 
-/** A page of events, newest first. Its cursor is the id of the last one shown. */
+/**
+ * A page of events, newest first. Its cursor is the id of the last one shown, or looked at: with a filter that matches few it may
+ * hold less than its limit, or nothing, and have a next page all the same.
+ */
 export function listEvents(
   sql: EventsSql,
   { limit, cursor, ...filter }: ListQuery & EventFilter,
@@ -54,8 +58,10 @@ export function listEvents(
   if (cursor !== undefined && !eventIdPattern.test(cursor)) {
     return fail("bad_request", "`cursor` is not one that a list gave");
   }
-  const rows = sql.eventsBefore(cursor ?? afterEveryId, limit + 1, filter);
-  return ok(toPage(rows, limit, ({ id }) => id, eventOf));
+  const before = cursor ?? afterEveryId;
+  const rows = sql.eventsBefore(before, limit + 1, filter, eventsReadForPage);
+  const page = toPage(rows, limit, ({ id }) => id, eventOf);
+  return ok({ ...page, next: page.next ?? sql.nthBefore(before, eventsReadForPage) ?? null });
 }
 
 const afterEveryId = "~";
