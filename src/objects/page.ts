@@ -36,6 +36,11 @@ export interface Listed<Key, Row, Item> {
 /** No key begins so. */
 const back = "~";
 
+/** The cursor of the page that comes before a key. */
+export function cursorBack(key: string | number): string {
+  return `${back}${key}`;
+}
+
 /** Reads a cursor; `bad_request` for one that no list of these keys gave. */
 export function readCursor<Key>(
   { cursor }: Pick<ListQuery, "cursor">,
@@ -93,6 +98,6 @@ export function pageFrom<Key extends number | string, Row, Item>(
   return {
     items: rows.map(item),
     next: (leadsBack ? isBehind : isMore) ? String(keyOf(last)) : null,
-    previous: (leadsBack ? isMore : isBehind) ? `${back}${keyOf(first)}` : null,
+    previous: (leadsBack ? isMore : isBehind) ? cursorBack(keyOf(first)) : null,
   };
 }

@@ -10,7 +10,7 @@ import { Database } from "../../src/objects/database.ts";
 import { directoryMigrations } from "../../src/objects/directory/directory.sql.ts";
 import { loginMigrations } from "../../src/objects/login/login.sql.ts";
 import { registryMigrations } from "../../src/objects/registry/registry.sql.ts";
-import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/migrations.ts";
 import { serviceStub } from "../../src/objects/stubs.ts";
 
 /** What keeps a table from growing for ever. */

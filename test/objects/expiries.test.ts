@@ -11,7 +11,7 @@ import {
   revisionsKept,
 } from "../../src/domain/limits.ts";
 import { Database } from "../../src/objects/database.ts";
-import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/migrations.ts";
 import { serviceStub } from "../../src/objects/stubs.ts";
 import { evict, passTime, passTimeRunning } from "../support/worker/clock.ts";
 import { metered } from "./support/cost.ts";

@@ -9,7 +9,7 @@ import { Database, type Migration } from "../../src/objects/database.ts";
 import { directoryMigrations } from "../../src/objects/directory/directory.sql.ts";
 import { loginMigrations } from "../../src/objects/login/login.sql.ts";
 import { registryMigrations } from "../../src/objects/registry/registry.sql.ts";
-import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/migrations.ts";
 import { serviceStub } from "../../src/objects/stubs.ts";
 import { literalsOf, type Statement, statementsOf } from "./support/statements.ts";
 

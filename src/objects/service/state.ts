@@ -18,13 +18,13 @@ import { notifyingWrites } from "./feed/visible-changes.ts";
 import { LiveBackends } from "./live-backends.ts";
 import { RowIndex } from "./row-index.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
-import {
-  type BackendRow,
-  type EnvironmentRow,
-  type KeptBackend,
-  type PendingDelivery,
-  type ServiceRow,
-  serviceMigrations,
+import { serviceMigrations } from "./sql/migrations.ts";
+import type {
+  BackendRow,
+  EnvironmentRow,
+  KeptBackend,
+  PendingDelivery,
+  ServiceRow,
 } from "./sql/service.sql.ts";
 import { reads, type Statements, writes } from "./sql/statements.ts";
 
@@ -111,7 +111,7 @@ export class ServiceState {
       this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
     }
     this.idempotency = idempotencySql(this.db);
-    this.usage = new UsageCounters(this.db, this.sql);
+    this.usage = new UsageCounters(this.db, this.sql, this.environments);
     this.spawns = new SpawnDeliveryState(this.sql);
     this.backendEnded = (backendId) => watchers.backendEnded?.(backendId);
   }

@@ -6,8 +6,8 @@ import { resolvedRevisionsProtected, revisionsKept } from "../../../src/domain/l
 import { protectedDigests } from "../../../src/domain/pins/pin.ts";
 import type { RevisionKind } from "../../../src/domain/pins/revision.ts";
 import { Database } from "../../../src/objects/database.ts";
+import { serviceMigrations } from "../../../src/objects/service/sql/migrations.ts";
 import { protectionsMigration } from "../../../src/objects/service/sql/revisions.sql.ts";
-import { serviceMigrations } from "../../../src/objects/service/sql/service.sql.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { test } from "../support/object-test.ts";

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { imageTagsListed } from "../../../src/domain/limits.ts";
 import { Database } from "../../../src/objects/database.ts";
 import type { TagTable } from "../../../src/objects/service/sql/images.sql.ts";
-import { serviceMigrations } from "../../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../../src/objects/service/sql/migrations.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { test } from "../support/object-test.ts";

@@ -82,15 +82,30 @@ export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
         row.event,
         row.kind,
       ),
-    /** Those beyond one in the order of their ids, newest first. */
-    eventsBeyond: ({ key, leadsBack }: Position<string>, limit: number, filter: EventFilter) => {
+    /** Those beyond one in the order of their ids that match, newest first, of the next so many. */
+    eventsBeyond: (
+      { key, leadsBack }: Position<string>,
+      limit: number,
+      filter: EventFilter,
+      lookAtMost: number,
+    ) => {
       const { past, order } = keyset("id", leadsBack);
       return db.all<EventRow>(
-        `SELECT * FROM events WHERE ${past} AND ${filtered} ORDER BY ${order} LIMIT ?2`,
+        `SELECT * FROM (SELECT * FROM events WHERE ${past} ORDER BY ${order} LIMIT ?8) WHERE ${filtered} LIMIT ?2`,
         key,
         limit,
         ...valuesOf(filter),
+        lookAtMost,
       );
+    },
+    /** The last of the next so many that are beyond one; undefined where there are not so many. */
+    nthBeyond: ({ key, leadsBack }: Position<string>, n: number) => {
+      const { past, order } = keyset("id", leadsBack);
+      return db.first<{ id: string }>(
+        `SELECT id FROM events WHERE ${past} ORDER BY ${order} LIMIT 1 OFFSET ?2`,
+        key,
+        n - 1,
+      )?.id;
     },
     /** Those that were recorded after one, in that order. */
     eventsRecordedAfter: (seq: number, limit: number, filter: EventFilter) =>

@@ -3,6 +3,7 @@ import { type EventFilter, type EventKind, eventIdPattern, eventKind } from "../
 import {
   eventsKeptMax,
   eventsKeptMs,
+  eventsReadForPage,
   eventsReplayedMax,
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
@@ -14,7 +15,7 @@ import type { Alarm } from "../../alarm.ts";
 import type { Database } from "../../database.ts";
 import { type EventParams, newEvent } from "../../events.ts";
 import { type Followers, sendToSocket } from "../../followers.ts";
-import { type Keys, pageOf } from "../../page.ts";
+import { cursorBack, type Keys, pageAt, readCursor } from "../../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;
@@ -46,16 +47,26 @@ function addEvent(sql: Writing, event: AccountEvent): void {
   });
 }
 
-/** A page of events, newest first. */
+/**
+ * A page of events, newest first. Its cursors are the ids of the first and the last that are shown, or looked at: with a filter that
+ * matches few it may hold less than its limit, or nothing, and have a next page all the same.
+ */
 export function listEvents(
   sql: EventsSql,
   { limit, cursor, ...filter }: ListQuery & EventFilter,
 ): Result<Page<AccountEvent>> {
-  return pageOf({ limit, cursor }, eventIds, {
-    read: (from, atMost) => sql.eventsBeyond(from, atMost, filter),
+  const from = readCursor({ cursor }, eventIds);
+  if (!from.ok) return from;
+  const page = pageAt(from.value, limit, {
+    read: (position, atMost) => sql.eventsBeyond(position, atMost, filter, eventsReadForPage),
     keyOf: ({ id }) => id,
     item: eventOf,
   });
+  const { leadsBack } = from.value;
+  if ((leadsBack ? page.previous : page.next) !== null) return ok(page);
+  const lookedTo = sql.nthBeyond(from.value, eventsReadForPage);
+  if (lookedTo === undefined) return ok(page);
+  return ok(leadsBack ? { ...page, previous: cursorBack(lookedTo) } : { ...page, next: lookedTo });
 }
 
 /** Their order is that of time. */
