@@ -121,6 +121,12 @@ export class ServiceState {
     });
   }
 
+  /** Runs `action`, which writes nothing, on a service that exists: without a transaction, which costs more than memory does. */
+  reading<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
+    const service = this.#row();
+    return service && service.removed_at === null ? action(service) : serviceNotFound;
+  }
+
   config(): AccountConfig {
     if (!this.#kept.config) {
       const config: AccountConfig = JSON.parse(this.row().config);
@@ -181,6 +187,18 @@ export class ServiceState {
     return row === undefined || hasSpec(row) ? row : this.sql.backend(id);
   }
 
+  #clusters() {
+    if (!this.#kept.clusters) {
+      const { defaultCluster, clusters } = this.config();
+      this.#kept.clusters = {
+        accountDefaultCluster: defaultCluster,
+        clusters: clusters.map(({ name }) => name),
+        drainingClusters: clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
+      };
+    }
+    return this.#kept.clusters;
+  }
+
   image(digest: string): ImageRow | undefined {
     const known = this.#kept.images.get(digest) ?? this.sql.image(digest);
     if (known) this.#kept.images.set(digest, known);
@@ -188,14 +206,11 @@ export class ServiceState {
   }
 
   connectSnapshot(service: ServiceRow): ConnectSnapshot {
-    const config = this.config();
     this.#kept.environments ??= this.sql.environments().map(environmentSnapshot);
     return {
       environments: this.#kept.environments,
       serviceDefaultEnvironment: service.default_environment,
-      accountDefaultCluster: config.defaultCluster,
-      clusters: config.clusters.map(({ name }) => name),
-      drainingClusters: config.clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
+      ...this.#clusters(),
       images: this.imageIndex(),
       holderOf: (environment, key) => {
         const holder = this.backends.holder(environment, key);
@@ -206,6 +221,7 @@ export class ServiceState {
 }
 
 interface Kept {
+  clusters?: Pick<ConnectSnapshot, "accountDefaultCluster" | "clusters" | "drainingClusters">;
   row?: ServiceRow | undefined;
   config?: AccountConfig;
   environments?: EnvironmentSnapshot[];

@@ -1,4 +1,5 @@
 import type { BackendStatus, TerminationReason } from "../../../domain/backends/status.ts";
+import type { ServiceLocation } from "../../../domain/location.ts";
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { artifactsMigration } from "./artifacts.sql.ts";
@@ -131,6 +132,10 @@ export const serviceMigrations: readonly Migration[] = [
   resolvedDigestsMigration,
   noticesMigration,
   artifactsMigration,
+  {
+    name: "where the service is",
+    sql: "ALTER TABLE service ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
+  },
   imagesByDigestMigration,
   protectionsMigration,
   tagCountsMigration,
@@ -148,6 +153,7 @@ export type ServiceRow = {
   config_version: number;
   /** Since when nothing of it lives that was deleted, as far as that was seen. */
   emptied_at: number | null;
+  location: ServiceLocation;
 };
 
 export type EnvironmentRow = {
@@ -225,8 +231,8 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
     insertService: (row: Omit<ServiceRow, "removed_at" | "emptied_at">) =>
       db.run(
         `INSERT INTO service
-           (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version)
-         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version, location)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.account,
         row.name,
         row.code,
@@ -235,6 +241,7 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.fencing_ceiling,
         row.config,
         row.config_version,
+        row.location,
       ),
     reviveService: (now: number) =>
       db.run(
@@ -291,7 +298,6 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.name,
       );
     },
-    /** What it is pinned to, and resolves to. */
     setPin: (row: Pick<EnvironmentRow, "seq" | "name" | "image" | "digest" | "revision">) => {
       environmentChanged(row.name);
       db.run(
