@@ -61,6 +61,7 @@ async function formerAccount(hello: Hello) {
     "DROP TABLE holdings",
     "DROP INDEX services_uncounted",
     "ALTER TABLE services DROP COLUMN counted",
+    "ALTER TABLE services DROP COLUMN location",
     "DROP INDEX tokens_expiry",
     "DROP INDEX sessions_expiry",
     "DROP INDEX login_links_expiry",
