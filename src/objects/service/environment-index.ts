@@ -1,6 +1,14 @@
 import type { Scope } from "../../domain/credentials/access.ts";
 import type { EnvironmentRow } from "./sql/service.sql.ts";
 
+/** Which environments a list is of. */
+export interface EnvironmentFilter {
+  /** What their names contain; undefined: any. */
+  search?: string | undefined;
+  /** Their names; undefined: all. */
+  allowed?: Scope["environments"];
+}
+
 /**
  * The environments of a service in memory, so that no question about them reads more rows than were written since the
  * last one. They are read whole once, after the object has awoken. Rows that it gives are not to be changed.
@@ -70,6 +78,25 @@ export class EnvironmentIndex {
     return reached.slice(placeOf(reached, above + 1), placeOf(reached, below));
   }
 
+  /**
+   * The nearest beyond a number, in its list's direction.
+   * @param isAscending whether those come next whose numbers are greater
+   */
+  beyond(
+    { key }: { key: number },
+    isAscending: boolean,
+    { search = "", allowed }: EnvironmentFilter,
+    atMost: number,
+  ): EnvironmentRow[] {
+    const rows = this.reached(allowed, isAscending ? { above: key } : { below: key });
+    const found: EnvironmentRow[] = [];
+    for (let i = 0; i < rows.length && found.length < atMost; i += 1) {
+      const row = rows[isAscending ? i : rows.length - 1 - i];
+      if (row?.name.includes(search)) found.push(row);
+    }
+    return found;
+  }
+
   get(name: string): EnvironmentRow | undefined {
     this.all();
     return this.#byName.get(name);
@@ -106,12 +133,13 @@ export class EnvironmentIndex {
 
   #refresh(rows: EnvironmentRow[]): void {
     const names = [...this.#changed];
+    const read = this.#read(names);
     this.#changed.clear();
     for (const name of names) {
       const before = this.#byName.get(name);
       if (before) this.#remove(rows, before);
     }
-    for (const row of this.#read(names)) {
+    for (const row of read) {
       this.#add(row);
       rows.splice(placeOf(rows, row.seq), 0, row);
     }

@@ -10,6 +10,7 @@ import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
+import { Listings, watchedBackends } from "./backends/listings.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
@@ -66,9 +67,24 @@ export class ServiceState {
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
-  readonly activity = new BackendActivity();
+  readonly activity = new BackendActivity((id) => this.listings.listing(id));
+  readonly listings = new Listings(
+    { live: () => (this.db.ready ? this.backends.live() : []), get: (id) => this.backends.get(id) },
+    (...listed) => this.activity.listed(...listed),
+  );
   /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
   readonly backendEnded: (backendId: string) => void;
+  /** The environments as decisions see them. */
+  readonly environmentSnapshots: ConnectSnapshot["environments"] = {
+    has: (name) => this.environments.get(name) !== undefined,
+    names: () => this.environments.all().map(({ name }) => name),
+    get: (name) => {
+      const row = this.environments.get(name);
+      return row && this.#snapshotOf(row);
+    },
+  };
+  /** By rows, each of which another one takes the place of when it changes. */
+  readonly #snapshots = new WeakMap<EnvironmentRow, EnvironmentSnapshot>();
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -79,7 +95,7 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const { backends } = this;
+    const backends = watchedBackends(this.backends, (id) => this.listings.changed(id));
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
     const environmentChanged = (name: string | null) => this.environments.changed(name);
     const written = notifyingWrites(
@@ -205,10 +221,15 @@ export class ServiceState {
     return known;
   }
 
+  #snapshotOf(row: EnvironmentRow): EnvironmentSnapshot {
+    const known = this.#snapshots.get(row) ?? environmentSnapshot(row);
+    this.#snapshots.set(row, known);
+    return known;
+  }
+
   connectSnapshot(service: ServiceRow): ConnectSnapshot {
-    this.#kept.environments ??= this.sql.environments().map(environmentSnapshot);
     return {
-      environments: this.#kept.environments,
+      environments: this.environmentSnapshots,
       serviceDefaultEnvironment: service.default_environment,
       ...this.#clusters(),
       images: this.imageIndex(),
@@ -224,7 +245,6 @@ interface Kept {
   clusters?: Pick<ConnectSnapshot, "accountDefaultCluster" | "clusters" | "drainingClusters">;
   row?: ServiceRow | undefined;
   config?: AccountConfig;
-  environments?: EnvironmentSnapshot[];
   /** By tag, and by digest: as many as a service has in use at a time. */
   digests: Map<string, string>;
   images: Map<string, ImageRow>;

@@ -48,8 +48,5 @@ export function chooseNamed(
   named: string | undefined,
   allowed?: Scope["environments"],
 ): Result<string> {
-  const meant = named ?? serviceDefault;
-  const isThere = meant !== null && state.environments.get(meant) !== undefined;
-  // Of many, the others do not matter.
-  return chooseEnvironment(named, isThere ? [meant] : environmentNames(state), serviceDefault, allowed);
+  return chooseEnvironment(named, state.environmentSnapshots, serviceDefault, allowed);
 }

@@ -273,7 +273,6 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
     setFencingCeiling: (ceiling: number) => db.run("UPDATE service SET fencing_ceiling = ?", ceiling),
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
-
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) => {
       environmentChanged(row.name);
       db.run(
