@@ -21,7 +21,7 @@ export function serviceView(service: ServiceDescription, registryHost: string) {
     last_image_upload_time: isoTimeOrNull(service.lastImageUploadedAt),
     last_image_digest: service.lastImageDigest,
     image_name: imageName(registryHost, service.account, service.name),
-    environments: service.environments.map(({ name }) => name),
+    environments: service.environmentNames,
     live_backends: service.liveBackends,
   };
 }

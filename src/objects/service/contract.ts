@@ -26,7 +26,9 @@ export interface ServiceDescription {
   lastImageUploadedAt: number | null;
   lastImageDigest: string | null;
   liveBackends: number;
-  /** Oldest first. */
+  /** Of all, the oldest first. */
+  environmentNames: string[];
+  /** The oldest first, as many as were to be described. */
   environments: Environment[];
 }
 

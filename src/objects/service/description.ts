@@ -17,17 +17,18 @@ export function describeService(
 ): ServiceDescription {
   const rows = state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
-  const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
+  const lastSpawnedAt = rows.reduce((last, row) => Math.max(last, state.lastSpawnedAt(row) ?? 0), 0);
   return {
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
     location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
-    lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
+    lastSpawnedAt: lastSpawnedAt === 0 ? null : lastSpawnedAt,
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
     liveBackends: liveIn(state, allowed),
+    environmentNames: rows.map(({ name }) => name),
     environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
 }

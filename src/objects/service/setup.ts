@@ -33,7 +33,7 @@ export function initialise(
   if (existing?.removed_at === null) {
     // The first attempt was cut short; the account may have changed its clusters since.
     if (service.config.version > existing.config_version) state.setConfig(service.config);
-    return ok(describeService(state, existing));
+    return ok(describeService(state, existing, undefined, 0));
   }
   if (existing) state.sql.reviveService(now);
   else {
@@ -52,7 +52,7 @@ export function initialise(
   state.setConfig(service.config);
   if (service.defaultEnvironment !== undefined) state.sql.setDefaultEnvironment(service.defaultEnvironment);
   const created = createDefaultEnvironment(state, actor, now);
-  return created.ok ? ok(describeService(state, state.row())) : created;
+  return created.ok ? ok(describeService(state, state.row(), undefined, 0)) : created;
 }
 
 /** Takes a newer configuration over, unless it drops a cluster that an environment or a live backend needs. */
@@ -83,7 +83,7 @@ export function setDefaultEnvironment(
   state.sql.setDefaultEnvironment(name);
   const details = { default_environment: name };
   recordEvent(state, { type: "service.changed", actor, service: state.row().name, details }, now);
-  return ok(describeService(state, state.row()));
+  return ok(describeService(state, state.row(), undefined, 0));
 }
 
 /** Begins the termination of every backend, which goes on in the background, and forgets environments and images. */

@@ -50,7 +50,10 @@ export const v3ServiceRoutes = [
     names: { service: "/name" },
     summary: "A service",
     async handle({ env, request, params, actor }) {
-      const described = await serviceStub(env, params.account, params.service).describe(actor.environments);
+      const described = await serviceStub(env, params.account, params.service).describe(
+        actor.environments,
+        0,
+      );
       return described.ok ? ok(serviceView(described.value, registryHostOf(env, request))) : described;
     },
   }),

@@ -158,7 +158,6 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.name,
       );
     },
-    /** What it is pinned to, and resolves to. */
     setPin: (row: Pick<EnvironmentRow, "seq" | "name" | "image" | "digest" | "revision">) => {
       environmentChanged(row.name);
       db.run(
