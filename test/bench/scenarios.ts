@@ -8,7 +8,7 @@ export type FloorName = (typeof floorNames)[number];
 
 /** What is measured, against which floors, with which aims: ratios of the subject to the floor. */
 export interface Scenario {
-  name: Exclude<BenchName, "cost" | "registry" | "proxy" | "first-byte" | "pages">;
+  name: Extract<BenchName, "spawn" | "held-key" | "pin" | "resolve">;
   floors: readonly FloorName[];
   aims: readonly { floor: FloorName; minThroughput: number; maxP50?: number }[];
   /** Brings the service into the state that is measured. @returns what to send, in turn */

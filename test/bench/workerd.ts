@@ -19,25 +19,33 @@ export interface Workerd {
   cpuMs(): Promise<number>;
   /** The memory that the process holds, in bytes. */
   residentBytes(): Promise<number>;
-  /** Kills the process and removes its state. */
+  /** Everything that it has printed since the start, or the last of it where that is much. */
+  output(): string;
+  /** Kills the process and removes its state, unless that was given. */
   stop(): Promise<void>;
+}
+
+export interface WorkerdOptions {
+  /** Where its objects are kept, and stay; a folder of its own that goes with it where it is left out. */
+  stateDir?: string;
 }
 
 let started = 0;
 
 /**
- * Serves a bundle in a separate workerd with a new state directory. It reaches nothing but this machine.
+ * Serves a bundle in a separate workerd. It reaches nothing but this machine.
  * @throws with what workerd printed if it ends before it listens
  */
 export async function startWorkerd(
   sandbox: Sandbox,
   bundle: Bundle,
   texts: Record<string, string>,
+  options: WorkerdOptions = {},
 ): Promise<Workerd> {
   started += 1;
-  const stateDir = join(bundle.dir, `state-${started}`);
+  const stateDir = options.stateDir ?? join(bundle.dir, `state-${started}`);
   const configFile = join(bundle.dir, `run-${started}.capnp`);
-  await mkdir(stateDir);
+  await mkdir(stateDir, { recursive: true });
   const { durableObjects: objects, ...worker } = bundle;
   await writeFile(configFile, workerdConfig({ ...worker, objects, texts, stateDir, port: 0 }));
   const child = sandbox.own(
@@ -58,10 +66,11 @@ export async function startWorkerd(
     origin: `http://127.0.0.1:${port}`,
     cpuMs: () => cpuMsOf(child.pid),
     residentBytes: () => residentBytesOf(child.pid),
+    output: () => output,
     async stop() {
       child.kill("SIGKILL");
       await exited;
-      await rm(stateDir, { recursive: true });
+      if (options.stateDir === undefined) await rm(stateDir, { recursive: true });
     },
   };
 }

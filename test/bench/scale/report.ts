@@ -1,0 +1,20 @@
+import { table } from "../table.ts";
+import { goals } from "./goals.ts";
+import type { Scale } from "./measure.ts";
+
+/** What each request costs in both states, for people. */
+export function scaleTable({ rows }: Scale): string {
+  const missed = rows.filter((row) => row.missed.length > 0).length;
+  return [
+    table([
+      ["request", "cpu ms small", "large", "ratio", "rows read small", "large", "misses"],
+      ...rows.map(({ request, small, large, ratio, missed }) => [
+        request,
+        ...[small.cpuMs.toFixed(2), large.cpuMs.toFixed(2), ratio.toFixed(2)],
+        ...[small.rowsRead.toFixed(0), large.rowsRead.toFixed(0)],
+        missed.join(", "),
+      ]),
+    ]),
+    `aim: a ratio of at most ${goals.ratio}, ${goals.rowsRead} rows read and ${goals.cpuMs} ms: ${missed === 0 ? "met" : `missed by ${missed} of ${rows.length}`}`,
+  ].join("\n");
+}
