@@ -12,7 +12,7 @@ import { compareProxies } from "./proxy/measure.ts";
 import { proxyTable } from "./proxy/report.ts";
 import { compareRegistries } from "./registry/measure.ts";
 import { registryTables } from "./registry/report.ts";
-import { comparisonTable, livesTable } from "./report.ts";
+import { comparisonTable, gcTable, livesTable } from "./report.ts";
 import { openSandbox } from "./sandbox.ts";
 import { measureScale } from "./scale/measure.ts";
 import { scaleTable } from "./scale/report.ts";
@@ -93,7 +93,11 @@ const scale = await runScale(options.value);
 if (options.value.json) {
   const priced = lives && {
     ...lives,
-    dollarsPerMillion: { together: dollarsPerMillion(lives.together), alone: dollarsPerMillion(lives.alone) },
+    dollarsPerMillion: {
+      together: dollarsPerMillion(lives.together),
+      keyed: dollarsPerMillion(lives.keyed),
+      alone: dollarsPerMillion(lives.alone),
+    },
   };
   console.log(
     JSON.stringify(
@@ -109,6 +113,7 @@ if (options.value.json) {
       `${rounds} rounds of ${seconds} s, ${connections} connections, ${cpus().length} cores; medians, ratios by round\n`,
     );
     console.log(`${comparisonTable(comparisons)}\n`);
+    console.log(`${gcTable(comparisons)}\n`);
   }
   if (lives) console.log(`${livesTable(lives)}\n`);
   if (registries && "speeds" in registries) {

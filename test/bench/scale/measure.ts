@@ -1,13 +1,13 @@
-import { webhookMessage } from "../../../src/protocol/webhooks/webhook.ts";
 import { type Bundle, buildBundle } from "../bundle.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { median } from "../statistics.ts";
 import { subjectTexts } from "../subject.ts";
-import { startWebhookSink, type WebhookSink } from "../webhook-sink.ts";
+import { type SpawnSink, startSpawnSink } from "../webhook-sink.ts";
 import { cpuOf, cpuOfRequest, rowsReadBy, rowsReadByRequest, type Side, settled } from "./cost.ts";
 import { judge } from "./goals.ts";
 import { largePopulation, type Population, smallPopulation } from "./population.ts";
 import { heldKey, type Row, rows } from "./rows.ts";
+import { measureSessions, type SessionsMemory } from "./sessions.ts";
 import { makeState, type State, serve, serveCopy } from "./states.ts";
 import { World } from "./world.ts";
 
@@ -34,6 +34,7 @@ export interface Scale {
   small: Population;
   large: Population;
   rows: ScaleRow[];
+  sessions: SessionsMemory;
 }
 
 const wakeUps = 5;
@@ -42,9 +43,7 @@ const wakeUps = 5;
 interface Setting {
   sandbox: Sandbox;
   states: readonly State[];
-  sink: WebhookSink;
-  /** Of each backend whose spawn the sink received. */
-  fencingTokens: ReadonlyMap<string, number>;
+  sink: SpawnSink;
   onProgress: (text: string) => void;
 }
 
@@ -57,13 +56,7 @@ export async function measureScale(
   const seeding = await buildBundle(sandbox, "seeding", "wrangler.toml", "test/bench/worker/seeded.ts");
   const subject = await buildBundle(sandbox, "scaled", "wrangler.toml");
   const metered = await buildBundle(sandbox, "counting", "wrangler.toml", "test/bench/worker/metered.ts");
-  const fencingTokens = new Map<string, number>();
-  const sink = await startWebhookSink((body) => {
-    const message = webhookMessage.parse(JSON.parse(body));
-    if (message.type === "backend.spawn") {
-      fencingTokens.set(message.data.backend_id, message.data.fencing_token);
-    }
-  });
+  const sink = await startSpawnSink();
   try {
     const texts = await subjectTexts();
     const make = (name: string, population: Population) => {
@@ -72,13 +65,17 @@ export async function measureScale(
     };
     const [small, large] = [smallPopulation, largePopulation(share)];
     const states = [await make("small", small), await make("large", large)];
-    const setting = { sandbox, states, sink, fencingTokens, onProgress };
+    const setting = { sandbox, states, sink, onProgress };
     const costs = await costsOf(setting, subject, metered);
     const awakening = await costOfWakeUp(setting, subject, metered);
+    const crowded = await make("crowded", { ...small, live: large.live });
+    onProgress(`scale: connecting to ${large.live} live backends`);
+    const sessions = await measureSessions(sandbox, subject, crowded, sink);
     return {
       small,
       large,
       rows: [...rows.map((row, i) => scaleRow(row, costs[i] ?? [])), scaleRow(heldKey, awakening, true)],
+      sessions,
     };
   } finally {
     sink.close();
@@ -102,7 +99,7 @@ function combined(cpu: readonly number[], read: readonly number[]): RequestCost[
 
 /** Serves copies of both states with a bundle, and measures each row in turn. */
 async function goThrough(
-  { sandbox, states, fencingTokens, onProgress }: Setting,
+  { sandbox, states, sink, onProgress }: Setting,
   bundle: Bundle,
   name: string,
   measure: (row: Row, sides: readonly Side[]) => Promise<number[]>,
@@ -112,7 +109,7 @@ async function goThrough(
   for (const state of states) {
     const served = await serveCopy(sandbox, bundle, state, name);
     stack.defer(() => served.workerd.stop());
-    sides.push({ workerd: served.workerd, world: stack.use(new World(served, fencingTokens)) });
+    sides.push({ workerd: served.workerd, world: stack.use(new World(served, sink)) });
   }
   const results: number[][] = [];
   for (const row of rows) {
@@ -127,7 +124,7 @@ async function goThrough(
 
 /** The first request after the process has started: objects are loaded, and read what they keep in memory. */
 async function costOfWakeUp(
-  { sandbox, states, fencingTokens, onProgress }: Setting,
+  { sandbox, states, sink, onProgress }: Setting,
   subject: Bundle,
   metered: Bundle,
 ): Promise<RequestCost[]> {
@@ -137,7 +134,7 @@ async function costOfWakeUp(
       const served = await serve(sandbox, bundle, state);
       try {
         await settled(served.workerd);
-        return await measure({ workerd: served.workerd, world: new World(served, fencingTokens) });
+        return await measure({ workerd: served.workerd, world: new World(served, sink) });
       } finally {
         await served.workerd.stop();
       }

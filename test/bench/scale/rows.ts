@@ -1,5 +1,13 @@
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
-import { digestOf, firstEnvironment, imageInUse, keyOf, tagOf } from "./population.ts";
+import {
+  digestOf,
+  environmentOf,
+  environmentOfLive,
+  firstEnvironment,
+  imageInUse,
+  keyOf,
+  tagOf,
+} from "./population.ts";
 import { answerOf, type World } from "./world.ts";
 
 /** A request of the table. */
@@ -20,7 +28,8 @@ export interface Row {
 const service = "/v3/accounts/bench/services/hello";
 const jamsocket = "/v2/service/bench/hello";
 const environment = `${service}/environments/${firstEnvironment}`;
-const connectPath = `${jamsocket}/${firstEnvironment}/connect`;
+const connectPathIn = (name: string) => `${jamsocket}/${name}/connect`;
+const connectPath = connectPathIn(firstEnvironment);
 const page = "/service/bench/hello";
 const dayMs = 24 * 60 * 60_000;
 
@@ -36,10 +45,16 @@ const show = (request: string, path: string, extra: Partial<Row> = {}): Row => (
   ...extra,
 });
 
+/** Connects to a live backend that was seeded. */
+export function connectTo(world: World, live: number): Promise<string> {
+  const name = environmentOf(environmentOfLive(live, world.population));
+  return world.send("POST", connectPathIn(name), { body: { key: keyOf(live) } });
+}
+
 /** The row of a connect to a backend that is there. It is the first request after an awakening, too. */
 export const heldKey: Row = {
   request: "held key",
-  act: (world) => world.send("POST", connectPath, { body: { key: keyOf(0) } }),
+  act: (world) => connectTo(world, 0),
 };
 
 /** Requests that change nothing, or nothing that others would notice. */

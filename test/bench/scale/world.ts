@@ -4,6 +4,7 @@ import { type Heartbeat, startHeartbeat } from "../../../src/agent/control-plane
 import { createdToken } from "../../../src/protocol/v3/accounts.ts";
 import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
 import { call } from "../subject.ts";
+import type { SpawnSink } from "../webhook-sink.ts";
 import { backendIdOf, firstEnvironment, type Population, tokenOf } from "./population.ts";
 import type { Served } from "./states.ts";
 
@@ -29,18 +30,18 @@ export class World {
   /** Digests that were pushed here. */
   readonly pushed: string[] = [];
   readonly #served: Served;
-  /** By backend, as the sink of webhooks received them. */
-  readonly #fencingTokens: ReadonlyMap<string, number>;
+  readonly #sink: Pick<SpawnSink, "fencingTokenOf">;
   readonly #counters = new Map<string, number>();
   readonly #agents: Heartbeat[] = [];
   #narrowToken: string | null = null;
 
-  constructor(served: Served, fencingTokens: ReadonlyMap<string, number>) {
+  /** @param sink the cluster's */
+  constructor(served: Served, sink: Pick<SpawnSink, "fencingTokenOf">) {
     this.#served = served;
     this.population = served.state.population;
     this.code = served.state.code;
     this.agentToken = served.state.subject.agentToken;
-    this.#fencingTokens = fencingTokens;
+    this.#sink = sink;
   }
 
   get origin(): string {
@@ -87,9 +88,7 @@ export class World {
 
   /** Reports a status of a backend that was spawned here. */
   async report(id: string, change: Record<string, unknown>): Promise<void> {
-    const token = this.#fencingTokens.get(id);
-    if (token === undefined) throw new Error(`the cluster received no spawn of backend ${id}`);
-    const body = { ...change, fencing_token: token };
+    const body = { ...change, fencing_token: await this.#sink.fencingTokenOf(id) };
     await this.send("POST", `/v3/agent/backends/${id}/status`, { body, token: this.agentToken });
   }
 
