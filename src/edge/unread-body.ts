@@ -1,11 +1,22 @@
 import { unreadBodyMaxBytes, unreadBodyPauseMs } from "../domain/limits.ts";
 
+/** Whose bodies were read in one piece: the runtime makes a stream of a body that is looked at, even to see that it was read. */
+const readWhole = new WeakSet<Request>();
+
+/** Reads a body in one piece, which leaves nothing of it. */
+export function readInOne(request: Request): Promise<ArrayBuffer> {
+  readWhole.add(request);
+  return request.arrayBuffer();
+}
+
 /**
  * Reads what is left of a request's body and drops it: up to `unreadBodyMaxBytes`, and not beyond a pause of
  * `unreadBodyPauseMs`. A server that answers and closes while its client still sends loses the answer on its way, and the
  * client tries the same again.
  */
-export async function readRest({ body }: Request): Promise<void> {
+export async function readRest(request: Request): Promise<void> {
+  if (readWhole.has(request)) return;
+  const { body } = request;
   if (!body || body.locked) return;
   const reader = body.getReader();
   for (let left = unreadBodyMaxBytes; left > 0; ) {

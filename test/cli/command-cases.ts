@@ -119,16 +119,16 @@ export const commandCases: readonly CommandCase[] = [
   {
     args: ["services", "list"],
     sends: "GET /services?limit=200",
-    answer: { services: [{ name: "hello", created_at: answers.hello.created_at }] },
-    says: ["hello", "2026-11-23"],
+    answer: { services: [{ name: "hello", created_at: answers.hello.created_at, location: "weur" }] },
+    says: ["hello", "weur", "2026-11-23"],
   },
   {
-    args: ["services", "create", "hello", "--default-environment", "prod"],
+    args: ["services", "create", "hello", "--default-environment", "prod", "--location", "weur"],
     sends: "POST /services",
-    body: { name: "hello", default_environment: "prod" },
+    body: { name: "hello", default_environment: "prod", location: "weur" },
     status: 201,
     answer: answers.hello,
-    says: ["registry.example.com/acme/hello", "prod staging"],
+    says: ["registry.example.com/acme/hello", "prod staging", "location             weur"],
   },
   {
     args: ["services", "show", "hello"],

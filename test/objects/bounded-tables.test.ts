@@ -68,6 +68,7 @@ const tables: Record<
       environments: { quota: "environments" },
       holdings: { with: "the quotas that there are, of which each has one" },
       revisions: { kept: "revisionsKept", by: "write" },
+      protections: { with: "revisions" },
       former_environments: { kept: "formerEnvironmentsKept", by: "write" },
       images: { quota: "images" },
       tags: { quota: "tags" },

@@ -1,5 +1,6 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { TokenRole } from "../../domain/credentials/access.ts";
+import type { ServiceLocation } from "../../domain/location.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import {
@@ -81,6 +82,10 @@ export const accountMigrations: readonly Migration[] = [
       ALTER TABLE account ADD COLUMN fencing_floor INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    name: "where services are",
+    sql: "ALTER TABLE services ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
+  },
 ];
 
 export type TokenRow = {
@@ -117,7 +122,9 @@ export type ServiceRow = {
   code: string;
   state: "creating" | "live" | "removed";
   created_at: number;
+  /** What it has taken over; 0 as long as its first creation has not ended. */
   config_version: number;
+  location: ServiceLocation;
 };
 
 export type AccountRow = {
@@ -252,12 +259,13 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
         `SELECT name FROM services
          WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
       ),
-    insertService: (name: string, code: string, now: number) =>
+    insertService: (row: Pick<ServiceRow, "name" | "code" | "created_at" | "location">) =>
       db.run(
-        "INSERT INTO services (name, code, state, created_at) VALUES (?, ?, 'creating', ?)",
-        name,
-        code,
-        now,
+        "INSERT INTO services (name, code, state, created_at, location) VALUES (?, ?, 'creating', ?, ?)",
+        row.name,
+        row.code,
+        row.created_at,
+        row.location,
       ),
     /** Creates a removed service anew: it keeps its code, and moves to the top of the list. */
     reviveService: (name: string, now: number) =>

@@ -26,9 +26,11 @@ import type {
   Caller,
   Idempotency,
   Identity,
+  ListedService,
   LoginLink,
   LogsIn,
   NewSecret,
+  NewServiceBody,
   ServiceDescription,
   SessionParams,
   SignedGet,
@@ -238,14 +240,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return set;
   }
 
-  createService(
-    body: { name: string; default_environment?: string },
-    caller: Caller,
-  ): Promise<Result<ServiceDescription>> {
+  createService(body: NewServiceBody, caller: Caller): Promise<Result<ServiceDescription>> {
     return services.createService(this.#ports, body, caller);
   }
 
-  async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
+  async listServices(query: ListQuery): Promise<Result<Page<ListedService>>> {
     return services.listServices(this.#state, query);
   }
 

@@ -1,3 +1,4 @@
+import type { ServiceLocation } from "../../domain/location.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
@@ -18,6 +19,7 @@ export interface ServiceDescription {
   name: string;
   /** Times in milliseconds since the epoch. */
   createdAt: number;
+  location: ServiceLocation;
   defaultEnvironment: string | null;
   lastSpawnedAt: number | null;
   lastImageUploadedAt: number | null;
@@ -32,6 +34,7 @@ export type Retirement = { state: "forgettable"; fencingCeiling: number } | { st
 
 /** A service at a glance, for people. */
 export interface ServiceOverview {
+  location: ServiceLocation;
   defaultEnvironment: string | null;
   /** Oldest first; those only that the caller may see, a page of them. */
   environments: EnvironmentOverview[];
@@ -63,6 +66,7 @@ export interface ServiceRpc
       account: string;
       name: string;
       code: string;
+      location: ServiceLocation;
       defaultEnvironment?: string;
       config: AccountConfig;
     },

@@ -6,7 +6,7 @@ import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from ".
 import { toPage } from "../page.ts";
 import { environmentView } from "./pins/environments.ts";
 import { revisionView } from "./pins/revisions.ts";
-import type { KeptBackend, ServiceRow } from "./sql/service.sql.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 /**
@@ -20,18 +20,19 @@ export function describeService(
   allowed?: Scope["environments"],
   atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
-  const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
+  const rows = state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
   const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
   return {
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
+    location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
     lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
+    liveBackends: liveIn(state, allowed),
     environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
 }
@@ -46,10 +47,7 @@ export function serviceOverview(
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
     return fail("bad_request", "`cursor` is not one that a list gave");
   }
-  const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
-  const rows = state.sql
-    .environments()
-    .filter(({ seq, name }) => seq > Number(cursor ?? 0) && reaches(allowedEnvironments, name));
+  const rows = state.environments.reached(allowedEnvironments, { above: Number(cursor ?? 0) });
   const { items: environments, next } = toPage(
     rows,
     limit,
@@ -57,20 +55,29 @@ export function serviceOverview(
     (row): EnvironmentOverview => ({
       ...environmentView(state, row),
       pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-      running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
+      running: mostCommon(state.backends.digestsIn(row.name)).map(([digest, count]) => ({
         digest,
         tags: state.sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
         count,
       })),
     }),
   );
-  return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
+  return ok({
+    location: service.location,
+    defaultEnvironment: visibleDefault(service, allowedEnvironments),
+    environments,
+    next,
+  });
 }
 
-/** How many backends run each digest, the most common first. */
-function countsOfDigests(backends: readonly KeptBackend[]): [digest: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
+/** How many backends live in the environments that a caller may see. */
+function liveIn(state: ServiceState, allowed: Scope["environments"]): number {
+  const names = allowed === undefined ? state.backends.liveByEnvironment().keys() : new Set(allowed);
+  return [...names].reduce((live, name) => live + state.backends.liveIn(name), 0);
+}
+
+/** Digests with how many backends run them, the most common first. */
+function mostCommon(counts: ReadonlyMap<string, number>): [digest: string, count: number][] {
   return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
 }
 

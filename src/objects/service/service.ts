@@ -111,7 +111,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     query: { tag?: string; key?: string },
     allowedEnvironments?: readonly string[],
   ) {
-    return this.#state.withService((service) =>
+    return this.#state.reading((service) =>
       resolveConnect(this.#state, service, environment, query, allowedEnvironments),
     );
   }

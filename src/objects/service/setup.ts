@@ -1,5 +1,6 @@
 import { judgeDeletedService } from "../../domain/deleted-services.ts";
 import { formerEnvironmentsKept } from "../../domain/limits.ts";
+import type { ServiceLocation } from "../../domain/location.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, Retirement, ServiceDescription } from "../contract.ts";
 import { beginMassTermination } from "./backends/mass-terminations.ts";
@@ -14,6 +15,7 @@ export interface NewService {
   account: string;
   name: string;
   code: string;
+  location: ServiceLocation;
   defaultEnvironment?: string;
   config: AccountConfig;
   /** Fencing tokens up to here may have been given out by a service of this name that was forgotten. */
@@ -44,6 +46,7 @@ export function initialise(
       fencing_ceiling: service.fencingFloor,
       config: JSON.stringify(service.config),
       config_version: service.config.version,
+      location: service.location,
     });
   }
   state.setConfig(service.config);
@@ -57,7 +60,7 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
   if (config.version <= state.row().config_version) return ok(null);
   const kept = new Set(config.clusters.map(({ name }) => name));
   const needed = [
-    ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
+    ...state.environments.all().flatMap(({ cluster }) => cluster ?? []),
     ...state.backends.live().map(({ cluster }) => cluster),
   ];
   const missing = needed.find((cluster) => !kept.has(cluster));

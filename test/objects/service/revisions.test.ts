@@ -138,7 +138,8 @@ describe("a push to a tag", () => {
     expect(none.rows).toEqual({});
     expect(none.read).toBeLessThan(60);
     const one = await costOf(1, "one");
-    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 1 });
+    // The revision, and that the environment protects what it resolves to.
+    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 2 });
     expect(one.read).toBeLessThan(60);
   });
 });

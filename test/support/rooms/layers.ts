@@ -69,9 +69,9 @@ export const layers: Readonly<Record<string, Layers>> = {
     feed: ["sql"],
     pins: ["feed", "sql"],
     quotas: [],
-    backends: ["feed", "sql"],
+    backends: ["feed", "pins", "sql"],
     deliveries: ["backends", "pins", "sql"],
-    connect: ["backends", "deliveries", "sql"],
+    connect: ["backends", "deliveries", "pins", "sql"],
   },
   edge: {
     "app.ts": everything,

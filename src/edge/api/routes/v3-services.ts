@@ -6,6 +6,7 @@ import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
+import { hintOf } from "../../request-origin.ts";
 import { serviceView } from "../../views/service-views.ts";
 import { nextCursor } from "../next-cursor.ts";
 import { defineRoute } from "../route.ts";
@@ -24,7 +25,7 @@ export const v3ServiceRoutes = [
     summary: "Create a service, with the environment `default`",
     async handle({ env, request, params, body, caller }) {
       const account = accountStub(env, params.account);
-      const created = await account.createService(definedFields(body), caller);
+      const created = await account.createService({ ...definedFields(body), ...hintOf(request) }, caller);
       return created.ok ? ok(serviceView(created.value, registryHostOf(env, request))) : created;
     },
   }),

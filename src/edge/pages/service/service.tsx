@@ -33,7 +33,7 @@ export const servicePage = definePage({
     ]);
     if (!overview.ok) return overview;
     if (!backends.ok) return backends;
-    const { environments, defaultEnvironment, next } = overview.value;
+    const { location, environments, defaultEnvironment, next } = overview.value;
     const [usage, clusters] = await Promise.all([
       owner.usage({ ...range, environments: environments.map(({ name }) => name) }),
       clustersOf(env, account, environments),
@@ -48,6 +48,7 @@ export const servicePage = definePage({
             <a href={pathOf.images(account, service)}>Images</a>
             <a href={pathOf.backends(account, service)}>Backends</a>
             <a href={`${pathOf.events()}?service=${service}`}>Events</a>
+            <span>location: {location}</span>
           </p>
           <section aria-labelledby="environments">
             <h2 id="environments">Environments</h2>

@@ -60,7 +60,8 @@ async function servicesOf(env: Env, { identity }: Visitor, cursor: string | null
   return page.ok ? ok({ services: page.value.items.map(({ name }) => name), next: page.value.next }) : page;
 }
 
-function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt }: ServiceDescription) {
+function serviceCard(service: ServiceDescription) {
+  const { account, name, location, environments, liveBackends, lastSpawnedAt } = service;
   return (
     <article class="card">
       <h2>
@@ -69,6 +70,7 @@ function serviceCard({ account, name, environments, liveBackends, lastSpawnedAt 
       <p class="facts">
         <span>{liveBackends} live</span>
         <span>last spawn: {lastSpawnedAt === null ? "never" : <Time at={lastSpawnedAt} />}</span>
+        <span>location: {location}</span>
       </p>
       <Table caption={`Environments of ${name}`} head={["Environment", "Pinned to", "Runs now", "Live"]}>
         {environments.slice(0, environmentsListed).map((environment) => (

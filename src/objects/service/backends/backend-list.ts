@@ -11,6 +11,7 @@ import type { Env } from "../../env.ts";
 import { pageStart, toPage } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
+import { placeOf } from "../place.ts";
 import type { BackendRow, KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
 import type { Heartbeats } from "./heartbeats.ts";
@@ -100,10 +101,11 @@ export async function findBackend(
 
 async function endedBackend(
   env: Env,
-  { account, name }: ServiceRow,
+  service: ServiceRow,
   backendId: string,
 ): Promise<Result<BackendWithStatus>> {
-  const described = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  const { account, name } = service;
+  const described = await backendsStub(env, placeOf(service), backendId).describe(account, name, backendId);
   if (!described.ok) return handedOn<BackendWithStatus>(described);
   const { info, history } = described.value;
   const status = history.at(-1);
@@ -119,8 +121,9 @@ export async function unlessUnknown(
   answer: Result<null>,
 ): Promise<Result<null>> {
   if (answer.ok || answer.error.code !== "backend_not_running" || !state.db.ready) return answer;
-  const { account, name } = state.row();
-  const known = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  const service = state.row();
+  const { account, name } = service;
+  const known = await backendsStub(env, placeOf(service), backendId).describe(account, name, backendId);
   return known.ok ? answer : handedOn<null>(known);
 }
 
@@ -132,7 +135,7 @@ const endCursor = /^(\d{1,15})-(\d{1,15})$/;
  */
 async function pageOfEnded(
   env: Env,
-  { account, name, code }: ServiceRow,
+  service: ServiceRow,
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,
 ): Promise<Result<Page<Backend>>> {
@@ -143,7 +146,11 @@ async function pageOfEnded(
   const before: EndPosition = { endedAt: Number(endedAt), fencingToken: Number(token) };
   const shards = await Promise.all(
     Array.from(idAlphabet, (shard) =>
-      backendsStub(env, account, name, `${code}${shard}0000000`).ended(query, before, allowedEnvironments),
+      backendsStub(env, placeOf(service), `${service.code}${shard}0000000`).ended(
+        query,
+        before,
+        allowedEnvironments,
+      ),
     ),
   );
   // What lies beyond where one shard stopped to look may have others of that shard before it.

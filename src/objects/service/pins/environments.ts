@@ -1,4 +1,4 @@
-import { permitsChoice, reaches, type Scope } from "../../../domain/credentials/access.ts";
+import { permitsChoice, type Scope } from "../../../domain/credentials/access.ts";
 import type { EventDetails } from "../../../domain/events.ts";
 import { formerEnvironmentsKept, maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
 import { clusterNotFound } from "../../../domain/pins/connect.ts";
@@ -72,13 +72,10 @@ export function listEnvironments(
 ): Result<Page<Environment>> {
   const start = pageStart(query);
   if (!start.ok) return start;
-  const rows = state.sql
-    .environments()
-    .filter((row) => row.seq < start.value && reaches(allowedEnvironments, row.name))
-    .reverse();
+  const before = state.environments.reached(allowedEnvironments, { below: start.value });
   return ok(
     toPage(
-      rows,
+      before.slice(-query.limit - 1).reverse(),
       query.limit,
       ({ seq }) => seq,
       (row) => environmentView(state, row),
@@ -131,7 +128,7 @@ function addEnvironment(
   now: number,
 ): Result<EnvironmentRow> {
   const { name, image } = body;
-  if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
+  if (state.environments.get(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
   const known = checkCluster(state, cluster, caller.actor);
   if (!known.ok) return known;
@@ -202,7 +199,7 @@ export function deleteEnvironment(
 ): Result<null> {
   const row = findToChange(state, name, caller);
   if (!row.ok) return row;
-  if (state.sql.environments().length === 1) {
+  if (state.environments.all().length === 1) {
     return fail(
       "environment_in_use",
       `\`${name}\` is the service's only environment; create another one first`,

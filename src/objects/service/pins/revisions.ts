@@ -71,10 +71,10 @@ export function followTag(
   caller: Caller | RegistryCaller,
   now: number,
 ): void {
-  for (const row of state.sql.environmentsOn(tag)) {
+  for (const row of state.environments.on(tag)) {
     if (row.digest === digest) continue;
     const moved = { ...row, digest, revision: row.revision + 1 };
-    state.sql.setDigest(moved);
+    state.sql.setPin(moved);
     addRevision(state, service, moved, { kind: "push", from: row.digest }, caller, now);
   }
 }
@@ -94,13 +94,18 @@ export function history(
   return ok(toPage(rows, query.limit, ({ revision }) => revision, revisionView));
 }
 
-/** What an environment resolves to, with the revisions that it protects digests by. */
-export function pinHistory(state: ServiceState, row: EnvironmentRow): PinHistory {
-  return {
-    environment: row.name,
-    digest: row.digest,
-    revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected),
-  };
+/** What an environment resolves to, without its revisions. */
+export function currentPin({ name, digest }: EnvironmentRow): PinHistory {
+  return { environment: name, digest, revisions: [] };
+}
+
+/** An environment that protects a digest by one of its revisions, where there is one: the oldest, with these. */
+export function protecting(state: ServiceState, digest: string): PinHistory[] {
+  return state.sql.protecting(digest, 1).flatMap(({ environment }) => {
+    const row = state.environments.withSeq(environment);
+    if (!row) return [];
+    return [{ ...currentPin(row), revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected) }];
+  });
 }
 
 /** A revision as the API answers it. */

@@ -1,12 +1,14 @@
 import type { BackendStatus, TerminationReason } from "../../../domain/backends/status.ts";
+import type { ServiceLocation } from "../../../domain/location.ts";
 import type { Database, Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { artifactsMigration } from "./artifacts.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
+import { imagesByDigestMigration } from "./images.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
-import { boundsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
+import { boundsMigration, protectionsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
 import { usageMigration } from "./usage.sql.ts";
 
 /**
@@ -129,6 +131,12 @@ export const serviceMigrations: readonly Migration[] = [
   resolvedDigestsMigration,
   noticesMigration,
   artifactsMigration,
+  {
+    name: "where the service is",
+    sql: "ALTER TABLE service ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
+  },
+  imagesByDigestMigration,
+  protectionsMigration,
 ];
 
 export type ServiceRow = {
@@ -143,6 +151,7 @@ export type ServiceRow = {
   config_version: number;
   /** Since when nothing of it lives that was deleted, as far as that was seen. */
   emptied_at: number | null;
+  location: ServiceLocation;
 };
 
 export type EnvironmentRow = {
@@ -204,22 +213,24 @@ export function serviceReads(db: Pick<Database, "all" | "first">) {
     service: () => db.first<ServiceRow>("SELECT * FROM service"),
     /** Oldest first. */
     environments: () => db.all<EnvironmentRow>("SELECT * FROM environments ORDER BY seq"),
-    environment: (name: string) =>
-      db.first<EnvironmentRow>("SELECT * FROM environments WHERE name = ?", name),
-    /** Those that are pinned to a tag, or a digest; oldest first. */
-    environmentsOn: (image: string) =>
-      db.all<EnvironmentRow>("SELECT * FROM environments WHERE image = ? ORDER BY seq", image),
+    /** Those of these names that there are. */
+    environmentsNamed: (names: readonly string[]) =>
+      db.all<EnvironmentRow>(
+        "SELECT * FROM environments WHERE name IN (SELECT value FROM json_each(?))",
+        JSON.stringify(names),
+      ),
   };
 }
 export type ServiceReads = ReturnType<typeof serviceReads>;
 
-export function serviceWrites(db: Pick<Database, "run">) {
+/** The writes of the same. @param environmentChanged called with the environment that a statement writes; null: with all */
+export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (name: string | null) => void) {
   return {
     insertService: (row: Omit<ServiceRow, "removed_at" | "emptied_at">) =>
       db.run(
         `INSERT INTO service
-           (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version)
-         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version, location)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.account,
         row.name,
         row.code,
@@ -228,6 +239,7 @@ export function serviceWrites(db: Pick<Database, "run">) {
         row.fencing_ceiling,
         row.config,
         row.config_version,
+        row.location,
       ),
     reviveService: (now: number) =>
       db.run(
@@ -237,6 +249,7 @@ export function serviceWrites(db: Pick<Database, "run">) {
     /** @param at since when a deleted service is empty; null: it is not */
     setEmptied: (at: number | null) => db.run("UPDATE service SET emptied_at = ?", at),
     removeService: (now: number) => {
+      environmentChanged(null);
       db.run("UPDATE service SET removed_at = ?", now);
       for (const table of [
         "environments",
@@ -258,7 +271,8 @@ export function serviceWrites(db: Pick<Database, "run">) {
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
 
-    insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) =>
+    insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) => {
+      environmentChanged(row.name);
       db.run(
         `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at, digest)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
@@ -270,32 +284,31 @@ export function serviceWrites(db: Pick<Database, "run">) {
         row.revision,
         row.created_at,
         row.digest,
-      ),
-    updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) =>
+      );
+    },
+    updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) => {
+      environmentChanged(row.name);
       db.run(
         "UPDATE environments SET cluster = ?, settings = ? WHERE name = ?",
         row.cluster,
         row.settings,
         row.name,
-      ),
-    setPin: ({
-      seq,
-      image,
-      digest,
-      revision,
-    }: Pick<EnvironmentRow, "seq" | "image" | "digest" | "revision">) =>
+      );
+    },
+    /** What it is pinned to, and resolves to. */
+    setPin: (row: Pick<EnvironmentRow, "seq" | "name" | "image" | "digest" | "revision">) => {
+      environmentChanged(row.name);
       db.run(
         "UPDATE environments SET image = ?, digest = ?, revision = ? WHERE seq = ?",
-        image,
-        digest,
-        revision,
-        seq,
-      ),
-    /** The same where only what it resolves to changes: the index of pins is not written. */
-    setDigest: ({ seq, digest, revision }: Pick<EnvironmentRow, "seq" | "digest" | "revision">) =>
-      db.run("UPDATE environments SET digest = ?, revision = ? WHERE seq = ?", digest, revision, seq),
+        row.image,
+        row.digest,
+        row.revision,
+        row.seq,
+      );
+    },
     /** Its number is given to no other: what was counted goes by it. */
-    deleteEnvironment: (row: Pick<EnvironmentRow, "seq">) => {
+    deleteEnvironment: (row: Pick<EnvironmentRow, "seq" | "name">) => {
+      environmentChanged(row.name);
       db.run("UPDATE service SET last_environment = max(last_environment, ?)", row.seq);
       db.run("DELETE FROM environments WHERE seq = ?", row.seq);
       db.run("DELETE FROM revisions WHERE environment = ?", row.seq);

@@ -77,18 +77,21 @@ interface Writers {
   events: Writer;
   /** Writes all else. */
   db: Writer;
+  /** Called with the environment that is written; null: with all. */
+  environmentChanged(name: string | null): void;
   /** Has the rows of backends too. */
   backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
 }
 
-export function writes({ db, cached, events, backends, deliveriesChanged }: Writers): Writes {
+export function writes(writers: Writers): Writes {
+  const { db, cached, events, environmentChanged, backends, deliveriesChanged } = writers;
   return {
-    ...serviceWrites(cached),
+    ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backends),
+    ...backendsWrites(db, backends, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),

@@ -1,0 +1,15 @@
+import { z } from "zod";
+import { nearestHint } from "../domain/location.ts";
+
+const degrees = z.coerce.number().optional().catch(undefined);
+
+/** What Cloudflare says of where a request comes from; elsewhere it says nothing. */
+const cfOrigin = z
+  .object({ continent: z.string().optional(), latitude: degrees, longitude: degrees })
+  .catch({});
+
+/** What `auto` means for a service that a request creates; empty where that is not known. */
+export function hintOf(request: Request) {
+  const near = nearestHint(cfOrigin.parse(request.cf));
+  return near === null ? {} : { near };
+}
