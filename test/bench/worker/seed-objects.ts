@@ -14,6 +14,7 @@ import {
   digestOf,
   environmentOf,
   environmentOfLive,
+  firstEnvironment,
   imageInUse,
   keyOf,
   type Population,
@@ -62,7 +63,7 @@ function seedImage({ sql }: ServiceState, i: number, pushedAt: number): void {
   const pushed = { digest: digestOf(i), repository: null, pushed_at: pushedAt };
   const mediaType = "application/vnd.oci.image.manifest.v1+json";
   sql.putImage({ ...pushed, media_type: mediaType, artifact_type: null });
-  sql.insertPush({ ...pushed, tag: tagOf(i) }, pushesKept);
+  sql.insertPush({ ...pushed, tag: tagOf(i) }, null, pushesKept);
   sql.setTag(tagOf(i), digestOf(i), null);
 }
 
@@ -71,7 +72,7 @@ function seedEnvironment(state: ServiceState, i: number, population: Population,
   const name = environmentOf(i);
   const image = imageInUse(i, population);
   const pinned = { image: tagOf(image), digest: digestOf(image) };
-  const { settings } = sql.environments().at(0) ?? { settings: "{}" };
+  const [{ settings } = { settings: "{}" }] = sql.environmentsNamed([firstEnvironment]);
   const at = now - dayMs;
   sql.insertEnvironment({
     ...pinned,
@@ -81,7 +82,7 @@ function seedEnvironment(state: ServiceState, i: number, population: Population,
     settings,
     created_at: at,
   });
-  const environment = sql.environment(name)?.seq;
+  const environment = sql.environmentsNamed([name]).at(0)?.seq;
   if (environment === undefined) throw new Error("the environment is not there");
   const by = { token_id: seeder.tokenId, token_name: seeder.tokenName, note: null };
   for (let revision = 1; revision <= population.revisions; revision++) {
