@@ -192,13 +192,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         cluster,
         agent_id: agentId,
         version: agentVersion,
-        backends: backends.list(),
         ...(backends.draining ? { draining: true } : {}),
         ...(isLeaving ? { leaving: true } : {}),
         ...fence(),
         ...disk.measured(),
       };
     },
+    list: () => backends.list(),
     now: clock.sinceBootMs,
     onAnswer: ({ lease_seconds, terminate, unknown }, sentAtMs) => {
       lease.renew({ sentAtMs, forMs: lease_seconds * 1000 });

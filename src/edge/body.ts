@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "../domain/result.ts";
 import { isKnownToBeShort } from "../protocol/remote-answer.ts";
-import { readInOne } from "./unread-body.ts";
+import { noteReadWhole } from "./unread-body.ts";
 
 /** Keeps nothing between two texts that are decoded whole. */
 const wholeText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
@@ -18,7 +18,8 @@ export async function readText(request: Request, maxBytes: number): Promise<Resu
   try {
     // `body` is not looked at: the runtime would make a stream of it.
     if (isKnownToBeShort(request.headers, maxBytes + 1)) {
-      return ok(wholeText.decode(await readInOne(request)));
+      noteReadWhole(request);
+      return ok(wholeText.decode(await request.arrayBuffer()));
     }
     if (!request.body) return ok("");
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });

@@ -1,12 +1,10 @@
 import { unreadBodyMaxBytes, unreadBodyPauseMs } from "../domain/limits.ts";
 
-/** Whose bodies were read in one piece: the runtime makes a stream of a body that is looked at, even to see that it was read. */
 const readWhole = new WeakSet<Request>();
 
-/** Reads a body in one piece, which leaves nothing of it. */
-export function readInOne(request: Request): Promise<ArrayBuffer> {
+/** Notes that a body is read in one piece. It is not looked at then: the runtime would make a stream of it to show that nothing is left. */
+export function noteReadWhole(request: Request): void {
   readWhole.add(request);
-  return request.arrayBuffer();
 }
 
 /**

@@ -117,6 +117,30 @@ export const commandCases: readonly CommandCase[] = [
     says: ["Delivered in 12 ms", "200"],
   },
   {
+    args: ["services", "list", "--search", "edit"],
+    sends: "GET /services?search=edit&limit=200",
+    answer: { services: [] },
+    says: ["none"],
+  },
+  {
+    args: ["env", "list", "hello", "--search", "preview"],
+    sends: "GET /services/hello/environments?search=preview&limit=200",
+    answer: { environments: [] },
+    says: ["none"],
+  },
+  {
+    args: ["images", "list", "hello", "--search", "v1."],
+    sends: "GET /services/hello/images?search=v1.&limit=200",
+    answer: { images: [] },
+    says: ["none"],
+  },
+  {
+    args: ["backends", "list", "hello", "--search", "doc-"],
+    sends: "GET /services/hello/backends?search=doc-&limit=200",
+    answer: { backends: [] },
+    says: ["none"],
+  },
+  {
     args: ["services", "list"],
     sends: "GET /services?limit=200",
     answer: { services: [{ name: "hello", created_at: answers.hello.created_at, location: "weur" }] },

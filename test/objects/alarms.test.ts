@@ -49,10 +49,10 @@ test.for(["remembers", "has forgotten"])(
     expect(await passTime(hello.service(), 20_000)).toBe(false);
 
     value(
-      await hello.service().reconcile("main", [], {
+      await hello.service().reconcile("main", {
         from: null,
-        elsewhere: [],
-        alive: [],
+        agents: [],
+        updates: [],
         watchedFrom: 0,
         unchangedSince: 0,
         fence: "lease",

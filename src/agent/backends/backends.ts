@@ -4,7 +4,7 @@ import {
   type TerminationKind,
   type TerminationReason,
 } from "../../domain/backends/status.ts";
-import type { HeartbeatBody } from "../../protocol/v3/agent.ts";
+import type { ListedBackend } from "../../protocol/v3/agent.ts";
 import type { SpawnWebhookData } from "../../protocol/webhooks/webhook.ts";
 import type { KeyLease } from "../control-plane/lease.ts";
 import type { Reporter, ReportOutcome } from "../control-plane/reporter.ts";
@@ -177,7 +177,7 @@ export class Backends {
     return this.#backends.has(backendId) || this.#streams.isClearing(backendId);
   }
 
-  list(): HeartbeatBody["backends"] {
+  list(): ListedBackend[] {
     return Array.from(this.#backends.values(), ({ backend: { id, status, spawn, idleness } }) => ({
       id,
       status,

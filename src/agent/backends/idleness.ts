@@ -55,6 +55,6 @@ export class Idleness {
   /** For how long it has been idle, in whole seconds and at least so many; 0 while it has a connection, null where it is not swept. */
   get seconds(): number | null {
     if (this.#state !== "watched" || this.#maxMs === 0) return null;
-    return this.#connections > 0 ? 0 : Math.ceil((performance.now() - this.#sinceMs) / 1000);
+    return this.#connections > 0 ? 0 : Math.max(1, Math.ceil((performance.now() - this.#sinceMs) / 1000));
   }
 }

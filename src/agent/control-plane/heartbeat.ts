@@ -1,7 +1,13 @@
-import { type HeartbeatAnswer, type HeartbeatBody, heartbeatAnswer } from "../../protocol/v3/agent.ts";
+import {
+  type HeartbeatAnswer,
+  type HeartbeatBody,
+  heartbeatAnswer,
+  type ListedBackend,
+} from "../../protocol/v3/agent.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../timers.ts";
 import type { SlipwayClient } from "./client.ts";
+import { ListSender } from "./list-sender.ts";
 
 export interface Heartbeat {
   /** Sends an extra one at once, also while another is in flight. Resolves when it is answered or given up. */
@@ -13,7 +19,10 @@ export interface Heartbeat {
 export interface HeartbeatOptions {
   client: SlipwayClient;
   everyMs: number;
-  body: () => HeartbeatBody;
+  /** What it says beside the list of what the agent runs. */
+  body: () => Omit<HeartbeatBody, "backends" | "changes" | "list_digest">;
+  /** Everything that the agent runs. */
+  list: () => ListedBackend[];
   /** Milliseconds on the clock that the lease is measured with. */
   now: () => number;
   /** Called with every acknowledgement: any other answer, and none, is only logged. @param sentAtMs of the heartbeat */
@@ -26,15 +35,25 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { client, everyMs, log } = options;
   const stopping = new AbortController();
   const extra = new Set<Promise<void>>();
+  const lists = new ListSender();
 
   async function beat(): Promise<void> {
     // Taken before anything is sent: the lease must not begin later than the heartbeat can have been received.
     const sentAtMs = options.now();
-    const result = await client.post("/v3/agent/heartbeat", options.body(), stopping.signal);
+    const body = options.body();
+    const { body: said, sent } = lists.next(options.list(), sentAtMs);
+    const result = await client.post("/v3/agent/heartbeat", { ...body, ...said }, stopping.signal);
     if (stopping.signal.aborted) return;
     if (result.outcome === "failure") return log("heartbeat.failed", { why: result.message });
     const answer = heartbeatAnswer.safeParse(result.body);
-    if (result.status !== 200 || !answer.success) return log("heartbeat.refused", { status: result.status });
+    if (result.status !== 200 || !answer.success) {
+      const isWholeNext = lists.refused(sent);
+      log("heartbeat.refused", { status: result.status });
+      // What is wrong on the other side is not mended by more of it at once.
+      if (isWholeNext && result.status < 500) await beat();
+      return;
+    }
+    lists.answered(sent, answer.data.list_digest);
     options.onAnswer(answer.data, sentAtMs);
   }
 

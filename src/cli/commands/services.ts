@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { z } from "zod";
 import { type ServiceLocation, serviceLocations } from "../../domain/location.ts";
 import { createServiceBody, patchServiceBody, service, serviceList } from "../../protocol/v3/services.ts";
-import { asName, withExamples, withLimit } from "../arguments.ts";
+import { asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { usageFailure } from "../outcome.ts";
 import { details, table } from "../output.ts";
@@ -19,13 +19,22 @@ export function addServiceCommands(program: Command): void {
     ["slipway services create hello"],
   );
 
-  withExamples(withLimit(services.command("list").description("Show the account's services, newest first")), [
-    "slipway services list",
-  ]).action((options: { limit?: number }, command: Command) =>
+  withExamples(
+    withSearch(
+      withLimit(
+        services
+          .command("list")
+          .description("Show the account's services, newest first; what is searched, by name"),
+      ),
+      "whose names begin with it",
+    ),
+    ["slipway services list", "slipway services list --search editor-"],
+  ).action((options: { limit?: number; search?: string }, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.list({
           path: ["services"],
+          query: { search: options.search },
           page: serviceList,
           itemsOf: (page) => page.services,
           limit: options.limit,

@@ -114,6 +114,28 @@ export function newlyListed(
     .map(({ id }) => id);
 }
 
+/**
+ * Whether nothing follows from a backend's being listed until the list or what is known of it changes, however much time passes: it
+ * need not be judged again before.
+ * @param known undefined where its service knows nothing of it
+ * @param from the agent that lists it
+ */
+export function isSettled(
+  reported: ReportedBackend,
+  known: Pick<KnownBackend, "status" | "fencingToken" | "delivered" | "agent"> | undefined,
+  from: string,
+): boolean {
+  if (known === undefined) return reported.status === "terminated";
+  const mayBeUnheeded = known.status === "hard-terminating" && reported.status !== "hard-terminating";
+  return (
+    known.delivered &&
+    known.agent === from &&
+    known.fencingToken === reported.fencing_token &&
+    known.status !== "terminated" &&
+    !mayBeUnheeded
+  );
+}
+
 /** Whether a backend that is on no list is gone. */
 function isGone(
   { agent, status, expectedAt }: Pick<KnownBackend, "agent" | "status" | "expectedAt">,
@@ -159,7 +181,7 @@ export interface ListingAgent extends AgentSnapshot {
   id: string;
   /** Milliseconds since the epoch. */
   lastHeartbeatAt: number;
-  listed: ReadonlySet<string> | null;
+  listed: Pick<ReadonlySet<string>, "has"> | null;
 }
 
 /** Whether an agent may still be running what it listed. */

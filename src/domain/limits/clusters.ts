@@ -14,6 +14,13 @@ export const watchEveryMs = 40 * second;
 export const heartbeatMissingAfterMs = 30 * second;
 /** A hard termination that its agent has not begun by then is ordered by the answer to a heartbeat too: its webhook may not get through. */
 export const unheededTerminationAfterMs = 30 * second;
+/** An agent that lists more backends is refused. */
+export const listedBackendsMax = 10_000;
+/**
+ * A backend's idle time that has begun anew by no more than this is not sent again, nor handed on: what counts it in whole seconds
+ * finds it to move by that much. A backend may be touched this much sooner for it.
+ */
+export const idleTimeJitterMs = 1 * second;
 /** A heartbeat is answered without a service that takes longer: its agent gives the call up at some point, and needs the answer for its lease. */
 export const heartbeatVerdictWaitMs = 3 * second;
 /** How many services a lost cluster notifies at once, and an account of its configuration, before others have their turn. */

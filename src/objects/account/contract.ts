@@ -14,7 +14,7 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { ListQuery, Page, SearchQuery } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
 import type { AccountConfig, Caller, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
 import type { ServiceDescription } from "../service/contract.ts";
@@ -146,7 +146,7 @@ export interface AccountRpc extends CredentialsRpc {
   /** `location_fixed` where a service of the name was somewhere else, as long as that is not forgotten. */
   createService(body: NewServiceBody, caller: Caller): Promise<Result<ServiceDescription>>;
   /** Newest first. */
-  listServices(query: ListQuery): Promise<Result<Page<ListedService>>>;
+  listServices(query: SearchQuery): Promise<Result<Page<ListedService>>>;
   /** The next after a name, in the order of their names: at most `serviceNamesPerCall`. Fewer are all that there are. */
   serviceNames(after?: string): Promise<Result<string[]>>;
   /**

@@ -6,7 +6,7 @@ import { listOf, nearest } from "../../domain/names.ts";
 import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { Page, SearchQuery } from "../../protocol/v3/list.ts";
 import type {
   Actor,
   Caller,
@@ -16,7 +16,7 @@ import type {
   PlacedService,
   ServiceDescription,
 } from "../contract.ts";
-import { toPage } from "../page.ts";
+import { type Keys, newestFirst, pageAt } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
@@ -25,6 +25,7 @@ import { nextLook } from "./deleted-services.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
+import type { ServiceRow } from "./services.sql.ts";
 import { type AccountState, noAccount } from "./state.ts";
 
 /** Creates a service of its own object. Of two requests for one name at a time, the second is refused. */
@@ -188,18 +189,32 @@ export function hasService(sql: Pick<AccountSql, "service">, name: string, orHad
   return row?.state === "live" || (orHad && row !== undefined && row.config_version > 0);
 }
 
-/** A page of services, newest first. */
+const serviceNames: Keys<string> = {
+  start: "",
+  parse: (text) => (/^[\w-]{1,100}$/.test(text) ? text : null),
+};
+
+/** A page of services, newest first; of those that are searched, by name. */
 export function listServices(
   state: Pick<AccountState, "sql" | "page">,
-  query: ListQuery,
+  { search, ...query }: SearchQuery,
 ): Result<Page<ListedService>> {
-  return state.page(query, (start) =>
-    toPage(
-      state.sql.servicesBefore(start, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => ({ name: row.name, created_at: isoTime(row.created_at), location: row.location }),
-    ),
+  const item = (row: ServiceRow) => ({
+    name: row.name,
+    created_at: isoTime(row.created_at),
+    location: row.location,
+  });
+  if (search === undefined) {
+    return state.page(query, newestFirst, (from) =>
+      pageAt(from, query.limit, { read: state.sql.servicesBeyond, keyOf: ({ seq }) => seq, item }),
+    );
+  }
+  return state.page(query, serviceNames, (from) =>
+    pageAt(from, query.limit, {
+      read: (beyond, atMost) => state.sql.servicesNamed(search, beyond, atMost),
+      keyOf: ({ name }) => name,
+      item,
+    }),
   );
 }
 

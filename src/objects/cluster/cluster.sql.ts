@@ -113,14 +113,30 @@ export type AgentRow = {
   disk_total_bytes: number | null;
 };
 
-/** What is read is nothing where the object has given its storage back, which may happen while somebody waits. */
+/**
+ * The rows of a cluster and its agents. They are kept in memory as they are read and written: a heartbeat reads none. What is
+ * read is nothing where the object has given its storage back, which may happen while somebody waits.
+ */
 export function clusterSql(db: Database) {
+  let cluster: { row: ClusterRow | undefined } | null = null;
+  let agents: AgentRow[] | null = null;
+  const forgetRows = () => {
+    cluster = null;
+    agents = null;
+  };
+  const watched = db.watched(forgetRows);
   return {
-    cluster: () => (db.ready ? db.first<ClusterRow>("SELECT * FROM cluster") : undefined),
+    cluster: () => {
+      if (!db.ready) return undefined;
+      cluster ??= { row: db.first<ClusterRow>("SELECT * FROM cluster") };
+      return cluster.row;
+    },
+    /** Call when the storage was given back. */
+    forgetRows,
     insertCluster: (
       row: Pick<ClusterRow, "account" | "name" | "registration" | "last_heartbeat_at" | "watched_from">,
     ) =>
-      db.run(
+      watched.run(
         `INSERT INTO cluster (id, account, name, registration, last_heartbeat_at, watched_from)
          VALUES (1, ?, ?, ?, ?, ?)`,
         row.account,
@@ -130,28 +146,32 @@ export function clusterSql(db: Database) {
         row.watched_from,
       ),
     setWatch: ({ from, presentAt }: Watch) =>
-      db.run("UPDATE cluster SET watched_from = ?, present_at = ?", from, presentAt),
+      watched.run("UPDATE cluster SET watched_from = ?, present_at = ?", from, presentAt),
     deleteCluster: () => {
-      db.run("DELETE FROM cluster");
-      db.run("DELETE FROM agents");
+      watched.run("DELETE FROM cluster");
+      watched.run("DELETE FROM agents");
     },
-    setLost: (lost: boolean) => db.run("UPDATE cluster SET lost = ?, loss = NULL", lost ? 1 : 0),
-    setLoss: (loss: string) => db.run("UPDATE cluster SET loss = ?", loss),
+    setLost: (lost: boolean) => watched.run("UPDATE cluster SET lost = ?, loss = NULL", lost ? 1 : 0),
+    setLoss: (loss: string) => watched.run("UPDATE cluster SET loss = ?", loss),
     setGoneWithProof: (ids: readonly string[]) =>
-      db.run("UPDATE cluster SET gone_with_proof = ?", JSON.stringify(ids)),
+      watched.run("UPDATE cluster SET gone_with_proof = ?", JSON.stringify(ids)),
     openReport: (registration: number) =>
-      db.run("UPDATE cluster SET is_report_open = 1 WHERE registration = ?", registration),
+      watched.run("UPDATE cluster SET is_report_open = 1 WHERE registration = ?", registration),
     setReported: (registration: number, reported: { fence: Fence; draining: boolean }) =>
-      db.run(
+      watched.run(
         "UPDATE cluster SET told_fence = ?, told_draining = ?, is_report_open = 0 WHERE registration = ?",
         reported.fence,
         reported.draining ? 1 : 0,
         registration,
       ),
 
-    agents: () =>
-      db.ready ? db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id") : [],
-    putAgent: (row: Omit<AgentRow, "begun_at">) =>
+    /** The one that was heard last comes first. */
+    agents: (): readonly AgentRow[] => {
+      if (!db.ready) return [];
+      agents ??= db.all<AgentRow>("SELECT * FROM agents ORDER BY last_heartbeat_at DESC, id");
+      return agents;
+    },
+    putAgent: (row: Omit<AgentRow, "begun_at">) => {
       db.run(
         `INSERT INTO agents (id, version, draining, capacity, backends, last_heartbeat_at, begun_at, fence, leaving,
            disk_free_bytes, disk_total_bytes)
@@ -171,12 +191,21 @@ export function clusterSql(db: Database) {
         row.leaving,
         row.disk_free_bytes,
         row.disk_total_bytes,
-      ),
+      );
+      const known = agents?.find(({ id }) => id === row.id);
+      const put = { ...row, begun_at: known?.begun_at ?? row.last_heartbeat_at };
+      agents = agents && [put, ...agents.filter((each) => each !== known)].sort(byLastHeartbeat);
+    },
     /** Forgets an agent; the time of its last heartbeat stays known. */
     deleteAgent: (row: AgentRow) => {
-      db.run("UPDATE cluster SET last_heartbeat_at = max(last_heartbeat_at, ?)", row.last_heartbeat_at);
-      db.run("DELETE FROM agents WHERE id = ?", row.id);
+      watched.run("UPDATE cluster SET last_heartbeat_at = max(last_heartbeat_at, ?)", row.last_heartbeat_at);
+      watched.run("DELETE FROM agents WHERE id = ?", row.id);
     },
   };
 }
 export type ClusterSql = ReturnType<typeof clusterSql>;
+
+/** As the statement that reads them orders them. */
+function byLastHeartbeat(a: AgentRow, b: AgentRow): number {
+  return b.last_heartbeat_at - a.last_heartbeat_at || (a.id < b.id ? -1 : 1);
+}

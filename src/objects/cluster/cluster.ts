@@ -18,7 +18,6 @@ import { handedOn } from "../rpc.ts";
 import { accountStub, directoryStub, serviceStub } from "../stubs.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
 import { AccountReport } from "./liveness/account-report.ts";
-import { listByService } from "./liveness/agents.ts";
 import { enterHeartbeat, judgeList } from "./liveness/heartbeat.ts";
 import { settleLosses } from "./liveness/losses.ts";
 import { ReconciledServices } from "./liveness/services.ts";
@@ -76,29 +75,25 @@ export class Cluster extends DurableObject<Env> implements ClusterRpc {
     const admitted = await this.#admit(account, cluster, registration);
     if (!admitted.ok) return admitted;
     const now = Date.now();
-    const list = listByService(body.backends);
-    if (!enterHeartbeat(this.#ports, { account, name: cluster, registration }, body, list, now)) {
-      return fail(
-        "unauthorized",
-        `cluster \`${cluster}\` was registered anew: this token is of the one before`,
-      );
-    }
+    const entered = enterHeartbeat(this.#ports, { account, name: cluster, registration }, body, now);
+    if (!entered.ok) return entered;
     this.#alarm.noLaterThan(this.#nextWatch(now));
     const [{ terminate, unknown }, isReported] = await Promise.all([
-      judgeList(this.#ports, { account, name: cluster }, { from: body.agent_id, list }, now),
+      judgeList(this.#ports, { account, name: cluster }, body.agent_id, now),
       this.#report.send(),
     ]);
     if (!isReported) this.#alarm.noLaterThan(Date.now() + retryMs);
-    return ok({ lease_seconds: leaseSeconds, terminate, unknown });
+    const digest = body.list_digest === entered.value ? { list_digest: entered.value } : {};
+    return ok({ lease_seconds: leaseSeconds, terminate, unknown, ...digest });
   }
 
-  async unreported(registration: number, code: string, expected: ExpectedBackend[]): Promise<string[]> {
+  async unreported(registration: number, expected: ExpectedBackend[]): Promise<string[]> {
     const row = this.#state.registered(registration);
     // What was started since the cluster was lost is not judged before its next heartbeat.
     if (!row || row.lost) return [];
     const now = Date.now();
-    const lists = this.#state.listsFor(code, { from: null, list: new Map() }, now);
-    return unlistedBackends(expected, this.#state.agents.listing(code, now), lists, now);
+    const alive = this.#state.agents.alive(now);
+    return unlistedBackends(expected, alive, this.#state.facts(alive, now), now);
   }
 
   async observe(registration: number): Promise<ClusterObservation> {

@@ -27,9 +27,8 @@ export interface ClusterRpc extends DeliveryLogRpc {
   /**
    * From Service objects: which of a service's backends, all acknowledged by the cluster, no agent has reported for
    * longer than the lease. None where no agent of this registration has ever sent a heartbeat.
-   * @param code the service's
    */
-  unreported(registration: number, code: string, expected: ExpectedBackend[]): Promise<string[]>;
+  unreported(registration: number, expected: ExpectedBackend[]): Promise<string[]>;
 }
 
 /** The log of a cluster's deliveries, which its Cluster object keeps. */

@@ -3,7 +3,7 @@ import { isPresenceDue, type Watch, watchAt } from "../../domain/backends/watch.
 import { Database } from "../database.ts";
 import { type ClusterRow, clusterMigrations, clusterSql } from "./cluster.sql.ts";
 import { DeliveryLog } from "./deliveries/delivery-log.ts";
-import { Agents, type SentList } from "./liveness/agents.ts";
+import { type Agent, Agents } from "./liveness/agents.ts";
 
 /** A cluster's storage: its registration, its agents, and the log of its deliveries. */
 export class ClusterState {
@@ -41,17 +41,13 @@ export class ClusterState {
     if (isNew || isPresenceDue(watch, now)) this.sql.setWatch({ from: watch.from, presentAt: now });
   }
 
-  /** What a service, by its code, has to know of the agents to judge a list. */
-  listsFor(code: string, { from, list }: SentList, now: number): ClusterLists {
-    const alive = this.agents.alive(now);
+  /** What a service has to know of the agents to judge their lists. */
+  facts(
+    alive: readonly Agent[],
+    now: number,
+  ): Pick<ClusterLists, "watchedFrom" | "fence" | "unchangedSince"> {
     const watchedFrom = this.watchAt(now).from;
     return {
-      from,
-      // A later list of the same agent counts as another's: it may have come while services were looked up.
-      elsewhere: alive.flatMap(({ listed }) =>
-        listed === list ? [] : (listed?.get(code) ?? []).map(({ id }) => id),
-      ),
-      alive: alive.map(({ id }) => id),
       watchedFrom,
       fence: this.agents.fence(),
       unchangedSince: Math.max(watchedFrom, ...alive.map(({ begunAt }) => begunAt)),
@@ -79,7 +75,11 @@ export class ClusterState {
     const newest = Math.max(this.sql.cluster()?.registration ?? 0, this.deliveries.newestRegistration() ?? 0);
     if (newest > registration) return false;
     this.agents.forgetLists();
-    await this.db.clear();
+    const cleared = this.db.clear();
+    this.sql.forgetRows();
+    await cleared;
+    // What was written meanwhile went with it.
+    this.sql.forgetRows();
     return true;
   }
 }

@@ -1,11 +1,6 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
-import { namesInRowMax, recentPinsShown } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { ListQuery } from "../../protocol/v3/list.ts";
-import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
-import { toPage } from "../page.ts";
+import type { ServiceDescription } from "../contract.ts";
 import { environmentView } from "./pins/environments.ts";
-import { revisionView } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -37,51 +32,14 @@ export function describeService(
   };
 }
 
-/** What an overview shows of each environment that the caller may see, a page of them. */
-export function serviceOverview(
-  state: ServiceState,
-  service: ServiceRow,
-  allowedEnvironments: readonly string[] | undefined,
-  { limit, cursor }: ListQuery,
-): Result<ServiceOverview> {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const rows = state.environments.reached(allowedEnvironments, { above: Number(cursor ?? 0) });
-  const { items: environments, next } = toPage(
-    rows,
-    limit,
-    ({ seq }) => seq,
-    (row): EnvironmentOverview => ({
-      ...environmentView(state, row),
-      pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-      running: mostCommon(state.backends.digestsIn(row.name)).map(([digest, count]) => ({
-        digest,
-        tags: state.sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
-        count,
-      })),
-    }),
-  );
-  return ok({
-    location: service.location,
-    defaultEnvironment: visibleDefault(service, allowedEnvironments),
-    environments,
-    next,
-  });
-}
-
 /** How many backends live in the environments that a caller may see. */
-function liveIn(state: ServiceState, allowed: Scope["environments"]): number {
-  const names = allowed === undefined ? state.backends.liveByEnvironment().keys() : new Set(allowed);
-  return [...names].reduce((live, name) => live + state.backends.liveIn(name), 0);
+export function liveIn({ backends }: ServiceState, allowed: Scope["environments"]): number {
+  const names = allowed === undefined ? backends.liveByEnvironment().keys() : new Set(allowed);
+  return [...names].reduce((live, name) => live + backends.liveIn(name), 0);
 }
 
-/** Digests with how many backends run them, the most common first. */
-function mostCommon(counts: ReadonlyMap<string, number>): [digest: string, count: number][] {
-  return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
-}
-
-function visibleDefault(
+/** The environment that requests mean which name none, where the caller may see it. */
+export function visibleDefault(
   { default_environment: name }: ServiceRow,
   allowed: Scope["environments"],
 ): string | null {

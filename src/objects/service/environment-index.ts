@@ -1,6 +1,14 @@
 import type { Scope } from "../../domain/credentials/access.ts";
 import type { EnvironmentRow } from "./sql/service.sql.ts";
 
+/** Which environments a list is of. */
+export interface EnvironmentFilter {
+  /** What their names contain; undefined: any. */
+  search?: string | undefined;
+  /** Their names; undefined: all. */
+  allowed?: Scope["environments"];
+}
+
 /**
  * The environments of a service in memory, so that no question about them reads more rows than were written since the
  * last one. They are read whole once, after the object has awoken. Rows that it gives are not to be changed.
@@ -68,6 +76,25 @@ export class EnvironmentIndex {
         ? rows
         : sorted([...new Set(allowed)].flatMap((name) => this.#byName.get(name) ?? []));
     return reached.slice(placeOf(reached, above + 1), placeOf(reached, below));
+  }
+
+  /**
+   * The nearest beyond a number, in its list's direction.
+   * @param isAscending whether those come next whose numbers are greater
+   */
+  beyond(
+    { key }: { key: number },
+    isAscending: boolean,
+    { search = "", allowed }: EnvironmentFilter,
+    atMost: number,
+  ): EnvironmentRow[] {
+    const rows = this.reached(allowed, isAscending ? { above: key } : { below: key });
+    const found: EnvironmentRow[] = [];
+    for (let i = 0; i < rows.length && found.length < atMost; i += 1) {
+      const row = rows[isAscending ? i : rows.length - 1 - i];
+      if (row?.name.includes(search)) found.push(row);
+    }
+    return found;
   }
 
   get(name: string): EnvironmentRow | undefined {

@@ -10,6 +10,7 @@ import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
+import { Listings, watchedBackends } from "./backends/listings.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
@@ -66,7 +67,11 @@ export class ServiceState {
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
-  readonly activity = new BackendActivity();
+  readonly activity = new BackendActivity((id) => this.listings.listing(id));
+  readonly listings = new Listings(
+    { live: () => (this.db.ready ? this.backends.live() : []), get: (id) => this.backends.get(id) },
+    (...listed) => this.activity.listed(...listed),
+  );
   /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
   readonly backendEnded: (backendId: string) => void;
   /** The environments as decisions see them. */
@@ -90,7 +95,7 @@ export class ServiceState {
       this.#kept = nothingKept();
     });
     const events = this.db.watched(() => watchers.eventWritten?.());
-    const { backends } = this;
+    const backends = watchedBackends(this.backends, (id) => this.listings.changed(id));
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
     const environmentChanged = (name: string | null) => this.environments.changed(name);
     const written = notifyingWrites(

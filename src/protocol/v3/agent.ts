@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { fences } from "../../domain/backends/fence.ts";
 import { backendStatuses, terminationKinds, terminationReasons } from "../../domain/backends/status.ts";
-import { agentTextMaxCharacters } from "../../domain/limits.ts";
+import { agentTextMaxCharacters, listedBackendsMax } from "../../domain/limits.ts";
 import { backendIdSchema, name } from "../primitives.ts";
 import { backendUrl } from "../webhooks/webhook.ts";
 import { diskSpace } from "./clusters.ts";
@@ -36,46 +36,86 @@ export const statusReportAnswer = z
   .meta({ id: "StatusReportAnswer" });
 export type StatusReportAnswer = z.infer<typeof statusReportAnswer>;
 
-/** `POST /v3/agent/heartbeat`, every 10 s, with the cluster's agent token. At most 1 MiB. */
-export const heartbeatBody = z.object({
-  cluster: name,
-  /** The same across restarts of one agent; a cluster may have several. */
-  agent_id: z.string().min(1).max(agentTextMaxCharacters),
-  /** Of the agent's program, for people. */
-  version: z.string().max(agentTextMaxCharacters),
-  /** Everything that the agent runs. */
-  backends: z
-    .array(
-      z.object({
-        id: backendIdSchema,
-        status: z.enum(backendStatuses),
-        fencing_token: z.int().positive(),
-        idle_seconds: z
-          .number()
-          .nonnegative()
-          .optional()
-          .describe(
-            "For how long it has had no connection and was not touched, 0 while it has one; left out where it is not swept for that, or not known",
-          ),
-      }),
-    )
-    .max(10_000),
-  /** How many backends it could run at once, for people. */
-  capacity: z.int().nonnegative().optional(),
-  /** It takes no new backends. */
-  draining: z.boolean().optional(),
-  /** What shows that its backends with keys have ended once it is silent. `lease` where it is left out. */
-  fence: z
-    .enum(fences)
+/** One backend as an agent lists it. */
+export const listedBackend = z.object({
+  id: backendIdSchema,
+  status: z.enum(backendStatuses),
+  fencing_token: z.int().positive(),
+  idle_seconds: z
+    .number()
+    .nonnegative()
     .optional()
     .describe(
-      "lease: they are ended when the lease runs out; proof: nothing ends them, so that their keys do not move",
+      "For how long it has had no connection and was not touched, 0 while it has one; left out where it is not swept for that, or not known",
     ),
-  /** It stops and keeps its backends. It takes no new ones; what holds keys is ended by the lease as ever. */
-  leaving: z.boolean().optional(),
-  /** Of the disk that images take, as the agent last measured it. */
-  disk: diskSpace.optional(),
 });
+export type ListedBackend = z.infer<typeof listedBackend>;
+
+/**
+ * What has changed of a list that the control plane keeps: the list has these backends, as they are said here, none of those
+ * that are `gone`, and all others as they were.
+ */
+export const listChanges = z.object({
+  backends: z.array(listedBackend).max(listedBackendsMax),
+  gone: z.array(backendIdSchema).max(listedBackendsMax),
+});
+export type ListChanges = z.infer<typeof listChanges>;
+
+/**
+ * `POST /v3/agent/heartbeat`, every 10 s, with the cluster's agent token. At most 1 MiB.
+ *
+ * It has either the whole list, `backends`, or what has changed, `changes`: those are allowed once an answer has had the digest of a
+ * list, and are said in comparison with the list of the heartbeat that was answered so. An agent that always sends the whole list needs no digest.
+ *
+ * - `list_digest` is that of the whole list as it is now (`ListDigest` has the rule), whichever of the two is sent.
+ * - The control plane applies changes to the list that it has of the agent. If the result has the digest, the heartbeat has the
+ *   effect of the whole list. If it has not, or there is no list, the answer is 409 `list_unknown`, and nothing has happened: the agent
+ *   sends the whole list at once. So a heartbeat or an answer that was lost, or that came late, needs no care.
+ * - What is listed with `idle_seconds` 0 counts as connected until a change says otherwise, and what is listed with more as idle from
+ *   then on: while it is, it need not be sent again. It is when that time has begun anew.
+ * - After any other refusal (a control plane that does not know changes answers 400) the agent sends the whole list too.
+ */
+export const heartbeatBody = z
+  .object({
+    cluster: name,
+    /** The same across restarts of one agent; a cluster may have several. */
+    agent_id: z.string().min(1).max(agentTextMaxCharacters),
+    /** Of the agent's program, for people. */
+    version: z.string().max(agentTextMaxCharacters),
+    backends: z
+      .array(listedBackend)
+      .max(listedBackendsMax)
+      .optional()
+      .describe("Everything that the agent runs"),
+    changes: listChanges
+      .optional()
+      .describe("In its place: what has changed of the list whose digest an answer had"),
+    list_digest: z
+      .string()
+      .max(agentTextMaxCharacters)
+      .optional()
+      .describe("The digest of the whole list; needed with `changes`"),
+    /** How many backends it could run at once, for people. */
+    capacity: z.int().nonnegative().optional(),
+    /** It takes no new backends. */
+    draining: z.boolean().optional(),
+    /** What shows that its backends with keys have ended once it is silent. `lease` where it is left out. */
+    fence: z
+      .enum(fences)
+      .optional()
+      .describe(
+        "lease: they are ended when the lease runs out; proof: nothing ends them, so that their keys do not move",
+      ),
+    /** It stops and keeps its backends. It takes no new ones; what holds keys is ended by the lease as ever. */
+    leaving: z.boolean().optional(),
+    /** Of the disk that images take, as the agent last measured it. */
+    disk: diskSpace.optional(),
+  })
+  .refine(
+    ({ backends, changes, list_digest }) =>
+      backends === undefined ? changes !== undefined && list_digest !== undefined : changes === undefined,
+    "a heartbeat has either `backends`, the whole list, or `changes` and `list_digest`",
+  );
 export type HeartbeatBody = z.infer<typeof heartbeatBody>;
 
 /** The answer to it. */
@@ -85,6 +125,12 @@ export const heartbeatAnswer = z
     lease_seconds: z.int(),
     terminate: z.array(z.string()).describe("What the agent should not run"),
     unknown: z.array(z.string()).describe("Those of them that Slipway knows nothing of"),
+    list_digest: z
+      .string()
+      .optional()
+      .describe(
+        "The one that was sent, where it is that of the list: heartbeats after it may have `changes`",
+      ),
   })
   .meta({ id: "HeartbeatAnswer" });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;

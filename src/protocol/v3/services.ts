@@ -2,7 +2,7 @@ import { z } from "zod";
 import { serviceLocations } from "../../domain/location.ts";
 import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
-import { listAnswer } from "./list.ts";
+import { listAnswer, searchQuery } from "./list.ts";
 
 /** A location hint of Cloudflare's, or none. */
 const location = z.enum(serviceLocations).meta({ id: "Location" });
@@ -47,6 +47,8 @@ export const service = z
   })
   .meta({ id: "Service" });
 
+/** `GET /v3/accounts/{account}/services`. */
+export const serviceQuery = searchQuery("Only those whose names begin with it, by name");
 export const serviceList = listAnswer(
   "services",
   z.object({ name: z.string(), created_at: timestamp, location: shownLocation }),
@@ -97,6 +99,8 @@ export const environment = z
   .meta({ id: "Environment" });
 export type Environment = z.infer<typeof environment>;
 
+/** `GET …/services/{service}/environments`. */
+export const environmentQuery = searchQuery("Only those whose names contain it");
 export const environmentList = listAnswer("environments", environment);
 
 /** `PUT …/environments/{environment}/pin`. */

@@ -19,7 +19,8 @@ async function startSlowly(
   const heartbeat = startHeartbeat({
     client: clientOver(slipwayClient({ apiUrl: slipway.url, agentToken, timeoutMs: 60_000 })),
     everyMs: 600_000,
-    body: () => ({ cluster: "eu-prod", agent_id: "a", version: "1", backends: [] }),
+    body: () => ({ cluster: "eu-prod", agent_id: "a", version: "1" }),
+    list: () => [],
     now: () => clock.nowMs,
     onAnswer: (_answer, sentAtMs) => sentAt.push(sentAtMs),
     log: () => undefined,

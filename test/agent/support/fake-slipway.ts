@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { z } from "zod";
 import {
   importSigningKey,
   publicJwks,
@@ -9,8 +10,8 @@ import {
 } from "../../../src/protocol/tokens/connection-token.ts";
 import { makeSigningKeys } from "../../../src/protocol/tokens/signing-keys.ts";
 import {
-  type HeartbeatBody,
   heartbeatBody,
+  listedBackend,
   type StatusReportBody,
   statusReportBody,
 } from "../../../src/protocol/v3/agent.ts";
@@ -23,13 +24,17 @@ export interface ReceivedReport {
   answered: number;
 }
 
+const wholeHeartbeat = heartbeatBody.and(z.object({ backends: z.array(listedBackend) }));
+type WholeHeartbeat = z.infer<typeof wholeHeartbeat>;
+
 /** What an agent calls: records reports and heartbeats, checks them against the wire format, serves a JWKS. */
 export async function startFakeSlipway() {
   let keys: SigningKeys = await makeSigningKeys();
   const slipway = {
     url: "",
     reports: [] as ReceivedReport[],
-    heartbeats: [] as HeartbeatBody[],
+    /** All have the whole list: it never answers that it keeps one. */
+    heartbeats: [] as WholeHeartbeat[],
     /** What did not fit the wire format: to stay empty. */
     malformed: [] as string[],
     jwksRequests: 0,
@@ -39,7 +44,7 @@ export async function startFakeSlipway() {
     /** What it promises in every heartbeat's answer. */
     leaseSeconds: 45,
     /** Answers a heartbeat in its place, or lets it be answered as always where it resolves to null. */
-    interceptHeartbeat: async (_body: HeartbeatBody): Promise<{ status: number; body: unknown } | null> =>
+    interceptHeartbeat: async (_body: WholeHeartbeat): Promise<{ status: number; body: unknown } | null> =>
       null,
     /** The status to answer a report with; 200 unless a test says otherwise. */
     answerReport: (_report: Omit<ReceivedReport, "answered">): number => 200,
@@ -87,7 +92,7 @@ export async function startFakeSlipway() {
       return answer(slipway.jwksStatus, publicJwks(keys));
     }
     if (request.url === "/v3/agent/heartbeat") {
-      const parsed = heartbeatBody.safeParse(JSON.parse(body));
+      const parsed = wholeHeartbeat.safeParse(JSON.parse(body));
       if (parsed.success) slipway.heartbeats.push(parsed.data);
       else slipway.malformed.push(body);
       const intercepted = parsed.success ? await slipway.interceptHeartbeat(parsed.data) : null;

@@ -58,7 +58,7 @@ describe("what concerns more services than one run takes, or one call lists", ()
     const names = await addServices(hello, serviceNamesPerCall + servicesNotifiedAtOnce / 2);
     const agent = agentOf(hello);
     vi.spyOn(Service.prototype, "reconcile").mockImplementation(async () =>
-      ok({ terminate: [], unknown: [], live: 0 }),
+      ok({ terminate: [], unknown: [], unlisted: 0, lacking: [] }),
     );
     value(await agent.beat([]));
     const lines = failureLines();
@@ -92,7 +92,7 @@ describe("what concerns more services than one run takes, or one call lists", ()
     const count = counted();
     vi.spyOn(Service.prototype, "reconcile").mockImplementation(async function (this: Service) {
       count.called(this.ctx.id.name?.split("/").at(-1) ?? "");
-      return ok({ terminate: [], unknown: [], live: 0 });
+      return ok({ terminate: [], unknown: [], unlisted: 0, lacking: [] });
     });
     for (let beat = 0; beat < 4; beat++) {
       count.look();

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { clusterStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
+import type { HeartbeatBody, ListedBackend } from "../../../src/protocol/v3/agent.ts";
 import { caller, type Hello, value } from "./service.ts";
 
 /** Registers another cluster beside `main`. */
@@ -26,11 +26,7 @@ export function agentOf(hello: Hello, name = "main", registration?: number) {
   const stub = () => clusterStub(env, hello.account, name);
   return {
     stub,
-    beat: async (
-      backends: HeartbeatBody["backends"],
-      agent_id = "agent-1",
-      more: Partial<HeartbeatBody> = {},
-    ) =>
+    beat: async (backends: ListedBackend[], agent_id = "agent-1", more: Partial<HeartbeatBody> = {}) =>
       stub().heartbeat(hello.account, name, registration ?? (await registrationOf(hello, name)), {
         cluster: name,
         agent_id,

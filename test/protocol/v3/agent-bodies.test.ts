@@ -4,27 +4,35 @@ import * as agent from "../../../src/protocol/v3/agent.ts";
 
 const bodies = Object.entries(agent).filter(([name]) => name.endsWith("Body"));
 
-/** One of each body with every field that it may have. */
-const full: Record<string, object> = {
-  heartbeatBody: {
-    cluster: "main",
-    agent_id: "a",
-    version: "1.2.0",
-    backends: [{ id: "k3f9q7h3kq2m9", status: "ready", fencing_token: 7, idle_seconds: 31 }],
-    capacity: 8,
-    draining: true,
-    fence: "proof",
-    leaving: true,
-    disk: { free_bytes: 1, total_bytes: 2 },
-  },
-  statusReportBody: {
-    status: "terminated",
-    fencing_token: 7,
-    exit_code: 1,
-    termination_reason: "swept",
-    termination_kind: "soft",
-    url: "https://eu.example.com/k3f9q7h3kq2m9",
-  },
+const backends = [{ id: "k3f9q7h3kq2m9", status: "ready", fencing_token: 7, idle_seconds: 31 }];
+const heartbeat = {
+  cluster: "main",
+  agent_id: "a",
+  version: "1.2.0",
+  list_digest: "00000000",
+  capacity: 8,
+  draining: true,
+  fence: "proof",
+  leaving: true,
+  disk: { free_bytes: 1, total_bytes: 2 },
+};
+
+/** Of each body those which together have every field that it may have. */
+const full: Record<string, object[]> = {
+  heartbeatBody: [
+    { ...heartbeat, backends },
+    { ...heartbeat, changes: { backends, gone: ["k3f9q7h3kq2m8"] } },
+  ],
+  statusReportBody: [
+    {
+      status: "terminated",
+      fencing_token: 7,
+      exit_code: 1,
+      termination_reason: "swept",
+      termination_kind: "soft",
+      url: "https://eu.example.com/k3f9q7h3kq2m9",
+    },
+  ],
 };
 
 /** The same with a field that nobody knows, in each of its objects. */
@@ -36,13 +44,24 @@ function withMore(value: unknown): unknown {
 }
 
 test.for(bodies)("%s of a newer agent is taken, and what is not known in it left out", ([name, schema]) => {
-  const body = full[name];
+  const known = full[name] ?? [];
   if (!(schema instanceof z.ZodObject)) throw new Error(`${name} is no object`);
-  expect(Object.keys(body ?? {}).sort()).toEqual(Object.keys(schema.shape).sort());
-  expect(schema.parse(withMore(body))).toEqual(body);
+  const fields = new Set(known.flatMap((body) => Object.keys(body)));
+  expect([...fields].sort()).toEqual(Object.keys(schema.shape).sort());
+  for (const body of known) expect(schema.parse(withMore(body))).toEqual(body);
 });
 
 test("an agent without a disk to speak of leaves it out", () => {
-  const { disk: _disk, ...older } = full.heartbeatBody as { disk: object };
+  const { disk: _disk, ...older } = { ...heartbeat, backends };
   expect(agent.heartbeatBody.parse(older)).toEqual(older);
+});
+
+test.for<[string, object]>([
+  ["neither the list nor changes", {}],
+  ["both", { backends: [], changes: { backends: [], gone: [] }, list_digest: "00000000" }],
+  ["changes without the digest of what they lead to", { changes: { backends: [], gone: [] } }],
+])("a heartbeat with %s is refused", ([, body]) => {
+  expect(
+    agent.heartbeatBody.safeParse({ cluster: "main", agent_id: "a", version: "1", ...body }).success,
+  ).toBe(false);
 });

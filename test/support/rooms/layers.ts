@@ -55,8 +55,10 @@ export const layers: Readonly<Record<string, Layers>> = {
     "work.ts": everything,
     "setup.ts": everything,
     "description.ts": everything,
+    "overview.ts": everything,
     ".": [
       "backends/activity.ts",
+      "backends/listings.ts",
       "backends/contract.ts",
       "connect/contract.ts",
       "pins/contract.ts",

@@ -1,14 +1,13 @@
 import { ok } from "../../../domain/result.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { backendList, backendQuery } from "../../../protocol/v3/backends.ts";
-import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
 import { hintOf } from "../../request-origin.ts";
 import { serviceView } from "../../views/service-views.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3ServiceRoutes = [
@@ -34,12 +33,12 @@ export const v3ServiceRoutes = [
     path: "/v3/accounts/:account/services",
     version: "v3",
     access: tokenFor("read"),
-    query: listQuery,
+    query: services.serviceQuery,
     answer: services.serviceList,
     summary: "List services, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listServices(query);
-      return page.ok ? ok({ services: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ services: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({
@@ -90,7 +89,7 @@ export const v3ServiceRoutes = [
     async handle({ env, params, query, actor }) {
       const owner = serviceStub(env, params.account, params.service);
       const page = await owner.listBackends(query, actor.environments);
-      return page.ok ? ok({ backends: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ backends: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
 ];

@@ -16,7 +16,7 @@ import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
 import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
-import { toPage } from "../../page.ts";
+import { newestFirst, pageAt } from "../../page.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
 import { sendWebhook } from "../../webhooks/webhook-sender.ts";
 import type { AccountRow, AccountSql, ClusterRow } from "../account.sql.ts";
@@ -181,13 +181,12 @@ export async function listClusters(
   ports: Observing,
   query: ListQuery,
 ): Promise<Result<Page<ObservedCluster>>> {
-  const page = ports.state.page(query, (start, account) =>
-    toPage(
-      ports.state.sql.clustersBefore(start, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => observedCluster(ports, row, account),
-    ),
+  const page = ports.state.page(query, newestFirst, (from, account) =>
+    pageAt(from, query.limit, {
+      read: ports.state.sql.clustersBeyond,
+      keyOf: ({ seq }) => seq,
+      item: (row) => observedCluster(ports, row, account),
+    }),
   );
   return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
 }

@@ -7,14 +7,14 @@ import {
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
 } from "../../../domain/limits.ts";
-import { fail, ok, type Result } from "../../../domain/result.ts";
+import { ok, type Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { Database } from "../../database.ts";
 import { type EventParams, newEvent } from "../../events.ts";
 import { type Followers, sendToSocket } from "../../followers.ts";
-import { toPage } from "../../page.ts";
+import { type Keys, pageOf } from "../../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;
@@ -46,19 +46,23 @@ function addEvent(sql: Writing, event: AccountEvent): void {
   });
 }
 
-/** A page of events, newest first. Its cursor is the id of the last one shown. */
+/** A page of events, newest first. */
 export function listEvents(
   sql: EventsSql,
   { limit, cursor, ...filter }: ListQuery & EventFilter,
 ): Result<Page<AccountEvent>> {
-  if (cursor !== undefined && !eventIdPattern.test(cursor)) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const rows = sql.eventsBefore(cursor ?? afterEveryId, limit + 1, filter);
-  return ok(toPage(rows, limit, ({ id }) => id, eventOf));
+  return pageOf({ limit, cursor }, eventIds, {
+    read: (from, atMost) => sql.eventsBeyond(from, atMost, filter),
+    keyOf: ({ id }) => id,
+    item: eventOf,
+  });
 }
 
-const afterEveryId = "~";
+/** Their order is that of time. */
+const eventIds: Keys<string> = {
+  start: "\uffff",
+  parse: (text) => (eventIdPattern.test(text) ? text : null),
+};
 
 function eventOf(row: EventRow): AccountEvent {
   return JSON.parse(row.event);

@@ -1,44 +1,23 @@
 import { clusterFence, type Fence } from "../../../domain/backends/fence.ts";
-import {
-  type AgentSnapshot,
-  isAlive,
-  type ListingAgent,
-  type ReportedBackend,
-} from "../../../domain/backends/lease.ts";
+import { type AgentSnapshot, isAlive, type ListingAgent } from "../../../domain/backends/lease.ts";
 import type { Watch } from "../../../domain/backends/watch.ts";
-import { serviceCodeLength } from "../../../domain/ids.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { HeartbeatBody } from "../../../protocol/v3/agent.ts";
 import type { ClusterAgent } from "../../../protocol/v3/clusters.ts";
 import type { AgentRow, ClusterSql } from "../cluster.sql.ts";
-
-/** What an agent lists, by the code of the service that each backend belongs to. */
-export type AgentList = ReadonlyMap<string, readonly ReportedBackend[]>;
+import { AgentList, type EnteredList } from "./agent-list.ts";
 
 /** That there is one is what matters; the ids are there for those that come back. */
 const goneKept = 1_000;
 
-/** A list, and which agent sent it; null stands for none: then it is empty, and others are to be judged. */
-export interface SentList {
-  from: string | null;
-  list: AgentList;
-}
-
-export interface Agent extends AgentSnapshot {
-  id: string;
-  /** Milliseconds since the epoch. */
-  lastHeartbeatAt: number;
-  /** Its first heartbeat. */
+export interface Agent extends ListingAgent {
+  /** Its first heartbeat, in milliseconds since the epoch. */
   begunAt: number;
   /** Null where it has sent no heartbeat since this object awoke. */
   listed: AgentList | null;
 }
 
-export function listByService(backends: readonly ReportedBackend[]): AgentList {
-  return Map.groupBy(backends, ({ id }) => id.slice(0, serviceCodeLength));
-}
-
-/** The agents of one cluster: each as its last heartbeat left it. Their lists live in memory only: they come anew every 10 s. */
+/** The agents of one cluster: each as its last heartbeat left it. Their lists live in memory only: who sends changes of one that is gone sends it anew. */
 export class Agents {
   readonly #sql: ClusterSql;
   readonly #watchAt: (now: number) => Watch;
@@ -50,7 +29,7 @@ export class Agents {
   }
 
   /** Enters a heartbeat. @returns whether it is the agent's first since this object awoke */
-  enter(body: HeartbeatBody, list: AgentList, now: number): boolean {
+  enter(body: HeartbeatBody, entered: EnteredList, now: number): boolean {
     this.#sql.putAgent({
       id: body.agent_id,
       version: body.version,
@@ -58,7 +37,7 @@ export class Agents {
       fence: body.fence ?? "lease",
       leaving: body.leaving ? 1 : 0,
       capacity: body.capacity ?? null,
-      backends: body.backends.length,
+      backends: entered.size,
       last_heartbeat_at: now,
       disk_free_bytes: body.disk?.free_bytes ?? null,
       disk_total_bytes: body.disk?.total_bytes ?? null,
@@ -68,8 +47,15 @@ export class Agents {
       this.#sql.setGoneWithProof(gone.filter((id) => id !== body.agent_id));
     }
     const isNew = !this.#lists.has(body.agent_id);
+    const list = this.#lists.get(body.agent_id) ?? new AgentList();
     this.#lists.set(body.agent_id, list);
+    list.enter(entered);
     return isNew;
+  }
+
+  /** What an agent lists; null where it has sent no list since this object awoke, or is forgotten. */
+  listOf(id: string): AgentList | null {
+    return this.#lists.get(id) ?? null;
   }
 
   alive(now: number): Agent[] {
@@ -87,14 +73,6 @@ export class Agents {
   /** Those that are alive, as people see them. */
   shown(now: number): ClusterAgent[] {
     return this.#rows(now).flatMap(({ row, agent }) => (isAlive(agent, now) ? [agentView(row)] : []));
-  }
-
-  /** The agents that are alive, with the backends of one service that each lists. */
-  listing(code: string, now: number): ListingAgent[] {
-    return this.alive(now).map((agent) => ({
-      ...agent,
-      listed: agent.listed && new Set((agent.listed.get(code) ?? []).map(({ id }) => id)),
-    }));
   }
 
   /** Forgets those that are not alive any more, inside a transaction. @returns whether there were any */

@@ -22,7 +22,7 @@ export async function settleLosses(ports: ClusterPorts): Promise<boolean> {
   const row = state.sql.cluster();
   if (!row) return true;
   if (!row.lost && state.agents.alive(now).length === 0) return giveUp(ports, row);
-  if (hasChanged) await judgeList(ports, row, { from: null, list: new Map() }, now);
+  if (hasChanged) await judgeList(ports, row, null, now);
   return true;
 }
 

@@ -25,7 +25,7 @@ export class ReconciledServices {
   readonly #failures: FailureLog;
   /** The one that was needed last comes last. A code is another's only long after nothing of its service lives. */
   readonly #names = new Map<string, string>();
-  /** Those that have backends here, or have given no verdict. */
+  /** Those that have backends here which no agent lists, or have given no verdict. */
   readonly #concerned = new Set<string>();
   /** Of every service, those that are still to be compared once. */
   readonly #unjudged = new Set<string>();
@@ -44,10 +44,12 @@ export class ReconciledServices {
   agentsChanged(): void {
     this.#everyServiceDueAt = 0;
     this.#everyServiceAfter = "";
+    for (const code of this.#names.keys()) this.#unjudged.add(code);
   }
 
   /**
-   * The services that are to judge at `now` what an agent lists, which has backends of these codes.
+   * The services that are to judge at `now` what an agent lists, which has backends of these codes, and what no agent lists. A
+   * service whose backends only other agents list has nothing to judge.
    * @returns their names by code, and the codes that no service of this account has; a code that cannot be looked up
    *   for now, or whose turn to be looked up has not come, is in neither
    */
@@ -83,9 +85,9 @@ export class ReconciledServices {
     return { services, strangers };
   }
 
-  /** @param liveBackends how many a service has here; null where it gave no verdict */
-  reconciled(code: string, liveBackends: number | null): void {
-    if (liveBackends === 0) this.#concerned.delete(code);
+  /** @param unlisted how many backends a service has here that no agent lists; null where it gave no verdict */
+  reconciled(code: string, unlisted: number | null): void {
+    if (unlisted === 0) this.#concerned.delete(code);
     else this.#concerned.add(code);
   }
 

@@ -1,5 +1,6 @@
 import { heartbeatInTransitMs, leaseSeconds } from "../../../domain/limits.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
+import type { Listing } from "./listings.ts";
 
 /** Times in milliseconds since the epoch. */
 interface Signs {
@@ -13,18 +14,31 @@ interface Signs {
  */
 export class BackendActivity {
   readonly #signs = new Map<string, Signs>();
+  readonly #listing: (id: string) => Iterable<Pick<Listing, "heardAt" | "backends">>;
+
+  /** @param listing the agents that list a backend: their heartbeats are signs of what they go on listing */
+  constructor(listing: (id: string) => Iterable<Pick<Listing, "heardAt" | "backends">> = () => []) {
+    this.#listing = listing;
+  }
 
   /**
    * The latest time, in milliseconds since the epoch, of which it is certain that a backend's agent has counted no idle time
    * before it. When it became ready is none: that report may have come late.
    */
   activeAt({ id, created_at: createdAt }: Pick<BackendRow, "id" | "created_at">): number {
-    return Math.max(createdAt, this.#signs.get(id)?.activeAt ?? 0);
+    let activeAt = Math.max(createdAt, this.#signs.get(id)?.activeAt ?? 0);
+    for (const { heardAt, backends } of this.#listing(id)) {
+      const isConnected = backends.get(id)?.idle_seconds === 0;
+      if (isConnected) activeAt = Math.max(activeAt, heardAt - heartbeatInTransitMs);
+    }
+    return activeAt;
   }
 
   /** Whether an agent that holds its lease has listed a backend. */
   isListed(id: string, now: number): boolean {
-    return now - (this.#signs.get(id)?.listedAt ?? 0) < leaseSeconds * 1000;
+    let listedAt = this.#signs.get(id)?.listedAt ?? 0;
+    for (const { heardAt } of this.#listing(id)) listedAt = Math.max(listedAt, heardAt);
+    return now - listedAt < leaseSeconds * 1000;
   }
 
   /** A live backend's agent has accepted a touch that was sent at `at`. */
@@ -47,7 +61,7 @@ export class BackendActivity {
     const known = this.#signs.get(id);
     this.#signs.set(id, {
       activeAt: Math.max(activeAt ?? 0, known?.activeAt ?? 0),
-      listedAt: listedAt ?? known?.listedAt ?? 0,
+      listedAt: Math.max(listedAt ?? 0, known?.listedAt ?? 0),
     });
   }
 }

@@ -8,7 +8,7 @@ import type { Page } from "../../../protocol/v3/list.ts";
 import { matchesQuery } from "../../backend-query.ts";
 import type { BackendWithStatus, EndPosition } from "../../contract.ts";
 import type { Env } from "../../env.ts";
-import { pageStart, toPage } from "../../page.ts";
+import { newestFirst, type Position, pageFrom, readCursor } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
 import { placeOf } from "../place.ts";
@@ -27,23 +27,24 @@ export interface ListPorts {
 
 interface LiveQuery {
   matches(backend: KeptBackend): boolean;
-  /** The fencing token that they are older than. */
-  before: number;
+  /** They are older than this fencing token, or younger where it leads back. */
+  from: Pick<Position<number>, "key" | "leadsBack">;
   atMost: number;
 }
 
 /**
- * Live backends, the newest first, without those that no agent has listed for longer than the lease unless their keys
+ * Live backends, those nearest to where it begins first, without those that no agent has listed for longer than the lease unless their keys
  * are held. Fewer than `atMost` are all that there are.
  */
 async function liveBackends(
   { state, heartbeats }: ListPorts,
-  { matches, before, atMost }: LiveQuery,
+  { matches, from: { key, leadsBack }, atMost }: LiveQuery,
 ): Promise<Result<BackendWithStatus[]>> {
   const shown: BackendWithStatus[] = [];
-  for (let from = before; shown.length < atMost; ) {
+  for (let from = key; shown.length < atMost; ) {
     const next = state.withService((service) => {
-      return ok({ service, candidates: state.backends.before(from, judgedAtOnce, matches) });
+      const candidates = nearest(state, { matches, from: { key: from, leadsBack }, atMost: judgedAtOnce });
+      return ok({ service, candidates });
     });
     if (!next.ok) return next;
     const { service, candidates } = next.value;
@@ -60,10 +61,23 @@ async function liveBackends(
   return ok(shown);
 }
 
+/** The live backends that match and are nearest to where a list begins. */
+function nearest(
+  { backends }: Pick<ServiceState, "backends">,
+  { matches, from: { key, leadsBack }, atMost }: LiveQuery,
+): KeptBackend[] {
+  if (!leadsBack) return backends.before(key, atMost, matches);
+  return backends
+    .live()
+    .filter((row) => row.fencing_token > key && matches(row))
+    .slice(0, atMost);
+}
+
 /** The next live backends below a fencing token but those whose keys are held, as `liveBackends`. */
 export function shownBackends(ports: ListPorts, before: number): Promise<Result<BackendWithStatus[]>> {
   const matches = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
-  return liveBackends(ports, { matches, before, atMost: liveBackendsPerCall });
+  const from = { key: before, leadsBack: false };
+  return liveBackends(ports, { matches, from, atMost: liveBackendsPerCall });
 }
 
 /** A page of live backends, or of ended ones where these are asked for. */
@@ -166,6 +180,7 @@ async function pageOfEnded(
   return ok({
     items: shown.map(backendView),
     next: next && `${next.endedAt}-${next.fencingToken}`,
+    previous: null,
   });
 }
 
@@ -188,16 +203,17 @@ async function pageOfLive(
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,
 ): Promise<Result<Page<Backend>>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const found = await liveBackends(ports, {
-    matches: (row) => matchesQuery(query, { info: row, status: row }, allowedEnvironments),
-    before: start.value,
-    atMost: query.limit + 1,
+  const from = readCursor(query, newestFirst);
+  if (!from.ok) return from;
+  const matches = (row: KeptBackend) => matchesQuery(query, { info: row, status: row }, allowedEnvironments);
+  const found = await liveBackends(ports, { matches, from: from.value, atMost: query.limit + 1 });
+  if (!found.ok) return found;
+  const page = pageFrom(from.value, query.limit, found.value, {
+    keyOf: ({ info }) => info.fencingToken,
+    item: backendView,
+    isAny: (beyond) => nearest(ports.state, { matches, from: beyond, atMost: 1 }).length > 0,
   });
-  return found.ok
-    ? ok(toPage(found.value, query.limit, ({ info }) => info.fencingToken, backendView))
-    : found;
+  return ok(page);
 }
 
 function backendView({ info, status, heldSince }: BackendWithStatus): Backend {

@@ -49,6 +49,32 @@ export interface TerminateAllParams {
   environment?: string;
 }
 
+/** What is to be changed in what a service has of an agent's list. */
+export interface ListUpdate {
+  agent: string;
+  /** Whether it is everything that the agent lists of the service; what the service had of it is dropped then. */
+  isWhole: boolean;
+  backends: ReportedBackend[];
+  gone: string[];
+  /** How long ago the agent's last heartbeat was. */
+  silentMs: number;
+}
+
+/** A heartbeat, as far as it concerns one service: what it does not have of the lists, and by what it sees that it has the rest. */
+export interface ClusterReport extends Omit<ClusterLists, "elsewhere" | "alive"> {
+  /** Those that are alive, each with the digest of what it lists of the service; null where that is not known. */
+  agents: { id: string; digest: string | null }[];
+  updates: ListUpdate[];
+}
+
+/** What a service says to it. */
+export interface ServiceVerdict extends Pick<HeartbeatVerdict, "terminate" | "unknown"> {
+  /** How many of its backends no agent of the cluster lists. */
+  unlisted: number;
+  /** The agents whose lists it does not have. Nothing is judged where there are any. */
+  lacking: string[];
+}
+
 /** What a service answers about its backends, and takes from those that run them. */
 export interface ServiceBackendsRpc {
   /** Live ones as below, but for those whose keys are held until their end is proven: they are among them. */
@@ -91,13 +117,9 @@ export interface ServiceBackendsRpc {
   ): Promise<Result<null>>;
   /**
    * From the Cluster object: judges the backends of this service that an agent says it runs, and ends those that no
-   * agent of the cluster has any more. `live` is how many the service then has there.
+   * agent of the cluster has any more. Where it does not have the lists that the report speaks of, it judges nothing.
    */
-  reconcile(
-    cluster: string,
-    reported: ReportedBackend[],
-    lists: ClusterLists,
-  ): Promise<Result<Pick<HeartbeatVerdict, "terminate" | "unknown"> & { live: number }>>;
+  reconcile(cluster: string, report: ClusterReport): Promise<Result<ServiceVerdict>>;
   /**
    * From the Cluster object: the last agent of this registration is gone, and every backend with it.
    * @param fence `proof`: backends that hold keys are not ended, and their keys stay held

@@ -1,17 +1,18 @@
 import type { Fence } from "../../../domain/backends/fence.ts";
 import {
-  type ClusterLists,
   type HeartbeatVerdict,
+  isSettled,
   judgeHeartbeat,
   type KnownBackend,
   newlyListed,
   type ReportedBackend,
 } from "../../../domain/backends/lease.ts";
-import type { ClusterRpc } from "../../contract.ts";
+import type { ClusterReport, ClusterRpc, ServiceVerdict } from "../../contract.ts";
 import type { KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
 import { giveUpBackend } from "./lifecycle.ts";
+import { type ClusterListings, idleSecondsOf, type Listing } from "./listings.ts";
 
 /** Compares a service's backends with the heartbeats of their clusters: which they run, have lost, or are silent about. */
 export class Heartbeats {
@@ -27,51 +28,107 @@ export class Heartbeats {
   }
 
   /**
-   * Compares what a cluster's agents say they run with what it should run, and ends what they have lost.
-   * What was this agent's and is on its list no more has ended; anything else is given up.
+   * Compares what a cluster's agents say they run with what it should run, and ends what they have lost: what has changed since
+   * the last heartbeat, and what time may change. What was this agent's and is on its list no more has ended; anything else is given up.
    * @returns also whether a spawn is overdue, for which the alarm should have rung long ago
    */
   reconcile(
     cluster: string,
-    reported: readonly ReportedBackend[],
-    lists: ClusterLists,
+    report: ClusterReport,
     now: number,
-  ): Omit<HeartbeatVerdict, "proven"> & { live: number; overdue: boolean } {
-    if (!this.#state.db.ready) {
-      const { terminate, unknown } = judgeHeartbeat(reported, [], lists, now);
-      return { terminate, unknown, lost: [], live: 0, overdue: false };
+  ): ServiceVerdict & { lost: string[]; overdue: boolean } {
+    const { backends, listings, spawns } = this.#state;
+    const here = listings.of(cluster);
+    here.keep(report.agents.map(({ id }) => id));
+    for (const update of report.updates) here.update(update, now);
+    const lacking = report.agents.flatMap(({ id, digest }) =>
+      digest === null || here.digestOf(id) === digest ? [] : [id],
+    );
+    if (lacking.length > 0) {
+      return { terminate: [], unknown: [], lost: [], unlisted: here.unlisted.size, overdue: false, lacking };
     }
-    const rows = this.#liveOf(cluster);
+    const listing = report.from === null ? null : here.heard(report.from, now);
+    const { terminate, unknown, lost } = this.#judge(here, listing, report, now);
+    // A heartbeat sees what it has itself changed too: what is lost is not to be judged by the next one.
+    listings.of(cluster);
+    const overdue =
+      this.#state.db.ready &&
+      backends.unacknowledged().some((row) => row.cluster === cluster && spawns.isOverdue(row, now));
+    return { terminate, unknown, lost, unlisted: here.unlisted.size, overdue, lacking };
+  }
+
+  /** @param listing that of the agent which sent the heartbeat; null where an agent is gone */
+  #judge(
+    here: ClusterListings,
+    listing: Listing | null,
+    { from, agents, watchedFrom, unchangedSince, fence }: ClusterReport,
+    now: number,
+  ): HeartbeatVerdict {
+    const { activity, spawns } = this.#state;
+    const open = [...(listing?.open ?? [])];
+    const reported = open.flatMap((id) => listing?.backends.get(id) ?? []);
+    const rows = this.#rowsOf(here, open);
     const known = rows.map((row) => this.#known(row, now));
-    const verdict = judgeHeartbeat(reported, known, lists, now);
-    const overdue = rows.some((row) => this.#state.spawns.isOverdue(row, now));
-    const listed = new Map(reported.map((each) => [each.id, each]));
+    const lists = {
+      from,
+      elsewhere: open.filter((id) => here.listing(id).some((each) => each !== listing)),
+      alive: agents.map(({ id }) => id),
+      watchedFrom,
+      unchangedSince,
+      fence,
+    };
+    const unlisted = this.#rowsOf(here, here.unlisted).map((row) => this.#known(row, now));
+    const verdict = judgeHeartbeat(reported, [...known, ...unlisted], lists, now);
     const refused = new Set(verdict.terminate);
     for (const row of rows) {
-      const asListed = refused.has(row.id) ? undefined : listed.get(row.id);
-      if (!asListed) continue;
-      this.#state.activity.listed(row.id, asListed.idle_seconds, now);
-      if (!this.#state.spawns.isAcknowledged(row)) this.#state.spawns.acknowledge(row);
+      if (refused.has(row.id)) continue;
+      const entry = listing?.backends.get(row.id);
+      if (entry) activity.listed(row.id, idleSecondsOf(entry, now), now);
+      if (!spawns.isAcknowledged(row)) spawns.acknowledge(row);
     }
     const ofThisAgent = newlyListed(reported, known, lists);
-    if (lists.from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, lists.from);
-    for (const row of rows) {
-      if (row.held_at !== null && listed.has(row.id) && !refused.has(row.id)) this.#letGo(row.id);
-    }
+    if (from !== null && ofThisAgent.length > 0) this.#state.sql.setAgent(ofThisAgent, from);
+    for (const row of rows) if (row.held_at !== null && !refused.has(row.id)) this.#letGo(row.id);
     const proven = new Set(verdict.proven);
     this.#lose(verdict.proven, "lease", now);
     this.#lose(
       verdict.lost.filter((id) => !proven.has(id)),
-      lists.fence,
+      fence,
       now,
     );
-    const { terminate, unknown, lost } = verdict;
-    return { terminate, unknown, lost, live: known.length - lost.length, overdue };
+    if (listing) this.#settle(here, listing, reported, refused, now);
+    return verdict;
+  }
+
+  /** Leaves open of a list what the next heartbeat is to judge again. */
+  #settle(
+    here: ClusterListings,
+    listing: Listing,
+    reported: readonly ReportedBackend[],
+    refused: ReadonlySet<string>,
+    now: number,
+  ): void {
+    listing.refused = refused;
+    for (const each of reported) {
+      const [row] = this.#rowsOf(here, [each.id]);
+      const known = row && this.#known(row, now);
+      if (isSettled(each, known, listing.agent) && (row?.held_at ?? null) === null)
+        listing.open.delete(each.id);
+    }
+  }
+
+  /** Those of these backends that live in a cluster. */
+  #rowsOf(here: ClusterListings, ids: Iterable<string>): KeptBackend[] {
+    return Array.from(ids).flatMap((id) => {
+      const row = here.live.has(id) ? this.#state.backends.get(id) : undefined;
+      return row && row.status !== "terminated" ? [row] : [];
+    });
   }
 
   /** The last agent of a registration of a cluster is gone, and every backend there with it. @returns whether there were any */
   clusterLost(cluster: string, registration: number, fence: Fence, now: number): boolean {
     if (!this.#state.db.ready || this.#registrationOf(cluster) !== registration) return false;
+    this.#state.listings.of(cluster).keep([]);
     const ids = this.#liveOf(cluster).map(({ id }) => id);
     this.#lose(ids, fence, now);
     return ids.length > 0;
@@ -96,7 +153,7 @@ export class Heartbeats {
 
   /** Those of some live backends that no agent has listed for longer than the lease, by the clusters that they run in. */
   async unlisted(
-    { account, code }: ServiceRow,
+    { account }: ServiceRow,
     backends: readonly KeptBackend[],
     now: number,
   ): Promise<Set<string>> {
@@ -110,7 +167,7 @@ export class Heartbeats {
           );
         return expected.length === 0
           ? []
-          : this.#clusterOf(account, cluster).unreported(this.#registrationOf(cluster), code, expected);
+          : this.#clusterOf(account, cluster).unreported(this.#registrationOf(cluster), expected);
       }),
     );
     return new Set(unlisted.flat());

@@ -6,7 +6,6 @@ import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domai
 import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type {
   CreateEnvironmentBody,
   Environment,
@@ -14,7 +13,6 @@ import type {
   PatchEnvironmentBody,
 } from "../../../protocol/v3/services.ts";
 import type { Actor, Caller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
@@ -62,25 +60,6 @@ export function getEnvironment(
 ): Result<Environment> {
   const row = findEnvironment(state, name, allowed);
   return row.ok ? ok(environmentView(state, row.value)) : row;
-}
-
-/** A page of environments, newest first, of those that the caller may see. */
-export function listEnvironments(
-  state: ServiceState,
-  query: ListQuery,
-  allowedEnvironments: readonly string[] | undefined,
-): Result<Page<Environment>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const before = state.environments.reached(allowedEnvironments, { below: start.value });
-  return ok(
-    toPage(
-      before.slice(-query.limit - 1).reverse(),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => environmentView(state, row),
-    ),
-  );
 }
 
 /** Adds an environment, records the event, and announces what it is pinned to. */

@@ -13,10 +13,8 @@ import { saidArtifact } from "../../../domain/registry/artifact.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Notice } from "../../../protocol/v3/registry-events.ts";
 import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { ImageRow, TagTable } from "../sql/images.sql.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
@@ -137,24 +135,6 @@ function addPush(
   return true;
 }
 
-export function listImages(
-  state: ServiceState,
-  service: ServiceRow,
-  query: ListQuery,
-  caller: ForNames,
-): Result<Page<Image>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  return ok(
-    toPage(
-      state.sql.imagesBefore(start.value, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => imageView(state, service, row, caller),
-    ),
-  );
-}
-
 export function getImage(
   state: ServiceState,
   service: ServiceRow,
@@ -272,7 +252,8 @@ function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) 
     : fail("image_not_found", `no image with digest \`${digest}\` was pushed to this service`);
 }
 
-function imageView(
+/** An image as the API answers it. */
+export function imageView(
   state: ServiceState,
   service: ServiceRow,
   row: ImageRow,

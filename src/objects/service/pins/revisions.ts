@@ -2,12 +2,12 @@ import type { Scope } from "../../../domain/credentials/access.ts";
 import { resolvedRevisionsProtected, revisionsKept } from "../../../domain/limits.ts";
 import type { PinHistory } from "../../../domain/pins/pin.ts";
 import type { RevisionKind } from "../../../domain/pins/revision.ts";
-import { ok, type Result } from "../../../domain/result.ts";
+import type { Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Revision } from "../../../protocol/v3/services.ts";
 import type { Caller, RegistryCaller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
+import { newestFirst, pageOf } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { RevisionRow } from "../sql/revisions.sql.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
@@ -88,10 +88,11 @@ export function history(
 ): Result<Page<Revision>> {
   const row = findEnvironment(state, name, allowed);
   if (!row.ok) return row;
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const rows = state.sql.revisionsBefore(row.value.seq, start.value, query.limit + 1);
-  return ok(toPage(rows, query.limit, ({ revision }) => revision, revisionView));
+  return pageOf(query, newestFirst, {
+    read: (from, atMost) => state.sql.revisionsBeyond(row.value.seq, from, atMost),
+    keyOf: ({ revision }) => revision,
+    item: revisionView,
+  });
 }
 
 /** What an environment resolves to, without its revisions. */

@@ -47,12 +47,6 @@ export type TagTable = "tags" | "artifact_tags";
 export function imagesReads(db: Pick<Database, "all" | "first">) {
   return {
     image: (digest: string) => db.first<ImageRow>("SELECT * FROM images WHERE digest = ?", digest),
-    imagesBefore: (seq: number, limit: number) =>
-      db.all<ImageRow>(
-        "SELECT * FROM images WHERE seq < ? AND artifact_type IS NULL ORDER BY seq DESC LIMIT ?",
-        seq,
-        limit,
-      ),
     tag: (tag: string) => db.first<TagRow>("SELECT tag, digest FROM tags WHERE tag = ?", tag),
     /** Where the latest push with this tag was of an artifact. */
     artifactTag: (tag: string) =>

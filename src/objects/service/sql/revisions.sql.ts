@@ -1,5 +1,7 @@
 import { followedKinds, type RevisionKind } from "../../../domain/pins/revision.ts";
 import type { Database, Migration } from "../../database.ts";
+import { keyset } from "../../keyset.sql.ts";
+import type { Position } from "../../page.ts";
 
 export const boundsMigration: Migration = {
   name: "bounds of revisions and pushes",
@@ -122,6 +124,15 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
         revision,
         limit,
       ),
+    revisionsBeyond: (environment: number, { key, leadsBack }: Position<number>, limit: number) => {
+      const { past, order } = keyset("revision", leadsBack);
+      return db.all<RevisionRow>(
+        `SELECT * FROM revisions WHERE environment = ?2 AND ${past} ORDER BY ${order} LIMIT ?3`,
+        key,
+        environment,
+        limit,
+      );
+    },
     /** The last revisions of an environment and the last that somebody chose, so many of each, newest first. */
     lastRevisions: (environment: number, each: number) =>
       db.all<Pick<RevisionRow, "revision" | "digest">>(

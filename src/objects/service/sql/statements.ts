@@ -15,6 +15,7 @@ import {
 } from "./event-outbox.sql.ts";
 import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
+import { type ListsReads, listsReads } from "./lists.sql.ts";
 import {
   type MassTerminationsReads,
   type MassTerminationsWrites,
@@ -34,6 +35,7 @@ import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./us
 export type Reads = ServiceReads &
   RevisionsReads &
   ImagesReads &
+  ListsReads &
   BackendsReads &
   DeliveriesReads &
   EventOutboxReads &
@@ -61,6 +63,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...serviceReads(db),
     ...revisionsReads(db),
     ...imagesReads(db),
+    ...listsReads(db),
     ...backendsReads(db),
     ...deliveriesReads(db),
     ...eventOutboxReads(db),
