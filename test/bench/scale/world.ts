@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
 import { type Heartbeat, startHeartbeat } from "../../../src/agent/control-plane/heartbeat.ts";
 import { createdToken } from "../../../src/protocol/v3/accounts.ts";
-import type { HeartbeatBody } from "../../../src/protocol/v3/agent.ts";
+import type { ListedBackend } from "../../../src/protocol/v3/agent.ts";
 import { call } from "../subject.ts";
 import type { SpawnSink } from "../webhook-sink.ts";
 import { backendIdOf, firstEnvironment, type Population, tokenOf } from "./population.ts";
@@ -128,7 +128,7 @@ export class World {
 
   #startAgent(name: string, first: number, every: number): Heartbeat {
     const { live } = this.population;
-    const backends: HeartbeatBody["backends"] = [];
+    const backends: ListedBackend[] = [];
     for (let i = first; i < live; i += every) {
       const fencingToken = tokenOf({ live: i }, this.population);
       const id = backendIdOf(this.code, fencingToken);
@@ -138,7 +138,8 @@ export class World {
     return startHeartbeat({
       client: slipwayClient(options),
       everyMs: never,
-      body: () => ({ cluster: "sink", agent_id: name, version: "bench", backends }),
+      body: () => ({ cluster: "sink", agent_id: name, version: "bench" }),
+      list: () => backends,
       now: () => performance.now(),
       onAnswer({ terminate }) {
         if (terminate.length > 0) throw new Error(`${name} is to end ${terminate.length} of its backends`);
