@@ -69,7 +69,7 @@ export default defineConfig(async ({ mode }) => {
         {
           test: {
             name: "fast",
-            include: ["test/{domain,protocol}/**/*.test.ts", "test/*.test.ts", ...pureParts],
+            include: ["test/{domain,lanes,protocol}/**/*.test.ts", "test/*.test.ts", ...pureParts],
             // Pure functions leave nothing behind that the next file could see.
             pool: "threads",
             isolate: false,

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
 import { image, name } from "../protocol/primitives.ts";
+import { searchText } from "../protocol/v3/list.ts";
 
 /** A parser of an argument by a schema; what it does not accept is refused with the schema's messages. */
 export function accepted<T>(schema: z.ZodType<T>): (text: string) => T {
@@ -70,6 +71,11 @@ export function asDurationSeconds(text: string): number {
 
 export function withLimit(command: Command): Command {
   return command.option("--limit <n>", "show at most this many (default: all)", asPositiveInteger);
+}
+
+/** @param finds what it looks for, for the command's help */
+export function withSearch(command: Command, finds: string): Command {
+  return command.option("--search <text>", `only those ${finds}`, accepted(searchText));
 }
 
 /** Adds examples below a command's help. */

@@ -34,6 +34,7 @@ export const errorStatus = {
   key_held: 409,
   key_terminating: 409,
   last_admin_token: 409,
+  location_fixed: 409,
   list_unknown: 409,
   login_taken: 409,
   backend_ended: 410,

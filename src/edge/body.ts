@@ -1,5 +1,9 @@
 import { fail, ok, type Result } from "../domain/result.ts";
 import { isKnownToBeShort } from "../protocol/remote-answer.ts";
+import { noteReadWhole } from "./unread-body.ts";
+
+/** Keeps nothing between two texts that are decoded whole. */
+const wholeText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** Deeper values would overflow the stack of code that walks them. */
 const maxDepth = 64;
@@ -11,13 +15,16 @@ const maxDepth = 64;
 export async function readText(request: Request, maxBytes: number): Promise<Result<string>> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > maxBytes) return tooLarge(maxBytes);
-  if (!request.body) return ok("");
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  let bytes = 0;
-  let text = "";
   try {
-    if (isKnownToBeShort(request.headers, maxBytes + 1))
-      return ok(decoder.decode(await request.arrayBuffer()));
+    // `body` is not looked at: the runtime would make a stream of it.
+    if (isKnownToBeShort(request.headers, maxBytes + 1)) {
+      noteReadWhole(request);
+      return ok(wholeText.decode(await request.arrayBuffer()));
+    }
+    if (!request.body) return ok("");
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+    let bytes = 0;
+    let text = "";
     for await (const chunk of request.body.values({ preventCancel: true })) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) return tooLarge(maxBytes);

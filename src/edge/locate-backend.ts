@@ -1,20 +1,20 @@
 import { parseBackendId } from "../domain/ids.ts";
 import { serviceCodesCachedMs } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
+import type { PlacedService } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { directoryStub } from "../objects/stubs.ts";
 import { BoundedMap } from "./bounded-map.ts";
 
-export interface BackendLocation {
+/** Of a backend: its id, its service, and where that is. */
+export interface BackendLocation extends PlacedService {
   id: string;
-  account: string;
-  service: string;
 }
 
 const cachedServices = 10_000;
 
 /** The service of each service code, for as long as it may be taken from here, in milliseconds since the epoch. */
-export type ServiceCodes = BoundedMap<{ account: string; service: string; until: number }>;
+export type ServiceCodes = BoundedMap<{ placed: PlacedService; until: number }>;
 
 export function newServiceCodes(): ServiceCodes {
   return new BoundedMap(cachedServices);
@@ -30,12 +30,12 @@ export async function locateBackend(
   if (code === undefined) return backendNotFound(id);
   const known = codes.get(code);
   const now = Date.now();
-  if (known && known.until > now) return ok({ id, account: known.account, service: known.service });
+  if (known && known.until > now) return ok({ id, ...known.placed });
   const found = await directoryStub(env, code).lookup(code);
   if (!found) return backendNotFound(id);
-  const location = { account: found.account, service: found.service };
-  codes.set(code, { ...location, until: now + serviceCodesCachedMs });
-  return ok({ id, ...location });
+  const placed = { account: found.account, service: found.service, location: found.location };
+  codes.set(code, { placed, until: now + serviceCodesCachedMs });
+  return ok({ id, ...placed });
 }
 
 /** The same failure for ids that are malformed, unknown, or another account's (invariant 8). */

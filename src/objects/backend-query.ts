@@ -1,10 +1,11 @@
 import { reaches } from "../domain/credentials/access.ts";
+import { findsBackend } from "../domain/search.ts";
 import type { BackendQuery } from "../protocol/v3/backends.ts";
 import type { BackendInfo, BackendWithStatus } from "./contract.ts";
 
 /** What a backend is found by. */
 export interface Queried {
-  info: Pick<BackendInfo, "environment" | "digest" | "key">;
+  info: Pick<BackendInfo, "id" | "environment" | "digest" | "key">;
   status: Pick<BackendWithStatus["status"], "status">;
 }
 
@@ -19,6 +20,7 @@ export function matchesQuery(
     (query.environment === undefined || info.environment === query.environment) &&
     (query.digest === undefined || info.digest === query.digest) &&
     (query.key === undefined || info.key === query.key) &&
+    (query.search === undefined || findsBackend(query.search, info)) &&
     (query.status === undefined ? status.status !== "terminated" : status.status === query.status)
   );
 }

@@ -2,6 +2,7 @@ import type { Fence } from "../domain/backends/fence.ts";
 import type { Scope } from "../domain/credentials/access.ts";
 import type { SessionKind } from "../domain/credentials/sessions.ts";
 import type { DeliveryAttempt } from "../domain/deliveries/delivery-log.ts";
+import type { ServiceLocation } from "../domain/location.ts";
 import type { WebhookHeaders } from "../protocol/webhooks/signature.ts";
 import type { ImagePinnedWebhookData } from "../protocol/webhooks/webhook.ts";
 
@@ -113,4 +114,11 @@ export interface RedeliveryParams {
   /** How many attempts of it the log knows. */
   attempts: number;
   announced?: ImagePinnedWebhookData;
+}
+
+/** What names a service, and where it is. */
+export interface PlacedService {
+  account: string;
+  service: string;
+  location: ServiceLocation;
 }

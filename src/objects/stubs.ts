@@ -1,4 +1,6 @@
 import { idAlphabet, parseBackendId } from "../domain/ids.ts";
+import type { ServiceLocation } from "../domain/location.ts";
+import type { PlacedService } from "./contract.ts";
 import type { Env } from "./env.ts";
 
 type Namespaces = Pick<
@@ -11,14 +13,35 @@ export function accountStub(env: Namespaces, account: string) {
   return env.ACCOUNT.getByName(account);
 }
 
-export function serviceStub(env: Namespaces, account: string, service: string) {
+/** A service that there is: it was created by `newServiceStub`, and is where that placed it. */
+export function serviceStub(env: Pick<Namespaces, "SERVICE">, account: string, service: string) {
   return env.SERVICE.getByName(`${account}/${service}`);
 }
 
-/** The shard that holds a backend's history: one for each first random character of an id. */
-export function backendsStub(env: Namespaces, account: string, service: string, backendId: string) {
+/** A service that may have no object yet. */
+export function newServiceStub(
+  env: Pick<Namespaces, "SERVICE">,
+  { account, service, location }: PlacedService,
+) {
+  return env.SERVICE.getByName(`${account}/${service}`, placement(location));
+}
+
+/**
+ * The shard that holds a backend's history: one for each first random character of an id. Any call may be its first, so
+ * that every caller has to know where the service is: shards belong near it.
+ */
+export function backendsStub(
+  env: Pick<Namespaces, "BACKENDS">,
+  { account, service, location }: PlacedService,
+  backendId: string,
+) {
   const shard = parseBackendId(backendId)?.shard ?? idAlphabet.charAt(0);
-  return env.BACKENDS.getByName(`${account}/${service}/${shard}`);
+  return env.BACKENDS.getByName(`${account}/${service}/${shard}`, placement(location));
+}
+
+/** Cloudflare respects it in the first `get` of an object only: later ones find the object where it is. */
+function placement(location: ServiceLocation): DurableObjectNamespaceGetDurableObjectOptions | undefined {
+  return location === "auto" ? undefined : { locationHint: location };
 }
 
 export function clusterStub(env: Namespaces, account: string, cluster: string) {

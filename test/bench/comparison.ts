@@ -1,8 +1,9 @@
 import type { Bundle } from "./bundle.ts";
+import { type GcPauses, gcPauses, overRounds } from "./gc.ts";
 import { measureLoad } from "./load.ts";
 import type { LoadRequest } from "./load-protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { type FloorName, floorRequest, type Scenario } from "./scenarios.ts";
+import { type Aim, type FloorName, floorRequest, type Scenario } from "./scenarios.ts";
 import { median } from "./statistics.ts";
 import { setUpSubject, subjectTexts } from "./subject.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
@@ -13,6 +14,12 @@ export interface Measures {
   p99Ms: number;
   /** workerd's processor time for one request; NaN where it is not known. */
   cpuMs: number;
+}
+
+/** The same of one side of a comparison. */
+export interface SideMeasures extends Measures {
+  /** Null where it is not known. */
+  gc: GcPauses | null;
 }
 
 /** What a comparison runs with. */
@@ -29,11 +36,12 @@ export interface Bench {
 export interface Comparison {
   scenario: Scenario["name"];
   floor: FloorName;
-  subject: Measures;
-  floorResult: Measures;
+  subject: SideMeasures;
+  floorResult: SideMeasures;
   /** The medians of the rounds' own ratios: a disturbance of the machine affects both sides of a round. */
   ratio: Measures;
-  aim?: { minThroughput: number; maxP50?: number; met: boolean };
+  /** With what of it is missed. */
+  aim?: Aim & { met: boolean; missed: string[] };
 }
 
 const warmUpMs = 1_000;
@@ -47,8 +55,8 @@ export async function compare(
   scenario: Scenario,
   onProgress: (text: string) => void,
 ): Promise<Comparison[]> {
-  const subject: Measures[] = [];
-  const floors = new Map<FloorName, Measures[]>(scenario.floors.map((floor) => [floor, []]));
+  const subject: SideMeasures[] = [];
+  const floors = new Map<FloorName, SideMeasures[]>(scenario.floors.map((floor) => [floor, []]));
   for (let round = 1; round <= bench.rounds; round++) {
     for (const [floor, results] of floors) results.push(await floorTurn(bench, floor));
     subject.push(await subjectTurn(bench, scenario));
@@ -59,8 +67,13 @@ export async function compare(
   return [...floors].map(([floor, results]) => summary(scenario, floor, results, subject));
 }
 
-async function floorTurn(bench: Bench, floor: FloorName): Promise<Measures> {
-  const workerd = await startWorkerd(bench.sandbox, bench.floor, { WEBHOOK_URL: bench.webhookUrl });
+async function floorTurn(bench: Bench, floor: FloorName): Promise<SideMeasures> {
+  const workerd = await startWorkerd(
+    bench.sandbox,
+    bench.floor,
+    { WEBHOOK_URL: bench.webhookUrl },
+    { traceGc: true },
+  );
   try {
     return await load(bench, workerd, [floorRequest(floor)]);
   } finally {
@@ -68,8 +81,8 @@ async function floorTurn(bench: Bench, floor: FloorName): Promise<Measures> {
   }
 }
 
-async function subjectTurn(bench: Bench, scenario: Scenario): Promise<Measures> {
-  const workerd = await startWorkerd(bench.sandbox, bench.subject, await subjectTexts());
+async function subjectTurn(bench: Bench, scenario: Scenario): Promise<SideMeasures> {
+  const workerd = await startWorkerd(bench.sandbox, bench.subject, await subjectTexts(), { traceGc: true });
   try {
     const subject = await setUpSubject(workerd.origin, bench.webhookUrl);
     return await load(bench, workerd, await scenario.prepare(subject));
@@ -78,20 +91,23 @@ async function subjectTurn(bench: Bench, scenario: Scenario): Promise<Measures> 
   }
 }
 
-async function load(bench: Bench, workerd: Workerd, requests: LoadRequest[]): Promise<Measures> {
+async function load(bench: Bench, workerd: Workerd, requests: LoadRequest[]): Promise<SideMeasures> {
   const { connections, seconds } = bench;
   const { origin } = workerd;
   const before = await workerd.cpuMs();
+  const pausesBefore = workerd.pausesMs()?.length;
   const plan = { origin, connections, warmUpMs, measureMs: seconds * 1000, requests };
   const { sent, ...measured } = await measureLoad(bench.sandbox, plan);
-  return { ...measured, cpuMs: ((await workerd.cpuMs()) - before) / sent };
+  const cpuMs = ((await workerd.cpuMs()) - before) / sent;
+  const pauses = workerd.pausesMs()?.slice(pausesBefore);
+  return { ...measured, cpuMs, gc: pauses ? gcPauses(pauses, sent) : null };
 }
 
 function summary(
   scenario: Scenario,
   floor: FloorName,
-  floorResults: readonly Measures[],
-  subjectResults: readonly Measures[],
+  floorResults: readonly SideMeasures[],
+  subjectResults: readonly SideMeasures[],
 ): Comparison {
   const ratio = medians(
     subjectResults.flatMap((result, round) => {
@@ -99,18 +115,32 @@ function summary(
       return floorResult === undefined ? [] : combine(result, floorResult, (a, b) => a / b);
     }),
   );
-  const aim = scenario.aims.find((candidate) => candidate.floor === floor);
+  const aim = scenario.aims[floor];
   const compared = {
     scenario: scenario.name,
     floor,
-    subject: medians(subjectResults),
-    floorResult: medians(floorResults),
+    subject: sideMedians(subjectResults),
+    floorResult: sideMedians(floorResults),
     ratio,
   };
   if (aim === undefined) return compared;
-  const { minThroughput, maxP50 } = aim;
-  const met = ratio.perSecond >= minThroughput && ratio.p50Ms <= (maxP50 ?? Number.POSITIVE_INFINITY);
-  return { ...compared, aim: { minThroughput, ...(maxP50 === undefined ? {} : { maxP50 }), met } };
+  const missed = missedOf(aim, compared.subject, ratio);
+  return { ...compared, aim: { ...aim, met: missed.length === 0, missed } };
+}
+
+function missedOf(aim: Aim, subject: SideMeasures, ratio: Measures): string[] {
+  const { minThroughput, maxCpuRatio, maxCpuMs, maxP99Ms } = aim;
+  return [
+    ...(ratio.perSecond < minThroughput ? ["req/s"] : []),
+    ...(maxCpuRatio !== undefined && ratio.cpuMs > maxCpuRatio ? ["cpu"] : []),
+    ...(maxCpuMs !== undefined && subject.cpuMs > maxCpuMs ? ["cpu ms"] : []),
+    ...(maxP99Ms !== undefined && subject.p99Ms > maxP99Ms ? ["p99"] : []),
+  ];
+}
+
+function sideMedians(results: readonly SideMeasures[]): SideMeasures {
+  const known = results.flatMap(({ gc }) => gc ?? []);
+  return { ...medians(results), gc: known.length === 0 ? null : overRounds(known) };
 }
 
 function medians(results: readonly Measures[]): Measures {

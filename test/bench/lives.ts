@@ -2,17 +2,18 @@ import { setTimeout as pause } from "node:timers/promises";
 import { idAlphabet, parseBackendId } from "../../src/domain/ids.ts";
 import { connectAnswer } from "../../src/protocol/jamsocket/v2.ts";
 import { type StatusReportBody, statusReportAnswer } from "../../src/protocol/v3/agent.ts";
-import { webhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import type { Bundle } from "./bundle.ts";
 import { type Counts, counts, type Stretch, type Usage, usageIn } from "./counts.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { backendUrlTemplate, call, type Subject, setUpSubject, subjectTexts } from "./subject.ts";
-import { startWebhookSink } from "./webhook-sink.ts";
+import { type SpawnSink, startSpawnSink } from "./webhook-sink.ts";
 import { startWorkerd } from "./workerd.ts";
 
 export interface LivesUsage {
   /** Of one life among `lives` at once. */
   together: Usage;
+  /** The same, each with a key. */
+  keyed: Usage;
   lives: number;
   /** Of a life that finds every object evicted, when it begins and again when it ends. */
   alone: Usage;
@@ -31,7 +32,7 @@ interface Backend {
 }
 
 /**
- * Counts what the life of an unkeyed backend uses: a spawn, five statuses that its agent reports, since it sweeps it
+ * Counts what the life of a backend uses: a spawn, five statuses that its agent reports, since it sweeps it
  * when it is idle, its end, and all alarms that follow from it.
  */
 export async function measureLives(
@@ -39,29 +40,27 @@ export async function measureLives(
   metered: Bundle,
   onProgress: (text: string) => void,
 ): Promise<LivesUsage> {
-  const fencingTokens = new Map<string, number>();
-  const sink = await startWebhookSink((body) => {
-    const message = webhookMessage.parse(JSON.parse(body));
-    if (message.type === "backend.spawn") {
-      fencingTokens.set(message.data.backend_id, message.data.fencing_token);
-    }
-  });
+  const sink = await startSpawnSink();
   const workerd = await startWorkerd(sandbox, metered, await subjectTexts());
   try {
     const subject = await setUpSubject(workerd.origin, sink.url);
-    const spawn = () => spawnBackend(subject, fencingTokens);
+    const spawn = (key?: string) => spawnBackend(subject, sink, key);
+    const liveTogether = (keyOf: (i: number) => string | undefined) =>
+      stretch(subject, async () => {
+        const backends = await atOnce(lives, async (i) => becomeReady(subject, await spawn(keyOf(i))));
+        await quiet(subject);
+        await Promise.all(backends.map((backend) => beSwept(subject, backend)));
+        await quiet(subject);
+      });
 
     onProgress("cost: creating every shard");
     await touchEveryShard(subject, spawn);
     await quiet(subject);
 
     onProgress(`cost: ${lives} lives at once, and the alarms that they leave`);
-    const together = await stretch(subject, async () => {
-      const backends = await atOnce(lives, async () => becomeReady(subject, await spawn()));
-      await quiet(subject);
-      await Promise.all(backends.map((backend) => beSwept(subject, backend)));
-      await quiet(subject);
-    });
+    const together = await liveTogether(() => undefined);
+    onProgress(`cost: ${lives} lives at once with keys, and the alarms that they leave`);
+    const keyed = await liveTogether((i) => `document-${i}`);
 
     onProgress("cost: one life alone, and the alarms that it leaves");
     await evict(subject);
@@ -76,7 +75,12 @@ export async function measureLives(
       await beSwept(subject, lonely);
       await quiet(subject);
     });
-    return { together: usageIn([together], lives), lives, alone: usageIn([beginning, ending], 1) };
+    return {
+      together: usageIn([together], lives),
+      keyed: usageIn([keyed], lives),
+      lives,
+      alone: usageIn([beginning, ending], 1),
+    };
   } finally {
     await workerd.stop();
     sink.close();
@@ -85,12 +89,12 @@ export async function measureLives(
 
 async function spawnBackend(
   { origin, token, connectPath }: Subject,
-  fencingTokens: ReadonlyMap<string, number>,
+  sink: Pick<SpawnSink, "fencingTokenOf">,
+  key: string | undefined,
 ): Promise<Backend> {
-  const { backend_id: id } = await call(connectAnswer, origin, token, "POST", connectPath, {});
-  const fencingToken = fencingTokens.get(id);
-  if (fencingToken === undefined) throw new Error(`the cluster received no spawn of backend ${id}`);
-  return { id, fencingToken };
+  const body = key === undefined ? {} : { key };
+  const { backend_id: id } = await call(connectAnswer, origin, token, "POST", connectPath, body);
+  return { id, fencingToken: await sink.fencingTokenOf(id) };
 }
 
 async function becomeReady(subject: Subject, backend: Backend): Promise<Backend> {
@@ -127,7 +131,7 @@ async function report(
 async function touchEveryShard(subject: Subject, spawn: () => Promise<Backend>): Promise<void> {
   const touched = new Set<string>();
   while (touched.size < idAlphabet.length) {
-    const backends = await atOnce(50, spawn);
+    const backends = await atOnce(50, () => spawn());
     for (const backend of backends) {
       touched.add(parseBackendId(backend.id)?.shard ?? "");
       await report(subject, backend, { status: "terminated", exit_code: 0 });
@@ -135,8 +139,8 @@ async function touchEveryShard(subject: Subject, spawn: () => Promise<Backend>):
   }
 }
 
-function atOnce<T>(count: number, action: () => Promise<T>): Promise<T[]> {
-  return Promise.all(Array.from({ length: count }, action));
+function atOnce<T>(count: number, action: (i: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, i) => action(i)));
 }
 
 /** Waits until no alarm will fire soon. */

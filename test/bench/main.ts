@@ -12,8 +12,10 @@ import { compareProxies } from "./proxy/measure.ts";
 import { proxyTable } from "./proxy/report.ts";
 import { compareRegistries } from "./registry/measure.ts";
 import { registryTables } from "./registry/report.ts";
-import { comparisonTable, livesTable } from "./report.ts";
+import { comparisonTable, gcTable, livesTable } from "./report.ts";
 import { openSandbox } from "./sandbox.ts";
+import { measureScale } from "./scale/measure.ts";
+import { scaleTable } from "./scale/report.ts";
 import { scenarios } from "./scenarios.ts";
 import { startWebhookSink } from "./webhook-sink.ts";
 
@@ -71,6 +73,10 @@ async function runPages({ only }: Options) {
   return only === undefined || only === "pages" ? measurePages(sandbox, say) : null;
 }
 
+async function runScale({ only, share }: Options) {
+  return only === undefined || only === "scale" ? measureScale(sandbox, share, say) : null;
+}
+
 const options = parseOptions(process.argv.slice(2));
 if (!options.ok) {
   say(`${options.problem}\n\n${usage}`);
@@ -83,14 +89,19 @@ const registries = await runRegistries(options.value);
 const proxies = await runProxies(options.value);
 const firstBytes = await runFirstBytes(options.value);
 const pages = await runPages(options.value);
+const scale = await runScale(options.value);
 if (options.value.json) {
   const priced = lives && {
     ...lives,
-    dollarsPerMillion: { together: dollarsPerMillion(lives.together), alone: dollarsPerMillion(lives.alone) },
+    dollarsPerMillion: {
+      together: dollarsPerMillion(lives.together),
+      keyed: dollarsPerMillion(lives.keyed),
+      alone: dollarsPerMillion(lives.alone),
+    },
   };
   console.log(
     JSON.stringify(
-      { options: options.value, comparisons, lives: priced, registries, proxies, firstBytes, pages },
+      { options: options.value, comparisons, lives: priced, registries, proxies, firstBytes, pages, scale },
       null,
       2,
     ),
@@ -102,6 +113,7 @@ if (options.value.json) {
       `${rounds} rounds of ${seconds} s, ${connections} connections, ${cpus().length} cores; medians, ratios by round\n`,
     );
     console.log(`${comparisonTable(comparisons)}\n`);
+    console.log(`${gcTable(comparisons)}\n`);
   }
   if (lives) console.log(`${livesTable(lives)}\n`);
   if (registries && "speeds" in registries) {
@@ -122,7 +134,14 @@ if (options.value.json) {
     console.log(
       `pages: ${crowd} live backends, ${crowd} images, ${cpus().length} cores; one request after the other\n`,
     );
-    console.log(pagesTable(pages));
+    console.log(`${pagesTable(pages)}\n`);
+  }
+  if (scale) {
+    const { images, live, ended, environments } = scale.large;
+    console.log(
+      `scale: ${images} images and tags, ${live} live and ${ended} ended backends, ${environments} environments; beside 10 of each\n`,
+    );
+    console.log(scaleTable(scale));
   }
 }
 process.exit(0);

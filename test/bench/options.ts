@@ -11,6 +11,7 @@ export const benchNames = [
   "proxy",
   "first-byte",
   "pages",
+  "scale",
 ] as const;
 export type BenchName = (typeof benchNames)[number];
 
@@ -20,6 +21,7 @@ export const usage = `npm run bench -- [options]
   --rounds N        how often floor and subject take turns (default 5)
   --connections N   concurrent connections (default 16)
   --backends N      first-byte: backends of the process runtime, and half as many in docker (default 100)
+  --share X         scale: how large the large state is, for quick runs (default 1)
   --only NAME       one of ${benchNames.join(", ")}
   --json            prints JSON instead of tables
 `;
@@ -30,6 +32,7 @@ const options = z.object({
   rounds: count.max(100).default(5),
   connections: count.max(256).default(16),
   backends: count.max(10_000).default(100),
+  share: z.coerce.number().positive().max(1).default(1),
   only: z.enum(benchNames).optional(),
   json: z.boolean().default(false),
 });
@@ -45,6 +48,7 @@ export function parseOptions(args: string[]): { ok: true; value: Options } | { o
         rounds: { type: "string" },
         connections: { type: "string" },
         backends: { type: "string" },
+        share: { type: "string" },
         only: { type: "string" },
         json: { type: "boolean" },
       },

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
+import { webhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 
 export interface WebhookSink {
   url: string;
@@ -29,6 +30,44 @@ export async function startWebhookSink(onBody?: (body: string) => void): Promise
     close() {
       server.close();
       server.closeAllConnections();
+    },
+  };
+}
+
+export interface SpawnSink extends WebhookSink {
+  /**
+   * The fencing token that a backend's spawn came with. Somebody may know of the backend before its spawn is here.
+   * @throws when it does not come
+   */
+  fencingTokenOf(backendId: string): Promise<number>;
+}
+
+const spawnWithinMs = 30_000;
+
+/** The same, which reads what it is sent. */
+export async function startSpawnSink(): Promise<SpawnSink> {
+  const spawns = new Map<string, PromiseWithResolvers<number>>();
+  const spawnOf = (backendId: string) => {
+    const spawn = spawns.get(backendId) ?? Promise.withResolvers<number>();
+    spawns.set(backendId, spawn);
+    return spawn;
+  };
+  const sink = await startWebhookSink((body) => {
+    const message = webhookMessage.parse(JSON.parse(body));
+    if (message.type === "backend.spawn")
+      spawnOf(message.data.backend_id).resolve(message.data.fencing_token);
+  });
+  return {
+    ...sink,
+    async fencingTokenOf(backendId) {
+      const spawn = spawnOf(backendId);
+      const why = `the cluster received no spawn of backend ${backendId}`;
+      const timer = setTimeout(() => spawn.reject(new Error(why)), spawnWithinMs);
+      try {
+        return await spawn.promise;
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

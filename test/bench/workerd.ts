@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { workerdBinary, workerdConfig } from "../support/killable/workerd-config.ts";
 import type { Bundle } from "./bundle.ts";
+import { lineBuffered, pauseOf, traceFlag } from "./gc.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const listenEvent = z.object({ event: z.literal("listen"), socket: z.literal("http"), port: z.int() });
@@ -19,38 +20,55 @@ export interface Workerd {
   cpuMs(): Promise<number>;
   /** The memory that the process holds, in bytes. */
   residentBytes(): Promise<number>;
-  /** Kills the process and removes its state. */
+  /** The pauses of its garbage collector so far; null where they are not traced. */
+  pausesMs(): number[] | null;
+  /** Kills the process and removes its state, unless that was given. */
   stop(): Promise<void>;
+}
+
+export interface WorkerdOptions {
+  /** Where its objects are kept, and stay; a folder of its own that goes with it where it is left out. */
+  stateDir?: string;
+  /** Has it print its pauses, where the system lets these be read in time. */
+  traceGc?: boolean;
 }
 
 let started = 0;
 
 /**
- * Serves a bundle in a separate workerd with a new state directory. It reaches nothing but this machine.
+ * Serves a bundle in a separate workerd. It reaches nothing but this machine.
  * @throws with what workerd printed if it ends before it listens
  */
 export async function startWorkerd(
   sandbox: Sandbox,
   bundle: Bundle,
   texts: Record<string, string>,
+  options: WorkerdOptions = {},
 ): Promise<Workerd> {
   started += 1;
-  const stateDir = join(bundle.dir, `state-${started}`);
+  const stateDir = options.stateDir ?? join(bundle.dir, `state-${started}`);
   const configFile = join(bundle.dir, `run-${started}.capnp`);
-  await mkdir(stateDir);
+  await mkdir(stateDir, { recursive: true });
   const { durableObjects: objects, ...worker } = bundle;
-  await writeFile(configFile, workerdConfig({ ...worker, objects, texts, stateDir, port: 0 }));
+  const traced = options.traceGc ? lineBuffered : null;
+  const v8Flags = traced ? [traceFlag] : [];
+  await writeFile(configFile, workerdConfig({ ...worker, objects, texts, stateDir, port: 0, v8Flags }));
+  const [program, ...args] = [...(traced ?? []), workerdBinary] as const;
   const child = sandbox.own(
-    spawn(workerdBinary, ["serve", configFile, "--control-fd=3"], {
+    spawn(program, [...args, "serve", configFile, "--control-fd=3"], {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
     }),
   );
   let output = "";
-  const keep = (chunk: unknown) => {
-    output = (output + String(chunk)).slice(-shownOutputMaxCharacters);
-  };
-  child.stdout?.on("data", keep);
-  child.stderr?.on("data", keep);
+  const pausesMs: number[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    if (!(stream instanceof Readable)) throw new Error("workerd has no output");
+    createInterface({ input: stream }).on("line", (line) => {
+      const pause = pauseOf(line);
+      if (pause !== null) pausesMs.push(pause);
+      else output = `${output}${line}\n`.slice(-shownOutputMaxCharacters);
+    });
+  }
   const exited = once(child, "exit");
   const port = await Promise.race([listeningPort(child.stdio[3]), exited.then(() => null)]);
   if (port === null) throw new Error(`workerd could not serve ${bundle.name}:\n${output}`);
@@ -58,10 +76,11 @@ export async function startWorkerd(
     origin: `http://127.0.0.1:${port}`,
     cpuMs: () => cpuMsOf(child.pid),
     residentBytes: () => residentBytesOf(child.pid),
+    pausesMs: () => (traced ? [...pausesMs] : null),
     async stop() {
       child.kill("SIGKILL");
       await exited;
-      await rm(stateDir, { recursive: true });
+      if (options.stateDir === undefined) await rm(stateDir, { recursive: true });
     },
   };
 }

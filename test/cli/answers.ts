@@ -87,6 +87,7 @@ export const hello: z.infer<typeof service> = {
   account: "acme",
   default_environment: "prod",
   created_at: monday,
+  location: "weur",
   last_spawned_at: null,
   last_image_upload_time: tuesday,
   last_image_digest: digestA,

@@ -10,7 +10,7 @@ import { Database } from "../../src/objects/database.ts";
 import { directoryMigrations } from "../../src/objects/directory/directory.sql.ts";
 import { loginMigrations } from "../../src/objects/login/login.sql.ts";
 import { registryMigrations } from "../../src/objects/registry/registry.sql.ts";
-import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/migrations.ts";
 import { serviceStub } from "../../src/objects/stubs.ts";
 
 /** What keeps a table from growing for ever. */
@@ -68,10 +68,12 @@ const tables: Record<
       environments: { quota: "environments" },
       holdings: { with: "the quotas that there are, of which each has one" },
       revisions: { kept: "revisionsKept", by: "write" },
+      protections: { with: "revisions" },
       former_environments: { kept: "formerEnvironmentsKept", by: "write" },
       images: { quota: "images" },
       tags: { quota: "tags" },
       artifact_tags: { quota: "tags" },
+      many_tags: { with: "tags and artifact_tags" },
       pushes: { kept: "pushesKept", by: "write" },
       notices: { kept: "noticesKept", by: "write" },
       backends: { with: "live backends: the row of one that has ended goes once its shard has it" },

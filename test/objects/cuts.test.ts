@@ -484,6 +484,7 @@ const stories: Told[] = [
       expect(await directoryStub(env, code).lookup(code)).toEqual({
         account: hello.account,
         service: "second",
+        location: "auto",
       });
       expect(await configOf(hello, "second")).toBe(await configOf(hello));
       expect(await eventsOf(hello, "service.created")).toBe(2);

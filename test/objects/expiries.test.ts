@@ -11,9 +11,9 @@ import {
   revisionsKept,
 } from "../../src/domain/limits.ts";
 import { Database } from "../../src/objects/database.ts";
-import { serviceMigrations } from "../../src/objects/service/sql/service.sql.ts";
+import { serviceMigrations } from "../../src/objects/service/sql/migrations.ts";
 import { serviceStub } from "../../src/objects/stubs.ts";
-import { passTime, passTimeRunning } from "../support/worker/clock.ts";
+import { evict, passTime, passTimeRunning } from "../support/worker/clock.ts";
 import { metered } from "./support/cost.ts";
 import { test } from "./support/object-test.ts";
 import { actor, caller, connectParams, digestNumber, value } from "./support/service.ts";
@@ -121,7 +121,7 @@ describe("what is kept by its number", () => {
   test("is the newest revisions of an environment, and no revision of one that is deleted", async ({
     pinned: hello,
   }) => {
-    const service = hello.service();
+    let service = hello.service();
     const create = () => service.createEnvironment({ name: "prod", image: "latest" }, caller);
     value(await create());
     await runInDurableObject(service, (_, { storage: { sql } }) => {
@@ -135,6 +135,9 @@ describe("what is kept by its number", () => {
         .toArray();
       sql.exec("UPDATE environments SET revision = ? WHERE name = 'prod'", revisionsKept).toArray();
     });
+    // The object keeps in memory what it has read.
+    await evict(service);
+    service = hello.service();
     const before = await countOf(service, "revisions");
     const pin = { image: "latest" };
     expect(value(await service.pin("prod", pin, caller)).revision).toBe(revisionsKept + 1);

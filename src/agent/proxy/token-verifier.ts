@@ -69,7 +69,7 @@ export function tokenVerifier(options: {
       if (!verified.ok) return fail("unauthorized", `the connection token is not good: ${verified.reason}`);
       const { user, auth, jti } = verified.claims;
       const hasSecret = jti !== undefined && spawnSecret !== "";
-      const secret = hasSecret ? await connectionSecret(spawnSecret, jti) : null;
+      const secret = hasSecret ? connectionSecret(spawnSecret, jti) : null;
       const headers = verifiedHeaders({ user, auth, backendId, secret });
       remember(token, { backendId, expiresAtMs: verified.claims.exp * 1000, headers }, current);
       return ok(headers);

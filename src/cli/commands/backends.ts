@@ -10,7 +10,7 @@ import {
   termination,
   terminationList,
 } from "../../protocol/v3/terminations.ts";
-import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
+import { accepted, asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { byteSize, details, table } from "../output.ts";
 import { runForAccount, runStream } from "../run.ts";
@@ -20,6 +20,7 @@ interface ListOptions {
   environment?: string;
   status?: BackendStatus;
   key?: string;
+  search?: string;
   limit?: number;
 }
 
@@ -36,25 +37,34 @@ export function addBackendCommands(program: Command): void {
   ]);
 
   withExamples(
-    withLimit(
-      backends
-        .command("list")
-        .description("Show a service's backends, newest first; those that live unless a status is named")
-        .argument("<service>", "the service's name", asName)
-        .option("--environment <name>", "only those of this environment", asName)
-        .addOption(new Option("--status <status>", "only those in this status").choices(backendStatuses))
-        .option("--key <key>", "only the one that holds this key", accepted(key)),
+    withSearch(
+      withLimit(
+        backends
+          .command("list")
+          .description("Show a service's backends, newest first; those that live unless a status is named")
+          .argument("<service>", "the service's name", asName)
+          .option("--environment <name>", "only those of this environment", asName)
+          .addOption(new Option("--status <status>", "only those in this status").choices(backendStatuses))
+          .option("--key <key>", "only the one that holds this key", accepted(key)),
+      ),
+      "whose id, key, environment or digest begins with it",
     ),
     [
       "slipway backends list hello --environment prod",
       "slipway backends list hello --status terminated --limit 20",
+      "slipway backends list hello --search document-7",
     ],
   ).action((service: string, options: ListOptions, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.list({
           path: ["services", service, "backends"],
-          query: { environment: options.environment, status: options.status, key: options.key },
+          query: {
+            environment: options.environment,
+            status: options.status,
+            key: options.key,
+            search: options.search,
+          },
           page: backendList,
           itemsOf: (page) => page.backends,
           limit: options.limit,

@@ -18,6 +18,7 @@ import {
   environmentPath,
   withExamples,
   withLimit,
+  withSearch,
 } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { details, table } from "../output.ts";
@@ -60,18 +61,22 @@ export function addEnvironmentCommands(program: Command): void {
   );
 
   withExamples(
-    withLimit(
-      environments
-        .command("list")
-        .description("Show a service's environments, newest first")
-        .argument("<service>", "the service's name", asName),
+    withSearch(
+      withLimit(
+        environments
+          .command("list")
+          .description("Show a service's environments, newest first")
+          .argument("<service>", "the service's name", asName),
+      ),
+      "whose names contain it",
     ),
-    ["slipway env list hello"],
-  ).action((service: string, options: { limit?: number }, command: Command) =>
+    ["slipway env list hello", "slipway env list hello --search preview"],
+  ).action((service: string, options: { limit?: number; search?: string }, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.list({
           path: ["services", service, "environments"],
+          query: { search: options.search },
           page: environmentList,
           itemsOf: (page) => page.environments,
           limit: options.limit,

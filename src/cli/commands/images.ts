@@ -9,7 +9,7 @@ import {
   imageList,
   recordImageBody,
 } from "../../protocol/v3/images.ts";
-import { accepted, asName, withExamples, withLimit } from "../arguments.ts";
+import { accepted, asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
@@ -26,18 +26,24 @@ export function addImageCommands(program: Command): void {
   ]);
 
   withExamples(
-    withLimit(
-      images
-        .command("list")
-        .description("Show a service's images, newest first, without what is none")
-        .argument("<service>", "the service's name", asName),
+    withSearch(
+      withLimit(
+        images
+          .command("list")
+          .description(
+            "Show a service's images, newest first, without what is none; what is searched, by name",
+          )
+          .argument("<service>", "the service's name", asName),
+      ),
+      "of which a tag or the digest begins with it",
     ),
-    ["slipway images list hello --limit 10"],
-  ).action((service: string, options: { limit?: number }, command: Command) =>
+    ["slipway images list hello --limit 10", "slipway images list hello --search v1."],
+  ).action((service: string, options: { limit?: number; search?: string }, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.list({
           path: ["services", service, "images"],
+          query: { search: options.search },
           page: imageList,
           itemsOf: (page) => page.images,
           limit: options.limit,

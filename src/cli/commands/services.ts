@@ -1,11 +1,17 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { z } from "zod";
+import { type ServiceLocation, serviceLocations } from "../../domain/location.ts";
 import { createServiceBody, patchServiceBody, service, serviceList } from "../../protocol/v3/services.ts";
-import { asName, withExamples, withLimit } from "../arguments.ts";
+import { asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { usageFailure } from "../outcome.ts";
 import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
+
+interface CreateOptions {
+  defaultEnvironment?: string;
+  location?: ServiceLocation;
+}
 
 export function addServiceCommands(program: Command): void {
   const services = withExamples(
@@ -13,21 +19,30 @@ export function addServiceCommands(program: Command): void {
     ["slipway services create hello"],
   );
 
-  withExamples(withLimit(services.command("list").description("Show the account's services, newest first")), [
-    "slipway services list",
-  ]).action((options: { limit?: number }, command: Command) =>
+  withExamples(
+    withSearch(
+      withLimit(
+        services
+          .command("list")
+          .description("Show the account's services, newest first; what is searched, by name"),
+      ),
+      "whose names begin with it",
+    ),
+    ["slipway services list", "slipway services list --search editor-"],
+  ).action((options: { limit?: number; search?: string }, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.list({
           path: ["services"],
+          query: { search: options.search },
           page: serviceList,
           itemsOf: (page) => page.services,
           limit: options.limit,
         }),
       text: (items) =>
         table(
-          ["NAME", "CREATED"],
-          items.map((item) => [item.name, item.created_at]),
+          ["NAME", "LOCATION", "CREATED"],
+          items.map((item) => [item.name, item.location, item.created_at]),
         ),
     }),
   );
@@ -37,15 +52,24 @@ export function addServiceCommands(program: Command): void {
       .command("create")
       .description("Create a service with the environment `default`")
       .argument("<name>", "the service's name", asName)
-      .option("--default-environment <name>", "what requests mean that name no environment", asName),
-    ["slipway services create hello"],
-  ).action((name: string, options: { defaultEnvironment?: string }, command: Command) =>
+      .option("--default-environment <name>", "what requests mean that name no environment", asName)
+      .addOption(
+        new Option("--location <where>", "where on Cloudflare it is, for good; auto: near you").choices(
+          serviceLocations,
+        ),
+      ),
+    ["slipway services create hello", "slipway services create hello --location weur"],
+  ).action((name: string, options: CreateOptions, command: Command) =>
     runForAccount(command, {
       call: (api) =>
         api.send({
           method: "POST",
           path: ["services"],
-          body: bodyOf(createServiceBody, { name, default_environment: options.defaultEnvironment }),
+          body: bodyOf(createServiceBody, {
+            name,
+            default_environment: options.defaultEnvironment,
+            location: options.location,
+          }),
           answer: service,
         }),
       text: serviceText,
@@ -111,6 +135,7 @@ function serviceText(item: z.infer<typeof service>): string {
     account: item.account,
     environments: item.environments.join(" "),
     default_environment: item.default_environment,
+    location: item.location,
     image_name: item.image_name,
     last_image: item.last_image_digest,
     last_image_at: item.last_image_upload_time,

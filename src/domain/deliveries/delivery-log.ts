@@ -141,13 +141,17 @@ export function deliveryCursor({ id, first }: Place): string {
 
 /**
  * Reads what `deliveryCursor` made.
+ * @param leadsBack looks before it instead
  * @returns whether a delivery comes after it in a list; null for a text that is no cursor
  */
-export function afterDeliveryCursor(cursor: string): ((delivery: Place) => boolean) | null {
+export function afterDeliveryCursor(
+  cursor: string,
+  leadsBack = false,
+): ((delivery: Place) => boolean) | null {
   const [, time, id] = /^(\d{1,15})-(\w[\w-]{0,99})$/.exec(cursor) ?? [];
   if (time === undefined || id === undefined) return null;
   const place: Place = { id, first: { time: Number(time) } };
-  return (delivery) => delivery.id !== id && newerFirst(place, delivery) < 0;
+  return (delivery) => delivery.id !== id && newerFirst(place, delivery) < 0 !== leadsBack;
 }
 
 /** Attempts that were recorded together, in one row. */

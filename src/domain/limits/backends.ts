@@ -40,8 +40,8 @@ export const endedBackendsKeptMs = 30 * day;
 export const endedForgottenAtOnce = 1_000;
 export const endedForgottenEveryMs = 1 * hour;
 /**
- * A page of ended backends looks at no more of them than this in a shard, whatever it is filtered by; with a filter that
- * matches few, it may show less than its limit and have a next page all the same.
+ * A page of ended backends looks at no more of them than about this in all shards, whatever it is filtered by; with a filter
+ * that matches few, it may show less than its limit and have a next page all the same.
  */
 export const endedReadForPage = 1_000;
 

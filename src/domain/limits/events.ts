@@ -7,6 +7,11 @@ export const eventsKeptMax = { deed: 100_000, activity: 10_000 } as const;
 /** How many are deleted at once, so that no single write is long, and how long after the first one too many. */
 export const eventsTrimmedAtOnce = 1_000;
 export const eventsTrimDelayMs = 10 * minute;
+/**
+ * A page of events looks at no more of them than this, whatever it is filtered by; with a filter that matches few, it may show
+ * less than its limit and have a next page all the same.
+ */
+export const eventsReadForPage = 1_000;
 /** How many missed events a follower that reconnects is sent before it has to reconnect once more. */
 export const eventsReplayedMax = 1_000;
 

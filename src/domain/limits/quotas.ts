@@ -10,7 +10,7 @@ const tib = 1024 ** 4;
 export const defaultQuotas = {
   /** With ten environments each, one more service is as good as a new account. */
   services: 1_000,
-  /** Of all services. Each change of a pin or tag looks at all of its own service. */
+  /** Of all services. A service's own are in its memory. */
   environments: 10_000,
   /** Recorded or pushed with a tag, of all services: years of builds, of which each has an image or two. */
   images: 200_000,

@@ -27,6 +27,8 @@ export const storageCheckTimeoutMs = 5 * second;
 /** Items on a page of a list: where the request names no limit, and the most that it may name. */
 export const listLimitDefault = 50;
 export const listLimitMax = 200;
+/** What is looked for in a list: as long as the longest name, a tag's. */
+export const searchMaxCharacters = 128;
 /** So many names of services cross from an account at a time; lists of all of them are read page by page. */
 export const serviceNamesPerCall = 1_000;
 /** v1's and v2's lists, which have no pages: the first services by name, and the newest live backends of as many … */
@@ -36,8 +38,10 @@ export const runningBackendsListed = 10_000;
 export const servicesReadForBackends = 5_000;
 /** So many of them are read, and their answers held, at once. */
 export const servicesReadAtOnce = 50;
-/** An overview shows this many of an environment's latest pins, to roll back to. */
-export const recentPinsShown = 20;
+/** An overview shows this many of an environment's latest pins, to roll back to … */
+export const recentPinsShown = 5;
+/** … and the digests that most of its live backends run; of the others it says how many there are. */
+export const digestsInOverviewMax = 6;
 /** An image names so many of the tags that stand on it, and of the environments that run it; the others are counted. */
 export const imageTagsListed = 100;
 export const imageEnvironmentsListed = 1_000;

@@ -1,7 +1,11 @@
-import { day, minute, second } from "./units.ts";
+import { day, hour, minute, second } from "./units.ts";
 
 /** Usage is counted by the minute: no plot is finer. */
 export const usageMinuteMs = 1 * minute;
+/** Sums of a whole hour are kept beside its minutes: a plot of long steps reads these. */
+export const usageHourMs = 1 * hour;
+/** What is stored as one row: a month is 90 of them, and each minute's counts write one anew, of some 20 kB at most. */
+export const usageBlockMs = 8 * hour;
 /** How far back plots go. */
 export const usageKeptMs = 30 * day;
 /** A request for more steps is refused. */

@@ -3,7 +3,7 @@ import { permitsChoice } from "../credentials/access.ts";
 import { heartbeatEveryMs } from "../limits.ts";
 import { listOf, namesIn } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { chooseEnvironment, type EnvironmentSettings } from "./environments.ts";
+import { chooseEnvironment, type EnvironmentSettings, type ExistingEnvironments } from "./environments.ts";
 import type { ImageIndex, ResolvedImage } from "./images.ts";
 import { type Pin, parsePin, resolvedTo, resolvePin } from "./pin.ts";
 
@@ -30,7 +30,7 @@ export interface KeyHolder {
 
 /** All that a connect decision depends on, read inside one transaction. */
 export interface ConnectSnapshot {
-  environments: readonly EnvironmentSnapshot[];
+  environments: ExistingEnvironments & { get(name: string): EnvironmentSnapshot | undefined };
   serviceDefaultEnvironment: string | null;
   accountDefaultCluster: string | null;
   clusters: readonly string[];
@@ -120,12 +120,12 @@ function chooseConnectEnvironment(
 ): Result<EnvironmentSnapshot> {
   const name = chooseEnvironment(
     request.environment,
-    snapshot.environments.map((environment) => environment.name),
+    snapshot.environments,
     snapshot.serviceDefaultEnvironment,
     request.allowedEnvironments,
   );
   if (!name.ok) return name;
-  const environment = snapshot.environments.find((candidate) => candidate.name === name.value);
+  const environment = snapshot.environments.get(name.value);
   return environment
     ? ok(environment)
     : fail("environment_not_found", `environment \`${name.value}\` not found`);

@@ -13,41 +13,54 @@ export interface EnvironmentSettings {
   lifetime_limit_seconds?: number;
 }
 
+/** The environments that there are. */
+export interface ExistingEnvironments {
+  has(name: string): boolean;
+  /** All of them. */
+  names(): readonly string[];
+}
+
+/** The same of a list of their names. */
+export function existing(names: readonly string[]): ExistingEnvironments {
+  return { has: (name) => names.includes(name), names: () => names };
+}
+
 /**
  * Which environment a request means.
  *
  * A service whose only environment is `default` uses it when none is named. As soon as others exist a
  * request must name one, unless the service has been given a default environment.
- * @param existing the names of the service's environments
+ * @param environments the service's
  * @param allowed those that the token is narrowed to; undefined means all
  * @returns its name; `forbidden` for one that the token does not reach; `environment_not_found` or
  *   `environment_required`, each with those that there are as far as the token reaches
- * @example chooseEnvironment(undefined, ["default"], null) // ok("default")
- * @example chooseEnvironment(undefined, ["default", "prod"], null) // environment_required
+ * @example chooseEnvironment(undefined, existing(["default"]), null) // ok("default")
+ * @example chooseEnvironment(undefined, existing(["default", "prod"]), null) // environment_required
  */
 export function chooseEnvironment(
   named: string | undefined,
-  existing: readonly string[],
+  environments: ExistingEnvironments,
   serviceDefault: string | null,
   allowed?: Scope["environments"],
 ): Result<string> {
-  const name = named ?? unnamed(existing, serviceDefault);
+  const name = named ?? unnamed(environments, serviceDefault);
   if (name === undefined) {
-    const reached = existing.filter((candidate) => reaches(allowed, candidate));
+    const reached = environments.names().filter((candidate) => reaches(allowed, candidate));
     return fail("environment_required", `name the environment: ${thereAre(reached, allowed)}`, {
       details: namesIn("environments", reached),
     });
   }
   const reach = checkReach(allowed, name);
   if (!reach.ok) return reach;
-  return existing.includes(name) ? ok(name) : environmentNotFound(name, existing, allowed);
+  return environments.has(name) ? ok(name) : environmentNotFound(name, environments.names(), allowed);
 }
 
 /** The environment that a request without a name means; undefined where it has to name one. */
-function unnamed(existing: readonly string[], serviceDefault: string | null): string | undefined {
-  if (serviceDefault !== null && existing.includes(serviceDefault)) return serviceDefault;
-  const [only] = existing;
-  return existing.length === 1 && only === defaultEnvironmentName ? only : undefined;
+function unnamed(environments: ExistingEnvironments, serviceDefault: string | null): string | undefined {
+  if (serviceDefault !== null && environments.has(serviceDefault)) return serviceDefault;
+  const names = environments.names();
+  const [only] = names;
+  return names.length === 1 && only === defaultEnvironmentName ? only : undefined;
 }
 
 /**

@@ -181,17 +181,17 @@ export interface EnvironmentUsage {
   startup: StartupTimes | null;
 }
 
-/** Sums one environment's minutes up by steps. Minutes outside of the steps are left out. */
+/** Sums one environment's minutes and hours up by steps. What begins outside of the steps is left out. */
 export function usageOf(
   environment: string,
-  minutes: Iterable<{ minute: number; counts: UsageCounts }>,
+  stretches: Iterable<{ at: number; counts: UsageCounts }>,
   { from, stepMs, count }: UsageSteps,
 ): EnvironmentUsage {
   const points = Array.from({ length: count }, (_, i) => ({ at: from + i * stepMs, ...noUsage.totals }));
   const totals = { ...noUsage.totals };
   const startup = new Map<number, number>();
-  for (const { minute, counts } of minutes) {
-    const point = points[Math.floor((minute - from) / stepMs)];
+  for (const { at, counts } of stretches) {
+    const point = points[Math.floor((at - from) / stepMs)];
     if (!point) continue;
     for (const event of usageEvents) {
       point[event] += counts.totals[event];

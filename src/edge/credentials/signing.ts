@@ -1,15 +1,15 @@
-import type { CryptoKey } from "jose";
 import type { Env } from "../../objects/env.ts";
 import {
   importSigningKey,
   type Jwks,
   publicJwks,
+  type Signer,
   signingKeys,
 } from "../../protocol/tokens/connection-token.ts";
 
 interface Signing {
   /** Signs connection tokens. */
-  signer: Promise<{ key: CryptoKey; kid: string }>;
+  signer: Promise<Signer>;
   jwks: Jwks;
   /** HMAC key for the secrets that a replay must derive again. */
   derivation: Promise<CryptoKey>;

@@ -98,9 +98,10 @@ function limit(
 }
 
 /** A socket that carries a backend's statuses. `unavailable` where its shard takes no more followers. */
-async function openFollow(env: Env, { id, account, service }: BackendLocation): Promise<Result<WebSocket>> {
+async function openFollow(env: Env, backend: BackendLocation): Promise<Result<WebSocket>> {
+  const { id, account, service } = backend;
   const query = new URLSearchParams({ account, service });
-  const shard = backendsStub(env, account, service, id);
+  const shard = backendsStub(env, backend, id);
   try {
     const following = await openFollowing(shard, `/follow/${id}?${query}`);
     if (following.socket) return ok(following.socket);

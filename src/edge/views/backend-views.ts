@@ -7,11 +7,9 @@ import { backendsStub } from "../../objects/stubs.ts";
 import type { BackendLocation } from "../locate-backend.ts";
 
 /** Describes a backend, as its shard has it. */
-export function describeBackend(
-  env: Env,
-  { account, service, id }: BackendLocation,
-): Promise<Result<BackendRecord>> {
-  return backendsStub(env, account, service, id).describe(account, service, id);
+export function describeBackend(env: Env, backend: BackendLocation): Promise<Result<BackendRecord>> {
+  const { account, service, id } = backend;
+  return backendsStub(env, backend, id).describe(account, service, id);
 }
 
 /** The same for a token that may be narrowed to some environments. */

@@ -36,18 +36,17 @@ export async function connect(
   const connection = connected.value;
   const { backendId, cluster, grantedAt, requireBearerToken, tokenId } = connection;
   const issuer = originOf(env, request);
-  const [token, secretToken] = await Promise.all([
-    signConnectionToken(await signingOf(env).signer, {
-      issuer,
-      account,
-      cluster,
-      backendId,
-      grantedAt,
-      tokenId,
-      ...user,
-    }),
-    tokenId === undefined ? connection.secretToken : connectionSecret(connection.secretToken, tokenId),
-  ]);
+  const token = await signConnectionToken(await signingOf(env).signer, {
+    issuer,
+    account,
+    cluster,
+    backendId,
+    grantedAt,
+    tokenId,
+    ...user,
+  });
+  const spawnSecret = connection.secretToken;
+  const secretToken = tokenId === undefined ? spawnSecret : connectionSecret(spawnSecret, tokenId);
   const ready = `${issuer}/ready/${backendId}`;
   return ok({
     ...connection,

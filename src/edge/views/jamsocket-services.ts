@@ -3,20 +3,23 @@ import { ok, type Result } from "../../domain/result.ts";
 import type { Caller } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
+import { hintOf } from "../request-origin.ts";
 
 interface AccountCall {
   env: Env;
   params: { account: string };
 }
 
-/** Creates a service, as v1 and v2 do it. */
+/** Creates a service, as v1 and v2 do it: near the request. */
 export async function createService({
   env,
+  request,
   params,
   body,
   caller,
-}: AccountCall & { body: { name: string }; caller: Caller }) {
-  const created = await accountStub(env, params.account).createService({ name: body.name }, caller);
+}: AccountCall & { request: Request; body: { name: string }; caller: Caller }) {
+  const account = accountStub(env, params.account);
+  const created = await account.createService({ name: body.name, ...hintOf(request) }, caller);
   return created.ok ? ok({ status: "ok" } as const) : created;
 }
 

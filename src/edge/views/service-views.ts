@@ -16,11 +16,12 @@ export function serviceView(service: ServiceDescription, registryHost: string) {
     account: service.account,
     default_environment: service.defaultEnvironment,
     created_at: isoTime(service.createdAt),
+    location: service.location,
     last_spawned_at: isoTimeOrNull(service.lastSpawnedAt),
     last_image_upload_time: isoTimeOrNull(service.lastImageUploadedAt),
     last_image_digest: service.lastImageDigest,
     image_name: imageName(registryHost, service.account, service.name),
-    environments: service.environments.map(({ name }) => name),
+    environments: service.environmentNames,
     live_backends: service.liveBackends,
   };
 }

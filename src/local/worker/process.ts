@@ -19,7 +19,8 @@ async function runWorker({ port, storageDir, lockPath, bindings }: WorkerStart):
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port,
-      cf: false,
+      // Nothing of where a request comes from: the default is a place in Texas.
+      cf: {},
       telemetry: { enabled: false },
       log: new Log(LogLevel.WARN),
       resourcePersistencePath: storageDir,

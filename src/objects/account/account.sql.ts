@@ -1,5 +1,4 @@
 import type { Fence } from "../../domain/backends/fence.ts";
-import type { TokenRole } from "../../domain/credentials/access.ts";
 import type { Database, Migration } from "../database.ts";
 import { idempotencyMigration } from "../idempotency.sql.ts";
 import {
@@ -9,7 +8,9 @@ import {
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
+import { listsSql } from "./lists.sql.ts";
 import { quotasMigration, quotasSql } from "./quotas/quotas.sql.ts";
+import type { ClusterRow, ServiceRow, TokenRow } from "./rows.ts";
 
 export const accountMigrations: readonly Migration[] = [
   {
@@ -81,44 +82,11 @@ export const accountMigrations: readonly Migration[] = [
       ALTER TABLE account ADD COLUMN fencing_floor INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    name: "where services are",
+    sql: "ALTER TABLE services ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
+  },
 ];
-
-export type TokenRow = {
-  seq: number;
-  id: string;
-  secret_hash: string;
-  name: string;
-  role: TokenRole;
-  service: string | null;
-  environments: string | null;
-  cluster: string | null;
-  created_at: number;
-  expires_at: number | null;
-};
-
-export type ClusterRow = {
-  seq: number;
-  name: string;
-  webhook_url: string;
-  backend_url_template: string | null;
-  ack: "sync" | "async";
-  secrets: string;
-  created_at: number;
-  deleting: number;
-  /** The config version that it came with: higher than that of any registration of its name before. */
-  registration: number;
-  draining: number;
-  fence: Fence;
-};
-
-export type ServiceRow = {
-  seq: number;
-  name: string;
-  code: string;
-  state: "creating" | "live" | "removed";
-  created_at: number;
-  config_version: number;
-};
 
 export type AccountRow = {
   name: string;
@@ -142,6 +110,7 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     ...eventsSql(db.watched(eventWritten)),
     ...credentialsSql(expiring),
     ...quotasSql(db),
+    ...listsSql(db),
     account: () =>
       db.first<AccountRow>(
         "SELECT name, created_at, default_cluster, config_version, fencing_floor FROM account",
@@ -153,8 +122,6 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     bumpConfigVersion: () => db.run("UPDATE account SET config_version = config_version + 1"),
 
     token: (id: string) => db.first<TokenRow>("SELECT * FROM tokens WHERE id = ?", id),
-    tokensBefore: (seq: number, limit: number) =>
-      db.all<TokenRow>("SELECT * FROM tokens WHERE seq < ? ORDER BY seq DESC LIMIT ?", seq, limit),
     insertToken: (row: Omit<TokenRow, "seq">) =>
       expiring.run(
         `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
@@ -179,12 +146,6 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
 
     cluster: (name: string) => db.first<ClusterRow>("SELECT * FROM clusters WHERE name = ?", name),
     clusters: () => db.all<ClusterRow>("SELECT * FROM clusters ORDER BY seq"),
-    clustersBefore: (seq: number, limit: number) =>
-      db.all<ClusterRow>(
-        "SELECT * FROM clusters WHERE deleting = 0 AND seq < ? ORDER BY seq DESC LIMIT ?",
-        seq,
-        limit,
-      ),
     insertCluster: (row: Omit<ClusterRow, "seq" | "deleting" | "draining" | "fence">) =>
       db.run(
         `INSERT INTO clusters (name, webhook_url, backend_url_template, ack, secrets, created_at, registration)
@@ -240,24 +201,19 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
         );
       return [...side("<", "DESC").reverse(), ...side(">=", "ASC")].map((row) => row.name);
     },
-    servicesBefore: (seq: number, limit: number) =>
-      db.all<ServiceRow>(
-        "SELECT * FROM services WHERE state = 'live' AND seq < ? ORDER BY seq DESC LIMIT ?",
-        seq,
-        limit,
-      ),
     /** Services that run with an older configuration than the account's. */
     servicesBehind: () =>
       db.all<Pick<ServiceRow, "name">>(
         `SELECT name FROM services
          WHERE state != 'creating' AND config_version < (SELECT config_version FROM account)`,
       ),
-    insertService: (name: string, code: string, now: number) =>
+    insertService: (row: Pick<ServiceRow, "name" | "code" | "created_at" | "location">) =>
       db.run(
-        "INSERT INTO services (name, code, state, created_at) VALUES (?, ?, 'creating', ?)",
-        name,
-        code,
-        now,
+        "INSERT INTO services (name, code, state, created_at, location) VALUES (?, ?, 'creating', ?, ?)",
+        row.name,
+        row.code,
+        row.created_at,
+        row.location,
       ),
     /** Creates a removed service anew: it keeps its code, and moves to the top of the list. */
     reviveService: (name: string, now: number) =>

@@ -17,7 +17,7 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { ListQuery, Page, SearchQuery } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
 import { Alarm } from "../alarm.ts";
 import type {
@@ -26,9 +26,11 @@ import type {
   Caller,
   Idempotency,
   Identity,
+  ListedService,
   LoginLink,
   LogsIn,
   NewSecret,
+  NewServiceBody,
   ServiceDescription,
   SessionParams,
   SignedGet,
@@ -111,7 +113,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listTokens(query: ListQuery): Promise<Result<Page<Token>>> {
-    return this.#state.page(query, (start) => tokens.pageOfTokens(this.#state.sql, start, query.limit));
+    return tokens.listTokens(this.#state, query);
   }
 
   async deleteToken(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -123,9 +125,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
   }
 
   async listSessions(query: ListQuery): Promise<Result<Page<Session>>> {
-    return this.#state.page(query, (start, _, now) =>
-      sessions.pageOfSessions(this.#state.sql, start, query.limit, now),
-    );
+    return sessions.listSessions(this.#state, query);
   }
 
   async deleteSession(id: string, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {
@@ -238,14 +238,11 @@ export class Account extends DurableObject<Env> implements AccountRpc {
     return set;
   }
 
-  createService(
-    body: { name: string; default_environment?: string },
-    caller: Caller,
-  ): Promise<Result<ServiceDescription>> {
+  createService(body: NewServiceBody, caller: Caller): Promise<Result<ServiceDescription>> {
     return services.createService(this.#ports, body, caller);
   }
 
-  async listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>> {
+  async listServices(query: SearchQuery): Promise<Result<Page<ListedService>>> {
     return services.listServices(this.#state, query);
   }
 

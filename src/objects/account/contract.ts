@@ -1,6 +1,7 @@
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { LoginPerson } from "../../domain/credentials/login-attempt.ts";
 import type { SessionKind } from "../../domain/credentials/sessions.ts";
+import type { LocationHint, ServiceLocation } from "../../domain/location.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
 import type { Account, CreateTokenBody, PatchAccountBody, Token } from "../../protocol/v3/accounts.ts";
@@ -13,10 +14,27 @@ import type {
   TestedCluster,
 } from "../../protocol/v3/clusters.ts";
 import type { AccountEvent, EventQuery } from "../../protocol/v3/events.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
+import type { ListQuery, Page, SearchQuery } from "../../protocol/v3/list.ts";
 import type { Session } from "../../protocol/v3/sessions.ts";
 import type { AccountConfig, Caller, Idempotency, Identity, NewSecret, SignedGet } from "../rpc-types.ts";
 import type { ServiceDescription } from "../service/contract.ts";
+
+/** A service that is to be created. */
+export interface NewServiceBody {
+  name: string;
+  default_environment?: string;
+  /** `auto` where it is left out. */
+  location?: ServiceLocation;
+  /** What `auto` means for this request, as far as that is known. */
+  near?: LocationHint;
+}
+
+/** A service in a list. */
+export interface ListedService {
+  name: string;
+  created_at: string;
+  location: ServiceLocation;
+}
 
 /** Who acts for an account: its access tokens, the sessions made from them, and links that make one. */
 export interface CredentialsRpc {
@@ -125,15 +143,16 @@ export interface AccountRpc extends CredentialsRpc {
   /** A GET of what a cluster has below its webhook's URL, signed. @param path begins with a slash */
   signedGet(cluster: string, path: string): Promise<Result<SignedGet>>;
 
-  createService(
-    body: { name: string; default_environment?: string },
-    caller: Caller,
-  ): Promise<Result<ServiceDescription>>;
+  /** `location_fixed` where a service of the name was somewhere else, as long as that is not forgotten. */
+  createService(body: NewServiceBody, caller: Caller): Promise<Result<ServiceDescription>>;
   /** Newest first. */
-  listServices(query: ListQuery): Promise<Result<Page<{ name: string; created_at: string }>>>;
+  listServices(query: SearchQuery): Promise<Result<Page<ListedService>>>;
   /** The next after a name, in the order of their names: at most `serviceNamesPerCall`. Fewer are all that there are. */
   serviceNames(after?: string): Promise<Result<string[]>>;
-  /** False too where there is no such account. @param orHad whether one that is being created, or was deleted, counts */
+  /**
+   * False too where there is no such account.
+   * @param orHad whether one that was deleted counts; one that is being created for the first time does not
+   */
   hasService(name: string, orHad?: boolean): Promise<boolean>;
   /** Those whose names are the nearest to one that there is not, for messages. */
   nearestServices(name: string): Promise<Result<string[]>>;

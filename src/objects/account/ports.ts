@@ -1,8 +1,8 @@
 import type { Alarm } from "../alarm.ts";
-import type { ClusterRpc, DirectoryRpc, RegistryRpc, ServiceRpc } from "../contract.ts";
+import type { ClusterRpc, DirectoryRpc, PlacedService, RegistryRpc, ServiceRpc } from "../contract.ts";
 import type { Env } from "../env.ts";
 import type { FailureLog } from "../failures/failure-log.ts";
-import { clusterStub, directoryStub, registryStub, serviceStub } from "../stubs.ts";
+import { clusterStub, directoryStub, newServiceStub, registryStub, serviceStub } from "../stubs.ts";
 import { SendQueue } from "../webhooks/send-queue.ts";
 import type { AccountState } from "./state.ts";
 
@@ -17,7 +17,9 @@ export interface AccountPorts {
   service(
     account: string,
     name: string,
-  ): Pick<ServiceRpc, "initialise" | "applyAccountConfig" | "remove" | "holdings" | "retire" | "forget">;
+  ): Pick<ServiceRpc, "applyAccountConfig" | "remove" | "holdings" | "retire" | "forget">;
+  /** One that may have no object yet. */
+  newService(service: PlacedService): Pick<ServiceRpc, "initialise">;
   registry(account: string): Pick<RegistryRpc, "removeRepository" | "untaggedBytes" | "setUntaggedLimit">;
   directory(code: string): Pick<DirectoryRpc, "claim" | "release">;
 }
@@ -34,6 +36,7 @@ export function accountPorts(
     ),
     cluster: (account, name) => clusterStub(env, account, name),
     service: (account, name) => serviceStub(env, account, name),
+    newService: (service) => newServiceStub(env, service),
     registry: (account) => registryStub(env, account),
     directory: (code) => directoryStub(env, code),
   };

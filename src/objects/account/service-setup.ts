@@ -1,13 +1,22 @@
 import { checkDeletedServices } from "../../domain/deleted-services.ts";
 import { serviceCode, serviceCodeLength } from "../../domain/ids.ts";
 import { deletedServicesSeenEveryMs, serviceNamesPerCall } from "../../domain/limits.ts";
+import { chooseLocation } from "../../domain/location.ts";
 import { listOf, nearest } from "../../domain/names.ts";
 import { type Holdings, nothingHeld } from "../../domain/quotas.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import { isoTime } from "../../protocol/primitives.ts";
-import type { ListQuery, Page } from "../../protocol/v3/list.ts";
-import type { Actor, Caller, Idempotency, ServiceDescription } from "../contract.ts";
-import { toPage } from "../page.ts";
+import type { Page, SearchQuery } from "../../protocol/v3/list.ts";
+import type {
+  Actor,
+  Caller,
+  Idempotency,
+  ListedService,
+  NewServiceBody,
+  PlacedService,
+  ServiceDescription,
+} from "../contract.ts";
+import { type Keys, newestFirst, pageAt } from "../page.ts";
 import { handedOn } from "../rpc.ts";
 import type { AccountSql } from "./account.sql.ts";
 import { syncConfig } from "./clusters/config-sync.ts";
@@ -16,17 +25,13 @@ import { nextLook } from "./deleted-services.ts";
 import { recordEvent } from "./events/events.ts";
 import type { AccountPorts } from "./ports.ts";
 import { checkOneMore, claimHoldings, countServices, keepHoldings } from "./quotas/quotas.ts";
+import type { ServiceRow } from "./rows.ts";
 import { type AccountState, noAccount } from "./state.ts";
-
-interface ServiceBody {
-  name: string;
-  default_environment?: string;
-}
 
 /** Creates a service of its own object. Of two requests for one name at a time, the second is refused. */
 export async function createService(
   ports: AccountPorts,
-  body: ServiceBody,
+  body: NewServiceBody,
   caller: Caller,
 ): Promise<Result<ServiceDescription>> {
   const { state } = ports;
@@ -34,7 +39,7 @@ export async function createService(
   await countServices(ports);
   await state.forgetting.get(name);
   if (state.creating.has(name)) return caller.idempotency ? creationInProgress : serviceExists(name);
-  const begun = state.change(undefined, (_, now) => beginService(state, name, caller.idempotency, now));
+  const begun = state.change(undefined, (_, now) => beginService(state, body, caller.idempotency, now));
   if (!begun.ok) return begun;
   if (begun.value.replay) return begun.value.replay;
   state.creating.add(name);
@@ -76,7 +81,7 @@ function randomServiceCode(): string {
  */
 function beginService(
   { sql, idempotency }: Pick<AccountState, "sql" | "idempotency">,
-  name: string,
+  { name, location: requested, near }: NewServiceBody,
   request: Idempotency | undefined,
   now: number,
 ): Result<{ replay: Result<ServiceDescription> | null }> {
@@ -87,6 +92,8 @@ function beginService(
   }
   const row = sql.service(name);
   if (row?.state === "live") return serviceExists(name);
+  const location = chooseLocation(name, requested, near, row?.location);
+  if (!location.ok) return location;
   if (row?.state !== "creating") {
     const checked = row ? ok(null) : checkDeletedServices(sql.deletedServices());
     if (!checked.ok) return checked;
@@ -95,8 +102,9 @@ function beginService(
     const claimed = claimHoldings(sql, name, heldFromTheStart, false);
     if (!claimed.ok) return claimed;
   }
-  if (!row) sql.insertService(name, randomServiceCode(), now);
-  else if (row.state === "removed") sql.reviveService(name, now);
+  if (!row) {
+    sql.insertService({ name, code: randomServiceCode(), created_at: now, location: location.value });
+  } else if (row.state === "removed") sql.reviveService(name, now);
   sql.setCounted(name);
   return ok({ replay: null });
 }
@@ -129,24 +137,27 @@ function setServiceRemoved(
  * creating the service again. Other services are not notified.
  */
 async function setServiceUp(
-  ports: Pick<AccountPorts, "state" | "directory" | "service">,
-  { name, default_environment: defaultEnvironment }: ServiceBody,
+  ports: Pick<AccountPorts, "state" | "directory" | "newService">,
+  { name, default_environment: defaultEnvironment }: NewServiceBody,
   { actor, idempotency: request }: Caller,
 ): Promise<Result<ServiceDescription>> {
   const { db, sql, idempotency } = ports.state;
   const account = sql.account();
   if (!account) throw new Error("the account was never set up");
-  const code = await claimCode(ports, account.name, name);
+  const location = sql.service(name)?.location ?? "auto";
+  const placed = { account: account.name, service: name, location };
+  const code = await claimCode(ports, placed);
   const config = accountConfig(account, sql.clusters());
   const service = {
     account: account.name,
     name,
     code,
+    location,
     config,
     fencingFloor: account.fencing_floor,
     ...(defaultEnvironment === undefined ? {} : { defaultEnvironment }),
   };
-  const initialised = handedOn(await ports.service(account.name, name).initialise(service, { actor }));
+  const initialised = handedOn(await ports.newService(placed).initialise(service, { actor }));
   if (!initialised.ok) return initialised;
   db.transaction(() => {
     sql.setServiceState(name, "live");
@@ -160,34 +171,50 @@ async function setServiceUp(
 /** Claims a code at the directory: another one, until none but this service has it. */
 async function claimCode(
   { state, directory }: Pick<AccountPorts, "state" | "directory">,
-  account: string,
-  service: string,
+  service: PlacedService,
 ): Promise<string> {
   for (;;) {
-    const code = state.sql.service(service)?.code ?? randomServiceCode();
-    if (await directory(code).claim(code, account, service)) return code;
-    state.sql.setServiceCode(service, randomServiceCode());
+    const code = state.sql.service(service.service)?.code ?? randomServiceCode();
+    if (await directory(code).claim(code, service)) return code;
+    state.sql.setServiceCode(service.service, randomServiceCode());
   }
 }
 
-/** @param orHad whether one that is being created, or was deleted, counts */
+/**
+ * @param orHad whether one that was deleted counts, also while it is created anew. One that is being created for the first
+ *   time does not: whoever called its object before its creation does would place it
+ */
 export function hasService(sql: Pick<AccountSql, "service">, name: string, orHad: boolean): boolean {
-  const state = sql.service(name)?.state;
-  return state === "live" || (orHad && state !== undefined);
+  const row = sql.service(name);
+  return row?.state === "live" || (orHad && row !== undefined && row.config_version > 0);
 }
 
-/** A page of services, newest first. */
+const serviceNames: Keys<string> = {
+  start: "",
+  parse: (text) => (/^[\w-]{1,100}$/.test(text) ? text : null),
+};
+
+/** A page of services, newest first; of those that are searched, by name. */
 export function listServices(
   state: Pick<AccountState, "sql" | "page">,
-  query: ListQuery,
-): Result<Page<{ name: string; created_at: string }>> {
-  return state.page(query, (start) =>
-    toPage(
-      state.sql.servicesBefore(start, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => ({ name: row.name, created_at: isoTime(row.created_at) }),
-    ),
+  { search, ...query }: SearchQuery,
+): Result<Page<ListedService>> {
+  const item = (row: ServiceRow) => ({
+    name: row.name,
+    created_at: isoTime(row.created_at),
+    location: row.location,
+  });
+  if (search === undefined) {
+    return state.page(query, newestFirst, (from) =>
+      pageAt(from, query.limit, { read: state.sql.servicesBeyond, keyOf: ({ seq }) => seq, item }),
+    );
+  }
+  return state.page(query, serviceNames, (from) =>
+    pageAt(from, query.limit, {
+      read: (beyond, atMost) => state.sql.servicesNamed(search, beyond, atMost),
+      keyOf: ({ name }) => name,
+      item,
+    }),
   );
 }
 

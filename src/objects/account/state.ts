@@ -5,7 +5,7 @@ import type { Idempotency } from "../contract.ts";
 import { Database } from "../database.ts";
 import type { ExpiringRows } from "../expiries.ts";
 import { type IdempotencySql, idempotencyExpiry, idempotencySql } from "../idempotency.sql.ts";
-import { pageStart } from "../page.ts";
+import { type Keys, type Position, readCursor } from "../page.ts";
 import {
   type AccountRow,
   type AccountSql,
@@ -61,14 +61,15 @@ export class AccountState {
     return this.change(undefined, action);
   }
 
-  /** Reads a page of a list. @param action gets the sequence number below which the page begins */
-  page<T>(
+  /** Reads a page of a list. @param action gets where it begins */
+  page<Key, T>(
     query: ListQuery,
-    action: (start: number, account: AccountRow, now: number) => Page<T>,
+    keys: Keys<Key>,
+    action: (from: Position<Key>, account: AccountRow, now: number) => Page<T>,
   ): Result<Page<T>> {
     return this.read((account, now) => {
-      const start = pageStart(query);
-      return start.ok ? ok(action(start.value, account, now)) : start;
+      const from = readCursor(query, keys);
+      return from.ok ? ok(action(from.value, account, now)) : from;
     });
   }
 }

@@ -1,5 +1,5 @@
+import type { EndPosition } from "../../domain/backends/ended-pages.ts";
 import type { Database, Migration } from "../database.ts";
-import type { EndPosition } from "./contract.ts";
 
 export const backendsMigrations: readonly Migration[] = [
   {

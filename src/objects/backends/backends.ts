@@ -3,9 +3,8 @@ import { forgetEndedAt } from "../../domain/backends/ended.ts";
 import { endedBackendsKeptMs, endedForgottenAtOnce } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
-import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { Alarm } from "../alarm.ts";
-import type { BackendRecord, BackendsRpc, EndPosition } from "../contract.ts";
+import type { BackendRecord, BackendsRpc, EndedRequest } from "../contract.ts";
 import type { Env } from "../env.ts";
 import { Followers, followerLeft } from "../followers.ts";
 import { serviceStub } from "../stubs.ts";
@@ -49,8 +48,8 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
     return ok(null);
   }
 
-  async ended(query: BackendQuery, before: EndPosition, allowedEnvironments?: readonly string[]) {
-    return endedBackends(this.#state, query, before, allowedEnvironments);
+  async ended(request: EndedRequest) {
+    return endedBackends(this.#state, request);
   }
 
   /** `GET /follow/<backend id>?account=…&service=…` as a WebSocket: the history, then each new entry. 503 where it is full. */

@@ -1,19 +1,27 @@
+import type { EndPosition } from "../../domain/backends/ended-pages.ts";
 import type { Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import type { BackendRecord, BackendWithStatus } from "../service/contract.ts";
 
-/** Where an ended backend stands among those of its service: by its end, and of one instant by its spawn. */
-export interface EndPosition {
-  /** Milliseconds since the epoch. */
-  endedAt: number;
-  fencingToken: number;
+/** What is asked of a shard for a page of ended backends. */
+export interface EndedRequest {
+  query: BackendQuery;
+  /** Where the page begins, or how far this shard was read for it. */
+  before: EndPosition;
+  /** How many are wanted. */
+  atMost: number;
+  /** How many rows may be read for that, whatever the query matches. */
+  lookAtMost: number;
+  allowedEnvironments?: readonly string[] | undefined;
 }
 
 /** What a shard has of a page of ended backends. */
 export interface EndedBackends {
   /** The last end first. */
   backends: BackendWithStatus[];
+  /** How many rows it read for them. */
+  looked: number;
   /** How far it looked; null where there are no more. */
   readTo: EndPosition | null;
 }
@@ -32,12 +40,8 @@ export interface BackendsRpc {
     backendId: string,
     report: StatusReportBody,
   ): Promise<Result<StatusReportAnswer>>;
-  /** Ended backends of this shard that the query matches and that ended before a position: one more than its limit at most. */
-  ended(
-    query: BackendQuery,
-    before: EndPosition,
-    allowedEnvironments?: readonly string[],
-  ): Promise<EndedBackends>;
+  /** Ended backends of this shard that a query matches and that ended before a position. */
+  ended(request: EndedRequest): Promise<EndedBackends>;
   /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
   record(backend: BackendRecord): Promise<Result<null>>;
 }

@@ -1,31 +1,28 @@
-import { endedReadForPage } from "../../domain/limits.ts";
-import type { BackendQuery } from "../../protocol/v3/backends.ts";
 import { matchesQuery } from "../backend-query.ts";
-import type { EndedBackends, EndPosition } from "./contract.ts";
+import type { EndedBackends, EndedRequest } from "./contract.ts";
 import type { BackendsState } from "./state.ts";
 
-const readAtOnce = 200;
-
-/** As `BackendsRpc.ended`: reads rows until the page is full, so that no filter has the whole shard in memory. */
+/** As `BackendsRpc.ended`: reads as many rows as are wanted, and more at a time only while few of them match. */
 export function endedBackends(
   state: BackendsState,
-  query: BackendQuery,
-  before: EndPosition,
-  allowedEnvironments: readonly string[] | undefined,
+  { query, before, atMost, lookAtMost, allowedEnvironments }: EndedRequest,
 ): EndedBackends {
   const backends: EndedBackends["backends"] = [];
   let readTo = before;
-  for (let read = 0; read < endedReadForPage; read += readAtOnce) {
-    const records = state.endedBefore(readTo, readAtOnce);
+  let looked = 0;
+  for (let atOnce = atMost; looked < lookAtMost; atOnce *= 2) {
+    const limit = Math.min(atOnce, lookAtMost - looked);
+    const records = state.endedBefore(readTo, limit);
+    looked += records.length;
     for (const { info, history } of records) {
       const status = history.at(-1);
       if (!status) continue;
       readTo = { endedAt: status.time, fencingToken: info.fencingToken };
       const backend = { info, status };
       if (matchesQuery(query, backend, allowedEnvironments)) backends.push(backend);
-      if (backends.length > query.limit) return { backends, readTo };
+      if (backends.length === atMost) return { backends, looked, readTo };
     }
-    if (records.length < readAtOnce) return { backends, readTo: null };
+    if (records.length < limit) return { backends, looked, readTo: null };
   }
-  return { backends, readTo };
+  return { backends, looked, readTo };
 }

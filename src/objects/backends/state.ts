@@ -1,7 +1,7 @@
+import type { EndPosition } from "../../domain/backends/ended-pages.ts";
 import { Database } from "../database.ts";
 import type { BackendRecord } from "../service/contract.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
-import type { EndPosition } from "./contract.ts";
 
 /** A shard's storage, and what it knows of its service while it is awake. */
 export class BackendsState {

@@ -1,7 +1,9 @@
+import type { PlacedService } from "../rpc-types.ts";
+
 export interface DirectoryRpc {
   /** Gives the code to the service if nobody else has it. Asking again for the same service is harmless. */
-  claim(code: string, account: string, service: string): Promise<boolean>;
-  lookup(code: string): Promise<{ account: string; service: string } | null>;
+  claim(code: string, owner: PlacedService): Promise<boolean>;
+  lookup(code: string): Promise<PlacedService | null>;
   /** Frees a code that the service has: another may claim it then. Harmless where it has not. */
   release(code: string, account: string, service: string): Promise<void>;
   /** The accounts of this object's codes. */

@@ -1,4 +1,5 @@
 import type { Database, Migration } from "../database.ts";
+import type { PlacedService } from "../rpc-types.ts";
 
 export const directoryMigrations: readonly Migration[] = [
   {
@@ -17,17 +18,27 @@ export const directoryMigrations: readonly Migration[] = [
     name: "the storage check",
     sql: "CREATE TABLE storage_check (id INTEGER PRIMARY KEY CHECK (id = 1), filling BLOB NOT NULL)",
   },
+  {
+    name: "where services are",
+    sql: "ALTER TABLE codes ADD COLUMN location TEXT NOT NULL DEFAULT 'auto'",
+  },
 ];
 
 export function directorySql(db: Database) {
   return {
     owner: (code: string) =>
-      db.first<{ account: string; service: string }>(
-        "SELECT account, service FROM codes WHERE code = ?",
+      db.first<Pick<PlacedService, keyof PlacedService>>(
+        "SELECT account, service, location FROM codes WHERE code = ?",
         code,
       ),
-    insert: (code: string, account: string, service: string) =>
-      db.run("INSERT INTO codes (code, account, service) VALUES (?, ?, ?)", code, account, service),
+    insert: (code: string, { account, service, location }: PlacedService) =>
+      db.run(
+        "INSERT INTO codes (code, account, service, location) VALUES (?, ?, ?, ?)",
+        code,
+        account,
+        service,
+        location,
+      ),
     release: (code: string, account: string, service: string) =>
       db.run("DELETE FROM codes WHERE code = ? AND account = ? AND service = ?", code, account, service),
     writeCheck: (bytes: number) =>

@@ -3,6 +3,7 @@ import { storageCheckBytes } from "../../domain/limits.ts";
 import type { AccountRegisterRpc, AccountStanding, DirectoryRpc, StorageCheckRpc } from "../contract.ts";
 import { Database } from "../database.ts";
 import type { Env } from "../env.ts";
+import type { PlacedService } from "../rpc-types.ts";
 import { AccountRegister } from "./account-register.ts";
 import { directoryMigrations, directorySql } from "./directory.sql.ts";
 
@@ -19,16 +20,16 @@ export class Directory
   readonly #sql = directorySql(this.#db);
   readonly #register = new AccountRegister(this.#db, this.#sql, this.env);
 
-  async claim(code: string, account: string, service: string): Promise<boolean> {
+  async claim(code: string, claimant: PlacedService): Promise<boolean> {
     if (!this.#db.ready) this.#db.migrate();
     return this.#db.transaction(() => {
       const owner = this.#sql.owner(code);
-      if (owner) return owner.account === account && owner.service === service;
-      return this.#sql.insert(code, account, service);
+      if (owner) return owner.account === claimant.account && owner.service === claimant.service;
+      return this.#sql.insert(code, claimant);
     });
   }
 
-  async lookup(code: string): Promise<{ account: string; service: string } | null> {
+  async lookup(code: string): Promise<PlacedService | null> {
     if (!this.#db.ready) return null;
     return this.#sql.owner(code) ?? null;
   }

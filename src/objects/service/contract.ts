@@ -1,8 +1,10 @@
+import type { ServiceLocation } from "../../domain/location.ts";
 import type { Holdings } from "../../domain/quotas.ts";
 import type { Result } from "../../domain/result.ts";
 import type { EnvironmentUsage, UsageRange } from "../../domain/usage/usage.ts";
-import type { ListQuery } from "../../protocol/v3/list.ts";
-import type { Environment, Revision } from "../../protocol/v3/services.ts";
+import type { Image } from "../../protocol/v3/images.ts";
+import type { ListQuery, Page, SearchQuery } from "../../protocol/v3/list.ts";
+import type { Environment, ResolveAnswer, Revision } from "../../protocol/v3/services.ts";
 import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams } from "../rpc-types.ts";
 
 import type { ServiceBackendsRpc } from "./backends/contract.ts";
@@ -18,12 +20,15 @@ export interface ServiceDescription {
   name: string;
   /** Times in milliseconds since the epoch. */
   createdAt: number;
+  location: ServiceLocation;
   defaultEnvironment: string | null;
   lastSpawnedAt: number | null;
   lastImageUploadedAt: number | null;
   lastImageDigest: string | null;
   liveBackends: number;
-  /** Oldest first. */
+  /** Of all, the oldest first. */
+  environmentNames: string[];
+  /** The oldest first, as many as were to be described. */
   environments: Environment[];
 }
 
@@ -32,18 +37,52 @@ export type Retirement = { state: "forgettable"; fencingCeiling: number } | { st
 
 /** A service at a glance, for people. */
 export interface ServiceOverview {
+  location: ServiceLocation;
   defaultEnvironment: string | null;
   /** Oldest first; those only that the caller may see, a page of them. */
   environments: EnvironmentOverview[];
-  /** Where the next page begins; null on the last. */
+  /** The cursors of the pages on either side; null on the last, and on the first. */
   next: string | null;
+  previous: string | null;
 }
 
-export interface EnvironmentOverview extends Environment {
+/** What live backends run. */
+export interface RunningDigests {
+  /** The most common digests, the most common first, with the first tags of each. */
+  running: { digest: string; tags: string[]; count: number }[];
+  /** How many other digests there are, and how many backends run one of them. */
+  runningOthers: { digests: number; count: number };
+}
+
+export interface EnvironmentOverview extends Environment, RunningDigests {
   /** The latest revisions of its pin, newest first: never empty. */
   pins: Revision[];
-  /** What its live backends run, the most common digest first, with the first tags of each. */
-  running: { digest: string; tags: string[]; count: number }[];
+}
+
+/** An environment with all that its page shows of it. */
+export interface EnvironmentDetail {
+  environment: Environment;
+  /** What a spawn would run now. */
+  resolution: ResolveAnswer;
+  /** Newest first. */
+  revisions: Page<Revision>;
+}
+
+/** What there is to choose from, for people. */
+export interface EnvironmentChoice {
+  /** The environments that the caller may see, oldest first; null: too many to choose from. */
+  names: string[] | null;
+  /** The first of them. */
+  first: string | null;
+  defaultEnvironment: string | null;
+  /** How many backends live in the chosen environment, or in all of them. */
+  live: number;
+}
+
+/** An image, with the first environments that resolve to it now, of those that the caller may see, and how many do. */
+export interface UsedImage extends Image {
+  environments: string[];
+  environmentsTotal: number;
 }
 
 /** `environments`: those that the caller may see; undefined means all. */
@@ -63,6 +102,7 @@ export interface ServiceRpc
       account: string;
       name: string;
       code: string;
+      location: ServiceLocation;
       defaultEnvironment?: string;
       config: AccountConfig;
     },
@@ -75,8 +115,26 @@ export interface ServiceRpc
    * @param atMost how many of these are described, all where it is left out; all are counted
    */
   describe(allowedEnvironments?: readonly string[], atMost?: number): Promise<Result<ServiceDescription>>;
-  /** @param page of environments: the first `environmentsShown` where it is left out */
-  overview(allowedEnvironments?: readonly string[], page?: ListQuery): Promise<Result<ServiceOverview>>;
+  /** @param query of environments: the first `environmentsShown` where it is left out */
+  overview(allowedEnvironments?: readonly string[], query?: SearchQuery): Promise<Result<ServiceOverview>>;
+  /** @param query of its revisions */
+  environmentDetail(
+    name: string,
+    query: ListQuery,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<EnvironmentDetail>>;
+  /** @param chosen one of them; undefined: all */
+  environmentChoice(
+    chosen: string | undefined,
+    atMost: number,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<EnvironmentChoice>>;
+  /** As `listImages`. */
+  usedImages(
+    query: SearchQuery,
+    caller: Pick<Caller, "registryHost">,
+    allowedEnvironments?: readonly string[],
+  ): Promise<Result<Page<UsedImage>>>;
   patch(
     patch: { default_environment: string | null },
     caller: Pick<Caller, "actor">,

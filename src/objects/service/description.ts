@@ -1,12 +1,7 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
-import { namesInRowMax, recentPinsShown } from "../../domain/limits.ts";
-import { fail, ok, type Result } from "../../domain/result.ts";
-import type { ListQuery } from "../../protocol/v3/list.ts";
-import type { EnvironmentOverview, ServiceDescription, ServiceOverview } from "../contract.ts";
-import { toPage } from "../page.ts";
+import type { ServiceDescription } from "../contract.ts";
 import { environmentView } from "./pins/environments.ts";
-import { revisionView } from "./pins/revisions.ts";
-import type { KeptBackend, ServiceRow } from "./sql/service.sql.ts";
+import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
 /**
@@ -20,61 +15,32 @@ export function describeService(
   allowed?: Scope["environments"],
   atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
-  const rows = state.sql.environments().filter(({ name }) => reaches(allowed, name));
+  const rows = state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
-  const spawned = rows.flatMap((row) => state.lastSpawnedAt(row) ?? []);
+  const lastSpawnedAt = rows.reduce((last, row) => Math.max(last, state.lastSpawnedAt(row) ?? 0), 0);
   return {
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
+    location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
-    lastSpawnedAt: spawned.length === 0 ? null : Math.max(...spawned),
+    lastSpawnedAt: lastSpawnedAt === 0 ? null : lastSpawnedAt,
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
-    liveBackends: state.backends.live().filter(({ environment }) => reaches(allowed, environment)).length,
+    liveBackends: liveIn(state, allowed),
+    environmentNames: rows.map(({ name }) => name),
     environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
   };
 }
 
-/** What an overview shows of each environment that the caller may see, a page of them. */
-export function serviceOverview(
-  state: ServiceState,
-  service: ServiceRow,
-  allowedEnvironments: readonly string[] | undefined,
-  { limit, cursor }: ListQuery,
-): Result<ServiceOverview> {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const running = Map.groupBy(state.backends.live(), ({ environment }) => environment);
-  const rows = state.sql
-    .environments()
-    .filter(({ seq, name }) => seq > Number(cursor ?? 0) && reaches(allowedEnvironments, name));
-  const { items: environments, next } = toPage(
-    rows,
-    limit,
-    ({ seq }) => seq,
-    (row): EnvironmentOverview => ({
-      ...environmentView(state, row),
-      pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
-      running: countsOfDigests(running.get(row.name) ?? []).map(([digest, count]) => ({
-        digest,
-        tags: state.sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),
-        count,
-      })),
-    }),
-  );
-  return ok({ defaultEnvironment: visibleDefault(service, allowedEnvironments), environments, next });
+/** How many backends live in the environments that a caller may see. */
+export function liveIn({ backends }: ServiceState, allowed: Scope["environments"]): number {
+  const names = allowed === undefined ? backends.liveByEnvironment().keys() : new Set(allowed);
+  return [...names].reduce((live, name) => live + backends.liveIn(name), 0);
 }
 
-/** How many backends run each digest, the most common first. */
-function countsOfDigests(backends: readonly KeptBackend[]): [digest: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const { digest } of backends) counts.set(digest, (counts.get(digest) ?? 0) + 1);
-  return [...counts].sort(([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1));
-}
-
-function visibleDefault(
+/** The environment that requests mean which name none, where the caller may see it. */
+export function visibleDefault(
   { default_environment: name }: ServiceRow,
   allowed: Scope["environments"],
 ): string | null {

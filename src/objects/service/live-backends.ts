@@ -106,6 +106,18 @@ export class LiveBackends implements BackendsMemory {
     return found;
   }
 
+  /** Of those that have not ended and match, the oldest above a fencing token, oldest first. */
+  after(fencingToken: number, atMost: number, matches: (backend: KeptBackend) => boolean): KeptBackend[] {
+    const { ordered } = this.#current();
+    const found: KeptBackend[] = [];
+    const from = ordered.countBefore({ fencing_token: fencingToken + 1, deadline_at: null });
+    for (let i = from; i < ordered.rows.length && found.length < atMost; i += 1) {
+      const row = ordered.rows[i];
+      if (row && isLive(row) && matches(row)) found.push(row);
+    }
+    return found;
+  }
+
   /** The greatest fencing token of those that are kept; 0 where there are none. */
   newestFencingToken(): number {
     return this.#current().ordered.rows.at(-1)?.fencing_token ?? 0;

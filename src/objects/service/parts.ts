@@ -18,6 +18,7 @@ import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
 import { Touches } from "./deliveries/touches.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
+import { placeOf } from "./place.ts";
 import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
 import { releasesExpiry } from "./sql/backends.sql.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
@@ -88,8 +89,7 @@ export class ServiceParts {
     });
     this.heartbeats = new Heartbeats(this.state, clusterOf);
     this.shards = new ShardNotifier(this.state, failures, (record) => {
-      const { account, service, id } = record.info;
-      return backendsStub(env, account, service, id).record(record);
+      return backendsStub(env, placeOf(this.state.row()), record.info.id).record(record);
     });
     const { db } = this.state;
     this.#expiries = new Expiries(db, this.alarm, [

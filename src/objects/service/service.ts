@@ -5,7 +5,7 @@ import { environmentsShown } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
-import type { ListQuery } from "../../protocol/v3/list.ts";
+import type { ListQuery, SearchQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
 import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
@@ -36,11 +36,13 @@ import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
 import { resolveConnect } from "./connect/resolve.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
-import { describeService, serviceOverview } from "./description.ts";
+import { describeService } from "./description.ts";
 import { nudgesFollowed } from "./feed/nudges.ts";
+import * as overview from "./overview.ts";
 import { ServiceParts } from "./parts.ts";
 import * as environments from "./pins/environments.ts";
 import * as images from "./pins/images.ts";
+import * as lists from "./pins/lists.ts";
 import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import * as setup from "./setup.ts";
@@ -71,10 +73,20 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService((service) => ok(describeService(this.#state, service, allowed, atMost)));
   }
 
-  async overview(allowedEnvironments?: readonly string[], page: ListQuery = { limit: environmentsShown }) {
-    return this.#state.withService((service) =>
-      serviceOverview(this.#state, service, allowedEnvironments, page),
-    );
+  async overview(allowed?: readonly string[], query: SearchQuery = { limit: environmentsShown }) {
+    return this.#state.reading((service) => overview.serviceOverview(this.#state, service, allowed, query));
+  }
+
+  async environmentDetail(...call: Parameters<ServiceRpc["environmentDetail"]>) {
+    return this.#state.reading((service) => overview.environmentDetail(this.#state, service, ...call));
+  }
+
+  async environmentChoice(...call: Parameters<ServiceRpc["environmentChoice"]>) {
+    return this.#state.reading((service) => ok(overview.environmentChoice(this.#state, service, ...call)));
+  }
+
+  async usedImages(...call: Parameters<ServiceRpc["usedImages"]>) {
+    return this.#state.reading((service) => overview.usedImages(this.#state, service, ...call));
   }
 
   async patch(
@@ -106,14 +118,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return connectBackend(this.#parts, { params, caller });
   }
 
-  async resolve(
-    environment: string,
-    query: { tag?: string; key?: string },
-    allowedEnvironments?: readonly string[],
-  ) {
-    return this.#state.withService((service) =>
-      resolveConnect(this.#state, service, environment, query, allowedEnvironments),
-    );
+  async resolve(...call: Parameters<ServiceRpc["resolve"]>) {
+    return this.#state.reading((service) => resolveConnect(this.#state, service, ...call));
   }
 
   async createEnvironment(body: CreateEnvironmentBody, caller: Caller) {
@@ -122,10 +128,8 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async listEnvironments(query: ListQuery, allowedEnvironments?: readonly string[]) {
-    return this.#state.withService(() =>
-      environments.listEnvironments(this.#state, query, allowedEnvironments),
-    );
+  async listEnvironments(query: SearchQuery, allowed?: readonly string[]) {
+    return this.#state.reading(() => lists.listEnvironments(this.#state, query, allowed));
   }
 
   async getEnvironment(name: string, allowedEnvironments?: readonly string[]) {
@@ -171,18 +175,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async listImages(query: ListQuery, caller: Pick<Caller, "registryHost">) {
-    return this.#state.withService((service) => images.listImages(this.#state, service, query, caller));
+  async listImages(query: SearchQuery, caller: Pick<Caller, "registryHost">) {
+    return this.#state.reading((service) => lists.listImages(this.#state, service, query, caller));
   }
 
-  async getImage(
-    digest: string,
-    caller: Pick<Caller, "registryHost">,
-    allowedEnvironments?: readonly string[],
-  ) {
-    return this.#state.withService((service) =>
-      images.getImage(this.#state, service, digest, caller, allowedEnvironments),
-    );
+  async getImage(...call: Parameters<ServiceRpc["getImage"]>) {
+    return this.#state.withService((service) => images.getImage(this.#state, service, ...call));
   }
 
   async deleteImage(
@@ -195,18 +193,16 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     );
   }
 
-  async forgetTag(tag: string, digest: string): Promise<Result<null>> {
-    return this.#state.withService((service) =>
-      images.forgetTag(this.#state, service, tag, digest, Date.now()),
-    );
+  async forgetTag(...call: Parameters<ServiceRpc["forgetTag"]>): Promise<Result<null>> {
+    return this.#state.withService((service) => images.forgetTag(this.#state, service, ...call, Date.now()));
   }
 
   async recentImages(caller: Pick<Caller, "registryHost">) {
     return this.#state.withService((service) => ok(images.recentImages(this.#state, service, caller)));
   }
 
-  async listBackends(query: BackendQuery, allowedEnvironments?: readonly string[]) {
-    return pageOfBackends(this.env, this.#parts, query, allowedEnvironments);
+  async listBackends(query: BackendQuery, allowed?: readonly string[]) {
+    return pageOfBackends(this.env, this.#parts, query, allowed);
   }
 
   async liveBackends(before = Number.MAX_SAFE_INTEGER): Promise<Result<BackendWithStatus[]>> {

@@ -1,5 +1,6 @@
 import { judgeDeletedService } from "../../domain/deleted-services.ts";
 import { formerEnvironmentsKept } from "../../domain/limits.ts";
+import type { ServiceLocation } from "../../domain/location.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { AccountConfig, Actor, Retirement, ServiceDescription } from "../contract.ts";
 import { beginMassTermination } from "./backends/mass-terminations.ts";
@@ -14,6 +15,7 @@ export interface NewService {
   account: string;
   name: string;
   code: string;
+  location: ServiceLocation;
   defaultEnvironment?: string;
   config: AccountConfig;
   /** Fencing tokens up to here may have been given out by a service of this name that was forgotten. */
@@ -31,7 +33,7 @@ export function initialise(
   if (existing?.removed_at === null) {
     // The first attempt was cut short; the account may have changed its clusters since.
     if (service.config.version > existing.config_version) state.setConfig(service.config);
-    return ok(describeService(state, existing));
+    return ok(describeService(state, existing, undefined, 0));
   }
   if (existing) state.sql.reviveService(now);
   else {
@@ -44,12 +46,13 @@ export function initialise(
       fencing_ceiling: service.fencingFloor,
       config: JSON.stringify(service.config),
       config_version: service.config.version,
+      location: service.location,
     });
   }
   state.setConfig(service.config);
   if (service.defaultEnvironment !== undefined) state.sql.setDefaultEnvironment(service.defaultEnvironment);
   const created = createDefaultEnvironment(state, actor, now);
-  return created.ok ? ok(describeService(state, state.row())) : created;
+  return created.ok ? ok(describeService(state, state.row(), undefined, 0)) : created;
 }
 
 /** Takes a newer configuration over, unless it drops a cluster that an environment or a live backend needs. */
@@ -57,7 +60,7 @@ export function applyAccountConfig(state: ServiceState, config: AccountConfig): 
   if (config.version <= state.row().config_version) return ok(null);
   const kept = new Set(config.clusters.map(({ name }) => name));
   const needed = [
-    ...state.sql.environments().flatMap(({ cluster }) => cluster ?? []),
+    ...state.environments.all().flatMap(({ cluster }) => cluster ?? []),
     ...state.backends.live().map(({ cluster }) => cluster),
   ];
   const missing = needed.find((cluster) => !kept.has(cluster));
@@ -80,7 +83,7 @@ export function setDefaultEnvironment(
   state.sql.setDefaultEnvironment(name);
   const details = { default_environment: name };
   recordEvent(state, { type: "service.changed", actor, service: state.row().name, details }, now);
-  return ok(describeService(state, state.row()));
+  return ok(describeService(state, state.row(), undefined, 0));
 }
 
 /** Begins the termination of every backend, which goes on in the background, and forgets environments and images. */

@@ -12,18 +12,19 @@ import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
 import { Listings, watchedBackends } from "./backends/listings.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
+import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
 import { LiveBackends } from "./live-backends.ts";
 import { RowIndex } from "./row-index.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
-import {
-  type BackendRow,
-  type EnvironmentRow,
-  type KeptBackend,
-  type PendingDelivery,
-  type ServiceRow,
-  serviceMigrations,
+import { serviceMigrations } from "./sql/migrations.ts";
+import type {
+  BackendRow,
+  EnvironmentRow,
+  KeptBackend,
+  PendingDelivery,
+  ServiceRow,
 } from "./sql/service.sql.ts";
 import { reads, type Statements, writes } from "./sql/statements.ts";
 
@@ -51,12 +52,15 @@ export interface StateWatchers {
   backendEnded?: (backendId: string) => void;
 }
 
-const recentTagsForMessages = 200;
+const recentTagsForMessages = 100;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
   readonly db: Database;
   readonly sql: Statements;
+  readonly environments = new EnvironmentIndex((names) =>
+    names === null ? this.sql.environments() : this.sql.environmentsNamed(names),
+  );
   readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
@@ -70,6 +74,17 @@ export class ServiceState {
   );
   /** Has those notified whom the end of a backend concerns, after the transaction. Only `endBackend` calls it. */
   readonly backendEnded: (backendId: string) => void;
+  /** The environments as decisions see them. */
+  readonly environmentSnapshots: ConnectSnapshot["environments"] = {
+    has: (name) => this.environments.get(name) !== undefined,
+    names: () => this.environments.all().map(({ name }) => name),
+    get: (name) => {
+      const row = this.environments.get(name);
+      return row && this.#snapshotOf(row);
+    },
+  };
+  /** By rows, each of which another one takes the place of when it changes. */
+  readonly #snapshots = new WeakMap<EnvironmentRow, EnvironmentSnapshot>();
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #nextFencingToken: number | null = null;
@@ -82,8 +97,9 @@ export class ServiceState {
     const events = this.db.watched(() => watchers.eventWritten?.());
     const backends = watchedBackends(this.backends, (id) => this.listings.changed(id));
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
+    const environmentChanged = (name: string | null) => this.environments.changed(name);
     const written = notifyingWrites(
-      writes({ db: this.db, cached, events, backends, deliveriesChanged }),
+      writes({ db: this.db, cached, events, environmentChanged, backends, deliveriesChanged }),
       (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
@@ -91,11 +107,11 @@ export class ServiceState {
       (ids) => this.sql.pendingDeliveries(ids),
       (a, b) => a.next_attempt_at - b.next_attempt_at,
     );
-    for (const index of [this.backends, this.deliveries]) {
+    for (const index of [this.environments, this.backends, this.deliveries]) {
       this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
     }
     this.idempotency = idempotencySql(this.db);
-    this.usage = new UsageCounters(this.db, this.sql);
+    this.usage = new UsageCounters(this.db, this.sql, this.environments);
     this.spawns = new SpawnDeliveryState(this.sql);
     this.backendEnded = (backendId) => watchers.backendEnded?.(backendId);
   }
@@ -119,6 +135,12 @@ export class ServiceState {
       const service = this.#row();
       return service && service.removed_at === null ? action(service) : serviceNotFound;
     });
+  }
+
+  /** Runs `action`, which writes nothing, on a service that exists: without a transaction, which costs more than memory does. */
+  reading<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
+    const service = this.#row();
+    return service && service.removed_at === null ? action(service) : serviceNotFound;
   }
 
   config(): AccountConfig {
@@ -181,21 +203,35 @@ export class ServiceState {
     return row === undefined || hasSpec(row) ? row : this.sql.backend(id);
   }
 
+  #clusters() {
+    if (!this.#kept.clusters) {
+      const { defaultCluster, clusters } = this.config();
+      this.#kept.clusters = {
+        accountDefaultCluster: defaultCluster,
+        clusters: clusters.map(({ name }) => name),
+        drainingClusters: clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
+      };
+    }
+    return this.#kept.clusters;
+  }
+
   image(digest: string): ImageRow | undefined {
     const known = this.#kept.images.get(digest) ?? this.sql.image(digest);
     if (known) this.#kept.images.set(digest, known);
     return known;
   }
 
+  #snapshotOf(row: EnvironmentRow): EnvironmentSnapshot {
+    const known = this.#snapshots.get(row) ?? environmentSnapshot(row);
+    this.#snapshots.set(row, known);
+    return known;
+  }
+
   connectSnapshot(service: ServiceRow): ConnectSnapshot {
-    const config = this.config();
-    this.#kept.environments ??= this.sql.environments().map(environmentSnapshot);
     return {
-      environments: this.#kept.environments,
+      environments: this.environmentSnapshots,
       serviceDefaultEnvironment: service.default_environment,
-      accountDefaultCluster: config.defaultCluster,
-      clusters: config.clusters.map(({ name }) => name),
-      drainingClusters: config.clusters.flatMap(({ name, draining }) => (draining ? [name] : [])),
+      ...this.#clusters(),
       images: this.imageIndex(),
       holderOf: (environment, key) => {
         const holder = this.backends.holder(environment, key);
@@ -206,9 +242,9 @@ export class ServiceState {
 }
 
 interface Kept {
+  clusters?: Pick<ConnectSnapshot, "accountDefaultCluster" | "clusters" | "drainingClusters">;
   row?: ServiceRow | undefined;
   config?: AccountConfig;
-  environments?: EnvironmentSnapshot[];
   /** By tag, and by digest: as many as a service has in use at a time. */
   digests: Map<string, string>;
   images: Map<string, ImageRow>;

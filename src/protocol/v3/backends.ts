@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { backendStatuses } from "../../domain/backends/status.ts";
 import { digest, key, name, timestamp } from "../primitives.ts";
-import { listAnswer, listQuery } from "./list.ts";
+import { listAnswer, searchQuery } from "./list.ts";
 
 /** `GET …/services/{service}/backends`. */
-export const backendQuery = listQuery.extend({
+export const backendQuery = searchQuery(
+  "Only those whose id, key, environment or digest begins with it",
+).extend({
   environment: name.optional(),
   status: z.enum(backendStatuses).optional().describe("All but terminated when left out"),
   digest: digest.optional(),

@@ -7,7 +7,7 @@ import {
   repositoryMaxCharacters,
 } from "../../domain/limits.ts";
 import { digest, line, tag, time, timestamp } from "../primitives.ts";
-import { listAnswer } from "./list.ts";
+import { listAnswer, searchQuery } from "./list.ts";
 
 /** The grammar of a repository as OCI Distribution 1.1 gives it, with an optional host and port before it. */
 const repository = z
@@ -56,6 +56,10 @@ export const image = z
   .meta({ id: "ImageRecord" });
 export type Image = z.infer<typeof image>;
 
+/** `GET …/services/{service}/images`. */
+export const imageQuery = searchQuery(
+  "Only those that have a tag that begins with it, by tag, and then those whose digests do. A page may hold less than its limit",
+);
 export const imageList = listAnswer("images", image);
 
 /** An image, and what uses it. */

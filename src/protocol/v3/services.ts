@@ -1,10 +1,27 @@
 import { z } from "zod";
+import { serviceLocations } from "../../domain/location.ts";
 import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
-import { listAnswer } from "./list.ts";
+import { listAnswer, searchQuery } from "./list.ts";
+
+/** A location hint of Cloudflare's, or none. */
+const location = z.enum(serviceLocations).meta({ id: "Location" });
+
+/** Where a service is. What does not say it is of a version without locations, which are `auto`. */
+const shownLocation = location
+  .default("auto")
+  .describe("Where its objects were placed; auto: near their first requests");
 
 /** `POST /v3/accounts/{account}/services`. The service has the environment `default` from the start. */
-export const createServiceBody = z.strictObject({ name, default_environment: name.optional() });
+export const createServiceBody = z.strictObject({
+  name,
+  default_environment: name.optional(),
+  location: location
+    .optional()
+    .describe(
+      "Where on Cloudflare its objects are placed, for good; auto, the default: on the continent that the request comes from",
+    ),
+});
 
 /** `PATCH …/services/{service}`. */
 export const patchServiceBody = z.strictObject({
@@ -18,6 +35,7 @@ export const service = z
     account: z.string(),
     default_environment: z.string().nullable(),
     created_at: timestamp,
+    location: shownLocation,
     last_spawned_at: timestamp.nullable(),
     last_image_upload_time: timestamp.nullable(),
     last_image_digest: z.string().nullable(),
@@ -29,7 +47,12 @@ export const service = z
   })
   .meta({ id: "Service" });
 
-export const serviceList = listAnswer("services", z.object({ name: z.string(), created_at: timestamp }));
+/** `GET /v3/accounts/{account}/services`. */
+export const serviceQuery = searchQuery("Only those whose names begin with it, by name");
+export const serviceList = listAnswer(
+  "services",
+  z.object({ name: z.string(), created_at: timestamp, location: shownLocation }),
+);
 
 /** What an environment decides about its backends. What is left out of a body stays, or gets its default. */
 export const environmentSettings = z
@@ -76,6 +99,8 @@ export const environment = z
   .meta({ id: "Environment" });
 export type Environment = z.infer<typeof environment>;
 
+/** `GET …/services/{service}/environments`. */
+export const environmentQuery = searchQuery("Only those whose names contain it");
 export const environmentList = listAnswer("environments", environment);
 
 /** `PUT …/environments/{environment}/pin`. */

@@ -36,7 +36,7 @@ test("a WebSocket reaches its backend, text and binary, with the claims and with
     "x-verified-user-data": "{}",
     "x-verified-backend": id,
     "x-verified-path": "/rooms/1",
-    "x-verified-secret": await connectionSecret(spawnData().secret_token, "7c0e"),
+    "x-verified-secret": connectionSecret(spawnData().secret_token, "7c0e"),
   };
   expect(request).toMatchObject({ url: "/rooms/1?x=2", headers });
   expect(request.headers).not.toHaveProperty("x-verified-else");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BackendStatus } from "../../../src/domain/backends/status.ts";
 import { decideConnect } from "../../../src/domain/pins/connect.ts";
-import { digest1, digest2, environment, snapshot } from "./connect-snapshot.ts";
+import { digest1, digest2, environment, environmentsOf, snapshot } from "./connect-snapshot.ts";
 
 describe("any interleaving of connects, pins, pushes and ends, each decided on the state before it", () => {
   interface Backend {
@@ -65,11 +65,13 @@ describe("any interleaving of connects, pins, pushes and ends, each decided on t
           const decided = decideConnect(
             { environment: each.environment, key: each.key, spawn: {} },
             snapshot({
-              environments: [...pins].map(([name, pin]) =>
-                environment(name, {
-                  image: pin,
-                  digest: pin.startsWith("sha256:") ? pin : (pushed.get(pin) ?? null),
-                }),
+              environments: environmentsOf(
+                [...pins].map(([name, pin]) =>
+                  environment(name, {
+                    image: pin,
+                    digest: pin.startsWith("sha256:") ? pin : (pushed.get(pin) ?? null),
+                  }),
+                ),
               ),
               images: {
                 digestOfTag: (tag) => pushed.get(tag),

@@ -1,4 +1,5 @@
 import type { ConnectSnapshot, EnvironmentSnapshot } from "../../../src/domain/pins/connect.ts";
+import { existing } from "../../../src/domain/pins/environments.ts";
 import { storedPin } from "../../../src/domain/pins/pin.ts";
 
 export const digest1 = `sha256:${"1".repeat(64)}`;
@@ -14,10 +15,20 @@ export function environment(
   return { name, pin: storedPin(image), digest, revision: 1, cluster: "eu", settings, ...extra };
 }
 
+export function environmentsOf(list: readonly EnvironmentSnapshot[]): ConnectSnapshot["environments"] {
+  return {
+    ...existing(list.map(({ name }) => name)),
+    get: (wanted) => list.find(({ name }) => name === wanted),
+  };
+}
+
 /** A service with `prod` (v1, on eu) and `staging` (digest 2, on the account's default cluster). */
 export function snapshot(extra: Partial<ConnectSnapshot> = {}): ConnectSnapshot {
   return {
-    environments: [environment("prod"), environment("staging", { image: digest2, cluster: null })],
+    environments: environmentsOf([
+      environment("prod"),
+      environment("staging", { image: digest2, cluster: null }),
+    ]),
     serviceDefaultEnvironment: null,
     accountDefaultCluster: "us",
     clusters: ["eu", "us"],

@@ -8,7 +8,7 @@ import {
   connectRefusals,
   decideConnect,
 } from "../../../src/domain/pins/connect.ts";
-import { digest1, digest2, environment, snapshot } from "./connect-snapshot.ts";
+import { digest1, digest2, environment, environmentsOf, snapshot } from "./connect-snapshot.ts";
 
 /** `doc` of `prod` is held by a backend in this status. */
 function heldBy(status: BackendStatus, isHeld = false): Partial<ConnectSnapshot> {
@@ -77,7 +77,7 @@ describe("a spawn", () => {
 
   const unpinned = [environment("default", { image: "latest" })];
   test("of a service with nothing but `default` needs no environment named", () => {
-    expect(decideConnect({ spawn: {} }, snapshot({ environments: unpinned }))).toMatchObject({
+    expect(decideConnect({ spawn: {} }, snapshot({ environments: environmentsOf(unpinned) }))).toMatchObject({
       value: { action: "spawn", environment: { name: "default" }, image: { digest: digest2 } },
     });
   });

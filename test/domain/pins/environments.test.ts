@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseEnvironment, environmentNotFound } from "../../../src/domain/pins/environments.ts";
+import { chooseEnvironment, environmentNotFound, existing } from "../../../src/domain/pins/environments.ts";
 
 interface Case {
   title: string;
@@ -60,14 +60,14 @@ const cases: Case[] = [
 ];
 
 describe("which environment a request means", () => {
-  test.for(cases)("$title", ({ named, existing, serviceDefault, chosen, refused }) => {
-    const result = chooseEnvironment(named, existing, serviceDefault ?? null);
+  test.for(cases)("$title", ({ named, existing: names, serviceDefault, chosen, refused }) => {
+    const result = chooseEnvironment(named, existing(names), serviceDefault ?? null);
     if (chosen !== undefined) expect(result).toEqual({ ok: true, value: chosen });
     else expect(result).toMatchObject({ ok: false, error: { code: refused } });
   });
 
   test.for(["prdo", undefined])("a refusal lists what exists (named: %s)", (named) => {
-    const result = chooseEnvironment(named, ["prod", "staging"], null);
+    const result = chooseEnvironment(named, existing(["prod", "staging"]), null);
     expect(result).toMatchObject({ error: { details: { environments: ["prod", "staging"] } } });
     expect(result.ok ? "" : result.error.message).toContain("`prod`, `staging`");
   });
@@ -75,7 +75,11 @@ describe("which environment a request means", () => {
   test.for(["prdo", undefined])(
     "a refusal to a narrowed token lists what it reaches (named: %s)",
     (named) => {
-      const result = chooseEnvironment(named, ["prod", "staging", "qa"], null, ["staging", "qa", "prdo"]);
+      const result = chooseEnvironment(named, existing(["prod", "staging", "qa"]), null, [
+        "staging",
+        "qa",
+        "prdo",
+      ]);
       expect(result).toMatchObject({ error: { details: { environments: ["staging", "qa"] } } });
       expect(JSON.stringify(result)).not.toContain("prod");
     },
@@ -83,11 +87,13 @@ describe("which environment a request means", () => {
 
   test("a narrowed token is refused another environment in the same words whether or not it exists", () => {
     const refusals = ["prod", "missing"].map((named) =>
-      chooseEnvironment(named, ["prod", "staging"], null, ["staging"]),
+      chooseEnvironment(named, existing(["prod", "staging"]), null, ["staging"]),
     );
     expect(refusals[0]).toMatchObject({ error: { code: "forbidden" } });
     expect(refusals[0]).toEqual(refusals[1]);
-    expect(chooseEnvironment(undefined, ["prod", "staging"], "prod", ["staging"])).toEqual(refusals[0]);
+    expect(chooseEnvironment(undefined, existing(["prod", "staging"]), "prod", ["staging"])).toEqual(
+      refusals[0],
+    );
   });
 
   test("whatever is chosen exists, and is the named one if one was named", () => {
@@ -97,10 +103,10 @@ describe("which environment a request means", () => {
         fc.option(name, { nil: undefined }),
         fc.uniqueArray(name),
         fc.option(name, { nil: null }),
-        (named, existing, serviceDefault) => {
-          const result = chooseEnvironment(named, existing, serviceDefault);
+        (named, names, serviceDefault) => {
+          const result = chooseEnvironment(named, existing(names), serviceDefault);
           if (!result.ok) return;
-          expect(existing).toContain(result.value);
+          expect(names).toContain(result.value);
           if (named !== undefined) expect(result.value).toBe(named);
         },
       ),

@@ -190,12 +190,12 @@ describe("what happened in an environment", () => {
     const usage = usageOf(
       "prod",
       [
-        { minute: 9 * minute, counts: countOf("failed") },
-        { minute: 10 * minute, counts: countOf("spawned") },
-        { minute: 14 * minute, counts: countOf("ready", histogramOf([1_000])) },
-        { minute: 14 * minute, counts: countOf("spawned") },
-        { minute: 24 * minute, counts: countOf("refused") },
-        { minute: 25 * minute, counts: countOf("failed") },
+        { at: 9 * minute, counts: countOf("failed") },
+        { at: 10 * minute, counts: countOf("spawned") },
+        { at: 14 * minute, counts: countOf("ready", histogramOf([1_000])) },
+        { at: 14 * minute, counts: countOf("spawned") },
+        { at: 24 * minute, counts: countOf("refused") },
+        { at: 25 * minute, counts: countOf("failed") },
       ],
       steps,
     );

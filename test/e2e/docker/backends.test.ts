@@ -158,7 +158,7 @@ describe("a backend", () => {
     const { SESSION_BACKEND_STATIC_TOKEN: spawnSecret } = z
       .object({ SESSION_BACKEND_STATIC_TOKEN: z.string() })
       .parse(env);
-    expect(await connectionSecret(spawnSecret, decodeJwt(connection.token).jti ?? "")).toBe(
+    expect(connectionSecret(spawnSecret, decodeJwt(connection.token).jti ?? "")).toBe(
       connection.secret_token,
     );
 

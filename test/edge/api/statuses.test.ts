@@ -254,7 +254,7 @@ describe("the places of status streams", () => {
 
     const next = await startBackend();
     const broken = await at(next.id);
-    const shard = backendsStub(env, "acme", "hello", next.id);
+    const shard = backendsStub(env, { account: "acme", service: "hello", location: "auto" }, next.id);
     await runInDurableObject(shard, (_, state) => state.abort("restarted")).catch(() => null);
     await vi.waitFor(async () => expect(await broken.isOver()).toBe(true));
     expect((await at(next.id)).status).toBe(200);

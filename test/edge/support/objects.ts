@@ -31,7 +31,7 @@ export async function wakeFixedObjects(account: string, service: string): Promis
   const shards = Array.from(idAlphabet, async (letter) => {
     await directoryStub(env, letter).lookup(letter);
     const id = `00000${letter}0000000`;
-    await backendsStub(env, account, service, id).describe(account, service, id);
+    await backendsStub(env, { account, service, location: "auto" }, id).describe(account, service, id);
   });
   const logins = Array.from("0123456789abcdef", (digit) => loginStub(env, digit).complete(digit, "0000"));
   const registry = registryStub(env, account).untaggedBytes();

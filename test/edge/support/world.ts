@@ -15,6 +15,7 @@ import {
   createToken,
   type TestAccount,
 } from "../../support/worker/api.ts";
+import { kill } from "../../support/worker/clock.ts";
 import { loggedIn } from "../../support/worker/page-client.ts";
 
 /** Of the image that environments run, and of one that none runs. */
@@ -58,9 +59,12 @@ export async function makeWorld(): Promise<World> {
 
 /** Has the key of the live backend held, as where the cluster of its silent agent needs proof of its end. */
 export async function holdKey({ account, backendId }: World): Promise<void> {
-  await runInDurableObject(serviceStub(env, account.name, "hello"), (_, { storage }) => {
+  const service = serviceStub(env, account.name, "hello");
+  await runInDurableObject(service, (_, { storage }) => {
     storage.sql.exec("UPDATE backends SET held_at = ? WHERE id = ?", Date.now(), backendId).toArray();
   });
+  // Backends are in its memory: it has to read them again.
+  await kill(service);
 }
 
 /** How each name of a path is found or made; a path's other names are those of `at`. */

@@ -188,11 +188,18 @@ describe("creating a service", () => {
     expect(await directoryStub(env, "zzzzy").lookup("zzzzy")).toEqual({
       account: hello.account,
       service: "half",
+      location: "auto",
     });
   });
 
   test("takes another code where the directory has given that one away", async ({ hello }) => {
-    expect(await directoryStub(env, "zzzzx").claim("zzzzx", "somebody", "else")).toBe(true);
+    expect(
+      await directoryStub(env, "zzzzx").claim("zzzzx", {
+        account: "somebody",
+        service: "else",
+        location: "auto",
+      }),
+    ).toBe(true);
     await runInDurableObject(hello.accountObject, (_, { storage }) => {
       storage.sql.exec(
         "INSERT INTO services (name, code, state, created_at) VALUES ('late', 'zzzzx', 'creating', 0)",
@@ -202,6 +209,7 @@ describe("creating a service", () => {
     expect(await directoryStub(env, "zzzzx").lookup("zzzzx")).toEqual({
       account: "somebody",
       service: "else",
+      location: "auto",
     });
     const late = serviceStub(env, hello.account, "late");
     value(await late.recordImage({ digest: digestNumber(1), tag: "latest" }, caller));

@@ -126,6 +126,7 @@ describe("a deleted service", () => {
     expect(await directoryStub(env, before).lookup(before)).toEqual({
       account: hello.account,
       service: "hello",
+      location: "auto",
     });
   });
 

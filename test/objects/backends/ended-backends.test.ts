@@ -5,7 +5,6 @@ import type { StatusEntry } from "../../../src/domain/backends/status.ts";
 import { idAlphabet } from "../../../src/domain/ids.ts";
 import { endedBackendsKeptMs, endedReadForPage } from "../../../src/domain/limits.ts";
 import type { BackendInfo } from "../../../src/objects/contract.ts";
-import { backendsStub } from "../../../src/objects/stubs.ts";
 import type { Backend } from "../../../src/protocol/v3/backends.ts";
 import type { Page } from "../../../src/protocol/v3/list.ts";
 import { alarmOf, frozenAt, passTime } from "../../support/worker/clock.ts";
@@ -120,7 +119,7 @@ async function putEnded(hello: Hello, ended: readonly { endedAt: number; environ
     if (!first) continue;
     const { info, history } = first;
     const entries: StatusEntry[] = [{ status: "scheduled", time: history[0]?.time ?? 0 }];
-    const stub = backendsStub(env, hello.account, "hello", info.id);
+    const stub = hello.shard(info.id);
     // Sets the shard up; its row is written over below.
     value(await stub.record({ info, history: [...entries, end(first.endedAt)], baseUrl: null }));
     await runInDurableObject(stub, (_, { storage }) => {
@@ -194,7 +193,7 @@ test("a page looks at a bounded number of ended backends, and goes on from there
   const shard = made.filter(({ id }) => id.charAt(5) === idAlphabet.charAt(0));
   const rare = shard[0];
   if (!rare) throw new Error("there is no first");
-  const stub = backendsStub(env, hello.account, "hello", rare.id);
+  const stub = hello.shard(rare.id);
   await runInDurableObject(stub, (_, { storage }) => {
     storage.sql.exec(
       "UPDATE backends SET info = json_set(info, '$.environment', 'rare') WHERE id = ?",
@@ -237,7 +236,7 @@ test("a shard wakes to forget ended backends at most once an hour, and forgets a
       environment: "usual",
     })),
   );
-  const stub = backendsStub(env, hello.account, "hello", made[0]?.id ?? "");
+  const stub = hello.shard(made[0]?.id ?? "");
   const left = () =>
     runInDurableObject(
       stub,

@@ -23,12 +23,7 @@ test("an image names so many of its tags and environments, and counts the others
       );
     }
     for (let n = 0; n < imageTagsListed + more; n++) {
-      storage.sql.exec(
-        "INSERT INTO tags (tag, digest, push) VALUES (?, ?, ?)",
-        `v${n}`,
-        digestNumber(1),
-        n + 10,
-      );
+      storage.sql.exec("INSERT INTO tags (tag, digest) VALUES (?, ?)", `v${n}`, digestNumber(1));
     }
     await storage.sync();
   });

@@ -29,7 +29,7 @@ describe("the overview of a service", () => {
     const { environments, defaultEnvironment } = await hello.overview();
     expect(defaultEnvironment).toBe("prod");
     expect(environments.map(({ name }) => name)).toEqual(["default", "prod"]);
-    for (const { pins, running, ...environment } of environments) {
+    for (const { pins, running, runningOthers, ...environment } of environments) {
       expect(environment).toEqual(value(await hello.service().getEnvironment(environment.name)));
     }
   });

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, vi } from "vitest";
 import { formerEnvironmentsKept } from "../../../src/domain/limits.ts";
 import { Database } from "../../../src/objects/database.ts";
+import { serviceMigrations } from "../../../src/objects/service/sql/migrations.ts";
 import { resolvedDigestsMigration } from "../../../src/objects/service/sql/revisions.sql.ts";
-import { serviceMigrations } from "../../../src/objects/service/sql/service.sql.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import type { AccountEvent } from "../../../src/protocol/v3/events.ts";
 import { metered } from "../support/cost.ts";
@@ -138,7 +138,8 @@ describe("a push to a tag", () => {
     expect(none.rows).toEqual({});
     expect(none.read).toBeLessThan(60);
     const one = await costOf(1, "one");
-    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 1 });
+    // The revision, and that the environment protects what it resolves to.
+    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 2 });
     expect(one.read).toBeLessThan(60);
   });
 });

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
 import { deliveriesTakenAtOnce, nextDeliveriesAfterMs, webhooksAtOnce } from "../../../src/domain/limits.ts";
+import { evict } from "../../support/worker/clock.ts";
 import type { ScriptedCluster } from "../../support/worker/scripted-cluster.ts";
 import { register } from "../support/agent.ts";
 import { metered } from "../support/cost.ts";
@@ -108,6 +109,8 @@ async function followLatest(hello: Hello): Promise<void> {
       )
       .toArray();
   });
+  // The object keeps in memory what it has read.
+  await evict(hello.service());
 }
 
 describe("a tag that 999 environments follow", () => {
@@ -142,6 +145,7 @@ describe("a tag that 999 environments follow", () => {
     await runInDurableObject(hello.service(), (_, { storage }) => {
       storage.sql.exec("UPDATE environments SET cluster = 'other' WHERE seq > 500").toArray();
     });
+    await evict(hello.service());
     const never = Promise.withResolvers<void>();
     let hung = 0;
     cluster.always(({ type, data }) => {

@@ -1,32 +1,56 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { expiredForgottenEveryMs, recoveryDelayMs } from "../../../src/domain/limits.ts";
+import { expiredForgottenEveryMs, recoveryDelayMs, usageBlockMs } from "../../../src/domain/limits.ts";
+import { blockOf } from "../../../src/domain/usage/usage-blocks.ts";
 import type { Service } from "../../../src/objects/service/service.ts";
+import { usageBlocksMigration, usageMigration } from "../../../src/objects/service/sql/usage.sql.ts";
 import { alarmOf, evict, passTime, passTimeRunning, wakesIn } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
+import { metered } from "../support/cost.ts";
 import { test } from "../support/object-test.ts";
 import { caller, connectParams, type Hello, value } from "../support/service.ts";
 import { day, minute, totals } from "../support/usage.ts";
 
-function rows(hello: Hello): Promise<{ minute: number; environment: number; counts: string }[]> {
-  return runInDurableObject(hello.service(), (_, { storage }) =>
+/** The minutes that are stored, whichever rows they are in. */
+async function rows(hello: Hello): Promise<{ minute: number; environment: number; counts: string }[]> {
+  const blocks = await runInDurableObject(hello.service(), (_, { storage }) =>
     storage.sql
-      .exec<{ minute: number; environment: number; counts: string }>("SELECT * FROM usage ORDER BY minute")
+      .exec<{ block: number; environment: number; minutes: string }>("SELECT * FROM usage ORDER BY block")
       .toArray(),
+  );
+  return blocks.flatMap(({ block, environment, minutes }) =>
+    minutes.split(";").map((part) => {
+      const [index = "", counts = ""] = part.split("=");
+      return { minute: block + Number(index) * minute, environment, counts };
+    }),
   );
 }
 
-/** Makes rows of nine spawns, one for each minute from `first` on. */
+/** Makes rows of nine spawns in the first minutes of so many environments. */
 async function insertRows(hello: Hello, first: number, count: number): Promise<void> {
   await runInDurableObject(hello.service(), (_, { storage }) => {
     storage.sql
       .exec(
-        `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)
-         INSERT INTO usage SELECT ? + i * 60000, 1, '1 9 0 0 0 0' FROM n`,
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO usage (block, environment, minutes) SELECT ?, i, '0=1 9 0 0 0 0' FROM n`,
         count,
-        first,
+        blockOf(first),
       )
       .toArray();
+  });
+}
+
+/** Adds minutes of nine spawns, as they were before there were sums of hours. */
+async function insertMinutes(hello: Hello, first: number, count: number): Promise<void> {
+  await runInDurableObject(hello.service(), (_, { storage }) => {
+    for (let at = first; at < first + count * minute; at += minute) {
+      storage.sql.exec(
+        `INSERT INTO usage (block, environment, minutes) VALUES (?, 1, ?)
+         ON CONFLICT DO UPDATE SET minutes = excluded.minutes || ';' || minutes, hours = NULL`,
+        blockOf(at),
+        `${(at - blockOf(at)) / minute}=1 9 0 0 0 0`,
+      );
+    }
   });
 }
 
@@ -78,7 +102,7 @@ describe("counts are written", () => {
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     await runInDurableObject(hello.service(), (_, { storage }) => {
-      storage.sql.exec("UPDATE usage SET counts = 'broken'");
+      storage.sql.exec("UPDATE usage SET hours = 'broken', minutes = 'broken'");
     });
     expect(await totals(hello)).toEqual({});
     value(await hello.connect());
@@ -158,13 +182,13 @@ describe("what was counted is kept", () => {
     await passTimeRunning(hello.service(), 400_000);
     const [kept] = await rows(hello);
     const first = kept?.minute ?? 0;
-    await insertRows(hello, first - minute, 1);
+    await insertMinutes(hello, first - minute, 1);
     await passTimeRunning(hello.service(), first + 30 * day - minute - Date.now());
     expect((await rows(hello)).map((row) => row.minute)).toContain(first - minute);
     const old = { from: first - minute, to: first, stepMs: minute };
     vi.setSystemTime(Date.now() + 1);
     expect(value(await hello.service().usage(old))[0]?.totals.spawned).toBe(0);
-    await passTimeRunning(hello.service(), expiredForgottenEveryMs + minute);
+    await passTimeRunning(hello.service(), expiredForgottenEveryMs + usageBlockMs);
     expect(await rows(hello)).toEqual([]);
   });
 
@@ -172,12 +196,14 @@ describe("what was counted is kept", () => {
     pinned: hello,
   }) => {
     const now = Math.ceil(Date.now() / minute) * minute + 90 * minute;
-    await insertRows(hello, now - 30 * day - minute, 2);
+    await insertMinutes(hello, now - 30 * day - minute, 2);
     vi.setSystemTime(now - recoveryDelayMs);
     value(await hello.connect());
     await passTime(hello.service(), recoveryDelayMs);
     expect(Date.now()).toBe(now);
-    expect((await rows(hello)).map((row) => row.minute)).toEqual([now - 30 * day, now - minute]);
+    // Those of one block go together; what is older is not shown.
+    const stored = (await rows(hello)).map((row) => row.minute).sort();
+    expect(stored).toEqual([now - 30 * day - minute, now - 30 * day, now - minute]);
     const month = { from: now - 30 * day, to: now, stepMs: day };
     expect(value(await hello.service().usage(month))[0]?.totals.spawned).toBe(9 + 1);
   });
@@ -222,4 +248,73 @@ describe("what was counted is kept", () => {
     await passTime(hello.service(), minute);
     expect(await totals(hello)).toEqual({});
   });
+});
+
+describe("of thirty days of 40 environments", () => {
+  const environments = 40;
+  const month = 30 * day;
+
+  test.for([
+    ["the month by two hours, of one", { ms: month, stepMs: 120 * minute, of: 1 }, 300],
+    ["the month by the day, of all", { ms: month, stepMs: day, of: environments }, 200 * environments],
+    ["an hour by the minute, of one", { ms: 60 * minute, stepMs: minute, of: 1 }, 20],
+    [
+      "an hour by the minute, of all",
+      { ms: 60 * minute, stepMs: minute, of: environments },
+      4 * environments,
+    ],
+  ] as const)("%s: reads what is asked for", async ([, { ms, stepMs, of }, atMost], { pinned: hello }) => {
+    const now = Math.floor(Date.now() / day) * day + 2 * day;
+    vi.setSystemTime(now);
+    const hour = Array.from({ length: 60 }, (_, i) => `${i}=1 1 0 0 0 0`);
+    await runInDurableObject(hello.service(), (_, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO environments (seq, name, settings, image, revision, created_at)
+         SELECT n.i, 'e' || n.i, settings, image, revision, created_at FROM environments, n`,
+        environments,
+      );
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+         INSERT INTO usage (block, environment, hours, minutes)
+         SELECT ?1 - n.i * ?3, seq, '7=1 60 0 0 0 0', ?4 FROM n, environments`,
+        now,
+        month / usageBlockMs,
+        usageBlockMs,
+        hour.map((part) => part.replace(/^\d+/, (index) => `${Number(index) + 420}`)).join(";"),
+      );
+    });
+    await evict(hello.service());
+    value(await hello.service().overview());
+    const meter = await metered(hello.service());
+    const names = ["default", ...Array.from({ length: environments - 1 }, (_, i) => `e${i + 2}`)];
+    const range = { from: now - ms, to: now, stepMs, environments: names.slice(0, of) };
+    const usage = value(await hello.service().usage(range));
+    expect(usage).toHaveLength(of);
+    const hours = ms === month ? month / usageBlockMs : 1;
+    expect(usage.map(({ totals }) => totals.spawned)).toEqual(Array.from({ length: of }, () => hours * 60));
+    expect(meter.cost.read).toBeLessThanOrEqual(atMost);
+  });
+});
+
+test("minutes that were counted before there were blocks are shown, and added to", async ({
+  pinned: hello,
+}) => {
+  const at = Date.now();
+  await runInDurableObject(hello.service(), (_, { storage }) => {
+    storage.sql.exec("DROP TABLE usage");
+    storage.sql.exec(usageMigration.sql);
+    storage.sql.exec(
+      "INSERT INTO usage (minute, environment, counts) VALUES (?1 - 60000, 1, '1 2 0 0 0 0'), (?1, 1, '1 3 0 0 0 0')",
+      Math.floor(at / minute) * minute,
+    );
+    storage.sql.exec(usageBlocksMigration.sql);
+  });
+  expect(await totals(hello)).toEqual({ spawned: 5 });
+  value(await hello.connect());
+  await passTime(hello.service(), recoveryDelayMs);
+  await evict(hello.service());
+  expect(await totals(hello)).toEqual({ spawned: 6 });
+  const byDay = { from: at - 2 * day, to: at + day, stepMs: day };
+  expect(value(await hello.service().usage(byDay))[0]?.totals.spawned).toBe(6);
 });

@@ -55,6 +55,8 @@ export async function setUp({
   );
   value(await accountObject.createService({ name: "hello" }, caller));
   const service = () => serviceStub(env, account, "hello");
+  const shard = (backendId: string) =>
+    backendsStub(env, { account, service: "hello", location: "auto" }, backendId);
   return {
     account,
     /** A new stub each time: one that has seen its object die is of no more use. */
@@ -71,13 +73,13 @@ export async function setUp({
         ),
       ),
     connect: (params: Partial<ConnectParams> = {}) => service().connectBackend(connectParams(params), caller),
-    shard: (backendId: string) => backendsStub(env, account, "hello", backendId),
+    shard,
     report: async (
       backendId: string,
       fencingToken: number,
       status: "loading" | "ready" | "terminating" | "terminated",
     ) =>
-      backendsStub(env, account, "hello", backendId).report(account, "hello", "main", backendId, {
+      shard(backendId).report(account, "hello", "main", backendId, {
         status,
         fencing_token: fencingToken,
       }),

@@ -18,10 +18,18 @@ export interface WorkerdService {
   objects: readonly { binding: string; className: string }[];
   /** Where its objects keep what they have. */
   stateDir: string;
+  v8Flags?: readonly string[];
 }
 
 /** The configuration of a workerd that serves one Worker, which reaches nothing but this machine. */
-export function workerdConfig({ port, texts, objects, stateDir, ...worker }: WorkerdService): string {
+export function workerdConfig({
+  port,
+  texts,
+  objects,
+  stateDir,
+  v8Flags = [],
+  ...worker
+}: WorkerdService): string {
   const bindings = [
     ...Object.entries(texts).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
     ...objects.map(
@@ -41,6 +49,7 @@ const config :Workerd.Config = (
     (name = "state", disk = (path = ${quote(stateDir)}, writable = true)),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+  v8Flags = [${v8Flags.map(quote).join(", ")}],
 );
 
 const main :Workerd.Worker = (

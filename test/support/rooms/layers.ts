@@ -55,6 +55,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     "work.ts": everything,
     "setup.ts": everything,
     "description.ts": everything,
+    "overview.ts": everything,
     ".": [
       "backends/activity.ts",
       "backends/listings.ts",
@@ -70,9 +71,9 @@ export const layers: Readonly<Record<string, Layers>> = {
     feed: ["sql"],
     pins: ["feed", "sql"],
     quotas: [],
-    backends: ["feed", "sql"],
+    backends: ["feed", "pins", "sql"],
     deliveries: ["backends", "pins", "sql"],
-    connect: ["backends", "deliveries", "sql"],
+    connect: ["backends", "deliveries", "pins", "sql"],
   },
   edge: {
     "app.ts": everything,

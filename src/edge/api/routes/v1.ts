@@ -55,7 +55,7 @@ export const v1Routes = [
     answer: v1.imageNameAnswer,
     summary: "The name under which images are pushed",
     async handle({ env, request, params: { account, service } }) {
-      const described = await serviceStub(env, account, service).describe();
+      const described = await serviceStub(env, account, service).describe(undefined, 0);
       if (!described.ok) return described;
       return ok({ ...statusOk, imageName: imageName(registryHostOf(env, request), account, service) });
     },

@@ -6,7 +6,7 @@ import { listQuery } from "../../../protocol/v3/list.ts";
 import { rootAccess, tokenFor } from "../../admission/access.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
 import { callNamedAccount } from "../../named-account.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3AccountRoutes = [
@@ -86,7 +86,7 @@ export const v3AccountRoutes = [
     summary: "List access tokens, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listTokens(query);
-      return page.ok ? ok({ tokens: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ tokens: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

@@ -25,7 +25,7 @@ export const v3AgentRoutes = [
       const cluster = clusterOf(identity);
       if (!cluster.ok) return cluster;
       const { account, service, id } = backend;
-      return backendsStub(env, account, service, id).report(account, service, cluster.value, id, body);
+      return backendsStub(env, backend, id).report(account, service, cluster.value, id, body);
     },
   }),
   defineRoute({

@@ -5,7 +5,7 @@ import * as clusters from "../../../protocol/v3/clusters.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { newAgentSecret, newSigningSecret, secretSource } from "../../credentials/secrets.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3ClusterRoutes = [
@@ -44,7 +44,7 @@ export const v3ClusterRoutes = [
     summary: "List clusters, newest first, with how each is",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listClusters(query);
-      return page.ok ? ok({ clusters: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ clusters: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

@@ -2,7 +2,7 @@ import { ok } from "../../../domain/result.ts";
 import * as deliveries from "../../../protocol/v3/deliveries.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { deliveryLog } from "../../views/delivery-log.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3DeliveryRoutes = [
@@ -20,7 +20,7 @@ export const v3DeliveryRoutes = [
       const log = await deliveryLog(env, account, cluster);
       if (!log.ok) return log;
       const page = await log.value.listDeliveries(account, cluster, query);
-      return page.ok ? ok({ deliveries: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ deliveries: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

@@ -5,7 +5,7 @@ import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 interface Located {
@@ -39,12 +39,12 @@ export const v3EnvironmentRoutes = [
     path: "/v3/accounts/:account/services/:service/environments",
     version: "v3",
     access: tokenFor("read"),
-    query: listQuery,
+    query: services.environmentQuery,
     answer: services.environmentList,
     summary: "List environments, newest first",
     async handle(call) {
       const page = await serviceOf(call).listEnvironments(call.query, call.actor.environments);
-      return page.ok ? ok({ environments: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ environments: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({
@@ -103,7 +103,7 @@ export const v3EnvironmentRoutes = [
     async handle(call) {
       const { environment } = call.params;
       const page = await serviceOf(call).history(environment, call.query, call.actor.environments);
-      return page.ok ? ok({ revisions: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ revisions: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

@@ -3,7 +3,7 @@ import { accountStub } from "../../../objects/stubs.ts";
 import { eventList, eventQuery } from "../../../protocol/v3/events.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { streamEvents, wantsEventStream } from "../../streams/event-stream.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3EventRoutes = [
@@ -24,7 +24,7 @@ export const v3EventRoutes = [
         return streamEvents(call, account, { ...filter, allowedEnvironments: actor.environments });
       }
       const page = await accountStub(env, account).listEvents(query, actor.environments);
-      return page.ok ? ok({ events: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ events: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
 ];

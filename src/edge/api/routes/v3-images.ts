@@ -2,7 +2,6 @@ import { notificationTextMaxCharacters } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import * as images from "../../../protocol/v3/images.ts";
-import { listQuery } from "../../../protocol/v3/list.ts";
 import {
   readRegistryEvents,
   registryEventsAnswer,
@@ -10,7 +9,7 @@ import {
 } from "../../../protocol/v3/registry-events.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3ImageRoutes = [
@@ -33,12 +32,12 @@ export const v3ImageRoutes = [
     path: "/v3/accounts/:account/services/:service/images",
     version: "v3",
     access: tokenFor("read"),
-    query: listQuery,
+    query: images.imageQuery,
     answer: images.imageList,
     summary: "List images, newest first",
     async handle({ env, params, query, caller }) {
       const page = await serviceStub(env, params.account, params.service).listImages(query, caller);
-      return page.ok ? ok({ images: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ images: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

@@ -1,13 +1,13 @@
 import { ok } from "../../../domain/result.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
 import { backendList, backendQuery } from "../../../protocol/v3/backends.ts";
-import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { registryHostOf } from "../../origin.ts";
+import { hintOf } from "../../request-origin.ts";
 import { serviceView } from "../../views/service-views.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3ServiceRoutes = [
@@ -24,7 +24,7 @@ export const v3ServiceRoutes = [
     summary: "Create a service, with the environment `default`",
     async handle({ env, request, params, body, caller }) {
       const account = accountStub(env, params.account);
-      const created = await account.createService(definedFields(body), caller);
+      const created = await account.createService({ ...definedFields(body), ...hintOf(request) }, caller);
       return created.ok ? ok(serviceView(created.value, registryHostOf(env, request))) : created;
     },
   }),
@@ -33,12 +33,12 @@ export const v3ServiceRoutes = [
     path: "/v3/accounts/:account/services",
     version: "v3",
     access: tokenFor("read"),
-    query: listQuery,
+    query: services.serviceQuery,
     answer: services.serviceList,
     summary: "List services, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listServices(query);
-      return page.ok ? ok({ services: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ services: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({
@@ -50,7 +50,10 @@ export const v3ServiceRoutes = [
     names: { service: "/name" },
     summary: "A service",
     async handle({ env, request, params, actor }) {
-      const described = await serviceStub(env, params.account, params.service).describe(actor.environments);
+      const described = await serviceStub(env, params.account, params.service).describe(
+        actor.environments,
+        0,
+      );
       return described.ok ? ok(serviceView(described.value, registryHostOf(env, request))) : described;
     },
   }),
@@ -89,7 +92,7 @@ export const v3ServiceRoutes = [
     async handle({ env, params, query, actor }) {
       const owner = serviceStub(env, params.account, params.service);
       const page = await owner.listBackends(query, actor.environments);
-      return page.ok ? ok({ backends: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ backends: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
 ];

@@ -7,7 +7,7 @@ import * as sessions from "../../../protocol/v3/sessions.ts";
 import { anyToken, tokenFor } from "../../admission/access.ts";
 import { newAccessSecret, secretSource } from "../../credentials/secrets.ts";
 import { originOf } from "../../origin.ts";
-import { nextCursor } from "../next-cursor.ts";
+import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
 
 export const v3SessionRoutes = [
@@ -22,7 +22,7 @@ export const v3SessionRoutes = [
     summary: "List the logins that are live, newest first",
     async handle({ env, params, query }) {
       const page = await accountStub(env, params.account).listSessions(query);
-      return page.ok ? ok({ sessions: page.value.items, ...nextCursor(page.value) }) : page;
+      return page.ok ? ok({ sessions: page.value.items, ...pageCursors(page.value) }) : page;
     },
   }),
   defineRoute({

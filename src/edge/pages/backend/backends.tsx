@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { choicesOfferedMax } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
-import type { ServiceDescription } from "../../../objects/contract.ts";
+import type { EnvironmentChoice } from "../../../objects/contract.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { backendQuery } from "../../../protocol/v3/backends.ts";
 import { definedFields } from "../../defined-fields.ts";
@@ -9,6 +10,8 @@ import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { NameChoice } from "../elements/name-choice.tsx";
+import { Paging } from "../elements/paging.tsx";
+import { SearchField } from "../elements/search-form.tsx";
 import { serviceTrail } from "../elements/trail.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
@@ -32,30 +35,30 @@ export const backendsPage = definePage({
     );
     if (!parsed.ok) return parsed;
     const { status, ...narrowing } = parsed.value;
+    const { environments: allowed } = visitor.actor;
     const owner = serviceStub(env, account, service);
-    const [listed, described, terminations] = await Promise.all([
+    const [listed, choice, terminations] = await Promise.all([
       owner.listBackends(
         backendQuery.parse(
           definedFields({ ...narrowing, status: status === "ended" ? "terminated" : undefined }),
         ),
-        visitor.actor.environments,
+        allowed,
       ),
-      owner.describe(visitor.actor.environments),
-      owner.listTerminations(visitor.actor.environments),
+      owner.environmentChoice(narrowing.environment, choicesOfferedMax, allowed),
+      owner.listTerminations(allowed),
     ]);
     if (!listed.ok) return listed;
-    if (!described.ok) return described;
+    if (!choice.ok) return choice;
     if (!terminations.ok) return terminations;
-    const { items, next } = listed.value;
-    const { environments } = described.value;
+    const { items } = listed.value;
     return ok({
       title: `Backends of ${service}`,
       trail: serviceTrail(account, service),
       body: (
         <>
-          <Filter filter={parsed.value} environments={environments.map(({ name }) => name)} path={path} />
+          <Filter filter={parsed.value} environments={choice.value.names} path={path} />
           {items.length === 0 ? (
-            <NoBackends filter={parsed.value} target={connectTarget(service, described.value)} />
+            <NoBackends filter={parsed.value} target={connectTarget(service, choice.value)} />
           ) : (
             <BackendTable
               backends={items}
@@ -63,16 +66,15 @@ export const backendsPage = definePage({
               {...{ account, service }}
             />
           )}
-          {next === null ? null : (
-            <p>
-              <a href={`${path}?${new URLSearchParams({ ...definedFields(parsed.value), cursor: next })}`}>
-                More backends
-              </a>
-            </p>
-          )}
+          <Paging
+            what="backends"
+            query={new URLSearchParams(definedFields(parsed.value))}
+            list={listed.value}
+            path={path}
+          />
           <RunningTerminations terminations={terminations.value} />
           <TerminateAll
-            environments={environments}
+            live={choice.value.live}
             environment={narrowing.environment}
             {...{ service, visitor, path }}
           />
@@ -89,7 +91,7 @@ function Filter({
   path,
 }: {
   filter: BackendFilter;
-  environments: readonly string[];
+  environments: readonly string[] | null;
   path: string;
 }) {
   return (
@@ -110,6 +112,7 @@ function Filter({
           </option>
         </select>
       </label>
+      <SearchField label="Search" begins="id, key, environment, digest" search={filter.search} />
       <label>
         <span>Key</span>
         <input name="key" value={filter.key ?? ""} autocomplete="off" />
@@ -130,11 +133,10 @@ function Filter({
 }
 
 /** The target of an example connect: with an environment, if there are others than `default`. */
-function connectTarget(service: string, { environments, defaultEnvironment }: ServiceDescription): string {
-  const [first] = environments;
-  if (!first || defaultEnvironment !== null || (environments.length === 1 && first.name === "default"))
-    return service;
-  return `${service}/${first.name}`;
+function connectTarget(service: string, { names, first, defaultEnvironment }: EnvironmentChoice): string {
+  const isOnlyDefault = names?.length === 1 && first === "default";
+  if (first === null || defaultEnvironment !== null || isOnlyDefault) return service;
+  return `${service}/${first}`;
 }
 
 function NoBackends({ filter, target }: { filter: BackendFilter; target: string }) {

@@ -5,7 +5,6 @@ import { ok, type Result } from "../../../domain/result.ts";
 import type { Env } from "../../../objects/env.ts";
 import { serviceStub } from "../../../objects/stubs.ts";
 import { name } from "../../../protocol/primitives.ts";
-import type { Environment } from "../../../protocol/v3/services.ts";
 import type { Termination } from "../../../protocol/v3/terminations.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { parseInput } from "../../input.ts";
@@ -78,25 +77,23 @@ export function RunningTerminations({ terminations }: { terminations: readonly T
 
 /**
  * The form that terminates all live backends.
- * @param environments those that the visitor may see
+ * @param live how many live in the environment, or in all that the visitor may see
  * @param environment the one that the page is filtered by; absent for all of them
  */
 export function TerminateAll({
-  environments,
+  live: count,
   environment,
   service,
   visitor,
   path,
 }: {
-  environments: readonly Environment[];
+  live: number;
   environment: string | undefined;
   service: string;
   visitor: Visitor;
   path: string;
 }) {
   const may = permits(visitor.identity, "spawn", definedFields({ service, environment }));
-  const meant = environments.filter(({ name }) => environment === undefined || name === environment);
-  const count = meant.reduce((sum, { live_backends }) => sum + live_backends, 0);
   const whose =
     environment === undefined
       ? `every environment of ${service}${visitor.actor.environments ? " that you may change" : ""}`

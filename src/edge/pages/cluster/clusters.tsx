@@ -9,6 +9,7 @@ import { Badge } from "../elements/badges/badge.tsx";
 import { clusterBadge } from "../elements/badges/cluster-badge.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
@@ -29,18 +30,14 @@ export const clustersPage = definePage({
     if (!parsed.ok) return parsed;
     const listed = await accountStub(env, visitor.identity.account).listClusters(parsed.value);
     if (!listed.ok) return listed;
-    const { items, next } = listed.value;
+    const { items } = listed.value;
     const may = permits(visitor.identity, "admin", {});
     return ok({
       title: "Clusters",
       body: (
         <>
           {items.length === 0 ? <NoClusters api={originOf(env, request)} /> : <Clusters items={items} />}
-          {next === null ? null : (
-            <p>
-              <a href={`${pathOf.clusters()}?cursor=${encodeURIComponent(next)}`}>More clusters</a>
-            </p>
-          )}
+          <Paging what="clusters" list={listed.value} query={query} path={pathOf.clusters()} />
         </>
       ),
       below: (

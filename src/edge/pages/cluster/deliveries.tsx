@@ -6,6 +6,7 @@ import { Badge } from "../elements/badges/badge.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { Form } from "../elements/form.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import type { Visitor } from "../frame/page-call.ts";
@@ -27,7 +28,7 @@ interface Shown {
 /** The deliveries of a cluster, with the outcome of each attempt, newest first. */
 export function Deliveries({
   cluster,
-  listed: { items, next },
+  listed,
   outcome,
   ...shown
 }: Shown & {
@@ -40,25 +41,26 @@ export function Deliveries({
     <section aria-labelledby="deliveries">
       <h2 id="deliveries">Deliveries</h2>
       <Filter path={path} outcome={outcome} />
-      {items.length === 0 ? (
+      {listed.items.length === 0 ? (
         <NoDeliveries cluster={cluster} outcome={outcome} />
       ) : (
         <Table
           caption="Webhooks of the last 7 days, newest first"
           head={["Webhook", "About", "Outcome", "Attempts", ...(mayRedeliver ? ["Send again"] : [])]}
         >
-          {items.map((delivery) => (
+          {listed.items.map((delivery) => (
             <DeliveryRow delivery={delivery} {...shown} />
           ))}
         </Table>
       )}
-      {next === null ? null : (
-        <p>
-          <a href={`${path}?${new URLSearchParams({ ...definedFields({ outcome }), cursor: next })}`}>
-            Earlier deliveries
-          </a>
-        </p>
-      )}
+      <Paging
+        what="deliveries"
+        back="Later deliveries"
+        forward="Earlier deliveries"
+        list={listed}
+        query={new URLSearchParams(definedFields({ outcome }))}
+        path={path}
+      />
     </section>
   );
 }

@@ -2,7 +2,7 @@ import { choicesOfferedMax } from "../../../domain/limits.ts";
 
 /**
  * A field for a name that there is, chosen from a list; where there are too many for that, it is written.
- * @param all what the empty choice means
+ * @param all what the empty choice means @param names null: too many
  */
 export function NameChoice({
   name,
@@ -14,10 +14,10 @@ export function NameChoice({
   name: string;
   label: string;
   all: string;
-  names: readonly string[];
+  names: readonly string[] | null;
   chosen: string | undefined;
 }) {
-  if (names.length > choicesOfferedMax) {
+  if (names === null || names.length > choicesOfferedMax) {
     return (
       <label>
         <span>{label}</span>

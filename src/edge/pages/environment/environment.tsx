@@ -33,23 +33,21 @@ export const environmentPage = definePage({
     const { account, service, environment: name } = params;
     const stub = serviceStub(env, account, service);
     const chosen = query.get("image")?.trim() ?? "";
-    const [environment, resolution, images, history] = await Promise.all([
-      stub.getEnvironment(name, visitor.actor.environments),
-      stub.resolve(name, {}, visitor.actor.environments),
+    const { environments: allowed } = visitor.actor;
+    const [detail, images, preview] = await Promise.all([
+      stub.environmentDetail(name, { limit: revisionsShown, ...cursorOf(query) }, allowed),
       stub.listImages({ limit: imagesOffered }, visitor.caller),
-      stub.history(name, { limit: revisionsShown, ...cursorOf(query) }, visitor.actor.environments),
+      chosen === "" ? null : stub.resolve(name, { tag: chosen }, allowed),
     ]);
-    if (!environment.ok) return environment;
+    if (!detail.ok) return detail;
     if (!images.ok) return images;
-    if (!history.ok) return history;
-    const preview =
-      chosen === "" ? null : await stub.resolve(name, { tag: chosen }, visitor.actor.environments);
+    const { environment, resolution, revisions } = detail.value;
     return ok({
       title: name,
       trail: serviceTrail(account, service),
       body: (
         <>
-          <Facts account={account} service={service} environment={environment.value} />
+          <Facts account={account} service={service} environment={environment} />
           <NoImage of={resolution} />
           {/* A morph must not reset what the visitor is choosing. */}
           <section id="choice" aria-labelledby="pin" hx-morph-skip="">
@@ -65,19 +63,13 @@ export const environmentPage = definePage({
               <PinPreview
                 visitor={visitor}
                 path={path}
-                environment={environment.value}
+                environment={environment}
                 image={chosen}
                 preview={preview}
               />
             )}
           </section>
-          <PinHistory
-            path={path}
-            account={account}
-            service={service}
-            revisions={history.value.items}
-            next={history.value.next}
-          />
+          <PinHistory path={path} account={account} service={service} revisions={revisions} />
         </>
       ),
     });

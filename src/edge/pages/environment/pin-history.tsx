@@ -1,5 +1,7 @@
+import type { Page } from "../../../protocol/v3/list.ts";
 import type { Revision } from "../../../protocol/v3/services.ts";
 import { Digest, ImageName } from "../elements/image-name.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
@@ -9,10 +11,9 @@ export function PinHistory(props: {
   path: string;
   account: string;
   service: string;
-  revisions: readonly Revision[];
-  next: string | null;
+  revisions: Page<Revision>;
 }) {
-  const { path, account, service, revisions, next } = props;
+  const { path, account, service, revisions } = props;
   return (
     <section aria-labelledby="history">
       <h2 id="history">History</h2>
@@ -20,7 +21,7 @@ export function PinHistory(props: {
         caption="Every change of what it runs, newest first"
         head={["Revision", "Kind", "Pinned to", "Resolved to", "When", "By", "Note", "Return"]}
       >
-        {revisions.map((revision) => (
+        {revisions.items.map((revision) => (
           <tr>
             <th scope="row">{revision.revision}</th>
             <td>{revision.kind}</td>
@@ -49,7 +50,14 @@ export function PinHistory(props: {
           </tr>
         ))}
       </Table>
-      {next === null ? null : <a href={`${path}?cursor=${encodeURIComponent(next)}`}>Earlier changes</a>}
+      <Paging
+        what="changes"
+        back="Later changes"
+        forward="Earlier changes"
+        list={revisions}
+        query={new URLSearchParams()}
+        path={path}
+      />
     </section>
   );
 }

@@ -79,7 +79,7 @@ export function PinPreview(props: {
   return (
     <section class="panel" aria-labelledby="change">
       <h3 id="change">What changes</h3>
-      <NoImage of={preview} />
+      {preview.ok ? <NoImage of={preview.value} /> : null}
       <Table caption={`Pin of ${environment.name}`} head={["What", "Now", "Then"]}>
         <tr>
           <th scope="row">Pinned to</th>
@@ -121,9 +121,8 @@ export function PinPreview(props: {
 }
 
 /** Says of a tag whose latest push is of no image what it means then. */
-export function NoImage({ of }: { of: Result<ResolveAnswer> }) {
-  if (!of.ok || !of.value.artifact) return null;
-  const { image, artifact, digest } = of.value;
+export function NoImage({ of: { image, artifact, digest } }: { of: ResolveAnswer }) {
+  if (!artifact) return null;
   return (
     <p class="notice">
       The latest push of <code>{image}</code> is no image, but <code>{artifact.artifact_type}</code> (

@@ -9,6 +9,7 @@ import { parseInput } from "../../input.ts";
 import { type AccountChange, accountChanges } from "../../streams/changes.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
 import { definePage } from "../frame/page.ts";
 import { queryFields } from "../frame/query-fields.ts";
@@ -28,13 +29,13 @@ export const eventsPage = definePage({
     const account = accountStub(env, visitor.identity.account);
     const listed = await account.listEvents(parsed.value, visitor.actor.environments);
     if (!listed.ok) return listed;
-    const { items, next } = listed.value;
+    const { items, previous } = listed.value;
     const { limit, cursor, ...narrowing } = parsed.value;
     const isNarrowed = narrowingFields.some((field) => (query.get(field) ?? "") !== "");
     return ok({
       title: "Events",
-      // Further pages have older events only, which do not change.
-      isFinal: cursor !== undefined,
+      // What has newer ones after it has older events only, which do not change.
+      isFinal: previous !== null,
       body: (
         <>
           <EventFilterForm filter={narrowing} scope={visitor.identity} />
@@ -43,15 +44,14 @@ export const eventsPage = definePage({
           ) : (
             <EventTable events={items} account={visitor.identity.account} />
           )}
-          {next === null ? null : (
-            <p>
-              <a
-                href={`${pathOf.events()}?${new URLSearchParams({ ...definedFields(narrowing), cursor: next })}`}
-              >
-                Earlier events
-              </a>
-            </p>
-          )}
+          <Paging
+            what="events"
+            back="Later events"
+            forward="Earlier events"
+            list={listed.value}
+            query={new URLSearchParams(definedFields({ ...narrowing, cursor }))}
+            path={pathOf.events()}
+          />
         </>
       ),
     });

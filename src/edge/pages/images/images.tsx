@@ -1,16 +1,16 @@
 import { namesInRowMax } from "../../../domain/limits.ts";
 import { ok } from "../../../domain/result.ts";
-import type { ImageSize } from "../../../objects/contract.ts";
+import type { ImageSize, UsedImage } from "../../../objects/contract.ts";
 import { registryStub, serviceStub } from "../../../objects/stubs.ts";
-import type { Image } from "../../../protocol/v3/images.ts";
-import { listQuery } from "../../../protocol/v3/list.ts";
-import type { Environment } from "../../../protocol/v3/services.ts";
+import { imageQuery } from "../../../protocol/v3/images.ts";
 import { parseInput } from "../../input.ts";
 import { imageName } from "../../views/service-views.ts";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
 import { Digest } from "../elements/image-name.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { SearchForm } from "../elements/search-form.tsx";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 import { serviceTrail } from "../elements/trail.ts";
@@ -24,17 +24,17 @@ import { Tags } from "./tags.tsx";
 export const imagesPage = definePage({
   path: "/service/:account/:service/images",
   action: "read",
-  async show({ env, params: { account, service }, visitor, query }) {
-    const parsed = parseInput(listQuery, queryFields(query, ["cursor"]), "bad query");
+  async show({ env, params: { account, service }, visitor, query, path }) {
+    const parsed = parseInput(imageQuery, queryFields(query, ["cursor", "search"]), "bad query");
     if (!parsed.ok) return parsed;
-    const owner = serviceStub(env, account, service);
-    const [listed, described] = await Promise.all([
-      owner.listImages(parsed.value, visitor.caller),
-      owner.describe(visitor.actor.environments),
-    ]);
+    const { search, cursor } = parsed.value;
+    const listed = await serviceStub(env, account, service).usedImages(
+      parsed.value,
+      visitor.caller,
+      visitor.actor.environments,
+    );
     if (!listed.ok) return listed;
-    if (!described.ok) return described;
-    const { items, next } = listed.value;
+    const { items } = listed.value;
     const ownRepository = imageName(visitor.caller.registryHost, account, service);
     const kept = items.flatMap(({ repository, digest }) => (repository === ownRepository ? [digest] : []));
     const sizes =
@@ -45,23 +45,13 @@ export const imagesPage = definePage({
       trail: serviceTrail(account, service),
       body: (
         <>
+          <SearchForm label="Tag or digest begins with" list={listed.value} {...{ path, query, search }} />
           {items.length === 0 ? (
-            <NoImages service={service} isFirstPage={parsed.value.cursor === undefined} />
+            <NoImages service={service} isAll={search === undefined && cursor === undefined} />
           ) : (
-            <ImageTable
-              images={items}
-              sizeOf={sizeOf}
-              environments={described.value.environments}
-              {...{ account, service, ownRepository }}
-            />
+            <ImageTable images={items} sizeOf={sizeOf} {...{ account, service, ownRepository, search }} />
           )}
-          {next === null ? null : (
-            <p>
-              <a href={`${pathOf.images(account, service)}?cursor=${encodeURIComponent(next)}`}>
-                More images
-              </a>
-            </p>
-          )}
+          <Paging what="images" list={listed.value} {...{ path, query }} />
         </>
       ),
     });
@@ -71,14 +61,14 @@ export const imagesPage = definePage({
 function ImageTable({
   images,
   sizeOf,
-  environments,
+  search,
   account,
   service,
   ownRepository,
 }: {
-  images: readonly Image[];
+  images: readonly UsedImage[];
   sizeOf: ReadonlyMap<string, ImageSize | null>;
-  environments: readonly Environment[];
+  search: string | undefined;
   account: string;
   service: string;
   ownRepository: string;
@@ -86,7 +76,7 @@ function ImageTable({
   const isSomeElsewhere = images.some(({ repository }) => repository !== ownRepository);
   return (
     <Table
-      caption={`Images of ${service}, newest push first`}
+      caption={`Images of ${service}, ${search === undefined ? "newest push first" : "by tag and digest"}`}
       head={["Digest", "Tags", "Runs in", "Size", "Pushed", ...(isSomeElsewhere ? ["Kept in"] : [])]}
     >
       {images.map(({ digest, repository, pushed_at, ...image }) => (
@@ -95,13 +85,12 @@ function ImageTable({
             <Digest of={digest} path={pathOf.image(account, service, digest)} />
           </th>
           <td>
-            <Tags of={image} most={namesInRowMax} />
+            <Tags of={found(image, search)} most={namesInRowMax} />
           </td>
           <td>
             <EnvironmentLinks
-              names={environments.flatMap((environment) =>
-                environment.digest === digest ? [environment.name] : [],
-              )}
+              names={image.environments}
+              total={image.environmentsTotal}
               most={namesInRowMax}
               {...{ account, service }}
             />
@@ -119,8 +108,17 @@ function ImageTable({
   );
 }
 
-function NoImages({ service, isFirstPage }: { service: string; isFirstPage: boolean }) {
-  if (!isFirstPage) return <Empty what="There are no more images." />;
+/** The image with the tags first that were searched: of many, a row shows a few. */
+function found(image: Pick<UsedImage, "tags" | "tags_total">, search: string | undefined) {
+  if (search === undefined) return image;
+  const { true: searched = [], false: others = [] } = Object.groupBy(image.tags, (tag) =>
+    tag.startsWith(search) ? "true" : "false",
+  );
+  return { ...image, tags: [...searched, ...others] };
+}
+
+function NoImages({ service, isAll }: { service: string; isAll: boolean }) {
+  if (!isAll) return <Empty what="There are no such images here." />;
   return (
     <Empty what={`Nothing was pushed to ${service} yet. Push an image that you have built:`}>
       <Command>{`jamsocket push ${service} my-image -t latest`}</Command>

@@ -22,15 +22,34 @@ export interface Part {
   path?: string;
 }
 
+/** Parts that are only counted. */
+interface Others {
+  parts: number;
+  count: number;
+}
+
+const nothing: Others = { parts: 0, count: 0 };
+
 /**
  * The shares of a whole as one bar: the six largest, and one segment for all others.
+ * @param others parts that are smaller than all that are given
  * @param label what the whole is, as a heading: "Live backends by digest"
  * @param id unique on the page, without spaces: prefix of the ids of its hatchings
  */
-export function ShareBar({ label, id, parts }: { label: string; id: string; parts: readonly Part[] }) {
-  const total = parts.reduce((sum, { count }) => sum + count, 0);
+export function ShareBar({
+  label,
+  id,
+  parts,
+  others = nothing,
+}: {
+  label: string;
+  id: string;
+  parts: readonly Part[];
+  others?: Others;
+}) {
+  const total = parts.reduce((sum, { count }) => sum + count, others.count);
   if (!(total > 0)) return <NothingToPlot heading={<strong>{label}</strong>}>None now.</NothingToPlot>;
-  const segments = largestAndOthers(parts);
+  const segments = largestAndOthers(parts, mostSegments, others);
   const fill = (index: number) => (index < mostSegments ? `url(#${id}-${index})` : "none");
   const counts = segments.map(({ count }) => count);
   return (
@@ -52,7 +71,7 @@ export function ShareBar({ label, id, parts }: { label: string; id: string; part
       table={{
         caption: label,
         head: ["What", "Count", "Share"],
-        rows: largestAndOthers(parts, rowsShownMax).map(({ label: name, count }) => [
+        rows: largestAndOthers(parts, rowsShownMax, others).map(({ label: name, count }) => [
           name,
           count,
           percentText(count, total),
@@ -82,12 +101,17 @@ function sorted(parts: readonly Part[]): Part[] {
 }
 
 /** The largest of what has a count, and all others as one: by default as many as a bar has segments. */
-export function largestAndOthers(parts: readonly Part[], most = mostSegments): Part[] {
+export function largestAndOthers(
+  parts: readonly Part[],
+  most = mostSegments,
+  others: Others = nothing,
+): Part[] {
   const counted = sorted(parts).filter(({ count }) => count > 0);
-  const others = counted.slice(most);
-  if (others.length === 0) return counted;
-  const count = others.reduce((sum, part) => sum + part.count, 0);
-  return [...counted.slice(0, most), { label: `${others.length} others`, count }];
+  const beyond = counted.slice(most);
+  const rest = beyond.length + others.parts;
+  if (rest === 0) return counted;
+  const count = beyond.reduce((sum, part) => sum + part.count, others.count);
+  return [...counted.slice(0, most), { label: `${rest} others`, count }];
 }
 
 function partText({ label, count }: Part, total: number): string {

@@ -51,6 +51,7 @@ export function EnvironmentCard({
       <ShareBar
         label={`Live backends of ${name} by digest`}
         id={`running-${name}`}
+        others={{ parts: environment.runningOthers.digests, count: environment.runningOthers.count }}
         parts={environment.running.map(({ digest, tags, count }) => ({
           label: [shortDigest(digest), ...tags].join(" "),
           count,

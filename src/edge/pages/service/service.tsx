@@ -3,19 +3,24 @@ import { ok } from "../../../domain/result.ts";
 import type { EnvironmentOverview } from "../../../objects/contract.ts";
 import type { Env } from "../../../objects/env.ts";
 import { accountStub, serviceStub } from "../../../objects/stubs.ts";
+import { environmentQuery } from "../../../protocol/v3/services.ts";
+import { parseInput } from "../../input.ts";
 import { registryHostOf } from "../../origin.ts";
 import { serviceChanges } from "../../streams/changes.ts";
 import { BackendTable } from "../elements/backend-table.tsx";
 import { Command } from "../elements/command.tsx";
 import { Empty } from "../elements/empty.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { pathOf } from "../elements/paths.ts";
+import { SearchForm } from "../elements/search-form.tsx";
 import { definePage } from "../frame/page.ts";
+import { queryFields } from "../frame/query-fields.ts";
 import { EnvironmentCard } from "./environment-card.tsx";
 import { RangeLinks, usageRange } from "./usage-range.tsx";
 
 const backendsShown = 20;
-/** The query field with which a page of environments begins. */
-const environmentsAfter = "environments";
+/** The query field of the cursor of a page of environments. */
+const environmentsField = "environments";
 
 /** One service: its environments, live backends and clusters, and its recent usage. */
 export const servicePage = definePage({
@@ -25,15 +30,20 @@ export const servicePage = definePage({
     const { environments: allowed } = visitor.actor;
     const owner = serviceStub(env, account, service);
     const range = usageRange(query, Date.now());
-    const cursor = query.get(environmentsAfter);
-    const page = { limit: environmentsShown, ...(cursor === null ? {} : { cursor }) };
+    const parsed = parseInput(
+      environmentQuery,
+      { ...queryFields(query, ["search"]), ...cursorOf(query), limit: environmentsShown },
+      "bad query",
+    );
+    if (!parsed.ok) return parsed;
+    const { search } = parsed.value;
     const [overview, backends] = await Promise.all([
-      owner.overview(allowed, page),
+      owner.overview(allowed, parsed.value),
       owner.listBackends({ limit: backendsShown }, allowed),
     ]);
     if (!overview.ok) return overview;
     if (!backends.ok) return backends;
-    const { environments, defaultEnvironment, next } = overview.value;
+    const { location, environments, defaultEnvironment } = overview.value;
     const [usage, clusters] = await Promise.all([
       owner.usage({ ...range, environments: environments.map(({ name }) => name) }),
       clustersOf(env, account, environments),
@@ -48,10 +58,18 @@ export const servicePage = definePage({
             <a href={pathOf.images(account, service)}>Images</a>
             <a href={pathOf.backends(account, service)}>Backends</a>
             <a href={`${pathOf.events()}?service=${service}`}>Events</a>
+            <span>location: {location}</span>
           </p>
           <section aria-labelledby="environments">
             <h2 id="environments">Environments</h2>
-            {environments.every(({ digest }) => digest === null) ? (
+            <SearchForm
+              label="Name contains"
+              list={overview.value}
+              cursors={[environmentsField]}
+              {...{ path, query, search }}
+            />
+            {environments.length === 0 ? <p>There is no such environment.</p> : null}
+            {environments.length > 0 && environments.every(({ digest }) => digest === null) ? (
               <NoImages account={account} service={service} host={registryHostOf(env, request)} />
             ) : (
               <RangeLinks path={path} query={query} />
@@ -68,11 +86,12 @@ export const servicePage = definePage({
                 />
               ))}
             </div>
-            {next === null ? null : (
-              <p>
-                <a href={`${path}?${withField(query, environmentsAfter, next)}`}>More environments</a>
-              </p>
-            )}
+            <Paging
+              what="environments"
+              list={overview.value}
+              field={environmentsField}
+              {...{ path, query }}
+            />
           </section>
           <section aria-labelledby="backends">
             <h2 id="backends">Live backends</h2>
@@ -99,11 +118,9 @@ export const servicePage = definePage({
   changes: ({ env, params: { account, service } }) => serviceChanges(env, account, service),
 });
 
-function withField(query: URLSearchParams, name: string, value: string): URLSearchParams {
-  const changed = new URLSearchParams(query);
-  changed.delete("live");
-  changed.set(name, value);
-  return changed;
+function cursorOf(query: URLSearchParams) {
+  const { [environmentsField]: cursor } = queryFields(query, [environmentsField]);
+  return cursor === undefined ? {} : { cursor };
 }
 
 /** The health of the clusters that environments spawn into. */

@@ -1,4 +1,5 @@
 import type { UsageRange } from "../../../domain/usage/usage.ts";
+import { pathWith } from "../elements/paging.tsx";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -40,7 +41,10 @@ export function RangeLinks({ path, query }: { path: string; query: URLSearchPara
       <ul>
         {Object.entries(ranges).map(([name, { text }]) => (
           <li>
-            <a href={`${path}?${parameter}=${name}`} aria-current={name === current ? "true" : undefined}>
+            <a
+              href={pathWith(path, query, { [parameter]: name })}
+              aria-current={name === current ? "true" : undefined}
+            >
               {text}
             </a>
           </li>

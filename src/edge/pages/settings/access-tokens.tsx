@@ -6,7 +6,7 @@ import { type Page as ListPage, listQuery } from "../../../protocol/v3/list.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
-import { pathOf } from "../elements/paths.ts";
+import { Paging } from "../elements/paging.tsx";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 import type { Visitor } from "../frame/page-call.ts";
@@ -38,10 +38,12 @@ export async function accessTokensOf(
 export function AccessTokens({
   listed: { tokens, services },
   visitor,
+  query,
   path,
 }: {
   listed: Listed;
   visitor: Visitor;
+  query: URLSearchParams;
   path: string;
 }) {
   return (
@@ -69,11 +71,7 @@ export function AccessTokens({
           </tr>
         ))}
       </Table>
-      {tokens.next === null ? null : (
-        <p>
-          <a href={`${pathOf.settings()}?cursor=${encodeURIComponent(tokens.next)}`}>More tokens</a>
-        </p>
-      )}
+      <Paging what="tokens" list={tokens} query={query} path={path} />
       <h3>Create a token</h3>
       <CreateTokenForm services={services} visitor={visitor} path={path} />
     </section>

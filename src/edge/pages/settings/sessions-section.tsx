@@ -7,26 +7,38 @@ import type { Session } from "../../../protocol/v3/sessions.ts";
 import { parseInput } from "../../input.ts";
 import { Confirm } from "../elements/confirm.tsx";
 import { Form } from "../elements/form.tsx";
+import { Paging } from "../elements/paging.tsx";
 import { Table } from "../elements/table.tsx";
 import { Time } from "../elements/time.tsx";
 import type { Submitted } from "../frame/page.ts";
 import type { PageCall, Visitor } from "../frame/page-call.ts";
+import { queryFields } from "../frame/query-fields.ts";
 
 const sessionsShown = 50;
 
+/** The query field of the cursor of a page of sessions. */
+const sessionsField = "sessions";
+
 /** The live sessions, newest first. */
-export function sessionsOf(env: Env, { identity }: Visitor): Promise<Result<ListPage<Session>>> {
-  return accountStub(env, identity.account).listSessions({ limit: sessionsShown });
+export function sessionsOf(
+  env: Env,
+  { identity }: Visitor,
+  query: URLSearchParams,
+): Promise<Result<ListPage<Session>>> {
+  const { [sessionsField]: cursor } = queryFields(query, [sessionsField]);
+  return accountStub(env, identity.account).listSessions({ limit: sessionsShown, cursor });
 }
 
 /** The account's sessions, each with a button that ends it. */
 export function Sessions({
   listed,
   visitor,
+  query,
   path,
 }: {
   listed: ListPage<Session>;
   visitor: Visitor;
+  query: URLSearchParams;
   path: string;
 }) {
   const own = visitor.identity.session?.id;
@@ -37,7 +49,7 @@ export function Sessions({
         <p>Nobody is logged in by a browser or by the browser login of the command line.</p>
       ) : (
         <Table
-          caption={`Logins that are live, newest first${listed.next === null ? "" : `: the latest ${sessionsShown}`}`}
+          caption="Logins that are live, newest first"
           head={["Where", "Program", "Token", "Since", "Until", "End"]}
         >
           {listed.items.map((session) => (
@@ -73,6 +85,7 @@ export function Sessions({
           ))}
         </Table>
       )}
+      <Paging what="sessions" list={listed} field={sessionsField} query={query} path={path} />
     </section>
   );
 }

@@ -19,7 +19,7 @@ export const settingsPage = definePage({
     const may = permits(visitor.identity, "admin", {});
     const listed = may.ok ? await accessTokensOf(env, visitor, query) : null;
     if (listed && !listed.ok) return listed;
-    const sessions = may.ok ? await sessionsOf(env, visitor) : null;
+    const sessions = may.ok ? await sessionsOf(env, visitor, query) : null;
     if (sessions && !sessions.ok) return sessions;
     const mayReadAll = permits(visitor.identity, "read", {}).ok;
     const quotas = mayReadAll ? await quotasOf(env, visitor) : null;
@@ -30,14 +30,14 @@ export const settingsPage = definePage({
         <>
           <OwnToken identity={visitor.identity} />
           {listed ? (
-            <AccessTokens listed={listed.value} visitor={visitor} path={path} />
+            <AccessTokens listed={listed.value} {...{ visitor, query, path }} />
           ) : (
             <section>
               <h2>Access tokens</h2>
               {may.ok ? null : <p>You may not see or make tokens: {may.error.message}.</p>}
             </section>
           )}
-          {sessions ? <Sessions listed={sessions.value} visitor={visitor} path={path} /> : null}
+          {sessions ? <Sessions listed={sessions.value} {...{ visitor, query, path }} /> : null}
           {quotas ? <Quotas account={quotas.value} /> : null}
           <section>
             <h2>Signing secrets</h2>

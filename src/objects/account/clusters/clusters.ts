@@ -16,14 +16,15 @@ import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
 import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
-import { toPage } from "../../page.ts";
+import { newestFirst, pageAt } from "../../page.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
 import { sendWebhook } from "../../webhooks/webhook-sender.ts";
-import type { AccountRow, AccountSql, ClusterRow } from "../account.sql.ts";
+import type { AccountRow, AccountSql } from "../account.sql.ts";
 import { addToken } from "../credentials/tokens.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
 import { checkOneMore } from "../quotas/quotas.ts";
+import type { ClusterRow } from "../rows.ts";
 import { clusterConfig, clusterView } from "./views.ts";
 
 /** Adds a cluster with its agent's token; the first one becomes the account's default. */
@@ -181,13 +182,12 @@ export async function listClusters(
   ports: Observing,
   query: ListQuery,
 ): Promise<Result<Page<ObservedCluster>>> {
-  const page = ports.state.page(query, (start, account) =>
-    toPage(
-      ports.state.sql.clustersBefore(start, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => observedCluster(ports, row, account),
-    ),
+  const page = ports.state.page(query, newestFirst, (from, account) =>
+    pageAt(from, query.limit, {
+      read: ports.state.sql.clustersBeyond,
+      keyOf: ({ seq }) => seq,
+      item: (row) => observedCluster(ports, row, account),
+    }),
   );
   return page.ok ? ok({ ...page.value, items: await Promise.all(page.value.items) }) : page;
 }

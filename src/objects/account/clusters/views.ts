@@ -2,7 +2,8 @@ import { z } from "zod";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Cluster } from "../../../protocol/v3/clusters.ts";
 import type { AccountConfig, ClusterConfig } from "../../contract.ts";
-import type { AccountRow, ClusterRow } from "../account.sql.ts";
+import type { AccountRow } from "../account.sql.ts";
+import type { ClusterRow } from "../rows.ts";
 
 const secretList = z.array(z.object({ secret: z.string(), validUntil: z.number().nullable() }));
 

@@ -2,6 +2,8 @@ import type { SessionKind } from "../../../domain/credentials/sessions.ts";
 import { expiredTokensKeptMs } from "../../../domain/limits.ts";
 import type { Database, Migration } from "../../database.ts";
 import type { ExpiringRows } from "../../expiries.ts";
+import { keyset } from "../../keyset.sql.ts";
+import type { Position } from "../../page.ts";
 
 export const sessionsMigration: Migration = {
   name: "sessions and login links",
@@ -72,13 +74,15 @@ export function credentialsSql(db: Pick<Database, "all" | "first" | "run">) {
   };
   return {
     session: (id: string) => db.first<SessionRow>("SELECT * FROM sessions WHERE id = ?", id),
-    liveSessionsBefore: (seq: number, limit: number, now: number) =>
-      db.all<SessionRow>(
-        "SELECT * FROM sessions WHERE seq < ? AND expires_at > ? ORDER BY seq DESC LIMIT ?",
-        seq,
+    liveSessionsBeyond: ({ key, leadsBack }: Position<number>, limit: number, now: number) => {
+      const { past, order } = keyset("seq", leadsBack);
+      return db.all<SessionRow>(
+        `SELECT * FROM sessions WHERE ${past} AND expires_at > ?2 ORDER BY ${order} LIMIT ?3`,
+        key,
         now,
         limit,
-      ),
+      );
+    },
     makeRoomForSession: (token: string, max: number) => makeRoom("sessions", token, max),
     insertSession: (row: Omit<SessionRow, "seq">) =>
       db.run(

@@ -8,12 +8,14 @@ import { loginLinksPerTokenMax, sessionsPerTokenMax } from "../../../domain/limi
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
-import type { Page } from "../../../protocol/v3/list.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Session } from "../../../protocol/v3/sessions.ts";
 import type { Actor, LoginLink, LogsIn, NewSecret, SessionParams } from "../../contract.ts";
-import { toPage } from "../../page.ts";
-import type { AccountSql, TokenRow } from "../account.sql.ts";
+import { newestFirst, pageAt } from "../../page.ts";
+import type { AccountSql } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
+import type { TokenRow } from "../rows.ts";
+import type { AccountState } from "../state.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 
 /** @param now milliseconds since the epoch, as in all of these */
@@ -98,9 +100,18 @@ export function loginLinkNotFound() {
   );
 }
 
-/** Sessions below a cursor that are good at `now`, newest first. */
-export function pageOfSessions(sql: AccountSql, start: number, limit: number, now: number): Page<Session> {
-  return toPage(sql.liveSessionsBefore(start, limit + 1, now), limit, ({ seq }) => seq, sessionView);
+/** Sessions that are good now, newest first. */
+export function listSessions(
+  state: Pick<AccountState, "sql" | "page">,
+  query: ListQuery,
+): Result<Page<Session>> {
+  return state.page(query, newestFirst, (from, _, now) =>
+    pageAt(from, query.limit, {
+      read: (beyond, atMost) => state.sql.liveSessionsBeyond(beyond, atMost, now),
+      keyOf: ({ seq }: SessionRow) => seq,
+      item: sessionView,
+    }),
+  );
 }
 
 function sessionView(row: Omit<SessionRow, "seq">): Session {

@@ -1,12 +1,14 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
-import type { Page } from "../../../protocol/v3/list.ts";
+import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Actor, Identity, NewSecret } from "../../contract.ts";
-import { toPage } from "../../page.ts";
-import type { AccountSql, TokenRow } from "../account.sql.ts";
+import { newestFirst, pageAt } from "../../page.ts";
+import type { AccountSql } from "../account.sql.ts";
 import { recordEvent } from "../events/events.ts";
 import { checkOneMore } from "../quotas/quotas.ts";
+import type { TokenRow } from "../rows.ts";
+import type { AccountState } from "../state.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 import { identityOf, sessionIdentity, tokenView } from "./views.ts";
 
@@ -23,9 +25,10 @@ export function identityOfCredential(sql: AccountSql, id: string, now: number): 
   return found ? identityOfLive(sql, found, now) : notValid();
 }
 
-/** Tokens below a cursor, newest first. */
-export function pageOfTokens(sql: AccountSql, start: number, limit: number): Page<Token> {
-  return toPage(sql.tokensBefore(start, limit + 1), limit, ({ seq }) => seq, tokenView);
+/** Tokens, newest first. */
+export function listTokens(state: Pick<AccountState, "sql" | "page">, query: ListQuery): Result<Page<Token>> {
+  const listed = { read: state.sql.tokensBeyond, keyOf: ({ seq }: TokenRow) => seq, item: tokenView };
+  return state.page(query, newestFirst, (from) => pageAt(from, query.limit, listed));
 }
 
 /** A session is nothing without its token. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Token } from "../../../protocol/v3/accounts.ts";
 import type { Identity } from "../../contract.ts";
-import type { ClusterRow, TokenRow } from "../account.sql.ts";
+import type { ClusterRow, TokenRow } from "../rows.ts";
 import type { SessionRow } from "./credentials.sql.ts";
 
 const environmentList = z.array(z.string());

@@ -1,5 +1,7 @@
 import type { EventFilter, EventKind, EventType } from "../../../domain/events.ts";
 import type { Database, Migration } from "../../database.ts";
+import { keyset } from "../../keyset.sql.ts";
+import type { Position } from "../../page.ts";
 
 export const eventsMigration: Migration = {
   name: "account events, and who asked for the end of a cluster",
@@ -80,14 +82,31 @@ export function eventsSql(db: Pick<Database, "all" | "first" | "run">) {
         row.event,
         row.kind,
       ),
-    /** Those older than an event, newest first. */
-    eventsBefore: (id: string, limit: number, filter: EventFilter) =>
-      db.all<EventRow>(
-        `SELECT * FROM events WHERE id < ?1 AND ${filtered} ORDER BY id DESC LIMIT ?2`,
-        id,
+    /** Those beyond one in the order of their ids that match, newest first, of the next so many. */
+    eventsBeyond: (
+      { key, leadsBack }: Position<string>,
+      limit: number,
+      filter: EventFilter,
+      lookAtMost: number,
+    ) => {
+      const { past, order } = keyset("id", leadsBack);
+      return db.all<EventRow>(
+        `SELECT * FROM (SELECT * FROM events WHERE ${past} ORDER BY ${order} LIMIT ?8) WHERE ${filtered} LIMIT ?2`,
+        key,
         limit,
         ...valuesOf(filter),
-      ),
+        lookAtMost,
+      );
+    },
+    /** The last of the next so many that are beyond one; undefined where there are not so many. */
+    nthBeyond: ({ key, leadsBack }: Position<string>, n: number) => {
+      const { past, order } = keyset("id", leadsBack);
+      return db.first<{ id: string }>(
+        `SELECT id FROM events WHERE ${past} ORDER BY ${order} LIMIT 1 OFFSET ?2`,
+        key,
+        n - 1,
+      )?.id;
+    },
     /** Those that were recorded after one, in that order. */
     eventsRecordedAfter: (seq: number, limit: number, filter: EventFilter) =>
       db.all<EventRow>(

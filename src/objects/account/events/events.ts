@@ -3,18 +3,19 @@ import { type EventFilter, type EventKind, eventIdPattern, eventKind } from "../
 import {
   eventsKeptMax,
   eventsKeptMs,
+  eventsReadForPage,
   eventsReplayedMax,
   eventsTrimDelayMs,
   eventsTrimmedAtOnce,
 } from "../../../domain/limits.ts";
-import { fail, ok, type Result } from "../../../domain/result.ts";
+import { ok, type Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Alarm } from "../../alarm.ts";
 import type { Database } from "../../database.ts";
 import { type EventParams, newEvent } from "../../events.ts";
 import { type Followers, sendToSocket } from "../../followers.ts";
-import { toPage } from "../../page.ts";
+import { cursorBack, type Keys, pageAt, readCursor } from "../../page.ts";
 import type { EventRow, EventsSql } from "./events.sql.ts";
 
 type Writing = Pick<EventsSql, "insertEvent">;
@@ -46,19 +47,33 @@ function addEvent(sql: Writing, event: AccountEvent): void {
   });
 }
 
-/** A page of events, newest first. Its cursor is the id of the last one shown. */
+/**
+ * A page of events, newest first. Its cursors are the ids of the first and the last that are shown, or looked at: with a filter that
+ * matches few it may hold less than its limit, or nothing, and have a next page all the same.
+ */
 export function listEvents(
   sql: EventsSql,
   { limit, cursor, ...filter }: ListQuery & EventFilter,
 ): Result<Page<AccountEvent>> {
-  if (cursor !== undefined && !eventIdPattern.test(cursor)) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const rows = sql.eventsBefore(cursor ?? afterEveryId, limit + 1, filter);
-  return ok(toPage(rows, limit, ({ id }) => id, eventOf));
+  const from = readCursor({ cursor }, eventIds);
+  if (!from.ok) return from;
+  const page = pageAt(from.value, limit, {
+    read: (position, atMost) => sql.eventsBeyond(position, atMost, filter, eventsReadForPage),
+    keyOf: ({ id }) => id,
+    item: eventOf,
+  });
+  const { leadsBack } = from.value;
+  if ((leadsBack ? page.previous : page.next) !== null) return ok(page);
+  const lookedTo = sql.nthBeyond(from.value, eventsReadForPage);
+  if (lookedTo === undefined) return ok(page);
+  return ok(leadsBack ? { ...page, previous: cursorBack(lookedTo) } : { ...page, next: lookedTo });
 }
 
-const afterEveryId = "~";
+/** Their order is that of time. */
+const eventIds: Keys<string> = {
+  start: "\uffff",
+  parse: (text) => (eventIdPattern.test(text) ? text : null),
+};
 
 function eventOf(row: EventRow): AccountEvent {
   return JSON.parse(row.event);

@@ -8,12 +8,13 @@ import {
   type ServiceAttempt,
 } from "../../../domain/deliveries/delivery-log.ts";
 import { deliveryAttemptsKept, deliveryAttemptsKeptMs } from "../../../domain/limits.ts";
-import { fail, ok, type Result } from "../../../domain/result.ts";
+import type { Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { DeliveryAttemptView, DeliveryQuery, DeliveryView } from "../../../protocol/v3/deliveries.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
 import type { LoggedAttempt, SentAttempts } from "../../contract.ts";
 import type { Database } from "../../database.ts";
+import { type Keys, pageOf } from "../../page.ts";
 import { deliveriesSql } from "./deliveries.sql.ts";
 
 /** Holds a row of the longest errors well below the 2 MB that a row may have. */
@@ -71,14 +72,15 @@ export class DeliveryLog {
 
   /** `bad_request` for a cursor that no list gave. */
   page(registration: number, query: DeliveryQuery, now: number): Result<Page<DeliveryView>> {
-    const isAfter = query.cursor === undefined ? () => true : afterDeliveryCursor(query.cursor);
-    if (!isAfter) return fail("bad_request", "`cursor` is not one that a list gave");
-    const matching = this.#deliveries(registration, now).filter((one) => isAfter(one) && matches(query, one));
-    const shown = matching.slice(0, query.limit);
-    const last = shown.at(-1);
-    return ok({
-      items: shown.map(deliveryView),
-      next: last && matching.length > shown.length ? deliveryCursor(last) : null,
+    const matching = this.#deliveries(registration, now).filter((one) => matches(query, one));
+    return pageOf(query, deliveryKeys, {
+      read: ({ key, leadsBack }, atMost) => {
+        const isBeyond = key === deliveryKeys.start ? () => true : afterDeliveryCursor(key, leadsBack);
+        const beyond = matching.filter((one) => isBeyond?.(one));
+        return leadsBack ? beyond.slice(-atMost).reverse() : beyond.slice(0, atMost);
+      },
+      keyOf: deliveryCursor,
+      item: deliveryView,
     });
   }
 
@@ -95,6 +97,12 @@ export class DeliveryLog {
     return groupedDeliveries(attempts, now);
   }
 }
+
+/** What `deliveryCursor` makes. */
+const deliveryKeys: Keys<string> = {
+  start: "",
+  parse: (text) => (afterDeliveryCursor(text) === null ? null : text),
+};
 
 function matches({ service, outcome }: DeliveryQuery, delivery: Delivery): boolean {
   return (

@@ -1,54 +1,60 @@
 import { checkReach } from "../../../domain/credentials/access.ts";
-import { idAlphabet } from "../../../domain/ids.ts";
 import { liveBackendsPerCall } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import { isoTime } from "../../../protocol/primitives.ts";
 import type { Backend, BackendQuery } from "../../../protocol/v3/backends.ts";
 import type { Page } from "../../../protocol/v3/list.ts";
 import { matchesQuery } from "../../backend-query.ts";
-import type { BackendWithStatus, EndPosition } from "../../contract.ts";
+import type { BackendWithStatus } from "../../contract.ts";
 import type { Env } from "../../env.ts";
-import { pageStart, toPage } from "../../page.ts";
+import { newestFirst, type Position, pageFrom, readCursor } from "../../page.ts";
 import { handedOn } from "../../rpc.ts";
 import { backendsStub } from "../../stubs.ts";
+import { placeOf } from "../place.ts";
 import type { BackendRow, KeptBackend, ServiceRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
+import { backendView } from "./backend-view.ts";
+import { pageOfEnded } from "./ended-list.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import { statusEntry } from "./lifecycle.ts";
 
-/** How many live backends are judged by their clusters at once, for a list that leaves out what these do not list. */
-const judgedAtOnce = 1_000;
+/** How many live backends are judged by their clusters at once at most, for a list that leaves out what these do not list. */
+const judgedAtOnceMax = 1_000;
 
 export interface ListPorts {
   state: ServiceState;
   heartbeats: Pick<Heartbeats, "unlisted">;
 }
 
+type Place = Pick<Position<number>, "key" | "leadsBack">;
+type Nearest = (from: Place, atMost: number) => KeptBackend[];
+
 interface LiveQuery {
-  matches(backend: KeptBackend): boolean;
-  /** The fencing token that they are older than. */
-  before: number;
+  /** Those that match and are nearest to a position, newest first or, where it leads back, oldest first: fewer than so many are all. */
+  nearest: Nearest;
+  from: Place;
   atMost: number;
 }
 
 /**
- * Live backends, the newest first, without those that no agent has listed for longer than the lease unless their keys
+ * Live backends, those nearest to where it begins first, without those that no agent has listed for longer than the lease unless their keys
  * are held. Fewer than `atMost` are all that there are.
  */
 async function liveBackends(
   { state, heartbeats }: ListPorts,
-  { matches, before, atMost }: LiveQuery,
+  { nearest, from: { key: start, leadsBack }, atMost }: LiveQuery,
 ): Promise<Result<BackendWithStatus[]>> {
   const shown: BackendWithStatus[] = [];
-  for (let from = before; shown.length < atMost; ) {
-    const next = state.withService((service) => {
-      return ok({ service, candidates: state.backends.before(from, judgedAtOnce, matches) });
-    });
+  // Few are left out as a rule: more are judged at a time only while it is many.
+  let key = start;
+  for (let atOnce = atMost, hasMore = true; hasMore && shown.length < atMost; atOnce *= 2) {
+    const limit = Math.min(atOnce, judgedAtOnceMax);
+    const next = state.withService((service) =>
+      ok({ service, candidates: nearest({ key, leadsBack }, limit) }),
+    );
     if (!next.ok) return next;
     const { service, candidates } = next.value;
-    const last = candidates.at(-1);
-    if (!last) break;
-    from = last.fencing_token;
+    hasMore = candidates.length === limit;
+    key = candidates.at(-1)?.fencing_token ?? key;
     const unlisted = await heartbeats.unlisted(service, candidates, Date.now());
     const ids = candidates.flatMap(({ id, held_at }) => (held_at !== null || !unlisted.has(id) ? [id] : []));
     for (const id of ids) {
@@ -61,8 +67,12 @@ async function liveBackends(
 
 /** The next live backends below a fencing token but those whose keys are held, as `liveBackends`. */
 export function shownBackends(ports: ListPorts, before: number): Promise<Result<BackendWithStatus[]>> {
-  const matches = ({ held_at }: Pick<BackendRow, "held_at">) => held_at === null;
-  return liveBackends(ports, { matches, before, atMost: liveBackendsPerCall });
+  const { backends } = ports.state;
+  return liveBackends(ports, {
+    nearest: ({ key }, atMost) => backends.before(key, atMost, ({ held_at }) => held_at === null),
+    from: { key: before, leadsBack: false },
+    atMost: liveBackendsPerCall,
+  });
 }
 
 /** A page of live backends, or of ended ones where these are asked for. */
@@ -100,10 +110,11 @@ export async function findBackend(
 
 async function endedBackend(
   env: Env,
-  { account, name }: ServiceRow,
+  service: ServiceRow,
   backendId: string,
 ): Promise<Result<BackendWithStatus>> {
-  const described = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  const { account, name } = service;
+  const described = await backendsStub(env, placeOf(service), backendId).describe(account, name, backendId);
   if (!described.ok) return handedOn<BackendWithStatus>(described);
   const { info, history } = described.value;
   const status = history.at(-1);
@@ -119,60 +130,10 @@ export async function unlessUnknown(
   answer: Result<null>,
 ): Promise<Result<null>> {
   if (answer.ok || answer.error.code !== "backend_not_running" || !state.db.ready) return answer;
-  const { account, name } = state.row();
-  const known = await backendsStub(env, account, name, backendId).describe(account, name, backendId);
+  const service = state.row();
+  const { account, name } = service;
+  const known = await backendsStub(env, placeOf(service), backendId).describe(account, name, backendId);
   return known.ok ? answer : handedOn<null>(known);
-}
-
-const endCursor = /^(\d{1,15})-(\d{1,15})$/;
-
-/**
- * A page of ended backends, the last end first, from every shard. With a filter that matches few of them it may hold less
- * than its limit, or nothing, and have a next page all the same.
- */
-async function pageOfEnded(
-  env: Env,
-  { account, name, code }: ServiceRow,
-  query: BackendQuery,
-  allowedEnvironments: readonly string[] | undefined,
-): Promise<Result<Page<Backend>>> {
-  const [, endedAt, token] = endCursor.exec(query.cursor ?? `${"9".repeat(15)}-0`) ?? [];
-  if (endedAt === undefined || token === undefined) {
-    return fail("bad_request", "`cursor` is not one that a list gave");
-  }
-  const before: EndPosition = { endedAt: Number(endedAt), fencingToken: Number(token) };
-  const shards = await Promise.all(
-    Array.from(idAlphabet, (shard) =>
-      backendsStub(env, account, name, `${code}${shard}0000000`).ended(query, before, allowedEnvironments),
-    ),
-  );
-  // What lies beyond where one shard stopped to look may have others of that shard before it.
-  const readTo = shards.flatMap((shard) => shard.readTo ?? []).reduce<EndPosition | null>(later, null);
-  const found = shards
-    .flatMap(({ backends }) => backends)
-    .map((backend) => ({ ...backend, position: positionOf(backend) }))
-    .filter(({ position }) => readTo === null || compareEnds(position, readTo) <= 0)
-    .sort((a, b) => compareEnds(a.position, b.position));
-  const shown = found.slice(0, query.limit);
-  const last = shown.at(-1)?.position;
-  const next = found.length > query.limit && last ? last : readTo;
-  return ok({
-    items: shown.map(backendView),
-    next: next && `${next.endedAt}-${next.fencingToken}`,
-  });
-}
-
-function positionOf({ info, status }: BackendWithStatus): EndPosition {
-  return { endedAt: status.time, fencingToken: info.fencingToken };
-}
-
-/** Negative where `a` is listed before `b`: it ended later. */
-function compareEnds(a: EndPosition, b: EndPosition): number {
-  return b.endedAt - a.endedAt || b.fencingToken - a.fencingToken;
-}
-
-function later(a: EndPosition | null, b: EndPosition): EndPosition {
-  return a === null || compareEnds(b, a) < 0 ? b : a;
 }
 
 /** A page of live backends, newest first; the fencing token orders them. */
@@ -181,31 +142,39 @@ async function pageOfLive(
   query: BackendQuery,
   allowedEnvironments: readonly string[] | undefined,
 ): Promise<Result<Page<Backend>>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const found = await liveBackends(ports, {
-    matches: (row) => matchesQuery(query, { info: row, status: row }, allowedEnvironments),
-    before: start.value,
-    atMost: query.limit + 1,
+  const from = readCursor(query, newestFirst);
+  if (!from.ok) return from;
+  const nearest = nearestOf(ports.state, query, allowedEnvironments);
+  const found = await liveBackends(ports, { nearest, from: from.value, atMost: query.limit + 1 });
+  if (!found.ok) return found;
+  const page = pageFrom(from.value, query.limit, found.value, {
+    keyOf: ({ info }) => info.fencingToken,
+    item: backendView,
+    isAny: (beyond) => nearest(beyond, 1).length > 0,
   });
-  return found.ok
-    ? ok(toPage(found.value, query.limit, ({ info }) => info.fencingToken, backendView))
-    : found;
+  return ok(page);
 }
 
-function backendView({ info, status, heldSince }: BackendWithStatus): Backend {
-  return {
-    id: info.id,
-    account: info.account,
-    service: info.service,
-    environment: info.environment,
-    cluster: info.cluster,
-    status: status.status,
-    status_at: isoTime(status.time),
-    image: { image: info.image ?? info.pin.image, digest: info.digest, revision: info.pin.revision },
-    ...(info.key === null ? {} : { key: info.key }),
-    fencing_token: info.fencingToken,
-    created_at: isoTime(info.createdAt),
-    ...(heldSince === undefined ? {} : { held_since: isoTime(heldSince) }),
-  };
+/** Those that a query means. At most one of each environment has a key, and is found by it. */
+function nearestOf(
+  { backends }: Pick<ServiceState, "backends">,
+  query: BackendQuery,
+  allowedEnvironments: readonly string[] | undefined,
+): Nearest {
+  const matches = (row: KeptBackend) => matchesQuery(query, { info: row, status: row }, allowedEnvironments);
+  const { key: held, environment } = query;
+  if (held === undefined) {
+    return ({ key, leadsBack }, atMost) =>
+      leadsBack ? backends.after(key, atMost, matches) : backends.before(key, atMost, matches);
+  }
+  const environments = environment === undefined ? [...backends.liveByEnvironment().keys()] : [environment];
+  const holders = environments
+    .flatMap((name) => backends.holder(name, held) ?? [])
+    .filter(matches)
+    .sort((a, b) => b.fencing_token - a.fencing_token);
+  return ({ key, leadsBack }, atMost) =>
+    (leadsBack
+      ? holders.filter((row) => row.fencing_token > key).reverse()
+      : holders.filter((row) => row.fencing_token < key)
+    ).slice(0, atMost);
 }

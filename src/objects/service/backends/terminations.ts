@@ -1,10 +1,10 @@
 import { meantAndLive, stillToTerminate } from "../../../domain/backends/mass-termination.ts";
 import { checkReach } from "../../../domain/credentials/access.ts";
-import { environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { CreateTerminationBody, Termination } from "../../../protocol/v3/terminations.ts";
 import type { Actor, Caller, TerminateAllParams } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
+import { findEnvironment } from "../pins/find-environment.ts";
 import type { MassTerminationRow } from "../sql/mass-terminations.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { beginTermination } from "./lifecycle.ts";
@@ -70,10 +70,9 @@ export function createTermination(
   const reach = environment === undefined ? ok(null) : checkReach(actor.environments, environment);
   if (!reach.ok) return reach;
   return state.idempotency.once(idempotency, now, () => {
-    if (environment !== undefined && !state.sql.environment(environment)) {
-      const names = state.sql.environments().map(({ name }) => name);
-      return environmentNotFound(environment, names, actor.environments);
-    }
+    const known =
+      environment === undefined ? ok(null) : findEnvironment(state, environment, actor.environments);
+    if (!known.ok) return known;
     const createdBefore = created_before === undefined ? null : Date.parse(created_before);
     const environments = environmentsMeant(environment, actor);
     const row = requestTermination(state, { hard, createdBefore, environments }, actor, now);

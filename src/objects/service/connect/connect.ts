@@ -4,8 +4,17 @@ import type { Alarm } from "../../alarm.ts";
 import type { Connection } from "../../contract.ts";
 import type { Deliveries } from "../deliveries/deliveries.ts";
 import type { Touches } from "../deliveries/touches.ts";
+import type { ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { type ConnectCall, connectRandomBytes, type Decided, decide, type TouchedHolders } from "./decide.ts";
+import {
+  type ConnectCall,
+  connectRandomBytes,
+  type Decided,
+  decide,
+  recordSpawn,
+  type Spawned,
+  type TouchedHolders,
+} from "./decide.ts";
 import { findReplay, type Replayed } from "./replay.ts";
 import { replaySubject } from "./replay-subject.ts";
 import { countConnect, countRefusal } from "./usage.ts";
@@ -21,13 +30,15 @@ export interface ConnectPorts {
 }
 
 /** A decision that names the backend to connect to. */
-type Chosen = Extract<Decided, { step: "reused" | "spawned" }>;
+type Chosen = Extract<Decided, { step: "reused" }> | Spawned;
+
+type Settled = Exclude<Decided, { step: "spawn" }> | Spawned;
 
 /**
  * Connects to the backend that holds a key, or starts one:
  *
- * 1. One synchronous transaction finds what the same request was answered before (replay.ts), or else decides and
- *    records the decision (decide.ts).
+ * 1. One synchronous step finds what the same request was answered before (replay.ts), or else decides and records the
+ *    decision (decide.ts). Where nothing is to be recorded it needs no transaction.
  * 2. Where the key's holder may be swept before the client has come, it is touched; where it is ending, the connect waits for its
  *    end (waiters.ts). Then it decides anew.
  * 3. The backend's URL: known already, or from the answer of the cluster that is to start it.
@@ -53,18 +64,48 @@ export async function connectBackend(ports: ConnectPorts, call: ConnectCall): Pr
 }
 
 function replayOrDecide(
-  { state, deliveries, touches }: ConnectPorts,
+  ports: ConnectPorts,
   call: ConnectCall,
   touched: TouchedHolders,
   now: number,
-): Result<Replayed | Decided> {
+): Result<Replayed | Settled> {
+  const { state, deliveries } = ports;
+  const { idempotency } = call.caller;
+  if (idempotency) {
+    return state.withService<Replayed | Settled>((service) => {
+      const replay = findReplay(state, deliveries, call.caller, now);
+      if (!replay.ok) return replay;
+      if (replay.value) return ok(replay.value);
+      const decided = decide(ports, service, call, touched, now);
+      const settled = decided.ok ? settle(state, service, call, decided.value, now) : decided;
+      if (settled.ok && "draft" in settled.value) {
+        // With the decision, so that a retry after a crash finds the backend that was decided instead of starting another.
+        state.idempotency.keep(
+          idempotency,
+          { result: null, subject: replaySubject(settled.value.draft) },
+          now,
+        );
+      }
+      return settled;
+    });
+  }
+  const decided = state.reading((service) => decide(ports, service, call, touched, now));
+  if (!decided.ok) return decided;
+  const { value } = decided;
+  if (value.step !== "spawn") return ok(value);
+  return state.withService((service) => settle(state, service, call, value, now));
+}
+
+function settle(
+  state: ServiceState,
+  service: ServiceRow,
+  call: ConnectCall,
+  decided: Decided,
+  now: number,
+): Result<Settled> {
+  if (decided.step !== "spawn") return ok(decided);
   const random = crypto.getRandomValues(new Uint8Array(connectRandomBytes));
-  return state.withService<Replayed | Decided>((service) => {
-    const replay = findReplay(state, deliveries, call.caller, now);
-    if (!replay.ok) return replay;
-    if (replay.value) return ok(replay.value);
-    return decide({ state, touches }, service, call, touched, now, random);
-  });
+  return ok(recordSpawn(state, service, decided.decision, call, now, random));
 }
 
 /** @returns whether the backend ended within `timeoutMs` */

@@ -16,7 +16,6 @@ import type { Touches } from "../deliveries/touches.ts";
 import type { NewBackend } from "../sql/backends.sql.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
-import { replaySubject } from "./replay-subject.ts";
 
 /** What somebody connects with. */
 export interface ConnectCall {
@@ -30,23 +29,30 @@ export type TouchedHolders = Map<string, TouchOutcome>;
 /** A connection whose URL may not be known yet: the cluster has still to answer with it. */
 export type ConnectionDraft = Omit<Connection, "baseUrl"> & { baseUrl: string | null };
 
-/** What was decided, and is recorded: nothing takes it back. */
+/** What a connect is to do. */
 export type Decided =
-  /** To a backend that was there before. */
+  /** To hand out a backend that was there before. */
   | { step: "reused"; draft: ConnectionDraft }
-  /** To a backend that this decision has made, and that its cluster has still to start. */
-  | { step: "spawned"; draft: ConnectionDraft; row: BackendRow }
+  /** To start one: it is to be recorded. */
+  | { step: "spawn"; decision: SpawnDecision }
   /** Nothing: the key's holder may be swept at any time, and must be touched before it is handed out. */
   | { step: "touch"; holder: BackendRow }
   /** Nothing: the key's holder is ending, and must have ended before anything is decided. */
   | { step: "wait"; backendId: string };
 
+/** A connection to a backend that its cluster has still to start. It is recorded: nothing takes it back. */
+export interface Spawned {
+  step: "spawned";
+  draft: ConnectionDraft;
+  row: BackendRow;
+}
+
+type SpawnDecision = Extract<ConnectDecision, { action: "spawn" }>;
+
 /**
- * Decides a connect and records the decision, inside a transaction, with nothing awaited in it. The request's
- * idempotency key is recorded with the decision, so that a retry after a crash finds the backend that was decided
- * instead of starting another.
+ * Decides a connect by what is in memory. It reads no rows once the object is awake, and writes none: a spawn must be recorded by
+ * `recordSpawn` with nothing awaited between the two.
  * @param touched what this connect has touched: no backend twice
- * @param random `connectRandomBytes` bytes
  */
 export function decide(
   { state, touches }: { state: ServiceState; touches: Pick<Touches, "isNeeded"> },
@@ -54,20 +60,17 @@ export function decide(
   call: ConnectCall,
   touched: TouchedHolders,
   now: number,
-  random: Uint8Array,
 ): Result<Decided> {
   const decided = decideConnect(requestOf(call), withTouched(state.connectSnapshot(service), touched));
   if (!decided.ok) return decided;
   const decision = decided.value;
   if (decision.action === "wait") return ok({ step: "wait", backendId: decision.backendId });
-  if (decision.action === "spawn") {
-    return ok(recorded(state, call, spawn(state, service, decision, call, now, random), now));
-  }
+  if (decision.action === "spawn") return ok({ step: "spawn", decision });
   const holder = state.backend(decision.backendId);
   if (!holder) throw new Error("the holder of a key has no row");
   const spec = specOf(holder);
   if (!touched.has(holder.id) && touches.isNeeded(holder, spec, now)) return ok({ step: "touch", holder });
-  return ok(recorded(state, call, { step: "reused", draft: connectionOf(holder, false, now, spec) }, now));
+  return ok({ step: "reused", draft: connectionOf(holder, false, now, spec) });
 }
 
 /** The snapshot in which those are ending of which a touch has shown that, though no report of it has come yet. */
@@ -81,18 +84,6 @@ function withTouched(snapshot: ConnectSnapshot, touched: TouchedHolders): Connec
       return isEnding ? { ...holder, status: "terminating" } : holder;
     },
   };
-}
-
-function recorded(
-  state: ServiceState,
-  { caller: { idempotency } }: ConnectCall,
-  chosen: Extract<Decided, { draft: ConnectionDraft }>,
-  now: number,
-): Decided {
-  if (idempotency) {
-    state.idempotency.keep(idempotency, { result: null, subject: replaySubject(chosen.draft) }, now);
-  }
-  return chosen;
 }
 
 function requestOf({ params, caller }: ConnectCall): ConnectRequest {
@@ -110,15 +101,18 @@ function requestOf({ params, caller }: ConnectCall): ConnectRequest {
   };
 }
 
-/** Records a backend that its cluster is to start: all that the webhook says of it is fixed here. */
-function spawn(
+/**
+ * Records a backend that its cluster is to start, inside a transaction: all that the webhook says of it is fixed here.
+ * @param random `connectRandomBytes` bytes
+ */
+export function recordSpawn(
   state: ServiceState,
   service: ServiceRow,
-  { environment, image, cluster }: Extract<ConnectDecision, { action: "spawn" }>,
+  { environment, image, cluster }: SpawnDecision,
   { params, caller }: ConnectCall,
   now: number,
   random: Uint8Array,
-): Extract<Decided, { step: "spawned" }> {
+): Spawned {
   const fencingToken = state.nextFencingToken();
   const record = state.image(image.digest);
   const requested = params.spawn ?? {};

@@ -26,7 +26,7 @@ export function resolveConnect(
     ...(query.key === undefined ? {} : { key: query.key }),
     ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
   };
-  const found = snapshot.environments.find(({ name }) => name === environment);
+  const found = snapshot.environments.get(environment);
   const decided = decideConnect(request, snapshot);
   if (!found) return decided.ok ? fail("environment_not_found", "environment not found") : decided;
   const image = query.tag ?? pinText(found.pin);

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../../domain/errors.ts";
-import { chooseEnvironment } from "../../../domain/pins/environments.ts";
 import { countOf, isRefusal } from "../../../domain/usage/usage.ts";
 import type { Alarm } from "../../alarm.ts";
+import { chooseNamed } from "../pins/find-environment.ts";
 import type { ServiceState } from "../state.ts";
 import type { ConnectCall } from "./decide.ts";
 
@@ -23,8 +23,7 @@ export function countConnect(
 /** Counts a connect that failed with `code`, if that is for the environment to answer for. */
 export function countRefusal({ state, alarm }: Ports, { params }: ConnectCall, code: ErrorCode): void {
   if (!isRefusal(code)) return;
-  const names = state.sql.environments().map(({ name }) => name);
-  const chosen = chooseEnvironment(params.environment, names, state.row().default_environment);
+  const chosen = chooseNamed(state, state.row(), params.environment);
   if (!chosen.ok) return;
   state.usage.count(chosen.value, countOf("refused"), Date.now());
   alarm.noLaterThan(state.usage.writeBy());

@@ -107,7 +107,7 @@ function enqueuePinAgain(
   now: number,
 ): Result<null> {
   const data: ImagePinnedWebhookData | undefined = pending ? JSON.parse(pending.data) : request.announced;
-  const row = data && state.sql.environment(data.environment);
+  const row = data && state.environments.get(data.environment);
   const judged = judgePinRedelivery(
     data && { cluster: request.cluster, revision: data.revision, digest: data.image.digest },
     row && {

@@ -1,5 +1,4 @@
 import type { BackendStatus } from "../../../domain/backends/status.ts";
-import { reaches } from "../../../domain/credentials/access.ts";
 import {
   usageKeptMs,
   usagePointsMax,
@@ -10,9 +9,7 @@ import { ok, type Result } from "../../../domain/result.ts";
 import { histogramOf } from "../../../domain/usage/startup-histogram.ts";
 import {
   countOf,
-  decodeUsage,
   type EnvironmentUsage,
-  encodeUsage,
   eventOfStep,
   mergeUsage,
   minuteOf,
@@ -23,19 +20,19 @@ import {
   usageOf,
   usageSteps,
 } from "../../../domain/usage/usage.ts";
+import {
+  addToBlock,
+  blockOf,
+  stretchesOf,
+  type UsageStretch,
+  usageReading,
+} from "../../../domain/usage/usage-blocks.ts";
 import type { Database } from "../../database.ts";
+import type { EnvironmentIndex } from "../environment-index.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import type { Statements } from "../sql/statements.ts";
 
-type UsageSql = Pick<
-  Statements,
-  "environments" | "lastTokenOfDeleted" | "usageIn" | "usageBetween" | "putUsage"
->;
-
-interface Minute {
-  minute: number;
-  counts: UsageCounts;
-}
+type UsageSql = Pick<Statements, "lastTokenOfDeleted" | "usageIn" | "usageOf" | "putUsage">;
 
 /**
  * Counts what happens in each environment. Counting is done in memory, so that it adds nothing to what a connect
@@ -45,12 +42,14 @@ interface Minute {
 export class UsageCounters {
   readonly #db: Database;
   readonly #sql: UsageSql;
+  readonly #environments: Pick<EnvironmentIndex, "reached">;
   /** What is not written down yet, by the environment's name and the minute. */
   readonly #counted = new Map<string, Map<number, UsageCounts>>();
   /** When the first of it was counted, in milliseconds since the epoch. */
   #since: number | null = null;
 
-  constructor(db: Database, sql: UsageSql) {
+  constructor(db: Database, sql: UsageSql, environments: Pick<EnvironmentIndex, "reached">) {
+    this.#environments = environments;
     this.#db = db;
     this.#sql = sql;
   }
@@ -91,7 +90,7 @@ export class UsageCounters {
     return this.#since === null ? null : this.#since + usageWriteWithinMs;
   }
 
-  /** Writes down what was counted, unless all of it is quite new: one row for each environment and minute. */
+  /** Writes down what was counted, unless all of it is quite new: one row for each environment, and block of time. */
   flush(now: number): void {
     if (this.#since === null || now - this.#since < usageWriteAfterMs) return;
     this.#db.transaction(() => this.#write());
@@ -100,12 +99,12 @@ export class UsageCounters {
   }
 
   #write(): void {
-    const rows = this.#sql
-      .environments()
-      .flatMap(({ seq, name }) => this.#unwritten(name).map((counted) => ({ seq, ...counted })));
-    for (const { seq, minute, counts } of rows) {
-      const stored = decodeUsage(this.#sql.usageIn(minute, seq) ?? "") ?? noUsage;
-      this.#sql.putUsage({ minute, environment: seq, counts: encodeUsage(mergeUsage(stored, counts)) });
+    for (const { seq, name } of this.#environments.reached([...this.#counted.keys()])) {
+      const blocks = Map.groupBy(this.#unwritten(name), ({ at }) => blockOf(at));
+      for (const [block, counted] of blocks) {
+        const stored = this.#sql.usageIn(block, seq);
+        this.#sql.putUsage({ block, environment: seq, ...addToBlock(stored, block, counted) });
+      }
     }
   }
 
@@ -120,27 +119,23 @@ export class UsageCounters {
   ): Result<EnvironmentUsage[]> {
     const steps = usageSteps(range);
     if (!steps.ok) return steps;
-    const { from, stepMs, count } = steps.value;
-    const environments = this.#sql.environments().filter(({ name }) => reaches(allowed, name));
+    const { count } = steps.value;
+    const environments = this.#environments.reached(allowed);
     if (environments.length * count > usagePointsMax) return tooManyPoints(environments.length, count);
-    const rows = this.#sql.usageBetween(Math.max(from, now - usageKeptMs), from + count * stepMs);
+    const since = now - usageKeptMs;
+    const seqs = environments.map(({ seq }) => seq);
+    const rows = this.#sql.usageOf(seqs, usageReading(steps.value, since));
     const written = Map.groupBy(rows, ({ environment }) => environment);
     return ok(
-      environments.map(({ seq, name }) =>
-        usageOf(name, [...decoded(written.get(seq) ?? []), ...this.#unwritten(name)], steps.value),
-      ),
+      environments.map(({ seq, name }) => {
+        const blocks = written.get(seq) ?? [];
+        const shown = blocks.flatMap((row) => [...stretchesOf(row, row.block, steps.value, since)]);
+        return usageOf(name, [...shown, ...this.#unwritten(name)], steps.value);
+      }),
     );
   }
 
-  #unwritten(environment: string): Minute[] {
-    return Array.from(this.#counted.get(environment) ?? [], ([minute, counts]) => ({ minute, counts }));
-  }
-}
-
-/** Rows that cannot be read are left out: a plot with a gap is better than none. */
-function* decoded(rows: readonly { minute: number; counts: string }[]): Iterable<Minute> {
-  for (const { minute, counts: text } of rows) {
-    const counts = decodeUsage(text);
-    if (counts) yield { minute, counts };
+  #unwritten(environment: string): UsageStretch[] {
+    return Array.from(this.#counted.get(environment) ?? [], ([at, counts]) => ({ at, counts }));
   }
 }

@@ -37,7 +37,6 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     insertEnvironment: changes(environments, writes.insertEnvironment),
     updateEnvironment: changes(environments, writes.updateEnvironment),
     setPin: changes(environments, writes.setPin),
-    setDigest: changes(environments, writes.setDigest),
     deleteEnvironment: changes(environments, writes.deleteEnvironment),
     // Each comes with the pin that it records.
     insertRevision: changes(none, writes.insertRevision),

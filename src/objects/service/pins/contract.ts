@@ -1,6 +1,6 @@
 import type { Result } from "../../../domain/result.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
+import type { ListQuery, Page, SearchQuery } from "../../../protocol/v3/list.ts";
 import type { Notice } from "../../../protocol/v3/registry-events.ts";
 import type {
   CreateEnvironmentBody,
@@ -37,7 +37,7 @@ export interface ServiceEnvironmentsRpc {
   createEnvironment(body: CreateEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
   /** Newest first. */
   listEnvironments(
-    query: ListQuery,
+    query: SearchQuery,
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string, allowedEnvironments?: readonly string[]): Promise<Result<Environment>>;
@@ -70,8 +70,8 @@ export interface ServiceImagesRpc {
    * What was admitted can be recorded for a moment, whoever else adds something.
    */
   admitPush(push: AdmittedPush): Promise<Result<null>>;
-  /** Newest first, without artifacts. */
-  listImages(query: ListQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
+  /** Newest first, without artifacts; what is searched by its name. A page of that may hold less than its limit. */
+  listImages(query: SearchQuery, caller: Pick<Caller, "registryHost">): Promise<Result<Page<Image>>>;
   getImage(
     digest: string,
     caller: Pick<Caller, "registryHost">,

@@ -1,4 +1,4 @@
-import { permitsChoice, reaches, type Scope } from "../../../domain/credentials/access.ts";
+import { permitsChoice, type Scope } from "../../../domain/credentials/access.ts";
 import type { EventDetails } from "../../../domain/events.ts";
 import { formerEnvironmentsKept, maxIdleSeconds, startupTimeoutSeconds } from "../../../domain/limits.ts";
 import { clusterNotFound } from "../../../domain/pins/connect.ts";
@@ -6,7 +6,6 @@ import { defaultEnvironmentName, type EnvironmentSettings } from "../../../domai
 import { initialPin, parsePin, pinText, resolvePin } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type {
   CreateEnvironmentBody,
   Environment,
@@ -14,7 +13,6 @@ import type {
   PatchEnvironmentBody,
 } from "../../../protocol/v3/services.ts";
 import type { Actor, Caller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
@@ -64,28 +62,6 @@ export function getEnvironment(
   return row.ok ? ok(environmentView(state, row.value)) : row;
 }
 
-/** A page of environments, newest first, of those that the caller may see. */
-export function listEnvironments(
-  state: ServiceState,
-  query: ListQuery,
-  allowedEnvironments: readonly string[] | undefined,
-): Result<Page<Environment>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const rows = state.sql
-    .environments()
-    .filter((row) => row.seq < start.value && reaches(allowedEnvironments, row.name))
-    .reverse();
-  return ok(
-    toPage(
-      rows,
-      query.limit,
-      ({ seq }) => seq,
-      (row) => environmentView(state, row),
-    ),
-  );
-}
-
 /** Adds an environment, records the event, and announces what it is pinned to. */
 export function createEnvironment(
   state: ServiceState,
@@ -131,7 +107,7 @@ function addEnvironment(
   now: number,
 ): Result<EnvironmentRow> {
   const { name, image } = body;
-  if (state.sql.environment(name)) return fail("already_exists", `environment \`${name}\` exists already`);
+  if (state.environments.get(name)) return fail("already_exists", `environment \`${name}\` exists already`);
   const cluster = body.cluster ?? null;
   const known = checkCluster(state, cluster, caller.actor);
   if (!known.ok) return known;
@@ -202,7 +178,7 @@ export function deleteEnvironment(
 ): Result<null> {
   const row = findToChange(state, name, caller);
   if (!row.ok) return row;
-  if (state.sql.environments().length === 1) {
+  if (state.environments.all().length === 1) {
     return fail(
       "environment_in_use",
       `\`${name}\` is the service's only environment; create another one first`,

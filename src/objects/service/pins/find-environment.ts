@@ -1,7 +1,7 @@
 import { checkReach, type Scope } from "../../../domain/credentials/access.ts";
 import { chooseEnvironment, environmentNotFound } from "../../../domain/pins/environments.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
-import type { Actor, Caller } from "../../contract.ts";
+import type { Caller } from "../../contract.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 
@@ -13,13 +13,13 @@ export function findEnvironment(
 ): Result<EnvironmentRow> {
   const reach = checkReach(allowed, name);
   if (!reach.ok) return reach;
-  const row = state.sql.environment(name);
-  if (row) return ok(row);
-  return environmentNotFound(
-    name,
-    state.sql.environments().map((environment) => environment.name),
-    allowed,
-  );
+  const row = state.environments.get(name);
+  return row ? ok(row) : environmentNotFound(name, environmentNames(state), allowed);
+}
+
+/** Of all, the oldest first. */
+export function environmentNames(state: ServiceState): string[] {
+  return state.environments.all().map(({ name }) => name);
 }
 
 /** An environment that is to be changed; `revision_conflict` where the caller expects another revision. */
@@ -37,16 +37,16 @@ export function findToChange(
 }
 
 /**
- * The environment that a change means.
+ * The environment that a request means.
  * @param named undefined: the one that a request without a name would use
- * @returns its name; `forbidden` where the actor's token is narrowed to others
+ * @param allowed those that the caller is narrowed to; undefined means all
+ * @returns its name; `forbidden` where the caller is narrowed to others
  */
-export function chooseToChange(
+export function chooseNamed(
   state: ServiceState,
-  service: ServiceRow,
+  { default_environment: serviceDefault }: Pick<ServiceRow, "default_environment">,
   named: string | undefined,
-  actor: Actor,
+  allowed?: Scope["environments"],
 ): Result<string> {
-  const names = state.sql.environments().map(({ name }) => name);
-  return chooseEnvironment(named, names, service.default_environment, actor.environments);
+  return chooseEnvironment(named, state.environmentSnapshots, serviceDefault, allowed);
 }

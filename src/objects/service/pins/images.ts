@@ -13,15 +13,13 @@ import { saidArtifact } from "../../../domain/registry/artifact.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
-import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Notice } from "../../../protocol/v3/registry-events.ts";
 import type { AdmittedPush, Caller, RecentImage, RegistryCaller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { ImageRow, TagTable } from "../sql/images.sql.ts";
-import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
+import type { ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
-import { followTag, pinHistory } from "./revisions.ts";
+import { currentPin, followTag, protecting } from "./revisions.ts";
 
 type ForNames = Pick<Caller, "registryHost">;
 
@@ -125,33 +123,16 @@ function addPush(
     artifact_type: artifact,
   });
   if (artifact !== null) {
-    if (before?.artifact_type === null) state.sql.setTagsApart(digest);
+    if (before?.artifact_type === null) state.sql.setTagsApart(before);
     if (isMoved) state.sql.setArtifactTag(tag, digest, order);
     return false;
   }
-  state.sql.insertPush({ digest, tag: tag ?? null, repository, pushed_at: pushedAt }, pushesKept);
+  const push = { digest, tag: tag ?? null, repository, pushed_at: pushedAt };
+  state.sql.insertPush(push, before?.push ?? null, pushesKept);
   if (!isMoved) return false;
   if (!isLateIn("artifact_tags")) state.sql.deleteArtifactTag(tag);
   state.sql.setTag(tag, digest, order);
   return true;
-}
-
-export function listImages(
-  state: ServiceState,
-  service: ServiceRow,
-  query: ListQuery,
-  caller: ForNames,
-): Result<Page<Image>> {
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  return ok(
-    toPage(
-      state.sql.imagesBefore(start.value, query.limit + 1),
-      query.limit,
-      ({ seq }) => seq,
-      (row) => imageView(state, service, row, caller),
-    ),
-  );
 }
 
 export function getImage(
@@ -162,12 +143,12 @@ export function getImage(
   allowed: Scope["environments"],
 ): Result<ImageDetail> {
   return withImage(state, digest, (row) => {
-    const environments = environmentsOn(state, digest).filter(({ name }) => reaches(allowed, name));
+    const environments = state.environments.resolvingTo(digest).filter(({ name }) => reaches(allowed, name));
     return ok({
       ...imageView(state, service, row, caller),
       environments: environments.slice(0, imageEnvironmentsListed).map(({ name }) => name),
       environments_total: environments.length,
-      live_backends: backendsOn(state, digest, allowed).slice(-imageBackendsListed).reverse(),
+      live_backends: backendsOn(state, digest, allowed, imageBackendsListed),
     });
   });
 }
@@ -185,7 +166,7 @@ export function forgetTag(
     if (state.sql.tag(tag)?.digest !== digest) return ok(null);
     const checked = checkTagDeletion(
       tag,
-      state.sql.environmentsOn(tag).map(({ name }) => name),
+      state.environments.on(tag).map(({ name }) => name),
     );
     if (!checked.ok) return checked;
     state.sql.deleteTag(tag);
@@ -203,7 +184,7 @@ function removeArtifactTag(state: ServiceState, tag: string): void {
   state.sql.deleteArtifactTag(tag);
   const image = state.image(state.sql.tag(tag)?.digest ?? "");
   const isOwn = image !== undefined && image.repository === null;
-  if (isOwn && state.sql.environmentsOn(tag).length === 0) state.sql.deleteTag(tag);
+  if (isOwn && state.environments.on(tag).length === 0) state.sql.deleteTag(tag);
 }
 
 /** Forgets an image, unless invariant 7 protects it. */
@@ -215,17 +196,18 @@ export function deleteImage(
   kept: "own_registry" | undefined,
   now: number,
 ): Result<null> {
-  return withImage(state, digest, ({ repository }) => {
+  return withImage(state, digest, (row) => {
+    const { repository } = row;
     if (kept === "own_registry" && repository !== null) return ok(null);
     const checked = checkImageDeletion(digest, {
-      pins: state.sql.environments().map((row) => pinHistory(state, row)),
-      backends: backendsOn(state, digest),
+      pins: [...state.environments.resolvingTo(digest).map(currentPin), ...protecting(state, digest)],
+      backends: backendsOn(state, digest).reverse(),
     });
     if (!checked.ok) return checked;
     if (kept === "own_registry") {
       for (const { tag } of state.sql.artifactTagsOf(digest)) removeArtifactTag(state, tag);
     }
-    state.sql.deleteImage(digest);
+    state.sql.deleteImage(row);
     recordEvent(state, { type: "image.deleted", actor, service: service.name, details: { digest } }, now);
     return ok(null);
   });
@@ -244,16 +226,23 @@ export function recentImages(
   }));
 }
 
-/** The environments that resolve to a digest now. */
-function environmentsOn(state: ServiceState, digest: string): EnvironmentRow[] {
-  return state.sql.environments().filter((row) => row.digest === digest);
-}
-
-/** Live backends that run an image, the oldest first. */
-function backendsOn(state: ServiceState, digest: string, allowed?: Scope["environments"]): string[] {
+/** Live backends that run an image, the newest first, at most so many. @param allowed as in `reaches` */
+function backendsOn(
+  state: ServiceState,
+  digest: string,
+  allowed?: Scope["environments"],
+  atMost = Number.MAX_SAFE_INTEGER,
+): string[] {
+  const environments = state.environments.reached(allowed);
+  const running = environments.reduce(
+    (sum, { name }) => sum + (state.backends.digestsIn(name).get(digest) ?? 0),
+    0,
+  );
   return state.backends
-    .live()
-    .flatMap((row) => (row.digest === digest && reaches(allowed, row.environment) ? [row.id] : []));
+    .before(Number.MAX_SAFE_INTEGER, Math.min(running, atMost), (row) => {
+      return row.digest === digest && reaches(allowed, row.environment);
+    })
+    .map(({ id }) => id);
 }
 
 function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) => Result<T>): Result<T> {
@@ -263,7 +252,8 @@ function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) 
     : fail("image_not_found", `no image with digest \`${digest}\` was pushed to this service`);
 }
 
-function imageView(
+/** An image as the API answers it. */
+export function imageView(
   state: ServiceState,
   service: ServiceRow,
   row: ImageRow,

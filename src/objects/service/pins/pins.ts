@@ -4,7 +4,7 @@ import type { PinAnswer } from "../../../protocol/v3/services.ts";
 import type { Caller, PinParams } from "../../contract.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { chooseToChange, findToChange } from "./find-environment.ts";
+import { chooseNamed, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
 
 /**
@@ -19,7 +19,7 @@ export function pin(
   caller: Caller,
   now: number,
 ): Result<PinAnswer> {
-  const chosen = chooseToChange(state, service, named, caller.actor);
+  const chosen = chooseNamed(state, service, named, caller.actor.environments);
   if (!chosen.ok) return chosen;
   const name = chosen.value;
   const found = findToChange(state, name, caller);

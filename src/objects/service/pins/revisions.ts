@@ -2,12 +2,12 @@ import type { Scope } from "../../../domain/credentials/access.ts";
 import { resolvedRevisionsProtected, revisionsKept } from "../../../domain/limits.ts";
 import type { PinHistory } from "../../../domain/pins/pin.ts";
 import type { RevisionKind } from "../../../domain/pins/revision.ts";
-import { ok, type Result } from "../../../domain/result.ts";
+import type { Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import type { Revision } from "../../../protocol/v3/services.ts";
 import type { Caller, RegistryCaller } from "../../contract.ts";
-import { pageStart, toPage } from "../../page.ts";
+import { newestFirst, pageOf } from "../../page.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { RevisionRow } from "../sql/revisions.sql.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
@@ -71,10 +71,10 @@ export function followTag(
   caller: Caller | RegistryCaller,
   now: number,
 ): void {
-  for (const row of state.sql.environmentsOn(tag)) {
+  for (const row of state.environments.on(tag)) {
     if (row.digest === digest) continue;
     const moved = { ...row, digest, revision: row.revision + 1 };
-    state.sql.setDigest(moved);
+    state.sql.setPin(moved);
     addRevision(state, service, moved, { kind: "push", from: row.digest }, caller, now);
   }
 }
@@ -88,19 +88,25 @@ export function history(
 ): Result<Page<Revision>> {
   const row = findEnvironment(state, name, allowed);
   if (!row.ok) return row;
-  const start = pageStart(query);
-  if (!start.ok) return start;
-  const rows = state.sql.revisionsBefore(row.value.seq, start.value, query.limit + 1);
-  return ok(toPage(rows, query.limit, ({ revision }) => revision, revisionView));
+  return pageOf(query, newestFirst, {
+    read: (from, atMost) => state.sql.revisionsBeyond(row.value.seq, from, atMost),
+    keyOf: ({ revision }) => revision,
+    item: revisionView,
+  });
 }
 
-/** What an environment resolves to, with the revisions that it protects digests by. */
-export function pinHistory(state: ServiceState, row: EnvironmentRow): PinHistory {
-  return {
-    environment: row.name,
-    digest: row.digest,
-    revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected),
-  };
+/** What an environment resolves to, without its revisions. */
+export function currentPin({ name, digest }: EnvironmentRow): PinHistory {
+  return { environment: name, digest, revisions: [] };
+}
+
+/** An environment that protects a digest by one of its revisions, where there is one: the oldest, with these. */
+export function protecting(state: ServiceState, digest: string): PinHistory[] {
+  return state.sql.protecting(digest, 1).flatMap(({ environment }) => {
+    const row = state.environments.withSeq(environment);
+    if (!row) return [];
+    return [{ ...currentPin(row), revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected) }];
+  });
 }
 
 /** A revision as the API answers it. */

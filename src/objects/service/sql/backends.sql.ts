@@ -43,8 +43,13 @@ export type NewBackend = Omit<
  * The writes of the same. A spawn's delivery is acknowledged by `next_attempt_at` becoming null: the three statements
  * that do so are named for it, and two of them carry something else in the same row written.
  * @param memory changed with each statement
+ * @param environmentChanged called with the environment that one writes
  */
-export function backendsWrites(db: Pick<Database, "run">, memory: BackendsMemory) {
+export function backendsWrites(
+  db: Pick<Database, "run">,
+  memory: BackendsMemory,
+  environmentChanged: (name: string) => void,
+) {
   /** Every change of rows goes through here, so that table and memory are changed by the same values. */
   function update(ids: readonly string[], columns: Partial<KeptBackend>): void {
     const names = Object.keys(columns).filter((name): name is Column => name in columns);
@@ -61,12 +66,13 @@ export function backendsWrites(db: Pick<Database, "run">, memory: BackendsMemory
 
   /** Moves an environment's last spawn on. An environment that was created after it keeps its own. */
   function noteSpawn(environment: string, at: number): void {
-    db.run(
+    const isLater = db.run(
       `UPDATE environments SET last_spawned_at = ?1
        WHERE name = ?2 AND created_at <= ?1 AND coalesce(last_spawned_at, 0) < ?1`,
       at,
       environment,
     );
+    if (isLater) environmentChanged(environment);
   }
 
   return {

@@ -1,5 +1,7 @@
 import { followedKinds, type RevisionKind } from "../../../domain/pins/revision.ts";
 import type { Database, Migration } from "../../database.ts";
+import { keyset } from "../../keyset.sql.ts";
+import type { Position } from "../../page.ts";
 
 export const boundsMigration: Migration = {
   name: "bounds of revisions and pushes",
@@ -40,6 +42,63 @@ export const resolvedDigestsMigration: Migration = {
   `,
 };
 
+/**
+ * Kept by triggers, so that no statement can forget it: what an environment protects is a rule of many revisions
+ * (`resolvedRevisionsProtected`), and is looked for by a digest. What environments are pinned to is looked for in memory.
+ */
+export const protectionsMigration: Migration = {
+  name: "which environments protect a digest",
+  sql: `
+    DROP INDEX environments_image;
+    CREATE TABLE protections (
+      digest TEXT NOT NULL,
+      environment INTEGER NOT NULL,
+      revision INTEGER NOT NULL, -- the last of its revisions that resolved to it
+      chosen INTEGER, -- the last of these that somebody chose, which may be kept no more; null: none
+      PRIMARY KEY (digest, environment)
+    ) WITHOUT ROWID;
+    INSERT INTO protections (digest, environment, revision, chosen)
+      SELECT digest, environment, max(revision), max(CASE WHEN is_chosen THEN revision END)
+        FROM (SELECT digest, environment, revision, kind NOT IN ('push', 'follow') AS is_chosen,
+                row_number() OVER (PARTITION BY environment ORDER BY revision DESC) AS place,
+                row_number() OVER (PARTITION BY environment, kind NOT IN ('push', 'follow')
+                                   ORDER BY revision DESC) AS place_of_kind
+              FROM revisions)
+        WHERE digest IS NOT NULL GROUP BY digest, environment
+        HAVING min(place) <= 20 OR min(CASE WHEN is_chosen THEN place_of_kind END) <= 20;
+    -- A revision moves one out of the last 20, and one that is chosen another out of the last 20 that are.
+    CREATE TRIGGER revision_protects AFTER INSERT ON revisions BEGIN
+      INSERT INTO protections (digest, environment, revision, chosen)
+        SELECT new.digest, new.environment, new.revision,
+               CASE WHEN new.kind NOT IN ('push', 'follow') THEN new.revision END
+          WHERE new.digest IS NOT NULL
+        ON CONFLICT (digest, environment) DO UPDATE
+        SET revision = excluded.revision, chosen = coalesce(excluded.chosen, chosen);
+      DELETE FROM protections
+        WHERE digest IN (
+            SELECT digest FROM revisions WHERE environment = new.environment AND revision = new.revision - 20
+            UNION ALL
+            SELECT digest FROM (
+              SELECT digest FROM revisions
+                WHERE environment = new.environment AND kind NOT IN ('push', 'follow')
+                  AND new.kind NOT IN ('push', 'follow')
+                ORDER BY revision DESC LIMIT 1 OFFSET 20))
+          AND environment = new.environment
+          AND revision <= new.revision - 20
+          AND (chosen IS NULL OR chosen <= new.revision - 1000 OR chosen < (
+            SELECT revision FROM revisions
+              WHERE environment = new.environment AND kind NOT IN ('push', 'follow')
+              ORDER BY revision DESC LIMIT 1 OFFSET 19));
+    END;
+    -- Of an environment that is deleted all go; else it is the first of a thousand.
+    CREATE TRIGGER revision_forgotten AFTER DELETE ON revisions BEGIN
+      DELETE FROM protections
+        WHERE digest = old.digest AND environment = old.environment
+          AND revision <= old.revision + 1000 - 20 AND coalesce(chosen, 0) <= old.revision;
+    END;
+  `,
+};
+
 const chosen = `kind NOT IN (${followedKinds.map((kind) => `'${kind}'`).join(", ")})`;
 
 export type RevisionRow = {
@@ -65,6 +124,15 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
         revision,
         limit,
       ),
+    revisionsBeyond: (environment: number, { key, leadsBack }: Position<number>, limit: number) => {
+      const { past, order } = keyset("revision", leadsBack);
+      return db.all<RevisionRow>(
+        `SELECT * FROM revisions WHERE environment = ?2 AND ${past} ORDER BY ${order} LIMIT ?3`,
+        key,
+        environment,
+        limit,
+      );
+    },
     /** The last revisions of an environment and the last that somebody chose, so many of each, newest first. */
     lastRevisions: (environment: number, each: number) =>
       db.all<Pick<RevisionRow, "revision" | "digest">>(
@@ -77,6 +145,13 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
          ORDER BY revision DESC`,
         environment,
         each,
+      ),
+    /** Environments of which one of the revisions that `lastRevisions` gives resolved to a digest, the oldest first. */
+    protecting: (digest: string, limit: number) =>
+      db.all<{ environment: number }>(
+        "SELECT environment FROM protections WHERE digest = ? ORDER BY environment LIMIT ?",
+        digest,
+        limit,
       ),
     /** The last revision that an environment of this name has had, or may have had. */
     formerRevision: (name: string) =>
@@ -118,13 +193,14 @@ export function revisionsWrites(db: Pick<Database, "run">) {
      * @param kept how many names stay; of the others, the highest revision does
      */
     rememberRevisions: (name: string | null, kept: number) => {
+      const which = name === null ? "true" : "name = ?";
       db.run(
         `INSERT INTO former_environments (name, revision, seq)
          SELECT name, revision, (SELECT coalesce(max(seq), 0) FROM former_environments)
                                 + row_number() OVER (ORDER BY environments.seq)
-           FROM environments WHERE ?1 IS NULL OR name = ?1
+           FROM environments WHERE ${which}
          ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, seq = excluded.seq`,
-        name,
+        ...(name === null ? [] : [name]),
       );
       const beyond = "seq <= (SELECT max(seq) FROM former_environments) - ?1";
       db.run(

@@ -15,6 +15,7 @@ import {
 } from "./event-outbox.sql.ts";
 import { type HoldingsReads, type HoldingsWrites, holdingsReads, holdingsWrites } from "./holdings.sql.ts";
 import { type ImagesReads, type ImagesWrites, imagesReads, imagesWrites } from "./images.sql.ts";
+import { type ListsReads, listsReads } from "./lists.sql.ts";
 import {
   type MassTerminationsReads,
   type MassTerminationsWrites,
@@ -34,6 +35,7 @@ import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./us
 export type Reads = ServiceReads &
   RevisionsReads &
   ImagesReads &
+  ListsReads &
   BackendsReads &
   DeliveriesReads &
   EventOutboxReads &
@@ -61,6 +63,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...serviceReads(db),
     ...revisionsReads(db),
     ...imagesReads(db),
+    ...listsReads(db),
     ...backendsReads(db),
     ...deliveriesReads(db),
     ...eventOutboxReads(db),
@@ -77,18 +80,21 @@ interface Writers {
   events: Writer;
   /** Writes all else. */
   db: Writer;
+  /** Called with the environment that is written; null: with all. */
+  environmentChanged(name: string | null): void;
   /** Has the rows of backends too. */
   backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
 }
 
-export function writes({ db, cached, events, backends, deliveriesChanged }: Writers): Writes {
+export function writes(writers: Writers): Writes {
+  const { db, cached, events, environmentChanged, backends, deliveriesChanged } = writers;
   return {
-    ...serviceWrites(cached),
+    ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(cached),
     ...imagesWrites(cached),
-    ...backendsWrites(db, backends),
+    ...backendsWrites(db, backends, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(db),

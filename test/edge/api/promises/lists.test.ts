@@ -11,6 +11,7 @@ const lists = promised.flatMap(({ name, route, row: { paged } }) =>
   paged === undefined ? [] : [{ name, path: route.path, route, field: paged }],
 );
 const anything = z.looseObject({});
+const cursorField = (cursor: string) => `&cursor=${encodeURIComponent(cursor)}`;
 
 /** A world in which every list has at least three items. */
 async function populousWorld(): Promise<World> {
@@ -52,31 +53,42 @@ describe("a list", () => {
     expect(limited).toEqual([]);
   });
 
-  worldTest.for(lists)("gives all of it page by page: $name", async ({ path, route, field }, { world }) => {
-    const { admin: token } = world.account;
-    const at = await pathIn(world, path);
-    async function page(query: string) {
-      const answer = await call(anything, `${at}?${query}`, { token });
-      expect(route.answer?.safeParse(answer).error).toBeUndefined();
-      const next = z.string().optional().parse(answer.next_cursor);
-      return { items: z.array(z.unknown()).parse(answer[field]), next };
-    }
-    const all = await page(`limit=${listLimitMax}`);
-    expect(all.items.length).toBeGreaterThanOrEqual(3);
-    expect(all.next).toBeUndefined();
-    for (const limit of [1, 2]) {
-      const walked: unknown[] = [];
-      let cursor = "";
-      for (;;) {
-        const { items, next } = await page(`limit=${limit}${cursor}`);
-        expect(items.length).toBeLessThanOrEqual(limit);
-        walked.push(...items);
-        if (next === undefined) break;
-        cursor = `&cursor=${encodeURIComponent(next)}`;
+  worldTest.for(lists)(
+    "gives all of it page by page, forward and back: $name",
+    async ({ path, route, field }, { world }) => {
+      const { admin: token } = world.account;
+      const at = await pathIn(world, path);
+      async function page(query: string) {
+        const answer = await call(anything, `${at}?${query}`, { token });
+        expect(route.answer?.safeParse(answer).error).toBeUndefined();
+        const next = z.string().optional().parse(answer.next_cursor);
+        const previous = z.string().optional().parse(answer.previous_cursor);
+        return { items: z.array(z.unknown()).parse(answer[field]), next, previous };
       }
-      expect(walked).toEqual(all.items);
-    }
-  });
+      const all = await page(`limit=${listLimitMax}`);
+      expect(all.items.length).toBeGreaterThanOrEqual(3);
+      expect([all.next, all.previous]).toEqual([undefined, undefined]);
+      for (const limit of [1, 2]) {
+        const walked: Awaited<ReturnType<typeof page>>[] = [];
+        let cursor = "";
+        for (;;) {
+          const shown = await page(`limit=${limit}${cursor}`);
+          expect(shown.items.length).toBeLessThanOrEqual(limit);
+          walked.push(shown);
+          if (shown.next === undefined) break;
+          cursor = cursorField(shown.next);
+        }
+        expect(walked.flatMap(({ items }) => items)).toEqual(all.items);
+        // Back again: each page as it was.
+        const last = walked.at(-1);
+        const back = last ? [last] : [];
+        for (let at = last?.previous; at !== undefined; at = back[0]?.previous) {
+          back.unshift(await page(`limit=${limit}${cursorField(at)}`));
+        }
+        expect(back).toEqual(walked);
+      }
+    },
+  );
 
   worldTest.for(lists)(
     "refuses limits and cursors that it did not give: $name",

@@ -156,7 +156,10 @@ describe("open pages", () => {
         visitor: { ...call.visitor, identity: { ...call.visitor.identity, ...narrowed }, actor: narrowed },
       }),
       open("environment", { params: { ...params, environment: "prod" }, path: "/environment/prod" }),
-      open("backend", { path: "/backend/b", backend: { id: "b", account: "acme", service: "hello" } }),
+      open("backend", {
+        path: "/backend/b",
+        backend: { id: "b", account: "acme", service: "hello", location: "auto" },
+      }),
       open("other", { params: { account: "acme", service: "other" }, path: "/service/acme/other" }),
       open("clusters", { path: "/clusters" }),
       open("events", { path: "/events" }),

@@ -1,0 +1,23 @@
+import { table } from "../table.ts";
+import { goals } from "./goals.ts";
+import type { Scale } from "./measure.ts";
+import { residentMaxMb } from "./sessions.ts";
+
+/** What each request costs in both states, for people. */
+export function scaleTable({ rows, sessions }: Scale): string {
+  const residentMb = sessions.residentBytes / 1e6;
+  const missed = rows.filter((row) => row.missed.length > 0).length;
+  return [
+    table([
+      ["request", "cpu ms small", "large", "ratio", "rows read small", "large", "misses"],
+      ...rows.map(({ request, small, large, ratio, missed }) => [
+        request,
+        ...[small.cpuMs.toFixed(2), large.cpuMs.toFixed(2), ratio.toFixed(2)],
+        ...[small.rowsRead.toFixed(0), large.rowsRead.toFixed(0)],
+        missed.join(", "),
+      ]),
+    ]),
+    `aim: a ratio of at most ${goals.ratio}, ${goals.rowsRead} rows read and ${goals.cpuMs} ms: ${missed === 0 ? "met" : `missed by ${missed} of ${rows.length}`}`,
+    `memory of workerd once each of ${sessions.live} live backends was connected to: ${residentMb.toFixed(0)} MB; aim: at most ${residentMaxMb}: ${residentMb <= residentMaxMb ? "met" : "missed"}`,
+  ].join("\n");
+}
