@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { judgeTouch, mustBeTouched } from "../../../src/domain/deliveries/touch.ts";
 import { heartbeatInTransitMs, leaseSeconds, touchedAfterIdleShare } from "../../../src/domain/limits.ts";
+import { AgentList } from "../../../src/objects/cluster/liveness/agent-list.ts";
 import { BackendActivity } from "../../../src/objects/service/backends/activity.ts";
+import { idleSecondsOf, Listings } from "../../../src/objects/service/backends/listings.ts";
+import type { KeptBackend } from "../../../src/objects/service/sql/service.sql.ts";
+import type { ListedBackend } from "../../../src/protocol/v3/agent.ts";
+import { ListDigest, useOf } from "../../../src/protocol/v3/list-digest.ts";
 
 const row = { id: "k3f9q7h3kq2m9", created_at: 1_900_000_000_000 };
 
@@ -140,4 +145,92 @@ test("whatever happens in whatever order, what is handed out is not swept before
   );
   fc.assert(property, { numRuns: 2_000 });
   expect(handedOut).toBeGreaterThan(1_000);
+});
+
+/** One backend, as it is used while its agent's heartbeats are received, lost or handed on late. */
+const uses = fc.array(
+  fc.oneof(
+    fc.record({ do: fc.constant("pass" as const), ms: ms(20_000) }),
+    fc.record({ do: fc.constantFrom("open" as const, "close" as const, "restart" as const) }),
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("beat" as const),
+        isChange: fc.boolean(),
+        isHandedOn: fc.boolean(),
+        evictsService: fc.boolean(),
+      }),
+    },
+  ),
+  { maxLength: 40, size: "max" },
+);
+
+test("of a list of which only changes are sent and handed on no more activity is taken to be known than there was", () => {
+  let later = 0;
+  const property = fc.property(uses, (taken) => {
+    let now = row.created_at;
+    const agent = new Agent(600_000);
+    agent.restart(now);
+    const kept = { id: row.id, cluster: "main", status: "ready" } as KeptBackend;
+    const listsOfAgent = new AgentList();
+    const service = () => {
+      const listings: Listings = new Listings({ live: () => [kept], get: () => kept }, (...listed) =>
+        activity.listed(...listed),
+      );
+      const activity: BackendActivity = new BackendActivity((id) => listings.listing(id));
+      return { listings, activity };
+    };
+    let at = service();
+    let acknowledged: ListedBackend | null = null;
+    let isNew = true;
+    for (const use of taken) {
+      if (use.do === "pass") now += use.ms;
+      if (use.do === "open") agent.connections = 1;
+      if (use.do === "close" && agent.connections > 0) {
+        agent.connections = 0;
+        agent.restart(now);
+        isNew = true;
+      }
+      if (use.do === "restart" && agent.connections === 0) {
+        agent.restart(now);
+        isNew = true;
+      }
+      if (use.do === "beat") {
+        const idle_seconds = agent.connections > 0 ? 0 : Math.max(1, agent.idleSeconds(now));
+        const listed: ListedBackend = { id: row.id, status: "ready", fencing_token: 1, idle_seconds };
+        const digest = new ListDigest();
+        digest.add(row.id, listed);
+        const isSame = !isNew && acknowledged !== null && useOf(acknowledged) === useOf(listed);
+        const entered = listsOfAgent.entered(
+          use.isChange && acknowledged !== null
+            ? { changes: { backends: isSame ? [] : [listed], gone: [] }, list_digest: digest.text }
+            : { backends: [listed] },
+          now,
+        );
+        if (entered === null) throw new Error("the digest of these is what it is said to be");
+        listsOfAgent.enter(entered);
+        acknowledged = listed;
+        isNew = false;
+        if (use.evictsService) at = service();
+        if (use.isHandedOn) {
+          const here = at.listings.of("main");
+          const unsent = use.evictsService
+            ? listsOfAgent.whole(row.id.slice(0, 5), now)
+            : listsOfAgent.unsent(row.id.slice(0, 5), now);
+          if (unsent) here.update({ agent: "a", silentMs: 0, ...unsent }, now);
+          if (here.digestOf("a") === entered.digest) {
+            listsOfAgent.taken(row.id.slice(0, 5), entered.digest);
+            const entry = here.heard("a", now).backends.get(row.id);
+            if (entry) at.activity.listed(row.id, idleSecondsOf(entry, now), now);
+          }
+        }
+      }
+      const activeAt = at.activity.activeAt(row);
+      const truth = agent.connections > 0 ? now : Math.max(row.created_at, agent.sweptAt() - 600_000);
+      expect(activeAt).toBeLessThanOrEqual(truth);
+      if (activeAt > row.created_at) later++;
+    }
+  });
+  fc.assert(property, { numRuns: 300 });
+  expect(later).toBeGreaterThan(100);
 });
