@@ -1,9 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { ListSender } from "../../../src/agent/control-plane/list-sender.ts";
 import { clusterStub, serviceStub } from "../../../src/objects/stubs.ts";
 import { hashSecret } from "../../../src/protocol/tokens/access-token.ts";
-import type { HeartbeatBody, ListedBackend } from "../../../src/protocol/v3/agent.ts";
-import { caller, type Hello, value } from "./service.ts";
+import type { HeartbeatAnswer, HeartbeatBody, ListedBackend } from "../../../src/protocol/v3/agent.ts";
+import { caller, code, type Hello, value } from "./service.ts";
 
 /** Registers another cluster beside `main`. */
 export async function register(hello: Hello, name: string, webhook_url = "https://cluster.test/hook") {
@@ -35,6 +36,38 @@ export function agentOf(hello: Hello, name = "main", registration?: number) {
         ...more,
       }),
   };
+}
+
+/**
+ * One agent of a cluster which sends what has changed of its list, as ours does. @returns its heartbeat, which is sent again with the
+ * whole list where the control plane requests that, and how many were refused so
+ */
+export async function changingAgent(hello: Hello, id = "agent-1") {
+  const registration = await registrationOf(hello);
+  const lists = new ListSender();
+  const body = { cluster: "main", agent_id: id, version: "1" };
+  const agent = {
+    refused: 0,
+    /** @param lose which part of it is lost on its way, if any */
+    async beat(backends: ListedBackend[], lose?: "request" | "answer"): Promise<HeartbeatAnswer | null> {
+      const { body: said, sent } = lists.next(backends, Date.now());
+      if (lose === "request") return null;
+      const answer = await clusterStub(env, hello.account, "main").heartbeat(
+        hello.account,
+        "main",
+        registration,
+        { ...body, ...said },
+      );
+      if (lose === "answer") return null;
+      if (answer.ok) lists.answered(sent, answer.value.list_digest);
+      else if (code(answer) === "list_unknown" && lists.refused(sent)) {
+        agent.refused++;
+        return agent.beat(backends);
+      }
+      return value(answer);
+    },
+  };
+  return agent;
 }
 
 /** The ids of the backends that a list of live ones shows; oldest first. */
