@@ -88,6 +88,10 @@ const listed: Record<string, Record<string, Record<string, string>>> = {
     setTagsApart: { "SCAN chain": "the pushes of one image, which go" },
     lastRevisions: { "USE TEMP B-TREE FOR ORDER BY": "of 40 rows" },
     rememberRevisions: { "SCAN environments": "where all go with their service" },
+    usageOf: {
+      "SCAN seq VIRTUAL TABLE INDEX 1:": "the environments that are asked for",
+      "SCAN wanted VIRTUAL TABLE INDEX 1:": "the blocks of time that are asked for",
+    },
     removeService: {
       "SCAN artifact_tags USING INDEX artifact_tags_digest": allGo,
       "SCAN environments": allGo,

@@ -2,7 +2,8 @@ import type { StatusEntry } from "../../../src/domain/backends/status.ts";
 import { eventKind } from "../../../src/domain/events.ts";
 import { idAlphabet } from "../../../src/domain/ids.ts";
 import { pushesKept, revisionsKept } from "../../../src/domain/limits.ts";
-import { minuteOf } from "../../../src/domain/usage/usage.ts";
+import { decodeUsage, minuteOf, noUsage } from "../../../src/domain/usage/usage.ts";
+import { addToBlock, blockOf } from "../../../src/domain/usage/usage-blocks.ts";
 import { AccountState } from "../../../src/objects/account/state.ts";
 import { BackendsState } from "../../../src/objects/backends/state.ts";
 import type { BackendInfo, BackendRecord } from "../../../src/objects/contract.ts";
@@ -132,9 +133,19 @@ function seedUsage(
   { usageMinutes }: Population,
   now: number,
 ): void {
-  for (let i = 0; i < usageMinutes; i++) {
-    const minute = minuteOf(now - minuteMs - Math.floor((29 * dayMs * i) / usageMinutes));
-    sql.putUsage({ minute, environment, counts: "1 3 5 0 3 0 43:3" });
+  const counts = decodeUsage("1 3 5 0 3 0 43:3") ?? noUsage;
+  const minutes = new Set(
+    Array.from({ length: usageMinutes }, (_, i) =>
+      minuteOf(now - minuteMs - Math.floor((29 * dayMs * i) / usageMinutes)),
+    ),
+  );
+  for (const [block, counted] of Map.groupBy([...minutes].sort(), blockOf)) {
+    const stored = addToBlock(
+      undefined,
+      block,
+      counted.map((at) => ({ at, counts })),
+    );
+    sql.putUsage({ block, environment, ...stored });
   }
 }
 

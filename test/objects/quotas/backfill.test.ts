@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import { nothingHeld } from "../../../src/domain/quotas.ts";
 import { Service } from "../../../src/objects/service/service.ts";
+import { usageMigration } from "../../../src/objects/service/sql/usage.sql.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
 import { failureLines } from "../support/failure-lines.ts";
 import { test } from "../support/object-test.ts";
@@ -38,6 +39,8 @@ async function formerAccount(hello: Hello) {
       "DROP INDEX releases_at",
       "ALTER TABLE service DROP COLUMN emptied_at",
       "ALTER TABLE service DROP COLUMN location",
+      "DROP TABLE usage",
+      usageMigration.sql,
       "DROP TABLE protections",
       "DROP TABLE many_tags",
       "DROP INDEX tags_digest",
