@@ -102,7 +102,7 @@ const reasons: Reason[] = [
   {
     what: "an account that rotated a secret while a service was away",
     async begin(hello) {
-      const mend = await breakTable(hello.service(), "environments");
+      const mend = await breakTable(hello.service(), "service");
       const secret = formatSigningSecret(new Uint8Array(32).fill(2));
       value(await hello.accountObject.rotateSecret("main", secret, caller));
       await mend();

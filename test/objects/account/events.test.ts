@@ -268,7 +268,7 @@ describe("no event is left", () => {
     expect(code(await hello.accountObject.deleteCluster("main", caller))).toBe("cluster_in_use");
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
     value(await hello.service().patchEnvironment("default", { cluster: "second" }, caller));
-    const mend = await breakTable(hello.service(), "environments");
+    const mend = await breakTable(hello.service(), "service");
     value(await hello.accountObject.deleteCluster("main", caller));
     expect((await events(hello, { type: "cluster.deleted" })).items).toEqual([]);
     await mend();

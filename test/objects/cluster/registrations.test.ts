@@ -164,7 +164,7 @@ describe("a cluster that was deleted", () => {
     const hello = await setUpPinned();
     value(await register(hello, "second"));
     const agent = agentOf(hello, "second", await registrationOf(hello, "second"));
-    const repair = await breakTable(hello.service(), "environments");
+    const repair = await breakTable(hello.service(), "service");
     failureLines();
     value(await hello.accountObject.deleteCluster("second", caller));
     expect(code(await agent.beat([]))).toBe("unavailable");
