@@ -85,6 +85,6 @@ test.for([
   const keeper = keeperOf(join(path, "state"), async () => ({ freeBytes: free, totalBytes: total }));
   expect(keeper.measured()).toEqual({});
   await keeper.measure();
-  const { disk } = heartbeatBody.pick({ disk: true }).parse(keeper.measured());
+  const disk = heartbeatBody.shape.disk.parse(keeper.measured().disk);
   expect([disk?.free_bytes, disk?.total_bytes]).toEqual(said);
 });

@@ -199,8 +199,10 @@ export function deleteImage(
   return withImage(state, digest, (row) => {
     const { repository } = row;
     if (kept === "own_registry" && repository !== null) return ok(null);
+    const resolving = state.environments.resolvingTo(digest).map(currentPin);
     const checked = checkImageDeletion(digest, {
-      pins: [...state.environments.resolvingTo(digest).map(currentPin), ...protecting(state, digest)],
+      // Where one resolves to it, its revisions do not matter any more.
+      pins: resolving.length > 0 ? resolving : protecting(state, digest),
       backends: backendsOn(state, digest).reverse(),
     });
     if (!checked.ok) return checked;
