@@ -7,7 +7,7 @@ import {
   usagePointsMax,
 } from "../../../src/domain/limits.ts";
 import { noUsage } from "../../../src/domain/usage/usage.ts";
-import { passTime } from "../../support/worker/clock.ts";
+import { kill, passTime } from "../../support/worker/clock.ts";
 import { startBackend } from "../support/backend.ts";
 import { test } from "../support/object-test.ts";
 import { caller, code, connectParams, setUpPinned, value } from "../support/service.ts";
@@ -154,6 +154,8 @@ test("more steps of all environments together than can cross from the service ar
       )
       .toArray();
   });
+  // Environments are in its memory: it has to read them again.
+  await kill(hello.service());
   const to = Math.floor(Date.now() / minute) * minute;
   const usage = (steps: number, names?: string[]) =>
     hello
