@@ -130,11 +130,7 @@ export class ServiceState {
 
   /** Runs `action` in a transaction on a service that exists. */
   withService<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
-    if (!this.db.ready) return serviceNotFound;
-    return this.db.transaction(() => {
-      const service = this.#row();
-      return service && service.removed_at === null ? action(service) : serviceNotFound;
-    });
+    return this.db.ready ? this.db.transaction(() => this.reading(action)) : serviceNotFound;
   }
 
   /** Runs `action`, which writes nothing, on a service that exists: without a transaction, which costs more than memory does. */
@@ -260,7 +256,7 @@ export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSe
   return JSON.parse(row.settings);
 }
 
-export function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
+function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
   return {
     name: row.name,
     pin: storedPin(row.image),

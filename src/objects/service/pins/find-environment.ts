@@ -14,12 +14,7 @@ export function findEnvironment(
   const reach = checkReach(allowed, name);
   if (!reach.ok) return reach;
   const row = state.environments.get(name);
-  return row ? ok(row) : environmentNotFound(name, environmentNames(state), allowed);
-}
-
-/** Of all, the oldest first. */
-export function environmentNames(state: ServiceState): string[] {
-  return state.environments.all().map(({ name }) => name);
+  return row ? ok(row) : environmentNotFound(name, state.environmentSnapshots.names(), allowed);
 }
 
 /** An environment that is to be changed; `revision_conflict` where the caller expects another revision. */
