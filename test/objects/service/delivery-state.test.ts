@@ -22,6 +22,7 @@ function row(extra: Partial<KeptBackend> = {}): KeptBackend {
     untold: 0,
     agent: null,
     held_at: null,
+    ended: 0,
     reason: null,
     base_url: null,
     spec: "{}",

@@ -20,7 +20,7 @@ export function backendsReads(db: Pick<Database, "all" | "first">) {
       const which = ids === null ? "" : "WHERE id IN (SELECT value FROM json_each(?))";
       return db.all<KeptBackend>(
         `SELECT id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, reason, base_url,
-                attempts, next_attempt_at, deadline_at, untold, agent, held_at,
+                attempts, next_attempt_at, deadline_at, untold, agent, held_at, ended,
                 iif(length(spec) > ${keptSpecCharacters}, NULL, spec) AS spec
          FROM backends ${which}`,
         ...(ids === null ? [] : [JSON.stringify(ids)]),
@@ -36,7 +36,7 @@ type Column = keyof KeptBackend;
 /** What a decision fixes of a backend; the rest of its row is as each begins. */
 export type NewBackend = Omit<
   BackendRow,
-  "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at"
+  "status" | "status_at" | "reason" | "attempts" | "untold" | "agent" | "held_at" | "ended"
 >;
 
 /**
@@ -87,6 +87,7 @@ export function backendsWrites(
         untold: 0,
         agent: null,
         held_at: null,
+        ended: 0,
       };
       const isNew = db.run(
         `INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status,
@@ -143,6 +144,7 @@ export function backendsWrites(
         deadline_at: null,
         untold: 1,
         next_attempt_at: null,
+        ended: 1,
       }),
     /** Schedules a spawn's next attempt. @param attempts how many were made */
     retrySpawn: (id: string, attempts: number, at: number) => update([id], { attempts, next_attempt_at: at }),

@@ -138,4 +138,14 @@ export const serviceMigrations: readonly Migration[] = [
   protectionsMigration,
   tagCountsMigration,
   usageBlocksMigration,
+  {
+    // An index is written by each update of a column that it mentions: this one changes at the end alone.
+    name: "keys by whether their backends have ended",
+    sql: `
+      ALTER TABLE backends ADD COLUMN ended INTEGER NOT NULL DEFAULT 0; -- 1: the status is 'terminated'
+      UPDATE backends SET ended = 1 WHERE status = 'terminated';
+      DROP INDEX live_keys;
+      CREATE UNIQUE INDEX live_keys ON backends (environment, key) WHERE key IS NOT NULL AND ended = 0;
+    `,
+  },
 ];

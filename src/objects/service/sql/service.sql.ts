@@ -51,6 +51,8 @@ export type BackendRow = {
   agent: string | null;
   /** Since when it is not known whether it still runs, and its key is held all the same; null otherwise. */
   held_at: number | null;
+  /** 1 where the status is `terminated`; what the index of keys depends on, in its place. */
+  ended: number;
 };
 
 /** A backend's row as it is in memory. `spec` is null where it is too long for that. */
