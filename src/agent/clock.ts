@@ -36,6 +36,8 @@ export interface AgentClock {
   connectionWaitMs: number;
   /** After a client of a WebSocket has been silent for so long it is pinged, and has as long again to answer. */
   clientPingEveryMs: number;
+  /** How long a status is held that nobody waits for: most starts take less, and are one report then. */
+  reportHoldMs: number;
   reportRetryFirstMs: number;
   reportRetryLongestMs: number;
   /** One call to Slipway. */
@@ -71,6 +73,7 @@ export const agentClock: AgentClock = {
   readyLastPollMs: 1_000,
   connectionWaitMs: 10_000,
   clientPingEveryMs: 30_000,
+  reportHoldMs: 1_000,
   reportRetryFirstMs: 500,
   reportRetryLongestMs: 15_000,
   callTimeoutMs: webhookAttemptTimeoutMs,

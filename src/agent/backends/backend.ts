@@ -15,13 +15,13 @@ import { type Log, messageOf } from "../log.ts";
 import type { Address, Runtime, Started } from "../runtimes/runtime.ts";
 import { after } from "../timers.ts";
 import type { Adoption } from "./adoption.ts";
+import { Confirmation } from "./confirmation.ts";
 import { Idleness } from "./idleness.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { pullImage } from "./pull.ts";
 import { answersNow, untilAnswers } from "./readiness.ts";
 import { startSpec } from "./start-spec.ts";
 import { leftSinceSpawn } from "./time-left.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 export interface BackendContext {
   runtime: Runtime;
@@ -42,14 +42,13 @@ export class Backend {
   /** Resolves to whether the backend was started: false when it ends first. */
   readonly started: Promise<boolean>;
   readonly idleness: Idleness;
+  readonly confirmation = new Confirmation();
 
   readonly #context: BackendContext;
   readonly #history: StatusEntry[];
   readonly #timers = new NamedTimers<TimerName>();
   /** Aborted when the end begins: there is nothing left to pull or to wait for. */
   readonly #abandon = new AbortController();
-  /** Resolved when Slipway has acknowledged a status without requesting the backend's termination in its answer. */
-  readonly #confirmation = Promise.withResolvers<void>();
   readonly #start = Promise.withResolvers<boolean>();
   readonly #readiness = Promise.withResolvers<boolean>();
   readonly #end = Promise.withResolvers<void>();
@@ -109,7 +108,8 @@ export class Backend {
    */
   launch({ mayHaveEnded = false } = {}): void {
     this.#armLimits();
-    this.#bringingUp = this.#bringUp(mayHaveEnded || this.spawn.key !== null).catch((error: unknown) =>
+    if (mayHaveEnded || this.spawn.key !== null) this.confirmation.require();
+    this.#bringingUp = this.#bringUp().catch((error: unknown) =>
       this.#giveUp({ code: "internal_error", message: messageOf(error) }),
     );
   }
@@ -159,11 +159,6 @@ export class Backend {
     this.#stop();
   }
 
-  /** Slipway has acknowledged a status of this start, without saying that the backend has ended. */
-  confirm(): void {
-    this.#confirmation.resolve();
-  }
-
   /**
    * Leaves the backend to the next start of the agent: nothing more is done or reported here. Resolves once that is so.
    */
@@ -202,7 +197,7 @@ export class Backend {
     return true;
   }
 
-  async #bringUp(needsConfirmation: boolean): Promise<void> {
+  async #bringUp(): Promise<void> {
     const { log, ...context } = this.#context;
     this.#enter({ status: "loading" });
     const onRetry = (failure: Failure) => {
@@ -213,7 +208,7 @@ export class Backend {
     if (this.#abandon.signal.aborted) return;
     if (!pulled.ok) return this.#giveUp(pulled.error);
     // After a slow spawn, Slipway may have given the backend up and its key to another.
-    if (needsConfirmation) await untilAborted(this.#confirmation.promise, this.#abandon.signal);
+    await this.confirmation.until(this.#abandon.signal);
     if (!this.mayRun || this.#abandon.signal.aborted) return;
 
     this.#phase = "starting";

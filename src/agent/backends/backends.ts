@@ -1,4 +1,5 @@
 import {
+  isStartingUp,
   nextEntry,
   type StatusEntry,
   type TerminationKind,
@@ -269,19 +270,18 @@ export class Backends {
   #report(kept: Kept): void {
     if (!this.#urlOf) return;
     const { backend } = kept;
-    const url = this.#urlOf(backend.id);
     for (; kept.reported < backend.history.length; kept.reported++) {
       const entry = backend.history[kept.reported];
-      if (entry) void this.#deliver(backend, entry, kept.reported + 1, url);
+      if (entry) void this.#deliver(backend, entry, kept.reported + 1, this.#urlOf(backend.id));
     }
   }
 
   async #deliver(backend: Backend, entry: StatusEntry, acknowledged: number, url: string): Promise<void> {
-    const { time: _time, last_status: _lastStatus, ...report } = entry;
     const delivered = await this.#options.reporter.report(backend.id, {
-      ...report,
-      fencing_token: backend.spawn.fencing_token,
-      ...(entry.status === "terminated" ? {} : { url }),
+      entry,
+      fencingToken: backend.spawn.fencing_token,
+      url: entry.status === "terminated" ? null : url,
+      mayWait: isStartingUp(entry.status) && !backend.confirmation.isAwaited,
     });
     if (delivered.outcome === "undelivered") return;
     if (entry.status === "terminated") {
@@ -296,7 +296,7 @@ export class Backends {
     const { journal } = this.#options;
     this.writes.write(`${backend.id} acknowledged`, () => journal.setAcknowledged(backend.id, acknowledged));
     if (isUnwanted(delivered)) backend.terminate("hard", "external");
-    else if (delivered.outcome === "acknowledged") backend.confirm();
+    else if (delivered.outcome === "acknowledged") backend.confirmation.give();
   }
 
   #addEnd(backendId: string, end: JournaledEnd): void {

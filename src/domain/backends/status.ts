@@ -62,6 +62,14 @@ export interface StatusReport {
   exit_code?: number | undefined;
 }
 
+/** A status that was entered before the one that a report is about. */
+export interface EarlierStatus {
+  status: BackendStatus;
+  termination_reason?: TerminationReason | undefined;
+  /** How long before the report was sent, in milliseconds. */
+  ms_ago: number;
+}
+
 /** A status's place in the life of a backend: 0 for `scheduled`. A later one has a higher rank. */
 export function statusRank(status: BackendStatus): number {
   return backendStatuses.indexOf(status);
@@ -70,6 +78,11 @@ export function statusRank(status: BackendStatus): number {
 /** Whether a backend can still be handed to somebody who connects with its key. */
 export function isConnectable(status: BackendStatus): boolean {
   return statusRank(status) < statusRank("terminating");
+}
+
+/** Whether a backend is on its way to `ready`: steps that matter to nobody but those who watch. */
+export function isStartingUp(status: BackendStatus): boolean {
+  return statusRank(status) < statusRank("ready");
 }
 
 /**
@@ -98,4 +111,27 @@ export function nextEntry(
   if (report.exit_code !== undefined) entry.exit_code = report.exit_code;
   entry.last_status = history.findLast(({ status }) => isConnectable(status))?.status ?? "scheduled";
   return entry;
+}
+
+/**
+ * The entries that a report adds to a history, oldest first; none where its own status would repeat the current one or go
+ * backwards. What it says to have come before is entered at its time, as far as the history leaves room for that: after its
+ * last entry. What is there already, or could not have come before, is passed over.
+ * @param history oldest first
+ * @param report `earlier`: oldest first
+ * @param now milliseconds since the epoch
+ */
+export function reportedEntries(
+  history: readonly StatusEntry[],
+  { earlier = [], ...report }: StatusReport & { earlier?: readonly EarlierStatus[] | undefined },
+  now: number,
+): StatusEntry[] {
+  if (nextEntry(history, report, now) === null) return [];
+  const before = earlier.filter(({ status }) => statusRank(status) < statusRank(report.status));
+  const entries: StatusEntry[] = [];
+  for (const { ms_ago: ago, ...step } of [...before, { ...report, ms_ago: 0 }]) {
+    const entry = nextEntry([...history, ...entries], step, now - Math.round(ago));
+    if (entry) entries.push(entry);
+  }
+  return entries;
 }

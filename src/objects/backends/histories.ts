@@ -1,9 +1,4 @@
-import {
-  isConnectable,
-  nextEntry,
-  type StatusEntry,
-  type StatusReport,
-} from "../../domain/backends/status.ts";
+import { isStartingUp, nextEntry, reportedEntries, type StatusReport } from "../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
@@ -66,19 +61,20 @@ export async function reportStatus(
     state.checked.add(backendId);
   }
   if (record.info.cluster !== cluster) return fail("backend_not_found", `backend \`${backendId}\` not found`);
-  const entry = nextEntry(record.history, body, Date.now());
+  const entries = reportedEntries(record.history, body, Date.now());
+  const entry = entries.at(-1);
   if (!entry || body.fencing_token !== record.info.fencingToken) return ok(refusal(record));
 
   const url = body.url?.replace(/\/+$/, "") ?? null;
   // The Service object forgets what has ended: should this object then die before it writes, something must be left here.
   if (entry.status === "terminated" && !state.stored(backendId)) keep(ports, record);
-  if (concernsService(entry) || (url !== null && url !== record.baseUrl)) {
-    const reached = await service.statusReached(backendId, record.info.fencingToken, entry, url);
+  if (!isStartingUp(entry.status) || (url !== null && url !== record.baseUrl)) {
+    const reached = await service.statusReached(backendId, record.info.fencingToken, entries, url);
     // Not acknowledged: the agent reports it again.
     if (!reached.ok) return handedOn<StatusReportAnswer>(reached);
   }
   const before = state.stored(backendId) ?? record;
-  const after = append(ports, before, [{ ...body, time: Date.now() }], url);
+  const after = append(ports, before, entries, url);
   return ok({ ...refusal(after), accepted: after.history.length > before.history.length });
 }
 
@@ -124,11 +120,6 @@ function begun(record: BackendRecord): BackendRecord {
 
 function hasEnded(record: BackendRecord): boolean {
   return record.history.at(-1)?.status === "terminated";
-}
-
-/** Keys and deadlines depend on these; the steps up to `ready` matter to nobody but those who watch. */
-function concernsService({ status }: StatusEntry): boolean {
-  return status === "ready" || !isConnectable(status);
 }
 
 /** The answer to a report that adds nothing. */

@@ -270,10 +270,10 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   async statusReached(
     backendId: string,
     fencingToken: number,
-    entry: StatusEntry,
+    entries: readonly StatusEntry[],
     baseUrl: string | null,
   ): Promise<Result<null>> {
-    this.#alarm.noLaterThan(applyReport(this.#state, backendId, fencingToken, entry, baseUrl));
+    this.#alarm.noLaterThan(applyReport(this.#state, backendId, fencingToken, entries, baseUrl));
     this.#alarm.noLaterThan(this.#state.usage.writeBy());
     return ok(null);
   }

@@ -10,6 +10,14 @@ import { diskSpace } from "./clusters.ts";
  * What an agent sends may have fields that are not known here: it may be newer than the control plane.
  */
 
+/** A status that a backend went through before the one that is reported. */
+export const earlierStatus = z.object({
+  status: z.enum(backendStatuses),
+  termination_reason: z.enum(terminationReasons).optional(),
+  ms_ago: z.number().nonnegative().describe("How long before this report was sent it was entered"),
+});
+export type EarlierStatus = z.infer<typeof earlierStatus>;
+
 /** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: retry it until answered. */
 export const statusReportBody = z.object({
   status: z.enum(backendStatuses),
@@ -21,6 +29,12 @@ export const statusReportBody = z.object({
   termination_kind: z.enum(terminationKinds).optional(),
   /** Where connections reach the backend, without the token's segment: as in the answer to its spawn. */
   url: backendUrl.optional(),
+  /** With these one report does for several. A control plane that does not know them takes `status` alone. */
+  earlier: z
+    .array(earlierStatus)
+    .max(backendStatuses.length)
+    .optional()
+    .describe("What it went through since the last report that was answered, oldest first"),
 });
 export type StatusReportBody = z.infer<typeof statusReportBody>;
 

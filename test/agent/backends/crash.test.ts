@@ -16,7 +16,7 @@ test.for([
   ["just after the runtime has started it", { event: "test.started" }],
   ["while it is waited for", { event: "backend.status", status: "waiting" }],
   ["before ready was reported", { event: "backend.status", status: "ready" }],
-  ["before the first acknowledgement was kept", { event: "report.acknowledged", status: "loading" }],
+  ["before the first acknowledgement was kept", { event: "report.acknowledged" }],
   ["before the last acknowledgement was kept", { event: "report.acknowledged", status: "ready" }],
 ] as const)(
   "an agent killed %s starts the backend once, reports its statuses in order and serves it",

@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
-import { agentToken, startCluster } from "../support/cluster.ts";
+import { agentClock } from "../../../src/agent/clock.ts";
+import { slipwayClient } from "../../../src/agent/control-plane/client.ts";
+import { statusReporter } from "../../../src/agent/control-plane/reporter.ts";
+import { agentToken, startCluster, type TestCluster, testSlipway } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { statusesIn } from "../support/fake-slipway.ts";
 
 test("reports carry the agent token and the fencing token", async () => {
   const cluster = await startCluster();
@@ -11,7 +15,7 @@ test("reports carry the agent token and the fencing token", async () => {
 });
 
 test.each([503, 500, 429, 401, 403])(
-  "a report that is answered %i is repeated, and later ones wait for it",
+  "a report that is answered %i is repeated with what has come since, and later ones wait for it",
   async (status) => {
     const cluster = await startCluster();
     const failuresLeft = new Map<string, number>();
@@ -21,12 +25,78 @@ test.each([503, 500, 429, 401, 403])(
       return left > 0 ? status : 200;
     };
     const id = await cluster.spawnReady();
-    expect(cluster.slipway.reports.map(({ body }) => body.status)).toEqual(
-      ["loading", "starting", "waiting", "ready"].flatMap((reported) => [reported, reported, reported]),
-    );
+    const { reports } = cluster.slipway;
+    for (const [i, { body, answered }] of reports.slice(0, -1).entries()) {
+      const next = statusesIn(reports[i + 1]?.body ?? body);
+      const again = next.slice(0, statusesIn(body).length);
+      if (answered === 200) expect(again).not.toContain(body.status);
+      else expect(again).toEqual(statusesIn(body));
+    }
+    expect(reports.filter(({ answered }) => answered !== 200).length).toBeGreaterThanOrEqual(4);
     expect(cluster.slipway.statusesOf(id)).toEqual(["loading", "starting", "waiting", "ready"]);
   },
 );
+
+/** Long enough that nothing is sent because its time is over. */
+const held = { clock: { reportHoldMs: 3_600_000 } };
+/** What was sent of a backend, report by report. */
+const sentOf = ({ slipway }: TestCluster, id: string) =>
+  slipway.reports.filter(({ backendId }) => backendId === id).map(({ body }) => statusesIn(body));
+
+test("a start is one report, with how long ago each status was entered", async () => {
+  const cluster = await startCluster(held);
+  const id = await cluster.spawnReady("serve", { key: null });
+  expect(sentOf(cluster, id)).toEqual([["loading", "starting", "waiting", "ready"]]);
+  const ago = cluster.slipway.reports[0]?.body.earlier?.map(({ ms_ago }) => ms_ago) ?? [];
+  expect(ago).toEqual([...ago].sort((a, b) => b - a));
+  expect(ago.every((ms) => ms >= 0 && ms < 40_000)).toBe(true);
+});
+
+test("what a start waits for is reported at once, and the rest of it together", async () => {
+  const cluster = await startCluster(held);
+  const id = await cluster.spawnReady("serve", { key: "doc-1" });
+  expect(sentOf(cluster, id)).toEqual([["loading"], ["starting", "waiting", "ready"]]);
+});
+
+test("an end is reported at once, with what was held before it and the reason of each", async () => {
+  const cluster = await startCluster(held);
+  const id = await cluster.spawn("never-listen", { key: null });
+  await eventually(() => cluster.starts.length).toBe(1);
+  await cluster.terminate(id, false);
+  await cluster.end(id);
+  const [first, ...later] = sentOf(cluster, id);
+  expect([first?.at(0), first?.includes("terminating")]).toEqual(["loading", true]);
+  expect([...(first ?? []), ...later.flat()].at(-1)).toBe("terminated");
+  const ends = cluster.slipway.reports.flatMap(({ body: { earlier = [], ...last } }) => [...earlier, last]);
+  const reasons = ends.flatMap(({ status, termination_reason: reason }) =>
+    status.includes("terminat") ? [reason] : [],
+  );
+  expect(new Set(reasons)).toEqual(new Set(["external"]));
+});
+
+test("what nobody waits for is held for a time, and then sent without anything that follows", async () => {
+  const cluster = await startCluster();
+  const id = await cluster.spawn("never-listen", { key: null });
+  await cluster.reached(id, "waiting");
+  expect(cluster.slipway.statusesOf(id)).toEqual(["loading", "starting", "waiting"]);
+});
+
+test("close delivers what is held, and nothing where it has no time", async () => {
+  const slipway = await testSlipway();
+  const client = slipwayClient({ apiUrl: slipway.url, agentToken, timeoutMs: 10_000 });
+  const clock = { ...agentClock, ...held.clock };
+  const entry = { status: "loading", time: Date.now() } as const;
+  for (const [withinMs, outcome] of [
+    [0, "undelivered"],
+    [10_000, "acknowledged"],
+  ] as const) {
+    const reporter = statusReporter({ client, clock, look: () => undefined, log: () => undefined });
+    const report = reporter.report("k3f9q00000000", { entry, fencingToken: 1, url: null, mayWait: true });
+    await reporter.close(withinMs);
+    expect(await report).toMatchObject({ outcome });
+  }
+  expect(slipway.statusesOf("k3f9q00000000")).toEqual(["loading"]);
+});
 
 test("reports are repeated while Slipway cannot be reached at all", async () => {
   const cluster = await startCluster({ apiUrl: "http://127.0.0.1:1", leased: false });
@@ -34,7 +104,9 @@ test("reports are repeated while Slipway cannot be reached at all", async () => 
   const retries = () =>
     cluster.events.filter(({ event, fields }) => event === "report.retry" && fields.backend_id === id);
   await eventually(() => retries().length).toBeGreaterThan(3);
-  expect(new Set(retries().map(({ fields }) => fields.status))).toEqual(new Set(["loading"]));
+  for (const { fields } of retries()) {
+    expect([fields.earlier ?? [], fields.status].flat()[0]).toBe("loading");
+  }
 });
 
 test("one backend's report that fails does not hold another backend's back", async () => {
@@ -48,15 +120,14 @@ test("one backend's report that fails does not hold another backend's back", asy
 
 test("a report that is refused for good is not repeated, and the next one is sent", async () => {
   const cluster = await startCluster();
-  cluster.slipway.answerReport = ({ body }) => (body.status === "loading" ? 400 : 200);
-  const id = await cluster.spawnReady("serve", { key: null });
-  expect(cluster.slipway.reports.map(({ body }) => body.status)).toEqual([
-    "loading",
-    "starting",
-    "waiting",
-    "ready",
-  ]);
-  expect(cluster.slipway.statusesOf(id)).toEqual(["starting", "waiting", "ready"]);
+  cluster.slipway.answerReport = ({ body }) => (statusesIn(body).includes("loading") ? 400 : 200);
+  const id = await cluster.spawn("never-listen", { key: null });
+  await eventually(() => cluster.slipway.reports.length).toBe(1);
+  await cluster.terminate(id, true);
+  await cluster.end(id);
+  const sent = sentOf(cluster, id);
+  expect(sent.filter((statuses) => statuses.includes("loading"))).toHaveLength(1);
+  expect(new Set(sent.flat()).size).toBe(sent.flat().length);
 });
 
 test("a backend that Slipway does not know is stopped, and nothing more is reported of it", async () => {

@@ -27,6 +27,11 @@ export interface ReceivedReport {
 const wholeHeartbeat = heartbeatBody.and(z.object({ backends: z.array(listedBackend) }));
 type WholeHeartbeat = z.infer<typeof wholeHeartbeat>;
 
+/** All statuses that one report is about, oldest first. */
+export function statusesIn({ earlier = [], status }: StatusReportBody): string[] {
+  return [...earlier, { status }].map((each) => each.status);
+}
+
 /** What an agent calls: records reports and heartbeats, checks them against the wire format, serves a JWKS. */
 export async function startFakeSlipway() {
   let keys: SigningKeys = await makeSigningKeys();
@@ -53,7 +58,7 @@ export async function startFakeSlipway() {
 
     /** The statuses of a backend whose reports were acknowledged, in the order of arrival. */
     statusesOf(backendId: string): string[] {
-      return slipway.acknowledged(backendId).map(({ status }) => status);
+      return slipway.acknowledged(backendId).flatMap((body) => statusesIn(body));
     },
     acknowledged(backendId: string): StatusReportBody[] {
       return slipway.reports

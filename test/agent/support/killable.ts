@@ -30,7 +30,7 @@ export async function theCase(image: ImageName, changes: Record<string, unknown>
     takeOver: (options: ClusterOptions = {}) =>
       startCluster({ slipway, dir, publicUrl: "https://backends.example.com", leased: false, ...options }),
     /** The statuses that Slipway has acknowledged, without repetitions. */
-    reported: () => slipway.statusesOf(at.id).filter((status, index, all) => status !== all[index - 1]),
+    reported: () => [...new Set(slipway.statusesOf(at.id))],
     /** Which backends the runtime still has. */
     left: async () => (await processesIn(dir).list()).map(({ backendId }) => backendId),
     /** Changes what an agent that has died has left. */

@@ -8,6 +8,7 @@ import { fixtureImages } from "./images.ts";
 /** Short enough that tests do not wait for it. */
 export const quickClock = {
   readyPollEveryMs: 10,
+  reportHoldMs: 5,
   reportRetryFirstMs: 5,
   reportRetryLongestMs: 20,
   journalRetryMs: 5,

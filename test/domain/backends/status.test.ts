@@ -5,6 +5,7 @@ import {
   backendStatuses,
   isConnectable,
   nextEntry,
+  reportedEntries,
   type StatusEntry,
   type StatusReport,
   statusRank,
@@ -175,6 +176,90 @@ describe("any sequence of reports", () => {
         for (const entry of historyOf(sequence)) {
           for (const value of Object.values(entry)) expect(value ?? null).not.toBeNull();
         }
+      }),
+    );
+  });
+});
+
+describe("a report of several statuses", () => {
+  const started = [at("scheduled")];
+  const start = {
+    status: "ready",
+    earlier: [
+      { status: "loading", ms_ago: 300 },
+      { status: "starting", ms_ago: 200 },
+      { status: "waiting", ms_ago: 100.4 },
+    ],
+  } as const;
+
+  test("enters each when it took place", () => {
+    expect(reportedEntries(started, start, 1000)).toEqual([
+      { status: "loading", time: 700 },
+      { status: "starting", time: 800 },
+      { status: "waiting", time: 900 },
+      { status: "ready", time: 1000 },
+    ]);
+  });
+
+  test("enters none before the one before it, whatever durations it has", () => {
+    const earlier = [
+      { status: "loading", ms_ago: 10_000_000 },
+      { status: "starting", ms_ago: 0 },
+      { status: "waiting", ms_ago: 500 },
+    ] as const;
+    expect(reportedEntries(started, { status: "ready", earlier }, 1000).map(({ time }) => time)).toEqual([
+      101, 1000, 1001, 1002,
+    ]);
+  });
+
+  test("adds what is not there yet, and nothing where its own status adds nothing", () => {
+    const some = [...started, at("loading", { time: 700 }), at("starting", { time: 800 })];
+    expect(reportedEntries(some, start, 2000).map(({ status, time }) => [status, time])).toEqual([
+      ["waiting", 1900],
+      ["ready", 2000],
+    ]);
+    expect(reportedEntries([...started, at("ready")], start, 2000)).toEqual([]);
+  });
+
+  test("passes over what cannot have come before", () => {
+    const earlier = [
+      { status: "terminated", ms_ago: 5 },
+      { status: "starting", ms_ago: 4 },
+      { status: "loading", ms_ago: 3 },
+    ] as const;
+    const added = reportedEntries(started, { status: "waiting", earlier }, 1000);
+    expect(added.map(({ status }) => status)).toEqual(["starting", "waiting"]);
+  });
+
+  test("carries the reason of an end on to what follows", () => {
+    const earlier = [
+      { status: "ready", ms_ago: 9 },
+      { status: "terminating", ms_ago: 8, termination_reason: "swept" },
+    ] as const;
+    const report = { status: "terminated", exit_code: 0, earlier } as const;
+    expect(reportedEntries(started, report, 1000)).toEqual([
+      { status: "ready", time: 991 },
+      { status: "terminating", time: 992, termination_reason: "swept" },
+      { status: "terminated", time: 1000, termination_reason: "swept", exit_code: 0, last_status: "ready" },
+    ]);
+  });
+
+  test("adds nothing when it is delivered twice, and all that reports one by one would add", () => {
+    const durations = fc.array(fc.nat(2000), { minLength: 7, maxLength: 7 });
+    const which = fc.subarray(backendStatuses.slice(1), { minLength: 1 });
+    fc.assert(
+      fc.property(which, durations, fc.nat(7), (statuses, ago, known) => {
+        const reported = statuses.at(-1) ?? "ready";
+        const earlier = statuses.slice(0, -1).map((status, i) => ({ status, ms_ago: ago[i] ?? 0 }));
+        const history = [...started];
+        for (const status of statuses.slice(0, known)) {
+          const entry = nextEntry(history, { status }, 1500);
+          if (entry) history.push(entry);
+        }
+        const after = [...history, ...reportedEntries(history, { status: reported, earlier }, 2000)];
+        expect(after.map(({ status }) => status)).toEqual(["scheduled", ...statuses]);
+        expect(after.every(({ time }, i) => time > (after[i - 1]?.time ?? 0))).toBe(true);
+        expect(reportedEntries(after, { status: reported, earlier }, 3000)).toEqual([]);
       }),
     );
   });

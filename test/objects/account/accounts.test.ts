@@ -107,7 +107,7 @@ describe("an object that was never set up", () => {
     expect(code(await service.connectBackend(connectParams(), caller))).toBe("service_not_found");
     expect(code(await service.learn("0000000000000", true))).toBe("backend_not_found");
     const end = { status: "terminated", time: Date.now() } as const;
-    value(await service.statusReached("0000000000000", 1, end, null));
+    value(await service.statusReached("0000000000000", 1, [end], null));
     value(await service.clusterLost("main", 0, "lease"));
     expect(await tablesOf(service)).toEqual([]);
 

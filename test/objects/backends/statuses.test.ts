@@ -126,6 +126,60 @@ describe("a history", () => {
   });
 });
 
+describe("one report of several statuses", () => {
+  const start = {
+    status: "ready",
+    earlier: [
+      { status: "loading", ms_ago: 300 },
+      { status: "starting", ms_ago: 200 },
+      { status: "waiting", ms_ago: 100 },
+    ],
+  } satisfies Parameters<Awaited<ReturnType<typeof setUpBackend>>["report"]>[0];
+
+  test("enters each at its time, and sends each to followers", async ({ backend }) => {
+    const follower = await backend.follow();
+    expect(value(await backend.report(start))).toEqual({ accepted: true, current: "ready" });
+    const { history } = await backend.describe();
+    expect(history.map(({ status, time }) => [status, time - frozenAt])).toEqual([
+      ["scheduled", 0],
+      ["loading", 700],
+      ["starting", 800],
+      ["waiting", 900],
+      ["ready", 1_000],
+    ]);
+    await vi.waitFor(() => expect(follower.entries).toEqual(history));
+  });
+
+  test("adds nothing when it comes twice, nor what came before by itself", async ({ backend }) => {
+    value(await backend.report({ status: "loading" }));
+    value(await backend.report(start));
+    const { history } = await backend.describe();
+    expect(statuses(history)).toEqual(["scheduled", "loading", "starting", "waiting", "ready"]);
+    expect(value(await backend.report(start))).toEqual({ accepted: false, current: "ready" });
+    expect(await backend.history()).toEqual(history);
+  });
+
+  test("brings nothing before the backend was created, and nothing out of order", async ({ backend }) => {
+    const earlier = start.earlier.map((each) => ({ ...each, ms_ago: 3_600_000 }));
+    value(await backend.report({ ...start, earlier }));
+    expect((await backend.history()).map(({ time }) => time - frozenAt)).toEqual([0, 1, 2, 3, 1_000]);
+  });
+
+  test("counts as becoming ready also where the end came with it, and ends the backend", async ({
+    backend: { hello, ...backend },
+  }) => {
+    const earlier = [
+      { status: "ready", ms_ago: 500 },
+      { status: "terminating", ms_ago: 400, termination_reason: "swept" },
+    ] as const;
+    value(await backend.report({ status: "terminated", exit_code: 0, earlier: [...earlier] }));
+    expect(statuses(await backend.history())).toEqual(["scheduled", "ready", "terminating", "terminated"]);
+    const hour = { from: frozenAt - 60_000, to: frozenAt + 60_000, stepMs: 60_000 };
+    const [counted] = value(await hello.service().usage(hour));
+    expect(counted?.totals).toMatchObject({ ready: 1, failed: 0 });
+  });
+});
+
 describe("the URL of a backend", () => {
   test("is known from the cluster's answer, also when a report was quicker", async ({ cluster }) => {
     const hello = await setUpPinned({ template: null });
@@ -269,7 +323,9 @@ describe("a report that reached the service, but whose own write was lost", () =
     const backend = await setUpBackend();
     value(await backend.report({ status: "loading" }));
     const entry = { status, time: Date.now() };
-    value(await backend.hello.service().statusReached(backend.backendId, backend.fencingToken, entry, null));
+    value(
+      await backend.hello.service().statusReached(backend.backendId, backend.fencingToken, [entry], null),
+    );
     await evict(backend.shard());
     return backend;
   }

@@ -187,9 +187,9 @@ describe("a report under another fencing token", () => {
   test("is ignored by the service too, whatever a shard may say", async () => {
     const hello = await setUpHolder();
     const end = { status: "terminated", time: Date.now() } as const;
-    value(await hello.service().statusReached(hello.backendId, hello.fencingToken + 1, end, null));
+    value(await hello.service().statusReached(hello.backendId, hello.fencingToken + 1, [end], null));
     expect(value(await hello.connect({ key: "doc" })).backendId).toBe(hello.backendId);
-    value(await hello.service().statusReached(hello.backendId, hello.fencingToken, end, null));
+    value(await hello.service().statusReached(hello.backendId, hello.fencingToken, [end], null));
     expect(value(await hello.connect({ key: "doc" })).spawned).toBe(true);
   });
 });

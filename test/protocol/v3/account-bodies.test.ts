@@ -104,8 +104,21 @@ describeBodies({
         termination_reason: "swept",
         termination_kind: "soft",
       },
+      { status: "ready", fencing_token: 1, earlier: [] },
+      {
+        status: "terminated",
+        fencing_token: 1,
+        earlier: [
+          { status: "ready", ms_ago: 1.5 },
+          { status: "terminating", ms_ago: 0, termination_reason: "swept" },
+        ],
+      },
     ],
     bad: [
+      { status: "ready", fencing_token: 1, earlier: [{ status: "loading" }] },
+      { status: "ready", fencing_token: 1, earlier: [{ status: "loading", ms_ago: -1 }] },
+      { status: "ready", fencing_token: 1, earlier: [{ status: "loading", ms_ago: "1" }] },
+      { status: "ready", fencing_token: 1, earlier: Array(9).fill({ status: "loading", ms_ago: 1 }) },
       { status: "ready" },
       { fencing_token: 1 },
       { status: "Ready", fencing_token: 1 },

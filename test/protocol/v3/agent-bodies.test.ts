@@ -31,6 +31,7 @@ const full: Record<string, object[]> = {
       termination_reason: "swept",
       termination_kind: "soft",
       url: "https://eu.example.com/k3f9q7h3kq2m9",
+      earlier: [{ status: "terminating", termination_reason: "swept", ms_ago: 12 }],
     },
   ],
 };

@@ -108,11 +108,14 @@ export interface ServiceBackendsRpc {
    * @param reported whether the cluster has reported on it, which acknowledges the spawn
    */
   learn(backendId: string, reported: boolean): Promise<Result<BackendRecord>>;
-  /** From Backends shards: a status that matters to keys and deadlines. Ignored under another fencing token. */
+  /**
+   * From Backends shards: what one report adds, oldest first, where its last status matters to keys and deadlines. Ignored under
+   * another fencing token.
+   */
   statusReached(
     backendId: string,
     fencingToken: number,
-    entry: StatusEntry,
+    entries: readonly StatusEntry[],
     baseUrl: string | null,
   ): Promise<Result<null>>;
   /**

@@ -104,38 +104,52 @@ export function enqueueTermination(
 }
 
 /**
- * Commits a status that the cluster has reported, received from the shard. Ignored under another fencing token.
+ * Commits the statuses that a report of the cluster adds, received from the shard. Ignored under another fencing token.
  * @returns the backend's deadline in milliseconds since the epoch, null where it has none
  */
 export function applyReport(
   state: ServiceState,
   backendId: string,
   fencingToken: number,
-  entry: StatusEntry,
+  entries: readonly StatusEntry[],
   baseUrl: string | null,
 ): number | null {
   if (!state.db.ready) return null;
   return state.db.transaction(() => {
     const row = state.backend(backendId);
-    if (row?.fencing_token === fencingToken) applyReportedStatus(state, row, entry, baseUrl);
+    if (row?.fencing_token === fencingToken) applyReported(state, row, entries, baseUrl);
     return state.backend(backendId)?.deadline_at ?? null;
   });
 }
 
-function applyReportedStatus(
+function applyReported(
   state: ServiceState,
   row: BackendRow,
-  entry: StatusEntry,
+  entries: readonly StatusEntry[],
   baseUrl: string | null,
 ): void {
-  if (entry.status === "terminated") {
-    endBackend(state, row, { reported: entry });
+  const last = entries.at(-1);
+  if (!last) return;
+  const before = passThrough(state, row, entries.slice(0, -1));
+  if (last.status === "terminated") {
+    endBackend(state, before, { reported: last });
     return;
   }
   if (baseUrl !== null && baseUrl !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, baseUrl);
-  if (statusRank(entry.status) > statusRank(row.status)) {
-    enter(state, row, entry.status, entry.termination_reason ?? row.reason, entry.time, false);
+  if (statusRank(last.status) > statusRank(before.status)) {
+    enter(state, before, last.status, last.termination_reason ?? row.reason, last.time, false);
   }
+}
+
+/** Counts statuses that a backend was in and is no more. @returns its row as it was in the last of them */
+function passThrough(state: ServiceState, row: BackendRow, entries: readonly StatusEntry[]): BackendRow {
+  let reached = row;
+  for (const { status, time } of entries) {
+    if (statusRank(status) <= statusRank(reached.status)) continue;
+    state.usage.countStep(reached, { status, time });
+    reached = { ...reached, status, status_at: Math.max(time, reached.status_at) };
+  }
+  return reached;
 }
 
 /**
