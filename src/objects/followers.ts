@@ -58,9 +58,19 @@ export class Followers {
     return false;
   }
 
-  /** Sends messages to all followers of a tag. @param closeReason closes their sockets after them */
-  send(tag: string, messages: readonly unknown[], closeReason?: string): void {
-    for (const socket of this.#ctx.getWebSockets(tag)) sendToSocket(socket, messages, closeReason);
+  /**
+   * Sends messages to all followers of a tag.
+   * @param messages for all of them, or what they are for each
+   * @param closeReason closes their sockets after them
+   */
+  send(
+    tag: string,
+    messages: readonly unknown[] | ((socket: WebSocket) => readonly unknown[]),
+    closeReason?: string,
+  ): void {
+    for (const socket of this.#ctx.getWebSockets(tag)) {
+      sendToSocket(socket, typeof messages === "function" ? messages(socket) : messages, closeReason);
+    }
     if (closeReason !== undefined) this.#free.delete(tag);
   }
 

@@ -17,7 +17,7 @@ import { passTime, passTimeRunning } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { notRunningHere } from "../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
-import { startBackend } from "./support/backend.ts";
+import { startBackend, statuses } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
@@ -114,6 +114,21 @@ async function keyIsFree(hello: Hello, { backendId }: Backend): Promise<void> {
   expect(next.backendId).not.toBe(backendId);
 }
 
+const startUp = {
+  status: "ready" as const,
+  earlier: [
+    { status: "loading" as const, ms_ago: 30 },
+    { status: "starting" as const, ms_ago: 20 },
+    { status: "waiting" as const, ms_ago: 10 },
+  ],
+};
+const wholeLife = [
+  ...startUp.earlier,
+  { status: "ready" as const, ms_ago: 5 },
+  { status: "terminating" as const, ms_ago: 4 },
+];
+const lived = ["scheduled", "loading", "starting", "waiting", "ready"];
+
 const repository = (hello: Hello) => ({ account: hello.account, service: "hello" });
 const registry = (hello: Hello) => registryStub(env, hello.account);
 
@@ -178,6 +193,70 @@ const stories: Told[] = [
     },
     unrepeated: async (backend) => {
       expect((await backend.describe()).history.at(0)?.status).toBe("scheduled");
+    },
+  }),
+  told({
+    story: "a report of an end after others that only the service has",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await backend.report(startUp));
+      value(await backend.report({ status: "terminating", termination_reason: "swept" }));
+      return backend;
+    },
+    act: (backend) => backend.report({ status: "terminated", exit_code: 3 }),
+    check: async (backend, hello) => {
+      const history = await backend.history();
+      expect(statuses(history)).toEqual([...lived, "terminating", "terminated"]);
+      expect(history.at(-1)).toMatchObject({
+        termination_reason: "swept",
+        exit_code: 3,
+        last_status: "ready",
+      });
+      await keyIsFree(hello, backend);
+    },
+    unrepeated: async (backend) => {
+      const known = [...lived, "terminating"];
+      expect(statuses(await backend.history()).slice(0, known.length)).toEqual(known);
+    },
+  }),
+  told({
+    story: "a report of the end and of all that came before it",
+    setUp: holding,
+    act: (backend) => backend.report({ status: "terminated", exit_code: 3, earlier: wholeLife }),
+    check: async (backend, hello) => {
+      const ended = [...lived, "terminating", "terminated"];
+      expect(statuses(await backend.history())).toEqual(ended);
+      await keyIsFree(hello, backend);
+    },
+  }),
+  told({
+    story: "a report of what a start went through",
+    setUp: holding,
+    act: (backend) => backend.report(startUp),
+    check: async (backend) => expect(statuses(await backend.history())).toEqual(lived),
+    unrepeated: async (backend) => {
+      expect([lived, ["scheduled"]]).toContainEqual(statuses(await backend.history()));
+    },
+  }),
+  told({
+    story: "a termination of what has reported much, and its end",
+    setUp: async (hello) => {
+      const backend = await holding(hello);
+      value(await backend.report(startUp));
+      return backend;
+    },
+    act: async (backend, hello) => {
+      const begun = await hello.service().terminate(backend.backendId, true, caller);
+      if (!begun.ok && begun.error.code !== "backend_not_running") return begun;
+      return backend.report({ status: "terminated", exit_code: 137 });
+    },
+    check: async (backend, hello) => {
+      const ended = [...lived, "hard-terminating", "terminated"];
+      expect(statuses(await backend.history())).toEqual(ended);
+      await keyIsFree(hello, backend);
+    },
+    unrepeated: async (backend) => {
+      expect(statuses(await backend.history()).slice(0, lived.length)).toEqual(lived);
     },
   }),
   told({
@@ -246,11 +325,8 @@ const stories: Told[] = [
       return backend;
     },
     act: ({ backendId }, hello) => hello.service().terminate(backendId, false, caller),
-    check: async ({ backendId, shard }, hello, sent) => {
-      const stored = await runInDurableObject(shard(), (_, { storage }) =>
-        String(storage.sql.exec("SELECT history FROM backends WHERE id = ?", backendId).one().history),
-      );
-      expect(stored).toContain('"terminating"');
+    check: async (backend, hello, sent) => {
+      expect(statuses(await backend.history())).toEqual(["scheduled", "ready", "terminating"]);
       expect(sent("backend.terminate").length).toBeGreaterThan(0);
       expect(await eventsOf(hello, "backend.terminated")).toBe(1);
     },

@@ -29,7 +29,7 @@ describe("the schema", () => {
     "of every object is the one that its migrations are known to make",
     async ({ pinned: hello }) => {
       const { backendId } = value(await hello.connect());
-      value(await hello.report(backendId, 1, "ready"));
+      value(await hello.report(backendId, 1, "loading"));
       const cluster = clusterStub(env, hello.account, "main");
       const heartbeat = { cluster: "main", agent_id: "a", version: "1", backends: [] };
       value(await cluster.heartbeat(hello.account, "main", 2, heartbeat));

@@ -31,6 +31,8 @@ export const heartbeatInTransitMs = 10 * second;
 export const shardRetryMs = 2 * second;
 /** So many shards are notified of their backends' steps at a time: a mass termination changes thousands of them. */
 export const shardsNotifiedAtOnce = 200;
+/** So many live backends a shard has in memory, a few MB; the next request for another asks the service for it. */
+export const shardBackendsKnown = 4_000;
 /** How many mass terminations a service keeps that are finished: somebody who watches one sees its end. */
 export const massTerminationsKept = 20;
 /** Ended backends stay readable by id for this long; then their page and history are gone. */

@@ -10,14 +10,20 @@ import { Followers, followerLeft } from "../followers.ts";
 import { serviceStub } from "../stubs.ts";
 import { endedBackends } from "./ended.ts";
 import { sendHistory } from "./followers.ts";
-import { type BackendsPorts, describeBackend, recordBackend, reportStatus } from "./histories.ts";
+import {
+  type BackendsPorts,
+  describeBackend,
+  latestRecord,
+  recordBackend,
+  reportStatus,
+} from "./histories.ts";
 import { BackendsState } from "./state.ts";
 
 /**
  * Status histories of one shard of a service's backends. A report that keys or deadlines depend on reaches the
- * Service object before it is written here: it is acknowledged when both know it, and an agent repeats what was
- * not acknowledged. What this object believes to be alive it checks once after each awakening, for reports that
- * nobody repeated.
+ * Service object first, which keeps it while the backend lives: here it is in memory, and written with the end. An agent
+ * repeats what was not acknowledged. What this object believes to be alive it learns again once after each awakening, with what
+ * the Service object has of it.
  */
 export class Backends extends DurableObject<Env> implements BackendsRpc {
   readonly #state = new BackendsState(this.ctx.storage);
@@ -62,7 +68,7 @@ export class Backends extends DurableObject<Env> implements BackendsRpc {
       backendId,
     );
     if (!record.ok) return new Response(null, { status: 404 });
-    const { history } = this.#state.stored(backendId) ?? record.value;
+    const { history } = latestRecord(this.#state, record.value);
     return this.#followers.answer(backendId, (socket) => sendHistory(socket, history));
   }
 

@@ -1,4 +1,10 @@
-import { isStartingUp, nextEntry, reportedEntries, type StatusReport } from "../../domain/backends/status.ts";
+import {
+  isStartingUp,
+  nextEntry,
+  reportedEntries,
+  type StatusReport,
+  statusRank,
+} from "../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../domain/limits.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
@@ -6,7 +12,7 @@ import type { Alarm } from "../alarm.ts";
 import type { BackendRecord, ServiceRpc } from "../contract.ts";
 import type { Followers } from "../followers.ts";
 import { handedOn } from "../rpc.ts";
-import { sendEntries } from "./followers.ts";
+import { sendUnsent } from "./followers.ts";
 import type { BackendsState } from "./state.ts";
 
 /** What a shard's functions work on. */
@@ -26,22 +32,15 @@ export async function describeBackend(
   backendId: string,
 ): Promise<Result<BackendRecord>> {
   const { state } = ports;
-  const stored = state.stored(backendId);
-  const isComplete = stored?.baseUrl != null && state.checked.has(backendId);
-  if (stored && (hasEnded(stored) || isComplete)) return ok(stored);
-  const learned = await service.learn(backendId, false);
-  if (learned.ok) state.checked.add(backendId);
-  const present = state.stored(backendId);
-  if (learned.ok) {
-    const { history, baseUrl } = learned.value;
-    const record = append(ports, present ?? begun(learned.value), history, baseUrl);
-    // The cluster's answer, which carries the URL, can come after its first report.
-    return ok({ ...record, baseUrl: record.baseUrl ?? baseUrl });
-  }
-  if (!present) return handedOn(learned);
-  if (hasEnded(present)) return ok(present);
+  const certain = certainRecord(state, backendId);
+  if (certain && (hasEnded(certain) || certain.baseUrl !== null)) return ok(certain);
+  const learned = await learn(ports, service, backendId, false);
+  if (learned.ok) return learned;
+  const unknown = presentRecord(state, backendId);
+  if (!unknown) return learned;
+  if (hasEnded(unknown)) return ok(unknown);
   const end = { status: "terminated", termination_reason: "lost", time: Date.now() } as const;
-  return ok(append(ports, present, [end], null));
+  return ok(append(ports, unknown, [end], null, "here"));
 }
 
 /** As `BackendsRpc.report`. */
@@ -53,69 +52,125 @@ export async function reportStatus(
   body: StatusReportBody,
 ): Promise<Result<StatusReportAnswer>> {
   const { state } = ports;
-  let record = state.stored(backendId);
-  if (!record) {
-    const learned = await service.learn(backendId, true);
-    if (!learned.ok) return handedOn<StatusReportAnswer>(learned);
-    record = state.stored(backendId) ?? learned.value;
-    state.checked.add(backendId);
-  }
+  const reported = await reportedRecord(ports, service, backendId);
+  if (!reported.ok) return reported;
+  const record = reported.value;
   if (record.info.cluster !== cluster) return fail("backend_not_found", `backend \`${backendId}\` not found`);
   const entries = reportedEntries(record.history, body, Date.now());
   const entry = entries.at(-1);
   if (!entry || body.fencing_token !== record.info.fencingToken) return ok(refusal(record));
 
   const url = body.url?.replace(/\/+$/, "") ?? null;
-  // The Service object forgets what has ended: should this object then die before it writes, something must be left here.
-  if (entry.status === "terminated" && !state.stored(backendId)) keep(ports, record);
+  // The Service object forgets what has ended: should this object then die before it writes, all must be here.
+  if (entry.status === "terminated") keep(state, record);
+  let kept = false;
   if (!isStartingUp(entry.status) || (url !== null && url !== record.baseUrl)) {
     const reached = await service.statusReached(backendId, record.info.fencingToken, entries, url);
     // Not acknowledged: the agent reports it again.
     if (!reached.ok) return handedOn<StatusReportAnswer>(reached);
+    kept = reached.value.kept;
   }
-  const before = state.stored(backendId) ?? record;
-  const after = append(ports, before, entries, url);
+  const before = latestRecord(state, record);
+  const after = append(ports, before, entries, url, kept ? "in the service" : "here");
   return ok({ ...refusal(after), accepted: after.history.length > before.history.length });
 }
 
 /** Takes over how far the service knows a backend to be. */
 export function recordBackend(ports: BackendsPorts, backend: BackendRecord): void {
-  append(ports, ports.state.stored(backend.info.id) ?? begun(backend), backend.history, backend.baseUrl);
+  takeOver(ports, backend);
 }
 
-/** Writes a backend of which nothing is written here yet. */
-function keep(ports: BackendsPorts, record: BackendRecord): void {
-  ports.state.put(begun(record), null);
-  append(ports, begun(record), record.history, record.baseUrl);
+/** What is known of a backend that is reported on, which acknowledges its spawn. Fails where nobody knows it. */
+async function reportedRecord(
+  ports: BackendsPorts,
+  service: ShardService,
+  backendId: string,
+): Promise<Result<BackendRecord>> {
+  const { state } = ports;
+  const certain = certainRecord(state, backendId);
+  if (certain && certain.history.length > 1) return ok(certain);
+  const learned = await learn(ports, service, backendId, true);
+  const present = presentRecord(state, backendId);
+  return learned.ok || !present ? learned : ok(present);
 }
 
-/** Writes what `reports` add to a history, if they add anything, and sends it to the followers. */
+/** Has the service say what it knows of a backend. @returns that with what is written here; its failure */
+async function learn(
+  ports: BackendsPorts,
+  service: ShardService,
+  backendId: string,
+  reported: boolean,
+): Promise<Result<BackendRecord>> {
+  const learned = await service.learn(backendId, reported);
+  return learned.ok ? ok(takeOver(ports, learned.value)) : handedOn(learned);
+}
+
+/** Takes over what the service knows of a backend, whether or not something of it is known here. */
+function takeOver(ports: BackendsPorts, { info, history, baseUrl }: BackendRecord): BackendRecord {
+  const { state } = ports;
+  const before = presentRecord(state, info.id) ?? { info, history: history.slice(0, 1), baseUrl };
+  if (!hasEnded(before)) state.known.put(before);
+  return append(ports, before, history, baseUrl, "in the service");
+}
+
+/**
+ * Adds to a history what of `reports` is ahead of it, and sends that to the followers.
+ * @param kept where it will be found again: what the service has of a live backend need not be written
+ */
 function append(
   { state, alarm, followers }: BackendsPorts,
   record: BackendRecord,
   reports: readonly (StatusReport & { time: number })[],
   baseUrl: string | null,
+  kept: "here" | "in the service",
 ): BackendRecord {
+  if (hasEnded(record)) return record;
   const history = [...record.history];
   for (const report of reports) {
     const entry = nextEntry(history, report, report.time);
     if (entry) history.push(entry);
   }
+  const isAhead = history.length > record.history.length;
+  const reached: BackendRecord = { info: record.info, history, baseUrl: baseUrl ?? record.baseUrl };
   const last = history.at(-1);
-  if (!last || history.length === record.history.length) return record;
-  const written: BackendRecord = { info: record.info, history, baseUrl: baseUrl ?? record.baseUrl };
-  state.put(written, last.status === "terminated" ? last.time : null);
-  sendEntries(followers, record.info.id, history.slice(record.history.length));
-  if (last.status === "terminated") {
-    state.checked.delete(record.info.id);
+  if (last?.status === "terminated") {
+    state.put(reached, last.time);
+    state.known.forget(record.info.id);
     alarm.noLaterThan(last.time + endedBackendsKeptMs);
+  } else {
+    // Of one that is not, this may not be all that the service knows.
+    if (state.known.get(record.info.id)) state.known.put(reached);
+    if (kept === "here" && isAhead) state.put(reached, null);
   }
-  return written;
+  if (isAhead) sendUnsent(followers, record.info.id, history);
+  return reached;
 }
 
-/** What every follower of a backend has been sent, also while nothing of it is written here. */
-function begun(record: BackendRecord): BackendRecord {
-  return { ...record, history: record.history.slice(0, 1) };
+/** Writes all that is known of a backend, unless it is written. */
+function keep(state: BackendsState, record: BackendRecord): void {
+  const written = state.stored(record.info.id);
+  if ((written?.history.length ?? 0) < record.history.length) state.put(record, null);
+}
+
+/** What there is here of a backend: of one that is not known since this object awoke, what is written. */
+function presentRecord(state: BackendsState, backendId: string): BackendRecord | undefined {
+  return state.known.get(backendId) ?? state.stored(backendId);
+}
+
+/** The same of a backend of which the service knows no more, or has nothing any more. */
+function certainRecord(state: BackendsState, backendId: string): BackendRecord | undefined {
+  const present = presentRecord(state, backendId);
+  return present && (hasEnded(present) || state.known.get(backendId)) ? present : undefined;
+}
+
+/** What is known of a backend by now, of which this was known before. */
+export function latestRecord(state: BackendsState, earlier: BackendRecord): BackendRecord {
+  const present = presentRecord(state, earlier.info.id);
+  return present && rankOf(present) >= rankOf(earlier) ? present : earlier;
+}
+
+function rankOf(record: BackendRecord): number {
+  return statusRank(record.history.at(-1)?.status ?? "scheduled");
 }
 
 function hasEnded(record: BackendRecord): boolean {

@@ -1,20 +1,23 @@
 import type { EndPosition } from "../../domain/backends/ended-pages.ts";
+import { shardBackendsKnown } from "../../domain/limits.ts";
 import { Database } from "../database.ts";
 import type { BackendRecord } from "../service/contract.ts";
 import { backendsMigrations, backendsSql } from "./backends.sql.ts";
+import { KnownBackends } from "./known-backends.ts";
 
 /** A shard's storage, and what it knows of its service while it is awake. */
 export class BackendsState {
   readonly db: Database;
   readonly sql: ReturnType<typeof backendsSql>;
-  /** Backends that the Service object was seen to know since this object awoke. */
-  readonly checked = new Set<string>();
+  /** Those that the Service object was seen to know since this object awoke, with what it has of them and no row here. */
+  readonly known = new KnownBackends(shardBackendsKnown);
 
   constructor(storage: DurableObjectStorage) {
     this.db = new Database(storage, backendsMigrations);
     this.sql = backendsSql(this.db);
   }
 
+  /** A backend's row here: of one that lives it may lack what the Service object has. */
   stored(backendId: string): BackendRecord | undefined {
     const row = this.db.ready ? this.sql.backend(backendId) : undefined;
     return row && toRecord(row);

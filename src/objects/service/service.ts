@@ -272,10 +272,11 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     fencingToken: number,
     entries: readonly StatusEntry[],
     baseUrl: string | null,
-  ): Promise<Result<null>> {
-    this.#alarm.noLaterThan(applyReport(this.#state, backendId, fencingToken, entries, baseUrl));
+  ): Promise<Result<{ kept: boolean }>> {
+    const { kept, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entries, baseUrl);
+    this.#alarm.noLaterThan(deadlineAt);
     this.#alarm.noLaterThan(this.#state.usage.writeBy());
-    return ok(null);
+    return ok({ kept });
   }
 
   async reconcile(cluster: string, report: ClusterReport) {

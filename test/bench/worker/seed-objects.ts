@@ -123,8 +123,17 @@ function seedLive({ sql }: ServiceState, place: Place, i: number, population: Po
     next_attempt_at: null,
     deadline_at: null,
   });
-  const ready = { status: "ready", status_at: createdAt + 1_000, reason: null, deadline_at: null } as const;
-  sql.acknowledgeWithStatus({ id, ...ready, untold: false });
+  const readyAt = createdAt + 1_000;
+  sql.acknowledgeWithStatus({
+    id,
+    status: "ready",
+    status_at: readyAt,
+    reason: null,
+    base_url: baseUrlOf(id),
+    deadline_at: null,
+    untold: false,
+    entered: [{ status: "ready", time: readyAt }],
+  });
 }
 
 function seedUsage(

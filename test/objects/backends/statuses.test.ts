@@ -351,3 +351,91 @@ describe("a report that reached the service, but whose own write was lost", () =
     expect(statuses((await backend.describe()).history)).toEqual(["scheduled", "loading", "ready"]);
   });
 });
+
+describe("what the service has of a backend and its shard has not written", () => {
+  const start = { status: "ready" as const, earlier: [{ status: "loading" as const, ms_ago: 100 }] };
+
+  test("is there after an eviction of both, and is written with the end", async ({ backend }) => {
+    value(await backend.report(start));
+    value(await backend.report({ status: "terminating", termination_reason: "swept" }));
+    const before = await backend.history();
+    const stored = () =>
+      runInDurableObject(backend.shard(), (_, { storage: { sql } }) =>
+        sql.exec("SELECT name FROM sqlite_master WHERE name = 'backends'").toArray(),
+      );
+    expect(await stored()).toEqual([]);
+    await evict(backend.shard());
+    await evict(backend.hello.service());
+    expect(await backend.history()).toEqual(before);
+    await evict(backend.shard());
+    value(await backend.report({ status: "terminated", exit_code: 0 }));
+    await evict(backend.shard());
+    const ended = await backend.history();
+    expect(ended.slice(0, -1)).toEqual(before);
+    expect(ended.at(-1)).toMatchObject({ status: "terminated", termination_reason: "swept" });
+  });
+
+  test("reaches each follower once, however often the shard is evicted", async ({ backend }) => {
+    const first = await backend.follow();
+    value(await backend.report(start));
+    await evict(backend.shard());
+    const second = await backend.follow();
+    await evict(backend.shard());
+    value(await backend.hello.service().terminate(backend.backendId, false, caller));
+    await evict(backend.shard());
+    value(await backend.hello.service().terminate(backend.backendId, true, caller));
+    await evict(backend.shard());
+    value(await backend.report({ status: "terminated" }));
+    await vi.waitFor(() => expect([first.closed, second.closed]).toEqual([1000, 1000]));
+    const { history } = await backend.describe();
+    expect(statuses(history)).toEqual([
+      "scheduled",
+      "loading",
+      "ready",
+      "terminating",
+      "hard-terminating",
+      "terminated",
+    ]);
+    expect([first.entries, second.entries]).toEqual([history, history]);
+  });
+
+  test("is written by the shard where the service has gone on by itself before the report came", async ({
+    backend,
+  }) => {
+    const gate = Promise.withResolvers<void>();
+    const { record } = Backends.prototype;
+    vi.spyOn(Backends.prototype, "record").mockImplementation(async function (this: Backends, step) {
+      await gate.promise;
+      return record.call(this, step);
+    });
+    value(await backend.report({ status: "loading" }));
+    const terminating = backend.hello.service().terminate(backend.backendId, false, caller);
+    await vi.waitFor(() => expect(Backends.prototype.record).toHaveBeenCalled());
+    expect(value(await backend.report(start))).toEqual({ accepted: true, current: "ready" });
+    gate.resolve();
+    value(await terminating);
+    await evict(backend.shard());
+    expect(statuses(await backend.history())).toEqual(["scheduled", "loading", "ready", "terminating"]);
+  });
+
+  test("is what the shard has written, where an earlier version has kept no more of it", async ({
+    backend,
+  }) => {
+    const { backendId, hello } = backend;
+    value(await backend.report({ status: "loading" }));
+    value(await backend.report({ status: "ready" }));
+    const before = await backend.history();
+    await runInDurableObject(backend.shard(), (_, { storage: { sql } }) => {
+      sql.exec("UPDATE backends SET history = ? WHERE id = ?", JSON.stringify(before), backendId);
+    });
+    await runInDurableObject(hello.service(), (_, { storage: { sql } }) => {
+      sql.exec("UPDATE backends SET history = '' WHERE id = ?", backendId);
+    });
+    await evict(backend.shard());
+    await evict(hello.service());
+    expect(await backend.history()).toEqual(before);
+    value(await backend.report({ status: "terminating" }));
+    await evict(backend.shard());
+    expect(statuses(await backend.history())).toEqual(["scheduled", "loading", "ready", "terminating"]);
+  });
+});

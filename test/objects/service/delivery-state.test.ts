@@ -78,7 +78,8 @@ describe("a spawn", () => {
     state.acknowledgeWithUrl(row().id, "http://a.test");
     const ready = { id: row().id, status: "ready", status_at: now, reason: null } as const;
     state.acknowledge(row());
-    state.acknowledgeWithStatus({ ...ready, deadline_at: null, untold: false });
+    const step = { base_url: null, deadline_at: null, untold: false, entered: [] };
+    state.acknowledgeWithStatus({ ...ready, ...step });
     expect(ran.map(([name]) => name)).toEqual(["acknowledgeWithUrl", "acknowledgeWithStatus"]);
     expect(state.flush()).toBe(false);
   });

@@ -1,47 +1,96 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { Database } from "../../../src/objects/database.ts";
 import { serviceMigrations } from "../../../src/objects/service/sql/migrations.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
 import { serviceStub } from "../../../src/objects/stubs.ts";
+import { registrationOf } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { metered } from "../support/cost.ts";
 import { test } from "../support/object-test.ts";
-import { type Hello, value } from "../support/service.ts";
+import { caller, value } from "../support/service.ts";
 
-/** The rows of backends that a step writes in the Service object. */
-async function rowsOf(
-  hello: Hello,
-  meter: Awaited<ReturnType<typeof metered>>,
-  step: () => Promise<unknown>,
-): Promise<number> {
-  await hello.service().describe();
-  meter.reset();
-  await step();
-  await hello.service().describe();
-  return Object.entries(meter.cost.rows).reduce(
-    (sum, [statement, rows]) => sum + (/ backends\b/.test(statement) ? rows : 0),
-    0,
+type Meter = Awaited<ReturnType<typeof metered>>;
+
+/** The rows of backends that were written since the meter was reset. */
+function rowsIn({ cost }: Meter): number {
+  const written = Object.entries(cost.rows).filter(([statement]) =>
+    /^(INSERT INTO|UPDATE|DELETE FROM) backends\b/.test(statement),
   );
+  return written.reduce((sum, [_, rows]) => sum + rows, 0);
 }
 
-describe("the rows of backends that a life writes in its service", () => {
+const start = [
+  { status: "starting" as const, ms_ago: 20 },
+  { status: "waiting" as const, ms_ago: 10 },
+];
+const loading = { status: "loading" as const, ms_ago: 30 };
+const swept = { termination_reason: "swept" as const };
+
+describe("the rows of backends that a life writes", () => {
+  /** As the agent reports it, each with what its service and its shard write. */
+  const ending = [
+    ["terminating", { status: "terminating", ...swept }, [1, 0]],
+    // The shard writes all that it has, and after the service the end, with its index.
+    ["terminated", { status: "terminated", ...swept, exit_code: 0 }, [1, 3]],
+  ] as const;
   test.for([
-    ["without a key", undefined, { spawn: 1 }],
-    ["with a key, whose index is one more at the spawn alone", "doc", { spawn: 2 }],
-  ] as const)("%s", async ([_, key, { spawn }], { pinned: hello }) => {
+    [
+      "without a key: 7",
+      { spawn: 1, key: undefined },
+      [["ready", { status: "ready", earlier: [loading, ...start] }, [1, 0]], ...ending],
+    ],
+    [
+      "with a key, of which the index is one more at the spawn alone, and whose start waits for a report: 9",
+      { spawn: 2, key: "doc" },
+      [
+        ["loading", { status: "loading" }, [0, 1]],
+        ["ready", { status: "ready", earlier: [...start] }, [1, 0]],
+        ...ending,
+      ],
+    ],
+  ] as const)("%s", async ([title, { spawn, key }, reports], { pinned: hello }) => {
     await startBackend(hello);
-    const meter = await metered(hello.service());
-    const rows = (step: () => Promise<unknown>) => rowsOf(hello, meter, step);
-    expect(await rows(async () => value(await hello.connect(key === undefined ? {} : { key })))).toBe(spawn);
-    const live = value(await hello.service().liveBackends());
-    const { id, fencingToken } = live[0]?.info ?? { id: "", fencingToken: 0 };
-    const report = (status: Parameters<Hello["report"]>[2]) => async () =>
-      value(await hello.report(id, fencingToken, status));
-    expect(await rows(report("ready"))).toBe(1);
-    expect(await rows(report("terminating"))).toBe(1);
-    expect(await rows(report("terminated"))).toBe(1);
+    const service = await metered(hello.service());
+    service.reset();
+    const backend = await startBackend(hello, key);
+    expect(rowsIn(service)).toBe(spawn);
+    const shard = await metered(backend.shard());
+    let all = spawn;
+    for (const [what, report, rows] of reports) {
+      service.reset();
+      shard.reset();
+      const body = { ...report, earlier: "earlier" in report ? [...report.earlier] : [] };
+      expect(value(await backend.report(body)).accepted).toBe(true);
+      // Statements are counted in the turn after them.
+      await Promise.all([hello.service().describe(), backend.describe()]);
+      expect([rowsIn(service), rowsIn(shard)], what).toEqual(rows);
+      all += rowsIn(service) + rowsIn(shard);
+    }
+    expect(String(all)).toBe(title.split(": ").at(-1));
+    expect((await backend.history()).map(({ status }) => status)).toEqual([
+      "scheduled",
+      "loading",
+      "starting",
+      "waiting",
+      "ready",
+      "terminating",
+      "terminated",
+    ]);
+  });
+
+  test("that its service ends: a row of the shard with the end, and its index", async ({ pinned: hello }) => {
+    const backend = await startBackend(hello);
+    value(await backend.report({ status: "ready" }));
+    const shard = await metered(backend.shard());
+    shard.reset();
+    value(await hello.service().terminate(backend.backendId, true, caller));
+    await backend.describe();
+    expect(rowsIn(shard)).toBe(0);
+    value(await hello.service().clusterLost("main", await registrationOf(hello), "lease"));
+    await vi.waitFor(async () => expect((await backend.history()).at(-1)?.status).toBe("terminated"));
+    expect(rowsIn(shard)).toBe(2);
   });
 });
 

@@ -104,20 +104,21 @@ export interface ServiceBackendsRpc {
   /** `termination_not_found` for one that is not kept. */
   getTermination(id: string, allowedEnvironments?: readonly string[]): Promise<Result<Termination>>;
   /**
-   * For Backends shards: what was decided about a backend.
+   * For Backends shards: what was decided about a backend, and what it has gone through that its shard has not written.
    * @param reported whether the cluster has reported on it, which acknowledges the spawn
    */
   learn(backendId: string, reported: boolean): Promise<Result<BackendRecord>>;
   /**
    * From Backends shards: what one report adds, oldest first, where its last status matters to keys and deadlines. Ignored under
    * another fencing token.
+   * @returns `kept`: all of it is in what `learn` gives, so that the shard need not write it
    */
   statusReached(
     backendId: string,
     fencingToken: number,
     entries: readonly StatusEntry[],
     baseUrl: string | null,
-  ): Promise<Result<null>>;
+  ): Promise<Result<{ kept: boolean }>>;
   /**
    * From the Cluster object: judges the backends of this service that an agent says it runs, and ends those that no
    * agent of the cluster has any more. Where it does not have the lists that the report speaks of, it judges nothing.

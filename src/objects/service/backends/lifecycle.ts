@@ -7,7 +7,6 @@ import {
 } from "../../../domain/backends/status.ts";
 import { terminationReportSlackMs, terminationRetryForMs } from "../../../domain/limits.ts";
 import type { TerminateWebhookData } from "../../../protocol/webhooks/webhook.ts";
-import type { LiveStatus } from "../sql/backends.sql.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { type ServiceState, specOf } from "../state.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -30,7 +29,8 @@ export function beginTermination(
   const status = termination.hard ? "hard-terminating" : "terminating";
   if (statusRank(row.status) >= statusRank(status)) return false;
   const reason = row.reason ?? termination.reason;
-  enter(state, row, status, reason, now, true);
+  const at = Math.max(now, row.status_at);
+  enter(state, row, [{ status, time: at, termination_reason: reason }], true);
   enqueueTermination(state, row, { backend_id: row.id, hard: termination.hard, reason }, now);
   // A hard end is waited for from when the cluster has acknowledged it.
   if (termination.hard) state.sql.setDeadline(row.id, null);
@@ -103,51 +103,54 @@ export function enqueueTermination(
   });
 }
 
-/**
- * Commits the statuses that a report of the cluster adds, received from the shard. Ignored under another fencing token.
- * @returns the backend's deadline in milliseconds since the epoch, null where it has none
- */
+/** What became of a report in the Service object. */
+export interface AppliedReport {
+  /** Whether all that it adds is in the backend's row now. */
+  kept: boolean;
+  /** The backend's deadline in milliseconds since the epoch, null where it has none. */
+  deadlineAt: number | null;
+}
+
+/** Commits what a report of the cluster adds, received from the shard, oldest first. Ignored under another fencing token. */
 export function applyReport(
   state: ServiceState,
   backendId: string,
   fencingToken: number,
   entries: readonly StatusEntry[],
   baseUrl: string | null,
-): number | null {
-  if (!state.db.ready) return null;
+): AppliedReport {
+  if (!state.db.ready) return { kept: false, deadlineAt: null };
   return state.db.transaction(() => {
     const row = state.backend(backendId);
-    if (row?.fencing_token === fencingToken) applyReported(state, row, entries, baseUrl);
-    return state.backend(backendId)?.deadline_at ?? null;
+    const kept = row?.fencing_token === fencingToken && applyReported(state, row, entries, baseUrl);
+    return { kept, deadlineAt: state.backend(backendId)?.deadline_at ?? null };
   });
 }
 
+/** @returns whether all entries are in the row now: not those that end it, nor what comes before a step that was taken here */
 function applyReported(
   state: ServiceState,
   row: BackendRow,
   entries: readonly StatusEntry[],
   baseUrl: string | null,
-): void {
+): boolean {
+  const ahead = entries.filter(({ status }) => statusRank(status) > statusRank(row.status));
   const last = entries.at(-1);
-  if (!last) return;
-  const before = passThrough(state, row, entries.slice(0, -1));
-  if (last.status === "terminated") {
-    endBackend(state, before, { reported: last });
-    return;
+  if (last?.status === "terminated") {
+    endBackend(state, countSteps(state, row, ahead.slice(0, -1)), { reported: last });
+    return false;
   }
-  if (baseUrl !== null && baseUrl !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, baseUrl);
-  if (statusRank(last.status) > statusRank(before.status)) {
-    enter(state, before, last.status, last.termination_reason ?? row.reason, last.time, false);
-  }
+  if (ahead.length > 0) enter(state, { ...row, base_url: baseUrl ?? row.base_url }, ahead, false);
+  else if (baseUrl !== null && baseUrl !== row.base_url) state.spawns.acknowledgeWithUrl(row.id, baseUrl);
+  return ahead.length === entries.length;
 }
 
-/** Counts statuses that a backend was in and is no more. @returns its row as it was in the last of them */
-function passThrough(state: ServiceState, row: BackendRow, entries: readonly StatusEntry[]): BackendRow {
+/** Counts steps of a backend's life, each ahead of the one before. @returns its row as it is in the last of them */
+function countSteps(state: ServiceState, row: BackendRow, steps: readonly StatusEntry[]): BackendRow {
   let reached = row;
-  for (const { status, time } of entries) {
-    if (statusRank(status) <= statusRank(reached.status)) continue;
+  for (const { status, time, termination_reason: reason = reached.reason } of steps) {
     state.usage.countStep(reached, { status, time });
-    reached = { ...reached, status, status_at: Math.max(time, reached.status_at) };
+    reached = { ...reached, status, status_at: Math.max(time, reached.status_at), reason };
   }
   return reached;
 }
@@ -199,10 +202,13 @@ export function applyDeadline(state: ServiceState, row: BackendRow, now: number)
   }
 }
 
-/** The history as the Service object knows it: enough for a shard that knows nothing yet. */
-export function coarseHistory(row: BackendRow): StatusEntry[] {
+/** The history as the Service object knows it: with all that the backend's shard has not written itself. */
+export function knownHistory(state: ServiceState, row: BackendRow): StatusEntry[] {
   const scheduled: StatusEntry = { status: "scheduled", time: row.created_at };
-  return row.status === "scheduled" ? [scheduled] : [scheduled, statusEntry(row)];
+  const history = [scheduled, ...state.sql.enteredStatuses(row.id)];
+  const last = history.at(-1) ?? scheduled;
+  // An end that was decided here; and what an earlier version has entered.
+  return statusRank(row.status) > statusRank(last.status) ? [...history, statusEntry(row)] : history;
 }
 
 export function statusEntry(row: BackendRow): StatusEntry {
@@ -213,19 +219,20 @@ export function statusEntry(row: BackendRow): StatusEntry {
   };
 }
 
+/** @param entries ahead of the row's status, each of the one before; none of them the end */
 function enter(
   state: ServiceState,
   row: BackendRow,
-  status: LiveStatus,
-  reason: TerminationReason | null,
-  now: number,
+  entries: readonly StatusEntry[],
   notifiesShard: boolean,
 ): void {
-  const entered = { ...row, status, status_at: Math.max(now, row.status_at), reason };
-  state.usage.countStep(row, { status, time: entered.status_at });
+  const { status, ...entered } = countSteps(state, row, entries);
+  if (status === "terminated") throw new Error("an end is not entered");
   state.spawns.acknowledgeWithStatus({
     ...entered,
-    deadline_at: deadlineOf(entered, specOf(row))?.at ?? null,
+    status,
+    deadline_at: deadlineOf({ ...entered, status }, specOf(row))?.at ?? null,
     untold: notifiesShard,
+    entered: entries,
   });
 }

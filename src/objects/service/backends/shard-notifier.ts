@@ -3,7 +3,7 @@ import type { BackendRecord } from "../../contract.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
 import { backendInfo, type ServiceState } from "../state.ts";
-import { coarseHistory } from "./lifecycle.ts";
+import { knownHistory } from "./lifecycle.ts";
 
 /** What this object knows of a backend, for its shard; `backend_not_found` where it has ended or never was. */
 export function knownBackend(
@@ -18,7 +18,7 @@ export function knownBackend(
 }
 
 function backendRecord(state: ServiceState, row: BackendRow): BackendRecord {
-  return { info: backendInfo(state.row(), row), history: coarseHistory(row), baseUrl: row.base_url };
+  return { info: backendInfo(state.row(), row), history: knownHistory(state, row), baseUrl: row.base_url };
 }
 
 /** Notifies Backends shards of the steps that this object took itself, until each has received its own. */

@@ -1,4 +1,4 @@
-import type { BackendStatus } from "../../../domain/backends/status.ts";
+import type { BackendStatus, StatusEntry } from "../../../domain/backends/status.ts";
 import { endedBackendsKeptMs } from "../../../domain/limits.ts";
 import type { Database } from "../../database.ts";
 import { type ExpiringRows, rowsKeptFor } from "../../expiries.ts";
@@ -11,16 +11,26 @@ export type LiveStatus = Exclude<BackendStatus, "terminated">;
 /** Of a longer spec memory keeps nothing: it is read when it is needed. */
 const keptSpecCharacters = 1024;
 
+/** What memory keeps, beside the spec. */
+const keptColumns = `id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, reason, base_url,
+                attempts, next_attempt_at, deadline_at, untold, agent, held_at, ended`;
+
 /** Live backends, which are the delivery records of their spawns. */
 export function backendsReads(db: Pick<Database, "all" | "first">) {
   return {
-    backend: (id: string) => db.first<BackendRow>("SELECT * FROM backends WHERE id = ?", id),
+    backend: (id: string) =>
+      db.first<BackendRow>(`SELECT ${keptColumns}, spec FROM backends WHERE id = ?`, id),
+    /** The statuses that a backend has entered beyond `scheduled`, oldest first, as far as they are kept. */
+    enteredStatuses: (id: string): StatusEntry[] => {
+      const row = db.first<{ history: string }>("SELECT history FROM backends WHERE id = ?", id);
+      const lines = row?.history.split("\n") ?? [];
+      return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+    },
     /** What memory keeps of backends. @param ids null: of all that there are */
     keptBackends: (ids: readonly string[] | null) => {
       const which = ids === null ? "" : "WHERE id IN (SELECT value FROM json_each(?))";
       return db.all<KeptBackend>(
-        `SELECT id, environment, cluster, key, fencing_token, digest, created_at, status, status_at, reason, base_url,
-                attempts, next_attempt_at, deadline_at, untold, agent, held_at, ended,
+        `SELECT ${keptColumns},
                 iif(length(spec) > ${keptSpecCharacters}, NULL, spec) AS spec
          FROM backends ${which}`,
         ...(ids === null ? [] : [JSON.stringify(ids)]),
@@ -50,15 +60,25 @@ export function backendsWrites(
   memory: BackendsMemory,
   environmentChanged: (name: string) => void,
 ) {
-  /** Every change of rows goes through here, so that table and memory are changed by the same values. */
-  function update(ids: readonly string[], columns: Partial<KeptBackend>): void {
+  /**
+   * Every change of rows goes through here, so that table and memory are changed by the same values.
+   * @param entered statuses to be added to the history, which memory does not keep
+   */
+  function update(
+    ids: readonly string[],
+    columns: Partial<KeptBackend>,
+    entered: readonly StatusEntry[] = [],
+  ): void {
     const names = Object.keys(columns).filter((name): name is Column => name in columns);
     const [id, ...others] = ids;
     if (id === undefined) return;
+    const set = names.map((name) => `${name} = ?`);
+    const lines = entered.map((entry) => `${JSON.stringify(entry)}\n`);
     db.run(
-      `UPDATE backends SET ${names.map((name) => `${name} = ?`).join(", ")}
+      `UPDATE backends SET ${[...set, ...(lines.length === 0 ? [] : ["history = history || ?"])].join(", ")}
        WHERE id ${others.length === 0 ? "= ?" : "IN (SELECT value FROM json_each(?))"}`,
       ...names.map((name) => columns[name] ?? null),
+      ...(lines.length === 0 ? [] : [lines.join("")]),
       others.length === 0 ? id : JSON.stringify(ids),
     );
     memory.updated(ids, columns);
@@ -115,26 +135,27 @@ export function backendsWrites(
     acknowledge: (ids: readonly string[]) => update(ids, { next_attempt_at: null }),
     /** Acknowledges a spawn, with the URL that its cluster gave. */
     acknowledgeWithUrl: (id: string, url: string) => update([id], { base_url: url, next_attempt_at: null }),
-    /** Enters a status of its life, and acknowledges the spawn with it. @param row `untold`: its shard is to be notified */
+    /**
+     * Enters a status of its life, and acknowledges the spawn with it.
+     * @param row `untold`: its shard is to be notified; `entered`: what it has gone through with this, oldest first
+     */
     acknowledgeWithStatus: ({
       id,
       status,
       status_at,
       reason,
+      base_url,
       deadline_at,
       untold,
-    }: Pick<BackendRow, "id" | "status_at" | "reason" | "deadline_at"> & {
+      entered,
+    }: Pick<BackendRow, "id" | "status_at" | "reason" | "base_url" | "deadline_at"> & {
       status: LiveStatus;
       untold: boolean;
-    }) =>
-      update([id], {
-        status,
-        status_at,
-        reason,
-        deadline_at,
-        untold: untold ? 1 : 0,
-        next_attempt_at: null,
-      }),
+      entered: readonly StatusEntry[];
+    }) => {
+      const columns = { status, status_at, reason, base_url, deadline_at, untold: untold ? 1 : 0 };
+      update([id], { ...columns, next_attempt_at: null }, entered);
+    },
     /** Ends a backend: its key is free, and its row stays until its shard has been notified. */
     endBackend: ({ id, status_at, reason }: Pick<BackendRow, "id" | "status_at" | "reason">) =>
       update([id], {

@@ -148,4 +148,9 @@ export const serviceMigrations: readonly Migration[] = [
       CREATE UNIQUE INDEX live_keys ON backends (environment, key) WHERE key IS NOT NULL AND ended = 0;
     `,
   },
+  {
+    name: "statuses that backends have gone through",
+    // Those beyond scheduled, a line of JSON each; of an earlier version none.
+    sql: "ALTER TABLE backends ADD COLUMN history TEXT NOT NULL DEFAULT '';",
+  },
 ];
