@@ -143,7 +143,7 @@ function statusesReported(backendId: string): unknown[] {
   return system.near
     .events()
     .filter(({ event, backend_id }) => event === "report.acknowledged" && backend_id === backendId)
-    .map(({ status }) => status);
+    .flatMap(({ earlier, status }) => [earlier ?? [], status].flat());
 }
 
 async function partition(): Promise<void> {
