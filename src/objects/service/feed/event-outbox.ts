@@ -2,6 +2,7 @@ import { backoffDelayMs } from "../../../domain/deliveries/retry.ts";
 import {
   eventOutboxBackoff,
   eventOutboxCallMs,
+  eventsGatheredMs,
   eventsSentAtOnce,
   recoveryDelayMs,
 } from "../../../domain/limits.ts";
@@ -27,7 +28,10 @@ export function recordEvent(
   sql.queueEvent(event.id, JSON.stringify(event));
 }
 
-/** Sends a service's events to its account until it has taken them: at least once each, the oldest first. */
+/**
+ * Sends a service's events to its account until it has taken them: at least once each, the oldest first. The first at once,
+ * those in quick succession together.
+ */
 export class EventOutbox {
   readonly #state: Pick<ServiceState, "db" | "sql">;
   readonly #alarm: Pick<Alarm, "noLaterThan">;
@@ -35,6 +39,12 @@ export class EventOutbox {
   readonly #send: (events: AccountEvent[]) => Promise<Result<null>>;
   #isScheduled = false;
   #isSending = false;
+  /** When a call last ended, in milliseconds since the epoch. */
+  #sentAt = 0;
+  /** Whether more were written during the call that is under way. */
+  #isMore = false;
+  /** Whether there are some that wait for more. */
+  #isGathering = false;
   #failures = 0;
 
   /** @param send gives events to the account; rejects where it cannot be reached */
@@ -56,7 +66,9 @@ export class EventOutbox {
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      void this.send();
+      if (this.#isSending) this.#isMore = true;
+      else if (Date.now() - this.#sentAt < eventsGatheredMs) this.#gather();
+      else void this.send();
     });
   }
 
@@ -67,10 +79,10 @@ export class EventOutbox {
     this.#isSending = true;
     try {
       for (;;) {
+        this.#isMore = false;
         const rows = sql.queuedEvents(eventsSentAtOnce);
         if (rows.length === 0) return;
-        // Before the call: it may be cut short, with this object. At the time that its webhooks set an alarm for too.
-        this.#alarm.noLaterThan(Date.now() + Math.max(recoveryDelayMs, this.#delayMs()));
+        this.#keepAlarm();
         if (!(await this.#isTaken(rows.map(({ event }) => event)))) {
           this.#failures += 1;
           this.#alarm.noLaterThan(Date.now() + this.#delayMs());
@@ -78,10 +90,29 @@ export class EventOutbox {
         }
         this.#failures = 0;
         sql.dropQueuedEvents(rows.map(({ id }) => id));
+        this.#sentAt = Date.now();
+        if (rows.length === eventsSentAtOnce) continue;
+        if (this.#isMore) this.#gather();
+        return;
       }
     } finally {
       this.#isSending = false;
     }
+  }
+
+  /** Before a call, or what it waits for: it may be cut short, with this object. At the time that its webhooks set an alarm for too. */
+  #keepAlarm(): void {
+    this.#alarm.noLaterThan(Date.now() + Math.max(recoveryDelayMs, this.#delayMs()));
+  }
+
+  #gather(): void {
+    this.#keepAlarm();
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    setTimeout(() => {
+      this.#isGathering = false;
+      void this.send();
+    }, eventsGatheredMs);
   }
 
   async #isTaken(events: readonly string[]): Promise<boolean> {
