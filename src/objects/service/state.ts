@@ -87,6 +87,22 @@ export class ServiceState {
     names: () => this.environments.all().map(({ name }) => name),
     get: (name) => this.environments.snapshot(name),
   };
+  /** Made once: a closure with a name is the dearest part of a decision. */
+  readonly #imageIndex: ImageIndex = {
+    digestOfTag: (tag) => {
+      const known = this.#kept.digests.get(tag) ?? this.sql.tag(tag)?.digest;
+      if (known !== undefined) this.#kept.digests.set(tag, known);
+      return known;
+    },
+    hasDigest: (digest) => this.image(digest)?.artifact_type === null,
+    artifactOf: (tagOrDigest) => {
+      const digest = tagOrDigest.includes(":") ? tagOrDigest : this.sql.artifactTag(tagOrDigest)?.digest;
+      const row = digest === undefined ? undefined : this.image(digest);
+      if (!row?.artifact_type) return undefined;
+      return { digest: row.digest, mediaType: row.media_type, artifactType: row.artifact_type };
+    },
+    recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
+  };
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
   #held: Held | null = null;
@@ -199,22 +215,9 @@ export class ServiceState {
     return at === 0 ? null : at;
   }
 
+  /** Tags and digests as decisions see them. */
   imageIndex(): ImageIndex {
-    return {
-      digestOfTag: (tag) => {
-        const known = this.#kept.digests.get(tag) ?? this.sql.tag(tag)?.digest;
-        if (known !== undefined) this.#kept.digests.set(tag, known);
-        return known;
-      },
-      hasDigest: (digest) => this.image(digest)?.artifact_type === null,
-      artifactOf: (tagOrDigest) => {
-        const digest = tagOrDigest.includes(":") ? tagOrDigest : this.sql.artifactTag(tagOrDigest)?.digest;
-        const row = digest === undefined ? undefined : this.image(digest);
-        if (!row?.artifact_type) return undefined;
-        return { digest: row.digest, mediaType: row.media_type, artifactType: row.artifact_type };
-      },
-      recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
-    };
+    return this.#imageIndex;
   }
 
   /** The row of a backend that is kept: from memory, but where its spec is too long for that. */
