@@ -9,10 +9,10 @@ import {
 import type { Result } from "../../../domain/result.ts";
 import type { AccountEvent } from "../../../protocol/v3/events.ts";
 import type { Alarm } from "../../alarm.ts";
+import type { Database } from "../../database.ts";
 import { type EventParams, newEvent } from "../../events.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
 import type { Statements } from "../sql/statements.ts";
-import type { ServiceState } from "../state.ts";
 
 /**
  * Records what was done in a service, inside the transaction of the change itself; it is sent to the account after the
@@ -28,12 +28,17 @@ export function recordEvent(
   sql.queueEvent(event.id, JSON.stringify(event));
 }
 
+interface Stored {
+  db: Pick<Database, "ready">;
+  sql: Pick<Statements, "queuedEvents" | "dropQueuedEvents">;
+}
+
 /**
  * Sends a service's events to its account until it has taken them: at least once each, the oldest first. The first at once,
  * those in quick succession together.
  */
 export class EventOutbox {
-  readonly #state: Pick<ServiceState, "db" | "sql">;
+  readonly #state: Stored;
   readonly #alarm: Pick<Alarm, "noLaterThan">;
   readonly #failureLog: FailureLog;
   readonly #send: (events: AccountEvent[]) => Promise<Result<null>>;
@@ -49,7 +54,7 @@ export class EventOutbox {
 
   /** @param send gives events to the account; rejects where it cannot be reached */
   constructor(
-    state: Pick<ServiceState, "db" | "sql">,
+    state: Stored,
     alarm: Pick<Alarm, "noLaterThan">,
     failureLog: FailureLog,
     send: (events: AccountEvent[]) => Promise<Result<null>>,
@@ -62,7 +67,7 @@ export class EventOutbox {
 
   /** Call at every write of an event, also one that is rolled back: it looks after the transaction. */
   changed(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#isGathering) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;

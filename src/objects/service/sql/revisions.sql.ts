@@ -186,7 +186,7 @@ type PinColumn = "image" | "digest" | "revision" | "moved_at" | "registry_host";
  * @param heldChanged called where what the account's quotas count may change: notes
  */
 export function revisionsWrites(
-  db: Pick<Database, "run">,
+  db: Pick<Database, "all" | "run">,
   environmentChanged: (name: string, columns: Partial<EnvironmentRow>) => void,
   heldChanged: () => void,
 ) {
@@ -206,13 +206,14 @@ export function revisionsWrites(
     },
     /** @param kept how many of the environment's newest stay, with this one */
     insertRevision: (row: RevisionRow, kept: number) => {
-      if (row.note !== null || row.revision > kept) heldChanged();
+      if (row.note !== null) heldChanged();
       if (row.revision > kept) {
-        db.run(
-          "DELETE FROM revisions WHERE environment = ? AND revision <= ?",
+        const dropped = db.all<{ note: string | null }>(
+          "DELETE FROM revisions WHERE environment = ? AND revision <= ? RETURNING note",
           row.environment,
           row.revision - kept,
         );
+        if (dropped.some(({ note }) => note !== null)) heldChanged();
       }
       db.run(
         `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)

@@ -87,7 +87,7 @@ interface Writers {
   /** Writes the account's events. */
   events: Writer;
   /** Writes all else. */
-  db: Writer;
+  db: Writer & Pick<Database, "all">;
   /** Called with the environment that is written, and its columns where they are known; null: with all. */
   environmentChanged(name: string | null, columns?: Partial<EnvironmentRow>): void;
   /** Called where what is held may change with a row that is written. */
