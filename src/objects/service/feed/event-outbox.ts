@@ -46,10 +46,10 @@ export class EventOutbox {
   #isSending = false;
   /** When a call last ended, in milliseconds since the epoch. */
   #sentAt = 0;
-  /** Whether more were written during the call that is under way. */
+  /** Whether there may be more than the call that is under way takes. */
   #isMore = false;
-  /** Whether there are some that wait for more. */
-  #isGathering = false;
+  /** Until when some wait for more, in milliseconds since the epoch; 0: none do. */
+  #gathersUntil = 0;
   #failures = 0;
 
   /** @param send gives events to the account; rejects where it cannot be reached */
@@ -67,12 +67,11 @@ export class EventOutbox {
 
   /** Call at every write of an event, also one that is rolled back: it looks after the transaction. */
   changed(): void {
-    if (this.#isScheduled || this.#isGathering) return;
+    if (this.#isScheduled || Date.now() < this.#gathersUntil) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      if (this.#isSending) this.#isMore = true;
-      else if (Date.now() - this.#sentAt < eventsGatheredMs) this.#gather();
+      if (!this.#isSending && Date.now() - this.#sentAt < eventsGatheredMs) this.#gather();
       else void this.send();
     });
   }
@@ -80,6 +79,7 @@ export class EventOutbox {
   /** Sends what is there, unless that is under way. Never rejects: what was not taken is sent again by the alarm. */
   async send(): Promise<void> {
     const { db, sql } = this.#state;
+    this.#isMore = true;
     if (this.#isSending || !db.ready) return;
     this.#isSending = true;
     try {
@@ -112,10 +112,9 @@ export class EventOutbox {
 
   #gather(): void {
     this.#keepAlarm();
-    if (this.#isGathering) return;
-    this.#isGathering = true;
+    this.#gathersUntil = Date.now() + eventsGatheredMs;
     setTimeout(() => {
-      this.#isGathering = false;
+      this.#gathersUntil = 0;
       void this.send();
     }, eventsGatheredMs);
   }
