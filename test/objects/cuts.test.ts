@@ -154,6 +154,15 @@ async function pushedOnce(hello: Hello): Promise<boolean> {
   return moves.length === 1;
 }
 
+/** That these environments were announced, each once, or again as the same delivery. */
+function expectAnnounced(sent: Sent, environments: string[]): void {
+  const announced = new Map(
+    sent("image.pinned").map(({ headers, message: { data } }) => [headers["webhook-id"], data]),
+  );
+  const names = [...announced.values()].map((data) => "environment" in data && data.environment);
+  expect(names.sort()).toEqual(environments);
+}
+
 /** An answer of the registry as a result. */
 function fromOci(answer: Awaited<ReturnType<ReturnType<typeof registry>["putManifest"]>>): Result<unknown> {
   if (answer.ok) return ok(null);
@@ -444,9 +453,20 @@ const stories: Told[] = [
     check: async (_, hello, sent) => {
       const { digest } = value(await hello.service().getEnvironment("default"));
       expect(digest).toBe(digestNumber(2));
-      expect(sent("image.pinned").length).toBeGreaterThan(0);
+      expectAnnounced(sent, ["default"]);
       const before = await eventsOf(hello, "environment.pinned");
       expect(before).toBeGreaterThan(0);
+    },
+  }),
+  told({
+    story: "a push that moves two environments, each of which is announced",
+    setUp: async (hello) => {
+      value(await hello.service().createEnvironment({ name: "x", image: "latest" }, caller));
+    },
+    act: (_, hello) => push(hello, 7, "latest"),
+    check: async (_, hello, sent) => {
+      expect(await pushedOnce(hello)).toBe(true);
+      expectAnnounced(sent, ["default", "x"]);
     },
   }),
   told({

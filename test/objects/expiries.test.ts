@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import {
   endedBackendsKeptMs,
   expiredForgottenAtOnce,
@@ -16,6 +16,7 @@ import { serviceStub } from "../../src/objects/stubs.ts";
 import { evict, passTime, passTimeRunning } from "../support/worker/clock.ts";
 import { metered } from "./support/cost.ts";
 import { test } from "./support/object-test.ts";
+import { usedBy } from "./support/quotas.ts";
 import { actor, caller, connectParams, digestNumber, value } from "./support/service.ts";
 
 const hour = 3_600_000;
@@ -149,6 +150,18 @@ describe("what is kept by its number", () => {
     expect(await countOf(service, "revisions")).toBe(before - revisionsKept);
     value(await create());
     expect(value(await service.history("prod", { limit: 200 })).items).toHaveLength(1);
+  });
+
+  test("is given back to the account's quotas with the revisions that go", async ({ pinned: hello }) => {
+    value(await hello.service().pin("default", { image: "latest", note: "first" }, caller));
+    expect(await usedBy(hello)).toMatchObject({ pin_notes: 1 });
+    await runInDurableObject(hello.service(), (_, { storage: { sql } }) => {
+      sql.exec("UPDATE environments SET revision = ?", 3 + revisionsKept - 1).toArray();
+    });
+    // The object keeps in memory what it has read.
+    await evict(hello.service());
+    value(await hello.service().pin("default", { image: "latest" }, caller));
+    await vi.waitFor(async () => expect(await usedBy(hello)).toMatchObject({ pin_notes: 0 }));
   });
 
   test("is the newest pushes, from which tags and images are found as before", async ({ pinned: hello }) => {

@@ -9,7 +9,8 @@ export type WebhookName =
   | { type: "image.pinned" };
 
 /**
- * Reads a webhook's id: `<backend>_spawn`, `<backend>_terminate_soft`, `<backend>_terminate_hard`, `pinned_<uuid>`.
+ * Reads a webhook's id: `<backend>_spawn`, `<backend>_terminate_soft`, `<backend>_terminate_hard`,
+ * `pinned_<service code>_<environment>_<revision>`.
  * @returns null for one that no service has sent
  * @example webhookName("k3f9q7h3kq2m9_spawn") // { type: "backend.spawn", backendId: "k3f9q7h3kq2m9" }
  */

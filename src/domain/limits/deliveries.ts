@@ -54,6 +54,11 @@ export const pinnedBackoff: Backoff = { firstMs: 1 * second, longestMs: 5 * minu
 /** Best effort: an `image.pinned` that has not arrived by then is dropped, and the first spawn pulls the image instead. */
 export const pinnedRetryForMs = 2 * minute;
 
+/** An environment that was moved while it was announced is announced again so much later, once for all of that time. */
+export const announcedAgainAfterMs = 100;
+/** Where nothing is left to be announced, that is written at most so often, or with the alarm: else a kill has it announced again. */
+export const announcedWrittenEveryMs = 5 * second;
+
 /** How long a redelivery by hand waits to show its attempt. A termination may wait for its spawn's attempt before its own. */
 export const redeliveryWaitMs = 2 * webhookAttemptTimeoutMs + 2 * second;
 

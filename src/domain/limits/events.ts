@@ -17,6 +17,8 @@ export const eventsReplayedMax = 1_000;
 
 /** How many events a service sends to its account in one call. */
 export const eventsSentAtOnce = 100;
+/** After a call the next events are gathered for so long, and sent in one. */
+export const eventsGatheredMs = 100;
 /** Paces the event outbox: how soon after an account was unreachable its events are complete again. */
 export const eventOutboxBackoff: Backoff = { firstMs: 1 * second, longestMs: 5 * minute };
 /** Added to each delay: a retry that began during a usual call would send its events twice. */

@@ -1,4 +1,7 @@
 import type { Scope } from "../../domain/credentials/access.ts";
+import type { EnvironmentSnapshot } from "../../domain/pins/connect.ts";
+import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
+import { storedPin } from "../../domain/pins/pin.ts";
 import type { EnvironmentRow } from "./sql/service.sql.ts";
 
 /** Which environments a list is of. */
@@ -20,6 +23,8 @@ export class EnvironmentIndex {
   readonly #byName = new Map<string, EnvironmentRow>();
   readonly #byImage = new Map<string, Set<string>>();
   readonly #byDigest = new Map<string, Set<string>>();
+  /** By rows, each of which another one takes the place of when it changes. */
+  readonly #snapshots = new WeakMap<EnvironmentRow, EnvironmentSnapshot>();
   /** Names of those that were written since. */
   readonly #changed = new Set<string>();
   /** Names of those that were written since the transaction began; `isAllUncommitted` where that may be any. */
@@ -31,15 +36,22 @@ export class EnvironmentIndex {
     this.#read = read;
   }
 
-  /** This one has been written; null: all of them. */
-  changed(name: string | null): void {
+  /** This one has been written; null: all of them. @param columns all that has changed of it, where that is known */
+  changed(name: string | null, columns?: Partial<EnvironmentRow>): void {
     if (name === null) {
       this.#isAllUncommitted = true;
       this.#rows = null;
       return;
     }
     this.#uncommitted.add(name);
-    if (this.#rows !== null) this.#changed.add(name);
+    if (this.#rows === null) return;
+    const before = columns && !this.#changed.has(name) ? this.#byName.get(name) : undefined;
+    if (!before) {
+      this.#changed.add(name);
+      return;
+    }
+    this.#remove(this.#rows, before);
+    this.#insert(this.#rows, { ...before, ...columns });
   }
 
   /** A transaction begins. */
@@ -102,6 +114,15 @@ export class EnvironmentIndex {
     return this.#byName.get(name);
   }
 
+  /** An environment as decisions see it. */
+  snapshot(name: string): EnvironmentSnapshot | undefined {
+    const row = this.get(name);
+    if (!row) return undefined;
+    const known = this.#snapshots.get(row) ?? environmentSnapshot(row);
+    this.#snapshots.set(row, known);
+    return known;
+  }
+
   withSeq(seq: number): EnvironmentRow | undefined {
     const rows = this.all();
     const row = rows[placeOf(rows, seq)];
@@ -139,10 +160,12 @@ export class EnvironmentIndex {
       const before = this.#byName.get(name);
       if (before) this.#remove(rows, before);
     }
-    for (const row of read) {
-      this.#add(row);
-      rows.splice(placeOf(rows, row.seq), 0, row);
-    }
+    for (const row of read) this.#insert(rows, row);
+  }
+
+  #insert(rows: EnvironmentRow[], row: EnvironmentRow): void {
+    this.#add(row);
+    rows.splice(placeOf(rows, row.seq), 0, row);
   }
 
   #add(row: EnvironmentRow): void {
@@ -157,6 +180,21 @@ export class EnvironmentIndex {
     removeFrom(this.#byImage, row.image, row.name);
     if (row.digest !== null) removeFrom(this.#byDigest, row.digest, row.name);
   }
+}
+
+export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSettings {
+  return JSON.parse(row.settings);
+}
+
+function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
+  return {
+    name: row.name,
+    pin: storedPin(row.image),
+    digest: row.digest,
+    revision: row.revision,
+    cluster: row.cluster,
+    settings: settingsOf(row),
+  };
 }
 
 function sorted(rows: EnvironmentRow[]): EnvironmentRow[] {

@@ -14,7 +14,8 @@ import { Heartbeats } from "./backends/heartbeats.ts";
 import { ShardNotifier } from "./backends/shard-notifier.ts";
 import { Waiters } from "./connect/waiters.ts";
 import { type AttemptLog, serviceAttemptLog } from "./deliveries/attempt-log.ts";
-import { Deliveries, type DeliveryPorts } from "./deliveries/deliveries.ts";
+import { Deliveries } from "./deliveries/deliveries.ts";
+import type { DeliveryPorts } from "./deliveries/delivery-ports.ts";
 import { Touches } from "./deliveries/touches.ts";
 import { EventOutbox } from "./feed/event-outbox.ts";
 import { Nudges } from "./feed/nudges.ts";
@@ -108,7 +109,7 @@ export class ServiceParts {
 
   /** A change of pins or images, which may hold more than before, and leave something to send. */
   async change<T>(action: (service: ServiceRow) => Result<T>, by: Changer = "request"): Promise<Result<T>> {
-    const result = await this.holdings.change(() => this.state.withService(action), by);
+    const result = await this.holdings.change(() => this.state.reading(action), by);
     if (result.ok) startDeliveries(this.#workPorts, Date.now());
     return result;
   }

@@ -1,3 +1,5 @@
+import { SortedRows } from "./sorted-rows.ts";
+
 /**
  * A table's rows in memory, so that no piece of work reads more of the table than what was written since the last one. It
  * is read whole once, after the object has awoken. An index of the table would be one more row written by each write.
@@ -6,16 +8,20 @@ export class RowIndex<Row extends { id: string }> {
   readonly #read: (ids: readonly string[] | null) => Row[];
   readonly #order: (a: Row, b: Row) => number;
   /** Null: to be read whole. */
-  #rows: readonly Row[] | null = null;
+  #rows: SortedRows<Row, Row> | null = null;
+  readonly #byId = new Map<string, Row>();
   /** Those that were written since. */
   readonly #changed = new Set<string>();
   /** Those that were written since the transaction began. */
   readonly #uncommitted = new Set<string>();
 
-  /** @param read reads those of these ids that are kept; of null, all of them @param order that of the rows, as for `sort` */
+  /**
+   * @param read reads those of these ids that are kept; of null, all of them
+   * @param order that of the rows, as for `sort`; those that are equal in it come by their ids
+   */
   constructor(read: (ids: readonly string[] | null) => Row[], order: (a: Row, b: Row) => number) {
     this.#read = read;
-    this.#order = order;
+    this.#order = (a, b) => order(a, b) || (a.id < b.id ? -1 : Number(a.id > b.id));
   }
 
   /** These have been written. */
@@ -36,14 +42,33 @@ export class RowIndex<Row extends { id: string }> {
     this.changed([...this.#uncommitted]);
   }
 
-  /** All rows, in order: the same array until something is written. */
+  /** All rows, in order: not to be kept over a write. */
   all(): readonly Row[] {
-    if (this.#rows !== null && this.#changed.size === 0) return this.#rows;
-    const known = this.#rows ?? [];
-    const read = this.#read(this.#rows && [...this.#changed]);
-    const unchanged = known.filter(({ id }) => !this.#changed.has(id));
-    this.#changed.clear();
-    this.#rows = [...unchanged, ...read].sort(this.#order);
+    if (this.#rows === null) return this.#load().rows;
+    if (this.#changed.size > 0) this.#refresh(this.#rows);
+    return this.#rows.rows;
+  }
+
+  #load(): SortedRows<Row, Row> {
+    const read = this.#read(null);
+    this.#byId.clear();
+    for (const row of read) this.#byId.set(row.id, row);
+    this.#rows = new SortedRows(this.#order, read);
     return this.#rows;
+  }
+
+  #refresh(rows: SortedRows<Row, Row>): void {
+    const changed = [...this.#changed];
+    const read = this.#read(changed);
+    this.#changed.clear();
+    for (const id of changed) {
+      const before = this.#byId.get(id);
+      if (before) rows.remove(before);
+      this.#byId.delete(id);
+    }
+    for (const row of read) {
+      this.#byId.set(row.id, row);
+      rows.add(row);
+    }
   }
 }

@@ -1,8 +1,7 @@
 import { fencingTokenBlock } from "../../domain/limits.ts";
-import type { ConnectSnapshot, EnvironmentSnapshot } from "../../domain/pins/connect.ts";
-import type { EnvironmentSettings } from "../../domain/pins/environments.ts";
+import type { ConnectSnapshot } from "../../domain/pins/connect.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
-import { storedPin } from "../../domain/pins/pin.ts";
+import { nothingHeld } from "../../domain/quotas.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
@@ -16,7 +15,9 @@ import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
 import { LiveBackends } from "./live-backends.ts";
+import { Announcements } from "./pins/announcements.ts";
 import { RowIndex } from "./row-index.ts";
+import type { Held } from "./sql/holdings.sql.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
 import { serviceMigrations } from "./sql/migrations.ts";
 import type {
@@ -64,6 +65,12 @@ export class ServiceState {
   readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
+  /** Which environments are to be announced. */
+  readonly announcements = new Announcements({
+    environments: this.environments,
+    written: () => this.#row()?.announced_until ?? 0,
+    write: (until) => this.sql.setAnnounced(until),
+  });
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
   readonly spawns: SpawnDeliveryState;
@@ -78,28 +85,55 @@ export class ServiceState {
   readonly environmentSnapshots: ConnectSnapshot["environments"] = {
     has: (name) => this.environments.get(name) !== undefined,
     names: () => this.environments.all().map(({ name }) => name),
-    get: (name) => {
-      const row = this.environments.get(name);
-      return row && this.#snapshotOf(row);
-    },
+    get: (name) => this.environments.snapshot(name),
   };
-  /** By rows, each of which another one takes the place of when it changes. */
-  readonly #snapshots = new WeakMap<EnvironmentRow, EnvironmentSnapshot>();
+  /** Made once: a closure with a name is the dearest part of a decision. */
+  readonly #imageIndex: ImageIndex = {
+    digestOfTag: (tag) => {
+      const known = this.#kept.digests.get(tag) ?? this.sql.tag(tag)?.digest;
+      if (known !== undefined) this.#kept.digests.set(tag, known);
+      return known;
+    },
+    hasDigest: (digest) => this.image(digest)?.artifact_type === null,
+    artifactOf: (tagOrDigest) => {
+      const digest = tagOrDigest.includes(":") ? tagOrDigest : this.sql.artifactTag(tagOrDigest)?.digest;
+      const row = digest === undefined ? undefined : this.image(digest);
+      if (!row?.artifact_type) return undefined;
+      return { digest: row.digest, mediaType: row.media_type, artifactType: row.artifact_type };
+    },
+    recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
+  };
   /** What decisions read, kept until something of it is written. */
   #kept: Kept = nothingKept();
+  #held: Held | null = null;
   #nextFencingToken: number | null = null;
 
   constructor(storage: DurableObjectStorage, watchers: StateWatchers = {}) {
     this.db = new Database(storage, serviceMigrations);
     const cached = this.db.watched(() => {
       this.#kept = nothingKept();
+      this.#held = null;
     });
+    const heldChanged = () => {
+      this.#held = null;
+    };
+    const counted = this.db.watched(heldChanged);
     const events = this.db.watched(() => watchers.eventWritten?.());
     const backends = watchedBackends(this.backends, (id) => this.listings.changed(id));
     const deliveriesChanged = (ids: readonly string[]) => this.deliveries.changed(ids);
-    const environmentChanged = (name: string | null) => this.environments.changed(name);
+    const environmentChanged = (...changed: Parameters<EnvironmentIndex["changed"]>) =>
+      this.environments.changed(...changed);
     const written = notifyingWrites(
-      writes({ db: this.db, cached, events, environmentChanged, backends, deliveriesChanged }),
+      writes({
+        db: this.db,
+        cached,
+        counted,
+        events,
+        environmentChanged,
+        heldChanged,
+        backends,
+        deliveriesChanged,
+      }),
       (parts) => watchers.visibleChanged?.(parts),
     );
     this.sql = { ...reads(this.db), ...written };
@@ -139,6 +173,12 @@ export class ServiceState {
     return service && service.removed_at === null ? action(service) : serviceNotFound;
   }
 
+  /** What is held of the account's quotas, where the service was set up: the same object until that may have changed. */
+  held(): Held {
+    this.#held ??= this.db.ready ? this.sql.holdings() : { used: nothingHeld, claimed: nothingHeld };
+    return this.#held;
+  }
+
   config(): AccountConfig {
     if (!this.#kept.config) {
       const config: AccountConfig = JSON.parse(this.row().config);
@@ -175,22 +215,9 @@ export class ServiceState {
     return at === 0 ? null : at;
   }
 
+  /** Tags and digests as decisions see them. */
   imageIndex(): ImageIndex {
-    return {
-      digestOfTag: (tag) => {
-        const known = this.#kept.digests.get(tag) ?? this.sql.tag(tag)?.digest;
-        if (known !== undefined) this.#kept.digests.set(tag, known);
-        return known;
-      },
-      hasDigest: (digest) => this.image(digest)?.artifact_type === null,
-      artifactOf: (tagOrDigest) => {
-        const digest = tagOrDigest.includes(":") ? tagOrDigest : this.sql.artifactTag(tagOrDigest)?.digest;
-        const row = digest === undefined ? undefined : this.image(digest);
-        if (!row?.artifact_type) return undefined;
-        return { digest: row.digest, mediaType: row.media_type, artifactType: row.artifact_type };
-      },
-      recentTags: () => this.sql.recentTags(recentTagsForMessages).map(({ tag }) => tag),
-    };
+    return this.#imageIndex;
   }
 
   /** The row of a backend that is kept: from memory, but where its spec is too long for that. */
@@ -214,12 +241,6 @@ export class ServiceState {
   image(digest: string): ImageRow | undefined {
     const known = this.#kept.images.get(digest) ?? this.sql.image(digest);
     if (known) this.#kept.images.set(digest, known);
-    return known;
-  }
-
-  #snapshotOf(row: EnvironmentRow): EnvironmentSnapshot {
-    const known = this.#snapshots.get(row) ?? environmentSnapshot(row);
-    this.#snapshots.set(row, known);
     return known;
   }
 
@@ -252,20 +273,7 @@ function nothingKept(): Kept {
 
 export const serviceNotFound = fail("service_not_found", "service not found");
 
-export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSettings {
-  return JSON.parse(row.settings);
-}
-
-function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
-  return {
-    name: row.name,
-    pin: storedPin(row.image),
-    digest: row.digest,
-    revision: row.revision,
-    cluster: row.cluster,
-    settings: settingsOf(row),
-  };
-}
+export { settingsOf } from "./environment-index.ts";
 
 function hasSpec(row: KeptBackend): row is BackendRow {
   return row.spec !== null;

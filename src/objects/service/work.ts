@@ -28,6 +28,7 @@ export function doWork(ports: WorkPorts, now: number): void {
     const next = continueMassTerminations(state, now);
     for (const [environment, at] of state.backends.takeSpawned()) state.sql.noteSpawn(environment, at);
     state.spawns.flush();
+    state.announcements.write();
     applyDeadlines(state, now);
     return next;
   });

@@ -82,6 +82,9 @@ function seedEnvironment(state: ServiceState, i: number, population: Population,
     cluster: null,
     settings,
     created_at: at,
+    // Long announced.
+    moved_at: 0,
+    registry_host: "",
   });
   const environment = sql.environmentsNamed([name]).at(0)?.seq;
   if (environment === undefined) throw new Error("the environment is not there");

@@ -29,13 +29,23 @@ const statements: Record<Statement, (state: ServiceState, name: string, n: numbe
       revision: n,
       created_at: n,
       digest: n % 4 === 0 ? null : digestNumber(n % 3),
+      moved_at: n,
+      registry_host: "",
     }),
   updateEnvironment: ({ sql }, name, n) =>
     sql.updateEnvironment({ name, cluster: n % 2 ? "main" : null, settings: `{"n":${n}}` }),
   setPin: (state, name, n) => {
     const row = rowOf(state, name);
+    const digest = digestNumber(n % 3);
     if (row)
-      state.sql.setPin({ ...row, image: images[n % 3] ?? "", digest: digestNumber(n % 3), revision: n });
+      state.sql.setPin({
+        ...row,
+        image: images[n % 3] ?? "",
+        digest,
+        revision: n,
+        moved_at: n,
+        registry_host: "r",
+      });
   },
   deleteEnvironment: (state, name) => {
     const row = rowOf(state, name);

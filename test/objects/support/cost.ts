@@ -13,12 +13,14 @@ export interface Cost {
   rows: Record<string, number>;
   /** Rows read, of whatever table. */
   read: number;
+  /** How many statements were run. */
+  statements: number;
 }
 
 /** Counts what an object writes and reads from now on. What the test mocks is restored after it. */
 export async function metered(stub: DurableObjectStub) {
   let begunAt = Date.now();
-  const cost: Cost = { alarms: [], rows: {}, read: 0 };
+  const cost: Cost = { alarms: [], rows: {}, read: 0, statements: 0 };
   const add = (statement: string, rows: number) => {
     if (rows > 0) cost.rows[statement] = (cost.rows[statement] ?? 0) + rows;
   };
@@ -27,6 +29,7 @@ export async function metered(stub: DurableObjectStub) {
     const exec = sql.exec.bind(sql);
     vi.spyOn(sql, "exec").mockImplementation((query, ...values) => {
       const cursor = exec(query, ...values);
+      cost.statements += 1;
       // A cursor counts what it has passed, and is consumed in the same turn.
       queueMicrotask(() => {
         add(query.trim().split(/\s+/).slice(0, 3).join(" "), cursor.rowsWritten);
@@ -48,6 +51,7 @@ export async function metered(stub: DurableObjectStub) {
       cost.alarms = [];
       cost.rows = {};
       cost.read = 0;
+      cost.statements = 0;
     },
     /** Lets the clock run on by `ms`, with each alarm at its time. @param settled waits for what an alarm has begun */
     async letPass(ms: number, settled: () => Promise<unknown>): Promise<void> {

@@ -61,6 +61,7 @@ export const layers: Readonly<Record<string, Layers>> = {
       "backends/listings.ts",
       "backends/contract.ts",
       "connect/contract.ts",
+      "pins/announcements.ts",
       "pins/contract.ts",
       "deliveries/delivery-state.ts",
       "feed/usage.ts",

@@ -127,7 +127,9 @@ export class AttemptLog {
   }
 
   #keep(more: readonly Waiting[], now: number): void {
-    this.#waiting = [...this.#waiting, ...more].slice(-deliveryAttemptsKept);
+    this.#waiting.push(...more);
+    if (this.#waiting.length > deliveryAttemptsKept)
+      this.#waiting.splice(0, this.#waiting.length - deliveryAttemptsKept);
     this.#firstAt ??= now;
     this.#ports.wakeBy(this.#firstAt + attemptsFlushedWithinMs);
   }

@@ -1,45 +1,23 @@
 import { isConnectable } from "../../../domain/backends/status.ts";
-import {
-  type AttemptResult,
-  type DeliveryVerdict,
-  judgeAttempt,
-} from "../../../domain/deliveries/delivery.ts";
-import { deliveriesTakenAtOnce, nextDeliveriesAfterMs, turnAwaitedMs } from "../../../domain/limits.ts";
+import { type DeliveryVerdict, judgeAttempt } from "../../../domain/deliveries/delivery.ts";
+import { earliest } from "../../../domain/deliveries/retry.ts";
+import { nextDeliveriesAfterMs, turnAwaitedMs } from "../../../domain/limits.ts";
 import { ok, type Result } from "../../../domain/result.ts";
-import type { ClusterConfig } from "../../contract.ts";
-import type { SendQueue, Turn } from "../../webhooks/send-queue.ts";
+import type { Turn } from "../../webhooks/send-queue.ts";
 import type { DeliveredWebhook } from "../../webhooks/webhook-sender.ts";
+import { isSuperseded } from "../pins/announce.ts";
 import type { BackendRow, PendingDelivery } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
+import { Announcer } from "./announcer.ts";
+import type { DeliveryPorts } from "./delivery-ports.ts";
 import { Drain, type UnderWay } from "./drain.ts";
 import { settleDelivery, settleSpawn, spawnOutcome } from "./settle.ts";
+import { Taken } from "./taken.ts";
 import { answeredUrl, spawnWebhookData } from "./webhooks.ts";
 
-export interface DeliveryPorts {
-  /** Whose turn it is to be sent. */
-  turns: Pick<SendQueue, "turn">;
-  /**
-   * Makes one attempt and records it.
-   * @param attempt its number, 1 for the first
-   * @param turn null where it came to none: then that is recorded
-   */
-  attempt(
-    cluster: ClusterConfig,
-    webhook: DeliveredWebhook,
-    attempt: number,
-    turn: Turn | null,
-  ): Promise<AttemptResult>;
-  now(): number;
-  /** In [0, 1). */
-  random(): number;
-  /** Called after an attempt that has left something to start, or to notify a shard of. */
-  leftWork(): void;
-  /** Has what is due started at `at` or before, in milliseconds since the epoch, if that is not null. */
-  wakeBy(at: number | null): void;
-}
-
 /**
- * The webhooks of one service. What waits lies in the rows: a spawn in its backend's, everything else in `deliveries`.
+ * The webhooks of one service. What waits lies in the rows: a spawn in its backend's, the first attempt to announce what an environment was
+ * moved to in the environment's, everything else in `deliveries`.
  * Each attempt ends in one transaction, which removes what it delivered or schedules the next attempt.
  */
 export class Deliveries {
@@ -49,15 +27,21 @@ export class Deliveries {
   readonly #others: Drain<void>;
   /** Backends whose termination waits for the spawn that is under way, so that it cannot overtake it. */
   readonly #heldBack = new Set<string>();
-  /** What was taken up of everything else, by cluster, and the clusters that had more due than that. */
-  readonly #taken = new Map<string, Set<string>>();
-  readonly #leftForLater = new Set<string>();
+  readonly #announcer: Announcer;
+  /** What was taken up of everything else. */
+  readonly #taken = new Taken();
 
   constructor(state: ServiceState, ports: DeliveryPorts) {
     this.#state = state;
     this.#ports = ports;
     this.#spawns = new Drain(ports.now);
     this.#others = new Drain(ports.now);
+    this.#announcer = new Announcer(state, {
+      ...ports,
+      taken: this.#taken,
+      turnOf: (cluster, underWay) => this.#turn(cluster, underWay),
+      letGo: (cluster, id) => this.#letGo(id, cluster),
+    });
   }
 
   isSpawning(backendId: string): boolean {
@@ -76,7 +60,10 @@ export class Deliveries {
 
   /** Starts everything else that is due. @returns when to look again */
   startOthers(now: number): number | null {
-    return this.#others.startDue(this.#state.deliveries.all(), now, (delivery) => this.#start(delivery));
+    return earliest([
+      this.#others.startDue(this.#state.deliveries.all(), now, (delivery) => this.#start(delivery)),
+      this.#announcer.start(now),
+    ]);
   }
 
   /**
@@ -182,15 +169,19 @@ export class Deliveries {
 
   /** Takes a delivery up, unless enough of its cluster were: then it has its turn after them. */
   #start({ id, cluster, backend }: PendingDelivery): void {
-    const taken = this.#taken.get(cluster) ?? new Set();
     if (backend !== null && this.isSpawning(backend)) {
       this.#heldBack.add(backend);
-    } else if (taken.size >= deliveriesTakenAtOnce) {
-      this.#leftForLater.add(cluster);
-    } else {
-      this.#taken.set(cluster, taken.add(id));
+    } else if (this.#taken.take(cluster, id)) {
       void this.#others.joinOrStart(id, (underWay) => this.#deliver(id, cluster, underWay));
     }
+  }
+
+  async #turn(cluster: string, underWay: UnderWay): Promise<Turn | null> {
+    const granted = this.#ports.turns.turn(cluster, "others", null);
+    if (granted instanceof Promise) underWay.waits();
+    const turn = await granted;
+    underWay.sent();
+    return turn;
   }
 
   async #deliver(id: string, cluster: string, underWay: UnderWay): Promise<void> {
@@ -208,20 +199,15 @@ export class Deliveries {
   }
 
   #letGo(id: string, cluster: string): void {
-    const taken = this.#taken.get(cluster);
-    taken?.delete(id);
-    if (taken?.size !== 0) return;
-    this.#taken.delete(cluster);
-    const isMore = this.#leftForLater.delete(cluster) || this.#state.sql.openMassTerminations().length > 0;
+    const left = this.#taken.letGo(cluster, id);
+    if (left === "some") return;
+    const isMore = left === "more" || this.#state.sql.openMassTerminations().length > 0;
     if (isMore) this.#ports.wakeBy(this.#ports.now() + nextDeliveriesAfterMs);
   }
 
   /** Attempts a delivery when its turn has come. @returns null where it has become of no use meanwhile */
   async #attemptDelivery(id: string, of: string, underWay: UnderWay): Promise<DeliveryVerdict | null> {
-    const granted = this.#ports.turns.turn(of, "others", null);
-    if (granted instanceof Promise) underWay.waits();
-    const turn = await granted;
-    underWay.sent();
+    const turn = await this.#turn(of, underWay);
     const delivery = this.#state.sql.delivery(id);
     const cluster = this.#state.cluster(of);
     if (!delivery || !cluster || delivery.expires_at <= this.#ports.now()) {
@@ -232,6 +218,10 @@ export class Deliveries {
         : clusterGone("the cluster does not exist any more");
     }
     const webhook: DeliveredWebhook = { id, type: delivery.type, data: JSON.parse(delivery.data) };
+    if (webhook.type === "image.pinned" && isSuperseded(this.#state, webhook.data)) {
+      turn?.unused();
+      return { verdict: "delivered", body: "" };
+    }
     const result = await this.#ports.attempt(cluster, webhook, delivery.attempts + 1, turn);
     return judgeAttempt(result, delivery.type);
   }

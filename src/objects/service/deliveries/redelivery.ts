@@ -5,7 +5,7 @@ import {
   over,
   webhookName,
 } from "../../../domain/deliveries/redelivery.ts";
-import { redeliveryWaitMs } from "../../../domain/limits.ts";
+import { pinnedRetryForMs, redeliveryWaitMs } from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ImagePinnedWebhookData } from "../../../protocol/webhooks/webhook.ts";
 import type { LoggedAttempt, RedeliveryParams } from "../../contract.ts";
@@ -116,6 +116,9 @@ function enqueuePinAgain(
       digest: row.digest,
     },
   );
-  if (judged.ok && data && !pending) enqueuePinned(state, request.id, request.cluster, data, now);
+  if (judged.ok && data && !pending) {
+    const when = { attempts: 0, next_attempt_at: now, expires_at: now + pinnedRetryForMs };
+    enqueuePinned(state, { id: request.id, data }, { cluster: request.cluster, ...when });
+  }
   return judged;
 }

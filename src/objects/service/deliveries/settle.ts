@@ -1,6 +1,12 @@
 import { type DeliveryVerdict, isNotThere } from "../../../domain/deliveries/delivery.ts";
 import { backoffDelayMs, spawnRetryDelayMs } from "../../../domain/deliveries/retry.ts";
-import { type Backoff, baseUrlMaxBytes, pinnedBackoff, terminationBackoff } from "../../../domain/limits.ts";
+import {
+  type Backoff,
+  baseUrlMaxBytes,
+  pinnedBackoff,
+  pinnedRetryForMs,
+  terminationBackoff,
+} from "../../../domain/limits.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import {
   beginTermination,
@@ -8,7 +14,8 @@ import {
   enqueueTermination,
   terminationDelivered,
 } from "../backends/lifecycle.ts";
-import type { BackendRow, DeliveryRow } from "../sql/service.sql.ts";
+import { type announcementOf, enqueuePinned } from "../pins/announce.ts";
+import type { BackendRow, DeliveryRow, EnvironmentRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { answeredUrl } from "./webhooks.ts";
 
@@ -150,23 +157,64 @@ export function settleDelivery(
 ): number | null {
   const row = state.sql.delivery(deliveryId);
   if (!row) return null;
-  const over = isOver(row, verdict);
+  const over = isOver(row.type, verdict);
   if (over !== null) return remove(state, row, over, now);
   const attempts = row.attempts + 1;
-  const retryAfterMs = verdict.verdict === "retry" ? verdict.retryAfterMs : 0;
-  const next = now + backoffDelayMs(backoffs[row.type], attempts, random(), retryAfterMs);
+  const next = nextAttemptAt(row.type, attempts, verdict, now, random);
   if (next > row.expires_at) return remove(state, row, "expired", now);
   state.sql.retryDelivery(row.id, attempts, next);
   return next;
 }
 
+/**
+ * Settles the first attempt to announce what an environment was moved to: only one that has failed is written down.
+ * @param row the environment as it was announced
+ * @returns as `settleDelivery` does
+ */
+export function settleAnnouncement(
+  state: ServiceState,
+  { row, cluster, announcement }: SentAnnouncement,
+  verdict: DeliveryVerdict,
+  now: number,
+  random: () => number,
+): number | null {
+  state.announcements.done(row);
+  // What has moved it since is announced in its place.
+  if (isOver(announcement.type, verdict) !== null || state.announcements.waits(row.seq)) return null;
+  const next = nextAttemptAt(announcement.type, 1, verdict, now, random);
+  const expiresAt = row.moved_at + pinnedRetryForMs;
+  if (next > expiresAt) return null;
+  const when = { attempts: 1, next_attempt_at: next, expires_at: expiresAt };
+  enqueuePinned(state, announcement, { cluster, ...when });
+  return next;
+}
+
+/** An announcement that was sent. */
+export interface SentAnnouncement {
+  /** The environment as it was then. */
+  row: EnvironmentRow;
+  cluster: string;
+  announcement: ReturnType<typeof announcementOf>;
+}
+
+function nextAttemptAt(
+  type: DeliveryRow["type"],
+  attempts: number,
+  verdict: DeliveryVerdict,
+  now: number,
+  random: () => number,
+): number {
+  const retryAfterMs = verdict.verdict === "retry" ? verdict.retryAfterMs : 0;
+  return now + backoffDelayMs(backoffs[type], attempts, random(), retryAfterMs);
+}
+
 type Ending = Parameters<typeof terminationDelivered>[3];
 
-function isOver(row: DeliveryRow, verdict: DeliveryVerdict): Ending | null {
+function isOver(type: DeliveryRow["type"], verdict: DeliveryVerdict): Ending | null {
   if (verdict.verdict === "delivered") return "accepted";
-  if (isNotThere(row.type, verdict)) return "unknown_there";
+  if (isNotThere(type, verdict)) return "unknown_there";
   // Best effort: a cluster that refuses an announced pin is not sent it again.
-  if (verdict.verdict === "refused" && row.type === "image.pinned") return "accepted";
+  if (verdict.verdict === "refused" && type === "image.pinned") return "accepted";
   return null;
 }
 

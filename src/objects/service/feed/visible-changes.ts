@@ -32,6 +32,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     setEmptied: changes(none, writes.setEmptied),
     setDefaultEnvironment: changes(environments, writes.setDefaultEnvironment),
     setFencingCeiling: changes(none, writes.setFencingCeiling),
+    setAnnounced: changes(none, writes.setAnnounced),
     setConfig: changes(environments, writes.setConfig),
 
     insertEnvironment: changes(environments, writes.insertEnvironment),

@@ -16,6 +16,7 @@ import type { Actor, Caller } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
+import { movedNow } from "./announce.ts";
 import { findEnvironment, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
 
@@ -118,7 +119,17 @@ function addEnvironment(
   const digest = resolved.ok ? resolved.value.digest : null;
   const revision = state.sql.formerRevision(name) + 1;
   const settings = JSON.stringify(merged(defaultSettings, body.settings));
-  state.sql.insertEnvironment({ name, cluster, settings, image, revision, created_at: now, digest });
+  const moved = digest === null ? { moved_at: 0, registry_host: "" } : movedNow(state, caller, now);
+  state.sql.insertEnvironment({
+    name,
+    cluster,
+    settings,
+    image,
+    revision,
+    created_at: now,
+    digest,
+    ...moved,
+  });
   const row = findEnvironment(state, name);
   if (row.ok) addRevision(state, service, row.value, { kind: "create", from: null }, caller, now);
   return row;

@@ -4,6 +4,7 @@ import type { PinAnswer } from "../../../protocol/v3/services.ts";
 import type { Caller, PinParams } from "../../contract.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
+import { movedNow } from "./announce.ts";
 import { chooseNamed, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
 
@@ -35,7 +36,8 @@ export function pin(
     digest: resolved.value.digest,
     revision: before.revision + 1,
   };
-  const after = { ...before, ...pinned };
+  const moved = pinned.digest === before.digest ? {} : movedNow(state, caller, now);
+  const after = { ...before, ...pinned, ...moved };
   const noted = note === undefined ? {} : { note };
   state.sql.setPin(after);
   addRevision(state, service, after, { kind: "pin", from: before.digest, ...noted }, caller, now);

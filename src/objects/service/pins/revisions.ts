@@ -12,7 +12,7 @@ import { recordEvent } from "../feed/event-outbox.ts";
 import type { RevisionRow } from "../sql/revisions.sql.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { announcePin } from "./announce.ts";
+import { movedNow } from "./announce.ts";
 import { findEnvironment } from "./find-environment.ts";
 
 /** How a revision comes about. */
@@ -60,7 +60,7 @@ export function addRevision(
       now,
     );
   }
-  if (row.digest !== from) announcePin(state, service, row, caller, now);
+  if (row.digest !== from) state.announcements.moved(row.seq);
 }
 
 /** Moves the environments that follow a tag to what it stands on now. */
@@ -73,7 +73,7 @@ export function followTag(
 ): void {
   for (const row of state.environments.on(tag)) {
     if (row.digest === digest) continue;
-    const moved = { ...row, digest, revision: row.revision + 1 };
+    const moved = { ...row, digest, revision: row.revision + 1, ...movedNow(state, caller, now) };
     state.sql.setPin(moved);
     addRevision(state, service, moved, { kind: "push", from: row.digest }, caller, now);
   }

@@ -29,7 +29,7 @@ class Ungranted extends Error {
 }
 
 export interface LedgerPorts {
-  state: Pick<ServiceState, "db" | "sql">;
+  state: Pick<ServiceState, "db" | "sql" | "held">;
   alarm: Pick<Alarm, "noLaterThan">;
   failures: FailureLog;
   /** Has the account count what is held, or about to be. @param isForced it is held already */
@@ -50,8 +50,8 @@ export class HoldingLedger {
   /** What a push may add that the registry is about to store. */
   #admitted: { more: Holdings; until: number } | null = null;
   #changesUnderWay = 0;
-  /** Whether nothing is left that the account must be notified of. */
-  #isSettled = false;
+  /** What was held when nothing was left that the account must be notified of; null: it may be. */
+  #settled: ReturnType<ServiceState["held"]> | null = null;
   #isScheduled = false;
 
   constructor(ports: LedgerPorts) {
@@ -108,8 +108,7 @@ export class HoldingLedger {
 
   /** Call after whatever may have changed what is held, also inside its transaction. */
   changed(): void {
-    this.#isSettled = false;
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#isSettled()) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
@@ -119,15 +118,17 @@ export class HoldingLedger {
 
   /** Notifies the account where it counts more than is held. Never rejects: what fails is done again by the alarm. */
   async settle(): Promise<void> {
-    if (this.#isSettled || !this.#ports.state.db.ready) return;
+    if (this.#isSettled() || !this.#ports.state.db.ready) return;
     await this.#calls.run("", async () => {
       // A change that is under way may need what it was granted; it settles when it is done.
       if (this.#changesUnderWay > 0) return;
       const held = this.held();
-      this.#isSettled = this.#admitted === null;
       if (this.#admitted) this.#ports.alarm.noLaterThan(this.#admitted.until);
-      if (!exceeds(this.#claimed(), held)) return;
-      this.#isSettled = false;
+      if (!exceeds(this.#claimed(), held)) {
+        this.#settled = this.#admitted === null ? this.#ports.state.held() : null;
+        return;
+      }
+      this.#settled = null;
       // Before the call: what is granted is what the account counts at the least.
       this.#granted = held;
       this.#ports.alarm.noLaterThan(Date.now() + recoveryDelayMs);
@@ -136,7 +137,7 @@ export class HoldingLedger {
       );
       if (!taken) return;
       this.#setClaimed(held);
-      this.#isSettled = this.#admitted === null;
+      this.#settled = this.#admitted === null ? this.#ports.state.held() : null;
     });
   }
 
@@ -150,6 +151,7 @@ export class HoldingLedger {
         result: db.transaction(() => {
           const result = action();
           const after = this.#used();
+          if (after === before) return result;
           const more = growth(before, after);
           if (!exceeds(more, nothingHeld)) return result;
           const reserved = by === "registry" ? growth(more, this.#reserved()) : this.#reserved();
@@ -197,17 +199,15 @@ export class HoldingLedger {
   }
 
   #used(): Holdings {
-    return this.#held("used");
+    return this.#ports.state.held().used;
   }
 
   #claimed(): Holdings {
-    return this.#held("claimed");
+    return this.#ports.state.held().claimed;
   }
 
-  #held(column: "used" | "claimed"): Holdings {
-    const { db, sql } = this.#ports.state;
-    const rows = db.ready ? sql.holdings() : [];
-    return eachHolding((quota) => rows.find((row) => row.quota === quota)?.[column] ?? 0);
+  #isSettled(): boolean {
+    return this.#settled !== null && this.#settled === this.#ports.state.held();
   }
 
   #setClaimed(claimed: Holdings): void {

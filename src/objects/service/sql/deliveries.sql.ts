@@ -20,16 +20,17 @@ export type DeliveriesReads = ReturnType<typeof deliveriesReads>;
 /** The writes of the same. @param changed called with the deliveries that a statement writes */
 export function deliveriesWrites(db: Pick<Database, "run">, changed: (ids: readonly string[]) => void) {
   return {
-    insertDelivery: (row: Omit<DeliveryRow, "attempts">) => {
+    insertDelivery: (row: Omit<DeliveryRow, "attempts"> & Partial<DeliveryRow>) => {
       changed([row.id]);
       db.run(
-        `INSERT INTO deliveries (id, type, cluster, backend, data, next_attempt_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+        `INSERT INTO deliveries (id, type, cluster, backend, data, attempts, next_attempt_at, expires_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
         row.id,
         row.type,
         row.cluster,
         row.backend,
         row.data,
+        row.attempts ?? 0,
         row.next_attempt_at,
         row.expires_at,
       );

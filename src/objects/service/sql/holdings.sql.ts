@@ -1,4 +1,4 @@
-import type { ServiceQuota } from "../../../domain/quotas.ts";
+import { eachHolding, type Holdings, type ServiceQuota } from "../../../domain/quotas.ts";
 import type { Database, Migration } from "../../database.ts";
 
 /** Counted by triggers, so that no statement can forget it. */
@@ -40,9 +40,20 @@ export const holdingsMigration: Migration = {
 
 type HoldingRow = { quota: ServiceQuota; used: number; claimed: number };
 
+/** What a service holds of its account's quotas, and the most that the account may count of it. */
+export interface Held {
+  used: Holdings;
+  claimed: Holdings;
+}
+
 export function holdingsReads(db: Pick<Database, "all">) {
   return {
-    holdings: () => db.all<HoldingRow>("SELECT quota, used, claimed FROM holdings"),
+    holdings: (): Held => {
+      const rows = db.all<HoldingRow>("SELECT quota, used, claimed FROM holdings");
+      const read = (column: keyof Held) =>
+        eachHolding((quota) => rows.find((row) => row.quota === quota)?.[column] ?? 0);
+      return { used: read("used"), claimed: read("claimed") };
+    },
   };
 }
 export type HoldingsReads = ReturnType<typeof holdingsReads>;

@@ -6,7 +6,12 @@ import { holdingsMigration } from "./holdings.sql.ts";
 import { imagesByDigestMigration } from "./images.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
-import { boundsMigration, protectionsMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
+import {
+  boundsMigration,
+  movesMigration,
+  protectionsMigration,
+  resolvedDigestsMigration,
+} from "./revisions.sql.ts";
 import { tagCountsMigration } from "./tag-counts.sql.ts";
 import { usageBlocksMigration, usageMigration } from "./usage.sql.ts";
 
@@ -138,6 +143,7 @@ export const serviceMigrations: readonly Migration[] = [
   protectionsMigration,
   tagCountsMigration,
   usageBlocksMigration,
+  movesMigration,
   {
     // An index is written by each update of a column that it mentions: this one changes at the end alone.
     name: "keys by whether their backends have ended",

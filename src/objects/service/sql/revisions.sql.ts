@@ -2,6 +2,7 @@ import { followedKinds, type RevisionKind } from "../../../domain/pins/revision.
 import type { Database, Migration } from "../../database.ts";
 import { keyset } from "../../keyset.sql.ts";
 import type { Position } from "../../page.ts";
+import type { EnvironmentRow } from "./service.sql.ts";
 
 export const boundsMigration: Migration = {
   name: "bounds of revisions and pushes",
@@ -99,6 +100,19 @@ export const protectionsMigration: Migration = {
   `,
 };
 
+/** Announced without a row of their own: by the environments' rows, and one number for all (`../pins/announcements.ts`). */
+export const movesMigration: Migration = {
+  name: "which moves of environments are announced",
+  sql: `
+    -- The number of the last move to another digest: its time, or one more than that of the move before.
+    ALTER TABLE environments ADD COLUMN moved_at INTEGER NOT NULL DEFAULT 0;
+    -- What that is announced with.
+    ALTER TABLE environments ADD COLUMN registry_host TEXT NOT NULL DEFAULT '';
+    -- The move up to which all are announced.
+    ALTER TABLE service ADD COLUMN announced_until INTEGER NOT NULL DEFAULT 0;
+  `,
+};
+
 const chosen = `kind NOT IN (${followedKinds.map((kind) => `'${kind}'`).join(", ")})`;
 
 export type RevisionRow = {
@@ -164,15 +178,43 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
 }
 export type RevisionsReads = ReturnType<typeof revisionsReads>;
 
-export function revisionsWrites(db: Pick<Database, "run">) {
+type PinColumn = "image" | "digest" | "revision" | "moved_at" | "registry_host";
+
+/**
+ * The writes of the same.
+ * @param environmentChanged called with the environment that a statement writes, and its columns
+ * @param heldChanged called where what the account's quotas count may change: notes
+ */
+export function revisionsWrites(
+  db: Pick<Database, "all" | "run">,
+  environmentChanged: (name: string, columns: Partial<EnvironmentRow>) => void,
+  heldChanged: () => void,
+) {
   return {
+    setPin: (row: Pick<EnvironmentRow, "seq" | "name" | PinColumn>) => {
+      const { image, digest, revision, moved_at, registry_host } = row;
+      environmentChanged(row.name, { image, digest, revision, moved_at, registry_host });
+      db.run(
+        "UPDATE environments SET image = ?, digest = ?, revision = ?, moved_at = ?, registry_host = ? WHERE seq = ?",
+        image,
+        digest,
+        revision,
+        moved_at,
+        registry_host,
+        row.seq,
+      );
+    },
     /** @param kept how many of the environment's newest stay, with this one */
     insertRevision: (row: RevisionRow, kept: number) => {
-      db.run(
-        "DELETE FROM revisions WHERE environment = ? AND revision <= ?",
-        row.environment,
-        row.revision - kept,
-      );
+      if (row.note !== null) heldChanged();
+      if (row.revision > kept) {
+        const dropped = db.all<{ note: string | null }>(
+          "DELETE FROM revisions WHERE environment = ? AND revision <= ? RETURNING note",
+          row.environment,
+          row.revision - kept,
+        );
+        if (dropped.some(({ note }) => note !== null)) heldChanged();
+      }
       db.run(
         `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

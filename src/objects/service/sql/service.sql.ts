@@ -15,6 +15,8 @@ export type ServiceRow = {
   /** Since when nothing of it lives that was deleted, as far as that was seen. */
   emptied_at: number | null;
   location: ServiceLocation;
+  /** The move of an environment up to which all are announced (`moved_at`). */
+  announced_until: number;
 };
 
 export type EnvironmentRow = {
@@ -28,6 +30,10 @@ export type EnvironmentRow = {
   last_spawned_at: number | null;
   /** What it resolves to; null while nothing was pushed that the pin could mean. */
   digest: string | null;
+  /** When it came to resolve to that, and a number: greater than that of every move before, of any environment. */
+  moved_at: number;
+  /** The host of this registry, as whoever moved it names it. */
+  registry_host: string;
 };
 
 export type BackendRow = {
@@ -91,7 +97,7 @@ export type ServiceReads = ReturnType<typeof serviceReads>;
 /** The writes of the same. @param environmentChanged called with the environment that a statement writes; null: with all */
 export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (name: string | null) => void) {
   return {
-    insertService: (row: Omit<ServiceRow, "removed_at" | "emptied_at">) =>
+    insertService: (row: Omit<ServiceRow, "removed_at" | "emptied_at" | "announced_until">) =>
       db.run(
         `INSERT INTO service
            (id, account, name, code, created_at, default_environment, fencing_ceiling, config, config_version, location)
@@ -134,14 +140,17 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
     setDefaultEnvironment: (name: string | null) =>
       db.run("UPDATE service SET default_environment = ?", name),
     setFencingCeiling: (ceiling: number) => db.run("UPDATE service SET fencing_ceiling = ?", ceiling),
+    /** @param until the move of an environment up to which all are announced */
+    setAnnounced: (until: number) => db.run("UPDATE service SET announced_until = ?", until),
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
     insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) => {
       environmentChanged(row.name);
       db.run(
-        `INSERT INTO environments (seq, name, cluster, settings, image, revision, created_at, digest)
+        `INSERT INTO environments
+           (seq, name, cluster, settings, image, revision, created_at, digest, moved_at, registry_host)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
-                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?, ?)`,
+                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.cluster,
         row.settings,
@@ -149,6 +158,8 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.revision,
         row.created_at,
         row.digest,
+        row.moved_at,
+        row.registry_host,
       );
     },
     updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) => {
@@ -158,16 +169,6 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.cluster,
         row.settings,
         row.name,
-      );
-    },
-    setPin: (row: Pick<EnvironmentRow, "seq" | "name" | "image" | "digest" | "revision">) => {
-      environmentChanged(row.name);
-      db.run(
-        "UPDATE environments SET image = ?, digest = ?, revision = ? WHERE seq = ?",
-        row.image,
-        row.digest,
-        row.revision,
-        row.seq,
       );
     },
     /** Its number is given to no other: what was counted goes by it. */

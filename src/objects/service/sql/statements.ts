@@ -28,7 +28,13 @@ import {
   revisionsReads,
   revisionsWrites,
 } from "./revisions.sql.ts";
-import { type ServiceReads, type ServiceWrites, serviceReads, serviceWrites } from "./service.sql.ts";
+import {
+  type EnvironmentRow,
+  type ServiceReads,
+  type ServiceWrites,
+  serviceReads,
+  serviceWrites,
+} from "./service.sql.ts";
 import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./usage.sql.ts";
 
 /** Every statement that reads a service's storage. They are given nothing that could write. */
@@ -76,12 +82,16 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
 interface Writers {
   /** Writes what decisions read from memory. */
   cached: Writer;
+  /** Writes nothing of that, but what is held of the account's quotas. */
+  counted: Writer;
   /** Writes the account's events. */
   events: Writer;
   /** Writes all else. */
-  db: Writer;
-  /** Called with the environment that is written; null: with all. */
-  environmentChanged(name: string | null): void;
+  db: Writer & Pick<Database, "all">;
+  /** Called with the environment that is written, and its columns where they are known; null: with all. */
+  environmentChanged(name: string | null, columns?: Partial<EnvironmentRow>): void;
+  /** Called where what is held may change with a row that is written. */
+  heldChanged(): void;
   /** Has the rows of backends too. */
   backends: BackendsMemory;
   /** Called with the deliveries that are written. */
@@ -89,15 +99,16 @@ interface Writers {
 }
 
 export function writes(writers: Writers): Writes {
-  const { db, cached, events, environmentChanged, backends, deliveriesChanged } = writers;
+  const { db, cached, counted, events, environmentChanged, heldChanged, backends, deliveriesChanged } =
+    writers;
   return {
     ...serviceWrites(cached, environmentChanged),
-    ...revisionsWrites(cached),
+    ...revisionsWrites(db, environmentChanged, heldChanged),
     ...imagesWrites(cached),
     ...backendsWrites(db, backends, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),
     ...eventOutboxWrites(events),
-    ...holdingsWrites(db),
+    ...holdingsWrites(counted),
     ...massTerminationsWrites(db),
     ...usageWrites(db),
   };
