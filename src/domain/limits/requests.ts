@@ -47,6 +47,8 @@ export const imageTagsListed = 100;
 export const imageEnvironmentsListed = 1_000;
 /** An image names the newest of the live backends that run it; the list of backends has all. */
 export const imageBackendsListed = 1_000;
+/** A service names so many of its environments, and counts all; the list of environments has the others. */
+export const environmentNamesListed = 100;
 /** So many environments stand on a page, and in a service's overview; the others are on the next ones. */
 export const environmentsShown = 20;
 /** A message names so many of a kind of thing, and counts the others; its details name more of them. */

@@ -15,6 +15,7 @@ import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
+import { LastSpawns } from "./last-spawns.ts";
 import { LiveBackends } from "./live-backends.ts";
 import { RowIndex } from "./row-index.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
@@ -62,6 +63,7 @@ export class ServiceState {
     names === null ? this.sql.environments() : this.sql.environmentsNamed(names),
   );
   readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
+  readonly lastSpawns = new LastSpawns(this.environments, this.backends);
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
   readonly idempotency: IdempotencySql;
@@ -165,14 +167,6 @@ export class ServiceState {
     if (token > ceiling) this.sql.setFencingCeiling(token + fencingTokenBlock - 1);
     this.#nextFencingToken = token + 1;
     return token;
-  }
-
-  /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
-  lastSpawnedAt(row: EnvironmentRow): number | null {
-    const ofKept = this.backends.lastSpawnIn(row.name) ?? 0;
-    // A backend of an environment of the same name that was deleted does not count.
-    const at = Math.max(row.last_spawned_at ?? 0, ofKept >= row.created_at ? ofKept : 0);
-    return at === 0 ? null : at;
   }
 
   imageIndex(): ImageIndex {

@@ -31,6 +31,8 @@ const environment = `${service}/environments/${firstEnvironment}`;
 const connectPathIn = (name: string) => `${jamsocket}/${name}/connect`;
 const connectPath = connectPathIn(firstEnvironment);
 const page = "/service/bench/hello";
+/** Jamsocket's clients have all environments in one answer. */
+const environmentsInAnswer = 1_000;
 const dayMs = 24 * 60 * 60_000;
 
 const get = (request: string, path: string | ((world: World) => string), extra: Partial<Row> = {}): Row => ({
@@ -61,7 +63,7 @@ export const heldKey: Row = {
 const questions: readonly Row[] = [
   heldKey,
   get("resolve", `${environment}/resolve`),
-  get("service info", jamsocket),
+  get("service info", jamsocket, { page: environmentsInAnswer }),
   get("v3 service", service),
   get("image-name", "/service/bench/hello/image-name"),
   get("environments list, 10", `${service}/environments?limit=10`),
@@ -111,6 +113,7 @@ const changes: readonly Row[] = [
     // What was kept of the live backends is of no use any more, where it is not kept up.
     request: "spawn, and service info",
     writes: true,
+    page: environmentsInAnswer,
     async act(world) {
       await spawn(world);
       await world.send("GET", jamsocket);
