@@ -33,6 +33,8 @@ const connectPath = connectPathIn(firstEnvironment);
 const page = "/service/bench/hello";
 /** Jamsocket's clients have all environments in one answer. */
 const environmentsInAnswer = 1_000;
+/** What one sends that does not know how to send changes. */
+const backendsInList = 10_000;
 const dayMs = 24 * 60 * 60_000;
 
 const get = (request: string, path: string | ((world: World) => string), extra: Partial<Row> = {}): Row => ({
@@ -189,6 +191,12 @@ const heartbeats: readonly Row[] = [
     request: "heartbeat, one agent with all",
     prepare: (world) => world.beatForAll(),
     act: (world) => world.beatForAll(),
+  },
+  {
+    request: "heartbeat, the whole list of one agent",
+    page: backendsInList,
+    prepare: (world) => world.beatWhole(),
+    act: (world) => world.beatWhole(),
   },
 ];
 
