@@ -53,7 +53,8 @@ export interface StateWatchers {
   backendEnded?: (backendId: string) => void;
 }
 
-const recentTagsForMessages = 100;
+/** A message names the nearest of these. */
+const recentTagsForMessages = 50;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {

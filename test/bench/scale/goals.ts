@@ -9,13 +9,13 @@ const itemsOfGoal = 50;
 
 /** Which goals a request misses. */
 export function judge(
-  { page = 0 }: Pick<Row, "page">,
+  { page = 0, looksAt = 0 }: Pick<Row, "page" | "looksAt">,
   { ratio, rowsRead, cpuMs }: { ratio: number; rowsRead: number; cpuMs: number },
 ): string[] {
-  const isLonger = page > 0;
+  const isLonger = page > 0 || looksAt > 0;
   return [
     ...(ratio > goals.ratio && !isLonger ? ["ratio"] : []),
-    ...(rowsRead > goals.rowsRead * Math.max(1, page / itemsOfGoal) ? ["rows"] : []),
+    ...(rowsRead > goals.rowsRead * Math.max(1, page / itemsOfGoal) + looksAt ? ["rows"] : []),
     ...(cpuMs > Math.max(goals.cpuMs, page * cpuMsOfItem) ? ["CPU"] : []),
   ];
 }

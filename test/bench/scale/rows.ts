@@ -1,3 +1,4 @@
+import { eventsReadForPage } from "../../../src/domain/limits.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
   digestOf,
@@ -17,6 +18,8 @@ export interface Row {
   writes?: true;
   /** What it answers is that much longer in the large state: for so many items the ratio says nothing. */
   page?: number;
+  /** What it looks at whatever it matches, in rows: of this the ratio says nothing either. */
+  looksAt?: number;
   /** Brings about what it is measured in. */
   prepare?(world: World): Promise<void>;
   /** One request, to its answer's end. */
@@ -91,7 +94,10 @@ const questions: readonly Row[] = [
       return world.send("GET", `${service}/usage?step_seconds=86400&from=${from}`, { token });
     },
   },
-  get("events, little matches", "/v3/accounts/bench/events?type=environment.deleted"),
+  get("events, little matches", "/v3/accounts/bench/events?type=environment.deleted", {
+    // Once to compare them with the filter, and once to know where the next page begins.
+    looksAt: 2 * eventsReadForPage,
+  }),
   show("page of services", "/", { page: 50 }),
   show("page of the service", page, { page: 50 }),
   show("page of backends", `${page}/backends`, { page: 50 }),
