@@ -3,7 +3,7 @@ import { files, withoutComments } from "./support/rooms/imports.ts";
 
 /*
  * Errors of objects and of the edge are seen: whoever catches one throws it on, asks the classifier what it is, or hands
- * it to the log. What does neither is named here, with the reason why nothing is lost by it.
+ * it to the log, as what answers the exceptions of a front door does. What does neither is named here, with the reason why nothing is lost by it.
  */
 const exceptions: { path: string; reason: string }[] = [
   {
@@ -73,7 +73,9 @@ function isSeen({ error, body }: Handler): boolean {
   if (error === null) return false;
   return (
     /\bthrow\b/.test(body) ||
-    new RegExp(`(\\bunreached|\\.failed|\\bconsole\\.error)\\([^;]*\\b${error}\\b`).test(body)
+    new RegExp(`(\\bunreached|\\.failed|\\bconsole\\.error|\\banswerException)\\([^;]*\\b${error}\\b`).test(
+      body,
+    )
   );
 }
 
@@ -88,6 +90,7 @@ describe("the check itself", () => {
     ["try { a(); } catch (error) { if (!unreached(error)) throw error; }", true],
     ["try { a(); } catch (error: unknown) { if (b) { log.failed('x', error); } return 1; }", true],
     ["await a().catch((error) => console.error(error));", true],
+    ["await a().catch((error) => answerException(error, c));", true],
     ["await a().catch(async (error) => { await b(); throw error; });", true],
   ])("of `%s` says %s", (source, seen) => {
     expect(handlersOf(source).map(isSeen)).toEqual([seen]);

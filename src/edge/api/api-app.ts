@@ -21,8 +21,11 @@ export function createApiApp(routes: readonly Route[], state: IsolateState) {
     return next();
   };
   for (const route of routes) {
+    // Not by `onError`: mounted with that, each handler would be composed anew for each request.
     const handler = (c: ApiContext) =>
-      runRoute(route, { request: c.req.raw, env: c.env, params: c.req.param() }, state);
+      runRoute(route, { request: c.req.raw, env: c.env, params: c.req.param() }, state).catch(
+        (error: unknown) => answerException(error, c),
+      );
     const around = [
       ...(route.cors ? [anyOrigin] : []),
       ...(route.produces === "text/html" ? [failuresAsPages] : []),
@@ -31,7 +34,7 @@ export function createApiApp(routes: readonly Route[], state: IsolateState) {
     app.on(route.method, paths, ...around, handler);
     if (route.cors) app.on("OPTIONS", paths, identified, anyOrigin);
   }
-  return app.onError(answerException);
+  return app;
 }
 
 /** For routes that people open in a browser. */
@@ -42,7 +45,7 @@ const failuresAsPages: MiddlewareHandler = async (c, next) => {
 };
 
 /** An exception is a bug, or an object that cannot answer now; the answer shows neither's message. */
-async function answerException(error: Error, c: ApiContext): Promise<Response> {
+async function answerException(error: unknown, c: ApiContext): Promise<Response> {
   const requestId = crypto.randomUUID();
   const known = await failureOf(error, c.env);
   if (known) return failureAnswer(known, requestId);

@@ -22,9 +22,14 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
   const answering =
     (answer: (matched: MatchedRequest, state: IsolateState) => Promise<Response>) =>
     (c: PageContext): Promise<Response> =>
-      answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state);
+      answer({ request: c.req.raw, env: c.env, params: c.req.param() }, state).catch((error: unknown) =>
+        answerException(error, c),
+      );
 
-  app.get("/assets/:version/:name", async ({ req: { raw } }) => (await assetAnswer(raw)) ?? noAsset(raw));
+  app.get(
+    "/assets/:version/:name",
+    answering(async ({ request }) => (await assetAnswer(request)) ?? noAsset(request)),
+  );
   app.get("/login", answering(loginPage)).post(answering(logIn));
   app.get("/login/:link", answering(loginLinkPage)).post(answering(useLoginLink));
   app.post("/logout", answering(logOut));
@@ -33,7 +38,7 @@ export function createPagesApp(pages: readonly (Page | PageStream)[], state: Iso
     app.get(page.path, answer);
     if ("forms" in page && Object.keys(page.forms ?? {}).length > 0) app.post(page.path, answer);
   }
-  return app.onError(answerException);
+  return app;
 }
 
 function noAsset(request: Request): Promise<Response> {
@@ -50,7 +55,7 @@ function run(
 }
 
 /** As at the API, the answer shows the message of neither a bug nor an object that cannot answer now. */
-async function answerException(error: Error, c: PageContext): Promise<Response> {
+async function answerException(error: unknown, c: PageContext): Promise<Response> {
   const request = c.req.raw;
   const known = await failureOf(error, c.env);
   if (known) return refusalPage(request, null, known);

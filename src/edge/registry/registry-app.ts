@@ -28,21 +28,19 @@ import { answerTokenRequest } from "./token.ts";
 const knownServices = 10_000;
 
 /** Whether a path is the registry's. The API's own paths below `/v2` begin with names that no account has. */
-function isRegistryPath(path: string): boolean {
+export function isRegistryPath(path: string): boolean {
   const [, version, first] = path.split("/");
   return version === "v2" && !reservedAccountNames.includes(first ?? "");
 }
 
 /**
- * Answers requests to the image registry (OCI Distribution 1.1), and passes the API's own below `/v2` on.
+ * Answers requests to the image registry (OCI Distribution 1.1), whose paths `isRegistryPath` tells.
  * @param now the isolate's clock, in milliseconds since the epoch
  */
 export function createRegistryApp(tokens: TokenCache, now: () => number) {
   const door = new RegistryDoor(tokens, now);
   return new Hono<{ Bindings: Env }>()
-    .all("/v2/*", async (c, next) => {
-      // A router's pattern cannot express "begins with the name of an account".
-      if (!isRegistryPath(c.req.path)) return next();
+    .all("/v2/*", async (c) => {
       const response = await door.answer(c.req.raw, c.env);
       response.headers.set("x-request-id", crypto.randomUUID());
       return response;

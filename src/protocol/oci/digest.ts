@@ -1,3 +1,4 @@
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { digestPattern } from "../../domain/pins/images.ts";
 
 /** The registered algorithms (OCI Image 1.1, "Content descriptors", Digests). */
@@ -19,8 +20,7 @@ export function algorithmOf(digest: string): DigestAlgorithm | null {
 
 /** @example formatDigest("sha256", hash) // "sha256:e3b0c442…" */
 export function formatDigest(algorithm: DigestAlgorithm, hash: ArrayBuffer): string {
-  const hex = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `${algorithm}:${hex}`;
+  return `${algorithm}:${bytesToHex(new Uint8Array(hash))}`;
 }
 
 /** The digest of bytes that are in memory. */

@@ -1,3 +1,4 @@
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { isName } from "../../domain/names.ts";
 
 /**
@@ -36,7 +37,7 @@ export function formatAccessToken({ account, id, secret }: AccessToken): string 
 /** SHA-256 of a secret in hexadecimal: the only form in which it is stored. */
 export async function hashSecret(secret: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return bytesToHex(new Uint8Array(digest));
 }
 
 /** Whether two texts are equal, in a time that depends on their lengths only: for secrets that a caller guesses at. */

@@ -151,12 +151,12 @@ async function evictAll(env: MeteredNamespaces): Promise<Response> {
 }
 
 export default {
-  async fetch(request: Request, env: Env & MeteredNamespaces, ctx: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env & MeteredNamespaces): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (pathname === "/bench/counts") return Response.json(counted(Date.now()));
     if (pathname === "/bench/evict") return evictAll(env);
     if (pathname === "/bench/forget") return forgetEnded(env, Number(await request.text()));
     countWorkerRequest();
-    return production.fetch(request, env, ctx);
+    return production.fetch(request, env);
   },
 };

@@ -56,9 +56,9 @@ async function seed(env: SeededNamespaces, { account, service, population }: See
 }
 
 export default {
-  async fetch(request: Request, env: Env & SeededNamespaces, ctx: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env & SeededNamespaces): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (pathname !== "/bench/seed") return production.fetch(request, env, ctx);
+    if (pathname !== "/bench/seed") return production.fetch(request, env);
     return Response.json({ code: await seed(env, seedPlan.parse(await request.json())) });
   },
 };

@@ -28,9 +28,9 @@ interface WatchedNamespaces {
 }
 
 export default {
-  async fetch(request: Request, env: Env & WatchedNamespaces, ctx: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env & WatchedNamespaces): Promise<Response> {
     const [, test, resource, account = "", service = "", id = ""] = new URL(request.url).pathname.split("/");
-    if (test !== "test") return production.fetch(request, env, ctx);
+    if (test !== "test") return production.fetch(request, env);
     if (resource === "awakenings") return Response.json(Object.fromEntries(awakenings));
     const watched: WatchedNamespaces = env;
     const shard = watched.BACKENDS.getByName(`${account}/${service}/${id.charAt(5)}`);

@@ -21,9 +21,9 @@ export {
  */
 
 export default {
-  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env): Promise<Response> {
     const [, test, action, login = ""] = new URL(request.url).pathname.split("/");
-    if (test !== "test" || action !== "confirm") return production.fetch(request, env, ctx);
+    if (test !== "test" || action !== "confirm") return production.fetch(request, env);
     const person = await identify(
       env,
       bearerCredential(request.headers.get("authorization")),

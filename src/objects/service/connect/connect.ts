@@ -38,7 +38,7 @@ type Settled = Exclude<Decided, { step: "spawn" }> | Spawned;
  * Connects to the backend that holds a key, or starts one:
  *
  * 1. One synchronous step finds what the same request was answered before (replay.ts), or else decides and records the
- *    decision (decide.ts). Where nothing is to be recorded it needs no transaction.
+ *    decision (decide.ts). It needs a transaction only where more is kept than the backend's row.
  * 2. Where the key's holder may be swept before the client has come, it is touched; where it is ending, the connect waits for its
  *    end (waiters.ts). Then it decides anew.
  * 3. The backend's URL: known already, or from the answer of the cluster that is to start it.
@@ -89,11 +89,10 @@ function replayOrDecide(
       return settled;
     });
   }
-  const decided = state.reading((service) => decide(ports, service, call, touched, now));
-  if (!decided.ok) return decided;
-  const { value } = decided;
-  if (value.step !== "spawn") return ok(value);
-  return state.withService((service) => settle(state, service, call, value, now));
+  return state.reading((service) => {
+    const decided = decide(ports, service, call, touched, now);
+    return decided.ok ? settle(state, service, call, decided.value, now) : decided;
+  });
 }
 
 function settle(

@@ -1,3 +1,4 @@
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { TouchOutcome } from "../../../domain/deliveries/touch.ts";
 import { backendId, backendRandomLength } from "../../../domain/ids.ts";
 import { recoveryDelayMs } from "../../../domain/limits.ts";
@@ -102,7 +103,8 @@ function requestOf({ params, caller }: ConnectCall): ConnectRequest {
 }
 
 /**
- * Records a backend that its cluster is to start, inside a transaction: all that the webhook says of it is fixed here.
+ * Records a backend that its cluster is to start: all that the webhook says of it is fixed here. Its row is the last write, before
+ * which only a block of tokens may have been reserved, and what is left of a block is skipped: so this needs no transaction.
  * @param random `connectRandomBytes` bytes
  */
 export function recordSpawn(
@@ -129,7 +131,7 @@ export function recordSpawn(
     ...(requested.mount === undefined ? {} : { mount: requested.mount }),
     ...(requested.port === undefined ? {} : { port: requested.port }),
     requireBearerToken: requested.requireBearerToken ?? false,
-    secretToken: secretTokenFrom(random),
+    secretToken: bytesToHex(random.subarray(0, 32)),
   };
   const template = state.cluster(cluster)?.backendUrlTemplate ?? null;
   const row = insertUnderUnusedId(state, service.code, random, (id) => ({
@@ -175,10 +177,6 @@ export function connectionOf(
 
 /** The random bytes that one decision uses: a secret token, and ids to try. */
 export const connectRandomBytes = 32 + 4 * backendRandomLength;
-
-function secretTokenFrom(random: Uint8Array): string {
-  return Array.from(random.subarray(0, 32), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** 40 random bits: a clash with a live backend is not expected in a lifetime, and is met all the same. */
 function insertUnderUnusedId(

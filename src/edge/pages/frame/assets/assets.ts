@@ -1,4 +1,5 @@
 /// <reference path="./text-modules.d.ts" />
+import { bytesToHex } from "@noble/hashes/utils.js";
 import sse from "htmx.org/dist/ext/hx-sse.min.js" with { type: "text" };
 import htmx from "htmx.org/dist/htmx.min.js" with { type: "text" };
 import { compression } from "../compression.ts";
@@ -40,10 +41,7 @@ async function namePaths(): Promise<AssetPaths> {
 
 async function pathOf(name: AssetName): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(assets[name].text));
-  const version = Array.from(new Uint8Array(digest).subarray(0, 8), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  );
-  return `/assets/${version.join("")}/${name}`;
+  return `/assets/${bytesToHex(new Uint8Array(digest, 0, 8))}/${name}`;
 }
 
 function isAssetName(name: string): name is AssetName {
