@@ -68,7 +68,8 @@ export async function measureScale(
     };
     const [small, large] = [smallPopulation, largePopulation(share)];
     const largeState = await make("large", large);
-    const states = [await make("small", small), largeState];
+    const smallState = await make("small", small);
+    const states = [smallState, largeState];
     const setting = { sandbox, states, sink, onProgress };
     const costs = await costsOf(setting, subject, metered);
     const awakening = await costOfWakeUp(setting, subject, metered);
@@ -76,7 +77,7 @@ export async function measureScale(
     const forgetting = await measureForgetting(sandbox, metered, largeState, sink);
     const crowded = await make("crowded", { ...small, live: large.live });
     onProgress(`scale: connecting to ${large.live} live backends`);
-    const sessions = await measureSessions(sandbox, subject, crowded, sink);
+    const sessions = await measureSessions(sandbox, subject, { crowded, few: smallState }, sink);
     return {
       small,
       large,
