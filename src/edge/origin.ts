@@ -1,12 +1,15 @@
 import type { Env } from "../objects/env.ts";
 
-let parsed: { text: string; url: URL } | undefined;
+let parsed: { text: string; origin: string; host: string } | undefined;
 
-/** Each isolate has one configured URL, and nearly every answer needs it. */
-function publicUrl(env: Pick<Env, "API_URL">, request: Request): URL {
+/** Each isolate has one configured URL, and nearly every answer needs it: as texts, since a URL makes them anew each time. */
+function publicUrl(env: Pick<Env, "API_URL">, request: Request) {
   const text = env.API_URL === "" ? request.url : env.API_URL;
-  if (parsed?.text !== text) parsed = { text, url: new URL(text) };
-  return parsed.url;
+  if (parsed?.text !== text) {
+    const { origin, host } = new URL(text);
+    parsed = { text, origin, host };
+  }
+  return parsed;
 }
 
 /** The public origin of the API: the configured one, else the request's own. */

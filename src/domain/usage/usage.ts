@@ -42,11 +42,6 @@ export interface UsageCounts {
 /** Nothing happened. */
 export const noUsage: UsageCounts = { totals: totalsOf(() => 0), startup: new Map() };
 
-/** One event as counts. @param startup how long it took to become ready, where that is the event */
-export function countOf(event: UsageEvent, startup: StartupHistogram = new Map()): UsageCounts {
-  return { totals: totalsOf((candidate) => (candidate === event ? 1 : 0)), startup };
-}
-
 /** The counts of two stretches of time together. */
 export function mergeUsage(a: UsageCounts, b: UsageCounts): UsageCounts {
   return {

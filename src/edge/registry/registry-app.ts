@@ -29,8 +29,9 @@ const knownServices = 10_000;
 
 /** Whether a path is the registry's. The API's own paths below `/v2` begin with names that no account has. */
 export function isRegistryPath(path: string): boolean {
-  const [, version, first] = path.split("/");
-  return version === "v2" && !reservedAccountNames.includes(first ?? "");
+  if (!path.startsWith("/v2")) return false;
+  const [, version, first = ""] = path.split("/", 3);
+  return version === "v2" && !reservedAccountNames.includes(first);
 }
 
 /**

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { usageBlockMs, usageHourMs, usageMinuteMs } from "../../../src/domain/limits.ts";
-import { countOf, encodeUsage, usageOf } from "../../../src/domain/usage/usage.ts";
+import { encodeUsage, usageOf } from "../../../src/domain/usage/usage.ts";
 import {
   addToBlock,
   blockOf,
@@ -9,6 +9,7 @@ import {
   stretchesOf,
   usageReading,
 } from "../../../src/domain/usage/usage-blocks.ts";
+import { countOf } from "./count-of.ts";
 
 const minute = usageMinuteMs;
 const begin = 100 * usageBlockMs;

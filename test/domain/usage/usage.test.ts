@@ -4,7 +4,6 @@ import { backendStatuses, statusRank } from "../../../src/domain/backends/status
 import { ok } from "../../../src/domain/result.ts";
 import { histogramOf, startupBuckets } from "../../../src/domain/usage/startup-histogram.ts";
 import {
-  countOf,
   decodeUsage,
   encodeUsage,
   eventOfStep,
@@ -16,6 +15,7 @@ import {
   usageOf,
   usageSteps,
 } from "../../../src/domain/usage/usage.ts";
+import { countOf } from "./count-of.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../../domain/errors.ts";
-import { countOf, isRefusal } from "../../../domain/usage/usage.ts";
+import { isRefusal } from "../../../domain/usage/usage.ts";
 import type { Alarm } from "../../alarm.ts";
 import { chooseNamed } from "../pins/find-environment.ts";
 import type { ServiceState } from "../state.ts";
@@ -16,7 +16,7 @@ export function countConnect(
   event: "spawned" | "reused",
   environment: string,
 ): void {
-  state.usage.count(environment, countOf(event), Date.now());
+  state.usage.count(environment, event, Date.now());
   alarm.noLaterThan(state.usage.writeBy());
 }
 
@@ -25,6 +25,6 @@ export function countRefusal({ state, alarm }: Ports, { params }: ConnectCall, c
   if (!isRefusal(code)) return;
   const chosen = chooseNamed(state, state.row(), params.environment);
   if (!chosen.ok) return;
-  state.usage.count(chosen.value, countOf("refused"), Date.now());
+  state.usage.count(chosen.value, "refused", Date.now());
   alarm.noLaterThan(state.usage.writeBy());
 }

@@ -6,17 +6,20 @@ import {
   usageWriteWithinMs,
 } from "../../../domain/limits.ts";
 import { ok, type Result } from "../../../domain/result.ts";
-import { histogramOf } from "../../../domain/usage/startup-histogram.ts";
 import {
-  countOf,
+  histogramOf,
+  mergeHistograms,
+  type StartupHistogram,
+} from "../../../domain/usage/startup-histogram.ts";
+import {
   type EnvironmentUsage,
   eventOfStep,
-  mergeUsage,
   minuteOf,
   noUsage,
   tooManyPoints,
-  type UsageCounts,
+  type UsageEvent,
   type UsageRange,
+  type UsageTotals,
   usageOf,
   usageSteps,
 } from "../../../domain/usage/usage.ts";
@@ -34,6 +37,12 @@ import type { Statements } from "../sql/statements.ts";
 
 type UsageSql = Pick<Statements, "lastTokenOfDeleted" | "usageIn" | "usageOf" | "putUsage">;
 
+/** What happened in a minute, as it is counted. */
+interface Counting {
+  readonly totals: UsageTotals;
+  startup: StartupHistogram;
+}
+
 /**
  * Counts what happens in each environment. Counting is done in memory, so that it adds nothing to what a connect
  * writes, and written down with the object's other work. A process that is killed loses what was counted since: of
@@ -44,7 +53,7 @@ export class UsageCounters {
   readonly #sql: UsageSql;
   readonly #environments: Pick<EnvironmentIndex, "reached">;
   /** What is not written down yet, by the environment's name and the minute. */
-  readonly #counted = new Map<string, Map<number, UsageCounts>>();
+  readonly #counted = new Map<string, Map<number, Counting>>();
   /** When the first of it was counted, in milliseconds since the epoch. */
   #since: number | null = null;
 
@@ -54,12 +63,18 @@ export class UsageCounters {
     this.#sql = sql;
   }
 
-  /** @param now milliseconds since the epoch, as all times here */
-  count(environment: string, counts: UsageCounts, now: number): void {
-    const minutes = this.#counted.get(environment) ?? new Map<number, UsageCounts>();
-    const minute = minuteOf(now);
-    minutes.set(minute, mergeUsage(minutes.get(minute) ?? noUsage, counts));
+  /**
+   * @param now milliseconds since the epoch, as all times here
+   * @param startup how long it took to become ready, where that is the event
+   */
+  count(environment: string, event: UsageEvent, now: number, startup?: StartupHistogram): void {
+    const minutes = this.#counted.get(environment) ?? new Map<number, Counting>();
     this.#counted.set(environment, minutes);
+    const minute = minuteOf(now);
+    const counting = minutes.get(minute) ?? { ...noUsage, totals: { ...noUsage.totals } };
+    minutes.set(minute, counting);
+    counting.totals[event] += 1;
+    if (startup) counting.startup = mergeHistograms(counting.startup, startup);
     this.#since ??= now;
   }
 
@@ -75,7 +90,7 @@ export class UsageCounters {
     const event = eventOfStep(row.status, step.status);
     if (event === null || row.fencing_token <= this.#sql.lastTokenOfDeleted()) return;
     const startup = event === "ready" ? histogramOf([step.time - row.created_at]) : undefined;
-    this.count(row.environment, countOf(event, startup), step.time);
+    this.count(row.environment, event, step.time, startup);
   }
 
   /** Drops what was counted for an environment that is deleted, or for all: another may be made with its name. */
