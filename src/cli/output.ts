@@ -1,3 +1,5 @@
+import { moreText } from "../domain/names.ts";
+
 /** A cell: times as the API writes them; null, undefined and an empty text are shown as `-`. */
 export type Cell = string | number | boolean | null | undefined;
 
@@ -64,4 +66,9 @@ export function byteSize(bytes: number): string {
 /** Secrets that an answer carries once, with the hint to keep them. */
 export function secrets(values: Readonly<Record<string, string>>): string {
   return `${details(values)}\n\nKeep this now: it is not shown again.`;
+}
+
+/** Names, and how many more there are. @param total those that were not given included */
+export function namesText(names: readonly string[], total: number): string {
+  return names.join(" ") + moreText(total - names.length);
 }

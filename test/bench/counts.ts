@@ -14,6 +14,17 @@ export const counts = z.object({
 });
 export type Counts = z.infer<typeof counts>;
 
+/** What a shard used to forget ended backends. */
+export const forgotten = z.object({
+  /** How many rows it keeps. */
+  kept: z.int(),
+  forgotten: z.int(),
+  rowsRead: z.int(),
+  /** `setAlarm` among them. */
+  rowsWritten: z.int(),
+});
+export type Forgotten = z.infer<typeof forgotten>;
+
 /** What one life used: the mean, where there were several. */
 export interface Usage {
   workerRequests: number;

@@ -93,6 +93,7 @@ export const hello: z.infer<typeof service> = {
   last_image_digest: digestA,
   image_name: "registry.example.com/acme/hello",
   environments: ["prod", "staging"],
+  environments_total: 2,
   live_backends: 3,
 };
 

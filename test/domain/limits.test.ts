@@ -31,6 +31,11 @@ const mustBeLess: Record<string, Relation[]> = {
       limits.deletedServicesKeptMs,
     ],
     [
+      "the 32 shards of a service forget as many backends as it can start, or they would become more for good",
+      1_000 * (limits.endedBacklogEveryMs / seconds),
+      32 * limits.endedForgottenAtOnce,
+    ],
+    [
       "the edge forgets a code's service long before its ended backends do",
       limits.serviceCodesCachedMs,
       limits.deletedServicesKeptMs - limits.endedBackendsKeptMs,

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { moreText } from "../../domain/names.ts";
 import { digest, tag } from "../../protocol/primitives.ts";
 import {
   type Image,
@@ -11,7 +10,7 @@ import {
 } from "../../protocol/v3/images.ts";
 import { accepted, asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
-import { details, table } from "../output.ts";
+import { details, namesText, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 const asDigest = accepted(digest);
@@ -145,9 +144,4 @@ function imageDetailText(item: ImageDetail): string {
     environments: namesText(item.environments, item.environments_total),
     live_backends: item.live_backends.join(" "),
   });
-}
-
-/** Names, and how many more there are. @param total those that were not given included */
-function namesText(names: readonly string[], total: number): string {
-  return names.join(" ") + moreText(total - names.length);
 }

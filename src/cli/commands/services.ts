@@ -5,7 +5,7 @@ import { createServiceBody, patchServiceBody, service, serviceList } from "../..
 import { asName, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { usageFailure } from "../outcome.ts";
-import { details, table } from "../output.ts";
+import { details, namesText, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 interface CreateOptions {
@@ -133,7 +133,7 @@ function serviceText(item: z.infer<typeof service>): string {
   return details({
     name: item.name,
     account: item.account,
-    environments: item.environments.join(" "),
+    environments: namesText(item.environments, item.environments_total),
     default_environment: item.default_environment,
     location: item.location,
     image_name: item.image_name,

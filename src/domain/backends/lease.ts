@@ -115,21 +115,21 @@ export function newlyListed(
 }
 
 /**
- * Whether nothing follows from a backend's being listed until the list or what is known of it changes, however much time passes: it
- * need not be judged again before.
+ * Whether nothing follows from a backend's being listed until a list that has it or what is known of it changes, however much time
+ * passes: it need not be judged again before.
  * @param known undefined where its service knows nothing of it
- * @param from the agent that lists it
+ * @param list the agent that lists it, and whether another one does too, with whom it stays then
  */
 export function isSettled(
   reported: ReportedBackend,
   known: Pick<KnownBackend, "status" | "fencingToken" | "delivered" | "agent"> | undefined,
-  from: string,
+  { from, isElsewhere }: { from: string; isElsewhere: boolean },
 ): boolean {
   if (known === undefined) return reported.status === "terminated";
   const mayBeUnheeded = known.status === "hard-terminating" && reported.status !== "hard-terminating";
   return (
     known.delivered &&
-    known.agent === from &&
+    (known.agent === from || (known.agent !== null && isElsewhere)) &&
     known.fencingToken === reported.fencing_token &&
     known.status !== "terminated" &&
     !mayBeUnheeded

@@ -38,9 +38,13 @@ export const massTerminationsKept = 20;
 /** Ended backends stay readable by id for this long; then their page and history are gone. */
 export const endedBackendsKeptMs = 30 * day;
 
-/** They are forgotten so many at a time, at most once in this long: an object would wake for each of them otherwise. */
-export const endedForgottenAtOnce = 1_000;
+/**
+ * They are forgotten so many at a time, at most once in this long: an object would wake for each of them otherwise. Where more are due
+ * the next follows a minute later: so a service's shards forget as many as it can start in that time, a thousand a second.
+ */
+export const endedForgottenAtOnce = 2_000;
 export const endedForgottenEveryMs = 1 * hour;
+export const endedBacklogEveryMs = 1 * minute;
 /**
  * A page of ended backends looks at no more of them than about this in all shards, whatever it is filtered by; with a filter
  * that matches few, it may show less than its limit and have a next page all the same.

@@ -47,7 +47,12 @@ export const imageTagsListed = 100;
 export const imageEnvironmentsListed = 1_000;
 /** An image names the newest of the live backends that run it; the list of backends has all. */
 export const imageBackendsListed = 1_000;
-/** So many environments stand on a page, and in a service's overview; the others are on the next ones. */
+/** A service names so many of its environments, and counts all; the list of environments has the others. */
+export const environmentNamesListed = 100;
+/**
+ * So many environments stand on a page, and in a service's overview; the others are on the next ones. Each is a card with two drawings of its
+ * plot, half a millisecond of processor time: 50 would take more than the 20 ms that a page may.
+ */
 export const environmentsShown = 20;
 /** A message names so many of a kind of thing, and counts the others; its details name more of them. */
 export const namesInMessageMax = 20;

@@ -22,6 +22,7 @@ export function serviceView(service: ServiceDescription, registryHost: string) {
     last_image_digest: service.lastImageDigest,
     image_name: imageName(registryHost, service.account, service.name),
     environments: service.environmentNames,
+    environments_total: service.environmentsTotal,
     live_backends: service.liveBackends,
   };
 }

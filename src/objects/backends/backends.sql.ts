@@ -57,14 +57,16 @@ export function backendsSql(db: Database) {
         fencingToken,
         limit,
       ),
-    /** Deletes those that ended first, at most so many. */
-    deleteEndedBefore: (time: number, atOnce: number) =>
-      db.run(
-        `DELETE FROM backends WHERE id IN (
-           SELECT id FROM backends WHERE ended_at IS NOT NULL AND ended_at <= ? ORDER BY ended_at LIMIT ?)`,
+    /** Deletes those that ended first, at most so many, and all of the instant of the last of these. */
+    deleteEndedBefore: (time: number, atOnce: number) => {
+      const last = db.first<{ at: number }>(
+        `SELECT ended_at AS at FROM backends WHERE ended_at IS NOT NULL AND ended_at <= ?
+         ORDER BY ended_at LIMIT 1 OFFSET ?`,
         time,
-        atOnce,
-      ),
+        atOnce - 1,
+      );
+      db.run("DELETE FROM backends WHERE ended_at IS NOT NULL AND ended_at <= ?", last?.at ?? time);
+    },
     isEmpty: () => db.first("SELECT 1 FROM backends LIMIT 1") === undefined,
     firstEnd: () =>
       db.first<{ at: number }>(

@@ -26,11 +26,15 @@ export interface ServiceDescription {
   lastImageUploadedAt: number | null;
   lastImageDigest: string | null;
   liveBackends: number;
-  /** Of all, the oldest first. */
+  /** The oldest first, at most `environmentNamesListed`. */
   environmentNames: string[];
+  environmentsTotal: number;
   /** The oldest first, as many as were to be described. */
-  environments: Environment[];
+  environments: EnvironmentGlance[];
 }
+
+/** What a description of all of a service says of an environment. */
+export type EnvironmentGlance = Omit<Environment, "settings">;
 
 /** Of a deleted service: whether it may be forgotten, or when to look again, in milliseconds since the epoch. */
 export type Retirement = { state: "forgettable"; fencingCeiling: number } | { state: "kept"; lookAt: number };
@@ -110,6 +114,8 @@ export interface ServiceRpc
   ): Promise<Result<ServiceDescription>>;
   /** Takes a newer configuration over; `cluster_in_use` if it drops a cluster that is needed here. */
   applyAccountConfig(config: AccountConfig): Promise<Result<null>>;
+  /** `service_not_found` where there is none. */
+  exists(): Promise<Result<null>>;
   /**
    * @param allowedEnvironments those that the caller may see, here and below; undefined means all
    * @param atMost how many of these are described, all where it is left out; all are counted

@@ -1,6 +1,7 @@
 import { reaches, type Scope } from "../../domain/credentials/access.ts";
+import { environmentNamesListed } from "../../domain/limits.ts";
 import type { ServiceDescription } from "../contract.ts";
-import { environmentView } from "./pins/environments.ts";
+import { environmentGlance } from "./pins/environments.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -15,28 +16,28 @@ export function describeService(
   allowed?: Scope["environments"],
   atMost = Number.POSITIVE_INFINITY,
 ): ServiceDescription {
-  const rows = state.environments.reached(allowed);
+  const rows = allowed === undefined ? state.environments.all() : state.environments.reached(allowed);
   const [lastPush] = state.sql.recentPushes(1);
-  const lastSpawnedAt = rows.reduce((last, row) => Math.max(last, state.lastSpawnedAt(row) ?? 0), 0);
   return {
     account: service.account,
     name: service.name,
     createdAt: service.created_at,
     location: service.location,
     defaultEnvironment: visibleDefault(service, allowed),
-    lastSpawnedAt: lastSpawnedAt === 0 ? null : lastSpawnedAt,
+    lastSpawnedAt: allowed === undefined ? state.lastSpawns.intoAny() : state.lastSpawns.intoAnyOf(rows),
     lastImageUploadedAt: lastPush?.pushed_at ?? null,
     lastImageDigest: lastPush?.digest ?? null,
     liveBackends: liveIn(state, allowed),
-    environmentNames: rows.map(({ name }) => name),
-    environments: rows.slice(0, atMost).map((row) => environmentView(state, row)),
+    environmentNames: rows.slice(0, environmentNamesListed).map(({ name }) => name),
+    environmentsTotal: rows.length,
+    environments: rows.slice(0, atMost).map((row) => environmentGlance(state, row)),
   };
 }
 
 /** How many backends live in the environments that a caller may see. */
 export function liveIn({ backends }: ServiceState, allowed: Scope["environments"]): number {
-  const names = allowed === undefined ? backends.liveByEnvironment().keys() : new Set(allowed);
-  return [...names].reduce((live, name) => live + backends.liveIn(name), 0);
+  if (allowed === undefined) return backends.liveIn(undefined);
+  return [...new Set(allowed)].reduce((live, name) => live + backends.liveIn(name), 0);
 }
 
 /** The environment that requests mean which name none, where the caller may see it. */

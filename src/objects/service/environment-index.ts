@@ -31,6 +31,9 @@ export class EnvironmentIndex {
   readonly #uncommitted = new Set<string>();
   #isAllUncommitted = false;
 
+  /** Differs from before where any may have changed. */
+  changes = 0;
+
   /** @param read reads those of these names that there are, the oldest first; of null, all of them */
   constructor(read: (names: readonly string[] | null) => EnvironmentRow[]) {
     this.#read = read;
@@ -38,6 +41,7 @@ export class EnvironmentIndex {
 
   /** This one has been written; null: all of them. @param columns all that has changed of it, where that is known */
   changed(name: string | null, columns?: Partial<EnvironmentRow>): void {
+    this.changes += 1;
     if (name === null) {
       this.#isAllUncommitted = true;
       this.#rows = null;
@@ -62,7 +66,7 @@ export class EnvironmentIndex {
 
   /** The transaction is rolled back. */
   rolledBack(): void {
-    if (this.#isAllUncommitted) this.#rows = null;
+    if (this.#isAllUncommitted) this.changed(null);
     for (const name of [...this.#uncommitted]) this.changed(name);
   }
 

@@ -28,7 +28,11 @@ export class KeptBackends {
   readonly ordered: SortedRows<Position, KeptBackend>;
   /** Those that have a deadline, by it. */
   readonly deadlines: SortedRows<Position, KeptBackend>;
+  /** Those that live, by what they run; the oldest first. */
+  readonly byDigest = new Map<string, SortedRows<Position, KeptBackend>>();
   readonly summaries = new Map<string, EnvironmentSummary>();
+  /** How many live. */
+  live = 0;
   /** Those of which it is not written that their cluster has acknowledged them. */
   readonly unacknowledged = new Set<string>();
   /** Those with a status that their shard may not have received. */
@@ -63,8 +67,11 @@ export class KeptBackends {
     summary.kept -= 1;
     if (summary.kept === 0) this.summaries.delete(row.environment);
     if (!isLive(row)) return;
+    this.live -= 1;
     summary.live -= 1;
     addTo(summary.digests, row.digest, -1);
+    this.byDigest.get(row.digest)?.remove(row);
+    if (this.byDigest.get(row.digest)?.rows.length === 0) this.byDigest.delete(row.digest);
     if (row.key !== null) summary.holders.delete(row.key);
   }
 
@@ -78,8 +85,12 @@ export class KeptBackends {
     summary.kept += 1;
     summary.lastSpawnAt = Math.max(summary.lastSpawnAt, at);
     if (!isLive(row)) return;
+    this.live += 1;
     summary.live += 1;
     addTo(summary.digests, digest, 1);
+    const running = this.byDigest.get(digest);
+    if (running) running.add(row);
+    else this.byDigest.set(digest, new SortedRows(oldestFirst, [row]));
     if (key !== null) summary.holders.set(key, row);
   }
 }

@@ -27,6 +27,7 @@ export class LiveBackends implements BackendsMemory {
   readonly #doubtful = new Set<string>();
   /** When environments were last spawned into, as far as that was not taken. */
   readonly #spawned = new Map<string, number>();
+  #newestSpawnAt = 0;
   /** The same of what was added since the transaction began. */
   #added: (readonly [environment: string, at: number])[] = [];
   /** What was taken since then. */
@@ -118,6 +119,17 @@ export class LiveBackends implements BackendsMemory {
     return found;
   }
 
+  /** Of those that have not ended and run a digest, the newest that match, newest first. */
+  running(digest: string, atMost: number, matches: (backend: KeptBackend) => boolean): KeptBackend[] {
+    const rows = this.#current().byDigest.get(digest)?.rows ?? [];
+    const found: KeptBackend[] = [];
+    for (let i = rows.length - 1; i >= 0 && found.length < atMost; i -= 1) {
+      const row = rows[i];
+      if (row && matches(row)) found.push(row);
+    }
+    return found;
+  }
+
   /** The greatest fencing token of those that are kept; 0 where there are none. */
   newestFencingToken(): number {
     return this.#current().ordered.rows.at(-1)?.fencing_token ?? 0;
@@ -128,9 +140,10 @@ export class LiveBackends implements BackendsMemory {
     return this.#current().byId.size;
   }
 
-  /** How many live in an environment. */
-  liveIn(environment: string): number {
-    return this.#current().summaries.get(environment)?.live ?? 0;
+  /** How many live in an environment; undefined: in all. */
+  liveIn(environment: string | undefined): number {
+    const { live, summaries } = this.#current();
+    return environment === undefined ? live : (summaries.get(environment)?.live ?? 0);
   }
 
   /** How many live in each environment that has any. */
@@ -148,6 +161,12 @@ export class LiveBackends implements BackendsMemory {
   /** When an environment was last spawned into, as far as its backends in memory say; null where there were none. */
   lastSpawnIn(environment: string): number | null {
     return this.#current().summaries.get(environment)?.lastSpawnAt ?? null;
+  }
+
+  /** When the youngest backend was started of those that were here since the object awoke; 0 where there were none. */
+  newestSpawnAt(): number {
+    this.#current();
+    return this.#added.reduce((newest, [, at]) => Math.max(newest, at), this.#newestSpawnAt);
   }
 
   /** Those whose deadline has passed, the one that passed first in front. */
@@ -201,6 +220,7 @@ export class LiveBackends implements BackendsMemory {
   #noteSpawns(spawns: Iterable<readonly [environment: string, at: number]>): void {
     for (const [environment, at] of spawns) {
       this.#spawned.set(environment, Math.max(at, this.#spawned.get(environment) ?? 0));
+      this.#newestSpawnAt = Math.max(at, this.#newestSpawnAt);
     }
   }
 }

@@ -69,8 +69,12 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.db.transaction(() => setup.applyAccountConfig(this.#state, config));
   }
 
+  async exists(): Promise<Result<null>> {
+    return this.#state.reading(() => ok(null));
+  }
+
   async describe(allowed?: readonly string[], atMost?: number): Promise<Result<ServiceDescription>> {
-    return this.#state.withService((service) => ok(describeService(this.#state, service, allowed, atMost)));
+    return this.#state.reading((service) => ok(describeService(this.#state, service, allowed, atMost)));
   }
 
   async overview(allowed?: readonly string[], query: SearchQuery = { limit: environmentsShown }) {
@@ -180,7 +184,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async getImage(...call: Parameters<ServiceRpc["getImage"]>) {
-    return this.#state.withService((service) => images.getImage(this.#state, service, ...call));
+    return this.#state.reading((service) => images.getImage(this.#state, service, ...call));
   }
 
   async deleteImage(
@@ -220,7 +224,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async usage(query: UsageQuery) {
-    return this.#state.withService(() => this.#state.usage.usage(query, Date.now()));
+    return this.#state.reading(() => this.#state.usage.usage(query, Date.now()));
   }
 
   async terminate(backendId: string, hard: boolean, { actor }: Pick<Caller, "actor">): Promise<Result<null>> {

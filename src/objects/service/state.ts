@@ -14,19 +14,14 @@ import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
+import { LastSpawns } from "./last-spawns.ts";
 import { LiveBackends } from "./live-backends.ts";
 import { Announcements } from "./pins/announcements.ts";
 import { RowIndex } from "./row-index.ts";
 import type { Held } from "./sql/holdings.sql.ts";
 import type { ImageRow } from "./sql/images.sql.ts";
 import { serviceMigrations } from "./sql/migrations.ts";
-import type {
-  BackendRow,
-  EnvironmentRow,
-  KeptBackend,
-  PendingDelivery,
-  ServiceRow,
-} from "./sql/service.sql.ts";
+import type { BackendRow, KeptBackend, PendingDelivery, ServiceRow } from "./sql/service.sql.ts";
 import { reads, type Statements, writes } from "./sql/statements.ts";
 
 /** What a decision fixed about a backend beside its columns; the webhook is made from it on every delivery. */
@@ -53,7 +48,8 @@ export interface StateWatchers {
   backendEnded?: (backendId: string) => void;
 }
 
-const recentTagsForMessages = 100;
+/** A message names the nearest of these. */
+const recentTagsForMessages = 50;
 
 /** A service's storage, with what is read from it on every request kept parsed. */
 export class ServiceState {
@@ -63,6 +59,7 @@ export class ServiceState {
     names === null ? this.sql.environments() : this.sql.environmentsNamed(names),
   );
   readonly backends = new LiveBackends((ids) => this.sql.keptBackends(ids));
+  readonly lastSpawns = new LastSpawns(this.environments, this.backends);
   /** What is to be delivered but spawns, that which was due the longest first. */
   readonly deliveries: RowIndex<PendingDelivery>;
   /** Which environments are to be announced. */
@@ -205,14 +202,6 @@ export class ServiceState {
     if (token > ceiling) this.sql.setFencingCeiling(token + fencingTokenBlock - 1);
     this.#nextFencingToken = token + 1;
     return token;
-  }
-
-  /** When an environment was last spawned into. It is written some time after the spawn; until then its backends say. */
-  lastSpawnedAt(row: EnvironmentRow): number | null {
-    const ofKept = this.backends.lastSpawnIn(row.name) ?? 0;
-    // A backend of an environment of the same name that was deleted does not count.
-    const at = Math.max(row.last_spawned_at ?? 0, ofKept >= row.created_at ? ofKept : 0);
-    return at === 0 ? null : at;
   }
 
   /** Tags and digests as decisions see them. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { environmentNamesListed } from "../../domain/limits.ts";
 import { serviceLocations } from "../../domain/location.ts";
 import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
@@ -41,8 +42,10 @@ export const service = z
     last_image_digest: z.string().nullable(),
     /** Where its images are pushed: `<registry host>/<account>/<service>`. */
     image_name: z.string(),
-    /** Their names, oldest first. */
-    environments: z.array(z.string()),
+    environments: z
+      .array(z.string())
+      .describe(`Their names, oldest first: the first ${environmentNamesListed}; the list of them has all`),
+    environments_total: z.int(),
     live_backends: z.int(),
   })
   .meta({ id: "Service" });

@@ -1,9 +1,11 @@
 import { type Bundle, buildBundle } from "../bundle.ts";
+import type { Forgotten } from "../counts.ts";
 import type { Sandbox } from "../sandbox.ts";
 import { median } from "../statistics.ts";
 import { subjectTexts } from "../subject.ts";
 import { type SpawnSink, startSpawnSink } from "../webhook-sink.ts";
 import { cpuOf, cpuOfRequest, rowsReadBy, rowsReadByRequest, type Side, settled } from "./cost.ts";
+import { measureForgetting } from "./forgetting.ts";
 import { judge } from "./goals.ts";
 import { largePopulation, type Population, smallPopulation } from "./population.ts";
 import { heldKey, type Row, rows } from "./rows.ts";
@@ -34,6 +36,7 @@ export interface Scale {
   small: Population;
   large: Population;
   rows: ScaleRow[];
+  forgetting: Forgotten;
   sessions: SessionsMemory;
 }
 
@@ -64,17 +67,22 @@ export async function measureScale(
       return makeState(sandbox, seeding, texts, sink.url, name, population);
     };
     const [small, large] = [smallPopulation, largePopulation(share)];
-    const states = [await make("small", small), await make("large", large)];
+    const largeState = await make("large", large);
+    const smallState = await make("small", small);
+    const states = [smallState, largeState];
     const setting = { sandbox, states, sink, onProgress };
     const costs = await costsOf(setting, subject, metered);
     const awakening = await costOfWakeUp(setting, subject, metered);
+    onProgress("scale: forgetting ended backends");
+    const forgetting = await measureForgetting(sandbox, metered, largeState, sink);
     const crowded = await make("crowded", { ...small, live: large.live });
     onProgress(`scale: connecting to ${large.live} live backends`);
-    const sessions = await measureSessions(sandbox, subject, crowded, sink);
+    const sessions = await measureSessions(sandbox, subject, { crowded, few: smallState }, sink);
     return {
       small,
       large,
       rows: [...rows.map((row, i) => scaleRow(row, costs[i] ?? [])), scaleRow(heldKey, awakening, true)],
+      forgetting,
       sessions,
     };
   } finally {

@@ -1,3 +1,4 @@
+import { eventsReadForPage } from "../../../src/domain/limits.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import {
   digestOf,
@@ -17,6 +18,8 @@ export interface Row {
   writes?: true;
   /** What it answers is that much longer in the large state: for so many items the ratio says nothing. */
   page?: number;
+  /** What it looks at whatever it matches, in rows: of this the ratio says nothing either. */
+  looksAt?: number;
   /** Brings about what it is measured in. */
   prepare?(world: World): Promise<void>;
   /** One request, to its answer's end. */
@@ -31,6 +34,10 @@ const environment = `${service}/environments/${firstEnvironment}`;
 const connectPathIn = (name: string) => `${jamsocket}/${name}/connect`;
 const connectPath = connectPathIn(firstEnvironment);
 const page = "/service/bench/hello";
+/** Jamsocket's clients have all environments in one answer. */
+const environmentsInAnswer = 1_000;
+/** What one sends that does not know how to send changes. */
+const backendsInList = 10_000;
 const dayMs = 24 * 60 * 60_000;
 
 const get = (request: string, path: string | ((world: World) => string), extra: Partial<Row> = {}): Row => ({
@@ -61,7 +68,7 @@ export const heldKey: Row = {
 const questions: readonly Row[] = [
   heldKey,
   get("resolve", `${environment}/resolve`),
-  get("service info", jamsocket),
+  get("service info", jamsocket, { page: environmentsInAnswer }),
   get("v3 service", service),
   get("image-name", "/service/bench/hello/image-name"),
   get("environments list, 10", `${service}/environments?limit=10`),
@@ -87,7 +94,10 @@ const questions: readonly Row[] = [
       return world.send("GET", `${service}/usage?step_seconds=86400&from=${from}`, { token });
     },
   },
-  get("events, little matches", "/v3/accounts/bench/events?type=environment.deleted"),
+  get("events, little matches", "/v3/accounts/bench/events?type=environment.deleted", {
+    // Once to compare them with the filter, and once to know where the next page begins.
+    looksAt: 2 * eventsReadForPage,
+  }),
   show("page of services", "/", { page: 50 }),
   show("page of the service", page, { page: 50 }),
   show("page of backends", `${page}/backends`, { page: 50 }),
@@ -111,6 +121,7 @@ const changes: readonly Row[] = [
     // What was kept of the live backends is of no use any more, where it is not kept up.
     request: "spawn, and service info",
     writes: true,
+    page: environmentsInAnswer,
     async act(world) {
       await spawn(world);
       await world.send("GET", jamsocket);
@@ -186,6 +197,12 @@ const heartbeats: readonly Row[] = [
     request: "heartbeat, one agent with all",
     prepare: (world) => world.beatForAll(),
     act: (world) => world.beatForAll(),
+  },
+  {
+    request: "heartbeat, the whole list of one agent",
+    page: backendsInList,
+    prepare: (world) => world.beatWhole(),
+    act: (world) => world.beatWhole(),
   },
 ];
 

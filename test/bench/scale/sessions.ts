@@ -11,25 +11,37 @@ import { World } from "./world.ts";
 export interface SessionsMemory {
   live: number;
   residentBytes: number;
+  /** What it holds after as many connects to a few: of requests, and of what was not collected of them yet. */
+  residentBytesOfFew: number;
 }
 
 export const residentMaxMb = 120;
 
-/** Connects to every live backend of a state, a few at a time. */
+/**
+ * Connects to every live backend of a state, a few at a time, and as often to those of another state.
+ * @param few a state with few live backends
+ */
 export async function measureSessions(
   sandbox: Sandbox,
   subject: Bundle,
-  state: State,
+  { crowded, few }: { crowded: State; few: State },
   sink: SpawnSink,
 ): Promise<SessionsMemory> {
-  const served = await serve(sandbox, subject, state);
-  try {
-    const world = new World(served, sink);
-    const { live } = state.population;
-    await inTurns(live, (i) => connectTo(world, i));
-    await settled(served.workerd);
-    return { live, residentBytes: await served.workerd.residentBytes() };
-  } finally {
-    await served.workerd.stop();
-  }
+  const { live } = crowded.population;
+  const residentBytesAfter = async (state: State) => {
+    const served = await serve(sandbox, subject, state);
+    try {
+      const world = new World(served, sink);
+      await inTurns(live, (i) => connectTo(world, i % state.population.live));
+      await settled(served.workerd);
+      return await served.workerd.residentBytes();
+    } finally {
+      await served.workerd.stop();
+    }
+  };
+  return {
+    live,
+    residentBytes: await residentBytesAfter(crowded),
+    residentBytesOfFew: await residentBytesAfter(few),
+  };
 }

@@ -115,6 +115,17 @@ export class World {
     for (let agent = 0; agent < this.agentCount; agent++) await this.beat(agent);
   }
 
+  /** The same of one that does not know how to send changes: with the whole list. */
+  async beatWhole(): Promise<void> {
+    const body = {
+      cluster: "sink",
+      agent_id: "agent-of-all",
+      version: "bench",
+      backends: this.#listed(0, 1),
+    };
+    await this.send("POST", "/v3/agent/heartbeat", { body, token: this.agentToken });
+  }
+
   /** One heartbeat of an agent that runs all of them. */
   async beatForAll(): Promise<void> {
     this.#agents[agentsMax] ??= this.#startAgent("agent-of-all", 0, 1);
@@ -126,14 +137,19 @@ export class World {
     await Promise.all(this.#agents.map((agent) => agent.stop()));
   }
 
-  #startAgent(name: string, first: number, every: number): Heartbeat {
-    const { live } = this.population;
+  /** The seeded live backends, or every so many of them, as their agent lists them. */
+  #listed(first: number, every: number): ListedBackend[] {
     const backends: ListedBackend[] = [];
-    for (let i = first; i < live; i += every) {
+    for (let i = first; i < this.population.live; i += every) {
       const fencingToken = tokenOf({ live: i }, this.population);
       const id = backendIdOf(this.code, fencingToken);
       backends.push({ id, status: "ready", fencing_token: fencingToken, idle_seconds: 0 });
     }
+    return backends;
+  }
+
+  #startAgent(name: string, first: number, every: number): Heartbeat {
+    const backends = this.#listed(first, every);
     const options = { apiUrl: this.origin, agentToken: this.agentToken, timeoutMs: heartbeatTimeoutMs };
     return startHeartbeat({
       client: slipwayClient(options),

@@ -1,3 +1,4 @@
+import { endedBackendsKeptMs } from "../../../src/domain/limits.ts";
 import production, {
   Account as ProductionAccount,
   Backends as ProductionBackends,
@@ -6,11 +7,12 @@ import production, {
   Service as ProductionService,
 } from "../../../src/edge/worker.ts";
 import type { Env } from "../../../src/objects/env.ts";
+import type { Forgotten } from "../counts.ts";
 import { counted, countWorkerRequest, meterCalls, meterInstance, meterStorage } from "./meter.ts";
 
 /*
  * The production Worker with a meter around its objects: subclasses under the same names, which count what they
- * use, and two paths of the bench's own: `GET /bench/counts` and `POST /bench/evict`.
+ * use, and paths of the bench's own: `GET /bench/counts`, `POST /bench/evict` and `POST /bench/forget`.
  */
 
 /** Not metered: no scenario pushes images or logs in. */
@@ -52,6 +54,30 @@ export class Backends extends ProductionBackends {
 
   async evict(): Promise<void> {
     await evict(this.ctx);
+  }
+
+  /** Has those that ended first be past their keeping, at most so many, and the alarm ring. */
+  async forgetEnded(atMost: number): Promise<Forgotten> {
+    const { sql } = this.ctx.storage;
+    const first = "SELECT id FROM backends WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT ?";
+    const aged = `UPDATE backends SET ended_at = ended_at - ? WHERE id IN (${first})`;
+    sql.exec(aged, endedBackendsKeptMs, atMost).toArray();
+    const kept = () => Number(sql.exec("SELECT count(*) AS count FROM backends").one().count);
+    const before = kept();
+    // A statement is counted after it.
+    await Promise.resolve();
+    const from = counted(Date.now());
+    await this.alarm();
+    await Promise.resolve();
+    const to = counted(Date.now());
+    const used = (by: "rowsRead" | "rowsWritten") => total(to[by]) - total(from[by]);
+    const after = kept();
+    return {
+      kept: after,
+      forgotten: before - after,
+      rowsRead: used("rowsRead"),
+      rowsWritten: used("rowsWritten"),
+    };
   }
 }
 meterCalls(Backends.prototype, ProductionBackends.prototype, "Backends");
@@ -99,6 +125,17 @@ async function evict(ctx: DurableObjectState): Promise<void> {
   ctx.abort("evicted by the bench");
 }
 
+/** Forgets ended backends of one of the shards that were seen. */
+async function forgetEnded(env: MeteredNamespaces, atMost: number): Promise<Response> {
+  const [id] = [...seen].find(([, binding]) => binding === "BACKENDS") ?? [];
+  if (id === undefined) throw new Error("no shard was seen");
+  return Response.json(await env.BACKENDS.get(env.BACKENDS.idFromString(id)).forgetEnded(atMost));
+}
+
+function total(rows: Record<string, number>): number {
+  return Object.values(rows).reduce((sum, each) => sum + each, 0);
+}
+
 async function evictAll(env: MeteredNamespaces): Promise<Response> {
   for (const [id, binding] of seen) {
     const namespace = env[binding];
@@ -118,6 +155,7 @@ export default {
     const { pathname } = new URL(request.url);
     if (pathname === "/bench/counts") return Response.json(counted(Date.now()));
     if (pathname === "/bench/evict") return evictAll(env);
+    if (pathname === "/bench/forget") return forgetEnded(env, Number(await request.text()));
     countWorkerRequest();
     return production.fetch(request, env);
   },

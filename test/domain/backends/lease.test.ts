@@ -4,6 +4,7 @@ import {
   type ClusterLists,
   clusterHealth,
   isDraining,
+  isSettled,
   judgeHeartbeat,
   type KnownBackend,
   type ListingAgent,
@@ -507,5 +508,25 @@ describe("a cluster", () => {
   test("has its heartbeats answered before its agent gives them up, with all that is waited for in turn", () => {
     // The directory and the list of services are called at once, then the services.
     expect(2 * heartbeatVerdictWaitMs).toBeLessThan(webhookAttemptTimeoutMs);
+  });
+});
+
+describe("a listed backend need not be judged again", () => {
+  const listed = { id: "a", status: "ready", fencing_token: 1 } as const;
+  const known = { status: "ready", fencingToken: 1, delivered: true, agent: "one" } as const;
+  const alone = { from: "one", isElsewhere: false };
+
+  test("while it is the agent's that lists it", () => {
+    expect(isSettled(listed, known, alone)).toBe(true);
+    expect(isSettled(listed, { ...known, delivered: false }, alone)).toBe(false);
+    expect(isSettled({ ...listed, fencing_token: 2 }, known, alone)).toBe(false);
+    expect(isSettled(listed, { ...known, status: "hard-terminating" }, alone)).toBe(false);
+    expect(isSettled(listed, undefined, alone)).toBe(false);
+  });
+
+  test("while it is another agent's that lists it too", () => {
+    expect(isSettled(listed, known, { from: "other", isElsewhere: true })).toBe(true);
+    expect(isSettled(listed, known, { from: "other", isElsewhere: false })).toBe(false);
+    expect(isSettled(listed, { ...known, agent: null }, { from: "other", isElsewhere: true })).toBe(false);
   });
 });

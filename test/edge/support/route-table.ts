@@ -184,7 +184,7 @@ export const table: Readonly<Record<string, Row>> = {
     repeated: "once",
     leaves: "service.created",
   },
-  [`GET ${service}`]: { who: "read", whole: "the names of its environments" },
+  [`GET ${service}`]: { who: "read", whole: "the first of its environments, and how many there are" },
   [`PATCH ${service}`]: {
     who: "deploy",
     json: { default_environment: "default" },

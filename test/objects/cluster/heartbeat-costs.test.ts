@@ -126,3 +126,21 @@ describe("the heartbeats of 50 agents with 100 backends each", () => {
     expect(spent.looks).toBeLessThan(50 * few);
   });
 });
+
+test("heartbeats of two agents that list the same 2,000 backends judge none of them again", async ({
+  pinned: hello,
+}) => {
+  const { lists, senders, beatAll, cost } = await running(hello, 1, 2_000);
+  const other = await changingAgent(hello, "another");
+  const beatBoth = async () => {
+    await beatAll();
+    await other.beat(lists[0] ?? []);
+  };
+  for (let round = 0; round < 2; round++) await beatBoth();
+  expect(await cost(beatBoth)).toMatchObject({ read: 0, written: 2, backends: 0, looks: 0 });
+  // Where the one whose they are lists them no more they are the other's.
+  await senders[0]?.beat([]);
+  expect((await cost(() => other.beat(lists[0] ?? []))).looks).toBeGreaterThan(2_000);
+  await other.beat(lists[0] ?? []);
+  expect(await cost(() => other.beat(lists[0] ?? []))).toMatchObject({ backends: 0, looks: 0 });
+});

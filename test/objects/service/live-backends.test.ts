@@ -11,6 +11,8 @@ import { digestNumber, value } from "../support/service.ts";
 
 type BackendStatement = Exclude<keyof BackendsWrites, "noteRelease" | "noteSpawn">;
 
+const digestsOfSteps = [0, 1, 2].map(digestNumber);
+
 /** Every statement that writes backends, on one of a few. */
 const statements: Record<BackendStatement, (state: ServiceState, id: string, n: number) => unknown> = {
   insertBackend: ({ sql }, id, n) =>
@@ -69,6 +71,8 @@ function said(state: ServiceState, ids: readonly string[], now: number) {
     holders: ids.map((id) => backends.holder("prod", id)?.id ?? backends.holder("default", id)?.id),
     counts: ["default", "prod", "other"].map((name) => [backends.liveIn(name), backends.digestsIn(name)]),
     byEnvironment: backends.liveByEnvironment(),
+    total: backends.liveIn(undefined),
+    running: digestsOfSteps.map((digest) => backends.running(digest, 2, ({ id }) => id !== "a")),
     due: backends.due(now),
     nextDeadline: backends.nextDeadline(),
     unacknowledged: new Set(backends.unacknowledged()),
@@ -102,6 +106,13 @@ function follows(rows: readonly BackendRow[], ids: readonly string[], now: numbe
       countBy(of(name), (row) => row.digest),
     ]),
     byEnvironment: countBy(live, ({ environment }) => environment),
+    total: live.length,
+    running: digestsOfSteps.map((digest) =>
+      live
+        .filter((row) => row.digest === digest && row.id !== "a")
+        .reverse()
+        .slice(0, 2),
+    ),
     due: timed.filter(({ deadline_at: at }) => (at ?? 0) <= now),
     nextDeadline: timed[0]?.deadline_at ?? null,
     unacknowledged: new Set(all.filter(({ next_attempt_at: at }) => at !== null)),

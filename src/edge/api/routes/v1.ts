@@ -55,8 +55,8 @@ export const v1Routes = [
     answer: v1.imageNameAnswer,
     summary: "The name under which images are pushed",
     async handle({ env, request, params: { account, service } }) {
-      const described = await serviceStub(env, account, service).describe(undefined, 0);
-      if (!described.ok) return described;
+      const found = await serviceStub(env, account, service).exists();
+      if (!found.ok) return found;
       return ok({ ...statusOk, imageName: imageName(registryHostOf(env, request), account, service) });
     },
   }),

@@ -14,6 +14,8 @@ interface Kept {
   use: ReturnType<typeof useOf>;
   /** Milliseconds since the epoch; 0 where it is not idle. */
   idleFrom: number;
+  /** The last whole list that had it, by its number. */
+  inWholeList: number;
 }
 
 interface Changes {
@@ -86,6 +88,8 @@ export interface EnteredList {
 /** What an agent lists, by the code of the service that each backend belongs to. */
 export class AgentList {
   readonly #services = new Map<string, ServiceList>();
+  /** How many whole lists it was compared with. */
+  #wholeLists = 0;
 
   get size(): number {
     let size = 0;
@@ -196,20 +200,25 @@ export class AgentList {
     return { put, gone: new Set(gone.filter((id) => !put.has(id))) };
   }
 
-  /** A whole list, as changes of the one before. */
+  /** A whole list, as changes of the one before: mostly there are few, so that nothing is made for what is as it was. */
   #replaced(backends: readonly ListedBackend[], now: number) {
     const put = new Map<string, Kept>();
-    const ids = new Set<string>();
-    for (const each of backends) {
-      ids.add(each.id);
-      const kept = keptOf(each, now);
-      const before = this.#kept(each.id);
-      if (before && isSame(before, kept)) put.delete(each.id);
-      else put.set(each.id, kept);
-    }
     const gone = new Set<string>();
+    this.#wholeLists += 1;
+    const number = this.#wholeLists;
+    let known = 0;
+    for (const each of backends) {
+      const before = this.#kept(each.id);
+      if (before && before.inWholeList !== number) {
+        before.inWholeList = number;
+        known += 1;
+      }
+      if (before === undefined || !isAsListed(before, each, now)) put.set(each.id, keptOf(each, now));
+      else if (put.size > 0) put.delete(each.id);
+    }
+    if (known === this.size) return { put, gone };
     for (const { backends: listedBefore } of this.#services.values()) {
-      for (const id of listedBefore.keys()) if (!ids.has(id)) gone.add(id);
+      for (const { id, inWholeList } of listedBefore.values()) if (inWholeList !== number) gone.add(id);
     }
     return { put, gone };
   }
@@ -221,7 +230,8 @@ function codeOf(id: string): string {
 
 function keptOf(backend: ListedBackend, now: number): Kept {
   const { id, status, fencing_token, idle_seconds: idle } = backend;
-  return { id, status, fencing_token, use: useOf(backend), idleFrom: idle ? now - idle * 1000 : 0 };
+  const idleFrom = idle ? now - idle * 1000 : 0;
+  return { id, status, fencing_token, use: useOf(backend), idleFrom, inWholeList: 0 };
 }
 
 /** A backend as a list has it at `now`. */
@@ -232,11 +242,13 @@ function listed({ id, status, fencing_token, use, idleFrom }: Kept, now: number)
   return { id, status, fencing_token, idle_seconds: idle };
 }
 
-function isSame(a: Kept, b: Kept): boolean {
+/** Whether a list has a backend as it is kept. */
+function isAsListed(kept: Kept, backend: ListedBackend, now: number): boolean {
+  const { status, fencing_token: token, idle_seconds: idle } = backend;
   return (
-    a.status === b.status &&
-    a.fencing_token === b.fencing_token &&
-    a.use === b.use &&
-    b.idleFrom - a.idleFrom <= idleTimeJitterMs
+    kept.status === status &&
+    kept.fencing_token === token &&
+    kept.use === useOf(backend) &&
+    (idle ? now - idle * 1000 : 0) - kept.idleFrom <= idleTimeJitterMs
   );
 }

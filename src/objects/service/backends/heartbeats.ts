@@ -112,8 +112,9 @@ export class Heartbeats {
     for (const each of reported) {
       const [row] = this.#rowsOf(here, [each.id]);
       const known = row && this.#known(row, now);
-      if (isSettled(each, known, listing.agent) && (row?.held_at ?? null) === null)
-        listing.open.delete(each.id);
+      const isElsewhere = here.listing(each.id).some((other) => other !== listing);
+      const isOver = isSettled(each, known, { from: listing.agent, isElsewhere });
+      if (isOver && (row?.held_at ?? null) === null) listing.open.delete(each.id);
     }
   }
 

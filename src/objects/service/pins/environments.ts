@@ -12,7 +12,7 @@ import type {
   EnvironmentSettingsBody,
   PatchEnvironmentBody,
 } from "../../../protocol/v3/services.ts";
-import type { Actor, Caller } from "../../contract.ts";
+import type { Actor, Caller, EnvironmentGlance } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import { type ServiceState, settingsOf } from "../state.ts";
@@ -40,17 +40,33 @@ function merged(
 
 /** An environment as the API answers it. */
 export function environmentView(state: ServiceState, row: EnvironmentRow): Environment {
-  const lastSpawnedAt = state.lastSpawnedAt(row);
+  return { ...environmentGlance(state, row), settings: settingsOf(row) };
+}
+
+/** Its times as the API writes them, by rows: another one takes a row's place when it changes. */
+const shownTimes = new WeakMap<
+  EnvironmentRow,
+  { createdAt: string; spawned: number | null; spawnedAt: string | null }
+>();
+
+/** What a description of all environments says of one: all but times is at hand. */
+export function environmentGlance(state: ServiceState, row: EnvironmentRow): EnvironmentGlance {
+  const spawned = state.lastSpawns.into(row);
+  let times = shownTimes.get(row);
+  if (times?.spawned !== spawned) {
+    const spawnedAt = spawned === null ? null : isoTime(spawned);
+    times = { createdAt: times?.createdAt ?? isoTime(row.created_at), spawned, spawnedAt };
+    shownTimes.set(row, times);
+  }
   return {
     name: row.name,
-    cluster: row.cluster ?? state.config().defaultCluster,
     image: row.image,
     digest: row.digest,
     revision: row.revision,
-    settings: settingsOf(row),
+    cluster: row.cluster ?? state.config().defaultCluster,
     live_backends: state.backends.liveIn(row.name),
-    created_at: isoTime(row.created_at),
-    last_spawned_at: lastSpawnedAt === null ? null : isoTime(lastSpawnedAt),
+    created_at: times.createdAt,
+    last_spawned_at: times.spawnedAt,
   };
 }
 

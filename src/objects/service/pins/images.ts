@@ -235,15 +235,8 @@ function backendsOn(
   allowed?: Scope["environments"],
   atMost = Number.MAX_SAFE_INTEGER,
 ): string[] {
-  const environments = state.environments.reached(allowed);
-  const running = environments.reduce(
-    (sum, { name }) => sum + (state.backends.digestsIn(name).get(digest) ?? 0),
-    0,
-  );
   return state.backends
-    .before(Number.MAX_SAFE_INTEGER, Math.min(running, atMost), (row) => {
-      return row.digest === digest && reaches(allowed, row.environment);
-    })
+    .running(digest, atMost, ({ environment }) => reaches(allowed, environment))
     .map(({ id }) => id);
 }
 
