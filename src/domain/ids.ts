@@ -16,7 +16,9 @@ export const backendIdPattern = /^[0-9abcdefghjkmnpqrstvwxyz]{13}$/;
  * @example encodeRandom(new Uint8Array([0, 10, 33])) // "0a1"
  */
 export function encodeRandom(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => idAlphabet[byte & 31]).join("");
+  let text = "";
+  for (const byte of bytes) text += idAlphabet.charAt(byte & 31);
+  return text;
 }
 
 /** A code for a new service. @param random at least `serviceCodeLength` random bytes */

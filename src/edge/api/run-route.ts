@@ -59,13 +59,19 @@ async function handle(route: Route, call: AnyCall, { services }: IsolateState) {
 
 /** What a request acts on, by its path or its query. */
 function targetOf({ targetIn }: Route, { request, params }: MatchedRequest): Target {
-  const names = targetIn === "query" ? Object.fromEntries(new URL(request.url).searchParams) : params;
+  const names = targetIn === "query" ? queryOf(request) : params;
   return {
     account: params.account,
     backendId: params.id,
     service: names.service,
     environment: names.environment,
   };
+}
+
+/** The parameters of a request's query: of several with one name the last. */
+function queryOf({ url }: Request): Record<string, string> {
+  // Most have none, and need no URL.
+  return url.includes("?") ? Object.fromEntries(new URL(url).searchParams) : {};
 }
 
 /** Parses names, query, body and preconditions. */
@@ -80,11 +86,7 @@ async function readCall(
 
   let query: unknown;
   if (route.query) {
-    const parsed = parseInput(
-      route.query,
-      Object.fromEntries(new URL(request.url).searchParams),
-      "bad query",
-    );
+    const parsed = parseInput(route.query, queryOf(request), "bad query");
     if (!parsed.ok) return parsed;
     query = parsed.value;
   }
