@@ -81,29 +81,27 @@ export async function stateOf({ account }: World): Promise<unknown> {
 
 const anything = z.looseObject({});
 
-/**
- * The events of a world that came after some, oldest first. Events come in order, and after a service's own change:
- * one more change is made, and the answer has all before that.
- */
+/** The events of a world that came after some, oldest first. */
 export async function eventsAfter(world: World, known: readonly AccountEvent[]): Promise<AccountEvent[]> {
-  const { name, admin: token } = world.account;
+  const ids = new Set(known.map(({ id }) => id));
+  return (await allEvents(world)).filter(({ id, details }) => !ids.has(id) && details?.digest !== markDigest);
+}
+
+const markDigest = `sha256:${"c".repeat(64)}`;
+
+/**
+ * The events of a world until now, oldest first. Those of a service come in order, and after the change itself: one more change is
+ * made, and what there is with its event has all before that.
+ */
+export async function allEvents({ account: { name, admin: token } }: World): Promise<AccountEvent[]> {
   const service = `/v3/accounts/${name}/services/hello`;
   const isThere = (await send(service, { token })).status === 200;
   const tag = `mark-${crypto.randomUUID()}`;
   if (isThere) await call(anything, `${service}/images`, { token, json: { digest: markDigest, tag } });
   return vi.waitFor(async () => {
-    const events = await allEvents(world);
-    const mark = events.findIndex(({ details }) => details?.tag === tag);
-    if (isThere && mark < 0) throw new Error("the mark is not there yet");
-    const ids = new Set(known.map(({ id }) => id));
-    return events.filter(({ id, details }) => !ids.has(id) && details?.tag !== tag);
+    const { events } = await call(eventList, `/v3/accounts/${name}/events?limit=200`, { token });
+    if (isThere && !events.some(({ details }) => details?.tag === tag))
+      throw new Error("it is not there yet");
+    return events.toReversed();
   });
-}
-
-const markDigest = `sha256:${"c".repeat(64)}`;
-
-/** The events of a world until now, oldest first. */
-export async function allEvents({ account: { name, admin: token } }: World): Promise<AccountEvent[]> {
-  const { events } = await call(eventList, `/v3/accounts/${name}/events?limit=200`, { token });
-  return events.toReversed();
 }

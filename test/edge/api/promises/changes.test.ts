@@ -29,7 +29,8 @@ describe("a change under a condition", () => {
     "is refused with another revision and changes nothing, and done with the present one: $name",
     async (of) => {
       const world = await makeWorld();
-      const [before, events] = [await stateOf(world), await allEvents(world)];
+      const events = await allEvents(world);
+      const before = await stateOf(world);
       const prepared = await prepare(world, of);
       const revision = await revisionAt(world);
       for (const stale of [revision - 1, revision + 1]) {

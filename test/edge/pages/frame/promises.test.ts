@@ -76,7 +76,8 @@ describe("a form", () => {
   test.for(conditional)("with another revision is refused and changes nothing: $name", async (form) => {
     const world = await makeWorld();
     const submit = await fillIn(world, form);
-    const [before, events] = [await stateOf(world), await allEvents(world)];
+    const events = await allEvents(world);
+    const before = await stateOf(world);
     expect((await submit({ [form.row.revision ?? ""]: "7" })).status).toBe(412);
     expect(await stateOf(world)).toEqual(before);
     expect(await eventsAfter(world, events)).toEqual([]);
