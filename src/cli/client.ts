@@ -138,12 +138,13 @@ export function createClient(settings: { base: string; root: readonly string[]; 
   };
 }
 
-/** One page that holds the lists of all pages in order; of the other fields, those of the last page. */
+/** One page that holds the lists of all pages in order; of the other fields, those of the last page but for its way back into these. */
 function joinPages(pages: readonly unknown[]): Record<string, unknown> {
   const page = z.record(z.string(), z.unknown());
   return pages.reduce<Record<string, unknown>>((joined, next) => {
     const { next_cursor: _earlier, ...before } = joined;
-    const fields = Object.entries(page.parse(next)).map(([name, value]) => {
+    const { previous_cursor: _inside, ...shown } = page.parse(next);
+    const fields = Object.entries(shown).map(([name, value]) => {
       const earlier = before[name];
       return [name, Array.isArray(earlier) && Array.isArray(value) ? [...earlier, ...value] : value];
     });

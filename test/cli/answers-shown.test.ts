@@ -123,7 +123,10 @@ describe("lists", { timeout: 30_000 }, () => {
   });
 
   test("a list follows its cursors to the end", async () => {
-    await using api = await startRecordedApi([page(["c", "b"], "after b/&"), page(["a"])]);
+    await using api = await startRecordedApi([
+      page(["c", "b"], "after b/&"),
+      { body: { ...page(["a"]).body, previous_cursor: "~a" } },
+    ]);
     const { stdout } = await slipwayAsAcme(api.url, ["services", "list", "--json"]);
     expect(api.requests.map(({ url }) => url)).toEqual([
       "/v3/accounts/acme/services?limit=200",

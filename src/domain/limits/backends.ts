@@ -47,7 +47,7 @@ export const endedForgottenEveryMs = 1 * hour;
 export const endedBacklogEveryMs = 1 * minute;
 /**
  * A page of ended backends looks at no more of them than about this in all shards, whatever it is filtered by; with a filter
- * that matches few, it may show less than its limit and have a next page all the same.
+ * that matches few, it may show less than its limit and have others on either side all the same.
  */
 export const endedReadForPage = 1_000;
 

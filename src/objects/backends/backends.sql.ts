@@ -1,4 +1,4 @@
-import type { EndPosition } from "../../domain/backends/ended-pages.ts";
+import type { EndedFrom } from "../../domain/backends/ended-pages.ts";
 import type { Database, Migration } from "../database.ts";
 
 export const backendsMigrations: readonly Migration[] = [
@@ -47,16 +47,22 @@ export function backendsSql(db: Database) {
         row.base_url,
         row.ended_at,
       ),
-    /** Those that ended before a position, the last end first. */
-    endedBefore: ({ endedAt, fencingToken }: EndPosition, limit: number) =>
-      db.all<BackendRow>(
+    /** Ended ones beyond a position, the nearest first: those that ended before it or, leading back, after it. */
+    endedBeyond: (
+      { key: { endedAt, fencingToken }, leadsBack }: Pick<EndedFrom, "key" | "leadsBack">,
+      limit: number,
+    ) => {
+      const past = leadsBack ? ">" : "<";
+      const order = leadsBack ? "ended_at, fencing_token" : "ended_at DESC, fencing_token DESC";
+      return db.all<BackendRow>(
         `SELECT id, info, history, base_url, ended_at FROM backends
-         WHERE ended_at IS NOT NULL AND (ended_at, fencing_token) < (?, ?)
-         ORDER BY ended_at DESC, fencing_token DESC LIMIT ?`,
+         WHERE ended_at IS NOT NULL AND (ended_at, fencing_token) ${past} (?, ?)
+         ORDER BY ${order} LIMIT ?`,
         endedAt,
         fencingToken,
         limit,
-      ),
+      );
+    },
     /** Deletes those that ended first, at most so many, and all of the instant of the last of these. */
     deleteEndedBefore: (time: number, atOnce: number) => {
       const last = db.first<{ at: number }>(

@@ -1,4 +1,4 @@
-import type { EndPosition } from "../../domain/backends/ended-pages.ts";
+import type { EndedFrom, EndPosition } from "../../domain/backends/ended-pages.ts";
 import type { Result } from "../../domain/result.ts";
 import type { StatusReportAnswer, StatusReportBody } from "../../protocol/v3/agent.ts";
 import type { BackendQuery } from "../../protocol/v3/backends.ts";
@@ -8,7 +8,7 @@ import type { BackendRecord, BackendWithStatus } from "../service/contract.ts";
 export interface EndedRequest {
   query: BackendQuery;
   /** Where the page begins, or how far this shard was read for it. */
-  before: EndPosition;
+  beyond: Pick<EndedFrom, "key" | "leadsBack">;
   /** How many are wanted. */
   atMost: number;
   /** How many rows may be read for that, whatever the query matches. */
@@ -18,7 +18,7 @@ export interface EndedRequest {
 
 /** What a shard has of a page of ended backends. */
 export interface EndedBackends {
-  /** The last end first. */
+  /** The last end first or, leading back, the first. */
   backends: BackendWithStatus[];
   /** How many rows it read for them. */
   looked: number;
@@ -40,7 +40,7 @@ export interface BackendsRpc {
     backendId: string,
     report: StatusReportBody,
   ): Promise<Result<StatusReportAnswer>>;
-  /** Ended backends of this shard that a query matches and that ended before a position. */
+  /** Ended backends of this shard that a query matches, beyond a position and nearest to it. */
   ended(request: EndedRequest): Promise<EndedBackends>;
   /** From the Service object: how far it knows a backend to be, by a step that it took itself. */
   record(backend: BackendRecord): Promise<Result<null>>;

@@ -5,14 +5,15 @@ import type { BackendsState } from "./state.ts";
 /** As `BackendsRpc.ended`: reads as many rows as are wanted, and more at a time only while few of them match. */
 export function endedBackends(
   state: BackendsState,
-  { query, before, atMost, lookAtMost, allowedEnvironments }: EndedRequest,
+  { query, beyond, atMost, lookAtMost, allowedEnvironments }: EndedRequest,
 ): EndedBackends {
   const backends: EndedBackends["backends"] = [];
-  let readTo = before;
+  const { leadsBack } = beyond;
+  let readTo = beyond.key;
   let looked = 0;
   for (let atOnce = atMost; looked < lookAtMost; atOnce *= 2) {
     const limit = Math.min(atOnce, lookAtMost - looked);
-    const records = state.endedBefore(readTo, limit);
+    const records = state.endedBeyond({ key: readTo, leadsBack }, limit);
     looked += records.length;
     for (const { info, history } of records) {
       const status = history.at(-1);

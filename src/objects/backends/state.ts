@@ -1,4 +1,4 @@
-import type { EndPosition } from "../../domain/backends/ended-pages.ts";
+import type { EndedFrom } from "../../domain/backends/ended-pages.ts";
 import { shardBackendsKnown } from "../../domain/limits.ts";
 import { Database } from "../database.ts";
 import type { BackendRecord } from "../service/contract.ts";
@@ -35,9 +35,9 @@ export class BackendsState {
     });
   }
 
-  /** Those that ended before a position, the last end first. */
-  endedBefore(position: EndPosition, limit: number): BackendRecord[] {
-    return this.db.ready ? this.sql.endedBefore(position, limit).map(toRecord) : [];
+  /** Ended ones beyond a position, the nearest first. */
+  endedBeyond(from: Pick<EndedFrom, "key" | "leadsBack">, limit: number): BackendRecord[] {
+    return this.db.ready ? this.sql.endedBeyond(from, limit).map(toRecord) : [];
   }
 }
 

@@ -141,22 +141,31 @@ function end(time: number): StatusEntry {
   return { status: "terminated", time, termination_reason: "external" };
 }
 
-/** All pages of a list of ended backends. */
+/** All pages of a list of ended backends; and each as it is shown on the way back from the last, in the same order. */
 async function pagesOf(hello: Hello, query: { limit: number; environment?: string }) {
-  const pages: string[][] = [];
-  let cursor: string | null = null;
-  do {
+  const read = async (cursor: string | null): Promise<Page<Backend>> => {
     const at: { cursor?: string } = cursor === null ? {} : { cursor };
-    const page: Page<Backend> = value(
-      await hello.service().listBackends({ ...query, ...at, status: "terminated" }),
-    );
-    pages.push(page.items.map(({ id }) => id));
-    cursor = page.next;
-  } while (cursor !== null);
-  return pages;
+    return value(await hello.service().listBackends({ ...query, ...at, status: "terminated" }));
+  };
+  const first = await read(null);
+  expect(first.previous).toBeNull();
+  const pages = [first];
+  for (let cursor = first.next; cursor !== null; cursor = pages.at(-1)?.next ?? null) {
+    pages.push(await read(cursor));
+  }
+  const last = pages.at(-1) ?? first;
+  const returned = [last];
+  for (let cursor = last.previous; cursor !== null; cursor = returned[0]?.previous ?? null) {
+    returned.unshift(await read(cursor));
+  }
+  return { pages, returned };
 }
 
-test("the pages of ended backends have each once, the last end first, whatever they are filtered by", async ({
+function idsIn(pages: readonly Page<Backend>[]): string[] {
+  return pages.flatMap(({ items }) => items.map(({ id }) => id));
+}
+
+test("the pages of ended backends have each once, the last end first, forward and back, whatever they are filtered by", async ({
   backend,
 }) => {
   const { hello } = backend;
@@ -175,14 +184,20 @@ test("the pages of ended backends have each once, the last end first, whatever t
     [5, "rare"],
     [50, "usual"],
   ] as const) {
-    const pages = await pagesOf(hello, { limit, ...(environment === undefined ? {} : { environment }) });
+    const { pages, returned } = await pagesOf(hello, {
+      limit,
+      ...(environment === undefined ? {} : { environment }),
+    });
     const wanted = sorted.filter((one) => environment === undefined || one.environment === environment);
-    expect(pages.flat()).toEqual(wanted.map(({ id }) => id));
-    expect(pages.every((page) => page.length <= limit)).toBe(true);
+    expect(idsIn(pages)).toEqual(wanted.map(({ id }) => id));
+    expect(pages.every(({ items }) => items.length <= limit)).toBe(true);
+    expect(returned).toEqual(pages);
   }
 });
 
-test("a page looks at a bounded number of ended backends, and goes on from there", async ({ backend }) => {
+test("a page looks at a bounded number of ended backends, and goes on from there, either way", async ({
+  backend,
+}) => {
   const { hello } = backend;
   const many = 2 * endedReadForPage * idAlphabet.length;
   // In one shard, as far as the bound is concerned.
@@ -212,13 +227,15 @@ test("a page looks at a bounded number of ended backends, and goes on from there
       "UPDATE backends SET history = json_set(history, '$[1].time', ended_at) WHERE id LIKE 'filler%'",
     );
   });
-  const pages = await pagesOf(hello, { limit: 10, environment: "rare" });
-  expect(pages.flat()).toEqual([rare.id]);
+  const { pages, returned } = await pagesOf(hello, { limit: 10, environment: "rare" });
+  expect(idsIn(pages)).toEqual([rare.id]);
   expect(pages.length).toBeGreaterThan(2);
+  expect(idsIn(returned)).toEqual([rare.id]);
+  expect(returned.length).toBeGreaterThan(2);
 });
 
 test("a cursor that no list of ended backends gave is refused", async ({ backend }) => {
-  for (const cursor of ["12", "a-b", "1-2-3", "-", `${"9".repeat(16)}-1`]) {
+  for (const cursor of ["12", "a-b", "1-2-3", "-", "~", "~12", "~~1-2", `${"9".repeat(16)}-1`]) {
     const listed = await backend.hello.service().listBackends({ limit: 5, status: "terminated", cursor });
     expect(code(listed)).toBe("bad_request");
   }

@@ -73,13 +73,17 @@ test("a page of ended backends reads about as many rows as it shows, and another
     ["a page of one", { limit: 1 }, fewRows],
     ["what all match", { environment: "default" }, fewRows],
     ["a page further on", { cursor: `${frozenAt + 300_000}-0` }, fewRows],
+    ["a page on the way back", { cursor: `~${frozenAt + 300_000}-0` }, fewRows],
+    ["one of what all match", { cursor: `~${frozenAt + 300_000}-0`, environment: "default" }, fewRows],
     ["what few match", { key: "none" }, 2 * endedReadForPage + fewRows],
+    ["the same on the way back", { key: "none", cursor: `~${frozenAt}-0` }, 2 * endedReadForPage + fewRows],
   ];
   for (const [what, query, atMost] of cases) {
     shards.reset();
     const page = value(await hello.service().listBackends({ limit: 50, status: "terminated", ...query }));
     if (query.key === undefined) expect(page.items, what).toHaveLength(query.limit ?? 50);
     expect(page.next, what).not.toBeNull();
+    expect(page.previous !== null, what).toBe(query.cursor !== undefined);
     expect(shards.read(), what).toBeGreaterThan(0);
     expect(shards.read(), what).toBeLessThanOrEqual(atMost);
   }

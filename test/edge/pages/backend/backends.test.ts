@@ -89,6 +89,41 @@ describe("the page of a service's backends", () => {
     expect(second.html).toContain('<option value="prod" selected');
   });
 
+  test("leads on through the ended ones, the last end first, and back again with the same filter", async ({
+    account,
+    admin,
+    makeService,
+  }) => {
+    const { path, start, end } = await makeService("passed");
+    const ids: string[] = [];
+    for (let n = 0; n < 52; n++) ids.unshift(await start("prod"));
+    const unmeant = await start("default");
+    for (const id of ids.toReversed()) await end(id);
+    await end(unmeant);
+    const visit = async (at: string) => {
+      const { html } = await admin.visit(at);
+      const link = (text: string) =>
+        new RegExp(`href="([^"]*)">${text} backends</a>`).exec(html)?.[1]?.replaceAll("&amp;", "&");
+      const shown = Array.from(html.matchAll(/href="\/backend\/(\w+)"/g), ([, id]) => id);
+      return { shown, more: link("More"), previous: link("Previous") };
+    };
+    const first = await visit(`${path}?status=ended&environment=prod`);
+    const second = await visit(first.more ?? "");
+    expect([first.previous, second.more]).toEqual([undefined, undefined]);
+    expect([...first.shown, ...second.shown]).toEqual(ids);
+    const returned = await visit(second.previous ?? "");
+    expect([returned.shown, returned.previous]).toEqual([first.shown, undefined]);
+    expect((await visit(returned.more ?? "")).shown).toEqual(second.shown);
+
+    const api = `/v3/accounts/${account.name}/services/passed/backends?status=terminated&limit=26`;
+    const list = (cursor?: string) =>
+      call(backendList, cursor === undefined ? api : `${api}&cursor=${cursor}`, { token: account.admin });
+    const newest = await list();
+    const oldest = await list((await list(newest.next_cursor)).next_cursor);
+    expect([newest.previous_cursor, oldest.next_cursor]).toEqual([undefined, undefined]);
+    expect(await list((await list(oldest.previous_cursor)).previous_cursor)).toEqual(newest);
+  });
+
   test.for([
     ["digest=sha256:0", "`digest`"],
     ["status=dead", "`status`"],
