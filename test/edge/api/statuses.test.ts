@@ -197,8 +197,10 @@ describe("the places of status streams", () => {
       const headers = address === undefined ? {} : { "x-real-ip": address };
       const response = await app.fetch(new Request(`${apiOrigin}${path}`, { headers }), bindings);
       const reader = response.body?.getReader();
-      const isOver = async () => (await reader?.read())?.done;
-      return { response, status: response.status, isOver, leave: () => reader?.cancel() };
+      const ended = async () => {
+        for (let read = await reader?.read(); read?.done === false; ) read = await reader?.read();
+      };
+      return { response, status: response.status, ended, leave: () => reader?.cancel() };
     };
   }
   const paths = [
@@ -247,16 +249,16 @@ describe("the places of status streams", () => {
     const ending = await at(id);
     expect([left.status, ending.status, (await at(id)).status]).toEqual([200, 200, 429]);
     await report({ status: "terminated" });
-    await vi.waitFor(async () => expect(await ending.isOver()).toBe(true));
+    await ending.ended();
     const again = await at(id);
     expect(again.status).toBe(200);
-    await vi.waitFor(async () => expect(await again.isOver()).toBe(true));
+    await again.ended();
 
     const next = await startBackend();
     const broken = await at(next.id);
     const shard = backendsStub(env, { account: "acme", service: "hello", location: "auto" }, next.id);
     await runInDurableObject(shard, (_, state) => state.abort("restarted")).catch(() => null);
-    await vi.waitFor(async () => expect(await broken.isOver()).toBe(true));
+    await broken.ended();
     expect((await at(next.id)).status).toBe(200);
   });
 
@@ -269,7 +271,7 @@ describe("the places of status streams", () => {
     );
     expect(new Set(room.map(({ status }) => status))).toEqual(new Set([200]));
     await report({ status: "terminated" });
-    for (const { isOver } of room) await vi.waitFor(async () => expect(await isOver()).toBe(true));
+    await Promise.all(room.map(({ ended }) => ended()));
   });
 
   test("that are not set to a whole number stop streams only, and say so in the log", async ({
