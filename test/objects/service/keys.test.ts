@@ -20,6 +20,17 @@ async function setUpHolder() {
   };
 }
 
+/** Freezes timeouts too, once no event waits for others: each would have another one. */
+async function freeze(hello: Awaited<ReturnType<typeof setUpHolder>>) {
+  await vi.waitUntil(() =>
+    runInDurableObject(
+      hello.service(),
+      (_, { storage }) => storage.sql.exec("SELECT 1 FROM event_outbox").toArray().length === 0,
+    ),
+  );
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+}
+
 /**
  * Freezes timeouts too and begins a connect that has to wait.
  * @returns once it waits, the connect's answer to come
@@ -27,7 +38,7 @@ async function setUpHolder() {
 async function connectThatWaits(cluster: ScriptedCluster, hello: Awaited<ReturnType<typeof setUpHolder>>) {
   await cluster.settledOf("backend.terminate", 1);
   await cluster.quiet();
-  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+  await freeze(hello);
   const answer = hello.connect({ key: "doc" });
   await vi.waitUntil(() => vi.getTimerCount() === 1);
   return { answer };
@@ -126,7 +137,7 @@ describe("a key whose holder is ending", () => {
   test("is waited for when the cluster itself has reported that it ends", async () => {
     const hello = await setUpHolder();
     value(await hello.report(hello.backendId, hello.fencingToken, "terminating"));
-    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() });
+    await freeze(hello);
     const answer = hello.connect({ key: "doc" });
     await vi.waitUntil(() => vi.getTimerCount() === 1);
     value(await hello.report(hello.backendId, hello.fencingToken, "terminated"));
