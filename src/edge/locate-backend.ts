@@ -1,10 +1,10 @@
+import { BoundedMap } from "../domain/bounded-map.ts";
 import { parseBackendId } from "../domain/ids.ts";
 import { serviceCodesCachedMs } from "../domain/limits.ts";
 import { fail, ok, type Result } from "../domain/result.ts";
 import type { PlacedService } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { directoryStub } from "../objects/stubs.ts";
-import { BoundedMap } from "./bounded-map.ts";
 
 /** Of a backend: its id, its service, and where that is. */
 export interface BackendLocation extends PlacedService {

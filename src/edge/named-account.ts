@@ -1,8 +1,8 @@
+import { BoundedMap } from "../domain/bounded-map.ts";
 import type { Result } from "../domain/result.ts";
 import type { AccountRpc } from "../objects/contract.ts";
 import type { Env } from "../objects/env.ts";
 import { accountRegisterStub, accountStub } from "../objects/stubs.ts";
-import { BoundedMap } from "./bounded-map.ts";
 
 const rememberedAccounts = 10_000;
 

@@ -3,7 +3,6 @@ import { test as base, describe, expect, vi } from "vitest";
 import { publicAccess } from "../../src/edge/admission/access.ts";
 import { defineRoute } from "../../src/edge/api/route.ts";
 import { createApp } from "../../src/edge/app.ts";
-import { BoundedMap } from "../../src/edge/bounded-map.ts";
 import {
   newAccessSecret,
   newAgentSecret,
@@ -201,17 +200,6 @@ describe("new secrets", () => {
     expect(made).toHaveLength(4);
     expect(new Set(made.map(({ purpose }) => purpose)).size).toBe(4);
     expect(new Set(made.map(({ bytes }) => bytes)).size).toBe(4);
-  });
-});
-
-describe("a bounded map", () => {
-  test("forgets the entry that was put in first when it is full", () => {
-    const map = new BoundedMap<number>(2);
-    map.set("a", 1);
-    map.set("b", 2);
-    map.set("a", 3);
-    map.set("c", 4);
-    expect([map.get("a"), map.get("b"), map.get("c")]).toEqual([3, undefined, 4]);
   });
 });
 

@@ -1,7 +1,7 @@
+import { BoundedMap } from "../../domain/bounded-map.ts";
 import { fail, ok, type Result } from "../../domain/result.ts";
 import type { Env } from "../../objects/env.ts";
 import { accountStub } from "../../objects/stubs.ts";
-import { BoundedMap } from "../bounded-map.ts";
 
 const rememberedServices = 10_000;
 

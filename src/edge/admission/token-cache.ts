@@ -1,6 +1,6 @@
+import { BoundedMap } from "../../domain/bounded-map.ts";
 import { tokenCacheMs } from "../../domain/limits.ts";
 import type { Identity } from "../../objects/contract.ts";
-import { BoundedMap } from "../bounded-map.ts";
 
 const cachedTokens = 10_000;
 

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { BoundedMap } from "../../domain/bounded-map.ts";
 import { tokenCacheMs, uploadExpiresMs } from "../../domain/limits.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
 import type { RepositoryAction } from "../../domain/registry/actions.ts";
@@ -14,7 +15,6 @@ import { basicOrBearerCredential } from "../admission/credential.ts";
 import { type Holder, identifyRegistryCaller } from "../admission/identify.ts";
 import { badCredential } from "../admission/refusal.ts";
 import type { TokenCache } from "../admission/token-cache.ts";
-import { BoundedMap } from "../bounded-map.ts";
 import { failureOf } from "../exception.ts";
 import { registryHostOf } from "../origin.ts";
 import { methodNotAllowedAnswer, ociFailureAnswer, ociJson } from "./answer.ts";

@@ -1,4 +1,5 @@
 import type { StatusEntry } from "../../domain/backends/status.ts";
+import { BoundedMap } from "../../domain/bounded-map.ts";
 import {
   leadBeatEveryMs,
   leadSilentMs,
@@ -8,7 +9,6 @@ import {
 } from "../../domain/limits.ts";
 import { type Failure, fail, ok, type Result } from "../../domain/result.ts";
 import { statusEntry } from "../../protocol/status-entry.ts";
-import { BoundedMap } from "../bounded-map.ts";
 import { followMessages } from "./follow.ts";
 import type { PullSource, Step } from "./pulled-stream.ts";
 

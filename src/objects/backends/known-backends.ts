@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../domain/bounded-map.ts";
 import type { BackendRecord } from "../service/contract.ts";
 
 /**
@@ -5,12 +6,10 @@ import type { BackendRecord } from "../service/contract.ts";
  * dropped is learned again.
  */
 export class KnownBackends {
-  readonly #atMost: number;
-  /** The one that was used longest ago first. */
-  readonly #records = new Map<string, BackendRecord>();
+  readonly #records: BoundedMap<BackendRecord>;
 
   constructor(atMost: number) {
-    this.#atMost = atMost;
+    this.#records = new BoundedMap(atMost);
   }
 
   get(backendId: string): BackendRecord | undefined {
@@ -20,12 +19,7 @@ export class KnownBackends {
   }
 
   put(record: BackendRecord): void {
-    this.#records.delete(record.info.id);
     this.#records.set(record.info.id, record);
-    for (const id of this.#records.keys()) {
-      if (this.#records.size <= this.#atMost) return;
-      this.#records.delete(id);
-    }
   }
 
   forget(backendId: string): void {

@@ -98,36 +98,21 @@ export class LiveBackends implements BackendsMemory {
     matches: (backend: KeptBackend) => boolean = () => true,
   ): KeptBackend[] {
     const { ordered } = this.#current();
-    const found: KeptBackend[] = [];
     const from = ordered.countBefore({ fencing_token: fencingToken, deadline_at: null });
-    for (let i = from - 1; i >= 0 && found.length < atMost; i -= 1) {
-      const row = ordered.rows[i];
-      if (row && isLive(row) && matches(row)) found.push(row);
-    }
-    return found;
+    return nearest(ordered.rows, from - 1, -1, atMost, (row) => isLive(row) && matches(row));
   }
 
   /** Of those that have not ended and match, the oldest above a fencing token, oldest first. */
   after(fencingToken: number, atMost: number, matches: (backend: KeptBackend) => boolean): KeptBackend[] {
     const { ordered } = this.#current();
-    const found: KeptBackend[] = [];
     const from = ordered.countBefore({ fencing_token: fencingToken + 1, deadline_at: null });
-    for (let i = from; i < ordered.rows.length && found.length < atMost; i += 1) {
-      const row = ordered.rows[i];
-      if (row && isLive(row) && matches(row)) found.push(row);
-    }
-    return found;
+    return nearest(ordered.rows, from, 1, atMost, (row) => isLive(row) && matches(row));
   }
 
   /** Of those that have not ended and run a digest, the newest that match, newest first. */
   running(digest: string, atMost: number, matches: (backend: KeptBackend) => boolean): KeptBackend[] {
     const rows = this.#current().byDigest.get(digest)?.rows ?? [];
-    const found: KeptBackend[] = [];
-    for (let i = rows.length - 1; i >= 0 && found.length < atMost; i -= 1) {
-      const row = rows[i];
-      if (row && matches(row)) found.push(row);
-    }
-    return found;
+    return nearest(rows, rows.length - 1, -1, atMost, matches);
   }
 
   /** The greatest fencing token of those that are kept; 0 where there are none. */
@@ -223,4 +208,21 @@ export class LiveBackends implements BackendsMemory {
       this.#newestSpawnAt = Math.max(at, this.#newestSpawnAt);
     }
   }
+}
+
+/** Of rows that match, the first from an index on, in steps of 1 or -1: no more are looked at than it takes to find so many. */
+function nearest(
+  rows: readonly KeptBackend[],
+  from: number,
+  step: 1 | -1,
+  atMost: number,
+  matches: (backend: KeptBackend) => boolean,
+): KeptBackend[] {
+  const found: KeptBackend[] = [];
+  for (let i = from; found.length < atMost; i += step) {
+    const row = rows[i];
+    if (row === undefined) break;
+    if (matches(row)) found.push(row);
+  }
+  return found;
 }

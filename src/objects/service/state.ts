@@ -262,8 +262,6 @@ function nothingKept(): Kept {
 
 export const serviceNotFound = fail("service_not_found", "service not found");
 
-export { settingsOf } from "./environment-index.ts";
-
 function hasSpec(row: KeptBackend): row is BackendRow {
   return row.spec !== null;
 }

@@ -11,12 +11,11 @@ import { diskSpace } from "./clusters.ts";
  */
 
 /** A status that a backend went through before the one that is reported. */
-export const earlierStatus = z.object({
+const earlierStatus = z.object({
   status: z.enum(backendStatuses),
   termination_reason: z.enum(terminationReasons).optional(),
   ms_ago: z.number().nonnegative().describe("How long before this report was sent it was entered"),
 });
-export type EarlierStatus = z.infer<typeof earlierStatus>;
 
 /** `POST /v3/agent/backends/{id}/status`, with the cluster's agent token. Idempotent: retry it until answered. */
 export const statusReportBody = z.object({

@@ -13,9 +13,10 @@ import type {
   PatchEnvironmentBody,
 } from "../../../protocol/v3/services.ts";
 import type { Actor, Caller, EnvironmentGlance } from "../../contract.ts";
+import { settingsOf } from "../environment-index.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
-import { type ServiceState, settingsOf } from "../state.ts";
+import type { ServiceState } from "../state.ts";
 import { movedNow } from "./announce.ts";
 import { findEnvironment, findToChange } from "./find-environment.ts";
 import { addRevision } from "./revisions.ts";
