@@ -2,6 +2,7 @@ import { z } from "zod";
 import { idempotencyKeyMaxCharacters } from "../../domain/limits.ts";
 import { errorEnvelope } from "../../protocol/error-envelope.ts";
 import { paramPattern } from "../path-params.ts";
+import { planField, planValue } from "./plan.ts";
 import { idempotencyKey, revisionTag } from "./preconditions.ts";
 import type { Route } from "./route.ts";
 
@@ -187,7 +188,13 @@ function parameters(route: Route, components: Components): Parameter[] {
   if (route.conditional) {
     inHeader.push(header("If-Match", "The revision that is to be replaced", matching(revisionTag)));
   }
-  return [...inPath, ...inQuery, ...inHeader];
+  return [...inPath, ...inQuery, ...(route.plannable ? [planParameter(components)] : []), ...inHeader];
+}
+
+function planParameter(components: Components): Parameter {
+  const description = "Does nothing, and says what would be done";
+  const schema = components.add(planValue, "input");
+  return { name: planField, in: "query", required: false, description, schema };
 }
 
 function header(name: string, description: string, schema: JsonSchema): Parameter {

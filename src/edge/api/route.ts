@@ -26,6 +26,8 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** From `Idempotency-Key`, on routes that take it. */
   idempotency: Idempotency | undefined;
+  /** Whether nothing is to be done, but to be said what would be; never on routes that are not plannable. */
+  plan: boolean;
   /** Drops a revoked token or ended session from this isolate's cache: call it once it has ended. */
   forget(account: string, credentialId: string): void;
 }
@@ -56,6 +58,8 @@ interface Description {
   idempotent?: boolean;
   /** Whether `If-Match` makes it conditional. */
   conditional?: boolean;
+  /** Whether `?plan=true` only says what it would do. Others refuse `plan`. */
+  plannable?: boolean;
   /** What its answer names, as the parameters of other routes' paths: where in the answer, as a JSON pointer. */
   names?: Readonly<Record<string, string>>;
   /** In bytes; `apiBodyMaxBytes` when it is left out. */

@@ -14,6 +14,7 @@ import { parseInput } from "../input.ts";
 import { backendNotFound } from "../locate-backend.ts";
 import { checkParams, type MatchedRequest } from "../path-params.ts";
 import { emptyAnswer, failureAnswer, jsonAnswer } from "./answer.ts";
+import { parsePlan, planField } from "./plan.ts";
 import { parseIfMatch, readIdempotency } from "./preconditions.ts";
 import type { AnyCall, Route } from "./route.ts";
 
@@ -74,7 +75,7 @@ function queryOf({ url }: Request): Record<string, string> {
   return url.includes("?") ? Object.fromEntries(new URL(url).searchParams) : {};
 }
 
-/** Parses names, query, body and preconditions. */
+/** Parses names, plan, query, body and preconditions. */
 async function readCall(
   route: Route,
   { request, env, params }: MatchedRequest,
@@ -83,10 +84,13 @@ async function readCall(
 ): Promise<Result<AnyCall>> {
   const names = checkParams(params);
   if (!names.ok) return names;
+  const plan = parsePlan(route, request);
+  if (!plan.ok) return plan;
 
   let query: unknown;
   if (route.query) {
-    const parsed = parseInput(route.query, queryOf(request), "bad query");
+    const { [planField]: _, ...fields } = queryOf(request);
+    const parsed = parseInput(route.query, fields, "bad query");
     if (!parsed.ok) return parsed;
     query = parsed.value;
   }
@@ -104,7 +108,8 @@ async function readCall(
     if (route.idempotent) {
       const read = await readIdempotency(request, identity, text.value);
       if (!read.ok) return read;
-      idempotency = read.value;
+      // A plan is neither replayed nor kept: the change that follows it may have the same key.
+      idempotency = plan.value ? undefined : read.value;
     }
   }
 
@@ -117,6 +122,7 @@ async function readCall(
     query,
     body,
     idempotency,
+    plan: plan.value,
     forget: (account, credentialId) => tokens.forget(account, credentialId),
     ...(identity && {
       ...identified(identity, { request, env }, { idempotency, ifMatch: ifMatch.value }),

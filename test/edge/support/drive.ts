@@ -27,7 +27,7 @@ export interface Prepared {
   path: string;
   /** Of the body; undefined where the route takes none. */
   text: string | undefined;
-  send(change?: { text?: string; headers?: Record<string, string> }): Promise<Response>;
+  send(change?: { text?: string; headers?: Record<string, string>; query?: string }): Promise<Response>;
 }
 
 /** Prepares a request of a route in a world. @param at names that stand in its path for those of its row */
@@ -44,9 +44,9 @@ export async function prepare(
   return {
     path,
     text,
-    send({ text: changed = text, headers = {} } = {}) {
+    send({ text: changed = text, headers = {}, query = "" } = {}) {
       const request: ApiRequest = { method, headers, ...(token === undefined ? {} : { token }) };
-      return send(path, changed === undefined ? request : { ...request, body: changed });
+      return send(path + query, changed === undefined ? request : { ...request, body: changed });
     },
   };
 }

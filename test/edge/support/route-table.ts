@@ -16,6 +16,8 @@ export interface Row {
   at?: Readonly<Record<string, string>>;
   /** Whether `If-Match` with another revision is refused. */
   conditional?: true;
+  /** Whether `?plan=true` only says what it would do; on all others `plan` is refused. */
+  plan?: true;
   /** On POST: whether `Idempotency-Key` makes a repetition harmless, or why it needs none. */
   repeated?: "once" | { because: string };
   /** On all but GET: the event by which it is known later who did it; null for what is no change by a person. */

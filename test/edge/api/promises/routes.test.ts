@@ -27,6 +27,7 @@ describe("the table of promises", () => {
 
   test.for(promised)("says what $name declares", ({ route, row }) => {
     expect(route.conditional ?? false).toBe(row.conditional ?? false);
+    expect(route.plannable ?? false).toBe(row.plan ?? false);
     expect(route.idempotent ?? false).toBe(row.repeated === "once");
     expect(route.body !== undefined).toBe(row.json !== undefined);
     expect(route.bodyMaxBytes).toBe(row.maxBytes);
@@ -71,6 +72,24 @@ describe("a request as its row has it", () => {
     const text = await succeed(of, await prepared.send());
     if (of.route.answer) expect(of.route.answer.safeParse(JSON.parse(text)).error).toBeUndefined();
   });
+
+  test.for(promised.filter(({ row }) => !row.plan))(
+    "is refused with a `plan`, which the route does not take, and changes nothing: $name",
+    async (of) => {
+      const world = await worldFor(of);
+      const prepared = await prepare(world, of);
+      const before = await stateOf(world);
+      for (const query of ["?plan=true", "?plan=false", "?plan", "?plan=true&plan=true", "?%70lan=true"]) {
+        const refused = await prepared.send({ query });
+        expect([query, refused.status, await refused.json()]).toMatchObject([
+          query,
+          400,
+          { error: { code: "bad_request", message: expect.stringContaining("does not take `plan`") } },
+        ]);
+      }
+      expect(await stateOf(world)).toEqual(before);
+    },
+  );
 
   test.for(promised.filter(({ route }) => route.body))(
     "is read up to its limit, and refused above that: $name",
