@@ -1,5 +1,6 @@
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
+import type { TokenRight } from "./rights.ts";
 
 /** The roles that a token can be created with. */
 export const tokenRoles = ["admin", "deploy", "spawn", "read"] as const;
@@ -30,6 +31,8 @@ const permitted: Record<TokenRole, readonly Action[]> = {
 /** What a token may act on. An absent `service` or `environments` does not narrow. */
 export interface Scope {
   role: TokenRole;
+  /** Beside the role; absent where there are none. */
+  rights?: readonly TokenRight[];
   service?: string;
   environments?: readonly string[];
   cluster?: string;

@@ -12,6 +12,9 @@ export const olderAccountsAskedMs = 90 * day;
 /** How long an expired access token is still listed: somebody who looks why a job has stopped finds it. */
 export const expiredTokensKeptMs = 30 * day;
 
+/** Tokens that made one another, above any token: all of them are recorded with it. */
+export const tokenMakersMax = 32;
+
 /** When a browser has to log in again. */
 export const browserSessionMs = 7 * day;
 /** When the CLI has to log in again. */
