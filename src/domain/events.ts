@@ -1,5 +1,6 @@
 import { reaches } from "./credentials/access.ts";
 import { encodeRandom, idAlphabet } from "./ids.ts";
+import { listOf } from "./names.ts";
 import { shortDigest } from "./pins/images.ts";
 import { followedKinds, type RevisionKind } from "./pins/revision.ts";
 
@@ -115,7 +116,8 @@ interface FactsOf {
   "cluster.undrained": OfCluster;
   "cluster.lost": OfCluster;
   "cluster.secret_rotated": OfCluster;
-  "token.created": { details: { token_id: string; token_name: string; role: string } };
+  /** With its rights, where it has any. */
+  "token.created": { details: { token_id: string; token_name: string; role: string; rights?: string[] } };
   "token.revoked": { details: { token_id: string; token_name: string } };
   /** Each quota with its new limit; null: the default. */
   "account.quotas_changed": { details: Record<string, number | null> };
@@ -187,8 +189,12 @@ export function eventMessage(facts: EventFacts): string {
       return `lost cluster \`${facts.cluster}\`: none of its agents is heard any more`;
     case "cluster.secret_rotated":
       return `rotated the signing secret of cluster \`${facts.cluster}\``;
-    case "token.created":
-      return `created token \`${facts.details.token_name}\` with the role \`${facts.details.role}\``;
+    case "token.created": {
+      const { token_name: name, role, rights = [] } = facts.details;
+      const words = rights.length === 1 ? "the right" : "the rights";
+      const beside = rights.length === 0 ? "" : ` and ${words} ${listOf(rights)}`;
+      return `created token \`${name}\` with the role \`${role}\`${beside}`;
+    }
     case "token.revoked":
       return `revoked token \`${facts.details.token_name}\``;
     case "account.quotas_changed":

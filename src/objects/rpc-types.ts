@@ -1,5 +1,7 @@
 import type { Fence } from "../domain/backends/fence.ts";
-import type { Scope } from "../domain/credentials/access.ts";
+import type { Scope, TokenRole } from "../domain/credentials/access.ts";
+import type { MadeToken } from "../domain/credentials/makers.ts";
+import type { TokenRight } from "../domain/credentials/rights.ts";
 import type { SessionKind } from "../domain/credentials/sessions.ts";
 import type { DeliveryAttempt } from "../domain/deliveries/delivery-log.ts";
 import type { ServiceLocation } from "../domain/location.ts";
@@ -8,10 +10,15 @@ import type { ImagePinnedWebhookData } from "../protocol/webhooks/webhook.ts";
 
 /* What the contracts of several objects speak of: plain data, as it crosses from one object to another. */
 
-/** Who does something, for histories and for scopes that only the object can check. */
-export interface Actor {
-  tokenId: string;
+/**
+ * Who does something, for histories and for scopes that only the object can check. It goes along with every spawn: `rights` and
+ * `makers` are left out where there are none.
+ */
+export interface Actor extends MadeToken {
   tokenName: string;
+  /** Of every request at the edge. */
+  role?: TokenRole;
+  rights?: readonly TokenRight[];
   /** What the token is narrowed to; undefined means all of the account, and all environments of the service. */
   service?: string;
   environments?: readonly string[];
@@ -54,11 +61,10 @@ export interface NewSecret {
 }
 
 /** Who a token belongs to and what it may do. */
-export interface Identity extends Scope {
+export interface Identity extends Scope, MadeToken {
   account: string;
   /** Of an agent: which registration of its cluster it belongs to. */
   registration?: number;
-  tokenId: string;
   tokenName: string;
   /** The session that the token's holder has logged in to, where it is one that acts. */
   session?: { id: string; kind: SessionKind };

@@ -23,13 +23,22 @@ export const ciToken: Token = {
   id: "abcdefghjkm1",
   name: "ci",
   role: "deploy",
+  rights: ["approve", "check"],
   service: "hello",
   environments: ["staging", "qa"],
+  made_by: { token_id: "abcdefghjkm2", token_name: "laptop" },
   created_at: monday,
   expires_at: tuesday,
 };
 
-export const adminToken: Token = { id: "abcdefghjkm2", name: "laptop", role: "admin", created_at: monday };
+export const adminToken: Token = {
+  id: "abcdefghjkm2",
+  name: "laptop",
+  role: "admin",
+  rights: [],
+  made_by: null,
+  created_at: monday,
+};
 
 export const createdCiToken: CreatedToken = { ...ciToken, secret_token: "acme_abcdefghjkm1.secret" };
 

@@ -146,13 +146,11 @@ export function checkRootToken(env: Pick<Env, "ROOT_TOKEN">, credential: Credent
 
 /** Whether two identities are of one token with one scope: then what was decided for the one holds for the other. */
 export function isSameHolder(a: Identity, b: Identity): boolean {
-  return (
-    a === b ||
-    JSON.stringify([actorOf(a), a.role, a.service]) === JSON.stringify([actorOf(b), b.role, b.service])
-  );
+  return a === b || JSON.stringify(actorOf(a)) === JSON.stringify(actorOf(b));
 }
 
 /** The actor that a request's changes are attributed to. */
-export function actorOf({ tokenId, tokenName, service, environments }: Identity): Actor {
-  return definedFields({ tokenId, tokenName, service, environments });
+export function actorOf(identity: Identity): Actor {
+  const { tokenId, tokenName, role, rights, makers, service, environments } = identity;
+  return definedFields({ tokenId, tokenName, role, rights, makers, service, environments });
 }

@@ -5,6 +5,7 @@ import {
   credentialsSql,
   expiryMigration,
   linksOfSessionsMigration,
+  rightsMigration,
   sessionsMigration,
 } from "./credentials/credentials.sql.ts";
 import { eventKindsMigration, eventsMigration, eventsSql } from "./events/events.sql.ts";
@@ -86,6 +87,7 @@ export const accountMigrations: readonly Migration[] = [
     name: "where services are",
     sql: "ALTER TABLE services ADD COLUMN location TEXT NOT NULL DEFAULT 'auto';",
   },
+  rightsMigration,
 ];
 
 export type AccountRow = {
@@ -124,8 +126,9 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
     token: (id: string) => db.first<TokenRow>("SELECT * FROM tokens WHERE id = ?", id),
     insertToken: (row: Omit<TokenRow, "seq">) =>
       expiring.run(
-        `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO tokens (id, secret_hash, name, role, service, environments, cluster, created_at, expires_at,
+           rights, makers, maker_name)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
         row.secret_hash,
         row.name,
@@ -135,6 +138,9 @@ export function accountSql(db: Database, { eventWritten, expiringWritten }: Acco
         row.cluster,
         row.created_at,
         row.expires_at,
+        row.rights,
+        row.makers,
+        row.maker_name,
       ),
     deleteToken: (id: string) => db.run("DELETE FROM tokens WHERE id = ?", id),
     deleteTokensOfCluster: (cluster: string) => db.run("DELETE FROM tokens WHERE cluster = ?", cluster),

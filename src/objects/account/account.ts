@@ -79,7 +79,7 @@ export class Account extends DurableObject<Env> implements AccountRpc {
       if (sql.account()) return fail("already_exists", `account \`${name}\` exists already`);
       sql.insertAccount(name, now);
       const token = tokens.addFirstToken(sql, admin, now);
-      return ok({ name, token });
+      return token.ok ? ok({ name, token: token.value }) : token;
     });
   }
 

@@ -52,6 +52,7 @@ export interface CredentialsRpc {
    */
   identityOf(credentialId: string): Promise<Result<Identity>>;
 
+  /** `quota_exceeded`, or `forbidden` where so many tokens that made one another are above the caller's that no more are recorded. */
   createToken(body: CreateTokenBody, secret: NewSecret, caller: Caller): Promise<Result<Token>>;
   listTokens(query: ListQuery): Promise<Result<Page<Token>>>;
   /** `token_not_found`, or `last_admin_token` where nobody could administer the account any more. */

@@ -13,6 +13,14 @@ export type TokenRow = {
   cluster: string | null;
   created_at: number;
   expires_at: number | null;
+  /** JSON: `TokenRight[]`; null where there are none. */
+  rights: string | null;
+  /**
+   * JSON: the ids of the tokens above it, the nearest first, and the name of that one: they may be revoked before it. Null where
+   * the deployment made it, or somebody before this was recorded.
+   */
+  makers: string | null;
+  maker_name: string | null;
 };
 
 export type ClusterRow = {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { tokenRoles } from "../../domain/credentials/access.ts";
+import { tokenRights } from "../../domain/credentials/rights.ts";
 import { quotaLimitMax, tokenNameMaxCharacters } from "../../domain/limits.ts";
 import { reservedAccountNames } from "../../domain/names.ts";
 import { eachQuota } from "../../domain/quotas.ts";
@@ -38,6 +39,15 @@ export const createTokenBody = z
   .strictObject({
     name: line(tokenNameMaxCharacters).min(1).describe("For people: who or what holds it"),
     role: z.enum(tokenRoles),
+    rights: z
+      .array(z.enum(tokenRights))
+      .max(tokenRights.length)
+      .refine((rights) => new Set(rights).size === rights.length, "each right is given once")
+      .meta({
+        uniqueItems: true,
+        description: "What it may do beside its role, which has none of it: no role, not even admin, does",
+      })
+      .optional(),
     service: name.optional(),
     environments: z.array(name).min(1).max(50).optional(),
     /** It never expires when this is left out. */
@@ -56,10 +66,17 @@ export const token = z
     id: z.string(),
     name: z.string(),
     role: z.enum([...tokenRoles, "agent"]),
+    rights: z.array(z.enum(tokenRights)),
     service: z.string().optional(),
     environments: z.array(z.string()).optional(),
     /** Of the role `agent`: the cluster it was made with. */
     cluster: z.string().optional(),
+    made_by: z
+      .object({ token_id: z.string(), token_name: z.string() })
+      .nullable()
+      .describe(
+        "The token that made it, which may be revoked by now; null: the deployment itself, or unknown, of older tokens",
+      ),
     created_at: timestamp,
     expires_at: timestamp.optional(),
   })

@@ -27,7 +27,7 @@ const anything = z.looseObject({});
 const harmless = new Set(
   `tag image image_tag digest repository mount name ack auth backend_url_template before created_before cursor default dry_run env executable
    artifact_type expires_in_seconds from grace_period_seconds hard lifetime_limit_seconds limit location max_idle_seconds media_type note outcome port
-   pushed_at require_bearer_token resource_limits role search settings spawn startup_timeout_seconds status step_seconds to type user
+   pushed_at require_bearer_token resource_limits rights role search settings spawn startup_timeout_seconds status step_seconds to type user
    webhook_url`.split(/\s+/),
 );
 

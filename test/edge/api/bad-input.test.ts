@@ -126,6 +126,18 @@ const rows: Row[] = [
   ["an unknown field in v3", 400, `${v3}/services`, { json: { name: "other", colour: "red" } }],
   ["a role that does not exist", 400, `${v3}/tokens`, { json: { name: "x", role: "agent" } }],
   [
+    "a right that does not exist",
+    400,
+    `${v3}/tokens`,
+    { json: { name: "x", role: "read", rights: ["all"] } },
+  ],
+  [
+    "a right that is given twice",
+    400,
+    `${v3}/tokens`,
+    { json: { name: "x", role: "read", rights: ["check", "check"] } },
+  ],
+  [
     "environments without their service",
     400,
     `${v3}/tokens`,

@@ -85,7 +85,14 @@ const bodies: [method: string, path: string, body: Json, agent?: "agent" | "root
   [
     "POST",
     "/v3/accounts/acme/tokens",
-    { name: "t", role: "read", service: "hello", environments: ["default"], expires_in_seconds: 1 },
+    {
+      name: "t",
+      role: "read",
+      rights: ["approve"],
+      service: "hello",
+      environments: ["default"],
+      expires_in_seconds: 1,
+    },
   ],
   [
     "POST",

@@ -142,7 +142,7 @@ export const table: Readonly<Record<string, Row>> = {
   "GET /v3/accounts/:account/tokens": { who: "admin", paged: "tokens" },
   "POST /v3/accounts/:account/tokens": {
     who: "admin",
-    json: { name: "stolen", role: "admin" },
+    json: { name: "stolen", role: "admin", rights: ["approve", "check"] },
     repeated: "once",
     leaves: "token.created",
   },

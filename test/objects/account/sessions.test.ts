@@ -62,6 +62,7 @@ describe("a session", () => {
       account: hello.account,
       tokenId,
       tokenName: "narrow",
+      makers: [caller.actor.tokenId],
       session: { id: "session00000", kind: "browser" },
       expiresAt: Date.now() + 7 * day,
     });

@@ -89,11 +89,12 @@ function sharedCall(call: AnyPageCall): { shown: Shown; call: AnyPageCall } {
   const {
     tokenId: _id,
     tokenName: _name,
+    makers: _makers,
     session: _session,
     expiresAt: _expiresAt,
     ...scope
   } = visitor.identity;
-  const { tokenId: _actorId, tokenName: _actorName, ...narrowed } = visitor.actor;
+  const { tokenId: _actorId, tokenName: _actorName, makers: _actorMakers, ...narrowed } = visitor.actor;
   const nobody = { tokenId: "", tokenName: "" };
   const actor = { ...narrowed, ...nobody };
   const key = [new URL(request.url).origin, path, [...query], scope, narrowed, visitor.caller.registryHost];

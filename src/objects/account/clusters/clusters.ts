@@ -15,7 +15,7 @@ import type {
 import type { ListQuery, Page } from "../../../protocol/v3/list.ts";
 import { signedGetId } from "../../../protocol/webhooks/signature.ts";
 import { belowWebhookUrl, webhookUrlProblem } from "../../../protocol/webhooks/url.ts";
-import type { Actor, NewSecret, SignedGet } from "../../contract.ts";
+import type { Actor, ActorName, NewSecret, SignedGet } from "../../contract.ts";
 import { newestFirst, pageAt } from "../../page.ts";
 import { signForCluster } from "../../webhooks/cluster-signature.ts";
 import { sendWebhook } from "../../webhooks/webhook-sender.ts";
@@ -42,6 +42,9 @@ export function createCluster(
   if (sql.cluster(body.name)) return fail("already_exists", `cluster \`${body.name}\` exists already`);
   const checked = checkOneMore(sql, "clusters");
   if (!checked.ok) return checked;
+  const token = { name: `agent of ${body.name}`, role: "agent", cluster: body.name } as const;
+  const added = addToken(sql, token, secrets.agent, actor, now);
+  if (!added.ok) return added;
   sql.insertCluster({
     name: body.name,
     webhook_url: body.webhook_url,
@@ -51,7 +54,6 @@ export function createCluster(
     created_at: now,
     registration: account.config_version + 1,
   });
-  addToken(sql, { name: `agent of ${body.name}`, role: "agent", cluster: body.name }, secrets.agent, now);
   if (account.default_cluster === null) sql.setDefaultCluster(body.name);
   sql.bumpConfigVersion();
   recordEvent(sql, { type: "cluster.registered", actor, cluster: body.name }, now);
@@ -231,7 +233,8 @@ export function markDeleting(sql: AccountSql, name: string, actor: Actor): Resul
   const found = findCluster(sql, name);
   if (!found.ok) return found;
   sql.setDeleting(name, true);
-  sql.setDeletedBy(name, JSON.stringify(actor));
+  const by: ActorName = { tokenId: actor.tokenId, tokenName: actor.tokenName };
+  sql.setDeletedBy(name, JSON.stringify(by));
   sql.bumpConfigVersion();
   return ok(null);
 }

@@ -1,6 +1,6 @@
 import { fanOutAfter, fanOutBegun, nextOfFanOut } from "../../../domain/fan-out.ts";
 import { configTurnsAtOnce, servicesNotifiedAtOnce } from "../../../domain/limits.ts";
-import type { Actor } from "../../contract.ts";
+import type { ActorName } from "../../contract.ts";
 import { recordEvent } from "../events/events.ts";
 import type { AccountPorts } from "../ports.ts";
 import { dropSpentSecrets, nextEndOfSecrets } from "./secrets.ts";
@@ -108,7 +108,7 @@ export async function finishDeletion(
   db.transaction(() => {
     if (sql.account()?.default_cluster === cluster) sql.setDefaultCluster(null);
     const by = sql.deletedBy(cluster);
-    const actor: Actor | null = by === null ? null : JSON.parse(by);
+    const actor: ActorName | null = by === null ? null : JSON.parse(by);
     sql.deleteTokensOfCluster(cluster);
     sql.deleteCluster(cluster);
     recordEvent(sql, { type: "cluster.deleted", actor, cluster }, now);

@@ -33,6 +33,15 @@ export const linksOfSessionsMigration: Migration = {
   sql: "ALTER TABLE login_links ADD COLUMN session_id TEXT;",
 };
 
+export const rightsMigration: Migration = {
+  name: "rights of tokens, and who made them",
+  sql: `
+    ALTER TABLE tokens ADD COLUMN rights TEXT; -- JSON list
+    ALTER TABLE tokens ADD COLUMN makers TEXT; -- JSON list of ids, the nearest first
+    ALTER TABLE tokens ADD COLUMN maker_name TEXT;
+  `,
+};
+
 /** Rows of a partial index are found by conditions that imply its own. */
 export const expiryMigration: Migration = {
   name: "credentials by the time when they expire",

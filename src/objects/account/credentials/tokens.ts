@@ -1,3 +1,5 @@
+import { makersOfNew } from "../../../domain/credentials/makers.ts";
+import { tokenRights } from "../../../domain/credentials/rights.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import { constantTimeEqual } from "../../../protocol/tokens/access-token.ts";
 import type { CreateTokenBody, Token } from "../../../protocol/v3/accounts.ts";
@@ -60,12 +62,22 @@ export function notValid() {
   return fail("unauthorized", "the access token is not valid");
 }
 
+type NewToken = Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string };
+
+/**
+ * Adds a token with all who are above it, inside a transaction. Fails as `makersOfNew` does.
+ * @param maker null for the deployment itself
+ */
 export function addToken(
   sql: AccountSql,
-  token: Omit<CreateTokenBody, "role"> & { role: CreateTokenBody["role"] | "agent"; cluster?: string },
+  token: NewToken,
   secret: NewSecret,
+  maker: Actor | null,
   now: number,
-): Token {
+): Result<Token> {
+  const makers = makersOfNew(maker);
+  if (!makers.ok) return makers;
+  const rights = tokenRights.filter((right) => token.rights?.includes(right));
   const row = {
     id: secret.id,
     secret_hash: secret.secretHash,
@@ -76,17 +88,23 @@ export function addToken(
     cluster: token.cluster ?? null,
     created_at: now,
     expires_at: token.expires_in_seconds === undefined ? null : now + token.expires_in_seconds * 1000,
+    rights: rights.length === 0 ? null : JSON.stringify(rights),
+    makers: makers.value.length === 0 ? null : JSON.stringify(makers.value),
+    maker_name: maker?.tokenName ?? null,
   };
   sql.insertToken(row);
-  return tokenView({ seq: 0, ...row });
+  return ok(tokenView({ seq: 0, ...row }));
 }
 
 /** The token with which an account begins: it is the deployment's root token that makes it. */
-export function addFirstToken(sql: AccountSql, secret: NewSecret, now: number): Token {
+export function addFirstToken(sql: AccountSql, secret: NewSecret, now: number): Result<Token> {
   return addRequestedToken(sql, { name: "first admin", role: "admin" }, secret, null, now);
 }
 
-/** Adds a token that was requested; `quota_exceeded` where the account has as many as it may. */
+/**
+ * Adds a token that was requested; `quota_exceeded` where the account has as many as it may, `forbidden` where its maker may make
+ * none any more (`makersOfNew`).
+ */
 export function createToken(
   sql: AccountSql,
   token: CreateTokenBody,
@@ -95,7 +113,7 @@ export function createToken(
   now: number,
 ): Result<Token> {
   const checked = checkOneMore(sql, "tokens");
-  return checked.ok ? ok(addRequestedToken(sql, token, secret, actor, now)) : checked;
+  return checked.ok ? addRequestedToken(sql, token, secret, actor, now) : checked;
 }
 
 function addRequestedToken(
@@ -104,10 +122,13 @@ function addRequestedToken(
   secret: NewSecret,
   actor: Actor | null,
   now: number,
-): Token {
-  const details = { token_id: secret.id, token_name: token.name, role: token.role };
+): Result<Token> {
+  const added = addToken(sql, token, secret, actor, now);
+  if (!added.ok) return added;
+  const { id, name, role, rights } = added.value;
+  const details = { token_id: id, token_name: name, role, ...(rights.length === 0 ? {} : { rights }) };
   recordEvent(sql, { type: "token.created", actor, details }, now);
-  return addToken(sql, token, secret, now);
+  return added;
 }
 
 /** Revokes a token and what was made from it, unless nobody could administer the account after it. */

@@ -106,6 +106,24 @@ describe("a live page", () => {
     expect(state).toEqual({ shown: 2, isCancelled: true });
   });
 
+  test("knows of its viewer what they may do, and neither who they are nor who made their token", async () => {
+    const { page } = scriptedPage(["a"]);
+    const { visitor } = call;
+    const show = vi.spyOn(page, "show");
+    const made = { rights: ["approve"], makers: ["maker0000000"], role: "deploy" } as const;
+    const viewer = {
+      ...call,
+      visitor: { ...visitor, identity: { ...visitor.identity, ...made }, actor: { ...actor, ...made } },
+    };
+    const reader = livePage(page, viewer, admitted, new SharedRenders()).body?.getReader();
+    await read(reader);
+    await reader?.cancel();
+    const shownTo = show.mock.lastCall?.[0].visitor;
+    const nobody = { tokenId: "", tokenName: "", role: "deploy", rights: ["approve"] };
+    expect(shownTo?.identity).toEqual({ account: "acme", ...nobody });
+    expect([shownTo?.actor, shownTo?.caller.actor]).toEqual([nobody, nobody]);
+  });
+
   test("stops following the changes when nobody looks any more", async () => {
     const { page, state } = scriptedPage(["a"]);
     const reader = livePage(page, call, admitted, new SharedRenders()).body?.getReader();
