@@ -1,7 +1,5 @@
 import { reaches } from "./credentials/access.ts";
 import { encodeRandom, idAlphabet } from "./ids.ts";
-import { listOf } from "./names.ts";
-import { shortDigest } from "./pins/images.ts";
 import { followedKinds, type RevisionKind } from "./pins/revision.ts";
 
 /** What an account's owner may want to know of later: who did what. Spawns are not among them; they are too many. */
@@ -14,8 +12,22 @@ export const eventTypes = [
   /** Another cluster, or other settings; what it resolves to has an event of its own. */
   "environment.changed",
   "environment.deleted",
-  /** It was pinned, or a push moved it: a revision (`details.kind`). */
+  /** It was pinned, promoted or rolled back, or a push moved it: a revision (`details.kind`). */
   "environment.pinned",
+  /** Nothing changes it until that is taken back. */
+  "environment.stopped",
+  "environment.unstopped",
+  /** A push would have moved an environment, and was held back (`details.reason`). */
+  "candidate.added",
+  /** A digest that an environment was rolled back from is as any other again. */
+  "rejection.lifted",
+  /** A change waits for approval. */
+  "change.requested",
+  "change.approved",
+  /** It was rejected or withdrawn; one that is carried out has the event of what it does. */
+  "change.ended",
+  /** What a check outside says of an image. */
+  "check.posted",
   /** An image was pushed, or pushed again; or something that is none (`details.artifact_type`). */
   "image.recorded",
   "image.deleted",
@@ -64,6 +76,8 @@ export function eventKind({
     case "environment.pinned":
       return followedKinds.some((kind) => kind === details?.kind) ? "activity" : "deed";
     case "image.recorded":
+    case "candidate.added":
+    case "check.posted":
     case "backend.terminated":
     case "cluster.drained":
     case "cluster.undrained":
@@ -81,6 +95,9 @@ type OfService = { service: string };
 type OfEnvironment = OfService & { environment: string };
 type OfCluster = { cluster: string };
 
+/** The names of those who approved of a change, where it needed that. */
+type Approved = { approved_by?: string[] };
+
 /** What each type of event says. */
 interface FactsOf {
   "service.created": OfService;
@@ -88,7 +105,7 @@ interface FactsOf {
   "service.deleted": OfService;
   "environment.created": OfEnvironment & { details: { image: string } };
   "environment.changed": OfEnvironment & { details: EventDetails };
-  "environment.deleted": OfEnvironment;
+  "environment.deleted": OfEnvironment & { details?: Approved };
   "environment.pinned": OfEnvironment & {
     details: {
       kind: Exclude<RevisionKind, "create">;
@@ -96,8 +113,25 @@ interface FactsOf {
       digest: string;
       revision: number;
       note?: string;
-    };
+      /** Of a promotion: the environment that it came from, and the tag that that one follows. */
+      from?: string;
+      tag?: string;
+      /** Of a rollback: the tag that was followed until then. */
+      unfollowed?: string;
+      /** Codes of what an admin's force has overridden. */
+      forced?: string[];
+    } & Approved;
   };
+  "environment.stopped": OfEnvironment & { details: { reason: string } };
+  "environment.unstopped": OfEnvironment & { details?: Approved };
+  "candidate.added": OfEnvironment & { details: { tag: string; digest: string; reason: string } };
+  "rejection.lifted": OfEnvironment & { details: { digest: string; note: string } };
+  "change.requested": OfEnvironment & { details: { change: string; kind: string; approvals_needed: number } };
+  "change.approved": OfEnvironment & { details: { change: string; approvals: number } };
+  "change.ended": OfEnvironment & {
+    details: { change: string; state: "rejected" | "withdrawn"; note?: string };
+  };
+  "check.posted": OfService & { details: { digest: string; check: string; state: string } };
   /** With an artifact's type, where it is no image. */
   "image.recorded": OfService & { details: { digest: string; tag?: string; artifact_type?: string } };
   "image.deleted": OfService & { details: { digest: string } };
@@ -127,97 +161,6 @@ interface FactsOf {
 
 /** What happened and to what, without who and when. */
 export type EventFacts = { [Type in EventType]: { type: Type } & FactsOf[Type] }[EventType];
-
-/**
- * One sentence for people, without its subject, which is shown beside it. Digests are cut to what can be compared by eye.
- * @example eventMessage({ type: "service.created", service: "hello" }) // "created service `hello`"
- */
-export function eventMessage(facts: EventFacts): string {
-  switch (facts.type) {
-    case "service.created":
-      return `created service \`${facts.service}\``;
-    case "service.changed": {
-      const { default_environment: chosen } = facts.details;
-      return chosen === null
-        ? `took the default environment from service \`${facts.service}\``
-        : `made \`${chosen}\` the default environment of service \`${facts.service}\``;
-    }
-    case "service.deleted":
-      return `deleted service \`${facts.service}\``;
-    case "environment.created":
-      return `created environment \`${facts.environment}\`, pinned to \`${shortImage(facts.details.image)}\``;
-    case "environment.changed":
-      return `changed ${listed(facts.details)} of environment \`${facts.environment}\``;
-    case "environment.deleted":
-      return `deleted environment \`${facts.environment}\``;
-    case "environment.pinned": {
-      const { kind, image, digest } = facts.details;
-      if (kind === "push") {
-        return `moved \`${facts.environment}\` to ${shortImage(digest)} by a push of \`${image}\``;
-      }
-      const resolved = image === digest ? "" : ` (${shortImage(digest)})`;
-      return `pinned \`${facts.environment}\` to \`${shortImage(image)}\`${resolved}`;
-    }
-    case "image.recorded": {
-      const { digest, tag, artifact_type: artifact } = facts.details;
-      const what = artifact === undefined ? "image" : "artifact";
-      return `recorded ${what} ${shortImage(digest)}${tag === undefined ? "" : ` as \`${tag}\``}`;
-    }
-    case "image.deleted":
-      return `deleted image ${shortImage(facts.details.digest)}`;
-    case "tag.removed":
-      return `removed tag \`${facts.details.tag}\` from image ${shortImage(facts.details.digest)}`;
-    case "backend.terminated": {
-      const how = facts.details.hard ? "at once" : "softly";
-      if ("backend_id" in facts) return `terminated backend \`${facts.backend_id}\` ${how}`;
-      const { count } = facts.details;
-      return `terminated ${count} ${count === 1 ? "backend" : "backends"} of service \`${facts.service}\` ${how}`;
-    }
-    case "backend.released":
-      return `released backend \`${facts.backend_id}\`: ${facts.details.note}`;
-    case "cluster.registered":
-      return `registered cluster \`${facts.cluster}\``;
-    case "cluster.changed":
-      return `changed ${listed(facts.details)} of cluster \`${facts.cluster}\``;
-    case "cluster.deleted":
-      return `deleted cluster \`${facts.cluster}\``;
-    case "cluster.drained":
-      return `began to drain cluster \`${facts.cluster}\`: it takes no new backends`;
-    case "cluster.undrained":
-      return `ended the draining of cluster \`${facts.cluster}\`: it takes new backends again`;
-    case "cluster.lost":
-      return `lost cluster \`${facts.cluster}\`: none of its agents is heard any more`;
-    case "cluster.secret_rotated":
-      return `rotated the signing secret of cluster \`${facts.cluster}\``;
-    case "token.created": {
-      const { token_name: name, role, rights = [] } = facts.details;
-      const words = rights.length === 1 ? "the right" : "the rights";
-      const beside = rights.length === 0 ? "" : ` and ${words} ${listOf(rights)}`;
-      return `created token \`${name}\` with the role \`${role}\`${beside}`;
-    }
-    case "token.revoked":
-      return `revoked token \`${facts.details.token_name}\``;
-    case "account.quotas_changed":
-      return `changed ${listed(facts.details)} of the account's quotas`;
-    case "session.created":
-      return "logged in";
-    case "session.revoked":
-      return "ended a session";
-  }
-}
-
-/** A tag as it is, a digest cut to what people can compare. */
-function shortImage(image: string): string {
-  if (!image.startsWith("sha256:")) return image;
-  const short = shortDigest(image);
-  return short === image ? image : `${short}…`;
-}
-
-function listed(details: EventDetails): string {
-  return Object.keys(details)
-    .map((field) => `\`${field}\``)
-    .join(", ");
-}
 
 /** 50 bits of milliseconds: enough until the year 37,000. */
 const timeLetters = 10;

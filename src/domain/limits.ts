@@ -8,6 +8,7 @@ export * from "./limits/backends.ts";
 export * from "./limits/clusters.ts";
 export * from "./limits/credentials.ts";
 export * from "./limits/deliveries.ts";
+export * from "./limits/deploys.ts";
 export * from "./limits/disk.ts";
 export * from "./limits/events.ts";
 export * from "./limits/inputs.ts";

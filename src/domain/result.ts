@@ -1,5 +1,10 @@
 import type { ErrorCode } from "./errors.ts";
 
+type Scalar = string | number | boolean;
+
+/** What programs may act on, as JSON carries it: two levels deep, since types of what crosses RPC may not refer to themselves. */
+export type Detail = Scalar | string[] | Record<string, Scalar | string[] | null>[];
+
 /**
  * An expected failure, as plain data: it crosses RPC boundaries, where classes do not survive.
  * `details` are machine-readable extras that the error envelope carries beside the message.
@@ -7,7 +12,7 @@ import type { ErrorCode } from "./errors.ts";
 export interface Failure {
   code: ErrorCode;
   message: string;
-  details?: Record<string, string | number | boolean | string[]>;
+  details?: Record<string, Detail>;
   /** How long the caller should wait before a retry can succeed; becomes `Retry-After`. */
   retryAfterSeconds?: number;
 }

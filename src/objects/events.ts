@@ -1,4 +1,5 @@
-import { type EventFacts, eventId, eventIdRandomBytes, eventMessage } from "../domain/events.ts";
+import { eventMessage } from "../domain/event-message.ts";
+import { type EventFacts, eventId, eventIdRandomBytes } from "../domain/events.ts";
 import { isoTime } from "../protocol/primitives.ts";
 import type { AccountEvent } from "../protocol/v3/events.ts";
 import type { Actor } from "./contract.ts";

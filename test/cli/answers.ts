@@ -145,6 +145,7 @@ export const revision7: Revision = {
   by: { token_id: "abcdefghjkm1", token_name: "ci" },
   at: tuesday,
   note: "release 12",
+  returnable: true,
 };
 
 export const imageA: Image = {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { eventMessage } from "../../src/domain/event-message.ts";
 import {
   type EventFacts,
   type EventType,
@@ -7,7 +8,6 @@ import {
   eventIdPattern,
   eventIdRandomBytes,
   eventKind,
-  eventMessage,
   eventTypes,
   matchesEvent,
 } from "../../src/domain/events.ts";
@@ -43,6 +43,46 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
       details: { kind: "pin", image: "v12", digest, revision: 3 },
     },
     "pinned `staging` to `v12` (sha256:1234567890ab…)",
+  ],
+  "environment.stopped": [
+    { type: "environment.stopped", ...ofEnvironment, details: { reason: "an incident" } },
+    "stopped environment `staging`: an incident",
+  ],
+  "environment.unstopped": [
+    { type: "environment.unstopped", ...ofEnvironment },
+    "took the stop of environment `staging` back",
+  ],
+  "candidate.added": [
+    {
+      type: "candidate.added",
+      ...ofEnvironment,
+      details: { tag: "main", digest, reason: "environment_frozen" },
+    },
+    "held sha256:1234567890ab…, pushed as `main`, back from `staging` (environment_frozen)",
+  ],
+  "rejection.lifted": [
+    { type: "rejection.lifted", ...ofEnvironment, details: { digest, note: "it was the network" } },
+    "lifted the rejection of sha256:1234567890ab… in `staging`: it was the network",
+  ],
+  "change.requested": [
+    {
+      type: "change.requested",
+      ...ofEnvironment,
+      details: { change: "c", kind: "promote", approvals_needed: 2 },
+    },
+    "requested a change of `staging` (promote), which waits for approval",
+  ],
+  "change.approved": [
+    { type: "change.approved", ...ofEnvironment, details: { change: "c", approvals: 1 } },
+    "approved of a change of `staging`",
+  ],
+  "change.ended": [
+    { type: "change.ended", ...ofEnvironment, details: { change: "c", state: "withdrawn" } },
+    "withdrew a change of `staging`",
+  ],
+  "check.posted": [
+    { type: "check.posted", ...ofService, details: { digest, check: "e2e", state: "passed" } },
+    "posted check `e2e` of sha256:1234567890ab…: passed",
   ],
   "image.recorded": [
     { type: "image.recorded", ...ofService, details: { digest, tag: "v12" } },
@@ -102,6 +142,8 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
 test("what pushes, backends and clusters do by the thousand is kept apart from what somebody changed", () => {
   const activity = eventTypes.filter((type) => eventKind({ type }) === "activity");
   expect(activity).toEqual([
+    "candidate.added",
+    "check.posted",
     "image.recorded",
     "backend.terminated",
     "cluster.drained",

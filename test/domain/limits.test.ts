@@ -381,7 +381,7 @@ const mustBeLess: Record<string, Relation[]> = {
     ],
     [
       "revisions are kept longer than they protect their images, or nobody could see what does",
-      limits.resolvedRevisionsProtected,
+      limits.returnableDigestsKept,
       limits.revisionsKept,
     ],
     [
@@ -441,7 +441,6 @@ describe("what clients and clusters are promised", () => {
       listLimitDefault: 50,
       listLimitMax: 200,
       recentImages: 50,
-      resolvedRevisionsProtected: 20,
     }),
   )("%s is %j", ([name, value]) => {
     expect(limits).toHaveProperty(name, value);

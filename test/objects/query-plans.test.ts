@@ -86,7 +86,11 @@ const listed: Record<string, Record<string, Record<string, string>>> = {
     recentPushes: { "SCAN pushes": limited },
     deleteImage: { "SCAN chain": "the pushes of one image, which go" },
     setTagsApart: { "SCAN chain": "the pushes of one image, which go" },
-    lastRevisions: { "USE TEMP B-TREE FOR ORDER BY": "of 40 rows" },
+    "trigger: revision_protects": {
+      "USE TEMP B-TREE FOR ORDER BY": "of the digests of one environment, 41 at most",
+    },
+    endChange: { "SEARCH changes": last },
+    openChangeCount: { "SCAN changes USING COVERING INDEX changes_open": few },
     rememberRevisions: { "SCAN environments": "where all go with their service" },
     usageOf: {
       "SCAN seq VIRTUAL TABLE INDEX 1:": "the environments that are asked for",

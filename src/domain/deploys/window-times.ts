@@ -19,7 +19,7 @@ export type Weekday = (typeof weekdays)[number];
  */
 export interface FreezeWindow {
   effect: "allow" | "deny";
-  days: readonly Weekday[];
+  days: Weekday[];
   /** `HH:MM`. */
   from: string;
   /** `HH:MM`, also `24:00`. Not the same as `from`. */

@@ -50,12 +50,6 @@ export const unreferencedBlobKeptMs = 24 * hour;
 export const unreferencedManifestKeptMs = 7 * day;
 /** Bytes outlive their records by this, so that a pull which has begun can end. */
 export const collectedBytesKeptMs = 2 * hour;
-/**
- * How many of an environment's latest revisions keep their images, and how many of the latest that somebody chose, which
- * pushes must not crowd out: how far back it can be rolled without a new push.
- */
-export const resolvedRevisionsProtected = 20;
-
 /** How many revisions of an environment are kept, the newest: how far back its history goes. */
 export const revisionsKept = 1_000;
 /**

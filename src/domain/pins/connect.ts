@@ -15,6 +15,8 @@ export interface EnvironmentSnapshot {
   digest: string | null;
   /** The number of the last change of either. */
   revision: number;
+  /** The revision since which it resolves to that digest. */
+  stay: number;
   /** Null follows the account's default cluster. */
   cluster: string | null;
   settings: EnvironmentSettings;
@@ -37,6 +39,8 @@ export interface ConnectSnapshot {
   /** Those of them that take no new backends for now. */
   drainingClusters: readonly string[];
   images: ImageIndex;
+  /** Whether an environment was rolled back from a digest. Asked only where a spawn names its image. */
+  isRejected(environment: string, digest: string): boolean;
   holderOf(environment: string, key: string): KeyHolder | undefined;
 }
 
@@ -46,12 +50,16 @@ export interface ConnectRequest {
   environment?: string;
   /** The backend that holds it is handed out; without a key each connect starts one of its own. */
   key?: string;
-  /** Null: do not start a backend. `tag` is a tag or a digest that is run in place of the pin. */
-  spawn: { tag?: string; cluster?: string } | null;
+  /**
+   * Null: do not start a backend. `tag` is a tag or a digest that is run in place of the pin; `force`: even one that the
+   * environment was rolled back from.
+   */
+  spawn: { tag?: string; cluster?: string; force?: boolean } | null;
   /** The environments that the token is narrowed to; undefined means all. */
   allowedEnvironments?: readonly string[];
   /** Whether the token is narrowed to a service, so that no clusters are named to it. */
   hidesClusters?: boolean;
+  isAdmin?: boolean;
 }
 
 /** What a connect does. */
@@ -88,9 +96,11 @@ export function decideConnect(request: ConnectRequest, snapshot: ConnectSnapshot
   }
   if (!request.spawn) return keyNotHeld(request.key, environment.name);
 
+  const choice = checkSpawnChoice(request, environment);
+  if (!choice.ok) return choice;
   const cluster = clusterFor(request, environment, snapshot);
   if (!cluster.ok) return cluster;
-  const image = resolveSpawnImage(request.spawn.tag, environment, snapshot.images);
+  const image = spawnImage(request.spawn, environment, snapshot);
   if (!image.ok) return image;
   const available = checkAvailable(cluster.value, snapshot);
   if (!available.ok) return available;
@@ -108,8 +118,9 @@ export function connectRefusals(request: ConnectRequest, snapshot: ConnectSnapsh
   if (!chosen.ok || !request.spawn || decision.error.code === "key_held") return [decision.error];
   const cluster = clusterFor(request, chosen.value, snapshot);
   return [
+    checkSpawnChoice(request, chosen.value),
     cluster,
-    resolveSpawnImage(request.spawn.tag, chosen.value, snapshot.images),
+    spawnImage(request.spawn, chosen.value, snapshot),
     cluster.ok ? checkAvailable(cluster.value, snapshot) : ok(null),
   ].flatMap((result) => (result.ok ? [] : [result.error]));
 }
@@ -131,17 +142,56 @@ function chooseConnectEnvironment(
     : fail("environment_not_found", `environment \`${name.value}\` not found`);
 }
 
+/** Whether an environment lets a spawn choose its image or its cluster, and the caller may force it: `forbidden` otherwise. */
+function checkSpawnChoice(
+  { spawn, isAdmin = false }: Pick<ConnectRequest, "spawn" | "isAdmin">,
+  { name, settings }: EnvironmentSnapshot,
+): Result<null> {
+  const { tag, cluster, force = false } = spawn ?? {};
+  if (force && !isAdmin) return fail("forbidden", "`force` takes a token with the role `admin`");
+  if (settings.allow_spawn_tag !== false || (tag === undefined && cluster === undefined)) return ok(null);
+  return fail(
+    "forbidden",
+    `environment \`${name}\` lets no spawn name its image or its cluster (\`allow_spawn_tag\`)`,
+  );
+}
+
+/** The image that a spawn runs; `digest_rejected` for one that it names and that the environment was rolled back from. */
+function spawnImage(
+  { tag, force = false }: NonNullable<ConnectRequest["spawn"]>,
+  environment: EnvironmentSnapshot,
+  { images, isRejected }: Pick<ConnectSnapshot, "images" | "isRejected">,
+): Result<ResolvedImage> {
+  const image = resolveSpawnImage(tag, environment, images);
+  if (!image.ok || tag === undefined || force || !isRejected(environment.name, image.value.digest))
+    return image;
+  return fail(
+    "digest_rejected",
+    `environment \`${environment.name}\` was rolled back from ${image.value.digest}; a spawn of it takes \`force\``,
+    { details: { digest: image.value.digest } },
+  );
+}
+
 /**
  * The image that a spawn runs: the one that the request names, else what the environment resolves to.
  * @param named a tag or a digest
- * @returns `bad_request` for what is neither, `image_not_found` for what was not pushed
+ * @returns `bad_request` for what is neither, `image_not_found` for what was not pushed, or was pushed and is held back
  */
 export function resolveSpawnImage(
   named: string | undefined,
-  { pin: own, digest }: Pick<EnvironmentSnapshot, "pin" | "digest">,
+  { name, pin: own, digest }: Pick<EnvironmentSnapshot, "name" | "pin" | "digest">,
   images: ImageIndex,
 ): Result<ResolvedImage> {
-  if (named === undefined) return digest === null ? resolvePin(own, images) : ok(resolvedTo(own, digest));
+  if (named === undefined) {
+    if (digest !== null) return ok(resolvedTo(own, digest));
+    const pushed = resolvePin(own, images);
+    if (!pushed.ok) return pushed;
+    return fail(
+      "image_not_found",
+      `environment \`${name}\` has accepted no image yet: what was pushed as \`${pushed.value.image}\` waits to be promoted`,
+      { details: { candidate: pushed.value.digest } },
+    );
+  }
   const pin = parsePin(named);
   return pin.ok ? resolvePin(pin.value, images) : pin;
 }

@@ -1,36 +1,46 @@
 import { listOf } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { type PinHistory, protectedDigests } from "./pin.ts";
 
 /** How many of the backends that run an image a refusal names. */
 const backendsNamed = 5;
 
-/** All that the deletion of an image depends on, read inside one transaction. */
+/** All that the deletion of an image depends on, read inside one transaction. Environments by name, the oldest first. */
 export interface DeletionSnapshot {
-  /** Of every environment, oldest first. */
-  pins: readonly PinHistory[];
-  /** The live backends that run the image. */
+  /** Those that resolve to it. */
+  resolving: readonly string[];
+  /** The live backends that run it. */
   backends: readonly string[];
+  /** Those that may be returned to it, each with the last of its revisions that resolved to it. */
+  returning: readonly { environment: string; revision: number }[];
+  /** Those for which it waits to be promoted, since it was pushed and held back. */
+  candidateIn: readonly string[];
+  /** Ids of changes that would bring it in, and wait for approval. */
+  changes: readonly string[];
 }
 
 /**
- * Whether an image may be deleted. Invariant 7: what an environment, one of its last revisions or a live backend
- * needs stays.
+ * Whether an image may be deleted. Invariant 7: what an environment resolves to or may be returned to, what waits to come into one, and
+ * what a live backend runs stays.
  * @returns `image_in_use`, with what needs it
  */
-export function checkImageDeletion(digest: string, { pins, backends }: DeletionSnapshot): Result<null> {
-  const environments = pins.map((pin) => ({ name: pin.environment, ...protectedDigests(pin) }));
-  const resolving = environments.flatMap(({ name, current }) => (current === digest ? [name] : []));
+export function checkImageDeletion(
+  digest: string,
+  { resolving, backends, returning, candidateIn, changes }: DeletionSnapshot,
+): Result<null> {
   if (resolving.length > 0) return imageInUse(digest, `environment ${listOf(resolving)} resolves to it`);
   if (backends.length > 0) {
     const named = listOf(backends.slice(0, backendsNamed));
     return imageInUse(digest, `${backends.length} live backends run it, among them ${named}`);
   }
-  for (const { name, revisionOf } of environments) {
-    const revision = revisionOf.get(digest);
-    if (revision === undefined) continue;
-    return imageInUse(digest, `revision ${revision} of environment \`${name}\` resolved to it`);
+  const [first] = returning;
+  if (first) {
+    const { environment, revision } = first;
+    return imageInUse(digest, `revision ${revision} of environment \`${environment}\` resolved to it`);
   }
+  if (candidateIn.length > 0) {
+    return imageInUse(digest, `it waits to be promoted into environment ${listOf(candidateIn)}`);
+  }
+  if (changes.length > 0) return imageInUse(digest, `change ${listOf(changes)} waits to bring it in`);
   return ok(null);
 }
 

@@ -1,12 +1,13 @@
 import { checkReach, reaches, type Scope } from "../credentials/access.ts";
+import type { Protection } from "../deploys/protection.ts";
 import { listOf, namesIn } from "../names.ts";
 import { fail, ok, type Result } from "../result.ts";
 
 /** The environment that each service begins with. */
 export const defaultEnvironmentName = "default";
 
-/** What an environment decides about the backends spawned into it. Durations in seconds. */
-export interface EnvironmentSettings {
+/** What an environment decides about the backends spawned into it, and what keeps it from being changed. Durations in seconds. */
+export interface EnvironmentSettings extends Protection {
   startup_timeout_seconds: number;
   /** 0 means that an idle backend is never swept. */
   max_idle_seconds: number;

@@ -99,32 +99,3 @@ function notRunnable(named: string, { digest, mediaType, artifactType }: Artifac
 export function resolvedTo(pin: Pin, digest: string): ResolvedImage {
   return { image: pinText(pin), digest, tag: pin.kind === "tag" ? pin.tag : null };
 }
-
-/** What an environment resolves to and what it did before. */
-export interface PinHistory {
-  environment: string;
-  /** Null while nothing was pushed that its pin could mean. */
-  digest: string | null;
-  /**
-   * Newest first, with what each resolved to: the last `resolvedRevisionsProtected`, and as many of the last that
-   * somebody chose.
-   */
-  revisions: readonly { revision: number; digest: string | null }[];
-}
-
-/** Which digests an environment keeps from being deleted. */
-export interface ProtectedDigests {
-  /** What it resolves to; null where it resolves to nothing. */
-  current: string | null;
-  /** What its revisions resolved to, each with the newest revision that did. */
-  revisionOf: ReadonlyMap<string, number>;
-}
-
-/** The digests that an environment protects (invariant 7), so that a return to one of its revisions finds its image. */
-export function protectedDigests({ digest: current, revisions }: PinHistory): ProtectedDigests {
-  const revisionOf = new Map<string, number>();
-  for (const { revision, digest } of revisions) {
-    if (digest !== null && !revisionOf.has(digest)) revisionOf.set(digest, revision);
-  }
-  return { current, revisionOf };
-}

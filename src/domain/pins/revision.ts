@@ -1,7 +1,8 @@
 /**
  * How what an environment resolves to came to change. `create`: with the environment; `pin`: somebody pinned it; `push`:
- * an image was pushed with the tag that it follows. The others do not come about yet; they stand here so that a client
- * which was made now reads them.
+ * an image was pushed with the tag that it follows; `promote`: somebody took over what another environment resolves to; `rollback`: somebody
+ * went back to an earlier revision; `follow`: somebody had it follow a tag again. The others do not come about yet; they stand here so
+ * that a client which was made now reads them.
  */
 export const revisionKinds = [
   "create",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { idempotencyKeyMaxCharacters } from "../../domain/limits.ts";
 import { errorEnvelope } from "../../protocol/error-envelope.ts";
+import { change, plan } from "../../protocol/v3/deploys.ts";
 import { paramPattern } from "../path-params.ts";
 import { planField, planValue } from "./plan.ts";
 import { idempotencyKey, revisionTag } from "./preconditions.ts";
@@ -86,7 +87,9 @@ function operation(route: Route, all: readonly Route[], components: Components):
         }
       : {}),
     responses: {
+      ...(route.plannable ? { 200: planned(components) } : {}),
       [route.status ?? 200]: { ...success(route, components), ...linksFrom(route, all) },
+      ...(route.waits ? { 202: waiting(components) } : {}),
       ...(route.leadsTo === undefined ? {} : { 302: { description: route.leadsTo } }),
       default: { description: "What went wrong", content: failure },
     },
@@ -96,10 +99,20 @@ function operation(route: Route, all: readonly Route[], components: Components):
 function success(route: Route, components: Components): Operation["responses"][string] {
   if (route.produces) return { description: "OK", content: { [route.produces]: { schema: {} } } };
   if (!route.answer) return { description: "Done" };
-  return {
-    description: "OK",
-    content: { "application/json": { schema: components.add(route.answer, "output") } },
-  };
+  const answer = components.add(route.answer, "output");
+  const canBePlan = route.plannable && (route.status ?? 200) === 200;
+  const schema = canBePlan ? { anyOf: [answer, components.add(plan, "output")] } : answer;
+  return { description: "OK", content: { "application/json": { schema } } };
+}
+
+function planned(components: Components): Operation["responses"][string] {
+  const schema = components.add(plan, "output");
+  return { description: "What would be done", content: { "application/json": { schema } } };
+}
+
+function waiting(components: Components): Operation["responses"][string] {
+  const schema = components.add(change, "output");
+  return { description: "It waits for approval", content: { "application/json": { schema } } };
 }
 
 /**

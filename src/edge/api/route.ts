@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { Result } from "../../domain/result.ts";
-import type { Actor, Caller, Idempotency, Identity } from "../../objects/contract.ts";
+import { ok, type Result } from "../../domain/result.ts";
+import type { Actor, Caller, Idempotency, Identity, Mode, Outcome } from "../../objects/contract.ts";
 import type { Env } from "../../objects/env.ts";
 import type { RouteAccess } from "../admission/access.ts";
 import type { BackendLocation } from "../locate-backend.ts";
@@ -60,6 +60,8 @@ interface Description {
   conditional?: boolean;
   /** Whether `?plan=true` only says what it would do. Others refuse `plan`. */
   plannable?: boolean;
+  /** Whether it may answer 202 with a change that waits for approval, in place of its answer. */
+  waits?: boolean;
   /** What its answer names, as the parameters of other routes' paths: where in the answer, as a JSON pointer. */
   names?: Readonly<Record<string, string>>;
   /** In bytes; `apiBodyMaxBytes` when it is left out. */
@@ -96,7 +98,14 @@ export interface Route extends Description {
   query?: z.ZodType;
   body?: z.ZodType;
   answer?: z.ZodType;
-  handle(call: AnyCall): Promise<{ result: Result<unknown>; revision?: number } | Response>;
+  handle(call: AnyCall): Promise<Handled | Response>;
+}
+
+/** What a handler has come to. `status` where it is not the route's own. */
+export interface Handled {
+  result: Result<unknown>;
+  revision?: number;
+  status?: 200 | 202;
 }
 
 /**
@@ -117,6 +126,39 @@ export function defineRoute<
       const result = await handle(call as HandlerCall<Path, A, Query, Body>);
       if (result instanceof Response) return result;
       return result.ok && revisionOf ? { result, revision: revisionOf(result.value) } : { result };
+    },
+  };
+}
+
+/**
+ * Declares a route that changes an environment: `?plan=true` has it answer a plan, and what needs approval is answered 202 with the change
+ * that waits for it.
+ */
+export function defineChangeRoute<
+  const Path extends string,
+  const A extends RouteAccess,
+  Query = undefined,
+  Body = undefined,
+  Answer = null,
+>({
+  handle,
+  revisionOf,
+  ...described
+}: Omit<Spec<Path, A, Query, Body, Answer>, "handle" | "plannable" | "waits"> & {
+  handle(call: HandlerCall<Path, A, Query, Body>, mode: Mode): Promise<Result<Outcome<NoInfer<Answer>>>>;
+}): Route {
+  return {
+    ...described,
+    plannable: true,
+    waits: true,
+    async handle(call): Promise<Handled> {
+      const outcome = await handle(call as HandlerCall<Path, A, Query, Body>, call.plan ? "plan" : "do");
+      if (!outcome.ok) return { result: outcome };
+      const { value } = outcome;
+      if ("plan" in value) return { result: ok(value.plan), status: 200 };
+      if ("change" in value) return { result: ok(value.change), status: 202 };
+      const result = ok(value.done);
+      return revisionOf ? { result, revision: revisionOf(value.done) } : { result };
     },
   };
 }

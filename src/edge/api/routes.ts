@@ -12,6 +12,7 @@ import { v3AgentRoutes } from "./routes/v3-agent.ts";
 import { v3BackendRoutes } from "./routes/v3-backends.ts";
 import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
 import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
+import { v3DeployRoutes } from "./routes/v3-deploys.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
 import { v3EventRoutes } from "./routes/v3-events.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
@@ -47,6 +48,7 @@ export const routes: readonly Route[] = [
   ...v3DeliveryRoutes,
   ...v3ServiceRoutes,
   ...v3EnvironmentRoutes,
+  ...v3DeployRoutes,
   ...v3BackendRoutes,
   ...v3ImageRoutes,
   ...v3TerminationRoutes,

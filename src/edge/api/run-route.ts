@@ -38,14 +38,14 @@ export async function runRoute(
     answered.headers.set("x-request-id", requestId);
     return answered;
   }
-  const { result, revision } = answered;
+  const { result, revision, status } = answered;
   if (!result.ok) {
     const failure = await explain(result.error, matched, admitted.value);
     return failureAnswer(failure, requestId, route.version);
   }
-  if (route.status === 204) return emptyAnswer(requestId);
+  if (route.status === 204 && status === undefined) return emptyAnswer(requestId);
   const headers: Record<string, string> = revision === undefined ? {} : { etag: `"${revision}"` };
-  return jsonAnswer(result.value, route.status ?? 200, requestId, headers);
+  return jsonAnswer(result.value, status ?? route.status ?? 200, requestId, headers);
 }
 
 /** Calls the route's handler, unless the path names a service that never was. */

@@ -9,10 +9,12 @@ import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams } from "../
 
 import type { ServiceBackendsRpc } from "./backends/contract.ts";
 import type { ServiceConnectRpc } from "./connect/contract.ts";
+import type { ServiceDeploysRpc } from "./deploys/contract.ts";
 import type { ServiceEnvironmentsRpc, ServiceImagesRpc } from "./pins/contract.ts";
 
 export type * from "./backends/contract.ts";
 export type * from "./connect/contract.ts";
+export type * from "./deploys/contract.ts";
 export type * from "./pins/contract.ts";
 
 export interface ServiceDescription {
@@ -98,6 +100,7 @@ export interface UsageQuery extends UsageRange {
 export interface ServiceRpc
   extends ServiceBackendsRpc,
     ServiceConnectRpc,
+    ServiceDeploysRpc,
     ServiceEnvironmentsRpc,
     ServiceImagesRpc {
   /** Sets the service up, with the environment `default`. Doing it again changes nothing. */

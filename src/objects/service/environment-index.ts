@@ -196,6 +196,7 @@ function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {
     pin: storedPin(row.image),
     digest: row.digest,
     revision: row.revision,
+    stay: row.stay,
     cluster: row.cluster,
     settings: settingsOf(row),
   };

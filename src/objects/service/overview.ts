@@ -16,7 +16,7 @@ import { liveIn, visibleDefault } from "./description.ts";
 import { environmentView } from "./pins/environments.ts";
 import { findEnvironment } from "./pins/find-environment.ts";
 import { listImages } from "./pins/lists.ts";
-import { history, revisionView } from "./pins/revisions.ts";
+import { history, shownRevision } from "./pins/revisions.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import type { ServiceState } from "./state.ts";
 
@@ -35,7 +35,9 @@ export function serviceOverview(
     keyOf: ({ seq }) => seq,
     item: (row): EnvironmentOverview => ({
       ...environmentView(state, row),
-      pins: state.sql.revisionsBefore(row.seq, row.revision + 1, recentPinsShown).map(revisionView),
+      pins: state.sql
+        .revisionsBefore(row.seq, row.revision + 1, recentPinsShown)
+        .map((revision) => shownRevision(state, revision)),
       ...runningDigests(state, row.name),
     }),
   });

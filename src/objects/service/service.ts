@@ -1,12 +1,12 @@
-import { DurableObject } from "cloudflare:workers";
 import type { Fence } from "../../domain/backends/fence.ts";
 import type { StatusEntry } from "../../domain/backends/status.ts";
+import { earliest } from "../../domain/deliveries/retry.ts";
 import { environmentsShown } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
 import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, SearchQuery } from "../../protocol/v3/list.ts";
-import type { CreateEnvironmentBody, PatchEnvironmentBody } from "../../protocol/v3/services.ts";
+import type { CreateEnvironmentBody } from "../../protocol/v3/services.ts";
 import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
@@ -16,7 +16,6 @@ import type {
   ClusterReport,
   Connection,
   ConnectParams,
-  PinParams,
   RedeliveryParams,
   RegistryCaller,
   Retirement,
@@ -25,7 +24,6 @@ import type {
   TerminateAllParams,
   UsageQuery,
 } from "../contract.ts";
-import type { Env } from "../env.ts";
 import { followerLeft } from "../followers.ts";
 import { findBackend, pageOfBackends, shownBackends, unlessUnknown } from "./backends/backend-list.ts";
 import { releaseBackend } from "./backends/held.ts";
@@ -36,6 +34,8 @@ import * as terminations from "./backends/terminations.ts";
 import { connectBackend } from "./connect/connect.ts";
 import { resolveConnect } from "./connect/resolve.ts";
 import { redeliver } from "./deliveries/redelivery.ts";
+import { DeployingService } from "./deploying-service.ts";
+import { acceptPush } from "./deploys/move.ts";
 import { describeService } from "./description.ts";
 import { nudgesFollowed } from "./feed/nudges.ts";
 import * as overview from "./overview.ts";
@@ -43,7 +43,6 @@ import { ServiceParts } from "./parts.ts";
 import * as environments from "./pins/environments.ts";
 import * as images from "./pins/images.ts";
 import * as lists from "./pins/lists.ts";
-import { pin } from "./pins/pins.ts";
 import { history } from "./pins/revisions.ts";
 import * as setup from "./setup.ts";
 
@@ -51,10 +50,9 @@ import * as setup from "./setup.ts";
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
  * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
  */
-export class Service extends DurableObject<Env> implements ServiceRpc {
-  #parts = new ServiceParts(this.ctx, this.env);
-  #state = this.#parts.state;
-  #alarm = this.#parts.alarm;
+export class Service extends DeployingService implements ServiceRpc {
+  #state = this.parts.state;
+  #alarm = this.parts.alarm;
 
   async initialise(
     service: setup.NewService,
@@ -103,7 +101,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async remove(): Promise<Result<null>> {
-    return this.#parts.changeBackends(() => setup.removeService(this.#state, Date.now()));
+    return this.parts.changeBackends(() => setup.removeService(this.#state, Date.now()));
   }
 
   async retire(): Promise<Retirement> {
@@ -113,13 +111,13 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   async forget(): Promise<void> {
     if (setup.retire(this.#state, Date.now()).state === "kept") throw new Error("it is not to be forgotten");
     await this.#state.db.clear();
-    this.#parts = new ServiceParts(this.ctx, this.env);
-    this.#state = this.#parts.state;
-    this.#alarm = this.#parts.alarm;
+    this.parts = new ServiceParts(this.ctx, this.env);
+    this.#state = this.parts.state;
+    this.#alarm = this.parts.alarm;
   }
 
   connectBackend(params: ConnectParams, caller: Caller): Promise<Result<Connection>> {
-    return connectBackend(this.#parts, { params, caller });
+    return connectBackend(this.parts, { params, caller });
   }
 
   async resolve(...call: Parameters<ServiceRpc["resolve"]>) {
@@ -127,7 +125,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async createEnvironment(body: CreateEnvironmentBody, caller: Caller) {
-    return this.#parts.change((service) =>
+    return this.parts.change((service) =>
       environments.createEnvironment(this.#state, service, body, caller, Date.now()),
     );
   }
@@ -140,41 +138,37 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
     return this.#state.withService(() => environments.getEnvironment(this.#state, name, allowedEnvironments));
   }
 
-  async patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller) {
-    return this.#state.withService((service) =>
-      environments.patchEnvironment(this.#state, service, name, patch, caller, Date.now()),
-    );
-  }
-
-  async deleteEnvironment(name: string, caller: Caller): Promise<Result<null>> {
-    return this.#state.withService((service) =>
-      environments.deleteEnvironment(this.#state, service, name, caller, Date.now()),
-    );
-  }
-
-  async pin(environment: string | undefined, params: PinParams, caller: Caller) {
-    return this.#parts.change((service) =>
-      pin(this.#state, service, environment, params, caller, Date.now()),
-    );
-  }
-
   async history(environment: string, query: ListQuery, allowedEnvironments?: readonly string[]) {
     return this.#state.withService(() => history(this.#state, environment, query, allowedEnvironments));
   }
 
   async recordImage(body: RecordImageBody, caller: Caller | RegistryCaller) {
-    return this.#parts.change(
-      (service) => images.recordImage(this.#state, service, body, caller, Date.now()),
+    const now = Date.now();
+    return this.parts.change(
+      (service) =>
+        images.recordImage(this.#state, service, body, caller, now, (push) =>
+          acceptPush({ state: this.#state, service, caller, now }, push),
+        ),
       "origin" in caller ? "registry" : "request",
     );
   }
 
   async recordNotified(...call: Parameters<ServiceRpc["recordNotified"]>) {
-    return this.#parts.change((service) => images.recordNotified(this.#state, service, Date.now(), ...call));
+    const now = Date.now();
+    const [, , caller] = call;
+    return this.parts.change((service) =>
+      images.recordNotified(
+        this.#state,
+        service,
+        now,
+        (push) => acceptPush({ state: this.#state, service, caller, now }, push),
+        ...call,
+      ),
+    );
   }
 
   async admitPush(push: AdmittedPush): Promise<Result<null>> {
-    return this.#parts.holdings.admit(() =>
+    return this.parts.holdings.admit(() =>
       this.#state.withService(() => images.addTags(this.#state, push, Date.now())),
     );
   }
@@ -206,11 +200,11 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async listBackends(query: BackendQuery, allowed?: readonly string[]) {
-    return pageOfBackends(this.env, this.#parts, query, allowed);
+    return pageOfBackends(this.env, this.parts, query, allowed);
   }
 
   async liveBackends(before = Number.MAX_SAFE_INTEGER): Promise<Result<BackendWithStatus[]>> {
-    return shownBackends(this.#parts, before);
+    return shownBackends(this.parts, before);
   }
 
   async getBackend(backendId: string, allowedEnvironments?: readonly string[]): Promise<Result<Backend>> {
@@ -218,7 +212,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async releaseBackend(backendId: string, note: string, { actor }: Pick<Caller, "actor">) {
-    const released = await releaseBackend(this.#parts, backendId, note, actor, Date.now());
+    const released = await releaseBackend(this.parts, backendId, note, actor, Date.now());
     const found = await this.getBackend(backendId);
     return released.ok || !found.ok ? found : released;
   }
@@ -232,27 +226,25 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
       terminations.terminate(this.#state, backendId, hard, actor, Date.now()),
     );
     if (begun.ok) {
-      this.#parts.work();
-      await this.#parts.shards.notify(backendId);
+      this.parts.work();
+      await this.parts.shards.notify(backendId);
       return begun;
     }
     return unlessUnknown(this.env, this.#state, backendId, begun);
   }
 
   async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
-    return this.#parts.changeBackends(() =>
-      terminations.terminateAll(this.#state, params, actor, Date.now()),
-    );
+    return this.parts.changeBackends(() => terminations.terminateAll(this.#state, params, actor, Date.now()));
   }
 
   async createTermination(body: CreateTerminationBody, caller: Caller) {
-    return this.#parts.changeBackends(() =>
+    return this.parts.changeBackends(() =>
       terminations.createTermination(this.#state, body, caller, Date.now()),
     );
   }
 
   async holdings() {
-    return this.#parts.holdings.held();
+    return this.parts.holdings.held();
   }
 
   async listTerminations(allowedEnvironments?: readonly string[]) {
@@ -264,7 +256,7 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   }
 
   async redeliver(params: RedeliveryParams) {
-    return redeliver(this.#parts, params, Date.now());
+    return redeliver(this.parts, params, Date.now());
   }
 
   async learn(backendId: string, reported: boolean) {
@@ -279,26 +271,26 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
   ): Promise<Result<{ kept: boolean }>> {
     const { kept, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entries, baseUrl);
     this.#alarm.noLaterThan(deadlineAt);
-    this.#alarm.noLaterThan(this.#state.usage.writeBy());
+    this.#alarm.noLaterThan(earliest([this.#state.usage.writeBy(), this.#state.arms.writeBy()]));
     return ok({ kept });
   }
 
   async reconcile(cluster: string, report: ClusterReport) {
     this.#alarm.renewDropped();
-    const { lost, overdue, ...answer } = this.#parts.heartbeats.reconcile(cluster, report, Date.now());
-    if (lost.length > 0 || overdue) this.#parts.work();
+    const { lost, overdue, ...answer } = this.parts.heartbeats.reconcile(cluster, report, Date.now());
+    if (lost.length > 0 || overdue) this.parts.work();
     return ok(answer);
   }
 
   async clusterLost(cluster: string, registration: number, fence: Fence): Promise<Result<null>> {
-    if (this.#parts.heartbeats.clusterLost(cluster, registration, fence, Date.now())) this.#parts.work();
+    if (this.parts.heartbeats.clusterLost(cluster, registration, fence, Date.now())) this.parts.work();
     return ok(null);
   }
 
   /** `GET /follow/news` as a WebSocket: a nudge for each change. 404 where there is no service, 503 where it is full. */
   override async fetch(): Promise<Response> {
     if (!this.#state.withService(ok).ok) return new Response(null, { status: 404 });
-    return this.#parts.followers.answer(nudgesFollowed);
+    return this.parts.followers.answer(nudgesFollowed);
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
@@ -311,6 +303,6 @@ export class Service extends DurableObject<Env> implements ServiceRpc {
 
   override async alarm(): Promise<void> {
     this.#alarm.fired();
-    await this.#parts.wake();
+    await this.parts.wake();
   }
 }

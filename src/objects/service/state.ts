@@ -1,3 +1,4 @@
+import type { SessionStep } from "../../domain/deploys/session-outcome.ts";
 import { fencingTokenBlock } from "../../domain/limits.ts";
 import type { ConnectSnapshot } from "../../domain/pins/connect.ts";
 import type { ImageIndex } from "../../domain/pins/images.ts";
@@ -11,6 +12,7 @@ import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
 import { Listings, watchedBackends } from "./backends/listings.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
+import { ArmCounters, type Birth } from "./deploys/arms.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -38,6 +40,8 @@ export interface BackendSpec {
   port?: number;
   requireBearerToken: boolean;
   secretToken: string;
+  /** Left out where the spawn named its image: it counts for no arm. */
+  birth?: Birth;
 }
 
 /** Called on writes as they are made, inside their transactions. */
@@ -70,6 +74,7 @@ export class ServiceState {
   });
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
+  readonly arms: ArmCounters;
   readonly spawns: SpawnDeliveryState;
   readonly activity = new BackendActivity((id) => this.listings.listing(id));
   readonly listings = new Listings(
@@ -143,6 +148,7 @@ export class ServiceState {
     }
     this.idempotency = idempotencySql(this.db);
     this.usage = new UsageCounters(this.db, this.sql, this.environments);
+    this.arms = new ArmCounters(this.sql, this.environments);
     this.spawns = new SpawnDeliveryState(this.sql);
     this.backendEnded = (backendId) => watchers.backendEnded?.(backendId);
   }
@@ -168,6 +174,12 @@ export class ServiceState {
   reading<T>(action: (service: ServiceRow) => Result<T>): Result<T> {
     const service = this.#row();
     return service && service.removed_at === null ? action(service) : serviceNotFound;
+  }
+
+  /** Counts what a step of a backend's life amounts to. @param row as it was before the step */
+  countStep(row: BackendRow, step: SessionStep): void {
+    this.usage.countStep(row, step);
+    this.arms.step(row, step, () => specOf(row).birth ?? null);
   }
 
   /** What is held of the account's quotas, where the service was set up: the same object until that may have changed. */
@@ -239,6 +251,10 @@ export class ServiceState {
       serviceDefaultEnvironment: service.default_environment,
       ...this.#clusters(),
       images: this.imageIndex(),
+      isRejected: (environment, digest) => {
+        const seq = this.environments.get(environment)?.seq;
+        return seq !== undefined && this.sql.rejection(seq, digest) !== undefined;
+      },
       holderOf: (environment, key) => {
         const holder = this.backends.holder(environment, key);
         return holder && { id: holder.id, status: holder.status, isHeld: holder.held_at !== null };

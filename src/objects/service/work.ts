@@ -29,6 +29,7 @@ export function doWork(ports: WorkPorts, now: number): void {
     for (const [environment, at] of state.backends.takeSpawned()) state.sql.noteSpawn(environment, at);
     state.spawns.flush();
     state.announcements.write();
+    state.arms.flush();
     applyDeadlines(state, now);
     return next;
   });
@@ -49,7 +50,7 @@ export function doWork(ports: WorkPorts, now: number): void {
     state.usage.flush(now);
   } finally {
     // In one: each alarm that is set is a row written.
-    alarm.noLaterThan(earliest([...times, state.usage.writeBy()]));
+    alarm.noLaterThan(earliest([...times, state.usage.writeBy(), state.arms.writeBy()]));
   }
 }
 

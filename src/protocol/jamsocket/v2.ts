@@ -37,6 +37,8 @@ const connectFields = z.object({
         tag: image.optional(),
         /** Instead of the environment's cluster. */
         cluster: name.optional(),
+        /** An admin's: even an image that the environment was rolled back from. */
+        force: z.boolean().optional(),
         lifetime_limit_seconds: seconds.optional().describe("From the spawn on, start-up included"),
         /** 0: it is never swept. */
         max_idle_seconds: secondsOrNever.optional(),

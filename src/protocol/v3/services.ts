@@ -4,6 +4,7 @@ import { serviceLocations } from "../../domain/location.ts";
 import { revisionKinds } from "../../domain/pins/revision.ts";
 import { digest, image, key, name, note, seconds, secondsOrNever, timestamp } from "../primitives.ts";
 import { listAnswer, searchQuery } from "./list.ts";
+import { protection } from "./protection.ts";
 
 /** A location hint of Cloudflare's, or none. */
 const location = z.enum(serviceLocations).meta({ id: "Location" });
@@ -57,7 +58,14 @@ export const serviceList = listAnswer(
   z.object({ name: z.string(), created_at: timestamp, location: shownLocation }),
 );
 
-/** What an environment decides about its backends. What is left out of a body stays, or gets its default. */
+/** Each of these fields, or null. */
+function nullable<Shape extends Record<string, z.ZodType>>(shape: Shape) {
+  return Object.fromEntries(
+    Object.entries(shape).map(([field, schema]) => [field, schema.nullable().optional()]),
+  ) as { [Field in keyof Shape]: z.ZodOptional<z.ZodNullable<Shape[Field]>> };
+}
+
+/** What an environment decides about its backends, and what keeps it from being changed. */
 export const environmentSettings = z
   .strictObject({
     /** From `scheduled` to `ready`; 300 by default. */
@@ -65,25 +73,34 @@ export const environmentSettings = z
     /** Without a connection; 300 by default. */
     max_idle_seconds: secondsOrNever.describe("0: an idle backend is never swept"),
     lifetime_limit_seconds: seconds.describe("From the spawn on, start-up included; none by default"),
+    ...protection,
   })
   .partial();
-export type EnvironmentSettingsBody = z.infer<typeof environmentSettings>;
+
+/** The same as a change names them: what is left out stays, or gets its default; null takes one away. */
+export const environmentSettingsBody = environmentSettings.extend(
+  nullable({ lifetime_limit_seconds: environmentSettings.shape.lifetime_limit_seconds, ...protection }),
+);
+export type EnvironmentSettingsBody = z.infer<typeof environmentSettingsBody>;
 
 /** `POST …/services/{service}/environments`. */
 export const createEnvironmentBody = z.strictObject({
   name,
   cluster: name.optional().describe("The account's default cluster when it is left out"),
   image: image.default("latest"),
-  settings: environmentSettings.optional(),
+  settings: environmentSettingsBody.optional(),
 });
 export type CreateEnvironmentBody = z.infer<typeof createEnvironmentBody>;
 
 /** `PATCH …/environments/{environment}`: what is left out stays. */
 export const patchEnvironmentBody = z.strictObject({
   cluster: name.nullable().optional().describe("null: the account's default cluster"),
-  settings: environmentSettings.optional(),
+  settings: environmentSettingsBody.optional(),
 });
 export type PatchEnvironmentBody = z.infer<typeof patchEnvironmentBody>;
+
+/** A tag that an environment follows no more, and what stands on it now. */
+const unfollowed = z.object({ tag: z.string(), digest: digest.nullable() });
 
 /** An environment. */
 export const environment = z
@@ -95,6 +112,15 @@ export const environment = z
     /** Counts the changes of the pin and of what it resolves to; also the `ETag`. */
     revision: z.int().positive(),
     settings: environmentSettings,
+    stopped: z
+      .object({
+        reason: z.string(),
+        by: z.object({ token_id: z.string(), token_name: z.string() }),
+        at: timestamp,
+      })
+      .optional()
+      .describe("Nothing changes it until that is taken back"),
+    unfollowed: unfollowed.optional().describe("It followed a tag until it was rolled back"),
     live_backends: z.int(),
     created_at: timestamp,
     last_spawned_at: timestamp.nullable(),
@@ -107,7 +133,14 @@ export const environmentQuery = searchQuery("Only those whose names contain it")
 export const environmentList = listAnswer("environments", environment);
 
 /** `PUT …/environments/{environment}/pin`. */
-export const pinBody = z.strictObject({ image, note: note.optional() });
+export const pinBody = z.strictObject({
+  image,
+  note: note.optional(),
+  force: z
+    .boolean()
+    .optional()
+    .describe("An admin's, with a note: past gates, a rejection, windows and a stop; it is written as such"),
+});
 
 const pinState = z.object({
   image: z.string(),
@@ -115,9 +148,21 @@ const pinState = z.object({
   revision: z.int().positive(),
 });
 
-/** The answer to it: the pin as it is now, and as it was. */
+/** The answer to whatever moves an environment: the pin as it is now, and as it was. */
 export const pinAnswer = pinState
-  .extend({ environment: z.string(), previous: pinState })
+  .extend({
+    environment: z.string(),
+    previous: pinState,
+    to_revision: z.int().optional().describe("Of a rollback: the revision that it went back to"),
+    rejected: digest
+      .nullable()
+      .optional()
+      .describe("Of a rollback: the digest that it went away from, which is rejected now"),
+    unfollowed: unfollowed
+      .nullable()
+      .optional()
+      .describe("Of a rollback: the tag that is followed no more; POST …/follow follows it again"),
+  })
   .meta({ id: "PinChange" });
 export type PinAnswer = z.infer<typeof pinAnswer>;
 
@@ -129,13 +174,22 @@ export const revision = z
     digest: digest.nullable().describe("What the environment resolved to from then on"),
     kind: z
       .enum(revisionKinds)
-      .describe("create: with its environment; pin: somebody pinned it; push: of the tag that it follows"),
+      .describe(
+        "create: with its environment; pin: somebody pinned it; push: of the tag that it follows; promote: from another environment; rollback: to an earlier revision; follow: a tag again",
+      ),
     by: z
       .object({ token_id: z.string(), token_name: z.string() })
       .nullable()
       .describe("Whose token pinned or pushed; null where that is not known"),
     at: timestamp,
     note: z.string().optional(),
+    from: z.string().optional().describe("Of a promotion: the environment that it came from"),
+    gates: z
+      .enum(["passed", "forced"])
+      .optional()
+      .describe("How it came past the gates, where there were any"),
+    unfollowed: z.string().optional().describe("Of a rollback: the tag that was followed until then"),
+    returnable: z.boolean().describe("Whether its image is still there to return to"),
   })
   .meta({ id: "Revision" });
 export type Revision = z.infer<typeof revision>;

@@ -85,13 +85,16 @@ function seedEnvironment(state: ServiceState, i: number, population: Population,
     // Long announced.
     moved_at: 0,
     registry_host: "",
+    stay: population.revisions,
+    since: at,
   });
   const environment = sql.environmentsNamed([name]).at(0)?.seq;
   if (environment === undefined) throw new Error("the environment is not there");
   const by = { token_id: seeder.tokenId, token_name: seeder.tokenName, note: null };
+  const marks = { gates: null, source: null, unfollowed: null };
   for (let revision = 1; revision <= population.revisions; revision++) {
     const kind = revision === 1 ? "create" : "pin";
-    sql.insertRevision({ environment, revision, kind, ...by, ...pinned, at }, revisionsKept);
+    sql.insertRevision({ environment, revision, kind, ...by, ...pinned, ...marks, at }, revisionsKept);
   }
 }
 

@@ -12,7 +12,7 @@ export function environment(
 ): EnvironmentSnapshot {
   const settings = { startup_timeout_seconds: 300, max_idle_seconds: 300 };
   const digest = image.includes(":") ? image : (tags[image] ?? null);
-  return { name, pin: storedPin(image), digest, revision: 1, cluster: "eu", settings, ...extra };
+  return { name, pin: storedPin(image), digest, revision: 1, stay: 1, cluster: "eu", settings, ...extra };
 }
 
 export function environmentsOf(list: readonly EnvironmentSnapshot[]): ConnectSnapshot["environments"] {
@@ -39,6 +39,7 @@ export function snapshot(extra: Partial<ConnectSnapshot> = {}): ConnectSnapshot 
       artifactOf: () => undefined,
       recentTags: () => Object.keys(tags),
     },
+    isRejected: () => false,
     holderOf: () => undefined,
     ...extra,
   };

@@ -4,22 +4,11 @@ import {
   checkTagDeletion,
   type DeletionSnapshot,
 } from "../../../src/domain/pins/deletion.ts";
-import type { PinHistory } from "../../../src/domain/pins/pin.ts";
 
 const digest1 = `sha256:${"1".repeat(64)}`;
-const digest2 = `sha256:${"2".repeat(64)}`;
-
-function pinned(environment: string, image: string, revisions: PinHistory["revisions"] = []): PinHistory {
-  const tags: Record<string, string> = { latest: digest2, v1: digest1 };
-  return { environment, digest: tags[image] ?? image, revisions };
-}
 
 function snapshot(extra: Partial<DeletionSnapshot> = {}): DeletionSnapshot {
-  return {
-    pins: [pinned("default", "latest")],
-    backends: [],
-    ...extra,
-  };
+  return { resolving: [], backends: [], returning: [], candidateIn: [], changes: [], ...extra };
 }
 
 function refusal(state: DeletionSnapshot): string {
@@ -35,8 +24,7 @@ describe("an image", () => {
   });
 
   test("that environments resolve to stays, by tag or by digest, and the refusal names them all", () => {
-    const pins = [pinned("default", "latest"), pinned("prod", "v1"), pinned("staging", digest1)];
-    expect(refusal(snapshot({ pins }))).toBe(
+    expect(refusal(snapshot({ resolving: ["prod", "staging"] }))).toBe(
       `image \`${digest1}\` cannot be deleted: environment \`prod\`, \`staging\` resolves to it`,
     );
   });
@@ -48,26 +36,29 @@ describe("an image", () => {
     );
   });
 
-  test("that one of the last revisions resolved to stays, and the refusal names the oldest environment's newest", () => {
-    const revisions = [
-      { revision: 7, digest: digest2 },
-      { revision: 6, digest: digest1 },
-      { revision: 5, digest: digest1 },
-    ];
-    const pins = [
-      pinned("default", "latest"),
-      pinned("prod", "latest", revisions),
-      pinned("qa", "latest", revisions),
-    ];
-    expect(refusal(snapshot({ pins }))).toBe(
+  test("that an environment may be returned to stays, and the refusal names its revision", () => {
+    const returning = [{ environment: "prod", revision: 6 }];
+    expect(refusal(snapshot({ returning }))).toBe(
       `image \`${digest1}\` cannot be deleted: revision 6 of environment \`prod\` resolved to it`,
     );
   });
 
+  test("that was held back from environments stays, and the refusal names them", () => {
+    expect(refusal(snapshot({ candidateIn: ["prod", "qa"] }))).toBe(
+      `image \`${digest1}\` cannot be deleted: it waits to be promoted into environment \`prod\`, \`qa\``,
+    );
+  });
+
+  test("that a change which waits for approval would bring in stays, and the refusal names that", () => {
+    expect(refusal(snapshot({ changes: ["c1"] }))).toBe(
+      `image \`${digest1}\` cannot be deleted: change \`c1\` waits to bring it in`,
+    );
+  });
+
   test("is refused for what runs or resolves to it now before what once did", () => {
-    const pins = [pinned("prod", "latest", [{ revision: 1, digest: digest1 }])];
-    expect(refusal(snapshot({ pins, backends: ["a"] }))).toContain("1 live backends run it");
-    expect(refusal(snapshot({ pins: [...pins, pinned("qa", "v1")], backends: ["a"] }))).toContain(
+    const returning = [{ environment: "prod", revision: 1 }];
+    expect(refusal(snapshot({ returning, backends: ["a"] }))).toContain("1 live backends run it");
+    expect(refusal(snapshot({ returning, resolving: ["qa"], backends: ["a"] }))).toContain(
       "environment `qa` resolves to it",
     );
   });

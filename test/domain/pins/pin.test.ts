@@ -3,10 +3,8 @@ import { describe, expect, test } from "vitest";
 import { digestPattern, type ImageIndex, tagPattern } from "../../../src/domain/pins/images.ts";
 import {
   initialPin,
-  type PinHistory,
   parsePin,
   pinText,
-  protectedDigests,
   resolvedTo,
   resolvePin,
   shortPin,
@@ -182,48 +180,6 @@ describe("resolving a pin", () => {
       if (!resolved.ok) throw new Error(resolved.error.message);
       expect(resolvedTo(storedPin(text), resolved.value.digest)).toEqual(resolved.value);
     }
-  });
-});
-
-describe("the digests that a pin protects", () => {
-  const digestNumber = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
-  /** `count` revisions, newest first, each of a digest of its own number. */
-  const revisions = (count: number) =>
-    Array.from({ length: count }, (_, i) => ({ revision: count - i, digest: digestNumber(count - i) }));
-  const history = (extra: Partial<PinHistory> = {}): PinHistory => ({
-    environment: "prod",
-    digest: digestNumber(1),
-    revisions: [],
-    ...extra,
-  });
-
-  test("are what it resolves to, though no revision ever resolved to it", () => {
-    const revisions = [{ revision: 1, digest: null }];
-    const { current, revisionOf } = protectedDigests(history({ revisions }));
-    expect(current).toBe(digestNumber(1));
-    expect([...revisionOf]).toEqual([]);
-  });
-
-  test("are none of now while nothing was pushed that it means", () => {
-    expect(protectedDigests(history({ digest: null })).current).toBe(null);
-  });
-
-  test("are what each of the revisions that it is given resolved to", () => {
-    const { revisionOf } = protectedDigests(history({ revisions: revisions(3) }));
-    expect([...revisionOf]).toEqual([3, 2, 1].map((n) => [digestNumber(n), n]));
-  });
-
-  test("are each named by the newest revision that resolved to it", () => {
-    const twice = [
-      { revision: 3, digest: digestA },
-      { revision: 2, digest: digestB },
-      { revision: 1, digest: digestA },
-    ];
-    const { revisionOf } = protectedDigests(history({ revisions: twice }));
-    expect([...revisionOf]).toEqual([
-      [digestA, 3],
-      [digestB, 2],
-    ]);
   });
 });
 

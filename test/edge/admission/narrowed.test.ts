@@ -1,6 +1,7 @@
 import { describe, expect } from "vitest";
 import { z } from "zod";
 import type { TokenRole } from "../../../src/domain/credentials/access.ts";
+import { tokenRights } from "../../../src/domain/credentials/rights.ts";
 import { sseHeaders } from "../../../src/protocol/sse.ts";
 import { call, createToken, send } from "../../support/worker/api.ts";
 import { isolatedClusterTest as test } from "../../support/worker/worker-test.ts";
@@ -25,7 +26,9 @@ const anything = z.looseObject({});
 
 /** Fields that name what belongs to the service or environment itself, or that name nothing. */
 const harmless = new Set(
-  `tag image image_tag digest repository mount name ack auth backend_url_template before created_before cursor default dry_run env executable
+  `tag image image_tag digest repository mount name ack allow_spawn_tag approvals auth backend_url_template before changers checks
+   created_before cursor default dry_run emergency_rollback env executable follow force gates match max_failed_share min_ready min_samples reason
+   require_digest roles soak_seconds state tokens url windows
    artifact_type expires_in_seconds from grace_period_seconds hard lifetime_limit_seconds limit location max_idle_seconds media_type note outcome port
    pushed_at require_bearer_token resource_limits rights role search settings spawn startup_timeout_seconds status step_seconds to type user
    webhook_url`.split(/\s+/),
@@ -34,6 +37,13 @@ const harmless = new Set(
 interface Field {
   in: "body" | "query";
   path: readonly string[];
+}
+
+/** What a field is called here: `from` of a query is a time, and of a body environments. */
+function nameOf({ in: place, path }: Field): string {
+  const last = path.at(-1) ?? "";
+  if (last !== "from" || place === "query") return last;
+  return path.includes("gates") ? "gates.from" : "promote.from";
 }
 
 const schemaShape = z.looseObject({
@@ -97,7 +107,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
     }),
   );
   const byField = fieldsOfRoute(of).flatMap((field): Attempt[] => {
-    const value = fields[field.path.at(-1) ?? ""]?.[narrowing] ?? null;
+    const value = fields[nameOf(field)]?.[narrowing] ?? null;
     if (value === null) return [];
     const title = `${field.in} ${field.path.join(".")}`;
     const missing = { title, at: own, field: { field, value: Array.isArray(value) ? [nothing] : nothing } };
@@ -115,6 +125,7 @@ function withField(body: object, [name = "", ...rest]: readonly string[], value:
 }
 
 async function sendAttempt(world: World, { route, row }: Promised, { at, field }: Attempt, token: string) {
+  await row.given?.(world);
   const path = await pathIn(world, route.path, at);
   const json = typeof row.json === "function" ? await row.json(world, path) : row.json;
   const parameters = new URLSearchParams(route.targetIn === "query" ? { service: "hello" } : {});
@@ -144,7 +155,7 @@ let looked: Promise<NarrowedWorld> | undefined;
 
 describe("every field of every query and body", () => {
   test("is known to name something, or not to", () => {
-    const names = ofTokens.flatMap((of) => fieldsOfRoute(of).map(({ path }) => path.at(-1) ?? ""));
+    const names = ofTokens.flatMap((of) => fieldsOfRoute(of).map(nameOf));
     const unknown = names.filter((name) => !(name in fields) && !harmless.has(name));
     expect([...new Set(unknown)].sort()).toEqual([]);
     const gone = [...harmless, ...Object.keys(fields)].filter((name) => !names.includes(name));
@@ -163,6 +174,7 @@ describe.for(narrowings)("a token narrowed to %s", (narrowing) => {
       const world = (await (of.route.method === "GET" ? looked : undefined)) ?? (await makeNarrowedWorld());
       const { secret_token: token } = await createToken(world.account, {
         role: roleOf(of),
+        rights: [...tokenRights],
         ...scopes[narrowing],
       });
       const before = await outsideOf(world, narrowing);

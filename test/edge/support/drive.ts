@@ -36,6 +36,7 @@ export async function prepare(
   { route, row }: Pick<Promised, "route" | "row">,
   at: Readonly<Record<string, string>> = {},
 ): Promise<Prepared> {
+  await row.given?.(world);
   const path = await pathIn(world, route.path, { ...row.at, ...at });
   const json = typeof row.json === "function" ? await row.json(world, path) : row.json;
   const text = json === undefined ? undefined : JSON.stringify(json);
@@ -51,7 +52,8 @@ export async function prepare(
   };
 }
 
-function tokenFor(world: World, { who }: Row): string | undefined {
+function tokenFor(world: World, { who, right }: Row): string | undefined {
+  if (right !== undefined) return world.rightfulToken;
   if (who === "public") return undefined;
   if (who === "root") return env.ROOT_TOKEN;
   return who === "agent" ? world.agentToken : world.account.admin;
@@ -73,7 +75,10 @@ export async function succeed({ route }: Pick<Promised, "route">, answer: Respon
 export async function stateOf({ account }: World): Promise<unknown> {
   const below = `/v3/accounts/${account.name}`;
   const lists = ["tokens", "sessions", "clusters", "services", "services/hello/backends"];
-  const ofService = ["environments", "images", "environments/staging/history"];
+  const ofStaging = ["history", "candidates", "rejections", "changes"].map(
+    (list) => `environments/staging/${list}`,
+  );
+  const ofService = ["environments", "images", ...ofStaging];
   const paths = [...lists, ...ofService.map((list) => `services/hello/${list}`), "services/hello"];
   const token = account.admin;
   return Promise.all(paths.map(async (path) => (await send(`${below}/${path}`, { token })).json()));

@@ -77,6 +77,8 @@ export const fields: Readonly<Record<string, Readonly<Record<Narrowing, unknown>
   default_environment: { "an environment": environment, "a service": null },
   service: { "an environment": service, "a service": service },
   environments: { "an environment": [environment], "a service": null },
+  "promote.from": { "an environment": environment, "a service": null },
+  "gates.from": { "an environment": [environment], "a service": null },
   key: { "an environment": "secret-key", "a service": null },
   lock: { "an environment": "secret-key", "a service": null },
 };

@@ -1,7 +1,16 @@
 import type { Action } from "../../../src/domain/credentials/access.ts";
+import type { TokenRight } from "../../../src/domain/credentials/rights.ts";
 import type { EventType } from "../../../src/domain/events.ts";
 import { freshName } from "../../support/worker/api.ts";
-import { confirmLogin, holdKey, spareDigest, type World } from "./world.ts";
+import {
+  confirmLogin,
+  holdKey,
+  pinStagingAnew,
+  rejectInStaging,
+  spareDigest,
+  stopStaging,
+  type World,
+} from "./world.ts";
 
 /**
  * What a route promises, written down apart from the route itself. A new route must be given a row, and each promise
@@ -12,6 +21,10 @@ export interface Row {
   who: "public" | "root" | "any" | Action;
   /** A body with which it succeeds in a `World`, at a path; only where it takes one. */
   json?: object | ((world: World, path: string) => object | Promise<object>);
+  /** What has to be so before it can succeed. */
+  given?: (world: World) => Promise<unknown>;
+  /** A right that it needs of a token, beside its role. */
+  right?: TokenRight;
   /** Names in its path that are not those of the `World`. */
   at?: Readonly<Record<string, string>>;
   /** Whether `If-Match` with another revision is refused. */
@@ -225,14 +238,90 @@ export const table: Readonly<Record<string, Row>> = {
     who: "deploy",
     json: { cluster: "spare" },
     conditional: true,
+    plan: true,
     leaves: "environment.changed",
   },
-  [`DELETE ${environment}`]: { who: "admin", conditional: true, leaves: "environment.deleted" },
+  [`DELETE ${environment}`]: {
+    who: "admin",
+    conditional: true,
+    plan: true,
+    leaves: "environment.deleted",
+  },
   [`PUT ${environment}/pin`]: {
     who: "deploy",
     json: { image: "v1" },
     conditional: true,
+    plan: true,
     leaves: "environment.pinned",
+  },
+  [`POST ${environment}/promote`]: {
+    who: "deploy",
+    json: { from: "default" },
+    conditional: true,
+    plan: true,
+    repeated: revised,
+    leaves: "environment.pinned",
+  },
+  [`POST ${environment}/rollback`]: {
+    who: "deploy",
+    json: {},
+    given: pinStagingAnew,
+    conditional: true,
+    plan: true,
+    repeated: { because: "each goes further back" },
+    leaves: "environment.pinned",
+  },
+  [`POST ${environment}/follow`]: {
+    who: "deploy",
+    json: { tag: "v1" },
+    conditional: true,
+    plan: true,
+    repeated: revised,
+    leaves: "environment.pinned",
+  },
+  [`PUT ${environment}/stop`]: {
+    who: "deploy",
+    json: { reason: "an incident" },
+    conditional: true,
+    leaves: "environment.stopped",
+  },
+  [`DELETE ${environment}/stop`]: {
+    who: "admin",
+    given: stopStaging,
+    conditional: true,
+    plan: true,
+    leaves: "environment.unstopped",
+  },
+  [`GET ${environment}/candidates`]: { who: "read", whole: "the last of them are kept" },
+  [`GET ${environment}/rejections`]: { who: "read", whole: "the last of them are kept" },
+  [`POST ${environment}/rejections/:digest/lift`]: {
+    who: "deploy",
+    json: { note: "it was the network" },
+    given: rejectInStaging,
+    at: { digest: spareDigest },
+    repeated: { because: "what is not rejected is not lifted" },
+    leaves: "rejection.lifted",
+  },
+  [`GET ${environment}/changes`]: { who: "read", paged: "changes" },
+  [`POST ${environment}/changes/:change/approve`]: {
+    who: "read",
+    right: "approve",
+    json: {},
+    repeated: { because: "nobody counts twice" },
+    leaves: "change.approved",
+  },
+  [`POST ${environment}/changes/:change/reject`]: {
+    who: "read",
+    right: "approve",
+    json: {},
+    repeated: ended,
+    leaves: "change.ended",
+  },
+  [`POST ${environment}/changes/:change/withdraw`]: {
+    who: "deploy",
+    json: {},
+    repeated: ended,
+    leaves: "change.ended",
   },
   [`GET ${environment}/history`]: { who: "read", paged: "revisions" },
   [`GET ${environment}/resolve`]: { who: "read", whole: "the reasons to refuse, of which there are a few" },
@@ -255,6 +344,14 @@ export const table: Readonly<Record<string, Row>> = {
     at: { digest: spareDigest },
     leaves: "image.deleted",
   },
+  [`POST ${service}/images/:digest/checks`]: {
+    who: "read",
+    right: "check",
+    json: { name: "e2e", state: "passed" },
+    repeated: { because: "the newest word of each name counts" },
+    leaves: "check.posted",
+  },
+  [`GET ${service}/images/:digest/checks`]: { who: "read", whole: "an image has only so many" },
   "POST /v3/agent/backends/:id/status": {
     who: "agent",
     json: ends,

@@ -7,6 +7,7 @@ import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { parseAccessToken } from "../../../src/protocol/tokens/access-token.ts";
 import { deliveryList } from "../../../src/protocol/v3/deliveries.ts";
+import { change } from "../../../src/protocol/v3/deploys.ts";
 import { termination } from "../../../src/protocol/v3/terminations.ts";
 import {
   call,
@@ -29,6 +30,8 @@ export const spareDigest = `sha256:${"b".repeat(64)}`;
 export interface World {
   account: TestAccount;
   agentToken: string;
+  /** Of somebody who reads, with every right. */
+  rightfulToken: string;
   backendId: string;
   connectionToken: string;
 }
@@ -54,7 +57,44 @@ export async function makeWorld(): Promise<World> {
     json: { key: "held" },
   });
   const { backend_id, token: connectionToken } = connected;
-  return { account, agentToken: agent_token, backendId: backend_id, connectionToken };
+  const rightful = await createToken(account, { role: "read", rights: ["approve", "check"] });
+  return {
+    account,
+    agentToken: agent_token,
+    rightfulToken: rightful.secret_token,
+    backendId: backend_id,
+    connectionToken,
+  };
+}
+
+function staging({ account }: Pick<World, "account">, below = ""): string {
+  return `/v3/accounts/${account.name}/services/hello/environments/staging${below}`;
+}
+
+/** Pins `staging` to the image that none runs, so that there is something to go back to. */
+export async function pinStagingAnew(world: World): Promise<void> {
+  const json = { image: spareDigest };
+  await call(anything, staging(world, "/pin"), { method: "PUT", token: world.account.admin, json });
+}
+
+/** The same, and goes back. */
+export async function rejectInStaging(world: World): Promise<void> {
+  await pinStagingAnew(world);
+  await call(anything, staging(world, "/rollback"), { token: world.account.admin, json: {} });
+}
+
+export async function stopStaging(world: World): Promise<void> {
+  const json = { reason: "an incident" };
+  await call(anything, staging(world, "/stop"), { method: "PUT", token: world.account.admin, json });
+}
+
+/** Has somebody request a change of `staging` that needs two approvals. @returns its id */
+async function requestChange(world: World): Promise<string> {
+  const { account } = world;
+  const settings = { approvals: 2 };
+  await call(anything, staging(world), { method: "PATCH", token: account.admin, json: { settings } });
+  const { secret_token: token } = await createToken(account, { role: "deploy" });
+  return (await call(change, staging(world, "/promote"), { token, json: { from: "default" } })).id;
 }
 
 /** Has the key of the live backend held, as where the cluster of its silent agent needs proof of its end. */
@@ -88,6 +128,7 @@ const names: Record<string, (world: World) => string | Promise<string>> = {
     const path = `/v3/accounts/${account.name}/services/hello/terminations`;
     return (await call(termination, path, { token: account.admin, json: { environment: "staging" } })).id;
   },
+  change: requestChange,
   delivery: ({ account, backendId }) => loggedDelivery(account, `${backendId}_spawn`),
 };
 

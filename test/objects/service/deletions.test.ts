@@ -1,5 +1,5 @@
 import { describe, expect } from "vitest";
-import { resolvedRevisionsProtected } from "../../../src/domain/limits.ts";
+import { returnableDigestsKept } from "../../../src/domain/limits.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { test } from "../support/object-test.ts";
 import { caller, code, digestNumber, type Hello, value } from "../support/service.ts";
@@ -33,7 +33,7 @@ describe("deleting an image", () => {
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
     expect(code(await hello.service().deleteImage(digestNumber(2), caller))).toBe("image_in_use");
     // That push is a revision too: what ran before it stays as long as it can be returned to.
-    for (let n = 3; n < 3 + resolvedRevisionsProtected; n++) {
+    for (let n = 3; n < 3 + returnableDigestsKept; n++) {
       expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
       await hello.push(n, "latest");
     }
@@ -42,15 +42,21 @@ describe("deleting an image", () => {
     expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_not_found");
   });
 
-  test("is refused while one of the last 20 revisions resolved to it, and not after", async ({ hello }) => {
+  test("is refused while it is one of the last 20 distinct digests, however many revisions there were, and not after", async ({
+    hello,
+  }) => {
     await hello.push(1, "v1");
     await hello.push(2, "v2");
     value(await pin(hello, "default", digestNumber(1)));
-    for (let revision = 3; revision <= 21; revision++) value(await pin(hello, "default", "v2"));
+    for (let revision = 3; revision <= 41; revision++) value(await pin(hello, "default", "v2"));
     const refused = await hello.service().deleteImage(digestNumber(1), caller);
     expect(code(refused)).toBe("image_in_use");
     expect(messageOf(refused)).toContain("revision 2 of environment `default`");
-    value(await pin(hello, "default", "v2"));
+    for (let n = 3; n <= 1 + returnableDigestsKept; n++) {
+      expect(code(await hello.service().deleteImage(digestNumber(1), caller))).toBe("image_in_use");
+      await hello.push(n, `v${n}`);
+      value(await pin(hello, "default", `v${n}`));
+    }
     value(await hello.service().deleteImage(digestNumber(1), caller));
   });
 
@@ -60,7 +66,7 @@ describe("deleting an image", () => {
     await hello.push(2, "v2");
     value(await pin(hello, "default", "v2"));
     value(await pin(hello, "default", "latest"));
-    for (let n = 3; n < 3 + 2 * resolvedRevisionsProtected; n++) await hello.push(n, "latest");
+    for (let n = 3; n < 3 + 2 * returnableDigestsKept; n++) await hello.push(n, "latest");
     expect(messageOf(await hello.service().deleteImage(digestNumber(2), caller))).toContain("revision 3 of");
     value(await hello.service().deleteImage(digestNumber(3), caller));
   });

@@ -1,13 +1,18 @@
 import { runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect } from "vitest";
+import type { DeploysWrites } from "../../../src/objects/service/sql/deploys.sql.ts";
 import type { EnvironmentRow, ServiceWrites } from "../../../src/objects/service/sql/service.sql.ts";
 import { ServiceState } from "../../../src/objects/service/state.ts";
 import { afterWrite, writeAndCompare } from "../support/index-steps.ts";
 import { test } from "../support/object-test.ts";
 import { digestNumber } from "../support/service.ts";
 
-type EnvironmentStatement = Extract<keyof ServiceWrites, `${string}Environment`> | "setPin" | "removeService";
+type EnvironmentStatement =
+  | Extract<keyof ServiceWrites, `${string}Environment`>
+  | Extract<keyof DeploysWrites, "setStopped">
+  | "setPin"
+  | "removeService";
 type Statement = Exclude<EnvironmentStatement, "setDefaultEnvironment"> | "noteSpawn";
 
 const names = ["a", "b", "c", "d"];
@@ -31,7 +36,10 @@ const statements: Record<Statement, (state: ServiceState, name: string, n: numbe
       digest: n % 4 === 0 ? null : digestNumber(n % 3),
       moved_at: n,
       registry_host: "",
+      stay: n,
+      since: n,
     }),
+  setStopped: ({ sql }, name, n) => sql.setStopped(name, n % 2 ? `{"reason":"${n}"}` : null),
   updateEnvironment: ({ sql }, name, n) =>
     sql.updateEnvironment({ name, cluster: n % 2 ? "main" : null, settings: `{"n":${n}}` }),
   setPin: (state, name, n) => {

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect } from "vitest";
-import { pushesKept, resolvedRevisionsProtected } from "../../../src/domain/limits.ts";
+import { pushesKept, returnableDigestsKept } from "../../../src/domain/limits.ts";
 import type { AdmittedPush } from "../../../src/objects/contract.ts";
 import { evict } from "../../support/worker/clock.ts";
 import { metered } from "../support/cost.ts";
@@ -13,7 +13,7 @@ const images = 3_000;
 const manyTags = 2_000;
 const liveBackends = 1_000;
 /** Pushes of `latest`, which all environments follow: more of them than keep their images. */
-const moves = resolvedRevisionsProtected + 5;
+const moves = returnableDigestsKept + 5;
 /** What nothing but the length of its answer may go over. */
 const fewRows = 300;
 

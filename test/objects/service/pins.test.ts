@@ -199,6 +199,7 @@ describe("the history of an environment", () => {
         kind: "push",
         by: { token_id: actor.tokenId, token_name: actor.tokenName },
         at: "2030-01-02T03:04:05.000Z",
+        returnable: true,
       },
       {
         revision: 2,
@@ -208,6 +209,7 @@ describe("the history of an environment", () => {
         by: { token_id: "anothertoken", token_name: "ci" },
         at: "2030-01-02T03:04:05.000Z",
         note: "release",
+        returnable: true,
       },
       {
         revision: 1,
@@ -216,6 +218,7 @@ describe("the history of an environment", () => {
         kind: "create",
         by: { token_id: actor.tokenId, token_name: actor.tokenName },
         at: "2030-01-01T00:00:00.000Z",
+        returnable: false,
       },
     ]);
   });

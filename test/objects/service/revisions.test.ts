@@ -47,7 +47,7 @@ describe("a push to a tag", () => {
     const first = { revision: 2, image: "latest", digest: digestNumber(2), kind: "push", by };
     for (const name of ["default", "prod"]) {
       const [pushed, created] = await history(hello, name);
-      expect(pushed).toEqual({ ...first, at: "2030-01-02T03:04:05.000Z" });
+      expect(pushed).toEqual({ ...first, at: "2030-01-02T03:04:05.000Z", returnable: true });
       expect(created).toMatchObject({ revision: 1, digest: null, kind: "create" });
       expect(value(await hello.service().getEnvironment(name))).toMatchObject({
         image: "latest",
@@ -139,7 +139,7 @@ describe("a push to a tag", () => {
     expect(none.read).toBeLessThan(60);
     const one = await costOf(1, "one");
     // The revision, and that the environment protects what it resolves to.
-    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 2 });
+    expect(one.rows).toEqual({ "UPDATE environments SET": 1, "INSERT INTO revisions": 3 });
     expect(one.read).toBeLessThan(60);
   });
 });

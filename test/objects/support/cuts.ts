@@ -1,5 +1,5 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { DurableObject, env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { Account } from "../../../src/objects/account/account.ts";
 import { Backends } from "../../../src/objects/backends/backends.ts";
@@ -19,6 +19,14 @@ const notCalled = new Set(["constructor", "alarm", "webSocketClose", "webSocketE
 export interface Cut {
   call: number;
   at: "before" | "after";
+}
+
+/** A class's prototype, and those that it extends, but the platform's. */
+function ownPrototypes(prototype: object): object[] {
+  const base = Reflect.getPrototypeOf(prototype);
+  return base === null || base === DurableObject.prototype
+    ? [prototype]
+    : [prototype, ...ownPrototypes(base)];
 }
 
 /** Longer than any test: what was cut stands still until its object is killed. */
@@ -123,19 +131,20 @@ export class Cuts {
   }
 
   #watch(className: ClassName): void {
-    const { prototype } = classes[className];
     const called = (object: object, method: string, go: () => Promise<unknown>) => {
       const { id }: DurableObjectState = Reflect.get(object, "ctx");
       this.#seen.set(id.toString(), { className, id });
       return this.#called(`${className}.${method}`, id.toString(), go);
     };
-    for (const method of Object.getOwnPropertyNames(prototype)) {
-      const original = Reflect.get(prototype, method);
-      if (notCalled.has(method) || typeof original !== "function") continue;
-      Reflect.set(prototype, method, function (this: object, ...params: unknown[]) {
-        return called(this, method, () => Reflect.apply(original, this, params));
-      });
-      this.#restores.push(() => Reflect.set(prototype, method, original));
+    for (const prototype of ownPrototypes(classes[className].prototype)) {
+      for (const method of Object.getOwnPropertyNames(prototype)) {
+        const original = Reflect.get(prototype, method);
+        if (notCalled.has(method) || typeof original !== "function") continue;
+        Reflect.set(prototype, method, function (this: object, ...params: unknown[]) {
+          return called(this, method, () => Reflect.apply(original, this, params));
+        });
+        this.#restores.push(() => Reflect.set(prototype, method, original));
+      }
     }
   }
 

@@ -20,6 +20,7 @@ function spawnParams(spawn: v2.ConnectBody["spawn"]): SpawnParams | null {
   return definedFields({
     tag: spawn.tag,
     cluster: spawn.cluster,
+    force: spawn.force,
     lifetimeLimitSeconds: spawn.lifetime_limit_seconds,
     maxIdleSeconds: spawn.max_idle_seconds,
     mount: spawn.executable?.mount,

@@ -6,7 +6,7 @@ import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { pageCursors } from "../page-cursors.ts";
-import { defineRoute } from "../route.ts";
+import { defineChangeRoute, defineRoute } from "../route.ts";
 
 interface Located {
   env: Env;
@@ -58,7 +58,7 @@ export const v3EnvironmentRoutes = [
     summary: "An environment",
     handle: (call) => serviceOf(call).getEnvironment(call.params.environment, call.actor.environments),
   }),
-  defineRoute({
+  defineChangeRoute({
     method: "PATCH",
     path: "/v3/accounts/:account/services/:service/environments/:environment",
     version: "v3",
@@ -68,9 +68,10 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     conditional: true,
     summary: "Change an environment's cluster or settings",
-    handle: (call) => serviceOf(call).patchEnvironment(call.params.environment, call.body, call.caller),
+    handle: (call, mode) =>
+      serviceOf(call).patchEnvironment(call.params.environment, call.body, call.caller, mode),
   }),
-  defineRoute({
+  defineChangeRoute({
     method: "DELETE",
     path: "/v3/accounts/:account/services/:service/environments/:environment",
     version: "v3",
@@ -78,9 +79,9 @@ export const v3EnvironmentRoutes = [
     status: 204,
     conditional: true,
     summary: "Delete an environment",
-    handle: (call) => serviceOf(call).deleteEnvironment(call.params.environment, call.caller),
+    handle: (call, mode) => serviceOf(call).deleteEnvironment(call.params.environment, call.caller, mode),
   }),
-  defineRoute({
+  defineChangeRoute({
     method: "PUT",
     path: "/v3/accounts/:account/services/:service/environments/:environment/pin",
     version: "v3",
@@ -90,7 +91,13 @@ export const v3EnvironmentRoutes = [
     revisionOf,
     conditional: true,
     summary: "Pin an environment to a tag or a digest",
-    handle: (call) => serviceOf(call).pin(call.params.environment, definedFields(call.body), call.caller),
+    handle: (call, mode) =>
+      serviceOf(call).move(
+        call.params.environment,
+        { kind: "pin", ...definedFields(call.body) },
+        call.caller,
+        mode,
+      ),
   }),
   defineRoute({
     method: "GET",

@@ -47,12 +47,13 @@ export type BackendEnd = { reported: StatusEntry } | { reason: TerminationReason
  */
 export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd): void {
   if ("reported" in end) {
-    state.usage.countStep(row, end.reported);
+    state.countStep(row, end.reported);
     state.sql.deleteBackend(row);
     state.sql.deleteDeliveries([terminationId(row.id, false), terminationId(row.id, true)]);
   } else {
     const ended = { ...row, status_at: Math.max(end.at, row.status_at), reason: row.reason ?? end.reason };
-    state.usage.countStep(row, { status: "terminated", time: ended.status_at });
+    const { status_at: time, reason: termination_reason } = ended;
+    state.countStep(row, { status: "terminated", time, termination_reason });
     state.sql.endBackend(ended);
   }
   state.spawns.forget(row.id);
@@ -149,7 +150,7 @@ function applyReported(
 function countSteps(state: ServiceState, row: BackendRow, steps: readonly StatusEntry[]): BackendRow {
   let reached = row;
   for (const { status, time, termination_reason: reason = reached.reason } of steps) {
-    state.usage.countStep(reached, { status, time });
+    state.countStep(reached, { status, time, termination_reason: reason ?? undefined });
     reached = { ...reached, status, status_at: Math.max(time, reached.status_at), reason };
   }
   return reached;

@@ -17,6 +17,8 @@ export interface SpawnParams {
   /** A tag or a digest, in place of the environment's pin. */
   tag?: string;
   cluster?: string;
+  /** Even an image that the environment was rolled back from: an admin's. */
+  force?: boolean;
   lifetimeLimitSeconds?: number;
   maxIdleSeconds?: number;
   mount?: string | boolean;

@@ -14,6 +14,7 @@ import { expandBackendUrlTemplate } from "../../../protocol/webhooks/webhook.ts"
 import type { Caller, Connection, ConnectParams } from "../../contract.ts";
 import { deadlineOf } from "../backends/deadline.ts";
 import type { Touches } from "../deliveries/touches.ts";
+import type { Birth } from "../deploys/arms.ts";
 import type { NewBackend } from "../sql/backends.sql.ts";
 import type { BackendRow, ServiceRow } from "../sql/service.sql.ts";
 import { type BackendSpec, repositoryOf, type ServiceState, specOf } from "../state.ts";
@@ -95,9 +96,11 @@ function requestOf({ params, caller }: ConnectCall): ConnectRequest {
     ...(key === undefined ? {} : { key }),
     ...(allowedEnvironments === undefined ? {} : { allowedEnvironments }),
     ...(service === undefined ? {} : { hidesClusters: true }),
+    ...(spawn?.force ? { isAdmin: caller.actor.role === "admin" } : {}),
     spawn: spawn && {
       ...(spawn.tag === undefined ? {} : { tag: spawn.tag }),
       ...(spawn.cluster === undefined ? {} : { cluster: spawn.cluster }),
+      ...(spawn.force === undefined ? {} : { force: spawn.force }),
     },
   };
 }
@@ -118,6 +121,7 @@ export function recordSpawn(
   const fencingToken = state.nextFencingToken();
   const record = state.image(image.digest);
   const requested = params.spawn ?? {};
+  const birth: Birth | null = requested.tag === undefined ? { stay: environment.stay, arm: "base" } : null;
   const lifetime = requested.lifetimeLimitSeconds ?? environment.settings.lifetime_limit_seconds;
   const spec: BackendSpec = {
     repository: repositoryOf(record ?? { repository: null }, service, caller.registryHost),
@@ -131,6 +135,7 @@ export function recordSpawn(
     ...(requested.mount === undefined ? {} : { mount: requested.mount }),
     ...(requested.port === undefined ? {} : { port: requested.port }),
     requireBearerToken: requested.requireBearerToken ?? false,
+    ...(birth === null ? {} : { birth }),
     secretToken: bytesToHex(random.subarray(0, 32)),
   };
   const template = state.cluster(cluster)?.backendUrlTemplate ?? null;
@@ -147,6 +152,7 @@ export function recordSpawn(
     next_attempt_at: now + recoveryDelayMs,
     deadline_at: deadlineOf({ status: "scheduled", status_at: now, created_at: now }, spec)?.at ?? null,
   }));
+  if (birth) state.arms.started(environment.name, image.digest, birth);
   return { step: "spawned", row, draft: connectionOf(row, true, now, spec) };
 }
 

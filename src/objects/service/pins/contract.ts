@@ -2,13 +2,7 @@ import type { Result } from "../../../domain/result.ts";
 import type { Image, ImageDetail, RecordImageBody } from "../../../protocol/v3/images.ts";
 import type { ListQuery, Page, SearchQuery } from "../../../protocol/v3/list.ts";
 import type { Notice } from "../../../protocol/v3/registry-events.ts";
-import type {
-  CreateEnvironmentBody,
-  Environment,
-  PatchEnvironmentBody,
-  PinAnswer,
-  Revision,
-} from "../../../protocol/v3/services.ts";
+import type { CreateEnvironmentBody, Environment, Revision } from "../../../protocol/v3/services.ts";
 import type { Caller, RegistryCaller } from "../../rpc-types.ts";
 
 export interface PinParams {
@@ -41,14 +35,6 @@ export interface ServiceEnvironmentsRpc {
     allowedEnvironments?: readonly string[],
   ): Promise<Result<Page<Environment>>>;
   getEnvironment(name: string, allowedEnvironments?: readonly string[]): Promise<Result<Environment>>;
-  patchEnvironment(name: string, patch: PatchEnvironmentBody, caller: Caller): Promise<Result<Environment>>;
-  /** `environment_in_use` while it has live backends. */
-  deleteEnvironment(name: string, caller: Caller): Promise<Result<null>>;
-  /**
-   * Pins an environment.
-   * @param environment undefined: the one that a request without a name would use
-   */
-  pin(environment: string | undefined, params: PinParams, caller: Caller): Promise<Result<PinAnswer>>;
   history(
     environment: string,
     query: ListQuery,

@@ -1,8 +1,10 @@
 import { reaches, type Scope } from "../../../domain/credentials/access.ts";
+import { changeState } from "../../../domain/deploys/approvals.ts";
 import {
   imageBackendsListed,
   imageEnvironmentsListed,
   imageTagsListed,
+  namesInRowMax,
   noticesKept,
   pushesKept,
   recentImages as recentImagesShown,
@@ -19,19 +21,24 @@ import { recordEvent } from "../feed/event-outbox.ts";
 import type { ImageRow, TagTable } from "../sql/images.sql.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
 import { repositoryOf, type ServiceState } from "../state.ts";
-import { currentPin, followTag, protecting } from "./revisions.ts";
 
 type ForNames = Pick<Caller, "registryHost">;
 
-/** Records a push, and announces the pins that it gives another meaning. */
+/** A tag has moved to an image: what follows it may. */
+type TagMoved = (push: { tag: string; digest: string }) => void;
+
+/** Records a push. @param tagMoved moves the environments that follow its tag */
 export function recordImage(
   state: ServiceState,
   service: ServiceRow,
   body: RecordImageBody,
   caller: Caller | RegistryCaller,
   now: number,
+  tagMoved: TagMoved,
 ): Result<Image> {
-  return state.idempotency.once(caller.idempotency, now, () => recordPush(state, service, body, caller, now));
+  return state.idempotency.once(caller.idempotency, now, () =>
+    recordPush(state, service, body, caller, now, tagMoved),
+  );
 }
 
 /** What a push through the registry adds that has a quota, a tag after the other. */
@@ -53,21 +60,23 @@ export function recordNotified(
   state: ServiceState,
   service: ServiceRow,
   now: number,
+  tagMoved: TagMoved,
   push: RecordImageBody,
   notice: Notice,
   caller: Caller,
 ): Result<Image | null> {
   if (notice.id !== null && !state.sql.noteNotice(notice.id, noticesKept)) return ok(null);
-  return recordPush(state, service, push, caller, now, notice);
+  return recordPush(state, service, push, caller, now, tagMoved, notice);
 }
 
-/** Records a push with its event, and moves the environments that follow its tag. */
+/** Records a push with its event. */
 function recordPush(
   state: ServiceState,
   service: ServiceRow,
   body: RecordImageBody,
   caller: Caller | RegistryCaller,
   now: number,
+  tagMoved: TagMoved,
   notice?: Notice,
 ): Result<Image> {
   const { digest, tag } = body;
@@ -80,7 +89,7 @@ function recordPush(
   };
   const { actor } = caller;
   recordEvent(state, { type: "image.recorded", actor, service: service.name, details }, now);
-  if (moved && tag !== undefined) followTag(state, service, { tag, digest }, caller, now);
+  if (moved && tag !== undefined) tagMoved({ tag, digest });
   return withImage(state, digest, (row) => ok(imageView(state, service, row, caller)));
 }
 
@@ -199,17 +208,26 @@ export function deleteImage(
   return withImage(state, digest, (row) => {
     const { repository } = row;
     if (kept === "own_registry" && repository !== null) return ok(null);
-    const resolving = state.environments.resolvingTo(digest).map(currentPin);
+    const nameOf = ({ environment }: { environment: number }) =>
+      state.environments.withSeq(environment)?.name;
     const checked = checkImageDeletion(digest, {
-      // Where one resolves to it, its revisions do not matter any more.
-      pins: resolving.length > 0 ? resolving : protecting(state, digest),
+      resolving: state.environments.resolvingTo(digest).map(({ name }) => name),
       backends: backendsOn(state, digest).reverse(),
+      returning: state.sql.protecting(digest, 1).flatMap((kept) => {
+        const environment = nameOf(kept);
+        return environment === undefined ? [] : [{ environment, revision: kept.revision }];
+      }),
+      candidateIn: state.sql
+        .environmentsAwaiting(digest, namesInRowMax)
+        .flatMap((kept) => nameOf(kept) ?? []),
+      changes: changesTo(state, digest, now),
     });
     if (!checked.ok) return checked;
     if (kept === "own_registry") {
       for (const { tag } of state.sql.artifactTagsOf(digest)) removeArtifactTag(state, tag);
     }
     state.sql.deleteImage(row);
+    state.sql.deleteChecksOf(digest);
     recordEvent(state, { type: "image.deleted", actor, service: service.name, details: { digest } }, now);
     return ok(null);
   });
@@ -238,6 +256,14 @@ function backendsOn(
   return state.backends
     .running(digest, atMost, ({ environment }) => reaches(allowed, environment))
     .map(({ id }) => id);
+}
+
+/** Ids of the changes that would bring a digest in, and are open. */
+function changesTo(state: ServiceState, digest: string, now: number): string[] {
+  return state.sql.changesTo(digest).flatMap((row) => {
+    const revision = state.environments.withSeq(row.environment)?.revision ?? null;
+    return changeState(row, revision, now) === "open" ? [row.id] : [];
+  });
 }
 
 function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) => Result<T>): Result<T> {

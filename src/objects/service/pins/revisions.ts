@@ -1,6 +1,5 @@
 import type { Scope } from "../../../domain/credentials/access.ts";
-import { resolvedRevisionsProtected, revisionsKept } from "../../../domain/limits.ts";
-import type { PinHistory } from "../../../domain/pins/pin.ts";
+import { revisionsKept } from "../../../domain/limits.ts";
 import type { RevisionKind } from "../../../domain/pins/revision.ts";
 import type { Result } from "../../../domain/result.ts";
 import { isoTime } from "../../../protocol/primitives.ts";
@@ -12,15 +11,24 @@ import { recordEvent } from "../feed/event-outbox.ts";
 import type { RevisionRow } from "../sql/revisions.sql.ts";
 import type { EnvironmentRow, ServiceRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import { movedNow } from "./announce.ts";
 import { findEnvironment } from "./find-environment.ts";
 
 /** How a revision comes about. */
-interface Change {
+export interface Change {
   kind: RevisionKind;
   note?: string;
   /** What the environment resolved to before. */
   from: string | null;
+  /** How its digest came past the gates; null where there were none. */
+  gates?: "passed" | "forced" | null;
+  /** Codes of what `force` has overridden. */
+  forced?: readonly string[] | null;
+  /** Of a promotion: the environment that it comes from, and the tag that that one follows. */
+  source?: string;
+  sourceTag?: string | null;
+  /** Of a rollback: the tag that was followed until then. */
+  unfollowed?: string | null;
+  approvedBy?: readonly string[];
 }
 
 /**
@@ -31,11 +39,12 @@ export function addRevision(
   state: ServiceState,
   service: ServiceRow,
   row: EnvironmentRow,
-  { kind, note, from }: Change,
+  change: Change,
   caller: Caller | RegistryCaller,
   now: number,
 ): void {
   const { actor } = caller;
+  const { kind, note, from, gates = null, source = null, unfollowed = null } = change;
   state.sql.insertRevision(
     {
       environment: row.seq,
@@ -47,13 +56,16 @@ export function addRevision(
       token_name: actor?.tokenName ?? "",
       note: note ?? null,
       at: now,
+      gates,
+      source,
+      unfollowed,
     },
     revisionsKept,
   );
   if (row.digest === null) return;
   if (kind !== "create") {
     const { image, digest, revision } = row;
-    const details = { kind, image, digest, revision, ...(note === undefined ? {} : { note }) };
+    const details = { kind, image, digest, revision, ...eventExtras(change) };
     recordEvent(
       state,
       { type: "environment.pinned", actor, service: service.name, environment: row.name, details },
@@ -63,20 +75,16 @@ export function addRevision(
   if (row.digest !== from) state.announcements.moved(row.seq);
 }
 
-/** Moves the environments that follow a tag to what it stands on now. */
-export function followTag(
-  state: ServiceState,
-  service: ServiceRow,
-  { tag, digest }: { tag: string; digest: string },
-  caller: Caller | RegistryCaller,
-  now: number,
-): void {
-  for (const row of state.environments.on(tag)) {
-    if (row.digest === digest) continue;
-    const moved = { ...row, digest, revision: row.revision + 1, ...movedNow(state, caller, now) };
-    state.sql.setPin(moved);
-    addRevision(state, service, moved, { kind: "push", from: row.digest }, caller, now);
-  }
+/** What an event says of a revision beside what it resolves to. */
+function eventExtras({ note, forced, source, sourceTag, unfollowed, approvedBy }: Change) {
+  return {
+    ...(note === undefined ? {} : { note }),
+    ...(forced ? { forced: [...forced] } : {}),
+    ...(source === undefined ? {} : { from: source }),
+    ...(sourceTag ? { tag: sourceTag } : {}),
+    ...(unfollowed ? { unfollowed } : {}),
+    ...(approvedBy === undefined ? {} : { approved_by: [...approvedBy] }),
+  };
 }
 
 /** A page of an environment's revisions, newest first. */
@@ -91,26 +99,12 @@ export function history(
   return pageOf(query, newestFirst, {
     read: (from, atMost) => state.sql.revisionsBeyond(row.value.seq, from, atMost),
     keyOf: ({ revision }) => revision,
-    item: revisionView,
+    item: (revision) => shownRevision(state, revision),
   });
 }
 
-/** What an environment resolves to, without its revisions. */
-export function currentPin({ name, digest }: EnvironmentRow): PinHistory {
-  return { environment: name, digest, revisions: [] };
-}
-
-/** An environment that protects a digest by one of its revisions, where there is one: the oldest, with these. */
-export function protecting(state: ServiceState, digest: string): PinHistory[] {
-  return state.sql.protecting(digest, 1).flatMap(({ environment }) => {
-    const row = state.environments.withSeq(environment);
-    if (!row) return [];
-    return [{ ...currentPin(row), revisions: state.sql.lastRevisions(row.seq, resolvedRevisionsProtected) }];
-  });
-}
-
-/** A revision as the API answers it. */
-export function revisionView(row: RevisionRow): Revision {
+/** A revision as the API answers it. @param isReturnable whether its image is still there */
+export function revisionView(row: RevisionRow, isReturnable: boolean): Revision {
   return {
     revision: row.revision,
     image: row.image,
@@ -119,5 +113,14 @@ export function revisionView(row: RevisionRow): Revision {
     by: row.token_id === "" ? null : { token_id: row.token_id, token_name: row.token_name },
     at: isoTime(row.at),
     ...(row.note === null ? {} : { note: row.note }),
+    ...(row.source === null ? {} : { from: row.source }),
+    ...(row.gates === null ? {} : { gates: row.gates }),
+    ...(row.unfollowed === null ? {} : { unfollowed: row.unfollowed }),
+    returnable: isReturnable,
   };
+}
+
+/** The same of a revision of this service. */
+export function shownRevision(state: ServiceState, row: RevisionRow): Revision {
+  return revisionView(row, row.digest !== null && state.imageIndex().hasDigest(row.digest));
 }

@@ -1,17 +1,15 @@
 import type { Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { artifactsMigration } from "./artifacts.sql.ts";
+import { changesMigration } from "./changes.sql.ts";
+import { deploysMigration } from "./deploys.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { imagesByDigestMigration } from "./images.sql.ts";
 import { massTerminationsMigration } from "./mass-terminations.sql.ts";
 import { noticesMigration } from "./notices.sql.ts";
-import {
-  boundsMigration,
-  movesMigration,
-  protectionsMigration,
-  resolvedDigestsMigration,
-} from "./revisions.sql.ts";
+import { distinctDigestsMigration, protectionsMigration } from "./protections.sql.ts";
+import { boundsMigration, movesMigration, resolvedDigestsMigration } from "./revisions.sql.ts";
 import { tagCountsMigration } from "./tag-counts.sql.ts";
 import { usageBlocksMigration, usageMigration } from "./usage.sql.ts";
 
@@ -159,4 +157,7 @@ export const serviceMigrations: readonly Migration[] = [
     // Those beyond scheduled, a line of JSON each; of an earlier version none.
     sql: "ALTER TABLE backends ADD COLUMN history TEXT NOT NULL DEFAULT '';",
   },
+  distinctDigestsMigration,
+  deploysMigration,
+  changesMigration,
 ];

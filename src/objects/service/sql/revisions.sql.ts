@@ -1,4 +1,4 @@
-import { followedKinds, type RevisionKind } from "../../../domain/pins/revision.ts";
+import type { RevisionKind } from "../../../domain/pins/revision.ts";
 import type { Database, Migration } from "../../database.ts";
 import { keyset } from "../../keyset.sql.ts";
 import type { Position } from "../../page.ts";
@@ -43,63 +43,6 @@ export const resolvedDigestsMigration: Migration = {
   `,
 };
 
-/**
- * Kept by triggers, so that no statement can forget it: what an environment protects is a rule of many revisions
- * (`resolvedRevisionsProtected`), and is looked for by a digest. What environments are pinned to is looked for in memory.
- */
-export const protectionsMigration: Migration = {
-  name: "which environments protect a digest",
-  sql: `
-    DROP INDEX environments_image;
-    CREATE TABLE protections (
-      digest TEXT NOT NULL,
-      environment INTEGER NOT NULL,
-      revision INTEGER NOT NULL, -- the last of its revisions that resolved to it
-      chosen INTEGER, -- the last of these that somebody chose, which may be kept no more; null: none
-      PRIMARY KEY (digest, environment)
-    ) WITHOUT ROWID;
-    INSERT INTO protections (digest, environment, revision, chosen)
-      SELECT digest, environment, max(revision), max(CASE WHEN is_chosen THEN revision END)
-        FROM (SELECT digest, environment, revision, kind NOT IN ('push', 'follow') AS is_chosen,
-                row_number() OVER (PARTITION BY environment ORDER BY revision DESC) AS place,
-                row_number() OVER (PARTITION BY environment, kind NOT IN ('push', 'follow')
-                                   ORDER BY revision DESC) AS place_of_kind
-              FROM revisions)
-        WHERE digest IS NOT NULL GROUP BY digest, environment
-        HAVING min(place) <= 20 OR min(CASE WHEN is_chosen THEN place_of_kind END) <= 20;
-    -- A revision moves one out of the last 20, and one that is chosen another out of the last 20 that are.
-    CREATE TRIGGER revision_protects AFTER INSERT ON revisions BEGIN
-      INSERT INTO protections (digest, environment, revision, chosen)
-        SELECT new.digest, new.environment, new.revision,
-               CASE WHEN new.kind NOT IN ('push', 'follow') THEN new.revision END
-          WHERE new.digest IS NOT NULL
-        ON CONFLICT (digest, environment) DO UPDATE
-        SET revision = excluded.revision, chosen = coalesce(excluded.chosen, chosen);
-      DELETE FROM protections
-        WHERE digest IN (
-            SELECT digest FROM revisions WHERE environment = new.environment AND revision = new.revision - 20
-            UNION ALL
-            SELECT digest FROM (
-              SELECT digest FROM revisions
-                WHERE environment = new.environment AND kind NOT IN ('push', 'follow')
-                  AND new.kind NOT IN ('push', 'follow')
-                ORDER BY revision DESC LIMIT 1 OFFSET 20))
-          AND environment = new.environment
-          AND revision <= new.revision - 20
-          AND (chosen IS NULL OR chosen <= new.revision - 1000 OR chosen < (
-            SELECT revision FROM revisions
-              WHERE environment = new.environment AND kind NOT IN ('push', 'follow')
-              ORDER BY revision DESC LIMIT 1 OFFSET 19));
-    END;
-    -- Of an environment that is deleted all go; else it is the first of a thousand.
-    CREATE TRIGGER revision_forgotten AFTER DELETE ON revisions BEGIN
-      DELETE FROM protections
-        WHERE digest = old.digest AND environment = old.environment
-          AND revision <= old.revision + 1000 - 20 AND coalesce(chosen, 0) <= old.revision;
-    END;
-  `,
-};
-
 /** Announced without a row of their own: by the environments' rows, and one number for all (`../pins/announcements.ts`). */
 export const movesMigration: Migration = {
   name: "which moves of environments are announced",
@@ -113,8 +56,6 @@ export const movesMigration: Migration = {
   `,
 };
 
-const chosen = `kind NOT IN (${followedKinds.map((kind) => `'${kind}'`).join(", ")})`;
-
 export type RevisionRow = {
   environment: number;
   revision: number;
@@ -126,6 +67,12 @@ export type RevisionRow = {
   token_name: string;
   note: string | null;
   at: number;
+  /** Whether it met its environment's gates, or was forced past them; null where there were none. */
+  gates: "passed" | "forced" | null;
+  /** Of a promotion: the environment that it came from. */
+  source: string | null;
+  /** Of a rollback: the tag that was followed until then. */
+  unfollowed: string | null;
 };
 
 /** What environments resolved to. */
@@ -147,26 +94,6 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
         limit,
       );
     },
-    /** The last revisions of an environment and the last that somebody chose, so many of each, newest first. */
-    lastRevisions: (environment: number, each: number) =>
-      db.all<Pick<RevisionRow, "revision" | "digest">>(
-        `SELECT revision, digest FROM (
-           SELECT revision, digest FROM revisions WHERE environment = ?1 ORDER BY revision DESC LIMIT ?2)
-         UNION
-         SELECT revision, digest FROM (
-           SELECT revision, digest FROM revisions WHERE environment = ?1 AND ${chosen}
-             ORDER BY revision DESC LIMIT ?2)
-         ORDER BY revision DESC`,
-        environment,
-        each,
-      ),
-    /** Environments of which one of the revisions that `lastRevisions` gives resolved to a digest, the oldest first. */
-    protecting: (digest: string, limit: number) =>
-      db.all<{ environment: number }>(
-        "SELECT environment FROM protections WHERE digest = ? ORDER BY environment LIMIT ?",
-        digest,
-        limit,
-      ),
     /** The last revision that an environment of this name has had, or may have had. */
     formerRevision: (name: string) =>
       db.first<{ revision: number }>(
@@ -178,7 +105,15 @@ export function revisionsReads(db: Pick<Database, "all" | "first">) {
 }
 export type RevisionsReads = ReturnType<typeof revisionsReads>;
 
-type PinColumn = "image" | "digest" | "revision" | "moved_at" | "registry_host";
+type PinColumn =
+  | "image"
+  | "digest"
+  | "revision"
+  | "moved_at"
+  | "registry_host"
+  | "stay"
+  | "since"
+  | "followed";
 
 /**
  * The writes of the same.
@@ -192,15 +127,28 @@ export function revisionsWrites(
 ) {
   return {
     setPin: (row: Pick<EnvironmentRow, "seq" | "name" | PinColumn>) => {
-      const { image, digest, revision, moved_at, registry_host } = row;
-      environmentChanged(row.name, { image, digest, revision, moved_at, registry_host });
-      db.run(
-        "UPDATE environments SET image = ?, digest = ?, revision = ?, moved_at = ?, registry_host = ? WHERE seq = ?",
+      const { image, digest, revision, moved_at, registry_host, stay, since, followed } = row;
+      environmentChanged(row.name, {
         image,
         digest,
         revision,
         moved_at,
         registry_host,
+        stay,
+        since,
+        followed,
+      });
+      db.run(
+        `UPDATE environments SET image = ?, digest = ?, revision = ?, moved_at = ?, registry_host = ?, stay = ?,
+           since = ?, followed = ? WHERE seq = ?`,
+        image,
+        digest,
+        revision,
+        moved_at,
+        registry_host,
+        stay,
+        since,
+        followed,
         row.seq,
       );
     },
@@ -216,8 +164,9 @@ export function revisionsWrites(
         if (dropped.some(({ note }) => note !== null)) heldChanged();
       }
       db.run(
-        `INSERT INTO revisions (environment, revision, image, digest, kind, token_id, token_name, note, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO revisions
+           (environment, revision, image, digest, kind, token_id, token_name, note, at, gates, source, unfollowed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.environment,
         row.revision,
         row.image,
@@ -227,6 +176,9 @@ export function revisionsWrites(
         row.token_name,
         row.note,
         row.at,
+        row.gates,
+        row.source,
+        row.unfollowed,
       );
     },
     /**

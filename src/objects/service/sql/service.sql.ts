@@ -34,6 +34,14 @@ export type EnvironmentRow = {
   moved_at: number;
   /** The host of this registry, as whoever moved it names it. */
   registry_host: string;
+  /** The revision since which it resolves to that, without a break. */
+  stay: number;
+  /** When that began, in milliseconds since the epoch. */
+  since: number;
+  /** JSON of `Stop`; null: it is not stopped. */
+  stopped: string | null;
+  /** The tag that it followed until it was rolled back; null where it follows one, or was pinned since. */
+  followed: string | null;
 };
 
 export type BackendRow = {
@@ -131,6 +139,11 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         "artifact_tags",
         "pushes",
         "notices",
+        "arms",
+        "checks",
+        "rejections",
+        "candidates",
+        "changes",
         "idempotency",
         "usage",
       ]) {
@@ -144,13 +157,13 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
     setAnnounced: (until: number) => db.run("UPDATE service SET announced_until = ?", until),
     setConfig: (config: string, version: number) =>
       db.run("UPDATE service SET config = ?, config_version = ?", config, version),
-    insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at">) => {
+    insertEnvironment: (row: Omit<EnvironmentRow, "seq" | "last_spawned_at" | "stopped" | "followed">) => {
       environmentChanged(row.name);
       db.run(
         `INSERT INTO environments
-           (seq, name, cluster, settings, image, revision, created_at, digest, moved_at, registry_host)
+           (seq, name, cluster, settings, image, revision, created_at, digest, moved_at, registry_host, stay, since)
          VALUES ((SELECT 1 + max(coalesce((SELECT max(seq) FROM environments), 0),
-                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                                 (SELECT last_environment FROM service))), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.name,
         row.cluster,
         row.settings,
@@ -160,6 +173,8 @@ export function serviceWrites(db: Pick<Database, "run">, environmentChanged: (na
         row.digest,
         row.moved_at,
         row.registry_host,
+        row.stay,
+        row.since,
       );
     },
     updateEnvironment: (row: Pick<EnvironmentRow, "name" | "cluster" | "settings">) => {

@@ -1,12 +1,14 @@
 import type { Database } from "../../database.ts";
 import type { BackendsMemory } from "../live-backends.ts";
 import { type BackendsReads, type BackendsWrites, backendsReads, backendsWrites } from "./backends.sql.ts";
+import { type ChangesReads, type ChangesWrites, changesReads, changesWrites } from "./changes.sql.ts";
 import {
   type DeliveriesReads,
   type DeliveriesWrites,
   deliveriesReads,
   deliveriesWrites,
 } from "./deliveries.sql.ts";
+import { type DeploysReads, type DeploysWrites, deploysReads, deploysWrites } from "./deploys.sql.ts";
 import {
   type EventOutboxReads,
   type EventOutboxWrites,
@@ -22,6 +24,7 @@ import {
   massTerminationsReads,
   massTerminationsWrites,
 } from "./mass-terminations.sql.ts";
+import { type ProtectionsReads, protectionsReads } from "./protections.sql.ts";
 import {
   type RevisionsReads,
   type RevisionsWrites,
@@ -40,6 +43,9 @@ import { type UsageReads, type UsageWrites, usageReads, usageWrites } from "./us
 /** Every statement that reads a service's storage. They are given nothing that could write. */
 export type Reads = ServiceReads &
   RevisionsReads &
+  ProtectionsReads &
+  DeploysReads &
+  ChangesReads &
   ImagesReads &
   ListsReads &
   BackendsReads &
@@ -52,6 +58,8 @@ export type Reads = ServiceReads &
 /** Every statement that writes it. */
 export type Writes = ServiceWrites &
   RevisionsWrites &
+  DeploysWrites &
+  ChangesWrites &
   ImagesWrites &
   BackendsWrites &
   DeliveriesWrites &
@@ -68,6 +76,9 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
   return {
     ...serviceReads(db),
     ...revisionsReads(db),
+    ...protectionsReads(db),
+    ...deploysReads(db),
+    ...changesReads(db),
     ...imagesReads(db),
     ...listsReads(db),
     ...backendsReads(db),
@@ -104,6 +115,8 @@ export function writes(writers: Writers): Writes {
   return {
     ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(db, environmentChanged, heldChanged),
+    ...deploysWrites(db, environmentChanged),
+    ...changesWrites(db),
     ...imagesWrites(cached),
     ...backendsWrites(db, backends, environmentChanged),
     ...deliveriesWrites(db, deliveriesChanged),

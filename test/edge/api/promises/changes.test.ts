@@ -1,5 +1,6 @@
 import { describe, expect } from "vitest";
 import { readIdempotency } from "../../../../src/edge/api/preconditions.ts";
+import { plan } from "../../../../src/protocol/v3/deploys.ts";
 import { environment } from "../../../../src/protocol/v3/services.ts";
 import { apiOrigin, call } from "../../../support/worker/api.ts";
 import { isolatedClusterTest as test } from "../../../support/worker/worker-test.ts";
@@ -29,9 +30,9 @@ describe("a change under a condition", () => {
     "is refused with another revision and changes nothing, and done with the present one: $name",
     async (of) => {
       const world = await makeWorld();
+      const prepared = await prepare(world, of);
       const events = await allEvents(world);
       const before = await stateOf(world);
-      const prepared = await prepare(world, of);
       const revision = await revisionAt(world);
       for (const stale of [revision - 1, revision + 1]) {
         const refused = await prepared.send({ headers: { "if-match": `"${stale}"` } });
@@ -43,6 +44,28 @@ describe("a change under a condition", () => {
       expect(await stateOf(world)).toEqual(before);
       expect(await eventsAfter(world, events)).toEqual([]);
       await succeed(of, await prepared.send({ headers: { "if-match": `"${revision}"` } }));
+    },
+  );
+});
+
+describe("a plan", () => {
+  test.for(promised.filter(({ row }) => row.plan))(
+    "says what would be, and does nothing: $name",
+    async (of) => {
+      const world = await makeWorld();
+      const prepared = await prepare(world, of);
+      const events = await allEvents(world);
+      const before = await stateOf(world);
+      const answer = await prepared.send({ query: "?plan=true" });
+      const text = await answer.text();
+      expect([answer.status, text]).toEqual([200, text]);
+      expect(plan.parse(JSON.parse(text))).toMatchObject({ environment: "staging", refusals: [] });
+      for (const query of ["?plan=false", "?plan=", "?plan=true&plan=true"]) {
+        expect((await prepared.send({ query })).status).toBe(400);
+      }
+      expect(await stateOf(world)).toEqual(before);
+      expect(await eventsAfter(world, events)).toEqual([]);
+      await succeed(of, await prepared.send());
     },
   );
 });
@@ -131,7 +154,8 @@ describe("a change leaves its event, and no other", () => {
     // A new account has events of its own.
     const isElsewhere = of.name === "POST /v3/accounts";
     expect(left.map(({ type }) => type)).toEqual(of.row.leaves && !isElsewhere ? [of.row.leaves] : []);
-    const [tokenId] = world.account.admin.split(".").flatMap((part) => part.split("_").at(-1) ?? []);
+    const token = of.row.right === undefined ? world.account.admin : world.rightfulToken;
+    const [tokenId] = token.split(".").flatMap((part) => part.split("_").at(-1) ?? []);
     const by = of.row.who === "root" ? undefined : tokenId;
     for (const { actor } of left) expect(actor?.token_id).toBe(by);
   });
