@@ -15,10 +15,13 @@ export function accepted<T>(schema: z.ZodType<T>): (text: string) => T {
 export const asName = accepted(name);
 export const asImage = accepted(image);
 
-/** Collects an option that may be given several times. */
-export function collectNames(text: string, earlier: readonly string[] | undefined): string[] {
-  return [...(earlier ?? []), asName(text)];
+/** A parser of an option that may be given several times. */
+export function collected<T>(schema: z.ZodType<T>): (text: string, earlier?: readonly T[]) => T[] {
+  const parse = accepted(schema);
+  return (text, earlier = []) => [...earlier, parse(text)];
 }
+
+export const collectNames = collected(name);
 
 export interface EnvironmentPath {
   service: string;

@@ -26,23 +26,33 @@ export const commandCases: readonly CommandCase[] = [
     args: ["tokens", "list"],
     sends: "GET /tokens?limit=200",
     answer: { tokens: [answers.ciToken, answers.adminToken] },
-    says: ["ID ", "hello/staging hello/qa", "laptop", "account"],
+    says: ["ID ", "hello/staging hello/qa", "laptop", "account", "approve check", "laptop (abcdefghjkm2)"],
   },
   {
-    args: "tokens create ci --role deploy --service hello --environment staging --environment qa --expires-in 30d".split(
-      " ",
-    ),
+    args: [
+      ..."tokens create ci --role deploy --right approve --right check --service hello".split(" "),
+      ..."--environment staging --environment qa --expires-in 30d".split(" "),
+    ],
     sends: "POST /tokens",
     body: {
       name: "ci",
       role: "deploy",
+      rights: ["approve", "check"],
       service: "hello",
       environments: ["staging", "qa"],
       expires_in_seconds: 2_592_000,
     },
     status: 201,
     answer: answers.createdCiToken,
-    says: ["acme_abcdefghjkm1.secret", "it is not shown again"],
+    says: ["acme_abcdefghjkm1.secret", "it is not shown again", "rights   approve check"],
+  },
+  {
+    args: ["tokens", "create", "laptop", "--role", "admin"],
+    sends: "POST /tokens",
+    body: { name: "laptop", role: "admin" },
+    status: 201,
+    answer: { ...answers.adminToken, secret_token: "acme_abcdefghjkm2.secret" },
+    says: ["acme_abcdefghjkm2.secret", "rights   -"],
   },
   {
     args: ["tokens", "revoke", "abcdefghjkm1"],

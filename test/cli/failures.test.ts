@@ -100,6 +100,11 @@ describe("wrong usage ends with exit code 2 and sends nothing", { timeout: 30_00
     [["tokens", "create", "ci"], "required option '--role <role>' not specified"],
     [["tokens", "create", "ci", "--role", "boss"], "Allowed choices are admin, deploy, spawn, read"],
     [["tokens", "create", "ci", "--role", "read", "--expires-in", "soon"], "expected a duration"],
+    [["tokens", "create", "ci", "--role", "read", "--right", "admin"], "a right is approve or check"],
+    [
+      ["tokens", "create", "ci", "--role", "read", "--right", "check", "--right", "check"],
+      "each right is given once",
+    ],
     [
       ["tokens", "create", "ci", "--role", "read", "--environment", "qa"],
       "environments names their `service`",

@@ -39,7 +39,10 @@ export const formTable: Readonly<Record<string, FormRow>> = {
     does: "POST /service/:account/:service/terminate-backends",
     fields: { how: "hard", environment: "" },
   },
-  "/settings create-token": { does: `POST ${accounts}/tokens`, fields: { name: "made", role: "read" } },
+  "/settings create-token": {
+    does: `POST ${accounts}/tokens`,
+    fields: { name: "made", role: "read", "right-approve": "yes" },
+  },
   "/settings revoke-token": { does: `DELETE ${accounts}/tokens/:token_id`, fields: idOf(":token_id") },
   "/settings end-session": { does: `DELETE ${accounts}/sessions/:session_id`, fields: idOf(":session_id") },
   "/cli-login/:token confirm": { does: null },

@@ -86,7 +86,12 @@ export async function liven({ local, createAccount, createToken }: PageTests): P
     json: { name: "preview", cluster: "eu-broken", image: "nightly" },
   });
   await spawnInVain(owner);
-  await createToken({ role: "deploy", name: "continuous integration", service: "hello-world" });
+  await createToken({
+    role: "deploy",
+    rights: ["check"],
+    name: "continuous integration",
+    service: "hello-world",
+  });
   await createToken({ role: "read", name: "dashboard on the wall", expires_in_seconds: 86_400 });
   await call(owner, z.unknown(), `/v3/accounts/${account}/services`, { json: { name: "bare" } });
   const stranger = await createAccount("newcomers");

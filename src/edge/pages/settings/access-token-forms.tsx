@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type TokenRight, tokenRights } from "../../../domain/credentials/rights.ts";
 import { ok, type Result } from "../../../domain/result.ts";
 import { accountStub } from "../../../objects/stubs.ts";
 import { formatAccessToken } from "../../../protocol/tokens/access-token.ts";
@@ -12,22 +13,30 @@ import { readAttempt } from "../frame/form-attempt.tsx";
 import type { Submitted } from "../frame/page.ts";
 import type { PageCall } from "../frame/page-call.ts";
 import type { View } from "../frame/view.ts";
+import { rightsText } from "./token-scope.ts";
 
 const emptyAsUndefined = (text: unknown) => (text === "" ? undefined : text);
+
+/** A checkbox sends its value, or nothing. */
+const ticked = z.literal("yes").optional();
 
 /** Maps a form's fields to the API's body. */
 const createFields = z
   .object({
     name: z.string(),
     role: z.string(),
+    "right-approve": ticked,
+    "right-check": ticked,
     service: z.preprocess(emptyAsUndefined, z.string().optional()),
     environments: z.string().default(""),
     expires: z.preprocess(emptyAsUndefined, z.coerce.number().optional()),
   })
-  .transform(({ environments, expires, ...rest }) => {
+  .transform(({ environments, expires, "right-approve": approve, "right-check": check, ...rest }) => {
     const names = environments.split(/[\s,]+/).filter((name) => name !== "");
+    const isTicked: Record<TokenRight, boolean> = { approve: approve === "yes", check: check === "yes" };
     return definedFields({
       ...rest,
+      rights: tokenRights.filter((right) => isTicked[right]),
       environments: names.length === 0 ? undefined : names,
       expires_in_seconds: expires,
     });
@@ -67,8 +76,9 @@ function secretView(token: Token, secretToken: string): View {
     body: (
       <>
         <p>
-          This is the token <bdi>{token.name}</bdi>, with the role {token.role}. Copy it now: it is shown this
-          once.
+          This is the token <bdi>{token.name}</bdi>, with the role {token.role}
+          {token.rights.length === 0 ? null : ` and the rights ${rightsText(token)}`}. Copy it now: it is
+          shown this once.
         </p>
         <Command>{secretToken}</Command>
         <p>To log in with it:</p>

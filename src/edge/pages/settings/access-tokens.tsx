@@ -12,7 +12,7 @@ import { Time } from "../elements/time.tsx";
 import type { Visitor } from "../frame/page-call.ts";
 import { queryFields } from "../frame/query-fields.ts";
 import { CreateTokenForm } from "./token-form.tsx";
-import { scopeText } from "./token-scope.ts";
+import { rightsText, scopeText } from "./token-scope.ts";
 
 interface Listed {
   tokens: ListPage<Token>;
@@ -51,7 +51,7 @@ export function AccessTokens({
       <h2>Access tokens</h2>
       <Table
         caption="Access tokens of the account, newest first"
-        head={["Name", "Role", "May act on", "Created", "Expires", "Revoke"]}
+        head={["Name", "Role, rights", "May act on", "Created, by", "Expires", "Revoke"]}
       >
         {tokens.items.map((token) => (
           <tr>
@@ -59,10 +59,18 @@ export function AccessTokens({
               <bdi>{token.name}</bdi>
               {token.id === visitor.identity.tokenId ? " (yours)" : null}
             </th>
-            <td>{token.role}</td>
+            <td>
+              {token.role}
+              {token.rights.length === 0 ? null : <div>{rightsText(token)}</div>}
+            </td>
             <td>{scopeText(token)}</td>
             <td>
               <Time at={token.created_at} />
+              {token.made_by === null ? null : (
+                <div>
+                  by <bdi>{token.made_by.token_name}</bdi>
+                </div>
+              )}
             </td>
             <td>{token.expires_at === undefined ? "never" : <Time at={token.expires_at} />}</td>
             <td>

@@ -8,7 +8,7 @@ import { accessTokenForms } from "./access-token-forms.tsx";
 import { AccessTokens, accessTokensOf } from "./access-tokens.tsx";
 import { Quotas, quotasOf } from "./quotas-section.tsx";
 import { Sessions, sessionForms, sessionsOf } from "./sessions-section.tsx";
-import { scopeText } from "./token-scope.ts";
+import { rightsText, scopeText } from "./token-scope.ts";
 
 /** The visitor's own login, and the sections of the account that they may manage. */
 export const settingsPage = definePage({
@@ -66,6 +66,8 @@ function OwnToken({ identity }: { identity: Identity }) {
         </dd>
         <dt>Role</dt>
         <dd>{identity.role}</dd>
+        <dt>Rights</dt>
+        <dd>{rightsText(identity)}</dd>
         <dt>May act on</dt>
         <dd>{scopeText(identity)}</dd>
         <dt>Expires</dt>

@@ -1,4 +1,5 @@
 import { tokenRoles } from "../../../domain/credentials/access.ts";
+import { type TokenRight, tokenRights } from "../../../domain/credentials/rights.ts";
 import type { CreateTokenBody } from "../../../protocol/v3/accounts.ts";
 import { Form } from "../elements/form.tsx";
 import { NameChoice } from "../elements/name-choice.tsx";
@@ -44,6 +45,14 @@ export function CreateTokenForm({
             ))}
           </select>
         </label>
+        <fieldset>
+          <legend>Rights beside the role, which has none of them</legend>
+          {tokenRights.map((right) => (
+            <label>
+              <input type="checkbox" name={`right-${right}`} value="yes" /> {right}: {rightTexts[right]}
+            </label>
+          ))}
+        </fieldset>
         <NameChoice
           name="service"
           label="Service: only this one"
@@ -74,6 +83,11 @@ export function CreateTokenForm({
     </Form>
   );
 }
+
+const rightTexts: Record<TokenRight, string> = {
+  approve: "approve the changes of others",
+  check: "post the results of checks of images",
+};
 
 const roleTexts: Record<CreateTokenBody["role"], string> = {
   admin: "everything, tokens and clusters too",

@@ -4,6 +4,11 @@ import { someText } from "../elements/some-of.tsx";
 
 type Narrowing = { [Field in "service" | "environments" | "cluster"]?: Scope[Field] | undefined };
 
+/** The rights of a token as text. */
+export function rightsText({ rights = [] }: Pick<Scope, "rights">): string {
+  return rights.length === 0 ? "none" : rights.join(", ");
+}
+
 /** The scope of a token as text. */
 export function scopeText({ service, environments, cluster }: Narrowing): string {
   if (cluster !== undefined) return `cluster ${cluster}`;

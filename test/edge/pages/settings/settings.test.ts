@@ -115,6 +115,41 @@ describe("the settings page", () => {
     expect(later.html).not.toMatch(secretPattern);
   });
 
+  test("makes a token with the rights that are ticked, and shows them and its maker in the list and to its holder", async ({
+    account,
+    admin,
+    tokens,
+    creation,
+  }) => {
+    for (const [name, ticks, rights] of [
+      ["unticked", {}, []],
+      ["checker", { "right-check": "yes" }, ["check"]],
+      ["both", { "right-check": "yes", "right-approve": "yes" }, ["approve", "check"]],
+    ] as const) {
+      const { status, html } = await admin.submit(
+        "/settings",
+        "create-token",
+        await creation({ name, ...ticks }),
+      );
+      expect(status).toBe(200);
+      if (rights.length > 0) expect(html).toContain(`and the rights ${rights.join(", ")}`);
+      const [made] = await tokens();
+      const by = { token_id: expect.stringMatching(/^\w{12}$/), token_name: "first admin" };
+      expect(made).toMatchObject({ name, rights, made_by: by });
+      expect(account.admin).toContain(`_${made?.made_by?.token_id}.`);
+      const secret = secretPattern.exec(html)?.[0] ?? "";
+      const own = await loggedIn(secret).visit("/settings");
+      expect(own.html).toContain(
+        `<dt>Rights</dt><dd>${rights.length === 0 ? "none" : rights.join(", ")}</dd>`,
+      );
+    }
+    const { html } = await admin.visit("/settings");
+    expect(html).toMatch(
+      /<bdi>both<\/bdi><\/th><td>read<div>approve, check<\/div><\/td>.*?<div>by <bdi>first admin<\/bdi>/,
+    );
+    expect(html.match(/type="checkbox" name="right-(approve|check)"/g)).toHaveLength(2);
+  });
+
   test("makes one token of a form that is sent twice, and another of one that was changed", async ({
     admin,
     tokens,
@@ -173,6 +208,7 @@ describe("the settings page", () => {
     ["a role that no person has", { name: "x", role: "agent" }, 400, "`role`"],
     ["environments without their service", { name: "x", environments: "prod" }, 400, "names their `service`"],
     ["a service that does not exist", { name: "x", service: "nothing" }, 404, "service `nothing` not found"],
+    ["a right that is neither given nor not", { name: "x", "right-check": "no" }, 400, "`right-check`"],
     ["an expiry that is no number", { name: "x", expires: "soon" }, 400, "`expires`"],
     ["an attempt of its own making", { name: "x", attempt: "1" }, 400, "`attempt`"],
   ] as const)(
