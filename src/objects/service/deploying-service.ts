@@ -7,7 +7,7 @@ import type { Caller, Mode, MoveRequest, PinParams, ServiceDeploysRpc } from "..
 import type { Env } from "../env.ts";
 import * as amend from "./deploys/amend.ts";
 import { doneOrRefused } from "./deploys/carry-out.ts";
-import { listChanges } from "./deploys/changes.ts";
+import { getChange, listChanges } from "./deploys/changes.ts";
 import * as deploys from "./deploys/deploys.ts";
 import type { Carrying } from "./deploys/move.ts";
 import { requesterNow } from "./deploys/requester.ts";
@@ -61,6 +61,10 @@ export class DeployingService extends DurableObject<Env> implements ServiceDeplo
     return this.parts.state.reading(() =>
       listChanges(this.parts.state, environment, query, allowed, Date.now()),
     );
+  }
+
+  async change(environment: string, id: string, allowed?: readonly string[]) {
+    return this.parts.state.reading(() => getChange(this.parts.state, environment, id, allowed, Date.now()));
   }
 
   async approve(environment: string, id: string, note: string | undefined, caller: Caller) {

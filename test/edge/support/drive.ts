@@ -36,7 +36,7 @@ export async function prepare(
   { route, row }: Pick<Promised, "route" | "row">,
   at: Readonly<Record<string, string>> = {},
 ): Promise<Prepared> {
-  await row.given?.(world);
+  await row.given?.(world, at.environment ?? "staging");
   const path = await pathIn(world, route.path, { ...row.at, ...at });
   const json = typeof row.json === "function" ? await row.json(world, path) : row.json;
   const text = json === undefined ? undefined : JSON.stringify(json);

@@ -5,10 +5,10 @@ import { freshName } from "../../support/worker/api.ts";
 import {
   confirmLogin,
   holdKey,
-  pinStagingAnew,
-  rejectInStaging,
+  pinAnew,
+  rejectSpare,
   spareDigest,
-  stopStaging,
+  stopEnvironment,
   type World,
 } from "./world.ts";
 
@@ -21,8 +21,8 @@ export interface Row {
   who: "public" | "root" | "any" | Action;
   /** A body with which it succeeds in a `World`, at a path; only where it takes one. */
   json?: object | ((world: World, path: string) => object | Promise<object>);
-  /** What has to be so before it can succeed. */
-  given?: (world: World) => Promise<unknown>;
+  /** What has to be so, of the environment in its path, before it can succeed. */
+  given?: (world: World, environment: string) => Promise<unknown>;
   /** A right that it needs of a token, beside its role. */
   right?: TokenRight;
   /** Names in its path that are not those of the `World`. */
@@ -265,7 +265,7 @@ export const table: Readonly<Record<string, Row>> = {
   [`POST ${environment}/rollback`]: {
     who: "deploy",
     json: {},
-    given: pinStagingAnew,
+    given: pinAnew,
     conditional: true,
     plan: true,
     repeated: { because: "each goes further back" },
@@ -287,7 +287,7 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`DELETE ${environment}/stop`]: {
     who: "admin",
-    given: stopStaging,
+    given: stopEnvironment,
     conditional: true,
     plan: true,
     leaves: "environment.unstopped",
@@ -297,12 +297,13 @@ export const table: Readonly<Record<string, Row>> = {
   [`POST ${environment}/rejections/:digest/lift`]: {
     who: "deploy",
     json: { note: "it was the network" },
-    given: rejectInStaging,
+    given: rejectSpare,
     at: { digest: spareDigest },
     repeated: { because: "what is not rejected is not lifted" },
     leaves: "rejection.lifted",
   },
   [`GET ${environment}/changes`]: { who: "read", paged: "changes" },
+  [`GET ${environment}/changes/:change`]: { who: "read", whole: "approvals, of which it needs a few" },
   [`POST ${environment}/changes/:change/approve`]: {
     who: "read",
     right: "approve",

@@ -67,34 +67,42 @@ export async function makeWorld(): Promise<World> {
   };
 }
 
-function staging({ account }: Pick<World, "account">, below = ""): string {
-  return `/v3/accounts/${account.name}/services/hello/environments/staging${below}`;
+function pathOf({ account }: Pick<World, "account">, environment: string, below = ""): string {
+  return `/v3/accounts/${account.name}/services/hello/environments/${environment}${below}`;
 }
 
-/** Pins `staging` to the image that none runs, so that there is something to go back to. */
-export async function pinStagingAnew(world: World): Promise<void> {
-  const json = { image: spareDigest };
-  await call(anything, staging(world, "/pin"), { method: "PUT", token: world.account.admin, json });
+/** Pins an environment to the image that none runs, so that there is something to go back to. */
+export async function pinAnew(world: World, environment: string): Promise<void> {
+  // Whatever was done there before.
+  const json = { image: spareDigest, force: true, note: "to go back from" };
+  const path = pathOf(world, environment, "/pin");
+  await call(anything, path, { method: "PUT", token: world.account.admin, json });
 }
 
 /** The same, and goes back. */
-export async function rejectInStaging(world: World): Promise<void> {
-  await pinStagingAnew(world);
-  await call(anything, staging(world, "/rollback"), { token: world.account.admin, json: {} });
+export async function rejectSpare(world: World, environment: string): Promise<void> {
+  await pinAnew(world, environment);
+  const json = { force: true, note: "back" };
+  await call(anything, pathOf(world, environment, "/rollback"), { token: world.account.admin, json });
 }
 
-export async function stopStaging(world: World): Promise<void> {
+export async function stopEnvironment(world: World, environment: string): Promise<void> {
   const json = { reason: "an incident" };
-  await call(anything, staging(world, "/stop"), { method: "PUT", token: world.account.admin, json });
+  const path = pathOf(world, environment, "/stop");
+  await call(anything, path, { method: "PUT", token: world.account.admin, json });
 }
 
 /** Has somebody request a change of `staging` that needs two approvals. @returns its id */
 async function requestChange(world: World): Promise<string> {
   const { account } = world;
   const settings = { approvals: 2 };
-  await call(anything, staging(world), { method: "PATCH", token: account.admin, json: { settings } });
+  await call(anything, pathOf(world, "staging"), {
+    method: "PATCH",
+    token: account.admin,
+    json: { settings },
+  });
   const { secret_token: token } = await createToken(account, { role: "deploy" });
-  return (await call(change, staging(world, "/promote"), { token, json: { from: "default" } })).id;
+  return (await call(change, pathOf(world, "staging", "/promote"), { token, json: { from: "default" } })).id;
 }
 
 /** Has the key of the live backend held, as where the cluster of its silent agent needs proof of its end. */

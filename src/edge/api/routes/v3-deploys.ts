@@ -150,6 +150,19 @@ export const v3DeployRoutes = [
     },
   }),
   defineRoute({
+    method: "GET",
+    path: "/v3/accounts/:account/services/:service/environments/:environment/changes/:change",
+    version: "v3",
+    access: tokenFor("read"),
+    answer: deploys.change,
+    names: { change: "/id" },
+    summary: "A change of an environment",
+    handle: (call) => {
+      const { environment, change } = call.params;
+      return serviceOf(call).change(environment, change, call.actor.environments);
+    },
+  }),
+  defineRoute({
     method: "POST",
     path: "/v3/accounts/:account/services/:service/environments/:environment/changes/:change/approve",
     version: "v3",

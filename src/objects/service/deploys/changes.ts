@@ -96,12 +96,7 @@ export function findOpenChange(
   now: number,
 ): Result<ChangeRow> {
   const row = state.sql.change(id);
-  if (row?.environment !== environment.seq) {
-    return fail(
-      "change_not_found",
-      `environment \`${environment.name}\` has no change \`${id.slice(0, 80)}\``,
-    );
-  }
+  if (row?.environment !== environment.seq) return changeNotFound(environment.name, id);
   const is = changeState(row, environment.revision, now);
   if (is === "open") return ok(row);
   return fail("change_over", `change \`${id}\` is over: ${is}`, { details: { state: is } });
@@ -196,6 +191,26 @@ export function listChanges(
     keyOf: ({ seq }) => seq,
     item: (change) => changeView(state, change, now),
   });
+}
+
+/** One of an environment's changes, whatever became of it. */
+export function getChange(
+  state: ServiceState,
+  name: string,
+  id: string,
+  allowed: readonly string[] | undefined,
+  now: number,
+): Result<Change> {
+  const environment = findEnvironment(state, name, allowed);
+  if (!environment.ok) return environment;
+  const row = state.sql.change(id);
+  return row?.environment === environment.value.seq
+    ? ok(changeView(state, row, now))
+    : changeNotFound(name, id);
+}
+
+function changeNotFound(environment: string, id: string) {
+  return fail("change_not_found", `environment \`${environment}\` has no change \`${id.slice(0, 80)}\``);
 }
 
 /** A change as the API answers it. */

@@ -61,6 +61,7 @@ export interface ServiceDeploysRpc {
   /** `rejection_not_found` where it is not rejected. */
   liftRejection(environment: string, digest: string, note: string, caller: Caller): Promise<Result<null>>;
   changes(environment: string, query: ListQuery, allowed?: readonly string[]): Promise<Result<Page<Change>>>;
+  change(environment: string, id: string, allowed?: readonly string[]): Promise<Result<Change>>;
   /** Approves of a change; where enough have, it is carried out, or refused with what has changed meanwhile. */
   approve(environment: string, id: string, note: string | undefined, caller: Caller): Promise<Result<Change>>;
   /** Ends a change that is open: by somebody with the right to approve, or by whoever requested it. */
