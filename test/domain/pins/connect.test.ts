@@ -368,3 +368,75 @@ describe("a caller that may not see the clusters", () => {
     }
   });
 });
+
+describe("a spawn that names its image", () => {
+  const guarded = (extra: Partial<ConnectSnapshot> = {}, settings: object = {}) =>
+    snapshot({
+      environments: environmentsOf([
+        {
+          ...environment("prod"),
+          settings: { startup_timeout_seconds: 300, max_idle_seconds: 300, ...settings },
+        },
+      ]),
+      ...extra,
+    });
+  const spawn = (
+    request: { tag?: string; cluster?: string; force?: boolean },
+    of: ConnectSnapshot,
+    isAdmin = false,
+  ) => decideConnect({ environment: "prod", spawn: request, isAdmin }, of);
+  const isRejected = (name: string, digest: string) => name === "prod" && digest === digest2;
+
+  test("or its cluster is refused where the environment lets none do so", () => {
+    const of = guarded({}, { allow_spawn_tag: false });
+    for (const request of [{ tag: "v2" }, { cluster: "us" }]) {
+      expect(spawn(request, of)).toEqual({
+        ok: false,
+        error: {
+          code: "forbidden",
+          message: "environment `prod` lets no spawn name its image or its cluster (`allow_spawn_tag`)",
+        },
+      });
+      expect(spawn(request, guarded({}, { allow_spawn_tag: true })).ok).toBe(true);
+    }
+    expect(spawn({}, of).ok).toBe(true);
+    expect(connectRefusals({ environment: "prod", spawn: { tag: "v2" } }, of)).toHaveLength(1);
+  });
+
+  test("is refused what the environment was rolled back from, by tag or by digest", () => {
+    const of = guarded({ isRejected });
+    for (const tag of ["v2", digest2]) {
+      expect(spawn({ tag }, of)).toEqual({
+        ok: false,
+        error: {
+          code: "digest_rejected",
+          message: `environment \`prod\` was rolled back from ${digest2}; a spawn of it takes \`force\``,
+          details: { digest: digest2 },
+        },
+      });
+      expect(spawn({ tag, force: true }, of, true).ok).toBe(true);
+    }
+    expect(spawn({ tag: "v1" }, of).ok).toBe(true);
+    expect(spawn({}, guarded({ isRejected: () => true })).ok).toBe(true);
+  });
+
+  test("forces nothing without being an admin's", () => {
+    expect(spawn({ tag: "v1", force: true }, guarded())).toEqual({
+      ok: false,
+      error: { code: "forbidden", message: "`force` takes a token with the role `admin`" },
+    });
+  });
+});
+
+test("an environment that has accepted nothing spawns nothing, though its tag stands on an image", () => {
+  const empty = environment("prod", { image: "v1", digest: null });
+  const of = snapshot({ environments: environmentsOf([empty]) });
+  expect(decideConnect({ environment: "prod", spawn: {} }, of)).toEqual({
+    ok: false,
+    error: {
+      code: "image_not_found",
+      message: "environment `prod` has accepted no image yet: what was pushed as `v1` waits to be promoted",
+      details: { candidate: digest1 },
+    },
+  });
+});
