@@ -7,9 +7,7 @@ const many = 100_000;
 
 /** Keys as services have them. */
 const keys = {
-  numbers: (i: number) => String(i),
   documents: (i: number) => `document-${i}`,
-  "names that differ at their beginning": (i: number) => `${i}/rooms/general/of/a/rather/long/name`,
   "hexadecimal ids": (i: number) => (i * 2_654_435_761).toString(16).padStart(16, "0"),
   "other scripts": (i: number) => `文書 ${String.fromCodePoint(0x1f600 + (i % 80))} ${i}`,
 };

@@ -87,7 +87,7 @@ describe("a look at a canary", () => {
   });
 });
 
-const rollouts = 600;
+const rollouts = 400;
 
 /** In how many of a thousand rollouts … */
 function perThousand(isSo: (random: () => number) => boolean): number {
