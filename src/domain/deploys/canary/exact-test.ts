@@ -16,7 +16,7 @@ interface Distribution {
   probabilities: Float64Array;
 }
 
-/** What is this much less likely than the likeliest number is left out: it is beyond what a sum of doubles would show. */
+/** What is less likely is left out: it is beyond what a sum of doubles would show. */
 const negligible = 1e-20;
 
 /**
@@ -75,5 +75,10 @@ function sumOf(a: Distribution, b: Distribution): Distribution {
       probabilities[i + j] = (probabilities[i + j] ?? 0) + one * (b.probabilities[j] ?? 0);
     }
   }
-  return { first: a.first + b.first, probabilities };
+  const isLikely = (probability: number) => probability > negligible;
+  const from = probabilities.findIndex(isLikely);
+  return {
+    first: a.first + b.first + from,
+    probabilities: probabilities.subarray(from, probabilities.findLastIndex(isLikely) + 1),
+  };
 }

@@ -46,7 +46,7 @@ describe("a plan", () => {
     [{ percent: 100.01 }, "a percentage is from 0 to 100"],
     [{ percent: -1 }, "a percentage is from 0 to 100"],
     [{ percent: Number.NaN }, "a percentage is from 0 to 100"],
-    [{ steps: [step(101)] }, "a percentage is from 0 to 100"],
+    [{ steps: [step(50), step(101)] }, "a percentage is from 0 to 100"],
     [{ steps: [] }, "a canary has 1 to 20 steps"],
     [
       { steps: [step(0)] },
