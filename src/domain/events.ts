@@ -24,6 +24,10 @@ export const eventTypes = [
   "backend.terminated",
   /** Somebody vouched that a backend does not run any more, which nothing had shown. */
   "backend.released",
+  /** Somebody began to drain an environment, or a service, of what it runs no more. */
+  "drain.started",
+  /** All of that has ended, or the drain was cancelled (`details.state`). */
+  "drain.ended",
   "cluster.registered",
   /** Another webhook URL, or other options. */
   "cluster.changed",
@@ -80,6 +84,14 @@ type OfService = { service: string };
 type OfEnvironment = OfService & { environment: string };
 type OfCluster = { cluster: string };
 
+type DrainDetails = {
+  drain_id: string;
+  digest?: string;
+  before_revision?: number;
+  /** RFC 3339. */
+  before?: string;
+};
+
 /** What each type of event says. */
 interface FactsOf {
   "service.created": OfService;
@@ -108,6 +120,12 @@ interface FactsOf {
       | { details: { hard: boolean; count: number } }
     );
   "backend.released": OfEnvironment & { backend_id: string; details: { note: string } };
+  /** With what it means, as far as it names that, and how many that are. */
+  "drain.started": OfService & { environment?: string; details: DrainDetails & { live: number } };
+  "drain.ended": OfService & {
+    environment?: string;
+    details: DrainDetails & { state: "drained" | "cancelled"; total: number; ended: number; reason?: string };
+  };
   "cluster.registered": OfCluster;
   "cluster.changed": OfCluster & { details: EventDetails };
   "cluster.deleted": OfCluster;
@@ -173,6 +191,16 @@ export function eventMessage(facts: EventFacts): string {
     }
     case "backend.released":
       return `released backend \`${facts.backend_id}\`: ${facts.details.note}`;
+    case "drain.started": {
+      const { live } = facts.details;
+      return `began to drain ${drained(facts)}: ${live} ${live === 1 ? "backend" : "backends"}`;
+    }
+    case "drain.ended": {
+      const { state, total, ended } = facts.details;
+      return state === "drained"
+        ? `drained ${drained(facts)}: ${ended} ${ended === 1 ? "backend" : "backends"} ended`
+        : `cancelled the drain of ${drained(facts)}: ${ended} of ${total} had ended`;
+    }
     case "cluster.registered":
       return `registered cluster \`${facts.cluster}\``;
     case "cluster.changed":
@@ -198,6 +226,19 @@ export function eventMessage(facts: EventFacts): string {
     case "session.revoked":
       return "ended a session";
   }
+}
+
+/** What a drain is of. */
+function drained({
+  service,
+  environment,
+  details,
+}: EventFacts & { type: "drain.started" | "drain.ended" }): string {
+  const where = environment === undefined ? `service \`${service}\`` : `\`${environment}\``;
+  const { digest, before_revision: revision, before } = details;
+  if (digest !== undefined) return `${where} of ${shortImage(digest)}`;
+  if (revision !== undefined) return `${where} of what came before revision ${revision}`;
+  return before === undefined ? where : `${where} of what was started before ${before}`;
 }
 
 /** A tag as it is, a digest cut to what people can compare. */

@@ -61,6 +61,8 @@ export const layers: Readonly<Record<string, Layers>> = {
       "backends/listings.ts",
       "backends/contract.ts",
       "connect/contract.ts",
+      "drains/contract.ts",
+      "drains/under-way.ts",
       "pins/announcements.ts",
       "pins/contract.ts",
       "deliveries/delivery-state.ts",
@@ -74,6 +76,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     quotas: [],
     backends: ["feed", "pins", "sql"],
     deliveries: ["backends", "pins", "sql"],
+    drains: ["backends", "feed", "pins", "sql"],
     connect: ["backends", "deliveries", "pins", "sql"],
   },
   edge: {

@@ -61,6 +61,7 @@ export function addRevision(
     );
   }
   if (row.digest !== from) state.announcements.moved(row.seq);
+  if (row.digest !== from) state.drains.moved(row, now);
 }
 
 /** Moves the environments that follow a tag to what it stands on now. */

@@ -1,6 +1,7 @@
 import type { Migration } from "../../database.ts";
 import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { artifactsMigration } from "./artifacts.sql.ts";
+import { drainsMigration } from "./drains.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { imagesByDigestMigration } from "./images.sql.ts";
@@ -159,4 +160,5 @@ export const serviceMigrations: readonly Migration[] = [
     // Those beyond scheduled, a line of JSON each; of an earlier version none.
     sql: "ALTER TABLE backends ADD COLUMN history TEXT NOT NULL DEFAULT '';",
   },
+  drainsMigration,
 ];

@@ -7,6 +7,7 @@ import {
   deliveriesReads,
   deliveriesWrites,
 } from "./deliveries.sql.ts";
+import { type DrainsReads, type DrainsWrites, drainsReads, drainsWrites } from "./drains.sql.ts";
 import {
   type EventOutboxReads,
   type EventOutboxWrites,
@@ -47,6 +48,7 @@ export type Reads = ServiceReads &
   EventOutboxReads &
   HoldingsReads &
   MassTerminationsReads &
+  DrainsReads &
   UsageReads;
 
 /** Every statement that writes it. */
@@ -58,6 +60,7 @@ export type Writes = ServiceWrites &
   EventOutboxWrites &
   HoldingsWrites &
   MassTerminationsWrites &
+  DrainsWrites &
   UsageWrites;
 
 export type Statements = Reads & Writes;
@@ -75,6 +78,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...eventOutboxReads(db),
     ...holdingsReads(db),
     ...massTerminationsReads(db),
+    ...drainsReads(db),
     ...usageReads(db),
   };
 }
@@ -96,20 +100,22 @@ interface Writers {
   backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
+  /** Called with the drains that are written. */
+  drainsChanged(ids: readonly string[]): void;
 }
 
 export function writes(writers: Writers): Writes {
-  const { db, cached, counted, events, environmentChanged, heldChanged, backends, deliveriesChanged } =
-    writers;
+  const { db, cached, counted, events, environmentChanged, heldChanged, backends } = writers;
   return {
     ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(db, environmentChanged, heldChanged),
     ...imagesWrites(cached),
     ...backendsWrites(db, backends, environmentChanged),
-    ...deliveriesWrites(db, deliveriesChanged),
+    ...deliveriesWrites(db, writers.deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(counted),
     ...massTerminationsWrites(db),
+    ...drainsWrites(db, writers.drainsChanged),
     ...usageWrites(db),
   };
 }
