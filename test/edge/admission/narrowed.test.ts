@@ -25,7 +25,7 @@ const anything = z.looseObject({});
 
 /** Fields that name what belongs to the service or environment itself, or that name nothing. */
 const harmless = new Set(
-  `tag image image_tag digest repository mount name ack auth backend_url_template before created_before cursor default dry_run env executable
+  `at_end_of backends before_revision keep keys rate_per_minute when tag image image_tag digest repository mount name ack auth backend_url_template before created_before cursor default dry_run env executable
    artifact_type expires_in_seconds from grace_period_seconds hard lifetime_limit_seconds limit location max_idle_seconds media_type note outcome port
    pushed_at require_bearer_token resource_limits role search settings spawn startup_timeout_seconds status step_seconds to type user
    webhook_url`.split(/\s+/),
@@ -77,12 +77,16 @@ interface Attempt {
 }
 
 function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): Attempt[] {
-  const own = { environment: "staging", id: world.ownBackend, delivery: "unknown", ...of.row.at };
+  const staging = { environment: "staging", id: world.ownBackend, delivery: "unknown" };
+  // A stream of one that is under way would not end.
+  const drain = of.route.produces === "text/event-stream" ? { drain: world.ownDrain } : {};
+  const own = { ...staging, ...drain, ...of.row.at };
   const paths: Record<string, string[]> = {
     service: [service],
     cluster: [cluster],
     environment: narrowing === "a service" ? [] : [environment, gone],
     termination: narrowing === "a service" ? [] : [world.hiddenTermination],
+    drain: narrowing === "a service" ? [] : [world.hiddenDrain],
     id: hiddenFrom(narrowing, world).filter((hidden) => Object.values(world.hiddenBackends).includes(hidden)),
   };
   const byPath = [...of.route.path.matchAll(/:([a-z_]+)/g)].flatMap(([, name = ""]) =>
@@ -92,7 +96,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
       return {
         title: `the path's ${name} ${value}`,
         at: { ...own, [name]: value },
-        ...(name !== "id" && name !== "termination" && { missing }),
+        ...(name !== "id" && name !== "termination" && name !== "drain" && { missing }),
       };
     }),
   );

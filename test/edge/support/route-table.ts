@@ -1,7 +1,7 @@
 import type { Action } from "../../../src/domain/credentials/access.ts";
 import type { EventType } from "../../../src/domain/events.ts";
 import { freshName } from "../../support/worker/api.ts";
-import { confirmLogin, holdKey, spareDigest, type World } from "./world.ts";
+import { confirmLogin, holdKey, runSpare, spareDigest, type World } from "./world.ts";
 
 /**
  * What a route promises, written down apart from the route itself. A new route must be given a row, and each promise
@@ -210,6 +210,25 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`GET ${service}/terminations`]: { who: "read", whole: "the last of them are kept" },
   [`GET ${service}/terminations/:termination`]: { who: "read", whole: "the environments that it is about" },
+  [`POST ${service}/drains`]: {
+    who: "deploy",
+    json: async (world, path) => {
+      // A service that has just been made runs nothing.
+      if (!path.includes("/services/hello/")) return { before: "2029-01-01T00:00:00Z" };
+      await runSpare(world);
+      return { environment: "staging", digest: spareDigest };
+    },
+    repeated: "once",
+    leaves: "drain.started",
+  },
+  [`GET ${service}/drains`]: { who: "read", paged: "drains" },
+  [`GET ${service}/drains/:drain`]: { who: "read", whole: "what it names, which is bounded" },
+  [`GET ${service}/drains/:drain/stream`]: { who: "read" },
+  [`POST ${service}/drains/:drain/cancel`]: {
+    who: "deploy",
+    repeated: { because: "what is cancelled is answered as it is" },
+    leaves: "drain.ended",
+  },
   [`GET ${service}/usage`]: { who: "read", whole: "a range has at most so many steps" },
   [`GET ${service}/environments`]: { who: "read", paged: "environments" },
   [`POST ${service}/environments`]: {

@@ -7,6 +7,7 @@ import { serviceStub } from "../../../src/objects/stubs.ts";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { parseAccessToken } from "../../../src/protocol/tokens/access-token.ts";
 import { deliveryList } from "../../../src/protocol/v3/deliveries.ts";
+import { drain } from "../../../src/protocol/v3/drains.ts";
 import { termination } from "../../../src/protocol/v3/terminations.ts";
 import {
   call,
@@ -88,6 +89,7 @@ const names: Record<string, (world: World) => string | Promise<string>> = {
     const path = `/v3/accounts/${account.name}/services/hello/terminations`;
     return (await call(termination, path, { token: account.admin, json: { environment: "staging" } })).id;
   },
+  drain: drainInUse,
   delivery: ({ account, backendId }) => loggedDelivery(account, `${backendId}_spawn`),
 };
 
@@ -104,6 +106,20 @@ export async function pathIn(
     filled = filled.replace(placeholder, found);
   }
   return filled;
+}
+
+/** Has `staging` run the image that no environment runs: a spawn may name it, and nobody says that its session is idle. */
+export async function runSpare({ account: { name, admin: token } }: World): Promise<void> {
+  const connect = `/v2/service/${name}/hello/staging/connect`;
+  await call(connectAnswer, connect, { token, json: { spawn: { tag: "spare" } } });
+}
+
+/** The id of a drain that is under way. */
+async function drainInUse(world: World): Promise<string> {
+  await runSpare(world);
+  const { name, admin: token } = world.account;
+  const json = { environment: "staging", digest: spareDigest };
+  return (await call(drain, `/v3/accounts/${name}/services/hello/drains`, { token, json })).id;
 }
 
 /** The id of a delivery, once its cluster's log has it: that is written when some time has passed. */
