@@ -1,12 +1,6 @@
 import { nextToTerminate } from "../backends/mass-termination.ts";
 import { type BackendStatus, isConnectable } from "../backends/status.ts";
-import {
-  deliveriesTakenAtOnce,
-  drainHeldUpShown,
-  drainLooksEveryMs,
-  drainRateMax,
-  softTerminationGraceSeconds,
-} from "../limits.ts";
+import { drainHeldUpShown, drainLooksEveryMs, drainRateMax, softTerminationGraceSeconds } from "../limits.ts";
 
 /** How far a drain is. */
 export const drainStates = [
@@ -141,9 +135,10 @@ export interface DrainStep {
 }
 
 /**
- * The next step of a drain: as many as its rate allows, the oldest first, and no more of a cluster than it can receive.
+ * The next step of a drain: as many as its rate allows, the oldest first. A cluster that has not received the ends before is sent no more
+ * until it has: one that was away for a while would else receive them all at once.
  * @param meant what it means and lives, the oldest first
- * @param pending how many deliveries each cluster has to receive
+ * @param pending how many ends of this drain each cluster has yet to receive
  */
 export function nextDrainStep(
   meant: readonly DrainBackend[],
@@ -157,11 +152,11 @@ export function nextDrainStep(
   if (now < nextAt) return { ends: [], nextAt, lookAt: nextAt };
   const { atOnce, everyMs } = drainPace(ratePerMinute);
   const due = left.filter((backend) => isDue(plan, backend, facts));
-  const ends = nextToTerminate(due, pending, deliveriesTakenAtOnce).slice(0, atOnce);
+  const ends = nextToTerminate(due, pending, atOnce).slice(0, atOnce);
   const isMoreDue = due.length > ends.length;
   const next = ends.length > 0 ? now + everyMs : nextAt;
   if (isMoreDue) {
-    // Where a cluster can receive no more for now, that is looked at again before long.
+    // Where a cluster is sent no more for now, that is looked at again before long.
     return {
       ends,
       nextAt: next,

@@ -14,7 +14,6 @@ import {
 } from "../../../src/domain/deploys/drain.ts";
 import { Lifetimes } from "../../../src/domain/deploys/lifetimes.ts";
 import {
-  deliveriesTakenAtOnce,
   drainHeldUpShown,
   drainLooksEveryMs,
   drainRateMax,
@@ -185,12 +184,15 @@ describe("the next step of a drain", () => {
     });
   });
 
-  test("gives a cluster no more than it takes, and others theirs", () => {
+  test("sends a cluster no more while it has not received what came before, and others theirs", () => {
     const two = [backend(1), backend(2, { cluster: "other" })];
-    const pending = new Map([["main", deliveriesTakenAtOnce]]);
+    const pending = new Map([["main", 1]]);
     expect(nextDrainStep(two, idlePlan, { ...facts, pending }).ends).toEqual(["b2"]);
     const stuck = nextDrainStep([backend(1)], { ...idlePlan, ratePerMinute: 1 }, { ...facts, pending });
     expect(stuck).toEqual({ ends: [], nextAt: 0, lookAt: 1000 + drainLooksEveryMs });
+    const quick = { ...idlePlan, ratePerMinute: 180 };
+    const five = [1, 2, 3, 4, 5].map((n) => backend(n));
+    expect(nextDrainStep(five, quick, { ...facts, pending }).ends).toEqual(["b1", "b2"]);
   });
 });
 

@@ -216,6 +216,31 @@ describe("a drain", () => {
   });
 });
 
+test("a cluster that was away for a while is not sent at once what it has missed", async ({
+  pinned: hello,
+  cluster,
+}) => {
+  const ids = await startKeyed(hello, 12);
+  await moveOn(hello);
+  cluster.always(() => new Response(null, { status: 503 }));
+  const begun = await drainOf(hello, { rate_per_minute: 30 });
+  await passTimeRunning(hello.service(), minute);
+  expect(await shown(hello, begun)).toMatchObject({ live: 12, ended: 0 });
+  const sent = endsAtOnce(cluster);
+  // The next attempt at what it was sent first comes a minute later at most.
+  for (let i = 0; i < 200 && (await shown(hello, begun)).state === "draining"; i++) {
+    await passTimeRunning(hello.service(), second);
+    await cluster.quiet();
+  }
+  const first = ids.flatMap((id) => sent.find((each) => each.id === id) ?? []);
+  expect(first).toHaveLength(ids.length);
+  for (const { at } of first) {
+    const inTenSeconds = first.filter((other) => other.at >= at && other.at < at + 10 * second);
+    expect(inTenSeconds.length).toBeLessThanOrEqual(6);
+  }
+  expect(await shown(hello, begun)).toMatchObject({ state: "drained", ended: 12 });
+});
+
 describe("a session without a key", () => {
   /** One without a key, which is ready, and an agent that lists it. */
   async function setUp(hello: Hello) {

@@ -93,8 +93,7 @@ export function continueMassTerminations(state: ServiceState, now: number): numb
   return isOpen ? now + recoveryDelayMs : null;
 }
 
-/** How many deliveries each cluster has to receive. */
-export function countByCluster(deliveries: readonly PendingDelivery[]): Map<string, number> {
+function countByCluster(deliveries: readonly PendingDelivery[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { cluster } of deliveries) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
   return counts;

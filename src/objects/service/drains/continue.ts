@@ -2,8 +2,8 @@ import { earliest } from "../../../domain/deliveries/retry.ts";
 import { nextDrainStep } from "../../../domain/deploys/drain.ts";
 import { drainIdleMs } from "../../../domain/limits.ts";
 import { beginTermination } from "../backends/lifecycle.ts";
-import { countByCluster } from "../backends/mass-terminations.ts";
 import type { DrainRow } from "../sql/drains.sql.ts";
+import type { KeptBackend } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { planOf } from "./under-way.ts";
 
@@ -26,10 +26,11 @@ export function continueDrains(state: ServiceState, now: number): number | null 
 }
 
 function endNext(state: ServiceState, row: DrainRow, now: number): number | null {
-  const step = nextDrainStep(state.drains.meant(state.drains.scopeOf(row)), planOf(row), {
+  const meant = state.drains.meant(state.drains.scopeOf(row));
+  const step = nextDrainStep(meant, planOf(row), {
     now,
     isIdle: (backend) => state.activity.isIdle(backend, drainIdleMs, now),
-    pending: countByCluster(state.deliveries.all()),
+    pending: undelivered(state, meant),
   });
   for (const id of step.ends) {
     const backend = state.backend(id);
@@ -37,4 +38,14 @@ function endNext(state: ServiceState, row: DrainRow, now: number): number | null
   }
   if (step.nextAt !== row.next_at) state.sql.paceDrain(row.id, step.nextAt);
   return step.lookAt;
+}
+
+/** How many ends of these backends each cluster has yet to receive. */
+function undelivered(state: ServiceState, backends: readonly KeptBackend[]): Map<string, number> {
+  const waiting = new Set(state.deliveries.all().map(({ backend }) => backend));
+  const counts = new Map<string, number>();
+  for (const { id, cluster } of waiting.size === 0 ? [] : backends) {
+    if (waiting.has(id)) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
+  }
+  return counts;
 }
