@@ -40,6 +40,8 @@ const statements: [what: string, pattern: RegExp, places: string[]][] = [
 ];
 
 test.for(statements)("there is one place that %s", ([_, pattern, places]) => {
-  const found = files.flatMap(({ path, text }) => [...withoutComments(text).matchAll(pattern)].map(() => path));
+  const found = files.flatMap(({ path, text }) =>
+    [...withoutComments(text).matchAll(pattern)].map(() => path),
+  );
   expect(found.toSorted()).toEqual(places);
 });

@@ -6,7 +6,7 @@ import { printable, printableJson } from "./output.ts";
 import { accountOf, accountToken, resolveSettings, rootToken } from "./settings.ts";
 
 /** The options of the program itself, which every command has. */
-interface GlobalOptions {
+export interface GlobalOptions {
   apiUrl?: string;
   token?: string;
   json?: boolean;
@@ -65,7 +65,7 @@ export async function runStream(command: Command, work: StreamWork): Promise<voi
 }
 
 /** Writes to stdout. @returns whether stdout is still open */
-function written(text: string): Promise<boolean> {
+export function written(text: string): Promise<boolean> {
   return new Promise((resolve) => process.stdout.write(text, (error) => resolve(!error)));
 }
 
@@ -82,7 +82,8 @@ export async function runForDeployment<T>(command: Command, work: Work<T>): Prom
   await show(await work.call(api), work, options);
 }
 
-function accountSettings({ apiUrl, token }: GlobalOptions) {
+/** Where the requests of an account's commands go, and with which token. */
+export function accountSettings({ apiUrl, token }: GlobalOptions) {
   return resolveSettings(accountToken, { apiUrl, secret: token }, process.env);
 }
 

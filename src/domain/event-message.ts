@@ -76,6 +76,16 @@ export function eventMessage(facts: EventFacts): string {
     }
     case "backend.released":
       return `released backend \`${facts.backend_id}\`: ${facts.details.note}`;
+    case "drain.started": {
+      const { live } = facts.details;
+      return `began to drain ${drained(facts)}: ${live} ${live === 1 ? "backend" : "backends"}`;
+    }
+    case "drain.ended": {
+      const { state, total, ended } = facts.details;
+      return state === "drained"
+        ? `drained ${drained(facts)}: ${ended} ${ended === 1 ? "backend" : "backends"} ended`
+        : `cancelled the drain of ${drained(facts)}: ${ended} of ${total} had ended`;
+    }
     case "cluster.registered":
       return `registered cluster \`${facts.cluster}\``;
     case "cluster.changed":
@@ -105,6 +115,19 @@ export function eventMessage(facts: EventFacts): string {
     case "session.revoked":
       return "ended a session";
   }
+}
+
+/** What a drain is of. */
+function drained({
+  service,
+  environment,
+  details,
+}: EventFacts & { type: "drain.started" | "drain.ended" }): string {
+  const where = environment === undefined ? `service \`${service}\`` : `\`${environment}\``;
+  const { digest, before_revision: revision, before } = details;
+  if (digest !== undefined) return `${where} of ${shortImage(digest)}`;
+  if (revision !== undefined) return `${where} of what came before revision ${revision}`;
+  return before === undefined ? where : `${where} of what was started before ${before}`;
 }
 
 /** A tag as it is, a digest cut to what people can compare. */

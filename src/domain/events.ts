@@ -37,6 +37,10 @@ export const eventTypes = [
   "backend.terminated",
   /** Somebody vouched that a backend does not run any more, which nothing had shown. */
   "backend.released",
+  /** Somebody began to drain an environment, or a service, of what it runs no more. */
+  "drain.started",
+  /** All of that has ended, or the drain was cancelled (`details.state`). */
+  "drain.ended",
   "cluster.registered",
   /** Another webhook URL, or other options. */
   "cluster.changed",
@@ -98,6 +102,14 @@ type OfCluster = { cluster: string };
 /** The names of those who approved of a change, where it needed that. */
 type Approved = { approved_by?: string[] };
 
+type DrainDetails = {
+  drain_id: string;
+  digest?: string;
+  before_revision?: number;
+  /** RFC 3339. */
+  before?: string;
+};
+
 /** What each type of event says. */
 interface FactsOf {
   "service.created": OfService;
@@ -143,6 +155,12 @@ interface FactsOf {
       | { details: { hard: boolean; count: number } }
     );
   "backend.released": OfEnvironment & { backend_id: string; details: { note: string } };
+  /** With what it means, as far as it names that, and how many that are. */
+  "drain.started": OfService & { environment?: string; details: DrainDetails & { live: number } };
+  "drain.ended": OfService & {
+    environment?: string;
+    details: DrainDetails & { state: "drained" | "cancelled"; total: number; ended: number; reason?: string };
+  };
   "cluster.registered": OfCluster;
   "cluster.changed": OfCluster & { details: EventDetails };
   "cluster.deleted": OfCluster;

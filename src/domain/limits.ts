@@ -10,6 +10,7 @@ export * from "./limits/credentials.ts";
 export * from "./limits/deliveries.ts";
 export * from "./limits/deploys.ts";
 export * from "./limits/disk.ts";
+export * from "./limits/drains.ts";
 export * from "./limits/events.ts";
 export * from "./limits/inputs.ts";
 export * from "./limits/quotas.ts";

@@ -9,6 +9,7 @@ import type {
   ObservedCluster,
   RotatedSecret,
 } from "../../src/protocol/v3/clusters.ts";
+import type { Drain } from "../../src/protocol/v3/drains.ts";
 import type { Image, ImageDetail } from "../../src/protocol/v3/images.ts";
 import type { Environment, PinAnswer, Revision, service } from "../../src/protocol/v3/services.ts";
 
@@ -190,4 +191,42 @@ export const termination = {
   total: 10_000,
   terminated: 200,
   remaining: 9_800,
+};
+
+export const drainUnderWay: Drain = {
+  id: "0b3ca9a8-6c3c-4f5a-8a8e-0d0f4c6f0f57",
+  state: "draining",
+  environment: "prod",
+  digest: digestA,
+  when: "idle",
+  rate_per_minute: 60,
+  created_at: monday,
+  by: { token_id: "abcdefghjkm1", token_name: "ci" },
+  total: 40,
+  ended: 12,
+  live: 28,
+  kept: 0,
+  oldest_started_at: monday,
+  eta: tuesday,
+  held_up_by: { count: 2, backends: ["k3f9q7h3kq2m9"] },
+};
+
+const { eta: _eta, ...went } = drainUnderWay;
+export const drained: Drain = {
+  ...went,
+  state: "drained",
+  ended: 40,
+  live: 0,
+  oldest_started_at: null,
+  eta: null,
+  held_up_by: { count: 0, backends: [] },
+  ended_at: tuesday,
+};
+
+export const cancelledDrain: Drain = {
+  ...drained,
+  state: "cancelled",
+  ended: 12,
+  live: 28,
+  reason: "requested",
 };

@@ -104,6 +104,18 @@ const examples: { [Type in EventType]: [Extract<EventFacts, { type: Type }>, str
     { type: "backend.released", ...ofEnvironment, backend_id: "b", details: { note: "it was off" } },
     "released backend `b`: it was off",
   ],
+  "drain.started": [
+    { type: "drain.started", ...ofEnvironment, details: { drain_id: "d", digest, live: 12 } },
+    "began to drain `staging` of sha256:1234567890ab…: 12 backends",
+  ],
+  "drain.ended": [
+    {
+      type: "drain.ended",
+      ...ofEnvironment,
+      details: { drain_id: "d", digest, state: "drained", total: 12, ended: 12 },
+    },
+    "drained `staging` of sha256:1234567890ab…: 12 backends ended",
+  ],
   "cluster.registered": [{ type: "cluster.registered", ...ofCluster }, "registered cluster `main`"],
   "cluster.changed": [
     { type: "cluster.changed", ...ofCluster, details: { ack: "async" } },
@@ -178,6 +190,25 @@ describe("the message of an event", () => {
   ] as const)("of many ends counts them: %i", ([count, message]) => {
     const details = { hard: true, count };
     expect(eventMessage({ type: "backend.terminated", ...ofService, details })).toBe(message);
+  });
+
+  test("of a drain says what it is of, and how far a cancelled one came", () => {
+    const details = { drain_id: "d", live: 1 };
+    const message = (more: object) =>
+      eventMessage({ type: "drain.started", ...ofService, details: { ...details, ...more } });
+    expect(message({ before_revision: 7 })).toBe(
+      "began to drain service `hello` of what came before revision 7: 1 backend",
+    );
+    const before = "2026-11-23T09:00:00.000Z";
+    expect(message({ before })).toBe(
+      `began to drain service \`hello\` of what was started before ${before}: 1 backend`,
+    );
+    const cancelled = { drain_id: "d", digest, state: "cancelled", total: 3, ended: 1 } as const;
+    expect(eventMessage({ type: "drain.ended", ...ofEnvironment, details: cancelled })).toBe(
+      "cancelled the drain of `staging` of sha256:1234567890ab…: 1 of 3 had ended",
+    );
+    const one = { ...cancelled, state: "drained", total: 1 } as const;
+    expect(eventMessage({ type: "drain.ended", ...ofService, details: one })).toMatch(/: 1 backend ended$/);
   });
 
   test("of an unset default environment says so", () => {

@@ -87,6 +87,7 @@ const tables: Record<
       usage: { kept: "usageKeptMs", by: "alarm" },
       event_outbox: { with: "the account's log, which takes them over" },
       mass_terminations: { kept: "massTerminationsKept", by: "write" },
+      drains: { kept: "drainsKept", by: "write" },
       idempotency: { kept: "idempotencyKeptMs", by: "alarm" },
     },
   },

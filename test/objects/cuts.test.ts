@@ -19,6 +19,7 @@ import { notRunningHere } from "../support/worker/scripted-cluster.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend, statuses } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
+import { drainBody } from "./support/drains.ts";
 import { failureLines } from "./support/failure-lines.ts";
 import { test } from "./support/object-test.ts";
 import { noFacts, usedBy } from "./support/quotas.ts";
@@ -362,6 +363,34 @@ const stories: Told[] = [
       expect(kept).toContain('"terminated"');
       expect(await notEnded(hello)).toEqual([]);
       await keyIsFree(hello, backend);
+    },
+  }),
+  told({
+    story: "a drain, which goes on by itself",
+    setUp: async (hello, cluster) => {
+      for (const key of ["a", "b", "c"]) value(await hello.connect({ key }));
+      await hello.push(2, "latest");
+      cluster.always(({ type }) => (type === "backend.terminate" ? notRunningHere() : Response.json({})));
+    },
+    act: (_, hello) => {
+      const idempotency = { principal: "t", key: "drain", requestHash: "h" };
+      return hello.service().createDrain(drainBody({ rate_per_minute: 20 }), { ...caller, idempotency });
+    },
+    withinMs: 45_000,
+    check: async (_, hello, sent) => {
+      const { items } = value(await hello.service().listDrains({ limit: 9 }));
+      expect(items).toMatchObject([{ state: "drained", total: 3, ended: 3, live: 0 }]);
+      expect(await notEnded(hello)).toEqual([]);
+      // Each once, or again as the same delivery.
+      const ids = new Set(sent("backend.terminate").map(({ headers }) => headers["webhook-id"]));
+      expect(ids.size).toBe(3);
+      for (const type of ["drain.started", "drain.ended"] as const)
+        expect(await eventsOf(hello, type)).toBe(1);
+    },
+    unrepeated: async (_, hello) => {
+      const { items } = value(await hello.service().listDrains({ limit: 9 }));
+      expect(await notEnded(hello)).toHaveLength(items.length === 0 ? 3 : 0);
+      expect(items.map(({ state }) => state)).toEqual(items.map(() => "drained"));
     },
   }),
   told({

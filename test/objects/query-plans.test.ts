@@ -77,6 +77,8 @@ const listed: Record<string, Record<string, Record<string, string>>> = {
     extendMassTermination: { "SCAN mass_terminations": few },
     closeMassTermination: { "SCAN mass_terminations": few },
     finishMassTermination: { "SCAN mass_terminations": few },
+    drainsUnderWay: { "SCAN drains": few },
+    insertDrain: { "SCAN drains": few },
     queuedEvents: { "SCAN event_outbox": limited },
     insertEnvironment: { "SEARCH environments": last },
     putImage: { "SEARCH images": last, "SEARCH pushes": last },

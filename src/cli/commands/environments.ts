@@ -23,6 +23,7 @@ import {
 import { bodyOf } from "../client.ts";
 import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
+import { addDrainCommands } from "./drains.ts";
 import { addPinCommands } from "./pins.ts";
 
 interface EnvironmentOptions {
@@ -178,6 +179,7 @@ export function addEnvironmentCommands(program: Command): void {
   );
 
   addPinCommands(environments);
+  addDrainCommands(environments);
 }
 
 function environmentText(item: Environment): string {

@@ -42,6 +42,8 @@ export interface Scope {
 export interface Target {
   service?: string;
   environment?: string;
+  /** The environments that a change is about are in its body or its record: whoever reads that checks each by `checkReach`. */
+  namesWithin?: boolean;
 }
 
 /**
@@ -65,7 +67,8 @@ export function permits(scope: Scope, action: Action, target: Target): Result<nu
     if (target.environment !== undefined && !scope.environments.includes(target.environment)) {
       return fail("forbidden", `this token may only act on environments ${listOf(scope.environments)}`);
     }
-    if (target.environment === undefined && (action === "deploy" || action === "admin")) {
+    const isAbove = target.environment === undefined && target.namesWithin !== true;
+    if (isAbove && (action === "deploy" || action === "admin")) {
       return fail("forbidden", `this token may only change environments ${listOf(scope.environments)}`);
     }
   }

@@ -11,6 +11,8 @@ export type TokenAccess =
       readonly action: Action;
       /** Whether a token narrowed to a service is sufficient where the request names no service. */
       readonly anyScope?: boolean;
+      /** Whether the environments that it changes are named within (`Target.namesWithin` in src/domain/credentials/access.ts). */
+      readonly namesWithin?: boolean;
     }
   /** An access token, or a registry token that was granted the list of repositories. */
   | { readonly kind: "catalog" }
@@ -31,4 +33,9 @@ export const anyToken = { kind: "any_token" } as const;
 
 export function tokenFor<A extends Action>(action: A) {
   return { kind: "token", action } as const;
+}
+
+/** The same, where the environments that the request changes are in its body or its record: the object checks each of them. */
+export function tokenForNamed<A extends Action>(action: A) {
+  return { kind: "token", action, namesWithin: true } as const;
 }

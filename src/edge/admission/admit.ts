@@ -92,6 +92,7 @@ export function decide(
   const permitted = permits(holder, access.action, {
     ...(service === undefined ? {} : { service }),
     ...(target.environment === undefined ? {} : { environment: target.environment }),
+    namesWithin: access.namesWithin ?? false,
   });
   return permitted.ok ? permitted : refuse("forbidden", permitted.error);
 }

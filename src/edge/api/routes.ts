@@ -13,6 +13,7 @@ import { v3BackendRoutes } from "./routes/v3-backends.ts";
 import { v3ClusterRoutes } from "./routes/v3-clusters.ts";
 import { v3DeliveryRoutes } from "./routes/v3-deliveries.ts";
 import { v3DeployRoutes } from "./routes/v3-deploys.ts";
+import { v3DrainRoutes } from "./routes/v3-drains.ts";
 import { v3EnvironmentRoutes } from "./routes/v3-environments.ts";
 import { v3EventRoutes } from "./routes/v3-events.ts";
 import { v3ImageRoutes } from "./routes/v3-images.ts";
@@ -52,6 +53,7 @@ export const routes: readonly Route[] = [
   ...v3BackendRoutes,
   ...v3ImageRoutes,
   ...v3TerminationRoutes,
+  ...v3DrainRoutes,
   ...v3UsageRoutes,
   ...v3EventRoutes,
   ...v3AgentRoutes,

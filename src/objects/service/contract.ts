@@ -10,6 +10,7 @@ import type { AccountConfig, Caller, LoggedAttempt, RedeliveryParams } from "../
 import type { ServiceBackendsRpc } from "./backends/contract.ts";
 import type { ServiceConnectRpc } from "./connect/contract.ts";
 import type { ServiceDeploysRpc } from "./deploys/contract.ts";
+import type { ServiceDrainsRpc } from "./drains/contract.ts";
 import type { ServiceEnvironmentsRpc, ServiceImagesRpc } from "./pins/contract.ts";
 
 export type * from "./backends/contract.ts";
@@ -101,6 +102,7 @@ export interface ServiceRpc
   extends ServiceBackendsRpc,
     ServiceConnectRpc,
     ServiceDeploysRpc,
+    ServiceDrainsRpc,
     ServiceEnvironmentsRpc,
     ServiceImagesRpc {
   /** Sets the service up, with the environment `default`. Doing it again changes nothing. */

@@ -22,6 +22,7 @@ import { Nudges } from "./feed/nudges.ts";
 import { placeOf } from "./place.ts";
 import { type Changer, HoldingLedger } from "./quotas/holding-ledger.ts";
 import { releasesExpiry } from "./sql/backends.sql.ts";
+import { drainsExpiry } from "./sql/drains.sql.ts";
 import type { ServiceRow } from "./sql/service.sql.ts";
 import { usageExpiry } from "./sql/usage.sql.ts";
 import { ServiceState } from "./state.ts";
@@ -97,6 +98,7 @@ export class ServiceParts {
       idempotencyExpiry(db),
       usageExpiry(db),
       releasesExpiry(db),
+      drainsExpiry(db),
     ]);
     this.#workPorts = {
       state: this.state,
@@ -110,7 +112,10 @@ export class ServiceParts {
   /** A change of pins or images, which may hold more than before, and leave something to send. */
   async change<T>(action: (service: ServiceRow) => Result<T>, by: Changer = "request"): Promise<Result<T>> {
     const result = await this.holdings.change(() => this.state.reading(action), by);
-    if (result.ok) startDeliveries(this.#workPorts, Date.now());
+    const now = Date.now();
+    // A drain may mean more than before what was moved.
+    if (result.ok && this.state.drains.isDue(now)) this.work();
+    else if (result.ok) startDeliveries(this.#workPorts, now);
     return result;
   }
 

@@ -1,5 +1,3 @@
-import type { Fence } from "../../domain/backends/fence.ts";
-import type { StatusEntry } from "../../domain/backends/status.ts";
 import { earliest } from "../../domain/deliveries/retry.ts";
 import { environmentsShown } from "../../domain/limits.ts";
 import { ok, type Result } from "../../domain/result.ts";
@@ -7,7 +5,6 @@ import type { Backend, BackendQuery } from "../../protocol/v3/backends.ts";
 import type { RecordImageBody } from "../../protocol/v3/images.ts";
 import type { ListQuery, SearchQuery } from "../../protocol/v3/list.ts";
 import type { CreateEnvironmentBody } from "../../protocol/v3/services.ts";
-import type { CreateTerminationBody } from "../../protocol/v3/terminations.ts";
 import type {
   AccountConfig,
   AdmittedPush,
@@ -21,7 +18,6 @@ import type {
   Retirement,
   ServiceDescription,
   ServiceRpc,
-  TerminateAllParams,
   UsageQuery,
 } from "../contract.ts";
 import { followerLeft } from "../followers.ts";
@@ -37,6 +33,7 @@ import { redeliver } from "./deliveries/redelivery.ts";
 import { DeployingService } from "./deploying-service.ts";
 import { acceptPush } from "./deploys/move.ts";
 import { describeService } from "./description.ts";
+import * as drains from "./drains/drains.ts";
 import { nudgesFollowed } from "./feed/nudges.ts";
 import * as overview from "./overview.ts";
 import { ServiceParts } from "./parts.ts";
@@ -46,6 +43,8 @@ import * as lists from "./pins/lists.ts";
 import { history } from "./pins/revisions.ts";
 import * as setup from "./setup.ts";
 
+type Answer<Method extends keyof ServiceRpc> = ReturnType<ServiceRpc[Method]>;
+
 /**
  * One service: the single writer of its pins and of every spawn decision. Each method loads, lets the domain decide
  * and commits in one synchronous transaction; webhooks and calls of other objects follow it.
@@ -54,10 +53,7 @@ export class Service extends DeployingService implements ServiceRpc {
   #state = this.parts.state;
   #alarm = this.parts.alarm;
 
-  async initialise(
-    service: setup.NewService,
-    { actor }: Pick<Caller, "actor">,
-  ): Promise<Result<ServiceDescription>> {
+  async initialise(service: setup.NewService, { actor }: Pick<Caller, "actor">): Answer<"initialise"> {
     if (!this.#state.db.ready) this.#state.db.migrate();
     return this.#state.db.transaction(() => setup.initialise(this.#state, service, actor, Date.now()));
   }
@@ -91,10 +87,7 @@ export class Service extends DeployingService implements ServiceRpc {
     return this.#state.reading((service) => overview.usedImages(this.#state, service, ...call));
   }
 
-  async patch(
-    patch: { default_environment: string | null },
-    { actor }: Pick<Caller, "actor">,
-  ): Promise<Result<ServiceDescription>> {
+  async patch(...[patch, { actor }]: Parameters<ServiceRpc["patch"]>) {
     return this.#state.withService(() =>
       setup.setDefaultEnvironment(this.#state, patch.default_environment, actor, Date.now()),
     );
@@ -233,14 +226,12 @@ export class Service extends DeployingService implements ServiceRpc {
     return unlessUnknown(this.env, this.#state, backendId, begun);
   }
 
-  async terminateAll(params: TerminateAllParams, { actor }: Pick<Caller, "actor">) {
+  async terminateAll(...[params, { actor }]: Parameters<ServiceRpc["terminateAll"]>) {
     return this.parts.changeBackends(() => terminations.terminateAll(this.#state, params, actor, Date.now()));
   }
 
-  async createTermination(body: CreateTerminationBody, caller: Caller) {
-    return this.parts.changeBackends(() =>
-      terminations.createTermination(this.#state, body, caller, Date.now()),
-    );
+  async createTermination(...call: Parameters<ServiceRpc["createTermination"]>) {
+    return this.parts.changeBackends(() => terminations.createTermination(this.#state, ...call, Date.now()));
   }
 
   async holdings() {
@@ -255,6 +246,22 @@ export class Service extends DeployingService implements ServiceRpc {
     return findMassTermination(this.#state, id, allowedEnvironments, Date.now());
   }
 
+  async createDrain(...call: Parameters<ServiceRpc["createDrain"]>) {
+    return this.parts.changeBackends(() => drains.createDrain(this.#state, ...call, Date.now()));
+  }
+
+  async listDrains(...[query, allowed]: Parameters<ServiceRpc["listDrains"]>) {
+    return this.#state.reading(() => drains.listDrains(this.#state, query, allowed, Date.now()));
+  }
+
+  async getDrain(...[id, allowed]: Parameters<ServiceRpc["getDrain"]>) {
+    return this.#state.reading(() => drains.getDrain(this.#state, id, allowed, Date.now()));
+  }
+
+  async cancelDrain(...call: Parameters<ServiceRpc["cancelDrain"]>) {
+    return this.parts.changeBackends(() => drains.cancelDrain(this.#state, ...call, Date.now()));
+  }
+
   async redeliver(params: RedeliveryParams) {
     return redeliver(this.parts, params, Date.now());
   }
@@ -263,13 +270,8 @@ export class Service extends DeployingService implements ServiceRpc {
     return knownBackend(this.#state, backendId, (row) => reported && this.#state.spawns.acknowledge(row));
   }
 
-  async statusReached(
-    backendId: string,
-    fencingToken: number,
-    entries: readonly StatusEntry[],
-    baseUrl: string | null,
-  ): Promise<Result<{ kept: boolean }>> {
-    const { kept, deadlineAt } = applyReport(this.#state, backendId, fencingToken, entries, baseUrl);
+  async statusReached(...report: Parameters<ServiceRpc["statusReached"]>): Answer<"statusReached"> {
+    const { kept, deadlineAt } = applyReport(this.#state, ...report);
     this.#alarm.noLaterThan(deadlineAt);
     this.#alarm.noLaterThan(earliest([this.#state.usage.writeBy(), this.#state.arms.writeBy()]));
     return ok({ kept });
@@ -282,8 +284,8 @@ export class Service extends DeployingService implements ServiceRpc {
     return ok(answer);
   }
 
-  async clusterLost(cluster: string, registration: number, fence: Fence): Promise<Result<null>> {
-    if (this.parts.heartbeats.clusterLost(cluster, registration, fence, Date.now())) this.parts.work();
+  async clusterLost(...call: Parameters<ServiceRpc["clusterLost"]>): Promise<Result<null>> {
+    if (this.parts.heartbeats.clusterLost(...call, Date.now())) this.parts.work();
     return ok(null);
   }
 

@@ -90,8 +90,11 @@ export function setDefaultEnvironment(
 export function removeService(state: ServiceState, now: number): Result<null> {
   const all = { cause: "service_deleted", hard: false, createdBefore: null, environments: null } as const;
   beginMassTermination(state, all, now);
+  for (const row of [...state.drains.all()])
+    state.drains.end(row, { reason: "service_deleted", actor: null }, now);
   state.sql.rememberRevisions(null, formerEnvironmentsKept);
   state.sql.removeService(now);
+  state.sql.deleteDrains();
   state.usage.forget();
   return ok(null);
 }

@@ -13,6 +13,7 @@ import { BackendActivity } from "./backends/activity.ts";
 import { Listings, watchedBackends } from "./backends/listings.ts";
 import { SpawnDeliveryState } from "./deliveries/delivery-state.ts";
 import { ArmCounters, type Birth } from "./deploys/arms.ts";
+import { DrainsUnderWay } from "./drains/under-way.ts";
 import { EnvironmentIndex } from "./environment-index.ts";
 import { UsageCounters } from "./feed/usage.ts";
 import { notifyingWrites } from "./feed/visible-changes.ts";
@@ -71,6 +72,13 @@ export class ServiceState {
     environments: this.environments,
     written: () => this.#row()?.announced_until ?? 0,
     write: (until) => this.sql.setAnnounced(until),
+  });
+  /** Which drains are under way, and how long sessions live. */
+  readonly drains = new DrainsUnderWay({
+    backends: this.backends,
+    resolves: (environment) => this.environments.get(environment)?.digest,
+    service: () => this.row().name,
+    sql: () => this.sql,
   });
   readonly idempotency: IdempotencySql;
   readonly usage: UsageCounters;
@@ -135,6 +143,7 @@ export class ServiceState {
         heldChanged,
         backends,
         deliveriesChanged,
+        drainsChanged: (ids) => this.drains.changed(ids),
       }),
       (parts) => watchers.visibleChanged?.(parts),
     );
@@ -143,7 +152,7 @@ export class ServiceState {
       (ids) => this.sql.pendingDeliveries(ids),
       (a, b) => a.next_attempt_at - b.next_attempt_at,
     );
-    for (const index of [this.environments, this.backends, this.deliveries]) {
+    for (const index of [this.environments, this.backends, this.deliveries, this.drains]) {
       this.db.onTransaction({ begun: () => index.begun(), rolledBack: () => index.rolledBack() });
     }
     this.idempotency = idempotencySql(this.db);

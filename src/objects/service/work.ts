@@ -7,6 +7,7 @@ import { continueMassTerminations } from "./backends/mass-terminations.ts";
 import type { ShardNotifier } from "./backends/shard-notifier.ts";
 import type { AttemptLog } from "./deliveries/attempt-log.ts";
 import type { Deliveries } from "./deliveries/deliveries.ts";
+import { continueDrains } from "./drains/continue.ts";
 import type { ServiceState } from "./state.ts";
 
 export interface WorkPorts {
@@ -24,8 +25,8 @@ export interface WorkPorts {
  */
 export function doWork(ports: WorkPorts, now: number): void {
   const { state, deliveries, shards, alarm, attempts } = ports;
-  const nextTerminations = state.db.transaction(() => {
-    const next = continueMassTerminations(state, now);
+  const nextEnds = state.db.transaction(() => {
+    const next = earliest([continueMassTerminations(state, now), continueDrains(state, now)]);
     for (const [environment, at] of state.backends.takeSpawned()) state.sql.noteSpawn(environment, at);
     state.spawns.flush();
     state.announcements.write();
@@ -40,7 +41,7 @@ export function doWork(ports: WorkPorts, now: number): void {
     deliveries.startSpawns(now),
     deliveries.startOthers(now),
     attempts.flushDue(now),
-    nextTerminations,
+    nextEnds,
     // What is under way sets a sooner alarm where it fails, and has one left where it is lost with the process.
     unnotified.length > 0 ? now + recoveryDelayMs : null,
     unnotified.length > shardsNotifiedAtOnce ? now + shardRetryMs : null,

@@ -71,6 +71,20 @@ describe("narrowed tokens", () => {
       false,
     ],
     ["a change above its environments", { role: "deploy", ...toStaging }, "deploy", toHello, false],
+    [
+      "a change of what its body names, which others check",
+      { role: "deploy", ...toStaging },
+      "deploy",
+      { ...toHello, namesWithin: true },
+      true,
+    ],
+    [
+      "a change of another environment, whatever its body names",
+      { role: "deploy", ...toStaging },
+      "deploy",
+      { ...onProd, namesWithin: true },
+      false,
+    ],
     ["administration above its environments", { role: "admin", ...toStaging }, "admin", toHello, false],
     ["a look at its service", { role: "read", ...toStaging }, "read", toHello, true],
     [

@@ -26,7 +26,7 @@ const anything = z.looseObject({});
 
 /** Fields that name what belongs to the service or environment itself, or that name nothing. */
 const harmless = new Set(
-  `tag image image_tag digest repository mount name ack allow_spawn_tag approvals auth backend_url_template before changers checks
+  `at_end_of backends before_revision keep keys rate_per_minute when tag image image_tag digest repository mount name ack allow_spawn_tag approvals auth backend_url_template before changers checks
    cpu_period cpu_period_percent cpu_time_limit created_before cursor default disk_limit_bytes dry_run emergency_rollback env executable follow force gates match max_failed_share memory_limit_bytes min_ready min_samples reason
    require_digest roles soak_seconds state tokens url windows
    artifact_type expires_in_seconds from grace_period_seconds hard lifetime_limit_seconds limit location max_idle_seconds media_type note outcome port
@@ -93,12 +93,16 @@ interface Attempt {
 }
 
 function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): Attempt[] {
-  const own = { environment: "staging", id: world.ownBackend, delivery: "unknown", ...of.row.at };
+  const staging = { environment: "staging", id: world.ownBackend, delivery: "unknown" };
+  // A stream of one that is under way would not end.
+  const drain = of.route.produces === "text/event-stream" ? { drain: world.ownDrain } : {};
+  const own = { ...staging, ...drain, ...of.row.at };
   const paths: Record<string, string[]> = {
     service: [service],
     cluster: [cluster],
     environment: narrowing === "a service" ? [] : [environment, gone],
     termination: narrowing === "a service" ? [] : [world.hiddenTermination],
+    drain: narrowing === "a service" ? [] : [world.hiddenDrain],
     id: hiddenFrom(narrowing, world).filter((hidden) => Object.values(world.hiddenBackends).includes(hidden)),
   };
   const byPath = [...of.route.path.matchAll(/:([a-z_]+)/g)].flatMap(([, name = ""]) =>
@@ -108,7 +112,7 @@ function attemptsOf(of: Promised, narrowing: Narrowing, world: NarrowedWorld): A
       return {
         title: `the path's ${name} ${value}`,
         at: { ...own, [name]: value },
-        ...(name !== "id" && name !== "termination" && { missing }),
+        ...(name !== "id" && name !== "termination" && name !== "drain" && { missing }),
       };
     }),
   );

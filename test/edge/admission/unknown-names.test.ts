@@ -29,6 +29,7 @@ import { digest } from "../support/world.ts";
 const bodies: Readonly<Record<string, object>> = {
   "POST /cli-login/:login/complete": { code: "0000" },
   "POST /v3/accounts/:account/backends/:id/release": { note: "it was switched off" },
+  "POST /v3/accounts/:account/services/:service/drains": { before: "2030-01-01T00:00:00Z" },
 };
 
 /** A path whose names nothing has, but for those of `known`. */

@@ -33,6 +33,7 @@ const bodies: Record<string, () => object> = {
   "POST /v3/accounts/:account/services/:service/environments": () => ({ name: freshName("environment") }),
   "POST /v3/accounts/:account/services/:service/images": () => ({ digest: digestOf.v1, tag: "v3" }),
   "POST /v3/accounts/:account/services/:service/terminations": () => ({ environment: "prod" }),
+  "POST /v3/accounts/:account/services/:service/drains": () => ({ digest: digestOf.v2 }),
   "POST /v2/service/:account/:service/connect": () => ({}),
   "POST /v2/service/:account/:service/:environment/connect": () => ({}),
   "POST /user/:account/service/:service/spawn": () => ({ require_bearer_token: true }),

@@ -8,7 +8,9 @@ import { createApp } from "../../../src/edge/app.ts";
 import { startSession } from "../../../src/edge/credentials/sessions.ts";
 import { pages } from "../../../src/edge/pages/pages.ts";
 import { accountStub } from "../../../src/objects/stubs.ts";
-import { apiOrigin, createAccount, createCluster, createToken } from "../../support/worker/api.ts";
+import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { drain } from "../../../src/protocol/v3/drains.ts";
+import { apiOrigin, call, createAccount, createCluster, createToken } from "../../support/worker/api.ts";
 import { frozenAt } from "../../support/worker/clock.ts";
 import { digestOf, pinnedService } from "../../support/worker/pinned-service.ts";
 import { clusterTest } from "../../support/worker/worker-test.ts";
@@ -25,6 +27,7 @@ const apiStreams = [
   "/v2/backend/:id/logs/stream",
   "/v2/backend/:id/metrics/stream",
   "/v3/accounts/:account/events",
+  "/v3/accounts/:account/services/:service/drains/:drain/stream",
 ];
 
 const pageStreams = pages.flatMap((page) =>
@@ -52,6 +55,13 @@ const test = clusterTest
     await createCluster(account);
     const service = await pinnedService(account);
     const { backend_id } = await service.connect();
+    const token = account.admin;
+    await call(connectAnswer, `/v2/service/${account.name}/hello/prod/connect`, {
+      token,
+      json: { spawn: { tag: "v2" } },
+    });
+    const json = { digest: digestOf.v2 };
+    const under = await call(drain, `${service.api}/drains`, { token, json });
     const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
     cluster.alwaysStreams(() => {
       const body = new ReadableStream<Uint8Array>({
@@ -71,7 +81,8 @@ const test = clusterTest
           .replace(":service", "hello")
           .replace(":environment", "prod")
           .replace(":cluster", "main")
-          .replace(":digest", digestOf.v1),
+          .replace(":digest", digestOf.v1)
+          .replace(":drain", under.id),
       /** Something that every stream has something to say of. */
       async happen() {
         for (const controller of streams) controller.enqueue(printed);

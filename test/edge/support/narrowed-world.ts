@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
+import { drain } from "../../../src/protocol/v3/drains.ts";
 import { termination } from "../../../src/protocol/v3/terminations.ts";
 import { call, createCluster, send } from "../../support/worker/api.ts";
 import { digest, makeWorld, type World } from "./world.ts";
@@ -15,6 +16,10 @@ export interface NarrowedWorld extends World {
   hiddenBackends: { environment: string; default: string; service: string };
   /** Of the environment `secret-env`: it has ended nothing. */
   hiddenTermination: string;
+  /** Of the same: it has ended nothing. */
+  hiddenDrain: string;
+  /** Of the environment `staging`: it is over. */
+  ownDrain: string;
 }
 
 export const service = "secret-service";
@@ -41,9 +46,15 @@ export async function makeNarrowedWorld(): Promise<NarrowedWorld> {
   }
   const past = { environment, created_before: "2000-01-01T00:00:00Z" };
   const ended = await call(termination, `${services}/hello/terminations`, { token, json: past });
+  const drainOf = async (environment: string) => {
+    const json = { environment, before_revision: 1 };
+    return (await call(drain, `${services}/hello/drains`, { token, json })).id;
+  };
   return {
     ...world,
     hiddenTermination: ended.id,
+    hiddenDrain: await drainOf(environment),
+    ownDrain: await drainOf("staging"),
     ownBackend: await connect("hello/staging", "own"),
     hiddenBackends: {
       environment: await connect(`hello/${environment}`, "secret-key"),
@@ -62,11 +73,11 @@ export const scopes: Readonly<Record<Narrowing, { service: string; environments?
 
 /** Every name and id that the token does not reach. */
 export function hiddenFrom(narrowing: Narrowing, world: NarrowedWorld): string[] {
-  const { hiddenBackends: ids, hiddenTermination } = world;
+  const { hiddenBackends: ids, hiddenTermination, hiddenDrain } = world;
   const above = [service, cluster, ids.service];
   return narrowing === "a service"
     ? above
-    : [...above, environment, "secret-key", ids.environment, ids.default, hiddenTermination];
+    : [...above, environment, "secret-key", ids.environment, ids.default, hiddenTermination, hiddenDrain];
 }
 
 /** The names that a field of a body or query may be given from outside the scope; null: it names nothing outside. */

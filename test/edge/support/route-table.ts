@@ -7,6 +7,7 @@ import {
   holdKey,
   pinAnew,
   rejectSpare,
+  runSpare,
   spareDigest,
   stopEnvironment,
   type World,
@@ -225,6 +226,25 @@ export const table: Readonly<Record<string, Row>> = {
   },
   [`GET ${service}/terminations`]: { who: "read", whole: "the last of them are kept" },
   [`GET ${service}/terminations/:termination`]: { who: "read", whole: "the environments that it is about" },
+  [`POST ${service}/drains`]: {
+    who: "deploy",
+    json: async (world, path) => {
+      // A service that has just been made runs nothing.
+      if (!path.includes("/services/hello/")) return { before: "2029-01-01T00:00:00Z" };
+      await runSpare(world);
+      return { environment: "staging", digest: spareDigest };
+    },
+    repeated: "once",
+    leaves: "drain.started",
+  },
+  [`GET ${service}/drains`]: { who: "read", paged: "drains" },
+  [`GET ${service}/drains/:drain`]: { who: "read", whole: "what it names, which is bounded" },
+  [`GET ${service}/drains/:drain/stream`]: { who: "read" },
+  [`POST ${service}/drains/:drain/cancel`]: {
+    who: "deploy",
+    repeated: { because: "what is cancelled is answered as it is" },
+    leaves: "drain.ended",
+  },
   [`GET ${service}/usage`]: { who: "read", whole: "a range has at most so many steps" },
   [`GET ${service}/environments`]: { who: "read", paged: "environments" },
   [`POST ${service}/environments`]: {

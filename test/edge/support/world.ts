@@ -8,6 +8,7 @@ import { connectAnswer } from "../../../src/protocol/jamsocket/v2.ts";
 import { parseAccessToken } from "../../../src/protocol/tokens/access-token.ts";
 import { deliveryList } from "../../../src/protocol/v3/deliveries.ts";
 import { change } from "../../../src/protocol/v3/deploys.ts";
+import { drain } from "../../../src/protocol/v3/drains.ts";
 import { termination } from "../../../src/protocol/v3/terminations.ts";
 import {
   call,
@@ -137,6 +138,7 @@ const names: Record<string, (world: World) => string | Promise<string>> = {
     return (await call(termination, path, { token: account.admin, json: { environment: "staging" } })).id;
   },
   change: requestChange,
+  drain: drainInUse,
   delivery: ({ account, backendId }) => loggedDelivery(account, `${backendId}_spawn`),
 };
 
@@ -153,6 +155,20 @@ export async function pathIn(
     filled = filled.replace(placeholder, found);
   }
   return filled;
+}
+
+/** Has `staging` run the image that no environment runs: a spawn may name it, and nobody says that its session is idle. */
+export async function runSpare({ account: { name, admin: token } }: World): Promise<void> {
+  const connect = `/v2/service/${name}/hello/staging/connect`;
+  await call(connectAnswer, connect, { token, json: { spawn: { tag: "spare" } } });
+}
+
+/** The id of a drain that is under way. */
+async function drainInUse(world: World): Promise<string> {
+  await runSpare(world);
+  const { name, admin: token } = world.account;
+  const json = { environment: "staging", digest: spareDigest };
+  return (await call(drain, `/v3/accounts/${name}/services/hello/drains`, { token, json })).id;
 }
 
 /** The id of a delivery, once its cluster's log has it: that is written when some time has passed. */

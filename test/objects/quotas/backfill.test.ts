@@ -35,6 +35,7 @@ async function formerAccount(hello: Hello) {
   for (const service of services(hello)) {
     await takeBack(service, "what is held of the account's quotas", [
       "DROP TABLE holdings",
+      "DROP TABLE drains",
       "ALTER TABLE service DROP COLUMN last_environment",
       "DROP INDEX releases_at",
       "ALTER TABLE service DROP COLUMN emptied_at",

@@ -6,16 +6,18 @@ import { type Hello, value } from "./service.ts";
 /**
  * Gives a service so many more live backends as if it had started each, all but one of them copies of that. Stops the clock
  * where it ran.
+ * @param keyed whether each has a key of its own
  */
-export async function addBackends(hello: Hello, count: number): Promise<void> {
-  const { backendId } = value(await hello.connect());
+export async function addBackends(hello: Hello, count: number, keyed = false): Promise<void> {
+  const { backendId } = value(await hello.connect(keyed ? { key: "doc-0" } : {}));
   await runInDurableObject(hello.service(), (_, { storage }) => {
     storage.sql.exec("UPDATE backends SET next_attempt_at = NULL").toArray();
     storage.sql
       .exec(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO backends (id, environment, cluster, fencing_token, digest, spec, created_at, status, status_at)
-         SELECT substr(id, 1, 6) || printf('%07d', i), environment, cluster, 1000 + i, digest, spec, created_at,
+         INSERT INTO backends (id, environment, cluster, key, fencing_token, digest, spec, created_at, status, status_at)
+         SELECT substr(id, 1, 6) || printf('%07d', i), environment, cluster,
+                CASE WHEN key IS NULL THEN NULL ELSE 'doc-' || i END, 1000 + i, digest, spec, created_at,
                 'ready', status_at
          FROM backends, n WHERE id = ?`,
         count - 1,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { deliveryList } from "../../../src/protocol/v3/deliveries.ts";
+import { drainList } from "../../../src/protocol/v3/drains.ts";
 import { eventList } from "../../../src/protocol/v3/events.ts";
 import { loginLink, sessionList } from "../../../src/protocol/v3/sessions.ts";
 import { terminationList } from "../../../src/protocol/v3/terminations.ts";
@@ -90,6 +91,45 @@ const lists: Record<string, Answer> = {
     optional: [],
     nullable: [],
     bad: [{ kind: "api" }, { expires_at: "never" }],
+  },
+  drains: {
+    schema: drainList,
+    field: "drains",
+    full: {
+      id: "d1",
+      state: "cancelled",
+      environment: "prod",
+      environments: ["prod", "staging"],
+      digest: `sha256:${"a".repeat(64)}`,
+      before_revision: 7,
+      before: at,
+      when: { at_end_of: 600 },
+      rate_per_minute: 60,
+      keep: { keys: ["doc"], backends: ["k3f9q7h3kq2m9"] },
+      created_at: at,
+      by: { token_id: "t", token_name: "ci" },
+      total: 3,
+      ended: 2,
+      live: 1,
+      kept: 1,
+      oldest_started_at: at,
+      eta: at,
+      held_up_by: { count: 1, backends: ["k3f9q7h3kq2m9"] },
+      ended_at: at,
+      reason: "digest_current",
+    },
+    optional: [
+      "environment",
+      "environments",
+      "digest",
+      "before_revision",
+      "before",
+      "keep",
+      "ended_at",
+      "reason",
+    ],
+    nullable: ["oldest_started_at", "eta"],
+    bad: [{ state: "over" }, { reason: "bored" }, { when: "now" }, { live: 0.5 }, { eta: "soon" }],
   },
   terminations: {
     schema: terminationList,

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { deliveryQuery } from "../../../src/protocol/v3/deliveries.ts";
+import { createDrainBody } from "../../../src/protocol/v3/drains.ts";
 import { eventQuery } from "../../../src/protocol/v3/events.ts";
 import { createLoginLinkBody } from "../../../src/protocol/v3/sessions.ts";
 import { createTerminationBody } from "../../../src/protocol/v3/terminations.ts";
 import { usageQuery } from "../../../src/protocol/v3/usage.ts";
 import { describeBodies } from "./body-rules.ts";
+
+const digest = `sha256:${"a".repeat(64)}`;
 
 describeBodies({
   deliveryQuery: {
@@ -58,6 +61,29 @@ describeBodies({
       { created_before: 1_795_424_400_000 },
     ],
   },
+  createDrainBody: {
+    schema: createDrainBody,
+    good: [
+      { digest, when: "idle", rate_per_minute: 60 },
+      {
+        environment: "prod",
+        before_revision: 7,
+        when: { at_end_of: 600 },
+        rate_per_minute: 1,
+        keep: { keys: ["doc"], backends: ["k3f9q7h3kq2m9"] },
+      },
+      { before: "2026-11-23T09:00:00+01:00", when: "idle", rate_per_minute: 6_000, keep: {} },
+    ],
+    bad: [
+      {},
+      { digest, before_revision: 7 },
+      { before_revision: 7 },
+      { digest: "v12" },
+      { digest, when: "later" },
+      { digest, rate_per_minute: 0.5 },
+      { digest, keep: { environments: ["prod"] } },
+    ],
+  },
   usageQuery: {
     schema: usageQuery,
     good: [
@@ -83,6 +109,10 @@ describe("what is left out", () => {
 
   test("a termination is soft, and of all backends", () => {
     expect(createTerminationBody.parse({})).toEqual({ hard: false });
+  });
+
+  test("a drain waits until sessions without a key are idle, and ends one a second", () => {
+    expect(createDrainBody.parse({ digest })).toEqual({ digest, when: "idle", rate_per_minute: 60 });
   });
 
   test("usage is by the minute, and a step is read from the text of a URL", () => {

@@ -64,6 +64,8 @@ export const layers: Readonly<Record<string, Layers>> = {
       "connect/contract.ts",
       "deploys/arms.ts",
       "deploys/contract.ts",
+      "drains/contract.ts",
+      "drains/under-way.ts",
       "pins/announcements.ts",
       "pins/contract.ts",
       "deliveries/delivery-state.ts",
@@ -79,6 +81,7 @@ export const layers: Readonly<Record<string, Layers>> = {
     backends: ["feed", "pins", "sql"],
     deliveries: ["backends", "pins", "sql"],
     connect: ["backends", "deliveries", "deploys/arms.ts", "pins", "sql"],
+    drains: ["backends", "feed", "pins", "sql"],
   },
   edge: {
     "app.ts": everything,

@@ -1,6 +1,6 @@
 import { heartbeatInTransitMs, leaseSeconds } from "../../../domain/limits.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
-import type { Listing } from "./listings.ts";
+import { idleSecondsOf, type Listing } from "./listings.ts";
 
 /** Times in milliseconds since the epoch. */
 interface Signs {
@@ -39,6 +39,21 @@ export class BackendActivity {
     let listedAt = this.#signs.get(id)?.listedAt ?? 0;
     for (const { heardAt } of this.#listing(id)) listedAt = Math.max(listedAt, heardAt);
     return now - listedAt < leaseSeconds * 1000;
+  }
+
+  /**
+   * Whether a backend is known to have had no connection for so long: by the list of an agent that holds its lease, and by all else that
+   * shows that it was active. Where an agent does not say, it is not known.
+   */
+  isIdle(row: Pick<BackendRow, "id" | "created_at">, forMs: number, now: number): boolean {
+    let isListed = false;
+    for (const { heardAt, backends } of this.#listing(row.id)) {
+      const entry = backends.get(row.id);
+      if (!entry || now - heardAt >= leaseSeconds * 1000) continue;
+      if ((idleSecondsOf(entry, now) ?? 0) * 1000 < forMs) return false;
+      isListed = true;
+    }
+    return isListed && now - this.activeAt(row) >= forMs;
   }
 
   /** A live backend's agent has accepted a touch that was sent at `at`. */

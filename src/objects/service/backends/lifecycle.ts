@@ -58,6 +58,7 @@ export function endBackend(state: ServiceState, row: BackendRow, end: BackendEnd
   }
   state.spawns.forget(row.id);
   state.activity.forget(row.id);
+  state.drains.ended(row, "reported" in end ? end.reported.time : end.at);
   state.backendEnded(row.id);
 }
 

@@ -89,6 +89,13 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     closeMassTermination: changes(none, writes.closeMassTermination),
     finishMassTermination: changes(none, writes.finishMassTermination),
 
+    insertDrain: changes(backends, writes.insertDrain),
+    // Each comes with the ends that it follows from.
+    paceDrain: changes(none, writes.paceDrain),
+    countDrained: changes(none, writes.countDrained),
+    endDrain: changes(backends, writes.endDrain),
+    deleteDrains: changes(none, writes.deleteDrains),
+
     setClaimed: changes(none, writes.setClaimed),
     queueEvent: changes(none, writes.queueEvent),
     dropQueuedEvents: changes(none, writes.dropQueuedEvents),

@@ -73,6 +73,7 @@ export function addRevision(
     );
   }
   if (row.digest !== from) state.announcements.moved(row.seq);
+  if (row.digest !== from) state.drains.moved(row, now);
 }
 
 /** What an event says of a revision beside what it resolves to. */

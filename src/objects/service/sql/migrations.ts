@@ -3,6 +3,7 @@ import { idempotencyMigration } from "../../idempotency.sql.ts";
 import { artifactsMigration } from "./artifacts.sql.ts";
 import { changesMigration } from "./changes.sql.ts";
 import { deploysMigration } from "./deploys.sql.ts";
+import { drainsMigration } from "./drains.sql.ts";
 import { eventOutboxMigration } from "./event-outbox.sql.ts";
 import { holdingsMigration } from "./holdings.sql.ts";
 import { imagesByDigestMigration } from "./images.sql.ts";
@@ -160,4 +161,5 @@ export const serviceMigrations: readonly Migration[] = [
   distinctDigestsMigration,
   deploysMigration,
   changesMigration,
+  drainsMigration,
 ];

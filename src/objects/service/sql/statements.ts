@@ -9,6 +9,7 @@ import {
   deliveriesWrites,
 } from "./deliveries.sql.ts";
 import { type DeploysReads, type DeploysWrites, deploysReads, deploysWrites } from "./deploys.sql.ts";
+import { type DrainsReads, type DrainsWrites, drainsReads, drainsWrites } from "./drains.sql.ts";
 import {
   type EventOutboxReads,
   type EventOutboxWrites,
@@ -53,6 +54,7 @@ export type Reads = ServiceReads &
   EventOutboxReads &
   HoldingsReads &
   MassTerminationsReads &
+  DrainsReads &
   UsageReads;
 
 /** Every statement that writes it. */
@@ -66,6 +68,7 @@ export type Writes = ServiceWrites &
   EventOutboxWrites &
   HoldingsWrites &
   MassTerminationsWrites &
+  DrainsWrites &
   UsageWrites;
 
 export type Statements = Reads & Writes;
@@ -86,6 +89,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...eventOutboxReads(db),
     ...holdingsReads(db),
     ...massTerminationsReads(db),
+    ...drainsReads(db),
     ...usageReads(db),
   };
 }
@@ -107,11 +111,12 @@ interface Writers {
   backends: BackendsMemory;
   /** Called with the deliveries that are written. */
   deliveriesChanged(ids: readonly string[]): void;
+  /** Called with the drains that are written. */
+  drainsChanged(ids: readonly string[]): void;
 }
 
 export function writes(writers: Writers): Writes {
-  const { db, cached, counted, events, environmentChanged, heldChanged, backends, deliveriesChanged } =
-    writers;
+  const { db, cached, counted, events, environmentChanged, heldChanged, backends } = writers;
   return {
     ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(db, environmentChanged, heldChanged),
@@ -119,10 +124,11 @@ export function writes(writers: Writers): Writes {
     ...changesWrites(db),
     ...imagesWrites(cached),
     ...backendsWrites(db, backends, environmentChanged),
-    ...deliveriesWrites(db, deliveriesChanged),
+    ...deliveriesWrites(db, writers.deliveriesChanged),
     ...eventOutboxWrites(events),
     ...holdingsWrites(counted),
     ...massTerminationsWrites(db),
+    ...drainsWrites(db, writers.drainsChanged),
     ...usageWrites(db),
   };
 }

@@ -37,8 +37,11 @@ async function populousWorld(): Promise<World> {
     await call(connectAnswer, `/v2/service/${account.name}/hello/${name}/connect`, { token, json: {} });
   }
   await pathIn(world, ":token_id/:session_id");
-  for (let i = 0; i < 3; i++) await pathIn(world, ":change");
-  for (let i = 0; i < 3; i++) await post(`/v3/accounts/${account.name}/clusters/main/test`);
+  for (let i = 0; i < 3; i++) {
+    await post(`/v3/accounts/${account.name}/clusters/main/test`);
+    await post(`${service}/drains`, { before: "2029-01-01T00:00:00Z" });
+    await pathIn(world, ":change");
+  }
   await eventsAfter(world, []);
   return world;
 }
