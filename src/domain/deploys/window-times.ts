@@ -9,7 +9,7 @@ export type Weekday = (typeof weekdays)[number];
 /**
  * When an environment may be changed (`allow`), or may not (`deny`): each week, by the clocks of a zone. As settings have it.
  *
- * A window begins on each of its days at `from`. It ends at `to`, which is on the next day where it is not later than `from`.
+ * A window begins on each of its days at `from`. It ends at `to`, which is on the next day where it is earlier than `from`.
  * Where the clocks are put forward, what they pass over is left out: a window that would begin there begins at the first
  * instant after. Where they are put back, times of day come twice. A deny window then lasts from the first time that it
  * begins to the last time that it ends, without a break. An allow window is open whenever the clocks show a time in it, and
@@ -42,41 +42,34 @@ export interface Interval {
 export interface WindowTimes {
   window: FreezeWindow;
   inForce: Interval;
-  /** When it is open, in the order of the beginnings. */
+  /** When it is open while it is in force, in the order of the beginnings; some of these are empty, with an end before their start. */
   open: readonly Interval[];
 }
 
-/** By how much a window that is open in a span may begin before it, or end after: a day, and what a zone's date is off UTC's. */
-const marginMs = 3 * day;
+/** So many days before and after a span have windows that are open in it: a window lasts a day, and dates are a day off UTC's. */
+const marginDays = 3;
 
 /** Windows with the zones that they are in. */
 export class Schedule {
-  readonly #windows: readonly { window: FreezeWindow; inForce: Interval }[];
-  readonly #zones: ReadonlyMap<string, TimeZone>;
+  readonly #windows: readonly { window: FreezeWindow; inForce: Interval; zone: TimeZone }[];
 
   /** @throws RangeError for a time zone that `Intl` does not know */
   constructor(windows: readonly FreezeWindow[]) {
-    this.#windows = windows.map((window) => ({ window, inForce: inForce(window) }));
-    this.#zones = new Map(windows.map(({ time_zone: name }) => [name, new TimeZone(name)]));
+    this.#windows = windows.map((window) => ({
+      window,
+      inForce: inForce(window),
+      zone: new TimeZone(window.time_zone),
+    }));
   }
 
   /** The windows that are in force at some time of a span, in their order, and when they are open: in the span and around it. */
   during(span: Interval): WindowTimes[] {
-    const known = new Map<string, readonly Stretch[]>();
-    const stretchesOf = (zone: string) => {
-      const stretches =
-        known.get(zone) ?? this.#zones.get(zone)?.stretches(span.start - marginMs, span.end + marginMs) ?? [];
-      known.set(zone, stretches);
-      return stretches;
-    };
     return this.#windows
-      .filter(({ inForce }) => isSome(intersection(inForce, span)))
-      .map(({ window, inForce }) => ({
+      .filter(({ inForce }) => inForce.start < span.end && span.start < inForce.end)
+      .map(({ window, inForce, zone }) => ({
         window,
         inForce,
-        open: openings(window, stretchesOf(window.time_zone))
-          .map((interval) => intersection(interval, inForce))
-          .filter(isSome),
+        open: openings(window, zone, span).map((interval) => intersection(interval, inForce)),
       }));
   }
 
@@ -98,21 +91,19 @@ export function contains({ start, end }: Interval, time: number): boolean {
   return start <= time && time < end;
 }
 
-/** When a window is open, in force or not, in the stretches of its zone. */
-function openings({ effect, days, from, to }: FreezeWindow, stretches: readonly Stretch[]): Interval[] {
-  const [first, last] = [stretches.at(0), stretches.at(-1)];
-  if (first === undefined || last === undefined) return [];
+/** When a window is open in a span and around it, in force or not. */
+function openings({ effect, days, from, to }: FreezeWindow, zone: TimeZone, span: Interval): Interval[] {
+  const [first, last] = [dateAt(span.start) - marginDays, dateAt(span.end) + marginDays];
+  const stretches = zone.stretches((first - 1) * day, (last + 2) * day);
   const found: Interval[] = [];
-  const lastDate = dateAt(last.end + last.offsetMs);
-  for (let date = dateAt(first.start + first.offsetMs); date <= lastDate; date++) {
+  for (let date = first; date <= last; date++) {
     if (!days.includes(weekdayOf(date))) continue;
     const local = {
       start: date * day + timeOfDayMs(from),
-      end: (to <= from ? date + 1 : date) * day + timeOfDayMs(to),
+      end: (to < from ? date + 1 : date) * day + timeOfDayMs(to),
     };
-    const parts = stretches.map((stretch) => shownIn(stretch, local)).filter(isSome);
-    if (effect === "allow") found.push(...parts);
-    else found.push(...hullOf(parts));
+    const parts = stretches.map((stretch) => shownIn(stretch, local)).filter(({ start, end }) => start < end);
+    found.push(...(effect === "allow" ? parts : hullOf(parts)));
   }
   return found;
 }
@@ -124,21 +115,17 @@ function shownIn({ start, end, offsetMs }: Stretch, local: Interval): Interval {
 
 /** From the beginning of the first interval to the end of the last one; none of none. */
 function hullOf(intervals: readonly Interval[]): Interval[] {
-  const [first, last] = [intervals.at(0), intervals.at(-1)];
-  return first === undefined || last === undefined ? [] : [{ start: first.start, end: last.end }];
+  const ends = intervals.map(({ end }) => end);
+  return intervals.slice(0, 1).map(({ start }) => ({ start, end: Math.max(...ends) }));
 }
 
 function intersection(a: Interval, b: Interval): Interval {
   return { start: Math.max(a.start, b.start), end: Math.min(a.end, b.end) };
 }
 
-function isSome({ start, end }: Interval): boolean {
-  return start < end;
-}
-
-/** The days from 1 January 1970 to a time on a zone's clocks. */
-function dateAt(local: number): number {
-  return Math.floor(local / day);
+/** The days from 1 January 1970 to a time. */
+function dateAt(time: number): number {
+  return Math.floor(time / day);
 }
 
 /** 1 January 1970 was a Thursday. */

@@ -88,10 +88,9 @@ function firstOpening(times: readonly WindowTimes[], { start, end }: Interval): 
 
 /** Null where the environment may be changed at a time; else the next time at which that may be otherwise. */
 function closedUntil(times: readonly WindowTimes[], time: number): number | null {
-  const denied = times
-    .filter(({ window }) => window.effect === "deny")
-    .flatMap(({ open }) => open.filter((interval) => contains(interval, time)));
-  if (denied.length > 0) return Math.max(...denied.map(({ end }) => end));
+  const deny = times.filter(({ window }) => window.effect === "deny");
+  const denied = deny.flatMap(({ open }) => open).find((interval) => contains(interval, time));
+  if (denied !== undefined) return denied.end;
   const allow = times.filter(({ window }) => window.effect === "allow");
   if (!allow.some((each) => contains(each.inForce, time))) return null;
   if (allow.some((each) => isOpen(each, time))) return null;

@@ -23,7 +23,7 @@ export const freezeWindow = z
     to: z
       .string()
       .regex(new RegExp(`^(?:${timeOfDay}|24:00)$`), "a time of day is HH:MM, from 00:00 to 24:00")
-      .describe("On the next day where it is not later than from"),
+      .describe("On the next day where it is earlier than from"),
     time_zone: z
       .string()
       .max(timeZoneMaxCharacters)

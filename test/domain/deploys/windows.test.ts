@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isTimeZone } from "../../../src/domain/deploys/time-zone.ts";
 import { type FreezeWindow, weekdays } from "../../../src/domain/deploys/window-times.ts";
 import { changesAllowed, closedMessage } from "../../../src/domain/deploys/windows.ts";
 import { changeableMinutes } from "./minutes.ts";
@@ -124,6 +125,24 @@ describe("windows", () => {
       null,
     ],
     [
+      "the first time at which one of several long freezes ends counts, in whatever order they are",
+      [
+        { ...deny, starts_at: "2031-01-07T00:00:00Z" },
+        { ...window("deny", "all", "00:00-24:00"), ends_at: "2029-07-01T12:00:00Z" },
+      ],
+      `${monday}T12:00:00Z`,
+      "2029-07-01T12:00:00.000Z",
+    ],
+    [
+      "a time that is over is not the next",
+      [
+        { ...window("deny", "all", "00:00-24:00"), starts_at: "2026-01-01T00:00:00Z" },
+        { ...deny, ends_at: "2020-01-01T00:00:00Z" },
+      ],
+      `${monday}T12:00:00Z`,
+      null,
+    ],
+    [
       "what only the other half of the year's clocks open is found",
       [window("allow", "mon", "12:00-12:30", "Europe/Berlin"), window("deny", "mon", "11:00-12:00")],
       `${monday}T00:00:00Z`,
@@ -148,6 +167,10 @@ describe("windows", () => {
         "a window denies changes on mon from 22:00 to 06:00, UTC; they are possible from 2026-03-03T09:00:00.000Z on",
     });
     expect(closed([allow, deny, other], `${monday}T08:30:00Z`).why).toEqual(other);
+    expect(closed([allow, other], `${monday}T09:30:00Z`).why).toEqual(other);
+    expect(closed([window("deny", "mon sat", "00:00-24:00")], `${monday}T09:30:00Z`).message).toBe(
+      "a window denies changes on mon, sat from 00:00 to 24:00, UTC; they are possible from 2026-03-03T00:00:00.000Z on",
+    );
     expect(closed([allow], `${monday}T08:30:00Z`)).toEqual({
       why: "outside of all allow windows",
       message: "no window that allows changes is open; they are possible from 2026-03-02T09:00:00.000Z on",
@@ -156,6 +179,16 @@ describe("windows", () => {
       /; no time is in sight at which they are possible$/,
     );
   });
+});
+
+test.for([
+  ["UTC", true],
+  ["Europe/Berlin", true],
+  ["+02:00", false],
+  ["Europe/Atlantis", false],
+  ["", false],
+] as const)("%j is a time zone: %s", ([name, is]) => {
+  expect(isTimeZone(name)).toBe(is);
 });
 
 describe("where the clocks are put forward", () => {

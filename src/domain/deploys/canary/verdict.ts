@@ -12,7 +12,7 @@ export const defaultMinSamples = 20;
  */
 const falselyAbandoned = { planned: 0.04, beyond: 0.01 };
 
-/** What was counted of both arms in one step. */
+/** What was counted of both arms while the canary had one share: from its beginning or the last change of the share to the next. */
 export interface StepCounts {
   canary: ArmCounts;
   base: ArmCounts;
@@ -20,7 +20,7 @@ export interface StepCounts {
 
 /** What a look at a canary judges by. */
 export interface CanaryLook {
-  /** The steps so far, each by itself: a step that was paused and went on is one. */
+  /** The steps so far, each by itself. A step that was paused is one, and one whose share a person changed is two. */
   steps: readonly StepCounts[];
   /** The limit: a share from 0 to 1. */
   maxFailedShare: number;
