@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
@@ -20,6 +20,10 @@ export interface Workerd {
   cpuMs(): Promise<number>;
   /** The memory that the process holds, in bytes. */
   residentBytes(): Promise<number>;
+  /** How many files and sockets it has open; null where the system has no /proc. */
+  openFiles(): Promise<number | null>;
+  /** What it printed last. */
+  output(): string;
   /** The pauses of its garbage collector so far; null where they are not traced. */
   pausesMs(): number[] | null;
   /** Kills the process and removes its state, unless that was given. */
@@ -76,6 +80,12 @@ export async function startWorkerd(
     origin: `http://127.0.0.1:${port}`,
     cpuMs: () => cpuMsOf(child.pid),
     residentBytes: () => residentBytesOf(child.pid),
+    openFiles: () =>
+      readdir(`/proc/${child.pid}/fd`).then(
+        ({ length }) => length,
+        () => null,
+      ),
+    output: () => output,
     pausesMs: () => (traced ? [...pausesMs] : null),
     async stop() {
       child.kill("SIGKILL");

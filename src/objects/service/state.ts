@@ -6,7 +6,7 @@ import { nothingHeld } from "../../domain/quotas.ts";
 import { fail, type Result } from "../../domain/result.ts";
 import type { ServicePart } from "../../protocol/service-nudge.ts";
 import type { ResourceLimits } from "../../protocol/webhooks/webhook.ts";
-import type { AccountConfig, BackendInfo, ClusterConfig } from "../contract.ts";
+import type { AccountConfig, ClusterConfig } from "../contract.ts";
 import { Database } from "../database.ts";
 import { type IdempotencySql, idempotencySql } from "../idempotency.sql.ts";
 import { BackendActivity } from "./backends/activity.ts";
@@ -293,29 +293,6 @@ function hasSpec(row: KeptBackend): row is BackendRow {
 
 export function specOf(row: Pick<BackendRow, "spec">): BackendSpec {
   return JSON.parse(row.spec);
-}
-
-export function backendInfo(service: Pick<ServiceRow, "account" | "name">, row: BackendRow): BackendInfo {
-  return {
-    id: row.id,
-    account: service.account,
-    service: service.name,
-    environment: row.environment,
-    cluster: row.cluster,
-    digest: row.digest,
-    ...pinOf(row),
-    key: row.key,
-    fencingToken: row.fencing_token,
-    createdAt: row.created_at,
-  };
-}
-
-/** The pin that a backend was spawned through, and the tag or digest that it runs: its spawn may have named another. */
-export function pinOf(
-  row: Pick<BackendRow, "spec" | "digest">,
-): Pick<BackendInfo, "pin"> & { image: string } {
-  const { pin, tag } = specOf(row);
-  return { pin, image: tag ?? row.digest };
 }
 
 /** The full name of the repository an image is pulled from. */

@@ -1,8 +1,9 @@
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { BackendRecord } from "../../contract.ts";
 import type { FailureLog } from "../../failures/failure-log.ts";
+import { backendInfo } from "../backend-info.ts";
 import type { BackendRow } from "../sql/service.sql.ts";
-import { backendInfo, type ServiceState } from "../state.ts";
+import type { ServiceState } from "../state.ts";
 import { knownHistory } from "./lifecycle.ts";
 
 /** What this object knows of a backend, for its shard; `backend_not_found` where it has ended or never was. */

@@ -8,8 +8,9 @@ import type { Artifact } from "../../../domain/pins/images.ts";
 import { pinText } from "../../../domain/pins/pin.ts";
 import { fail, ok, type Result } from "../../../domain/result.ts";
 import type { ResolveAnswer } from "../../../protocol/v3/services.ts";
+import { pinOf } from "../backend-info.ts";
 import type { ServiceRow } from "../sql/service.sql.ts";
-import { pinOf, type ServiceState } from "../state.ts";
+import type { ServiceState } from "../state.ts";
 
 /** What a connect would do now and every reason for which it would be refused, without doing it. */
 export function resolveConnect(
