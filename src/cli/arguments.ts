@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { z } from "zod";
-import { image, name } from "../protocol/primitives.ts";
+import { digest, image, name, note, tag } from "../protocol/primitives.ts";
 import { searchText } from "../protocol/v3/list.ts";
 
 /** A parser of an argument by a schema; what it does not accept is refused with the schema's messages. */
@@ -14,6 +14,9 @@ export function accepted<T>(schema: z.ZodType<T>): (text: string) => T {
 
 export const asName = accepted(name);
 export const asImage = accepted(image);
+export const asTag = accepted(tag);
+export const asDigest = accepted(digest);
+export const asNote = accepted(note);
 
 /** A parser of an option that may be given several times. */
 export function collected<T>(schema: z.ZodType<T>): (text: string, earlier?: readonly T[]) => T[] {
@@ -40,6 +43,11 @@ export function asEnvironmentPath(text: string): EnvironmentPath {
 /** Where an environment is in the API, below its account. */
 export function environmentPath({ service, environment }: EnvironmentPath): string[] {
   return ["services", service, "environments", environment];
+}
+
+/** As it is named on the command line. */
+export function environmentName({ service, environment }: EnvironmentPath): string {
+  return `${service}/${environment}`;
 }
 
 export function asPositiveInteger(text: string): number {
@@ -70,6 +78,42 @@ export function asDurationSeconds(text: string): number {
     throw new InvalidArgumentError("expected a duration such as 90s, 15m, 12h, 30d or 2w");
   }
   return Number(amount) * (unitSeconds[unit] ?? 1);
+}
+
+/** The same, where a number without a unit is seconds too. */
+export function asSeconds(text: string): number {
+  return /^\d{1,9}$/.test(text) ? Number(text) : asDurationSeconds(text);
+}
+
+/** The options of whatever changes an environment. */
+export interface ChangeOptions {
+  plan?: boolean;
+  ifRevision?: number;
+}
+
+export function withChangeOptions(command: Command): Command {
+  return command
+    .option("--plan", "print what it would do and what it would meet, and do nothing")
+    .option("--if-revision <n>", "only if this revision is the current one", asPositiveInteger);
+}
+
+/** How the options of a change go into its request. */
+export function conditionsOf({ plan = false, ifRevision }: ChangeOptions) {
+  return { plan, headers: ifRevision === undefined ? {} : { "if-match": `"${ifRevision}"` } };
+}
+
+/** The options of what brings a digest into an environment. */
+export interface MoveOptions extends ChangeOptions {
+  note?: string;
+  force?: true;
+}
+
+export function withMoveOptions(command: Command): Command {
+  return withChangeOptions(
+    command
+      .option("--note <text>", "why, for the history", asNote)
+      .option("--force", "an admin's, with a note: past gates, a rejection, windows and a stop"),
+  );
 }
 
 export function withLimit(command: Command): Command {

@@ -2,7 +2,15 @@ import { z } from "zod";
 import { apiAnswerMaxBytes, listLimitMax } from "../domain/limits.ts";
 import { errorEnvelope } from "../protocol/error-envelope.ts";
 import { AnswerTooLarge, CodedAnswer, fetchAnswer, readText } from "../protocol/remote-answer.ts";
-import { done, type Outcome, requestFailure, usageFailure } from "./outcome.ts";
+import {
+  type Change as ChangeThatWaits,
+  change as changeThatWaits,
+  type GateAnswer,
+  gateResult,
+  type Plan,
+  plan,
+} from "../protocol/v3/deploys.ts";
+import { type CommandFailure, done, type Outcome, requestFailure, usageFailure } from "./outcome.ts";
 import { parseJson } from "./settings.ts";
 
 /** Longer than the slowest request, a spawn or ping that waits for its cluster. */
@@ -14,6 +22,9 @@ export interface Answer<T> {
   json: unknown;
 }
 
+/** Of a change that is answered without a body. */
+export const noAnswer = z.undefined();
+
 type Query = Record<string, string | undefined>;
 
 export interface Change<T> {
@@ -24,6 +35,16 @@ export interface Change<T> {
   headers?: Record<string, string>;
   answer: z.ZodType<T>;
 }
+
+/** A change of an environment, which may be only planned, and may have to wait for approval. */
+export interface EnvironmentChange<T> extends Omit<Change<T>, "method"> {
+  method: Change<T>["method"] | "DELETE";
+  /** Nothing is to be done, but to be said what would be. */
+  plan: boolean;
+}
+
+/** What became of it: it is done, it waits for approval, or, where only a plan was asked for, that. */
+export type Changed<T> = { done: T } | { change: ChangeThatWaits } | { plan: Plan };
 
 export interface ListRequest<Page, Item> {
   path: readonly string[];
@@ -38,6 +59,7 @@ export interface ListRequest<Page, Item> {
 export interface ApiClient {
   get<T>(path: readonly string[], answer: z.ZodType<T>, query?: Query): Promise<Outcome<Answer<T>>>;
   send<T>(change: Change<T>): Promise<Outcome<Answer<T>>>;
+  change<T>(change: EnvironmentChange<T>): Promise<Outcome<Answer<Changed<T>>>>;
   delete(path: readonly string[]): Promise<Outcome<Answer<null>>>;
   /** Follows `next_cursor` to the end or to the limit. The JSON is one page that holds the items of all. */
   list<Page extends { next_cursor?: string | undefined }, Item>(
@@ -60,7 +82,7 @@ export function createClient(settings: { base: string; root: readonly string[]; 
     method: string,
     path: readonly string[],
     options: { query?: Query; body?: unknown; headers?: Record<string, string> } = {},
-  ): Promise<Outcome<string>> {
+  ): Promise<Outcome<{ status: number; text: string }>> {
     const url = new URL(`${settings.base}/${[...settings.root, ...path].map(encodeURIComponent).join("/")}`);
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, value);
@@ -81,7 +103,9 @@ export function createClient(settings: { base: string; root: readonly string[]; 
     try {
       const response = await fetchAnswer(url, init);
       const text = await readText(response, { maxBytes: apiAnswerMaxBytes, signal });
-      return response.ok ? done(text) : refusal(`${method} ${url}`, response, text);
+      return response.ok
+        ? done({ status: response.status, text })
+        : refusal(`${method} ${url}`, response, text);
     } catch (error) {
       return unreachable(settings.base, error);
     }
@@ -93,9 +117,12 @@ export function createClient(settings: { base: string; root: readonly string[]; 
     answer: z.ZodType<T>,
     options: Parameters<typeof request>[2],
   ): Promise<Outcome<Answer<T>>> {
-    const text = await request(method, path, options);
-    if (!text.ok) return text;
-    const json = parseJson(text.value);
+    const answered = await request(method, path, options);
+    return answered.ok ? readAs(answer, answered.value.text) : answered;
+  }
+
+  function readAs<T>(answer: z.ZodType<T>, text: string): Outcome<Answer<T>> {
+    const json = parseJson(text);
     const body = answer.safeParse(json);
     if (body.success) return done({ body: body.data, json });
     return requestFailure(
@@ -107,16 +134,23 @@ export function createClient(settings: { base: string; root: readonly string[]; 
     get: (path, answer, query = {}) => requestJson("GET", path, answer, { query }),
 
     async send({ method, path, body, headers = {}, answer }) {
-      if (body && !body.ok) return body;
-      if (method === "PATCH" && JSON.stringify(body?.value) === "{}") {
-        return usageFailure("nothing to change: name at least one option");
-      }
-      return requestJson(method, path, answer, { body: body?.value, headers });
+      const sent = bodyToSend(method, body);
+      return sent.ok ? requestJson(method, path, answer, { body: sent.value, headers }) : sent;
+    },
+
+    async change({ method, path, body, headers = {}, answer, plan: isPlan }) {
+      const sent = bodyToSend(method, body);
+      if (!sent.ok) return sent;
+      const query = isPlan ? { plan: "true" } : {};
+      const answered = await request(method, path, { query, body: sent.value, headers });
+      if (!answered.ok) return answered;
+      const { status, text } = answered.value;
+      return readAs(changedBy(answer, isPlan ? "plan" : status === 202 ? "change" : "done"), text);
     },
 
     async delete(path) {
-      const text = await request("DELETE", path);
-      return text.ok ? done({ body: null, json: parseJson(text.value) }) : text;
+      const answered = await request("DELETE", path);
+      return answered.ok ? done({ body: null, json: parseJson(answered.value.text) }) : answered;
     },
 
     async list({ path, query = {}, page, itemsOf, limit }) {
@@ -138,6 +172,24 @@ export function createClient(settings: { base: string; root: readonly string[]; 
   };
 }
 
+/** The body of a request, where there is one and it changes something. */
+function bodyToSend(method: string, body: Outcome<unknown> | undefined): Outcome<unknown> {
+  if (!body) return done(undefined);
+  if (!body.ok || method !== "PATCH" || JSON.stringify(body.value) !== "{}") return body;
+  return usageFailure("nothing to change: name at least one option");
+}
+
+function changedBy<T>(answer: z.ZodType<T>, what: "done" | "change" | "plan"): z.ZodType<Changed<T>> {
+  switch (what) {
+    case "plan":
+      return plan.transform((value) => ({ plan: value }));
+    case "change":
+      return changeThatWaits.transform((value) => ({ change: value }));
+    case "done":
+      return answer.transform((value) => ({ done: value }));
+  }
+}
+
 /** One page that holds the lists of all pages in order; of the other fields, those of the last page but for its way back into these. */
 function joinPages(pages: readonly unknown[]): Record<string, unknown> {
   const page = z.record(z.string(), z.unknown());
@@ -156,12 +208,23 @@ function joinPages(pages: readonly unknown[]): Record<string, unknown> {
 export function refusal(request: string, response: Response, text: string) {
   const envelope = errorEnvelope.safeParse(parseJson(text));
   if (envelope.success) {
-    const { message, code, id } = envelope.data.error;
+    const { message, code, id, gates } = envelope.data.error;
+    const judged = code === "gate_not_met" ? z.array(gateResult).safeParse(gates) : undefined;
+    if (judged?.success && mayBeMet(judged.data)) {
+      const failure: CommandFailure = { kind: "not_yet", message, code, requestId: id, gates: judged.data };
+      return { ok: false as const, failure };
+    }
     return requestFailure(message, { code, requestId: id });
   }
   const location = response.headers.get("location");
   const to = location === null ? "" : ` to ${location}`;
   return requestFailure(`${request} was answered with ${response.status}${to}, but not by Slipway's API`);
+}
+
+/** Whether all that is missing may come by itself. */
+function mayBeMet(gates: readonly GateAnswer[]): boolean {
+  const unmet = gates.filter(({ state }) => state !== "passed");
+  return unmet.length > 0 && unmet.every(({ state }) => state === "pending");
 }
 
 /** The failure of a request without an answer, or with one that is not read. */

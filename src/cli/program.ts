@@ -32,7 +32,8 @@ export function createProgram(): Command {
   ]).addHelpText(
     "after",
     "\nWithout a token, the local deployment that `npm start` described in .slipway/local.json is used\n" +
-      "(SLIPWAY_STATE_DIR names another folder). Exit codes: 0 done, 1 refused or not reached, 2 wrong usage.",
+      "(SLIPWAY_STATE_DIR names another folder). Exit codes: 0 done, 1 refused or not reached, 2 wrong usage, " +
+      "3 gates not met yet.",
   );
 
   addAccountCommands(program);

@@ -9,6 +9,7 @@ import type {
   ObservedCluster,
   RotatedSecret,
 } from "../../src/protocol/v3/clusters.ts";
+import type { Candidate, Change, Check, GateAnswer, Plan, Rejection } from "../../src/protocol/v3/deploys.ts";
 import type { Drain } from "../../src/protocol/v3/drains.ts";
 import type { Image, ImageDetail } from "../../src/protocol/v3/images.ts";
 import type { Environment, PinAnswer, Revision, service } from "../../src/protocol/v3/services.ts";
@@ -229,4 +230,159 @@ export const cancelledDrain: Drain = {
   ended: 12,
   live: 28,
   reason: "requested",
+};
+
+const ci = { token_id: "abcdefghjkm1", token_name: "ci" };
+const ada = { token_id: "abcdefghjkm3", token_name: "ada" };
+
+export const promoted: PinAnswer = { ...pinned, image: digestA };
+
+export const rolledBack: PinAnswer = {
+  environment: "prod",
+  image: digestB,
+  digest: digestB,
+  revision: 8,
+  previous: { image: "main", digest: digestA, revision: 7 },
+  to_revision: 6,
+  rejected: digestA,
+  unfollowed: { tag: "main", digest: digestA },
+};
+
+export const stopped: Environment = {
+  ...prod,
+  stopped: { reason: "the fair is on", by: ci, at: tuesday },
+  unfollowed: { tag: "main", digest: digestA },
+};
+
+export const protectedProd: Environment = {
+  ...prod,
+  settings: {
+    ...prod.settings,
+    gates: {
+      from: ["staging", "qa"],
+      match: "all",
+      min_ready: 20,
+      max_failed_share: 0.05,
+      min_samples: 10,
+      soak_seconds: 900,
+      checks: ["e2e", "security scan"],
+    },
+    changers: { roles: ["admin"], tokens: ["abcdefghjkm1"] },
+    require_digest: true,
+    allow_spawn_tag: false,
+    follow: "candidate",
+    approvals: 2,
+    windows: [
+      {
+        effect: "deny",
+        days: ["fri", "sat"],
+        from: "16:00",
+        to: "06:00",
+        time_zone: "Europe/Berlin",
+        ends_at: "2027-01-10T00:00:00Z",
+      },
+    ],
+    emergency_rollback: false,
+  },
+};
+
+export const pendingGates: GateAnswer[] = [
+  { name: "from", state: "passed", have: ["staging"], need: ["staging"], environment: "staging" },
+  { name: "min_ready", state: "pending", have: 3, need: 20, environment: "staging" },
+  {
+    name: "max_failed_share",
+    state: "pending",
+    have: 0.25,
+    need: 0.07,
+    environment: "staging",
+    samples: 4,
+    min_samples: 20,
+  },
+  {
+    name: "soak_seconds",
+    state: "pending",
+    have: 40,
+    need: 900,
+    environment: "staging",
+    passes_at: tuesday,
+  },
+  { name: "checks", state: "pending", have: [], need: ["e2e", "scan"] },
+];
+
+export const waitingChange: Change = {
+  id: "6f1c5e0a-3c3e-4a52-9c0e-0d6b2a6f7b11",
+  environment: "prod",
+  kind: "promote",
+  state: "open",
+  digest: digestA,
+  revision: 6,
+  requested_by: ci,
+  note: "release 12",
+  forced: false,
+  approvals: [],
+  approvals_needed: 1,
+  created_at: monday,
+  expires_at: tuesday,
+};
+
+export const executedChange: Change = {
+  ...waitingChange,
+  state: "executed",
+  forced: true,
+  approvals: [{ ...ada, at: tuesday, note: "looks good" }],
+  ended_at: tuesday,
+};
+
+export const planned: Plan = {
+  plan: true,
+  environment: "prod",
+  kind: "promote",
+  before: { image: "v11", digest: digestB, revision: 6 },
+  after: { image: digestA, digest: digestA },
+  gates: pendingGates,
+  approvals_needed: 1,
+  refusals: [{ code: "gate_not_met", message: "gates of environment `prod` are not met" }],
+  forced: [],
+  clusters: ["eu-prod"],
+  live: [{ digest: digestB, count: 3 }],
+  live_total: 5,
+};
+
+export const plannedRollback: Plan = {
+  ...planned,
+  kind: "rollback",
+  gates: [],
+  approvals_needed: 0,
+  refusals: [],
+  forced: ["environment_stopped"],
+  rejects: digestB,
+  unfollows: "main",
+  live: [],
+  live_total: 0,
+};
+
+export const candidateA: Candidate = {
+  digest: digestA,
+  tag: "main",
+  reason: "environment_frozen",
+  message: "environment `prod` is frozen",
+  by: ci,
+  at: tuesday,
+  gates: pendingGates,
+};
+
+export const rejectionA: Rejection = {
+  digest: digestA,
+  note: "sessions crash on save",
+  by: ada,
+  at: tuesday,
+};
+
+export const checkE2e: Check = {
+  name: "e2e",
+  state: "passed",
+  url: "https://ci.example.com/runs/17",
+  note: "all 212 passed",
+  by: ci,
+  at: tuesday,
 };

@@ -1,4 +1,5 @@
 import * as answers from "./answers.ts";
+import { deployCases } from "./deploy-cases.ts";
 
 /* Every command that makes one request, with what it sends and an answer. */
 
@@ -16,6 +17,7 @@ export interface CommandCase {
 }
 
 export const commandCases: readonly CommandCase[] = [
+  ...deployCases,
   {
     args: ["accounts", "show"],
     sends: "GET ",

@@ -54,7 +54,12 @@ export async function startRecordedApi(answers: readonly GivenAnswer[]): Promise
   };
 }
 
-export function refusal(code: ErrorCode, message: string, requestId = "req-1"): GivenAnswer {
-  const body = toErrorEnvelope({ code, message }, requestId);
-  return { status: body.error.status, body };
+export function refusal(
+  code: ErrorCode,
+  message: string,
+  requestId = "req-1",
+  details: Record<string, unknown> = {},
+): GivenAnswer {
+  const { error } = toErrorEnvelope({ code, message }, requestId);
+  return { status: error.status, body: { error: { ...details, ...error } } };
 }

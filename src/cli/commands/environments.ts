@@ -1,9 +1,6 @@
 import type { Command } from "commander";
-import { shortDigest } from "../../domain/pins/images.ts";
-import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import {
   createEnvironmentBody,
-  type Environment,
   type EnvironmentSettingsBody,
   environment,
   environmentList,
@@ -14,17 +11,27 @@ import {
   asEnvironmentPath,
   asImage,
   asName,
+  type ChangeOptions,
+  conditionsOf,
   type EnvironmentPath,
+  environmentName,
   environmentPath,
+  withChangeOptions,
   withExamples,
   withLimit,
   withSearch,
 } from "../arguments.ts";
-import { bodyOf } from "../client.ts";
-import { details, table } from "../output.ts";
+import { bodyOf, noAnswer } from "../client.ts";
+import { changedText } from "../deploys/changed-text.ts";
+import { environmentDetails, environmentsTable } from "../deploys/environment-text.ts";
 import { runForAccount } from "../run.ts";
+import { addApprovalCommands } from "./approvals.ts";
+import { addCandidateCommands } from "./candidates.ts";
+import { addCheckCommands } from "./checks.ts";
 import { addDrainCommands } from "./drains.ts";
 import { addPinCommands } from "./pins.ts";
+import { addPromotionCommands } from "./promotions.ts";
+import { addProtectionCommands } from "./protection.ts";
 
 interface EnvironmentOptions {
   /** False: the account's default cluster. */
@@ -82,19 +89,7 @@ export function addEnvironmentCommands(program: Command): void {
           itemsOf: (page) => page.environments,
           limit: options.limit,
         }),
-      text: (items) =>
-        table(
-          ["NAME", "IMAGE", "DIGEST", "REVISION", "CLUSTER", "LIVE", "LAST SPAWNED"],
-          items.map((item) => [
-            item.name,
-            shortPin(storedPin(item.image)),
-            item.digest && shortDigest(item.digest),
-            item.revision,
-            item.cluster,
-            item.live_backends,
-            item.last_spawned_at,
-          ]),
-        ),
+      text: environmentsTable,
     }),
   );
 
@@ -122,7 +117,7 @@ export function addEnvironmentCommands(program: Command): void {
           }),
           answer: environment,
         }),
-      text: environmentText,
+      text: environmentDetails,
     }),
   );
 
@@ -135,24 +130,29 @@ export function addEnvironmentCommands(program: Command): void {
   ).action((path: EnvironmentPath, _options: unknown, command: Command) =>
     runForAccount(command, {
       call: (api) => api.get(environmentPath(path), environment),
-      text: environmentText,
+      text: environmentDetails,
     }),
   );
 
   withExamples(
-    withSettings(
-      environments
-        .command("update")
-        .description("Change an environment's cluster or settings; `env pin` changes its image")
-        .argument("<service/env>", "the service and the environment", asEnvironmentPath)
-        .option("--cluster <name>", "where it runs", asName)
-        .option("--no-cluster", "have it follow the account's default cluster"),
+    withChangeOptions(
+      withSettings(
+        environments
+          .command("update")
+          .description(
+            "Change an environment's cluster or settings; `env pin` changes its image, `env protect` what protects it",
+          )
+          .argument("<service/env>", "the service and the environment", asEnvironmentPath)
+          .option("--cluster <name>", "where it runs", asName)
+          .option("--no-cluster", "have it follow the account's default cluster"),
+      ),
     ),
     ["slipway env update hello/prod --cluster eu-prod --max-idle 15m"],
-  ).action((path: EnvironmentPath, options: EnvironmentOptions, command: Command) =>
+  ).action((path: EnvironmentPath, options: EnvironmentOptions & ChangeOptions, command: Command) =>
     runForAccount(command, {
       call: (api) =>
-        api.send({
+        api.change({
+          ...conditionsOf(options),
           method: "PATCH",
           path: environmentPath(path),
           body: bodyOf(patchEnvironmentBody, {
@@ -161,44 +161,37 @@ export function addEnvironmentCommands(program: Command): void {
           }),
           answer: environment,
         }),
-      text: environmentText,
+      text: (changed) => changedText(path, changed, environmentDetails),
     }),
   );
 
   withExamples(
-    environments
-      .command("delete")
-      .description("Delete an environment that has no live backend")
-      .argument("<service/env>", "the service and the environment", asEnvironmentPath),
+    withChangeOptions(
+      environments
+        .command("delete")
+        .description("Delete an environment that has no live backend")
+        .argument("<service/env>", "the service and the environment", asEnvironmentPath),
+    ),
     ["slipway env delete hello/staging"],
-  ).action((path: EnvironmentPath, _options: unknown, command: Command) =>
+  ).action((path: EnvironmentPath, options: ChangeOptions, command: Command) =>
     runForAccount(command, {
-      call: (api) => api.delete(environmentPath(path)),
-      text: () => `Environment \`${path.service}/${path.environment}\` is deleted.`,
+      call: (api) =>
+        api.change({
+          ...conditionsOf(options),
+          method: "DELETE",
+          path: environmentPath(path),
+          answer: noAnswer,
+        }),
+      text: (changed) =>
+        changedText(path, changed, () => `Environment \`${environmentName(path)}\` is deleted.`),
     }),
   );
 
   addPinCommands(environments);
   addDrainCommands(environments);
-}
-
-function environmentText(item: Environment): string {
-  const { startup_timeout_seconds, max_idle_seconds, lifetime_limit_seconds } = item.settings;
-  return details({
-    name: item.name,
-    image: item.image,
-    digest: item.digest,
-    revision: item.revision,
-    cluster: item.cluster,
-    startup_timeout: inSeconds(startup_timeout_seconds),
-    max_idle: max_idle_seconds === 0 ? "never swept" : inSeconds(max_idle_seconds),
-    lifetime_limit: inSeconds(lifetime_limit_seconds),
-    live_backends: item.live_backends,
-    last_spawned: item.last_spawned_at,
-    created: item.created_at,
-  });
-}
-
-function inSeconds(seconds: number | undefined): string | undefined {
-  return seconds === undefined ? undefined : `${seconds} s`;
+  addPromotionCommands(environments);
+  addProtectionCommands(environments);
+  addApprovalCommands(environments);
+  addCandidateCommands(environments);
+  addCheckCommands(environments);
 }

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { digest, tag } from "../../protocol/primitives.ts";
 import {
   type Image,
   type ImageDetail,
@@ -8,13 +7,11 @@ import {
   imageList,
   recordImageBody,
 } from "../../protocol/v3/images.ts";
-import { accepted, asName, withExamples, withLimit, withSearch } from "../arguments.ts";
+import { accepted, asDigest, asName, asTag, withExamples, withLimit, withSearch } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
 import { details, namesText, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
-const asDigest = accepted(digest);
-const asTag = accepted(tag);
 const asMediaType = accepted(recordImageBody.shape.media_type.unwrap());
 const asArtifactType = accepted(recordImageBody.shape.artifact_type.unwrap());
 const exampleDigest = "sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";

@@ -3,57 +3,56 @@ import { shortDigest } from "../../domain/pins/images.ts";
 import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import {
   history,
-  type PinAnswer,
   pinAnswer,
   pinBody,
   type ResolveAnswer,
+  type Revision,
   resolveAnswer,
 } from "../../protocol/v3/services.ts";
 import {
   asEnvironmentPath,
   asImage,
-  asPositiveInteger,
+  conditionsOf,
   type EnvironmentPath,
   environmentPath,
+  type MoveOptions,
   withExamples,
   withLimit,
+  withMoveOptions,
 } from "../arguments.ts";
 import { bodyOf } from "../client.ts";
+import { changedText } from "../deploys/changed-text.ts";
+import { pinText } from "../deploys/pin-text.ts";
 import { details, table } from "../output.ts";
 import { runForAccount } from "../run.ts";
 
 /** The commands about what an environment runs: to pin it, its history, and what a spawn would resolve to. */
 export function addPinCommands(environments: Command): void {
   withExamples(
-    environments
-      .command("pin")
-      .description("Pin an environment to an image tag or digest")
-      .argument("<service/env>", "the service and the environment", asEnvironmentPath)
-      .argument("<image>", "a tag, which follows its most recent push, or a digest, which stays", asImage)
-      .option("--note <text>", "why, for the history")
-      .option("--if-revision <n>", "only if this revision is the current one", asPositiveInteger),
+    withMoveOptions(
+      environments
+        .command("pin")
+        .description("Pin an environment to an image tag or digest")
+        .argument("<service/env>", "the service and the environment", asEnvironmentPath)
+        .argument("<image>", "a tag, which follows its most recent push, or a digest, which stays", asImage),
+    ),
     [
       "slipway env pin hello/staging main",
       "slipway env pin hello/prod v12 --note 'release 12' --if-revision 6",
+      "slipway env pin hello/prod v12 --plan",
     ],
-  ).action(
-    (
-      path: EnvironmentPath,
-      image: string,
-      options: { note?: string; ifRevision?: number },
-      command: Command,
-    ) =>
-      runForAccount(command, {
-        call: (api) =>
-          api.send({
-            method: "PUT",
-            path: [...environmentPath(path), "pin"],
-            body: bodyOf(pinBody, { image, note: options.note }),
-            headers: options.ifRevision === undefined ? {} : { "if-match": `"${options.ifRevision}"` },
-            answer: pinAnswer,
-          }),
-        text: (pin) => pinText(path.service, pin),
-      }),
+  ).action((path: EnvironmentPath, image: string, options: MoveOptions, command: Command) =>
+    runForAccount(command, {
+      call: (api) =>
+        api.change({
+          ...conditionsOf(options),
+          method: "PUT",
+          path: [...environmentPath(path), "pin"],
+          body: bodyOf(pinBody, { image, note: options.note, force: options.force }),
+          answer: pinAnswer,
+        }),
+      text: (changed) => changedText(path, changed, pinText),
+    }),
   );
 
   withExamples(
@@ -75,12 +74,13 @@ export function addPinCommands(environments: Command): void {
         }),
       text: (items) =>
         table(
-          ["REVISION", "KIND", "IMAGE", "DIGEST", "AT", "BY", "NOTE"],
+          ["REVISION", "KIND", "IMAGE", "DIGEST", "RETURN", "AT", "BY", "NOTE"],
           items.map((item) => [
             item.revision,
-            item.kind,
+            kindText(item),
             shortPin(storedPin(item.image)),
             item.digest && shortDigest(item.digest),
+            item.returnable ? "yes" : "no",
             item.at,
             item.by && `${item.by.token_name} (${item.by.token_id})`,
             item.note,
@@ -106,14 +106,13 @@ export function addPinCommands(environments: Command): void {
   );
 }
 
-function pinText(service: string, pin: PinAnswer): string {
-  return table(
-    ["ENVIRONMENT", "REVISION", "IMAGE", "DIGEST"],
-    [
-      [`${service}/${pin.environment}`, pin.revision, pin.image, pin.digest],
-      ["(before)", pin.previous.revision, pin.previous.image, pin.previous.digest],
-    ],
-  );
+/** @example "promote from staging, gates passed" */
+function kindText({ kind, from, gates, unfollowed }: Revision): string {
+  return [
+    from === undefined ? kind : `${kind} from ${from}`,
+    ...(gates === undefined ? [] : [`gates ${gates}`]),
+    ...(unfollowed === undefined ? [] : [`unfollowed ${unfollowed}`]),
+  ].join(", ");
 }
 
 const actionTexts: Readonly<Record<ResolveAnswer["action"], string>> = {
