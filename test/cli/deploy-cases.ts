@@ -35,8 +35,8 @@ const moves: CommandCase[] = [
     answer: answers.planned,
     says: [
       "A plan, nothing was done: promote of hello/prod",
-      `before  v11 `,
-      `after   ${digestA}  ${digestA}`,
+      `before  v11                  ${digestB}  6`,
+      `after   sha256:aaaaaaaaaaaa  ${digestA}`,
       "min_ready         pending  3 ",
       "25 % of 4 sessions",
       "at most 7 % of at least 20",

@@ -24,6 +24,7 @@ const longest = [
   "e2e/docker/backends",
   "e2e/docker/deployment",
   "e2e/pages/size",
+  "e2e/safe-deploys",
   "e2e/jamsocket/cli",
 ];
 

@@ -1,4 +1,5 @@
 import { shortDigest } from "../../domain/pins/images.ts";
+import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import type { Change, Plan } from "../../protocol/v3/deploys.ts";
 import { type EnvironmentPath, environmentName } from "../arguments.ts";
 import type { Changed } from "../client.ts";
@@ -56,10 +57,12 @@ export function approvalsText({ approvals, approvals_needed: needed }: Change): 
 function planText(path: EnvironmentPath, plan: Plan): string {
   const { before, after } = plan;
   const images = table(
-    ["", "IMAGE", "DIGEST", "REVISION"],
+    ["WHEN", "IMAGE", "DIGEST", "REVISION"],
     [
-      ["before", before.image, before.digest, before.revision],
-      after === null ? ["after", "none: it would be gone"] : ["after", after.image, after.digest],
+      ["before", shortPin(storedPin(before.image)), before.digest, before.revision],
+      after === null
+        ? ["after", "none: it would be gone"]
+        : ["after", shortPin(storedPin(after.image)), after.digest],
     ],
   );
   const meets = details({

@@ -1,3 +1,4 @@
+import { shortPin, storedPin } from "../../domain/pins/pin.ts";
 import type { PinAnswer } from "../../protocol/v3/services.ts";
 import { type EnvironmentPath, environmentName } from "../arguments.ts";
 import { table } from "../output.ts";
@@ -5,11 +6,12 @@ import { table } from "../output.ts";
 /** What an environment runs now and ran before; of a rollback, what else it has come to. */
 export function pinText(pin: PinAnswer, path: EnvironmentPath): string {
   const name = environmentName(path);
+  const { previous } = pin;
   const images = table(
     ["ENVIRONMENT", "REVISION", "IMAGE", "DIGEST"],
     [
-      [name, pin.revision, pin.image, pin.digest],
-      ["(before)", pin.previous.revision, pin.previous.image, pin.previous.digest],
+      [name, pin.revision, shortPin(storedPin(pin.image)), pin.digest],
+      ["(before)", previous.revision, shortPin(storedPin(previous.image)), previous.digest],
     ],
   );
   const { to_revision: to, rejected, unfollowed } = pin;
