@@ -283,7 +283,8 @@ function progressOf(state: ServiceState, row: DrainRow, now: number) {
     live,
     kept,
     oldest_started_at: oldestStartedAt === null ? null : isoTime(oldestStartedAt),
-    eta: eta === null ? null : isoTime(eta),
+    // An estimate: a moment's difference is no news to those who watch.
+    eta: eta === null ? null : isoTime(Math.ceil(eta / 1000) * 1000),
     held_up_by: heldUpBy,
   };
 }
