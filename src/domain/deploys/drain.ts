@@ -138,7 +138,7 @@ export interface DrainStep {
  * The next step of a drain: as many as its rate allows, the oldest first. A cluster that has not received the ends before is sent no more
  * until it has: one that was away for a while would else receive them all at once.
  * @param meant what it means and lives, the oldest first
- * @param pending how many ends of this drain each cluster has yet to receive
+ * @param pending how many ends of this drain each cluster has yet to receive that are in their grace
  */
 export function nextDrainStep(
   meant: readonly DrainBackend[],
