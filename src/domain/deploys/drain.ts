@@ -118,9 +118,8 @@ export interface DrainFacts {
   now: number;
 }
 
-/** Whether the time of a backend has come: that of one with a key always has; of what is in use without one, in the end. */
+/** Whether the time of a backend that is not ending has come: that of one with a key always has; of what is in use without one, in the end. */
 function isDue({ endsUsedAt }: DrainPlan, backend: DrainBackend, { isIdle, now }: DrainFacts): boolean {
-  if (!isConnectable(backend.status)) return false;
   return backend.key !== null || (endsUsedAt !== null && now >= endsUsedAt) || isIdle(backend);
 }
 

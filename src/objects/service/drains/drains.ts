@@ -227,9 +227,10 @@ export function cancelDrain(
 ): Result<Drain> {
   const found = findDrain(state, id, actor.environments, now);
   if (!found.ok) return found;
-  if (found.value.state === "drained")
+  const { state: reached } = found.value;
+  if (reached === "drained")
     return fail("drain_over", `drain \`${id}\` is over: all that it meant has ended`);
-  if (found.value.state === "draining") state.drains.end(found.value, { reason: "requested", actor }, now);
+  if (reached === "draining") state.drains.end(found.value, { reason: "requested", actor }, now);
   return getDrain(state, id, actor.environments, now);
 }
 
