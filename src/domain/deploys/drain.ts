@@ -118,9 +118,8 @@ export interface DrainFacts {
   now: number;
 }
 
-/** Whether the time of a backend has come: that of one with a key always has; of what is in use without one, in the end. */
+/** Whether the time of a backend that is not ending has come: that of one with a key always has; of what is in use without one, in the end. */
 function isDue({ endsUsedAt }: DrainPlan, backend: DrainBackend, { isIdle, now }: DrainFacts): boolean {
-  if (!isConnectable(backend.status)) return false;
   return backend.key !== null || (endsUsedAt !== null && now >= endsUsedAt) || isIdle(backend);
 }
 
@@ -138,7 +137,7 @@ export interface DrainStep {
  * The next step of a drain: as many as its rate allows, the oldest first. A cluster that has not received the ends before is sent no more
  * until it has: one that was away for a while would else receive them all at once.
  * @param meant what it means and lives, the oldest first
- * @param pending how many ends of this drain each cluster has yet to receive
+ * @param pending how many ends of this drain each cluster has yet to receive that are in their grace
  */
 export function nextDrainStep(
   meant: readonly DrainBackend[],

@@ -175,6 +175,17 @@ describe("the next step of a drain", () => {
     });
   });
 
+  test("comes at its moment, and then no sooner than the rate has it", () => {
+    const slow = { ...idlePlan, ratePerMinute: 1, nextAt: facts.now };
+    const two = [backend(1), backend(2)];
+    expect(nextDrainStep(two, slow, facts)).toEqual({ ends: ["b1"], nextAt: 61_000, lookAt: 61_000 });
+  });
+
+  test("is of one rate for all clusters", () => {
+    const two = [backend(1), backend(2, { cluster: "other" })];
+    expect(nextDrainStep(two, idlePlan, facts).ends).toEqual(["b1"]);
+  });
+
   test.for<BackendStatus>(["terminating", "hard-terminating"])("leaves alone what is %s", (status) => {
     const ending = [backend(1, { status }), backend(2, { status, key: null, held_at: 4 })];
     expect(nextDrainStep(ending, idlePlan, { ...facts, isIdle: () => true })).toEqual({
@@ -182,6 +193,8 @@ describe("the next step of a drain", () => {
       nextAt: 0,
       lookAt: null,
     });
+    const later = { ...idlePlan, nextAt: facts.now + 1 };
+    expect(nextDrainStep(ending, later, facts).lookAt).toBeNull();
   });
 
   test("sends a cluster no more while it has not received what came before, and others theirs", () => {
@@ -226,6 +239,8 @@ describe("how a drain stands", () => {
       heldUpBy: { count: 2, backends: ["b3", "b1"] },
       eta: null,
     });
+    const known = { ...none, lifetimeIn: () => 5_000 };
+    expect(surveyDrain([backend(2), held], idlePlan, known).eta).toBeNull();
     const many = Array.from({ length: 50 }, (_, i) => keyless(i));
     const { count, backends } = surveyDrain(many, idlePlan, none).heldUpBy;
     expect([count, backends.length]).toEqual([50, drainHeldUpShown]);
@@ -257,5 +272,9 @@ describe("how long sessions live in an environment", () => {
     expect([lifetimes.in("prod"), lifetimes.in("staging")]).toEqual([9, null]);
     for (let i = 0; i < lifetimesKept; i++) lifetimes.ended("prod", 100);
     expect(lifetimes.in("prod")).toBe(100);
+    for (let i = 0; i < lifetimesKept; i++) lifetimes.ended("prod", 3);
+    expect(lifetimes.in("prod")).toBe(3);
+    lifetimes.ended("once", -5);
+    expect(lifetimes.in("once")).toBe(0);
   });
 });

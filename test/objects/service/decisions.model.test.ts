@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
+import { drainHeldUpShown } from "../../../src/domain/limits.ts";
 import type { Service } from "../../../src/objects/service/service.ts";
 import type { BackendRow } from "../../../src/objects/service/sql/service.sql.ts";
 import { kill } from "../../support/worker/clock.ts";
@@ -13,6 +14,7 @@ import {
   ofObject,
   ofToken,
 } from "../support/commands.ts";
+import { drainBody } from "../support/drains.ts";
 import { test } from "../support/object-test.ts";
 import { caller, digestNumber, type Hello, setUp, value } from "../support/service.ts";
 
@@ -54,6 +56,10 @@ type Step =
   | { do: "connect many"; environment: string; key: string | null; times: number; pinTo: number | null }
   | { do: "report"; backend: number; status: "loading" | "ready" | "terminating" | "terminated" }
   | { do: "terminate"; by: By; backend: number; hard: boolean }
+  /** What a backend runs, or something else, in its environment. */
+  | { do: "drain"; backend: number; digest: number | null }
+  /** Pins the environment of a drain to what that drains. */
+  | { do: "go back"; drain: number }
   | { do: "look"; by: Narrowed }
   | { do: "pass time"; ms: number }
   | { do: "kill" };
@@ -133,6 +139,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("terminate"), by, backend: fc.nat(20), hard: fc.boolean() }),
   },
   {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("drain"),
+      backend: fc.nat(20),
+      digest: fc.constantFrom(null, null, null, 1, 2, 5),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("go back"), drain: fc.nat(5) }) },
+  {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant("look"), by: fc.constantFrom(...narrowed) }),
   },
@@ -155,6 +170,17 @@ interface ModelBackend {
   state: "live" | "ending" | "ended";
 }
 
+interface ModelDrain {
+  id: string;
+  environment: string;
+  digest: string;
+  meant: readonly ModelBackend[];
+  /** How it ended, and how many of those that it means had by then; null while it is under way. */
+  over: { state: "drained" | "cancelled"; ended: number } | null;
+}
+
+const endedOf = ({ meant }: ModelDrain) => meant.filter(({ state }) => state === "ended").length;
+
 /** The rules, on plain maps. */
 class Model {
   readonly digests = new Set<string>();
@@ -169,6 +195,7 @@ class Model {
     environments.map((name) => [name, [["create", null]]]),
   );
   readonly backends: ModelBackend[] = [];
+  readonly drains: ModelDrain[] = [];
   highestToken = 0;
 
   digestOf(image: string): string | undefined {
@@ -203,6 +230,19 @@ class Model {
     const digest = this.digestOf(this.pins.get(environment) ?? "") ?? null;
     this.revisions.set(environment, (this.revisions.get(environment) ?? 0) + 1);
     this.histories.get(environment)?.push([kind, digest]);
+    this.settleDrains();
+    for (const drain of this.drains) {
+      const isCurrent = drain.environment === environment && drain.digest === digest;
+      if (drain.over === null && isCurrent) drain.over = { state: "cancelled", ended: endedOf(drain) };
+    }
+  }
+
+  /** A drain is over with the last end of those that it means. */
+  settleDrains(): void {
+    for (const drain of this.drains) {
+      const ended = endedOf(drain);
+      if (drain.over === null && ended === drain.meant.length) drain.over = { state: "drained", ended };
+    }
   }
 
   /** Whether a command about an environment is carried out. */
@@ -434,6 +474,32 @@ async function terminate(
   }
 }
 
+/** It ends all that have keys at once, which are two at most. Nobody says of the others that they are idle. */
+async function drain(hello: Hello, model: Model, step: Extract<Step, { do: "drain" }>) {
+  const backend = model.backends[step.backend % Math.max(model.backends.length, 1)];
+  if (!backend) return;
+  const { environment } = backend;
+  const digest = step.digest === null ? backend.digest : digestNumber(step.digest);
+  const result = await hello
+    .service()
+    .createDrain(drainBody({ environment, digest, rate_per_minute: 600 }), caller);
+  if (model.digestOf(model.pins.get(environment) ?? "") === digest) {
+    return expect(result).toMatchObject({ ok: false, error: { code: "digest_current" } });
+  }
+  if (!model.digests.has(digest)) {
+    return expect(result).toMatchObject({ ok: false, error: { code: "image_not_found" } });
+  }
+  const meant = model.backends.filter(
+    (each) => each.environment === environment && each.digest === digest && each.state !== "ended",
+  );
+  const held = meant.filter(({ key, state }) => key === null && state === "live").map(({ id }) => id);
+  const begun = value(result);
+  expect(begun.total).toBe(meant.length);
+  expect(new Set(begun.held_up_by.backends)).toEqual(new Set(held.slice(0, drainHeldUpShown)));
+  for (const backend of meant) if (backend.key !== null && backend.state === "live") backend.state = "ending";
+  model.drains.push({ id: begun.id, environment, digest, meant, over: null });
+}
+
 /** Time ends what nobody has reported on: the model takes over what the clock did, and checks that it may. */
 async function passTime(cluster: ScriptedCluster, hello: Hello, model: Model, ms: number) {
   vi.setSystemTime(Date.now() + ms);
@@ -508,6 +574,14 @@ async function run(cluster: ScriptedCluster, world: World, now: Step): Promise<v
       return report(hello, model, now);
     case "terminate":
       return terminate(cluster, world, now);
+    case "drain":
+      return drain(hello, model, now);
+    case "go back": {
+      const back = model.drains[now.drain % Math.max(model.drains.length, 1)];
+      if (!back) return;
+      value(await hello.service().pin(back.environment, { image: back.digest }, caller));
+      return model.pin(back.environment, back.digest);
+    }
     case "look":
       return look(world, now);
     case "pass time":
@@ -535,6 +609,17 @@ async function check(hello: Hello, model: Model): Promise<void> {
   }
   for (const { info } of live) {
     expect(info.digest).toBe(model.backends.find(({ id }) => id === info.id)?.digest);
+  }
+  model.settleDrains();
+  for (const { id, meant, over, ...named } of model.drains) {
+    const ended = over?.ended ?? endedOf({ id, meant, over, ...named });
+    const shown = value(await hello.service().getDrain(id));
+    expect(shown).toMatchObject({
+      state: over?.state ?? "draining",
+      total: meant.length,
+      ended,
+      live: meant.length - ended,
+    });
   }
   await checkMemory(hello);
 }
@@ -576,7 +661,7 @@ async function checkMemory(hello: Hello): Promise<void> {
   });
 }
 
-test("decides every interleaving of pins, pushes, spawns, reports, ends, losses and kills as the rules say, and for a narrowed token what it reaches and nothing else", {
+test("decides every interleaving of pins, pushes, spawns, reports, ends, drains, losses and kills as the rules say, and for a narrowed token what it reaches and nothing else", {
   timeout: 120_000,
 }, async ({ cluster }) => {
   await fc.assert(

@@ -10,6 +10,7 @@ import {
 } from "../../../src/domain/limits.ts";
 import type { Actor } from "../../../src/objects/contract.ts";
 import { evict, kill, passTimeRunning } from "../../support/worker/clock.ts";
+import { notRunningHere } from "../../support/worker/scripted-cluster.ts";
 import { agentOf } from "../support/agent.ts";
 import { startBackend } from "../support/backend.ts";
 import { metered } from "../support/cost.ts";
@@ -239,6 +240,28 @@ test("a cluster that was away for a while is not sent at once what it has missed
     expect(inTenSeconds.length).toBeLessThanOrEqual(6);
   }
   expect(await shown(hello, begun)).toMatchObject({ state: "drained", ended: 12 });
+});
+
+test("one backend whose end its cluster does not take holds up the others for its grace, and not for good", async ({
+  pinned: hello,
+  cluster,
+}) => {
+  const ids = await startKeyed(hello, 4);
+  await moveOn(hello);
+  const ended: string[] = [];
+  cluster.always(({ type, data }) => {
+    if (type !== "backend.terminate") return Response.json({});
+    if (data.backend_id === ids[0]) return new Response(null, { status: 500 });
+    ended.push(data.backend_id);
+    return notRunningHere();
+  });
+  const begun = await drainOf(hello);
+  for (let i = 0; i < 90; i++) {
+    await passTimeRunning(hello.service(), second);
+    await cluster.quiet();
+  }
+  expect(ended).toEqual(ids.slice(1));
+  expect(await shown(hello, begun)).toMatchObject({ total: 4, ended: 3, live: 1 });
 });
 
 describe("a session without a key", () => {

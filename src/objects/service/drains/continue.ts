@@ -40,12 +40,15 @@ function endNext(state: ServiceState, row: DrainRow, now: number): number | null
   return step.lookAt;
 }
 
-/** How many ends of these backends each cluster has yet to receive. */
+/**
+ * How many soft ends of these backends each cluster has yet to receive. One whose grace is over is ended hard, and counts no more: so one
+ * that its cluster does not take holds up the others for that long, and not for good.
+ */
 function undelivered(state: ServiceState, backends: readonly KeptBackend[]): Map<string, number> {
   const waiting = new Set(state.deliveries.all().map(({ backend }) => backend));
   const counts = new Map<string, number>();
-  for (const { id, cluster } of waiting.size === 0 ? [] : backends) {
-    if (waiting.has(id)) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
+  for (const { id, cluster, status } of waiting.size === 0 ? [] : backends) {
+    if (status === "terminating" && waiting.has(id)) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
   }
   return counts;
 }

@@ -227,9 +227,10 @@ export function cancelDrain(
 ): Result<Drain> {
   const found = findDrain(state, id, actor.environments, now);
   if (!found.ok) return found;
-  if (found.value.state === "drained")
+  const { state: reached } = found.value;
+  if (reached === "drained")
     return fail("drain_over", `drain \`${id}\` is over: all that it meant has ended`);
-  if (found.value.state === "draining") state.drains.end(found.value, { reason: "requested", actor }, now);
+  if (reached === "draining") state.drains.end(found.value, { reason: "requested", actor }, now);
   return getDrain(state, id, actor.environments, now);
 }
 
@@ -283,7 +284,8 @@ function progressOf(state: ServiceState, row: DrainRow, now: number) {
     live,
     kept,
     oldest_started_at: oldestStartedAt === null ? null : isoTime(oldestStartedAt),
-    eta: eta === null ? null : isoTime(eta),
+    // An estimate: a moment's difference is no news to those who watch.
+    eta: eta === null ? null : isoTime(Math.ceil(eta / 1000) * 1000),
     held_up_by: heldUpBy,
   };
 }
