@@ -185,6 +185,15 @@ export class ServiceState {
     return service && service.removed_at === null ? action(service) : serviceNotFound;
   }
 
+  /** Whether an environment was rolled back from a digest. @param environment its number */
+  isRejected(environment: number, digest: string): boolean {
+    const rejected =
+      this.#kept.rejected.get(environment) ??
+      new Set(this.sql.rejectedDigests(environment).map((row) => row.digest));
+    this.#kept.rejected.set(environment, rejected);
+    return rejected.has(digest);
+  }
+
   /** Counts what a step of a backend's life amounts to. @param row as it was before the step */
   countStep(row: BackendRow, step: SessionStep): void {
     this.usage.countStep(row, step);
@@ -262,7 +271,7 @@ export class ServiceState {
       images: this.imageIndex(),
       isRejected: (environment, digest) => {
         const seq = this.environments.get(environment)?.seq;
-        return seq !== undefined && this.sql.rejection(seq, digest) !== undefined;
+        return seq !== undefined && this.isRejected(seq, digest);
       },
       holderOf: (environment, key) => {
         const holder = this.backends.holder(environment, key);
@@ -279,10 +288,12 @@ interface Kept {
   /** By tag, and by digest: as many as a service has in use at a time. */
   digests: Map<string, string>;
   images: Map<string, ImageRow>;
+  /** By environment. */
+  rejected: Map<number, ReadonlySet<string>>;
 }
 
 function nothingKept(): Kept {
-  return { digests: new Map(), images: new Map() };
+  return { digests: new Map(), images: new Map(), rejected: new Map() };
 }
 
 export const serviceNotFound = fail("service_not_found", "service not found");

@@ -72,8 +72,8 @@ const stories: Story[] = [
       "UPDATE service SET": 1,
       "INSERT INTO event_outbox": 2 * 2,
       "DELETE FROM event_outbox": 2,
-      // With what it protects, and the index of tags by digest.
-      "INSERT INTO revisions": 2 * 2,
+      // With what it protects and the index of that, and the index of tags by digest.
+      "INSERT INTO revisions": 2 * 3,
       "UPDATE environments SET": 2,
       "INSERT INTO images": 2 * 3,
       "INSERT INTO pushes": 2,

@@ -147,6 +147,7 @@ function remove(at: Carrying, row: EnvironmentRow): null {
   state.sql.rememberRevisions(name, formerEnvironmentsKept);
   state.sql.deleteEnvironment(row);
   state.sql.forgetDeploys(seq);
+  state.sql.forgetRejections(seq);
   state.sql.forgetChanges(seq);
   if (service.default_environment === name) state.sql.setDefaultEnvironment(null);
   state.usage.forget(name);

@@ -37,6 +37,7 @@ function roleOf(actor: Caller["actor"] | ActorName) {
 }
 
 function rejectionOf(state: ServiceState, { seq }: EnvironmentRow, digest: string): Rejection | null {
+  if (!state.isRejected(seq, digest)) return null;
   const row = state.sql.rejection(seq, digest);
   return row ? { digest, note: row.note, tokenName: row.token_name, at: row.at } : null;
 }

@@ -90,7 +90,7 @@ function resolveRollback(state: ServiceState, row: EnvironmentRow, to: RollbackT
     environment: row.name,
     digest: row.digest,
     revisions: revisionsOf(state, row),
-    isRejected: (digest) => state.sql.rejection(row.seq, digest) !== undefined,
+    isRejected: (digest) => state.isRejected(row.seq, digest),
     isVerified: (past) => past.gates === "passed" || state.arms.readyOn(row, past.digest) >= minReady,
   });
   if (!chosen.ok) return chosen;

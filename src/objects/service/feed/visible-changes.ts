@@ -48,6 +48,7 @@ export function notifyingWrites(writes: Writes, changed: (parts: readonly Servic
     deleteChecksOf: changes(none, writes.deleteChecksOf),
     putRejection: changes(environments, writes.putRejection),
     deleteRejection: changes(environments, writes.deleteRejection),
+    forgetRejections: changes(none, writes.forgetRejections),
     putCandidate: changes(environments, writes.putCandidate),
     setStopped: changes(environments, writes.setStopped),
     forgetDeploys: changes(none, writes.forgetDeploys),

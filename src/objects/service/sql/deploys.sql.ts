@@ -83,16 +83,6 @@ export type CheckRow = {
   at: number;
 };
 
-export type RejectionRow = {
-  seq: number;
-  environment: number;
-  digest: string;
-  note: string | null;
-  token_id: string;
-  token_name: string;
-  at: number;
-};
-
 export type CandidateRow = {
   seq: number;
   environment: number;
@@ -129,15 +119,6 @@ export function deploysReads(db: Pick<Database, "all" | "first">) {
     /** By name. */
     checksOf: (digest: string) =>
       db.all<CheckRow>("SELECT * FROM checks WHERE digest = ? ORDER BY name", digest),
-    rejection: (environment: number, digest: string) =>
-      db.first<RejectionRow>(
-        "SELECT * FROM rejections WHERE environment = ? AND digest = ?",
-        environment,
-        digest,
-      ),
-    /** Newest first. */
-    rejectionsOf: (environment: number) =>
-      db.all<RejectionRow>("SELECT * FROM rejections WHERE environment = ? ORDER BY seq DESC", environment),
     /** Newest first. */
     candidatesOf: (environment: number) =>
       db.all<CandidateRow>("SELECT * FROM candidates WHERE environment = ? ORDER BY seq DESC", environment),
@@ -154,7 +135,7 @@ export type DeploysReads = ReturnType<typeof deploysReads>;
 
 /** The writes of the same. @param environmentChanged called with the environment that a statement writes, and its columns */
 export function deploysWrites(
-  db: Pick<Database, "all" | "run">,
+  db: Pick<Database, "run">,
   environmentChanged: (name: string, columns: Partial<EnvironmentRow>) => void,
 ) {
   return {
@@ -187,28 +168,7 @@ export function deploysWrites(
         row.at,
       ),
     deleteChecksOf: (digest: string) => db.run("DELETE FROM checks WHERE digest = ?", digest),
-    /** @param kept how many of the environment's newest stay, with this one */
-    putRejection: (row: Omit<RejectionRow, "seq">, kept: number) => {
-      db.run("DELETE FROM rejections WHERE environment = ? AND digest = ?", row.environment, row.digest);
-      db.run(
-        `INSERT INTO rejections (environment, digest, note, token_id, token_name, at) VALUES (?, ?, ?, ?, ?, ?)`,
-        row.environment,
-        row.digest,
-        row.note,
-        row.token_id,
-        row.token_name,
-        row.at,
-      );
-      db.run(
-        `DELETE FROM rejections WHERE environment = ?1 AND seq <= (
-           SELECT seq FROM rejections WHERE environment = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
-        row.environment,
-        kept,
-      );
-    },
-    deleteRejection: (environment: number, digest: string) =>
-      db.run("DELETE FROM rejections WHERE environment = ? AND digest = ?", environment, digest),
-    /** What is held back again takes a new place. @param kept as for rejections */
+    /** What is held back again takes a new place. @param kept how many of the environment's newest stay, with this one */
     putCandidate: (row: Omit<CandidateRow, "seq">, kept: number) => {
       db.run("DELETE FROM candidates WHERE environment = ? AND digest = ?", row.environment, row.digest);
       db.run(
@@ -235,9 +195,9 @@ export function deploysWrites(
       environmentChanged(name, { stopped });
       db.run("UPDATE environments SET stopped = ? WHERE name = ?", stopped, name);
     },
-    /** Forgets all of an environment that is deleted. */
+    /** Forgets what is kept here of an environment that is deleted. */
     forgetDeploys: (environment: number) => {
-      for (const table of ["arms", "rejections", "candidates"]) {
+      for (const table of ["arms", "candidates"]) {
         db.run(`DELETE FROM ${table} WHERE environment = ?`, environment);
       }
     },

@@ -27,6 +27,12 @@ import {
 } from "./mass-terminations.sql.ts";
 import { type ProtectionsReads, protectionsReads } from "./protections.sql.ts";
 import {
+  type RejectionsReads,
+  type RejectionsWrites,
+  rejectionsReads,
+  rejectionsWrites,
+} from "./rejections.sql.ts";
+import {
   type RevisionsReads,
   type RevisionsWrites,
   revisionsReads,
@@ -46,6 +52,7 @@ export type Reads = ServiceReads &
   RevisionsReads &
   ProtectionsReads &
   DeploysReads &
+  RejectionsReads &
   ChangesReads &
   ImagesReads &
   ListsReads &
@@ -61,6 +68,7 @@ export type Reads = ServiceReads &
 export type Writes = ServiceWrites &
   RevisionsWrites &
   DeploysWrites &
+  RejectionsWrites &
   ChangesWrites &
   ImagesWrites &
   BackendsWrites &
@@ -81,6 +89,7 @@ export function reads(db: Pick<Database, "all" | "first">): Reads {
     ...revisionsReads(db),
     ...protectionsReads(db),
     ...deploysReads(db),
+    ...rejectionsReads(db),
     ...changesReads(db),
     ...imagesReads(db),
     ...listsReads(db),
@@ -121,6 +130,7 @@ export function writes(writers: Writers): Writes {
     ...serviceWrites(cached, environmentChanged),
     ...revisionsWrites(db, environmentChanged, heldChanged),
     ...deploysWrites(db, environmentChanged),
+    ...rejectionsWrites(cached),
     ...changesWrites(db),
     ...imagesWrites(cached),
     ...backendsWrites(db, backends, environmentChanged),
