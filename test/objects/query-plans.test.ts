@@ -92,7 +92,7 @@ const listed: Record<string, Record<string, Record<string, string>>> = {
       "USE TEMP B-TREE FOR ORDER BY": "of the digests of one environment, 41 at most",
     },
     endChange: { "SEARCH changes": last },
-    openChangeCount: { "SCAN changes USING COVERING INDEX changes_open": few },
+    allOpenChanges: { "SCAN changes USING INDEX changes_digest": few },
     rememberRevisions: { "SCAN environments": "where all go with their service" },
     usageOf: {
       "SCAN seq VIRTUAL TABLE INDEX 1:": "the environments that are asked for",

@@ -32,8 +32,7 @@ export function requestChange(
   request: ChangeRequest,
   { approvals: needed }: Judgement,
 ): Result<Change> {
-  closeThoseOver(state, row, now);
-  if (state.sql.openChangeCount() >= openChangesMax) {
+  if (closeThoseOver(state, now) >= openChangesMax) {
     return fail("quota_exceeded", `${openChangesMax} changes of this service wait for approval already`);
   }
   const id = crypto.randomUUID();
@@ -58,12 +57,18 @@ export function requestChange(
   return ok(changeView(state, changeRow(state, id), now));
 }
 
-/** Those that are open no more by their time or their environment's revision are written as such: they hold no image and no place. */
-export function closeThoseOver(state: ServiceState, { seq, revision }: EnvironmentRow, now: number): void {
-  for (const row of state.sql.openChanges(seq)) {
-    const is = changeState(row, revision, now);
-    if (is !== "open") endRow(state, row, is, null, now);
+/**
+ * Those that are open no more by their time or their environment's revision are written as such: they take no place.
+ * @returns how many are open
+ */
+function closeThoseOver(state: ServiceState, now: number): number {
+  let open = 0;
+  for (const row of state.sql.allOpenChanges()) {
+    const is = changeState(row, state.environments.withSeq(row.environment)?.revision ?? null, now);
+    if (is === "open") open += 1;
+    else endRow(state, row, is, null, now);
   }
+  return open;
 }
 
 /** Ends all changes of an environment that wait: what they were judged by is not so any more. */

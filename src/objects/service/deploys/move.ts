@@ -111,7 +111,7 @@ function follow(
 }
 
 /** What keeps a push from moving an environment: a code, and a sentence; null where nothing does. */
-function heldBack(
+export function heldBack(
   { state, caller, now }: Carrying<Caller | RegistryCaller>,
   row: EnvironmentRow,
   digest: string,

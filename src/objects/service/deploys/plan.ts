@@ -4,18 +4,19 @@ import { storedPin } from "../../../domain/pins/pin.ts";
 import type { Plan } from "../../../protocol/v3/deploys.ts";
 import type { EnvironmentRow } from "../sql/service.sql.ts";
 import type { ServiceState } from "../state.ts";
-import type { Carrying } from "./move.ts";
+import { type Carrying, heldBack } from "./move.ts";
 import type { ChangeRequest } from "./requests.ts";
 
 /** What a request would do, and what it would meet. */
 export function planOf(
-  { state }: Pick<Carrying, "state">,
+  at: Carrying,
   row: EnvironmentRow,
   request: ChangeRequest,
   { gates, approvals, refusals, forced }: Judgement,
 ): Plan {
   const { name: environment, image, digest, revision } = row;
-  const after = afterwards(row, request);
+  const { state } = at;
+  const after = afterwards(at, row, request);
   const movesOn = after !== null && after.digest !== digest;
   const pin = storedPin(image);
   const unfollows = request.kind === "rollback" && pin.kind === "tag" ? pin.tag : null;
@@ -37,7 +38,8 @@ export function planOf(
 }
 
 /** What the environment would mean; null where it would be gone. */
-function afterwards({ image, digest }: EnvironmentRow, request: ChangeRequest): Plan["after"] {
+function afterwards(at: Carrying, row: EnvironmentRow, request: ChangeRequest): Plan["after"] {
+  const { image, digest } = row;
   switch (request.kind) {
     case "delete":
       return null;
@@ -46,8 +48,10 @@ function afterwards({ image, digest }: EnvironmentRow, request: ChangeRequest): 
       return { image, digest };
     case "pin":
       return { image: request.image, digest: request.digest };
-    case "follow":
-      return { image: request.tag, digest: request.digest };
+    case "follow": {
+      const isHeld = request.digest !== null && heldBack(at, row, request.digest) !== null;
+      return { image: request.tag, digest: isHeld ? digest : request.digest };
+    }
     default:
       return { image: request.digest, digest: request.digest };
   }

@@ -68,8 +68,8 @@ export function changesReads(db: Pick<Database, "all" | "first">) {
     /** Stored as open. */
     changesTo: (digest: string) =>
       db.all<ChangeRow>("SELECT * FROM changes WHERE digest = ? AND state = 'open'", digest),
-    openChangeCount: () =>
-      db.first<{ count: number }>("SELECT count(*) AS count FROM changes WHERE state = 'open'")?.count ?? 0,
+    /** Stored as open, of all environments: `openChangesMax` at most. */
+    allOpenChanges: () => db.all<ChangeRow>("SELECT * FROM changes WHERE state = 'open'"),
   };
 }
 export type ChangesReads = ReturnType<typeof changesReads>;

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
-import { changeOpenMs } from "../../../../src/domain/limits.ts";
+import { changeOpenMs, openChangesMax } from "../../../../src/domain/limits.ts";
 import type { Caller } from "../../../../src/objects/contract.ts";
 import type { CreateTokenBody } from "../../../../src/protocol/v3/accounts.ts";
 import { test } from "../../support/object-test.ts";
@@ -178,6 +178,21 @@ describe("a change that needs approval", () => {
     expect(code(await end(second.id, "withdrawn", peer))).toBe("forbidden");
     expect(value(await end(second.id, "withdrawn", dev))).toMatchObject({ state: "withdrawn" });
     expect(code(await end("none", "withdrawn", dev))).toBe("change_not_found");
+  });
+
+  test("takes a place only as long as it is open: what is over in other environments is in nobody's way", async ({
+    hello,
+  }) => {
+    const { dev } = await team(hello);
+    await stagingAndProd(hello, { approvals: 1 });
+    for (let n = 0; n < openChangesMax; n++) await requested(hello, dev);
+    expect(code(await hello.service().move("prod", promote, dev))).toBe("quota_exceeded");
+    value(
+      await hello.service().createEnvironment({ name: "qa", image: "v1", settings: { approvals: 1 } }, dev),
+    );
+    vi.setSystemTime(Date.now() + changeOpenMs);
+    const later = value(await hello.service().move("qa", { kind: "pin", image: "v2" }, dev));
+    expect(later).toMatchObject({ change: { state: "open" } });
   });
 
   test("protects its image from deletion, as long as it is open", async ({ hello }) => {

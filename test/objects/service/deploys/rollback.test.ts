@@ -77,6 +77,9 @@ describe("a rollback", () => {
     const [newest] = value(await hello.service().history("default", { limit: 1 })).items;
     expect(newest).toMatchObject({ kind: "rollback", unfollowed: "latest" });
     await hello.push(2, "latest");
+    expect(value(await hello.service().move("default", { kind: "follow" }, deployer, "plan"))).toMatchObject({
+      plan: { after: { image: "latest", digest: digestNumber(1) }, clusters: [] },
+    });
     expect(done(await move(hello, "default", { kind: "follow" }))).toMatchObject({
       image: "latest",
       digest: digestNumber(1),
