@@ -16,6 +16,7 @@ import type { WebhookMessage } from "../../src/protocol/webhooks/webhook.ts";
 import { passTime, passTimeRunning } from "../support/worker/clock.ts";
 import type { ReceivedWebhook, ScriptedCluster } from "../support/worker/scripted-cluster.ts";
 import { notRunningHere } from "../support/worker/scripted-cluster.ts";
+import { stagingAndProd, team } from "./service/deploys/fixture.ts";
 import { agentOf, listed, notEnded, register, registrationOf } from "./support/agent.ts";
 import { startBackend, statuses } from "./support/backend.ts";
 import { type Cut, Cuts } from "./support/cuts.ts";
@@ -292,6 +293,34 @@ const stories: Told[] = [
     unrepeated: async (_, hello) => {
       const { items } = value(await hello.service().listEnvironments({ limit: 9 }));
       expect(await usedBy(hello)).toMatchObject({ environments: items.length });
+    },
+  }),
+  told({
+    story: "an approval, with which a change is carried out once",
+    setUp: async (hello) => {
+      const { dev, ann } = await team(hello);
+      await stagingAndProd(hello, { approvals: 1 });
+      const outcome = value(await hello.service().move("prod", { kind: "promote", from: "staging" }, dev));
+      if (!("change" in outcome)) throw new Error("it does not wait");
+      return { ann, id: outcome.change.id };
+    },
+    act: ({ ann, id }, hello) => hello.service().approve("prod", id, undefined, ann),
+    doneBefore: "change_over",
+    check: async ({ id }, hello) => {
+      expect(value(await hello.service().change("prod", id))).toMatchObject({ state: "executed" });
+      const { items } = value(await hello.service().history("prod", { limit: 9 }));
+      expect(items.map(({ revision, kind, digest }) => [revision, kind, digest])).toEqual([
+        [2, "promote", digestNumber(1)],
+        [1, "create", digestNumber(2)],
+      ]);
+    },
+    unrepeated: async ({ id }, hello) => {
+      // All of it, or nothing.
+      const { state, approvals } = value(await hello.service().change("prod", id));
+      const { revision } = value(await hello.service().getEnvironment("prod"));
+      expect([state, approvals.length, revision]).toEqual(
+        state === "open" ? ["open", 0, 1] : ["executed", 1, 2],
+      );
     },
   }),
   told({

@@ -2,44 +2,11 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, vi } from "vitest";
 import { changeOpenMs, openChangesMax } from "../../../../src/domain/limits.ts";
 import type { Caller } from "../../../../src/objects/contract.ts";
-import type { CreateTokenBody } from "../../../../src/protocol/v3/accounts.ts";
 import { test } from "../../support/object-test.ts";
-import { code, digestNumber, type Hello, registryHost, value } from "../../support/service.ts";
-import { stagingAndProd } from "./fixture.ts";
+import { code, digestNumber, type Hello, value } from "../../support/service.ts";
+import { stagingAndProd, team, token } from "./fixture.ts";
 
 const promote = { kind: "promote", from: "staging" } as const;
-
-/** A caller with a real token of the account, made by another one. */
-async function token(
-  hello: Hello,
-  name: string,
-  body: Pick<CreateTokenBody, "role" | "rights">,
-  by: Caller,
-): Promise<Caller> {
-  const id = `${name}token00000`.slice(0, 12);
-  value(await hello.accountObject.createToken({ name, ...body }, { id, secretHash: name }, by));
-  const { tokenId, tokenName, role, rights, makers } = value(await hello.accountObject.identityOf(id));
-  return {
-    actor: { tokenId, tokenName, role, ...(rights && { rights }), ...(makers && { makers }) },
-    registryHost,
-  };
-}
-
-/** An account with an admin, who has made tokens for two that deploy, and for two that approve. */
-async function team(hello: Hello) {
-  const root = value(await hello.accountObject.identityOf("admintoken00"));
-  const boss: Caller = {
-    actor: { tokenId: root.tokenId, tokenName: root.tokenName, role: "admin" },
-    registryHost,
-  };
-  const [dev, peer, ann, bob] = [
-    await token(hello, "dev", { role: "deploy" }, boss),
-    await token(hello, "peer", { role: "deploy", rights: ["approve"] }, boss),
-    await token(hello, "ann", { role: "read", rights: ["approve"] }, boss),
-    await token(hello, "bob", { role: "read", rights: ["approve"] }, boss),
-  ];
-  return { boss, dev, peer, ann, bob };
-}
 
 async function requested(hello: Hello, caller: Caller) {
   const outcome = value(await hello.service().move("prod", promote, caller));

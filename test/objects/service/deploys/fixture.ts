@@ -1,5 +1,6 @@
 import type { TokenRight } from "../../../../src/domain/credentials/rights.ts";
 import type { Caller, MoveRequest, Outcome } from "../../../../src/objects/contract.ts";
+import type { CreateTokenBody } from "../../../../src/protocol/v3/accounts.ts";
 import type { EnvironmentSettingsBody } from "../../../../src/protocol/v3/services.ts";
 import { digestNumber, type Hello, registryHost, value } from "../../support/service.ts";
 
@@ -67,4 +68,36 @@ export async function sessions(
     }
   }
   return ids;
+}
+
+/** A caller with a real token of the account, made by another one. */
+export async function token(
+  hello: Hello,
+  name: string,
+  body: Pick<CreateTokenBody, "role" | "rights">,
+  by: Caller,
+): Promise<Caller> {
+  const id = `${name}token00000`.slice(0, 12);
+  value(await hello.accountObject.createToken({ name, ...body }, { id, secretHash: name }, by));
+  const { tokenId, tokenName, role, rights, makers } = value(await hello.accountObject.identityOf(id));
+  return {
+    actor: { tokenId, tokenName, role, ...(rights && { rights }), ...(makers && { makers }) },
+    registryHost,
+  };
+}
+
+/** An account with an admin, who has made tokens for two that deploy, and for two that approve. */
+export async function team(hello: Hello) {
+  const root = value(await hello.accountObject.identityOf("admintoken00"));
+  const boss: Caller = {
+    actor: { tokenId: root.tokenId, tokenName: root.tokenName, role: "admin" },
+    registryHost,
+  };
+  const [dev, peer, ann, bob] = [
+    await token(hello, "dev", { role: "deploy" }, boss),
+    await token(hello, "peer", { role: "deploy", rights: ["approve"] }, boss),
+    await token(hello, "ann", { role: "read", rights: ["approve"] }, boss),
+    await token(hello, "bob", { role: "read", rights: ["approve"] }, boss),
+  ];
+  return { boss, dev, peer, ann, bob };
 }

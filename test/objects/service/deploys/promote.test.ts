@@ -60,6 +60,32 @@ describe("a promotion", () => {
   });
 });
 
+test("a promotion among pushes and pins takes exactly one digest, and the history tells which", async ({
+  hello,
+}) => {
+  await stagingAndProd(hello, { gates: { from: ["staging"] } });
+  const service = hello.service();
+  for (let n = 3; n < 9; n++) await hello.push(n);
+  const answers = await Promise.all([
+    ...[3, 4, 5].map((n) => service.recordImage({ digest: digestNumber(n), tag: "v1" }, admin)),
+    ...[1, 2, 3, 4].map(() => move(hello, "prod", promote)),
+    ...[6, 7, 8].map((n) => service.pin("staging", { image: digestNumber(n) }, deployer)),
+    ...[1, 2, 3, 4].map(() => move(hello, "prod", promote)),
+  ]);
+  const promoted = answers.flatMap((answer) =>
+    answer.ok && "done" in answer.value ? [[answer.value.done.revision, answer.value.done.digest]] : [],
+  );
+  expect(promoted).toHaveLength(8);
+  const { items } = value(await service.history("prod", { limit: 50 }));
+  const told = items
+    .filter(({ kind }) => kind === "promote")
+    .map(({ revision, digest }) => [revision, digest]);
+  expect(told.toReversed()).toEqual(promoted.toSorted(([a], [b]) => Number(a) - Number(b)));
+  // Each is what staging resolved to at some time.
+  const staged = value(await service.history("staging", { limit: 50 })).items.map(({ digest }) => digest);
+  for (const [, digest] of told) expect(staged).toContain(digest);
+});
+
 describe("gates", () => {
   test("are met by sessions that became ready on the digest in its present stay, as they are counted", async ({
     hello,
