@@ -101,7 +101,25 @@ test("what environments protect is kept as the rule of their revisions has it, a
         state.sql.removeService(0);
         expect(storage.sql.exec("SELECT * FROM protections").toArray()).toEqual([]);
       }),
-      { numRuns: 40 },
+      {
+        numRuns: 40,
+        // What somebody chose is forgotten with its revision, also where what comes then resolves to nothing.
+        examples: [
+          [
+            [
+              { environment: 2, kind: "pin", digest: 0, times: 1, stride: 0 },
+              {
+                environment: 2,
+                kind: "push",
+                digest: 5,
+                times: revisionsKept - returnableDigestsKept,
+                stride: 7,
+              },
+              { environment: 2, kind: "push", digest: null, times: returnableDigestsKept, stride: 0 },
+            ],
+          ],
+        ],
+      },
     );
   });
 });

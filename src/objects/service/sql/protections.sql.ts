@@ -85,10 +85,11 @@ export const distinctDigestsMigration: Migration = {
                       max(CASE WHEN kind NOT IN ('push', 'follow') THEN revision END) AS chosen
                     FROM revisions WHERE digest IS NOT NULL GROUP BY digest, environment))
         WHERE place <= 20 OR (chosen IS NOT NULL AND place_chosen <= 20);
-    CREATE TRIGGER revision_protects AFTER INSERT ON revisions WHEN new.digest IS NOT NULL BEGIN
+    CREATE TRIGGER revision_protects AFTER INSERT ON revisions BEGIN
       INSERT INTO protections (digest, environment, first, revision, chosen)
-        VALUES (new.digest, new.environment, new.revision, new.revision,
-                CASE WHEN new.kind NOT IN ('push', 'follow') THEN new.revision END)
+        SELECT new.digest, new.environment, new.revision, new.revision,
+               CASE WHEN new.kind NOT IN ('push', 'follow') THEN new.revision END
+          WHERE new.digest IS NOT NULL
         ON CONFLICT (digest, environment) DO UPDATE
         SET revision = excluded.revision, chosen = coalesce(excluded.chosen, chosen);
       DELETE FROM protections
