@@ -186,8 +186,16 @@ export class EnvironmentIndex {
   }
 }
 
+/** By rows, as snapshots are: a change asks for them several times. */
+const parsedSettings = new WeakMap<Pick<EnvironmentRow, "settings">, EnvironmentSettings>();
+
+/** The settings that an environment's row has. They are not to be changed. */
 export function settingsOf(row: Pick<EnvironmentRow, "settings">): EnvironmentSettings {
-  return JSON.parse(row.settings);
+  const known = parsedSettings.get(row);
+  if (known) return known;
+  const settings: EnvironmentSettings = JSON.parse(row.settings);
+  parsedSettings.set(row, settings);
+  return settings;
 }
 
 function environmentSnapshot(row: EnvironmentRow): EnvironmentSnapshot {

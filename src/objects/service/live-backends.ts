@@ -138,6 +138,13 @@ export class LiveBackends implements BackendsMemory {
     return counts;
   }
 
+  /** Each digest that an environment's live backends run with how many of them do, the most common first. */
+  commonDigestsIn(environment: string): [digest: string, count: number][] {
+    return [...this.digestsIn(environment)].sort(
+      ([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1),
+    );
+  }
+
   /** How many of an environment's live backends run each digest. */
   digestsIn(environment: string): ReadonlyMap<string, number> {
     return this.#current().summaries.get(environment)?.digests ?? new Map();

@@ -54,9 +54,7 @@ export function serviceOverview(
 
 /** What an environment's live backends run, by how many of them do. */
 function runningDigests({ sql, backends }: ServiceState, environment: string): RunningDigests {
-  const counts = [...backends.digestsIn(environment)].sort(
-    ([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1),
-  );
+  const counts = backends.commonDigestsIn(environment);
   const running = counts.slice(0, digestsInOverviewMax).map(([digest, count]) => ({
     digest,
     tags: sql.firstTagsOf(digest, namesInRowMax).map(({ tag }) => tag),

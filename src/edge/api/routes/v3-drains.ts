@@ -1,21 +1,11 @@
 import { ok } from "../../../domain/result.ts";
-import type { Env } from "../../../objects/env.ts";
-import { serviceStub } from "../../../objects/stubs.ts";
 import * as drains from "../../../protocol/v3/drains.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import { tokenFor, tokenForNamed } from "../../admission/access.ts";
 import { streamDrain } from "../../streams/drain-stream.ts";
 import { pageCursors } from "../page-cursors.ts";
 import { defineRoute } from "../route.ts";
-
-interface Located {
-  env: Env;
-  params: { account: string; service: string };
-}
-
-function serviceOf({ env, params }: Located) {
-  return serviceStub(env, params.account, params.service);
-}
+import { serviceOf } from "../service-of.ts";
 
 export const v3DrainRoutes = [
   defineRoute({

@@ -1,23 +1,11 @@
 import { ok } from "../../../domain/result.ts";
-import type { Env } from "../../../objects/env.ts";
-import { serviceStub } from "../../../objects/stubs.ts";
 import { listQuery } from "../../../protocol/v3/list.ts";
 import * as services from "../../../protocol/v3/services.ts";
 import { tokenFor } from "../../admission/access.ts";
 import { definedFields } from "../../defined-fields.ts";
 import { pageCursors } from "../page-cursors.ts";
 import { defineChangeRoute, defineRoute } from "../route.ts";
-
-interface Located {
-  env: Env;
-  params: { account: string; service: string };
-}
-
-function serviceOf({ env, params }: Located) {
-  return serviceStub(env, params.account, params.service);
-}
-
-const revisionOf = ({ revision }: { revision: number }) => revision;
+import { revisionOf, serviceOf } from "../service-of.ts";
 
 export const v3EnvironmentRoutes = [
   defineRoute({

@@ -54,7 +54,7 @@ export function requestChange(
     { type: "change.requested", actor, service: service.name, environment: row.name, details },
     now,
   );
-  return ok(changeView(state, changeRow(state, id), now));
+  return ok(shownChange(state, id, now));
 }
 
 /**
@@ -87,10 +87,11 @@ export function endRow(
   state.sql.endChange({ id, state: is, outcome, ended_at: now }, endedChangesKept);
 }
 
-function changeRow(state: ServiceState, id: string): ChangeRow {
+/** A change that was written, as the API answers it. */
+export function shownChange(state: ServiceState, id: string, now: number): Change {
   const row = state.sql.change(id);
   if (!row) throw new Error("a change that was written has no row");
-  return row;
+  return changeView(state, row, now);
 }
 
 /** A change of an environment that is open. `change_not_found`, or `change_over` with how it ended. */
@@ -166,7 +167,7 @@ export function closeChange(
     { type: "change.ended", actor, service: service.name, environment: environment.name, details },
     now,
   );
-  return ok(changeView(state, changeRow(state, id), now));
+  return ok(shownChange(state, id, now));
 }
 
 export function requesterOf({ requester }: ChangeRow): Actor {
@@ -177,7 +178,7 @@ export function requestOf({ request }: ChangeRow): ChangeRequest {
   return JSON.parse(request);
 }
 
-export function approvalsOf({ approvals }: ChangeRow): Approval[] {
+function approvalsOf({ approvals }: ChangeRow): Approval[] {
   return JSON.parse(approvals);
 }
 
@@ -219,7 +220,7 @@ function changeNotFound(environment: string, id: string) {
 }
 
 /** A change as the API answers it. */
-export function changeView(state: ServiceState, row: ChangeRow, now: number): Change {
+function changeView(state: ServiceState, row: ChangeRow, now: number): Change {
   const request = requestOf(row);
   const { tokenId, tokenName } = requesterOf(row);
   const revision = state.environments.withSeq(row.environment)?.revision ?? null;

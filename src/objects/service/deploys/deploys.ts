@@ -9,19 +9,13 @@ import type { PinAnswer } from "../../../protocol/v3/services.ts";
 import type { Mode, MoveRequest, Outcome } from "../../contract.ts";
 import { recordEvent } from "../feed/event-outbox.ts";
 import { chooseNamed, findEnvironment, findToChange } from "../pins/find-environment.ts";
+import { withImage } from "../pins/images.ts";
+import { byOf } from "../pins/revisions.ts";
 import type { CheckRow } from "../sql/deploys.sql.ts";
 import type { ServiceState } from "../state.ts";
 import { carryOutAmendment, checkAmendment } from "./amend.ts";
 import { carryOut, refusalOf } from "./carry-out.ts";
-import {
-  addApproval,
-  changeView,
-  closeChange,
-  endRow,
-  findOpenChange,
-  requesterOf,
-  requestOf,
-} from "./changes.ts";
+import { addApproval, closeChange, endRow, findOpenChange, requestOf, shownChange } from "./changes.ts";
 import { gatesOf } from "./evidence.ts";
 import { judgeRequest } from "./judge.ts";
 import { type Carrying, carryOutMove } from "./move.ts";
@@ -83,7 +77,7 @@ export function approve(
       "whoever requested it may not change this environment any more",
       now,
     );
-    return ok(shown(state, id, now));
+    return ok(shownChange(state, id, now));
   }
   const by: Carrying = {
     ...at,
@@ -91,7 +85,7 @@ export function approve(
     approvedBy: approvals.value.map(({ tokenName }) => tokenName),
   };
   const judgement = judgeRequest(state, row, request, requester, now);
-  if (given < Math.max(judgement.approvals, found.value.needed)) return ok(shown(state, id, now));
+  if (given < Math.max(judgement.approvals, found.value.needed)) return ok(shownChange(state, id, now));
   const isAmendment = request.kind === "settings" || request.kind === "delete" || request.kind === "unstop";
   const possible = isAmendment ? checkAmendment(by, row, request) : ok(null);
   const refused = refusalOf(judgement) ?? (possible.ok ? undefined : possible.error);
@@ -100,7 +94,7 @@ export function approve(
     return { ok: false, error: refused };
   }
   endRow(state, found.value, "executed", null, now);
-  const view = shown(state, id, now);
+  const view = shownChange(state, id, now);
   if (isAmendment) carryOutAmendment(by, row, request);
   else carryOutMove(by, row, request, judgement);
   return ok(view);
@@ -116,18 +110,6 @@ export function endChange(
 ): Result<Change> {
   const environment = findEnvironment(at.state, name, at.caller.actor.environments);
   return environment.ok ? closeChange(at, environment.value, id, how, note) : environment;
-}
-
-function shown(state: ServiceState, id: string, now: number): Change {
-  const row = state.sql.change(id);
-  if (!row) throw new Error("a change that was approved has no row");
-  return changeView(state, row, now);
-}
-
-/** Whoever requested a change of an environment; undefined where there is no such change. */
-export function requesterOfChange(state: ServiceState, id: string): string | undefined {
-  const row = state.sql.change(id);
-  return row && requesterOf(row).tokenId;
 }
 
 /** What was held back of an environment's pushes, newest first. */
@@ -170,10 +152,6 @@ export function rejections(
   );
 }
 
-function byOf({ token_id, token_name }: { token_id: string; token_name: string }) {
-  return token_id === "" ? null : { token_id, token_name };
-}
-
 /** Has a digest be as any other again. */
 export function liftRejection(at: Carrying, name: string, digest: string, note: string): Result<null> {
   const { state, service, caller, now } = at;
@@ -203,7 +181,7 @@ export function postCheck(at: Carrying, digest: string, body: CheckBody): Result
     // An image belongs to the service: its checks count in every environment.
     return fail("forbidden", `this token may only act on environments ${listOf(actor.environments)}`);
   }
-  const known = requireImage(state, digest);
+  const known = withImage(state, digest, ok);
   if (!known.ok) return known;
   const others = state.sql.checksOf(digest).filter(({ name }) => name !== body.name);
   if (others.length >= checksPerImage) {
@@ -220,13 +198,7 @@ export function postCheck(at: Carrying, digest: string, body: CheckBody): Result
 
 /** What checks outside say of an image, by name. */
 export function checks(state: ServiceState, digest: string): Result<Check[]> {
-  const known = requireImage(state, digest);
-  return known.ok ? ok(state.sql.checksOf(digest).map(checkView)) : known;
-}
-
-function requireImage(state: ServiceState, digest: string): Result<null> {
-  if (state.image(digest)) return ok(null);
-  return fail("image_not_found", `no image with digest \`${digest}\` was pushed to this service`);
+  return withImage(state, digest, () => ok(state.sql.checksOf(digest).map(checkView)));
 }
 
 function checkView({ digest, state: is, url, note, at, name, ...by }: CheckRow): Check {

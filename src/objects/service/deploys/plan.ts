@@ -63,9 +63,7 @@ function clustersOf(state: ServiceState, row: EnvironmentRow): string[] {
 }
 
 function liveOn(state: ServiceState, environment: string): Pick<Plan, "live" | "live_total"> {
-  const counts = [...state.backends.digestsIn(environment)].sort(
-    ([a, countOfA], [b, countOfB]) => countOfB - countOfA || (a < b ? -1 : 1),
-  );
+  const counts = state.backends.commonDigestsIn(environment);
   return {
     live: counts.slice(0, digestsInOverviewMax).map(([digest, count]) => ({ digest, count })),
     live_total: state.backends.liveIn(environment),

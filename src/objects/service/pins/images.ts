@@ -266,7 +266,12 @@ function changesTo(state: ServiceState, digest: string, now: number): string[] {
   });
 }
 
-function withImage<T>(state: ServiceState, digest: string, act: (row: ImageRow) => Result<T>): Result<T> {
+/** Does something with an image or artifact that was pushed; `image_not_found` for any other digest. */
+export function withImage<T>(
+  state: ServiceState,
+  digest: string,
+  act: (row: ImageRow) => Result<T>,
+): Result<T> {
   const row = state.sql.image(digest);
   return row
     ? act(row)

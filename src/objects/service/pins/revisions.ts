@@ -111,7 +111,7 @@ export function revisionView(row: RevisionRow, isReturnable: boolean): Revision 
     image: row.image,
     digest: row.digest,
     kind: row.kind,
-    by: row.token_id === "" ? null : { token_id: row.token_id, token_name: row.token_name },
+    by: byOf(row),
     at: isoTime(row.at),
     ...(row.note === null ? {} : { note: row.note }),
     ...(row.source === null ? {} : { from: row.source }),
@@ -124,4 +124,9 @@ export function revisionView(row: RevisionRow, isReturnable: boolean): Revision 
 /** The same of a revision of this service. */
 export function shownRevision(state: ServiceState, row: RevisionRow): Revision {
   return revisionView(row, row.digest !== null && state.imageIndex().hasDigest(row.digest));
+}
+
+/** Whose token it was, as a row says; null where that is not known. */
+export function byOf({ token_id, token_name }: Pick<RevisionRow, "token_id" | "token_name">): Revision["by"] {
+  return token_id === "" ? null : { token_id, token_name };
 }
